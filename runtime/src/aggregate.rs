@@ -1,0 +1,156 @@
+//! What an aggregate is, and the traits behind `#[execute]` and `#[apply]`.
+
+use crate::command::{Accepts, Command};
+use crate::event::EventSet;
+use crate::id::AggregateId;
+
+/// A consistency boundary of the domain: state that changes by events only, and decides on commands.
+///
+/// Derive it on the state, a struct or an enum. `Default` is the state before the first event, `Clone` lets a handler
+/// look ahead on a copy. The derive takes `#[aggregate(..)]` with
+///
+/// | key | meaning |
+/// |---|---|
+/// | `id = AccountId` | the type of its ids; required |
+/// | `commands(OpenAccount, ..)` | what it takes; each needs an `#[execute]` method |
+/// | `events(AccountOpened, ..)` | what happens to it; each needs an `#[apply]` method |
+/// | `name = "bank-account"` | the category of its streams; without it, the type's name in kebab case |
+/// | `error = AccountError` | what a refused command answers; [`Infallible`](std::convert::Infallible) if not given |
+/// | `services = Clock` | what `#[execute]` methods may ask as a third argument; `()` if not given |
+/// | `command(name = .., derive(..), serde(..))` | the command enum's name, extra derives, serde attributes |
+/// | `event(name = .., derive(..))` | the same for the event enum, which always derives `Debug` |
+/// | `crate = path` | where `factum` is, if it was renamed or re-exported |
+///
+/// It generates the command enum (`BankAccountCommand`), the event enum (`BankAccountEvent`), the conversions
+/// between these and the structs, and the dispatch. A missing handler, or a handler for something that is not
+/// listed, does not compile.
+///
+/// ```
+/// use factum::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, Event)]
+/// struct Incremented;
+///
+/// #[derive(Debug, Command)]
+/// struct Increment(String);
+///
+/// #[derive(Debug, Default, Clone, Aggregate)]
+/// #[aggregate(id = String, commands(Increment), events(Incremented))]
+/// struct Counter {
+///     count: u64,
+/// }
+///
+/// #[handlers]
+/// impl Counter {
+///     #[execute]
+///     fn increment(&self, _: Increment) -> Incremented {
+///         Incremented
+///     }
+///
+///     #[apply]
+///     fn incremented(&mut self, _: &Incremented) {
+///         self.count += 1;
+///     }
+/// }
+///
+/// let counters = MemoryStore::new().repository::<Counter>();
+/// counters.execute(Increment("visits".into()))?;
+/// assert_eq!(counters.execute(Increment("visits".into()))?.state().count, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "this type does not derive `Aggregate`",
+    note = "annotate `{Self}` with `#[derive(Default, Clone, Aggregate)]` and `#[aggregate(id = .., commands(..), events(..))]`"
+)]
+pub trait Aggregate: Default + Clone + 'static {
+    /// The category of the aggregate's streams, the part of their names before the `/`.
+    const NAME: &'static str;
+
+    /// What tells one aggregate from another.
+    type Id: AggregateId;
+
+    /// The enum of its commands.
+    type Command: Command<Id = Self::Id>;
+
+    /// The enum of its events.
+    type Event: EventSet;
+
+    /// What a refused command answers. Any type will do; it reaches the caller whole.
+    type Error;
+
+    /// What deciding may need from outside: a clock, prices, fresh ids.
+    type Services;
+
+    /// Decides on a command: the events that follow from it, none at all, or a refusal.
+    ///
+    /// Looks at the state and the services only; changes nothing.
+    fn execute(
+        &self,
+        command: Self::Command,
+        services: &Self::Services,
+    ) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// Brings the state to where it is after `event`. Cannot fail: the event has happened.
+    fn apply(&mut self, event: &Self::Event);
+}
+
+/// How an aggregate decides on commands of type `C`: what an `#[execute]` method becomes.
+///
+/// `#[handlers]` writes this impl. By hand it is
+///
+/// ```
+/// # use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)]
+/// # struct Incremented;
+/// # #[derive(Debug, Command)]
+/// # struct Increment(String);
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Increment), events(Incremented))]
+/// # struct Counter { count: u64 }
+/// # impl Apply<Incremented> for Counter {
+/// #     fn apply(&mut self, _: &Incremented) { self.count += 1; }
+/// # }
+/// impl Execute<Increment> for Counter {
+///     fn execute(&self, _: Increment, _: &()) -> Result<Vec<CounterEvent>, Self::Error> {
+///         Ok(vec![Incremented.into()])
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lists the command `{C}` and has no handler for it",
+    label = "no `#[execute]` method takes `{C}`",
+    note = "write one in a `#[handlers]` block: `#[execute] fn name(&self, command: {C}) -> Result<Event, Error>`",
+    note = "or take `{C}` out of `commands(..)`"
+)]
+pub trait Execute<C>: Accepts<C> {
+    /// Decides on the command.
+    fn execute(&self, command: C, services: &Self::Services) -> Result<Vec<Self::Event>, Self::Error>;
+}
+
+/// How an event of type `E` changes an aggregate: what an `#[apply]` method becomes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lists the event `{E}` and does not apply it",
+    label = "no `#[apply]` method takes `&{E}`",
+    note = "write one in a `#[handlers]` block: `#[apply] fn name(&mut self, event: &{E})`",
+    note = "or take `{E}` out of `events(..)`"
+)]
+pub trait Apply<E>: Emits<E> {
+    /// Brings the state to where it is after `event`.
+    fn apply(&mut self, event: &E);
+}
+
+/// The aggregate's list of events has `E` in it.
+///
+/// Implemented by `derive(Aggregate)` for each event listed; what makes emitting an unlisted event a compile error.
+#[diagnostic::on_unimplemented(
+    message = "`{E}` is not an event of `{Self}`",
+    label = "`{Self}` does not list `{E}`",
+    note = "add it: `#[aggregate(events({E}, ..))]` on `{Self}`, and an `#[apply]` method for it"
+)]
+pub trait Emits<E>: Aggregate {
+    /// The event as a variant of the aggregate's event enum.
+    fn event(event: E) -> Self::Event;
+}

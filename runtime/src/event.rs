@@ -1,0 +1,154 @@
+//! What an event is, and how one becomes stored text and comes back.
+
+use std::fmt::Debug;
+
+/// A fact of the domain: something that happened, named in the past tense.
+///
+/// Derive it: `#[derive(Debug, Serialize, Deserialize, Event)]`. The derive takes
+///
+/// * `#[event(name = "money-deposited")]`: the name it is stored under, for good. Without it, the struct's own
+///   name in kebab case.
+/// * `#[event(version = 2)]`: the version of its shape; 1 if not given.
+/// * `#[event(aliases("paid-in"))]`: names it was stored under before it got this one.
+///
+/// The name, not the Rust type, is what ties stored events to code: a struct may be renamed or moved, its event name
+/// may not (or only with the old one left behind as an alias).
+///
+/// ```
+/// use factum::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, Event)]
+/// struct MoneyDeposited {
+///     cents: u64,
+/// }
+///
+/// assert_eq!(MoneyDeposited::NAME, "money-deposited");
+/// assert_eq!(MoneyDeposited::VERSION, 1);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not derive `Event`",
+    note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Event)]`"
+)]
+pub trait Event: Debug + Sized + 'static {
+    /// The name under which the event is stored.
+    const NAME: &'static str;
+
+    /// The version of the event's shape that this code writes, from 1.
+    const VERSION: u32;
+
+    /// Earlier names of the event, still understood when read.
+    const ALIASES: &'static [&'static str] = &[];
+
+    /// Appends the event, as JSON text, to `out`.
+    ///
+    /// Fails if serde can't make JSON of it, as with a map whose keys are no strings.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Reads an event that was stored at `version` of its shape.
+    ///
+    /// Fails if this code does not know the version, or if the payload does not fit the shape.
+    fn decode(version: u32, payload: &str) -> Result<Self, DecodeError>;
+}
+
+/// Name, version and earlier names of an [`Event`], as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKind {
+    /// The name under which the event is stored.
+    pub name: &'static str,
+    /// The newest version of its shape.
+    pub version: u32,
+    /// Earlier names, still understood when read.
+    pub aliases: &'static [&'static str],
+}
+
+impl EventKind {
+    /// The kind of the event type `E`.
+    pub const fn of<E: Event>() -> Self {
+        Self { name: E::NAME, version: E::VERSION, aliases: E::ALIASES }
+    }
+
+    /// All names that the event was ever stored under, the current one first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// The closed set of events of one aggregate: the enum that `derive(Aggregate)` generates.
+///
+/// It is the codec between stored events and typed ones. Each variant is encoded and decoded by its own [`Event`]
+/// impl; the enum adds the choice among them and no serialization of its own.
+pub trait EventSet: Debug + Sized + 'static {
+    /// Every event of the set, in the order in which the aggregate lists them.
+    const KINDS: &'static [EventKind];
+
+    /// The name under which this event is stored.
+    fn name(&self) -> &'static str;
+
+    /// The version of the shape in which this event is stored.
+    fn version(&self) -> u32;
+
+    /// Appends the event, as JSON text, to `out`.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Reads the event that was stored as `name` at `version` of its shape.
+    fn decode(name: &str, version: u32, payload: &str) -> Result<Self, DecodeError>;
+}
+
+/// An event that can't be written as JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("the event `{name}` can't be written as JSON: {source}")]
+#[non_exhaustive]
+pub struct EncodeError {
+    /// The event's name.
+    pub name: &'static str,
+    /// What serde says.
+    pub source: serde_json::Error,
+}
+
+/// A stored event that this code can't read. Nothing is skipped: whoever meets one decides.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// No event of the aggregate has this name, nor had it once.
+    #[error("no event of the aggregate is stored under the name `{name}`")]
+    #[non_exhaustive]
+    UnknownName {
+        /// The stored name.
+        name: String,
+    },
+    /// A newer program wrote it.
+    #[error("version {version} of `{name}` is newer than version {known}, the newest this program knows")]
+    #[non_exhaustive]
+    NewerVersion {
+        /// The event's name.
+        name: &'static str,
+        /// The stored version.
+        version: u32,
+        /// The newest version this program knows.
+        known: u32,
+    },
+    /// An old version, for which the event declares no way to the current one.
+    #[error("`{name}` is at version {current} and declares no way to read its version {version}")]
+    #[non_exhaustive]
+    UnreadableVersion {
+        /// The event's name.
+        name: &'static str,
+        /// The stored version.
+        version: u32,
+        /// The current version.
+        current: u32,
+    },
+    /// The payload does not fit the shape of that version.
+    #[error("the payload of `{name}` version {version} does not fit: {source}")]
+    #[non_exhaustive]
+    Payload {
+        /// The event's name.
+        name: &'static str,
+        /// The stored version.
+        version: u32,
+        /// What serde says, with line and column inside the payload.
+        source: serde_json::Error,
+    },
+}

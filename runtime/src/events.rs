@@ -1,0 +1,147 @@
+//! What a command handler answers: events, in the shapes a handler may want to give them.
+
+use crate::aggregate::{Aggregate, Emits};
+use crate::event::Event;
+
+/// Events emitted one after the other by a handler that looks, in between, at what the state becomes.
+///
+/// A handler that emits one event just returns it; several at once can be a tuple, an array or a `Vec`. This type
+/// is for decisions that depend on the outcome of earlier ones:
+///
+/// ```
+/// # use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Withdrawn { cents: i64 }
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Overdrawn;
+/// # #[derive(Debug, Command)] struct Withdraw { #[command(id)] account: String, cents: i64 }
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Withdraw), events(Withdrawn, Overdrawn))]
+/// # struct Account { balance: i64, frozen: bool }
+/// #[handlers]
+/// impl Account {
+///     #[execute]
+///     fn withdraw(&self, command: Withdraw) -> Events<Self> {
+///         let mut events = Events::on(self);
+///         let after = events.emit(Withdrawn { cents: command.cents });
+///         if after.balance < 0 {
+///             events.emit(Overdrawn);
+///         }
+///         events
+///     }
+/// #   #[apply] fn withdrawn(&mut self, event: &Withdrawn) { self.balance -= event.cents; }
+/// #   #[apply] fn overdrawn(&mut self, _: &Overdrawn) { self.frozen = true; }
+/// }
+/// # let accounts = MemoryStore::new().repository::<Account>();
+/// # let done = accounts.execute(Withdraw { account: "a".into(), cents: 5 })?;
+/// # assert!(done.state().frozen && done.version() == 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The state looked at is a copy. The aggregate itself changes when the events have been stored, never before.
+#[derive(Debug, Clone)]
+pub struct Events<A: Aggregate> {
+    emitted: Vec<A::Event>,
+    state: A,
+}
+
+impl<A: Aggregate> Events<A> {
+    /// No events yet, looking ahead from `state`: in a handler, `Events::on(self)`.
+    pub fn on(state: &A) -> Self {
+        Self { emitted: Vec::new(), state: state.clone() }
+    }
+
+    /// Emits an event and gives the state after it.
+    pub fn emit<E>(&mut self, event: E) -> &A
+    where
+        A: Emits<E>,
+    {
+        let event = A::event(event);
+        self.state.apply(&event);
+        self.emitted.push(event);
+        &self.state
+    }
+
+    /// The state after all events emitted so far.
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The events emitted so far.
+    pub fn emitted(&self) -> &[A::Event] {
+        &self.emitted
+    }
+}
+
+/// What an `#[execute]` method may return, alone or in a `Result`: the events of aggregate `A` that follow.
+///
+/// An event; an `Option`, array or `Vec` of what is allowed here; a tuple of up to eight of it; the aggregate's event
+/// enum; [`Events`]; `()` for nothing. What a command may emit is thereby part of the handler's type.
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{A}` can't return `{Self}`",
+    label = "not events of `{A}`",
+    note = "return an event that `{A}` lists, an `Option`, tuple, array or `Vec` of such, `{A}`'s event enum, or `Events<Self>`; alone, or as `Result<_, Error>`"
+)]
+pub trait IntoEvents<A: Aggregate> {
+    /// Appends the events to `out`, in order.
+    fn append_to(self, out: &mut Vec<A::Event>);
+}
+
+impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
+    fn append_to(self, out: &mut Vec<A::Event>) {
+        out.push(A::event(self));
+    }
+}
+
+impl<A: Aggregate> IntoEvents<A> for Events<A> {
+    fn append_to(mut self, out: &mut Vec<A::Event>) {
+        out.append(&mut self.emitted);
+    }
+}
+
+impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Option<T> {
+    fn append_to(self, out: &mut Vec<A::Event>) {
+        if let Some(events) = self {
+            events.append_to(out);
+        }
+    }
+}
+
+impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Vec<T> {
+    fn append_to(self, out: &mut Vec<A::Event>) {
+        for events in self {
+            events.append_to(out);
+        }
+    }
+}
+
+impl<A: Aggregate, T: IntoEvents<A>, const N: usize> IntoEvents<A> for [T; N] {
+    fn append_to(self, out: &mut Vec<A::Event>) {
+        for events in self {
+            events.append_to(out);
+        }
+    }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident)*))*) => {$(
+        impl<A: Aggregate, $($part: IntoEvents<A>),*> IntoEvents<A> for ($($part,)*) {
+            #[allow(non_snake_case, unused_variables, clippy::allow_attributes)]
+            fn append_to(self, out: &mut Vec<A::Event>) {
+                let ($($part,)*) = self;
+                $($part.append_to(out);)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ()
+    (T1)
+    (T1 T2)
+    (T1 T2 T3)
+    (T1 T2 T3 T4)
+    (T1 T2 T3 T4 T5)
+    (T1 T2 T3 T4 T5 T6)
+    (T1 T2 T3 T4 T5 T6 T7)
+    (T1 T2 T3 T4 T5 T6 T7 T8)
+}

@@ -1,0 +1,325 @@
+//! Aggregates out of a store, commands into it.
+
+mod history;
+
+use std::fmt;
+
+pub use self::history::History;
+use crate::aggregate::Aggregate;
+use crate::command::{Accepts, Command};
+use crate::encode::{Encoded, encode_failed};
+use crate::error::{Conflict, ExecuteError, LoadError, ReadError};
+use crate::id::StreamId;
+use crate::metadata::Recorded;
+use crate::options::{Attempts, ExecuteOptions};
+use crate::replay::Replay;
+use crate::store::{Append, EventStore, ExpectedVersion};
+use crate::time::{Moment, Timestamp};
+use crate::unit_of_work::UnitOfWork;
+
+/// The aggregates of type `A` in a store: loads them, and carries out commands on them.
+///
+/// Made by [`EventStore::repository`]. Shared between threads as it is; nothing of it is locked while a handler runs,
+/// so a handler that panics harms nobody else.
+pub struct Repository<A: Aggregate, S> {
+    store: S,
+    services: A::Services,
+}
+
+/// An aggregate as it is, or was, at some version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded<A> {
+    state: A,
+    version: u64,
+    stream: StreamId,
+}
+
+/// What a command, or a batch of them, has led to.
+pub struct Executed<A: Aggregate> {
+    state: A,
+    version: u64,
+    events: Vec<Recorded<A::Event>>,
+}
+
+/// Why a batch of commands was not carried out; nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+#[error("command {index} of the batch: {source}")]
+#[non_exhaustive]
+pub struct BatchError<E: std::error::Error + 'static> {
+    /// Which command failed, from 0; the number of commands, if they could not be stored.
+    pub index: usize,
+    /// How.
+    pub source: ExecuteError<E>,
+}
+
+impl<A: Aggregate, S: EventStore> Repository<A, S> {
+    pub(crate) fn new(store: S, services: A::Services) -> Self {
+        Self { store, services }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What handlers are given if a command brings no services of its own.
+    pub fn services(&self) -> &A::Services {
+        &self.services
+    }
+
+    /// Carries out a command: loads the aggregate it names, lets it decide, stores the events, applies them.
+    ///
+    /// `command` is one of the structs in the aggregate's `commands(..)`, or its generated command enum. When this
+    /// returns, the events are stored as durably as the store was opened to. A command that leads to no events stores
+    /// nothing; [`Executed::is_unchanged`] tells.
+    ///
+    /// Fails with [`ExecuteError::Refused`] if the aggregate refuses, with [`ExecuteError::Conflict`] if another writer
+    /// came between; in any case nothing is stored.
+    pub fn execute<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        self.attempt(A::command(command), &ExecuteOptions::new())
+    }
+
+    /// Carries out a command with metadata, an expected version, retries, or services of its own.
+    ///
+    /// Fails as [`execute`](Self::execute) does.
+    pub fn execute_with<C, R>(
+        &self,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+        R: Attempts<C>,
+    {
+        let mut command = command;
+        let mut failed = 0;
+        loop {
+            let spare = options.attempts.spare(&command, failed);
+            match (self.attempt(A::command(command), options), spare) {
+                (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
+                    command = again;
+                    failed += 1;
+                }
+                (result, _) => return result,
+            }
+        }
+    }
+
+    /// Carries out commands on one aggregate, each on the state that the one before has left, and stores all their
+    /// events in one append: all or nothing.
+    ///
+    /// Fails at the first command that fails, and says which; also if a command is for another aggregate than `id`.
+    pub fn execute_batch<C>(
+        &self,
+        id: &A::Id,
+        commands: impl IntoIterator<Item = C>,
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C>,
+        A::Error: std::error::Error,
+    {
+        let stream = StreamId::of::<A>(id);
+        let mut work = UnitOfWork::new(&self.store);
+        let mut index = 0;
+        for command in commands {
+            let command = A::command(command);
+            let found = StreamId::of::<A>(command.aggregate_id());
+            let result = if found == stream {
+                work.decide(self, &stream, command, &ExecuteOptions::new()).map(drop)
+            } else {
+                Err(ExecuteError::OtherAggregate { stream: stream.clone(), found })
+            };
+            result.map_err(|source| BatchError { index, source })?;
+            index += 1;
+        }
+        work.commit_one(&stream).map_err(|source| BatchError { index, source })
+    }
+
+    /// The aggregate as it is now.
+    ///
+    /// Fails with [`LoadError::NotFound`] if nothing has ever happened to it.
+    pub fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
+        let stream = StreamId::of::<A>(id);
+        let replay = self.replay(&stream, None)?;
+        if replay.version == 0 {
+            return Err(LoadError::NotFound { stream });
+        }
+        Ok(Loaded { state: replay.state, version: replay.version, stream })
+    }
+
+    /// The aggregate as it was: right after the event of a version (`load_at(&id, 3)`), or at a time
+    /// (`load_at(&id, timestamp)`).
+    ///
+    /// At a time means: after all events up to the first one that was recorded later.
+    ///
+    /// Fails with [`LoadError::NotYet`] if the aggregate has not come to that version, with [`LoadError::Before`] if it
+    /// did not exist yet, and with [`LoadError::NotFound`] if it never has.
+    pub fn load_at(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
+        let stream = StreamId::of::<A>(id);
+        let asked = moment.into();
+        let replay = self.replay(&stream, Some(asked))?;
+        match asked {
+            Moment::Version(version) if version > replay.version && replay.version > 0 => {
+                Err(LoadError::NotYet { stream, asked: version, actual: replay.version })
+            }
+            _ if replay.version > 0 => Ok(Loaded { state: replay.state, version: replay.version, stream }),
+            _ if self.stream_version(&stream)? > 0 => Err(LoadError::Before { stream, asked }),
+            _ => Err(LoadError::NotFound { stream }),
+        }
+    }
+
+    /// What has happened to the aggregate, from the first event on: typed, with metadata, read as it is asked for.
+    ///
+    /// Fails with [`LoadError::NotFound`] if nothing has.
+    pub fn history(&self, id: &A::Id) -> Result<History<'_, A, S>, LoadError> {
+        let stream = StreamId::of::<A>(id);
+        if self.stream_version(&stream)? == 0 {
+            return Err(LoadError::NotFound { stream });
+        }
+        Ok(History::new(&self.store, stream))
+    }
+
+    /// Whether anything has ever happened to the aggregate.
+    pub fn exists(&self, id: &A::Id) -> Result<bool, ReadError> {
+        Ok(self.stream_version(&StreamId::of::<A>(id))? > 0)
+    }
+
+    fn stream_version(&self, stream: &StreamId) -> Result<u64, ReadError> {
+        self.store
+            .stream_version(stream)
+            .map_err(|source| ReadError::Store { stream: stream.clone(), source })
+    }
+
+    fn replay(&self, stream: &StreamId, until: Option<Moment>) -> Result<Replay<A>, ReadError> {
+        let mut replay = Replay::new();
+        replay.advance(&self.store, stream, until)?;
+        Ok(replay)
+    }
+
+    /// Once: load, decide, store, apply.
+    fn attempt<R>(
+        &self,
+        command: A::Command,
+        options: &ExecuteOptions<'_, A::Services, R>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let stream = StreamId::of::<A>(command.aggregate_id());
+        let mut replay = self.replay(&stream, None)?;
+        check_expected(&stream, options.expected, replay.version)?;
+        let services = options.services.unwrap_or(&self.services);
+        let events = replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
+        if events.is_empty() {
+            return Ok(Executed { state: replay.state, version: replay.version, events: Vec::new() });
+        }
+        let mut encoded = Encoded::new();
+        let recorded_at = options.recorded_at.unwrap_or_else(Timestamp::now);
+        encoded
+            .add(events, &options.metadata, recorded_at)
+            .map_err(|source| encode_failed(&stream, source))?;
+        let appended = self.store.append(&[Append {
+            stream: &stream,
+            expected: ExpectedVersion::Exactly(replay.version),
+            events: &encoded.new_events(),
+        }])?;
+        for event in encoded.events() {
+            replay.state.apply(event);
+        }
+        let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
+        Ok(Executed::new(replay, events))
+    }
+}
+
+/// The version that the sender of a command counts on must be the aggregate's.
+pub(crate) fn check_expected(stream: &StreamId, expected: Option<u64>, actual: u64) -> Result<(), Conflict> {
+    match expected {
+        Some(expected) if expected != actual => {
+            Err(Conflict::new(stream.clone(), ExpectedVersion::Exactly(expected), actual))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl<A> Loaded<A> {
+    /// The state.
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The state, owned.
+    pub fn into_state(self) -> A {
+        self.state
+    }
+
+    /// The version that the state is at: how many events led to it.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The stream that the events stand in.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+}
+
+impl<A: Aggregate> Executed<A> {
+    /// The state before `events`, which `replay` holds already brought forward.
+    pub(crate) fn new(replay: Replay<A>, events: Vec<Recorded<A::Event>>) -> Self {
+        let version = events.last().map_or(replay.version, |event| event.version);
+        Self { state: replay.state, version, events }
+    }
+
+    /// The state after the command.
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The state after the command, owned.
+    pub fn into_state(self) -> A {
+        self.state
+    }
+
+    /// The version that the aggregate is at now.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The events that were recorded, as they stand in the store.
+    pub fn events(&self) -> &[Recorded<A::Event>] {
+        &self.events
+    }
+
+    /// Whether the command led to no events: nothing was stored.
+    pub fn is_unchanged(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
+impl<A: Aggregate + fmt::Debug> fmt::Debug for Executed<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executed")
+            .field("state", &self.state)
+            .field("version", &self.version)
+            .field("events", &self.events)
+            .finish()
+    }
+}
+
+impl<A: Aggregate, S: Clone> Clone for Repository<A, S>
+where
+    A::Services: Clone,
+{
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), services: self.services.clone() }
+    }
+}
+
+impl<A: Aggregate, S: fmt::Debug> fmt::Debug for Repository<A, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("aggregate", &A::NAME)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

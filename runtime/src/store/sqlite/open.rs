@@ -1,0 +1,247 @@
+//! Opening a store's file: what is set, and what is refused.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+
+use super::SqliteStore;
+use super::connections::{Pool, Readers};
+use super::schema;
+
+/// Statements kept compiled, for each connection: more than the store has.
+const STATEMENTS: usize = 64;
+
+/// What an append that has returned has survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The loss of power. Each commit waits for the disk. (`synchronous = FULL`)
+    #[default]
+    Full,
+    /// The end of the program, however it ends. The loss of power may take the newest commits, whole, and leaves
+    /// the store consistent. Several times faster for small appends. (`synchronous = NORMAL`)
+    Normal,
+}
+
+/// How a [`SqliteStore`] is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use factum::sqlite::{Durability, SqliteOptions};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("bank.db");
+/// let store = SqliteOptions::new()
+///     .durability(Durability::Normal)
+///     .busy_timeout(Duration::from_secs(10))
+///     .open(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    durability: Durability,
+    busy_timeout: Duration,
+    cache_bytes: u32,
+    read_only: bool,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(5),
+            cache_bytes: 16 << 20,
+            read_only: false,
+        }
+    }
+}
+
+/// Why a store was not opened; its file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file is there and is something else than a SQLite database.
+    #[error("{} is not a SQLite database", path.display())]
+    #[non_exhaustive]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a SQLite database with tables of another program.
+    #[error("{} is another program's database: it has the table `{table}` and no factum store", path.display())]
+    #[non_exhaustive]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// One of its tables.
+        table: String,
+    },
+    /// The file holds no store and, opened for reading only, gets none.
+    #[error("{} holds no store", path.display())]
+    #[non_exhaustive]
+    NoStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store was written by a newer factum.
+    #[error("{} has schema version {found}; this factum knows {known} at most", path.display())]
+    #[non_exhaustive]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i64,
+        /// The newest version that this factum knows.
+        known: i64,
+    },
+    /// The file is write-protected, and reading only was not asked for.
+    #[error("{} can't be written to; to read it, use `SqliteOptions::read_only`", path.display())]
+    #[non_exhaustive]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite can't open it: no such folder, no permission, held by another for too long, a full disk.
+    #[error("can't open {}: {source}", path.display())]
+    #[non_exhaustive]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl SqliteOptions {
+    /// The defaults: full durability, 5 seconds of waiting for other writers, 16 MiB of cache for each connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What an append that has returned has survived; [`Durability::Full`] if not set.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long to wait while another process writes, before [`StoreError::Busy`](crate::StoreError::Busy).
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How much of the file each connection keeps in memory, in bytes.
+    pub fn cache_bytes(mut self, bytes: u32) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Opens for reading only: appends fail with [`StoreError::ReadOnly`](crate::StoreError::ReadOnly), and a missing
+    /// file is not made.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Opens the store in this file, and makes the file if there is none.
+    ///
+    /// Fails as [`SqliteStore::open`] does.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
+        let given = path.as_ref();
+        let failed = |source| OpenError::failed(given, source);
+        // Readers open the file later: a change of the working directory must not lead them elsewhere.
+        let path = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+        let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let flags = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { writable };
+        let mut writer =
+            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        self.configure(&writer).map_err(failed)?;
+        // Nothing is written before the file is known to be ours, or empty.
+        let empty = match schema::inspect(&writer).map_err(failed)? {
+            schema::Found::Nothing => true,
+            schema::Found::Store { version: schema::VERSION } => false,
+            schema::Found::Store { version: found } => {
+                return Err(OpenError::NewerSchema { path: given.into(), found, known: schema::VERSION });
+            }
+            schema::Found::Foreign { table } => {
+                return Err(OpenError::Foreign { path: given.into(), table });
+            }
+        };
+        if self.read_only {
+            if empty {
+                return Err(OpenError::NoStore { path: given.into() });
+            }
+        } else {
+            if writer.is_readonly(MAIN_DB).map_err(failed)? {
+                return Err(OpenError::ReadOnly { path: given.into() });
+            }
+            self.use_write_ahead_log(&writer).map_err(failed)?;
+            if empty {
+                schema::create(&mut writer).map_err(failed)?;
+            }
+        }
+        Ok(SqliteStore::new(writer, Readers::Pool(Pool::new(path, self.clone()))))
+    }
+
+    /// A store in memory, gone with its last clone.
+    pub fn in_memory(&self) -> Result<SqliteStore, OpenError> {
+        let failed = |source| OpenError::failed(Path::new(":memory:"), source);
+        let mut writer = Connection::open_in_memory().map_err(failed)?;
+        self.configure(&writer).map_err(failed)?;
+        schema::create(&mut writer).map_err(failed)?;
+        Ok(SqliteStore::new(writer, Readers::Writer))
+    }
+
+    /// A connection that only reads, to the file of an open store.
+    pub(super) fn reader(&self, path: &Path) -> rusqlite::Result<Connection> {
+        // Not `READ_ONLY`: a reader may be the one that has to set up the log's shared memory after a crash.
+        let mode =
+            if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+        let reader = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        self.configure(&reader)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(reader)
+    }
+
+    /// Settings of the connection; none of them touches the file.
+    fn configure(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(self.busy_timeout)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Without it SQLite compiles a cached statement anew at each use, in case new values make another plan better.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "cache_size", -i64::from(self.cache_bytes / 1024))?;
+        let synchronous = match self.durability {
+            Durability::Full => "FULL",
+            Durability::Normal => "NORMAL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)
+    }
+
+    /// Turns the write-ahead log on. SQLite does not wait here for another process that does the same, so we do.
+    fn use_write_ahead_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+        let started = Instant::now();
+        loop {
+            match writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && started.elapsed() < self.busy_timeout =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl OpenError {
+    fn failed(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            _ => Self::Sqlite { path, source },
+        }
+    }
+}

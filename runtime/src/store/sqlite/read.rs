@@ -1,0 +1,270 @@
+//! Reading: pages of rows, lent to a visitor.
+
+use std::fmt::Write as _;
+use std::ops::{ControlFlow, Deref};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use uuid::Uuid;
+
+use super::failure::store_error;
+use crate::error::StoreError;
+use crate::id::StreamId;
+use crate::metadata::Envelope;
+use crate::store::kept::Kept;
+use crate::store::{Filter, StoredEvent, Visit};
+use crate::time::Timestamp;
+
+/// How many events one statement reads. A read transaction that stayed open for a whole long read would keep the
+/// write-ahead log from being reused, and let it grow for as long.
+const LENT: usize = 4096;
+
+/// How many events are copied before they are visited, where they can't be lent.
+const COPIED: usize = 256;
+
+/// A read in pages: each asks for what comes after the last event that was seen.
+pub(super) trait Pages {
+    /// Reads at most `limit` events of the next page, until `visit` breaks off.
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+}
+
+/// Reads page by page; `visit` gets what SQLite holds.
+pub(super) fn lend(
+    connection: &Connection,
+    mut pages: impl Pages,
+    mut limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let mut broken_off = false;
+    while limit > 0 && !broken_off {
+        let wanted = limit.min(LENT);
+        let mut seen = 0;
+        pages.next(connection, wanted, &mut |event| {
+            seen += 1;
+            let flow = visit(event);
+            broken_off = flow.is_break();
+            flow
+        })?;
+        if seen < wanted {
+            return Ok(());
+        }
+        limit -= seen;
+    }
+    Ok(())
+}
+
+/// Reads page by page, each copied under the lock that `lock` takes; `visit` gets the copies with the lock free.
+pub(super) fn copy<C: Deref<Target = Connection>>(
+    lock: impl Fn() -> C,
+    mut pages: impl Pages,
+    mut limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    while limit > 0 {
+        let wanted = limit.min(COPIED);
+        let mut copies = Vec::with_capacity(wanted);
+        pages.next(&lock(), wanted, &mut |event| {
+            copies.push((event.envelope.position, Kept::copy(event)));
+            ControlFlow::Continue(())
+        })?;
+        for (position, kept) in &copies {
+            if visit(&kept.as_stored(*position)).is_break() {
+                return Ok(());
+            }
+        }
+        if copies.len() < wanted {
+            return Ok(());
+        }
+        limit -= copies.len();
+    }
+    Ok(())
+}
+
+/// The events of one stream.
+pub(super) struct StreamPages<'a> {
+    stream: &'a StreamId,
+    after: i64,
+}
+
+impl<'a> StreamPages<'a> {
+    pub(super) fn new(stream: &'a StreamId, after: u64) -> Self {
+        Self { stream, after: signed(after) }
+    }
+}
+
+impl Pages for StreamPages<'_> {
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let (category, key) = (self.stream.category(), self.stream.key());
+        let mut select = connection
+            .prepare_cached(
+                "SELECT position, version, name, schema, id, recorded_at, correlation, causation, custom, payload
+                 FROM factum_events
+                 WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+                 AND version > ?3 ORDER BY version LIMIT ?4",
+            )
+            .map_err(store_error)?;
+        let mut rows = select.query((category, key, self.after, limit)).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = stored_event(row, category, key)?;
+            self.after = signed(event.envelope.version);
+            if visit(&event).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The events of all streams that a filter lets pass.
+pub(super) struct AllPages<'a> {
+    sql: String,
+    filter: Filter<'a>,
+    after: i64,
+}
+
+impl<'a> AllPages<'a> {
+    pub(super) fn new(filter: Filter<'a>, after: u64) -> Self {
+        let mut sql = String::from(
+            "SELECT position, version, name, schema, factum_events.id, recorded_at, correlation, causation, custom,
+             payload, category, key
+             FROM factum_events JOIN factum_streams ON factum_streams.id = stream
+             WHERE position > ?1",
+        );
+        let mut parameter = 2;
+        for (column, values) in [("name", filter.names), ("category", filter.categories)] {
+            if !values.is_empty() {
+                let marks =
+                    (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
+                let _ = write!(sql, " AND {column} IN ({})", marks.join(", "));
+                parameter += values.len();
+            }
+        }
+        let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
+        Self { sql, filter, after: signed(after) }
+    }
+}
+
+impl Pages for AllPages<'_> {
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mut parameters: Vec<&dyn ToSql> = vec![&self.after];
+        parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
+        parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
+        parameters.push(&limit);
+        let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
+        let mut rows = select.query(&*parameters).map_err(store_error)?;
+        let mut after = self.after;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let position = row.get(0).map_err(store_error)?;
+            let event =
+                stored_event(row, text(row, 10, "category", position)?, text(row, 11, "key", position)?)?;
+            after = position;
+            if visit(&event).is_break() {
+                break;
+            }
+        }
+        self.after = after;
+        Ok(())
+    }
+}
+
+/// The version of the newest event in a stream; 0 if there is none.
+pub(super) fn stream_version(connection: &Connection, stream: &StreamId) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT max(version) FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)",
+        )
+        .and_then(|mut select| {
+            select.query_row((stream.category(), stream.key()), |row| row.get::<_, Option<u64>>(0))
+        })
+        .map(Option::unwrap_or_default)
+        .map_err(store_error)
+}
+
+/// The position of the newest event; 0 if there is none.
+pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached("SELECT max(position) FROM factum_events")
+        .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())
+        .map(|position| position.flatten().unwrap_or_default())
+        .map_err(store_error)
+}
+
+/// A row as an event. Each column is looked at as what it should be: a damaged or doctored file gets an error.
+fn stored_event<'r>(
+    row: &'r Row<'_>,
+    category: &'r str,
+    key: &'r str,
+) -> Result<StoredEvent<'r>, StoreError> {
+    let position = row.get(0).map_err(store_error)?;
+    Ok(StoredEvent {
+        envelope: Envelope {
+            position: count(row, 0, "position", position)?,
+            category,
+            key,
+            version: count(row, 1, "version", position)?,
+            id: uuid(row, 4, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?,
+            recorded_at: Timestamp::from_micros(integer(row, 5, "recorded_at", position)?),
+            correlation: uuid(row, 6, "correlation", position)?,
+            causation: uuid(row, 7, "causation", position)?,
+            custom: match column(row, 8)? {
+                ValueRef::Null => None,
+                _ => Some(text(row, 8, "custom", position)?),
+            },
+        },
+        name: text(row, 2, "name", position)?,
+        schema: u32::try_from(integer(row, 3, "schema", position)?)
+            .map_err(|error| damaged(position, "schema", error))?,
+        payload: text(row, 9, "payload", position)?,
+    })
+}
+
+fn column<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>, StoreError> {
+    row.get_ref(index).map_err(store_error)
+}
+
+fn integer(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<i64, StoreError> {
+    column(row, index)?.as_i64().map_err(|error| damaged(position, name, error))
+}
+
+fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    u64::try_from(integer(row, index, name, position)?).map_err(|error| damaged(position, name, error))
+}
+
+fn text<'r>(
+    row: &'r Row<'_>,
+    index: usize,
+    name: &'static str,
+    position: i64,
+) -> Result<&'r str, StoreError> {
+    column(row, index)?.as_str().map_err(|error| damaged(position, name, error))
+}
+
+fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {
+    let bytes = column(row, index)?.as_blob_or_null().map_err(|error| damaged(position, name, error))?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
+}
+
+fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
+    StoreError::DamagedEvent { position, column, problem: problem.to_string() }
+}
+
+/// A version or position as SQLite counts. Nothing lies beyond what it can count to.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,83 @@
+//! The tables of a store's file.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// The version of the tables below. A file with a greater one was written by a newer factum.
+pub(super) const VERSION: i64 = 1;
+
+/// `factum_streams` keeps each stream's name once; events refer to it by number. `position` is the rowid: SQLite gives
+/// the next one inside the write transaction, so positions follow commit order and a rolled back append leaves no
+/// hole. Metadata that nobody set is NULL and takes a byte.
+///
+/// Every name begins with `factum_`, so that a store and its user's own tables can share a file.
+const TABLES: &str = "
+CREATE TABLE factum_schema (version INTEGER NOT NULL) STRICT;
+
+CREATE TABLE factum_streams (
+    id INTEGER PRIMARY KEY,
+    category TEXT NOT NULL,
+    key TEXT NOT NULL,
+    UNIQUE (category, key)
+) STRICT;
+
+CREATE TABLE factum_events (
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    schema INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    correlation BLOB,
+    causation BLOB,
+    custom TEXT,
+    payload TEXT NOT NULL,
+    UNIQUE (stream, version)
+) STRICT;
+
+CREATE TABLE factum_checkpoints (
+    projection TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// What a file has in it.
+pub(super) enum Found {
+    /// No tables at all.
+    Nothing,
+    /// A store, with tables of this version.
+    Store { version: i64 },
+    /// Tables, but no store's.
+    Foreign { table: String },
+}
+
+pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
+    let table = connection
+        .query_row(
+            "SELECT name FROM sqlite_schema ORDER BY name = 'factum_schema' DESC, name LIMIT 1",
+            (),
+            |row| row.get::<_, String>(0),
+        )
+        .optional()?;
+    match table {
+        None => Ok(Found::Nothing),
+        Some(ours) if ours == "factum_schema" => {
+            let version =
+                connection.query_row("SELECT version FROM factum_schema", (), |row| row.get(0)).optional()?;
+            // Tables and version are written in one transaction: a store without a version is not one of ours.
+            Ok(version.map_or(Found::Foreign { table: ours }, |version| Found::Store { version }))
+        }
+        Some(table) => Ok(Found::Foreign { table }),
+    }
+}
+
+/// Makes the tables, unless another process was faster.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Found::Nothing = inspect(&transaction)? {
+        transaction.execute_batch(TABLES)?;
+        transaction.execute("INSERT INTO factum_schema (version) VALUES (?1)", [VERSION])?;
+    }
+    transaction.commit()
+}
