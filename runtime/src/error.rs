@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::event::{DecodeError, EncodeError};
 use crate::id::StreamId;
-use crate::store::ExpectedVersion;
+use crate::store::{ExpectedVersion, StoredEvent};
 use crate::time::Moment;
 
 /// An error of any kind, as projections' handlers may give.
@@ -148,6 +148,20 @@ pub enum ReadError {
         /// What failed.
         source: StoreError,
     },
+}
+
+impl ReadError {
+    /// The error for an event that can't be decoded.
+    pub(crate) fn undecodable(event: &StoredEvent<'_>, source: DecodeError) -> Self {
+        Self::Decode {
+            stream: event.envelope.stream(),
+            version: event.envelope.version,
+            position: event.envelope.position,
+            name: event.name.to_owned(),
+            schema: event.schema,
+            source,
+        }
+    }
 }
 
 /// Why an aggregate could not be loaded.

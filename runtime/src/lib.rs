@@ -15,11 +15,18 @@ mod metadata;
 mod options;
 #[doc(hidden)]
 pub mod private;
+mod projection;
 mod replay;
 mod repository;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod unit_of_work;
+
+pub use factum_macros::{
+    Aggregate, AggregateId, Command, Event, Projection, apply, execute, handlers, project,
+};
 
 pub use self::aggregate::{Aggregate, Apply, Emits, Execute};
 pub use self::command::{Accepts, Command};
@@ -29,6 +36,12 @@ pub use self::events::{Events, IntoEvents};
 pub use self::id::{AggregateId, InvalidId, StreamId};
 pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
+pub use self::projection::{
+    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Target,
+    Writer,
+};
+#[cfg(feature = "sqlite")]
+pub use self::projection::{Sqlite, SqliteProjection};
 pub use self::repository::{BatchError, Executed, History, Loaded, Repository};
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteStore;
@@ -44,4 +57,17 @@ pub use self::unit_of_work::{Committed, UnitOfWork};
 pub mod sqlite {
     pub use crate::store::SqliteStore;
     pub use crate::store::sqlite::{Durability, OpenError, SqliteOptions};
+    /// The rusqlite that factum is built with, for projections' handlers and queries.
+    pub use rusqlite;
+}
+
+/// What most files of a domain need: `use factum::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventStore, Events, Execute,
+        MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, apply, execute, handlers,
+        project,
+    };
+    #[cfg(feature = "sqlite")]
+    pub use crate::{Sqlite, SqliteProjection, SqliteStore};
 }

@@ -4,8 +4,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
-use crate::event::{DecodeError, EncodeError, Event};
+use crate::command::Command;
+use crate::error::BoxError;
+use crate::event::{DecodeError, EncodeError, Event, EventKind};
 pub use crate::events::IntoEvents;
+use crate::projection::{Project, ProjectError, Writer};
+use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
 pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -27,15 +31,20 @@ pub fn unreadable_version<E: Event>(version: u32) -> DecodeError {
     }
 }
 
-/// The error for a name that no event has.
+/// The present name of the event that was once stored as `name`, an error if there is none.
 #[cold]
-pub fn unknown_name(name: &str) -> DecodeError {
-    DecodeError::UnknownName { name: name.to_owned() }
+pub fn current_name(kinds: &[EventKind], name: &str) -> Result<&'static str, DecodeError> {
+    kinds
+        .iter()
+        // A kind that has the name now has been tried: to give it again would go round in circles.
+        .find(|kind| kind.name != name && kind.aliases.contains(&name))
+        .map(|kind| kind.name)
+        .ok_or_else(|| DecodeError::UnknownName { name: name.to_owned() })
 }
 
-/// Whether an event was stored under `name` before it got its present name.
-pub fn was_named<E: Event>(name: &str) -> bool {
-    E::ALIASES.contains(&name)
+/// The id of a command that is for an aggregate with ids of type `I`.
+pub fn id_of<C: Command<Id = I>, I>(command: &C) -> &I {
+    command.aggregate_id()
 }
 
 /// What an `#[execute]` method has returned, if it says `Result`.
@@ -86,24 +95,47 @@ where
     }
 }
 
-/// Whether two events would be stored, or were once, under one name.
-pub const fn share_a_name<E: Event, F: Event>() -> bool {
-    is_among(E::NAME, F::NAME, F::ALIASES) || is_among(F::NAME, E::NAME, E::ALIASES) || {
-        let mut index = 0;
-        let mut found = false;
-        while index < E::ALIASES.len() {
-            found |= is_among(E::ALIASES[index], F::NAME, F::ALIASES);
-            index += 1;
-        }
-        found
-    }
+/// One stored event, as the projection's handler for `E` takes it.
+pub fn project<P: Project<E>, E: Event>(
+    projection: &mut P,
+    event: &StoredEvent<'_>,
+    writer: &Writer<'_, P>,
+) -> Result<(), ProjectError> {
+    let typed = E::decode(event.schema, event.payload)?;
+    projection.project(&typed, &event.envelope, writer).map_err(ProjectError::Handler)
 }
 
-const fn is_among(name: &str, first: &str, others: &[&str]) -> bool {
-    let mut found = same(name, first);
+/// What a `#[project]` method has returned, if it returns something.
+pub fn projected<E: Into<BoxError>>(result: Result<(), E>) -> Result<(), BoxError> {
+    result.map_err(Into::into)
+}
+
+/// Whether none of the names of the event at `index` is one of an event before it.
+pub const fn is_new(kinds: &[EventKind], index: usize) -> bool {
+    let mut new = true;
+    let mut before = 0;
+    while before < index {
+        new &= !share_a_name(&kinds[before], &kinds[index]);
+        before += 1;
+    }
+    new
+}
+
+const fn share_a_name(left: &EventKind, right: &EventKind) -> bool {
+    let mut share = is_among(left.name, right);
     let mut index = 0;
-    while index < others.len() {
-        found |= same(name, others[index]);
+    while index < left.aliases.len() {
+        share |= is_among(left.aliases[index], right);
+        index += 1;
+    }
+    share
+}
+
+const fn is_among(name: &str, kind: &EventKind) -> bool {
+    let mut found = same(name, kind.name);
+    let mut index = 0;
+    while index < kind.aliases.len() {
+        found |= same(name, kind.aliases[index]);
         index += 1;
     }
     found

@@ -69,14 +69,7 @@ pub(crate) fn decode<E: EventSet>(event: &StoredEvent<'_>, previous: u64) -> Res
             position: envelope.position,
         });
     }
-    E::decode(event.name, event.schema, event.payload).map_err(|source| ReadError::Decode {
-        stream: envelope.stream(),
-        version: envelope.version,
-        position: envelope.position,
-        name: event.name.to_owned(),
-        schema: event.schema,
-        source,
-    })
+    E::decode(event.name, event.schema, event.payload).map_err(|source| ReadError::undecodable(event, source))
 }
 
 /// The same, with all that is known of it.

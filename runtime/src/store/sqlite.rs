@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use self::connections::Readers;
+pub(crate) use self::failure::store_error;
 pub use self::open::{Durability, OpenError, SqliteOptions};
+pub(crate) use self::read::{position, read_all};
 use super::{Append, Appended, EventStore, Filter, Visit, check_appends};
 use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
@@ -67,6 +69,16 @@ impl SqliteStore {
         SqliteOptions::new().in_memory()
     }
 
+    /// Runs `read` on a connection that only reads: for the tables of projections.
+    ///
+    /// What is read in one call is of one moment only if `read` begins a transaction.
+    pub fn query<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        match &self.shared.readers {
+            Readers::Pool(pool) => pool.with(read, |error| error),
+            Readers::Writer => read(&self.writer()),
+        }
+    }
+
     fn new(writer: Connection, readers: Readers) -> Self {
         let shared =
             Shared { writer: Mutex::new(writer), readers, appends: Mutex::new(0), appended: Condvar::new() };
@@ -87,7 +99,7 @@ impl SqliteStore {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match &self.shared.readers {
-            Readers::Pool(pool) => pool.with(read),
+            Readers::Pool(pool) => pool.with(read, store_error),
             Readers::Writer => read(&self.writer()),
         }
     }
@@ -99,7 +111,9 @@ impl SqliteStore {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         match &self.shared.readers {
-            Readers::Pool(pool) => pool.with(|connection| read::lend(connection, pages, limit, visit)),
+            Readers::Pool(pool) => {
+                pool.with(|connection| read::lend(connection, pages, limit, visit), store_error)
+            }
             // The visitor may want to append: it gets copies, and the writer is free meanwhile.
             Readers::Writer => read::copy(|| self.writer(), pages, limit, visit),
         }
@@ -140,7 +154,7 @@ impl EventStore for SqliteStore {
     }
 
     fn position(&self) -> Result<u64, StoreError> {
-        self.with_reader(read::position)
+        self.with_reader(position)
     }
 
     fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {

@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::failure::store_error;
 use super::open::SqliteOptions;
-use crate::error::StoreError;
 
 /// How many connections stay open with nothing to do. More may be in use at once; they are closed when done.
 const IDLE: usize = 8;
@@ -33,15 +31,16 @@ impl Pool {
         Self { path, options, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Runs `read` on a connection that nobody else uses meanwhile.
-    pub(super) fn with<T>(
+    /// Runs `read` on a connection that nobody else uses meanwhile; `failed` says what it means if there is none.
+    pub(super) fn with<T, E>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        read: impl FnOnce(&Connection) -> Result<T, E>,
+        failed: impl FnOnce(rusqlite::Error) -> E,
+    ) -> Result<T, E> {
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.options.reader(&self.path).map_err(store_error)?,
+            None => self.options.reader(&self.path).map_err(failed)?,
         };
         // If `read` panics, the connection is closed rather than handed on.
         let result = read(&connection);

@@ -182,6 +182,17 @@ impl Pages for AllPages<'_> {
     }
 }
 
+/// Reads the events of all streams on a connection that the caller holds, lent for as long as it holds it.
+pub(crate) fn read_all(
+    connection: &Connection,
+    filter: Filter<'_>,
+    after: u64,
+    limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    lend(connection, AllPages::new(filter, after), limit, visit)
+}
+
 /// The version of the newest event in a stream; 0 if there is none.
 pub(super) fn stream_version(connection: &Connection, stream: &StreamId) -> Result<u64, StoreError> {
     connection
@@ -197,7 +208,7 @@ pub(super) fn stream_version(connection: &Connection, stream: &StreamId) -> Resu
 }
 
 /// The position of the newest event; 0 if there is none.
-pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
+pub(crate) fn position(connection: &Connection) -> Result<u64, StoreError> {
     connection
         .prepare_cached("SELECT max(position) FROM factum_events")
         .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())

@@ -1,0 +1,66 @@
+//! Collecting what is wrong, so that one build tells all of it.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned as _;
+
+/// The errors of one macro call.
+#[derive(Default)]
+pub(crate) struct Errors {
+    found: Option<syn::Error>,
+}
+
+impl Errors {
+    /// An error whose caret is under `tokens`.
+    pub(crate) fn at(&mut self, tokens: &impl ToTokens, message: impl std::fmt::Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// An error whose caret is at `span`.
+    pub(crate) fn at_span(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.push(syn::Error::new(span, message));
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.found {
+            Some(found) => found.combine(error),
+            None => self.found = Some(error),
+        }
+    }
+
+    /// The value of a parse that may have failed.
+    pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    fn into_tokens(self) -> TokenStream {
+        self.found.map(|found| found.into_compile_error()).unwrap_or_default()
+    }
+}
+
+/// Runs a derive: what it makes, if anything, and the errors it found.
+pub(crate) fn collect(derive: impl FnOnce(&mut Errors) -> Option<TokenStream>) -> TokenStream {
+    let mut errors = Errors::default();
+    let made = derive(&mut errors);
+    let errors = errors.into_tokens();
+    quote!(#errors #made)
+}
+
+/// Runs an attribute macro on an item; if nothing comes of it, the item stays, so that the editor stays alive.
+pub(crate) fn collect_beside(
+    item: TokenStream,
+    expand: impl FnOnce(TokenStream, &mut Errors) -> Option<TokenStream>,
+) -> TokenStream {
+    collect(|errors| expand(item.clone(), errors).or(Some(item)))
+}
+
+/// What a marker expands to when no `#[handlers]` has taken it away.
+pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
+    collect_beside(item, |_, errors| {
+        errors.at_span(
+            Span::call_site().span(),
+            format!("`#[{marker}]` works in an `impl` block with `#[handlers]` on it only"),
+        );
+        None
+    })
+}

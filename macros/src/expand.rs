@@ -1,0 +1,19 @@
+//! Models as code, one file for each thing that is made.
+//!
+//! All of it names what it uses by absolute paths, so that nothing in the user's scope can get in the way. Tokens that
+//! the user wrote keep their spans: an error about a type listed in an attribute has its caret there.
+
+mod aggregate;
+mod command;
+mod enums;
+mod event;
+mod handlers;
+mod id;
+mod projection;
+
+pub(crate) use self::aggregate::aggregate;
+pub(crate) use self::command::command;
+pub(crate) use self::event::event;
+pub(crate) use self::handlers::handlers;
+pub(crate) use self::id::aggregate_id;
+pub(crate) use self::projection::projection;

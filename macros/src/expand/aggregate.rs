@@ -1,0 +1,220 @@
+//! An aggregate: its two enums, their codec, the dispatch.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::enums;
+use crate::model::{Aggregate, Listed};
+
+pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
+    let Aggregate { ident, vis, commands, events, command_enum, event_enum, .. } = model;
+    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands", false);
+    let event_definition = enums::definition(vis, ident, event_enum, events, "events", true);
+    let command_conversions = enums::conversions(command_enum, commands);
+    let event_conversions = enums::conversions(event_enum, events);
+    let dispatch = dispatch(model);
+    let command_impls = command_impls(model);
+    let event_impls = event_impls(model);
+    let distinct_names = distinct_names(model);
+    quote! {
+        #command_definition
+
+        #event_definition
+
+        const _: () = {
+            #dispatch
+            #command_conversions
+            #command_impls
+            #event_conversions
+            #event_impls
+            #distinct_names
+        };
+    }
+}
+
+/// `impl Aggregate`.
+fn dispatch(model: &Aggregate) -> TokenStream {
+    let Aggregate {
+        krate, ident, name, id, error, services, commands, events, command_enum, event_enum, ..
+    } = model;
+    let error = error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
+    let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
+    let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
+    let executes = commands.iter().map(|Listed { path, variant }| {
+        quote! {
+            #command_enum::#variant(command) => <Self as #krate::Execute<#path>>::execute(self, command, services)
+        }
+    });
+    let applies = events.iter().map(|Listed { path, variant }| {
+        quote!(#event_enum::#variant(event) => <Self as #krate::Apply<#path>>::apply(self, event))
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::Aggregate for #ident {
+            const NAME: &'static ::core::primitive::str = #name;
+
+            type Id = #id;
+            type Command = #command_enum;
+            type Event = #event_enum;
+            type Error = #error;
+            type Services = #services;
+
+            fn execute(
+                &self,
+                command: #command_enum,
+                services: &Self::Services,
+            ) -> ::core::result::Result<::std::vec::Vec<#event_enum>, Self::Error> {
+                match command {
+                    #(#executes,)*
+                }
+            }
+
+            fn apply(&mut self, event: &#event_enum) {
+                match event {
+                    #(#applies,)*
+                }
+            }
+        }
+    }
+}
+
+/// The command enum is a command; the aggregate accepts it, and each of its variants.
+fn command_impls(model: &Aggregate) -> TokenStream {
+    let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
+    let command_enum = &command_enum.ident;
+    let ids = commands.iter().map(|Listed { path, variant }| {
+        quote!(Self::#variant(command) => #krate::private::id_of::<#path, #id>(command))
+    });
+    let accepts = commands.iter().map(|Listed { path, variant }| {
+        quote! {
+            #[automatically_derived]
+            impl #krate::Accepts<#path> for #ident {
+                fn command(command: #path) -> #command_enum {
+                    #command_enum::#variant(command)
+                }
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::Command for #command_enum {
+            type Id = #id;
+
+            fn aggregate_id(&self) -> &#id {
+                match self {
+                    #(#ids,)*
+                }
+            }
+        }
+
+        #[automatically_derived]
+        impl #krate::Accepts<#command_enum> for #ident {
+            fn command(command: #command_enum) -> #command_enum {
+                command
+            }
+        }
+
+        #(#accepts)*
+    }
+}
+
+/// The event enum is the codec; the aggregate emits it, and each of its variants.
+fn event_impls(model: &Aggregate) -> TokenStream {
+    let Aggregate { krate, ident, events, event_enum, .. } = model;
+    let event_enum = &event_enum.ident;
+    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
+    let variants: Vec<_> = events.iter().map(|event| &event.variant).collect();
+    quote! {
+        #[automatically_derived]
+        impl #krate::EventSet for #event_enum {
+            const KINDS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+
+            fn name(&self) -> &'static ::core::primitive::str {
+                match self {
+                    #(Self::#variants(_) => <#paths as #krate::Event>::NAME,)*
+                }
+            }
+
+            fn version(&self) -> ::core::primitive::u32 {
+                match self {
+                    #(Self::#variants(_) => <#paths as #krate::Event>::VERSION,)*
+                }
+            }
+
+            fn encode(
+                &self,
+                out: &mut ::std::vec::Vec<::core::primitive::u8>,
+            ) -> ::core::result::Result<(), #krate::EncodeError> {
+                match self {
+                    #(Self::#variants(event) => #krate::Event::encode(event, out),)*
+                }
+            }
+
+            #[allow(unreachable_patterns)]
+            fn decode(
+                name: &::core::primitive::str,
+                version: ::core::primitive::u32,
+                payload: &::core::primitive::str,
+            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+                match name {
+                    #(<#paths as #krate::Event>::NAME => {
+                        #krate::Event::decode(version, payload).map(Self::#variants)
+                    })*
+                    _ => Self::decode(
+                        #krate::private::current_name(Self::KINDS, name)?,
+                        version,
+                        payload,
+                    ),
+                }
+            }
+        }
+
+        #[automatically_derived]
+        impl #krate::IntoEvents<#ident> for #event_enum {
+            fn append_to(self, out: &mut ::std::vec::Vec<#event_enum>) {
+                out.push(self);
+            }
+        }
+
+        #[automatically_derived]
+        impl #krate::Emits<#event_enum> for #ident {
+            fn event(event: #event_enum) -> #event_enum {
+                event
+            }
+        }
+
+        #(
+            #[automatically_derived]
+            impl #krate::Emits<#paths> for #ident {
+                fn event(event: #paths) -> #event_enum {
+                    #event_enum::#variants(event)
+                }
+            }
+        )*
+    }
+}
+
+/// No two events are stored under one name. The names are constants of the events, so rustc compares them.
+fn distinct_names(model: &Aggregate) -> TokenStream {
+    let Aggregate { krate, ident, events, event_enum, .. } = model;
+    let event_enum = &event_enum.ident;
+    events
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(index, Listed { path, .. })| {
+            let shown = quote!(#path).to_string().replace(' ', "");
+            let message = format!(
+                "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
+                 event listed before it; give one of them another with `#[event(name = \"..\")]`"
+            );
+            quote_spanned! {path.span()=>
+                const _: () = ::core::assert!(
+                    #krate::private::is_new(<#event_enum as #krate::EventSet>::KINDS, #index),
+                    #message
+                );
+            }
+        })
+        .collect()
+}

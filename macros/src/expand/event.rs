@@ -1,0 +1,40 @@
+//! `impl Event`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::Event;
+
+pub(crate) fn event(event: &Event) -> TokenStream {
+    let Event { krate, ident, name, version, aliases } = event;
+    let aliases = (!aliases.is_empty()).then(|| {
+        quote! {
+            const ALIASES: &'static [&'static ::core::primitive::str] = &[#(#aliases),*];
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            const NAME: &'static ::core::primitive::str = #name;
+            const VERSION: ::core::primitive::u32 = #version;
+            #aliases
+
+            fn encode(
+                &self,
+                out: &mut ::std::vec::Vec<::core::primitive::u8>,
+            ) -> ::core::result::Result<(), #krate::EncodeError> {
+                #krate::private::encode(self, out)
+            }
+
+            fn decode(
+                version: ::core::primitive::u32,
+                payload: &::core::primitive::str,
+            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+                match version {
+                    #version => #krate::private::decode(version, payload),
+                    _ => ::core::result::Result::Err(#krate::private::unreadable_version::<Self>(version)),
+                }
+            }
+        }
+    }
+}

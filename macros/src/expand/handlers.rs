@@ -1,0 +1,147 @@
+//! The `impl` block as it is, and one trait impl for each marked method.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{GenericArgument, Path, PathArguments, Type};
+
+use crate::model::{Handler, Handlers, Marker};
+
+pub(crate) fn handlers(model: &Handlers) -> TokenStream {
+    let Handlers { krate, self_ty, item, methods } = model;
+    let impls = methods.iter().map(|method| match method.marker {
+        Marker::Execute => execute(krate, self_ty, method),
+        Marker::Apply => apply(krate, self_ty, method),
+        Marker::Project => project(krate, self_ty, method),
+    });
+    quote! {
+        #item
+        #(#impls)*
+    }
+}
+
+fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
+    let Handler { cfgs, name, arguments, output, .. } = method;
+    let command = arguments.first();
+    let (services, pass_services) = match arguments.len() {
+        1 => (quote!(_), None),
+        _ => (quote!(services), Some(quote!(, services))),
+    };
+    let call = quote!(Self::#name(self, command #pass_services));
+    let body = match output {
+        Some(output) => match result_parts(output) {
+            // The types stand here once more so that an error about them has its caret where they are written.
+            Some((Some(events), Some(error))) => {
+                quote!(#krate::private::fallible::<Self, #events, #error>(#call))
+            }
+            Some(_) => quote!(#krate::private::fallible(#call)),
+            None => quote!(#krate::private::Decision::<Self, _>::decided(#call)),
+        },
+        None => quote! {
+            #call;
+            ::core::result::Result::Ok(::std::vec::Vec::new())
+        },
+    };
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Execute<#command> for #self_ty {
+            fn execute(
+                &self,
+                command: #command,
+                #services: &<Self as #krate::Aggregate>::Services,
+            ) -> ::core::result::Result<
+                ::std::vec::Vec<<Self as #krate::Aggregate>::Event>,
+                <Self as #krate::Aggregate>::Error,
+            > {
+                #body
+            }
+        }
+    }
+}
+
+/// The two types in `Result<T, E>`, each if it can be written again; `None` if it is something else.
+fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type>)> {
+    let Type::Path(path) = output else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some((None, None)) };
+    let mut types = arguments.args.iter().map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty).filter(|ty| !is_opaque(ty)),
+        _ => None,
+    });
+    Some((types.next().flatten(), types.next().flatten()))
+}
+
+/// `impl Trait` can't be named a second time.
+fn is_opaque(ty: &Type) -> bool {
+    quote!(#ty).to_string().split(' ').any(|word| word == "impl")
+}
+
+fn apply(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
+    let Handler { cfgs, name, .. } = method;
+    let event = borrowed(method);
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Apply<#event> for #self_ty {
+            fn apply(&mut self, event: &#event) {
+                Self::#name(self, event);
+            }
+        }
+    }
+}
+
+fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
+    let Handler { cfgs, name, arguments, output, .. } = method;
+    let event = borrowed(method);
+    let mut pass = TokenStream::new();
+    let (mut envelope, mut writer) = (quote!(_), quote!(_));
+    for argument in arguments.iter().skip(1) {
+        if is_envelope(argument) {
+            envelope = quote!(envelope);
+            pass.extend(quote!(, envelope));
+        } else {
+            writer = quote!(writer);
+            pass.extend(quote!(, writer));
+        }
+    }
+    let call = quote!(Self::#name(self, event #pass));
+    let body = match output {
+        None => quote! {
+            #call;
+            ::core::result::Result::Ok(())
+        },
+        Some(_) => quote!(#krate::private::projected(#call)),
+    };
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Project<#event> for #self_ty {
+            fn project(
+                &mut self,
+                event: &#event,
+                #envelope: &#krate::Envelope<'_>,
+                #writer: &#krate::Writer<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::BoxError> {
+                #body
+            }
+        }
+    }
+}
+
+/// The event's type without its `&`.
+fn borrowed(method: &Handler) -> TokenStream {
+    match method.arguments.first() {
+        Some(Type::Reference(reference)) => {
+            let ty = &reference.elem;
+            quote!(#ty)
+        }
+        other => quote!(#other),
+    }
+}
+
+/// `&Envelope<'_>`, by its name: a macro sees no more of a type.
+fn is_envelope(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Envelope")
+}

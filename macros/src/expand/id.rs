@@ -1,0 +1,29 @@
+//! `impl AggregateId` for a newtype.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::AggregateId;
+
+pub(crate) fn aggregate_id(id: &AggregateId) -> TokenStream {
+    let AggregateId { krate, ident, member, ty } = id;
+    quote! {
+        #[automatically_derived]
+        impl #krate::AggregateId for #ident {
+            fn to_text(&self) -> ::std::borrow::Cow<'_, ::core::primitive::str> {
+                <#ty as #krate::AggregateId>::to_text(&self.#member)
+            }
+
+            fn from_text(
+                text: &::core::primitive::str,
+            ) -> ::core::result::Result<Self, #krate::InvalidId> {
+                match <#ty as #krate::AggregateId>::from_text(text) {
+                    ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(Self { #member: inner }),
+                    ::core::result::Result::Err(_) => {
+                        ::core::result::Result::Err(#krate::InvalidId::new::<Self>(text))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `impl Projection`: which events are read, and the dispatch.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use crate::model::{Listed, Projection};
+
+pub(crate) fn projection(model: &Projection) -> TokenStream {
+    let Projection { krate, ident, name, version, events, from, into, init } = model;
+    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
+    let from = from.iter().map(|aggregate| &aggregate.path);
+    let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
+    let init = init.as_ref().map(|init| {
+        quote! {
+            const INIT: &'static ::core::primitive::str = #init;
+        }
+    });
+    let distinct_names = distinct_names(model);
+    quote! {
+        #[automatically_derived]
+        impl #krate::Projection for #ident {
+            const NAME: &'static ::core::primitive::str = #name;
+            const VERSION: ::core::primitive::u32 = #version;
+            const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+            const FROM: &'static [&'static ::core::primitive::str] =
+                &[#(<#from as #krate::Aggregate>::NAME),*];
+            #init
+
+            type Target = #into;
+
+            #[allow(unreachable_patterns)]
+            fn project_stored(
+                &mut self,
+                name: &::core::primitive::str,
+                event: &#krate::StoredEvent<'_>,
+                writer: &#krate::Writer<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::ProjectError> {
+                match name {
+                    #(<#paths as #krate::Event>::NAME => {
+                        #krate::private::project::<Self, #paths>(self, event, writer)
+                    })*
+                    _ => self.project_stored(
+                        #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name)?,
+                        event,
+                        writer,
+                    ),
+                }
+            }
+        }
+
+        #(
+            #[automatically_derived]
+            impl #krate::Follows<#paths> for #ident {}
+        )*
+
+        #distinct_names
+    }
+}
+
+/// No two of its events are stored under one name, from whichever aggregates they are.
+fn distinct_names(model: &Projection) -> TokenStream {
+    let Projection { krate, ident, events, .. } = model;
+    events
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(index, Listed { path, .. })| {
+            let shown = quote!(#path).to_string().replace(' ', "");
+            let message = format!(
+                "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
+                 event listed before it; make two projections of it"
+            );
+            quote_spanned! {path.span()=>
+                const _: () = ::core::assert!(
+                    #krate::private::is_new(<#ident as #krate::Projection>::EVENTS, #index),
+                    #message
+                );
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! What the macros know of an item: its options and parts, typed, with spans.
+
+mod aggregate;
+mod command;
+mod event;
+mod handlers;
+mod id;
+mod projection;
+
+pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed};
+pub(crate) use self::command::{Command, Which};
+pub(crate) use self::event::Event;
+pub(crate) use self::handlers::{Handler, Handlers, Marker, Receiver};
+pub(crate) use self::id::AggregateId;
+pub(crate) use self::projection::Projection;

@@ -1,0 +1,117 @@
+//! An aggregate.
+
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use syn::parse::{Parse, ParseStream};
+use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
+
+use crate::check;
+use crate::errors::Errors;
+use crate::options::Options;
+use crate::text::kebab;
+
+const KEYS: &[&str] = &["name", "id", "error", "services", "commands", "events", "command", "event", "crate"];
+
+pub(crate) struct Aggregate {
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) name: LitStr,
+    pub(crate) id: Type,
+    pub(crate) error: Option<Type>,
+    pub(crate) services: Option<Type>,
+    pub(crate) commands: Vec<Listed>,
+    pub(crate) events: Vec<Listed>,
+    pub(crate) command_enum: GeneratedEnum,
+    pub(crate) event_enum: GeneratedEnum,
+}
+
+/// A type in `commands(..)` or `events(..)`, and the variant that holds it: `billing::Opened as BillOpened`.
+pub(crate) struct Listed {
+    pub(crate) path: Path,
+    pub(crate) variant: Ident,
+}
+
+/// What a user says of a generated enum.
+pub(crate) struct GeneratedEnum {
+    pub(crate) ident: Ident,
+    pub(crate) derives: Vec<Path>,
+    pub(crate) serde: Option<TokenStream>,
+}
+
+impl Aggregate {
+    pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut options = Options::parse(&input.attrs, "aggregate", KEYS, errors);
+        let krate = options.krate(errors);
+        let name = options
+            .string("name", errors)
+            .unwrap_or_else(|| LitStr::new(&kebab(&input.ident.to_string()), input.ident.span()));
+        let id = options.ty("id", errors);
+        let commands = options.list("commands", "OpenAccount, ..", errors);
+        let events = options.list("events", "AccountOpened, ..", errors);
+        check::required(input, &options, "id", "id = AccountId", errors);
+        check::required(input, &options, "commands", "commands(OpenAccount, ..)", errors);
+        check::required(input, &options, "events", "events(AccountOpened, ..)", errors);
+        let right = id.is_some()
+            & check::listed(commands.as_ref(), "commands", "OpenAccount", errors)
+            & check::listed(events.as_ref(), "events", "AccountOpened", errors);
+        let aggregate = Self {
+            krate,
+            ident: input.ident.clone(),
+            vis: input.vis.clone(),
+            name,
+            id: id.unwrap_or_else(|| syn::parse_quote!(())),
+            error: options.ty("error", errors),
+            services: options.ty("services", errors),
+            commands: commands.map(|(_, list)| list).unwrap_or_default(),
+            events: events.map(|(_, list)| list).unwrap_or_default(),
+            command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
+            event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
+        };
+        options.finish();
+        (check::aggregate(input, &aggregate, errors) & right).then_some(aggregate)
+    }
+}
+
+impl Parse for Listed {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let path = Path::parse_mod_style(input)?;
+        let variant = if input.parse::<Option<Token![as]>>()?.is_some() {
+            input.parse()?
+        } else {
+            match path.segments.last() {
+                Some(last) => last.ident.clone(),
+                None => return Err(syn::Error::new_spanned(path, "expected the path of a type")),
+            }
+        };
+        Ok(Self { path, variant })
+    }
+}
+
+impl GeneratedEnum {
+    fn parse(options: &mut Options, key: &'static str, aggregate: &Ident, errors: &mut Errors) -> Self {
+        let suffix = if key == "command" { "Command" } else { "Event" };
+        let mut ident = format_ident!("{}{suffix}", aggregate, span = aggregate.span());
+        let mut derives = Vec::new();
+        let mut serde = None;
+        if let Some(mut nested) = options.options(key, &["name", "derive", "serde"], errors) {
+            if let Some(given) = nested.ident("name", errors) {
+                ident = given;
+            }
+            if let Some((_, given)) = nested.list::<ModPath>("derive", "Clone, ..", errors) {
+                derives = given.into_iter().map(|path| path.0).collect();
+            }
+            serde = nested.tokens("serde", errors);
+            nested.finish();
+        }
+        Self { ident, derives, serde }
+    }
+}
+
+struct ModPath(Path);
+
+impl Parse for ModPath {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        Path::parse_mod_style(input).map(Self)
+    }
+}

@@ -1,0 +1,335 @@
+//! An `impl` block with marked methods.
+//!
+//! Read token by token rather than by syn's parser of whole items: bodies are none of our business, stay as they are
+//! (even half-typed, so that completion works in them), and syn need not be built with its grammar of expressions.
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Generics, Ident, Path, ReturnType, Token, Type, Visibility, WhereClause};
+
+use crate::check;
+use crate::errors::Errors;
+use crate::options::{Options, default_crate};
+
+pub(crate) struct Handlers {
+    pub(crate) krate: Path,
+    pub(crate) self_ty: Type,
+    /// The block without our markers.
+    pub(crate) item: TokenStream,
+    pub(crate) methods: Vec<Handler>,
+}
+
+/// A marked method.
+pub(crate) struct Handler {
+    pub(crate) marker: Marker,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) asyncness: Option<Span>,
+    pub(crate) generics: Option<Span>,
+    pub(crate) receiver: Receiver,
+    /// The types of the arguments after the receiver.
+    pub(crate) arguments: Vec<Type>,
+    /// What it returns, if that is written and not `()`.
+    pub(crate) output: Option<Type>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Execute,
+    Apply,
+    Project,
+}
+
+/// How a method takes `self`, and where that stands.
+pub(crate) enum Receiver {
+    /// `&self`
+    Shared(Span),
+    /// `&mut self`
+    Exclusive(Span),
+    /// Any other way, or none.
+    Other(Span),
+}
+
+impl Receiver {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Shared(span) | Self::Exclusive(span) | Self::Other(span) => *span,
+        }
+    }
+}
+
+impl Marker {
+    fn of(attribute: &Attribute) -> Option<Self> {
+        let name = attribute.path().segments.last()?.ident.to_string();
+        [Self::Execute, Self::Apply, Self::Project].into_iter().find(|marker| marker.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Apply => "apply",
+            Self::Project => "project",
+        }
+    }
+
+    /// How many arguments it takes after `self`, at least and at most.
+    pub(crate) fn arguments(self) -> (usize, usize) {
+        match self {
+            Self::Execute => (1, 2),
+            Self::Apply => (1, 1),
+            Self::Project => (1, 3),
+        }
+    }
+
+    pub(crate) fn example(self, name: &Ident) -> String {
+        match self {
+            Self::Execute => {
+                format!(
+                    "fn {name}(&self, command: C) -> Result<Event, Error>`, with services `fn {name}(&self, command: C, services: &S) -> .."
+                )
+            }
+            Self::Apply => format!("fn {name}(&mut self, event: &E)"),
+            Self::Project => {
+                format!(
+                    "fn {name}(&mut self, event: &E, envelope: &Envelope<'_>, transaction: &Transaction<'_>)"
+                )
+            }
+        }
+    }
+}
+
+impl Handlers {
+    pub(crate) fn parse(arguments: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Self> {
+        let mut options = Options::nested("handlers", &["crate"], arguments, errors);
+        let krate = if options.mentions("crate") { options.krate(errors) } else { default_crate() };
+        options.finish();
+        let block = errors.ok(Block::parse.parse2(item))?;
+        if let Some(of_trait) = block.of_trait {
+            errors.at(
+                &of_trait,
+                "`#[handlers]` goes on an `impl` block of the type itself; an `impl` of a trait stays as it is",
+            );
+            return None;
+        }
+        if !block.generics.params.is_empty() {
+            errors.at(&block.generics, "`#[handlers]` goes on an `impl` without generic parameters");
+            return None;
+        }
+        let mut methods = Vec::new();
+        for method in block.methods {
+            let Some((marker, second)) = method.markers() else { continue };
+            if let Some(second) = second {
+                errors.at(second, "a method has one of `#[execute]`, `#[apply]` and `#[project]`");
+            }
+            let name = method.name.clone();
+            let Some(method) = errors.ok(method.signature(marker)) else { continue };
+            debug_assert!(method.name == name, "a signature is that of its method");
+            if check::handler(&method, errors) {
+                methods.push(method);
+            }
+        }
+        Some(Self { krate, self_ty: block.self_ty, item: block.item, methods })
+    }
+}
+
+/// The block, its methods not yet looked into.
+struct Block {
+    generics: Generics,
+    of_trait: Option<TokenStream>,
+    self_ty: Type,
+    methods: Vec<Method>,
+    item: TokenStream,
+}
+
+/// A method as it stands, up to its body.
+struct Method {
+    attributes: Vec<Attribute>,
+    asyncness: Option<Span>,
+    name: Ident,
+    generics: Generics,
+    arguments: TokenStream,
+    arguments_span: Span,
+    output: ReturnType,
+}
+
+impl Parse for Block {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        if !input.peek(Token![impl]) && !input.peek(Token![unsafe]) {
+            return Err(input.error("`#[handlers]` goes on an `impl` block"));
+        }
+        let unsafety: Option<Token![unsafe]> = input.parse()?;
+        let keyword: Token![impl] = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let mut head = TokenStream::new();
+        let mut of_trait = None;
+        while !input.is_empty() && !input.peek(syn::token::Brace) && !input.peek(Token![where]) {
+            let tree: TokenTree = input.parse()?;
+            if matches!(&tree, TokenTree::Ident(ident) if ident == "for") {
+                of_trait = Some(std::mem::take(&mut head));
+            } else {
+                head.extend([tree]);
+            }
+        }
+        generics.where_clause = input.parse()?;
+        let self_ty: Type = syn::parse2(head)?;
+        let TokenTree::Group(body) = input.parse()? else {
+            return Err(input.error("expected the body of the `impl` block"));
+        };
+        let methods = methods.parse2(body.stream())?;
+        let mut stripped = proc_macro2::Group::new(Delimiter::Brace, without_markers(body.stream()));
+        stripped.set_span(body.span());
+        let where_clause = &generics.where_clause;
+        let of = of_trait.as_ref().map(|of_trait| quote::quote!(#of_trait for));
+        let item =
+            quote::quote!(#(#attributes)* #unsafety #keyword #generics #of #self_ty #where_clause #stripped);
+        Ok(Self { generics, of_trait, self_ty, methods, item })
+    }
+}
+
+/// All methods of a block's body; whatever else it holds is passed over.
+fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
+    let mut methods = Vec::new();
+    while !input.is_empty() {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        let mut asyncness = None;
+        // `const fn`, `async fn`, `unsafe extern "C" fn`, `default fn`: what may stand before `fn`.
+        while !input.peek(Token![fn]) && !input.is_empty() {
+            if input.peek(Token![async]) {
+                asyncness = Some(input.span());
+            }
+            // The end of an item that is no method: `const N: u8 = 3;`, `type T = U;`, `helper! { .. }`.
+            let ends = input.peek(Token![;]) || input.peek(syn::token::Brace);
+            input.parse::<TokenTree>()?;
+            if ends {
+                break;
+            }
+        }
+        if !input.peek(Token![fn]) {
+            continue;
+        }
+        input.parse::<Token![fn]>()?;
+        let name = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let (arguments, arguments_span) = match input.parse()? {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+                (group.stream(), group.span())
+            }
+            other => return Err(syn::Error::new_spanned(other, "expected the arguments of a method")),
+        };
+        let output = input.parse()?;
+        generics.where_clause = input.parse::<Option<WhereClause>>()?;
+        // The body.
+        input.parse::<TokenTree>()?;
+        methods.push(Method { attributes, asyncness, name, generics, arguments, arguments_span, output });
+    }
+    Ok(methods)
+}
+
+impl Method {
+    /// Which of our markers the method has, and a second one if there is.
+    fn markers(&self) -> Option<(Marker, Option<&Attribute>)> {
+        let mut markers =
+            self.attributes.iter().filter_map(|attribute| Some((Marker::of(attribute)?, attribute)));
+        let (marker, _) = markers.next()?;
+        Some((marker, markers.next().map(|(_, attribute)| attribute)))
+    }
+
+    fn signature(self, marker: Marker) -> syn::Result<Handler> {
+        let nowhere = Receiver::Other(self.arguments_span);
+        let (receiver, arguments) =
+            (|input: ParseStream<'_>| arguments(input, nowhere)).parse2(self.arguments)?;
+        let output = match self.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => match *ty {
+                Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+                ty => Some(ty),
+            },
+        };
+        Ok(Handler {
+            marker,
+            cfgs: self.attributes.into_iter().filter(|attribute| attribute.path().is_ident("cfg")).collect(),
+            name: self.name,
+            asyncness: self.asyncness,
+            generics: (!self.generics.params.is_empty()).then(|| self.generics.params.span()),
+            receiver,
+            arguments,
+            output,
+        })
+    }
+}
+
+/// How `self` is taken, and the types of the other arguments.
+fn arguments(input: ParseStream<'_>, nowhere: Receiver) -> syn::Result<(Receiver, Vec<Type>)> {
+    let mut receiver = nowhere;
+    let mut types = Vec::new();
+    while !input.is_empty() {
+        input.call(Attribute::parse_outer)?;
+        if let Some(found) = self_argument(input)? {
+            receiver = found;
+        } else {
+            // The pattern: everything up to the colon that begins the type.
+            while !input.peek(Token![:]) || input.peek(Token![::]) {
+                if input.parse::<Option<Token![::]>>()?.is_none() {
+                    input.parse::<TokenTree>()?;
+                }
+            }
+            input.parse::<Token![:]>()?;
+            types.push(input.parse()?);
+        }
+        if input.parse::<Option<Token![,]>>()?.is_none() {
+            break;
+        }
+    }
+    Ok((receiver, types))
+}
+
+/// `self` in one of its forms, if that is what comes next.
+fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
+    let ahead = input.fork();
+    let mut form = TokenStream::new();
+    let by_reference = ahead.parse::<Option<Token![&]>>()?;
+    by_reference.to_tokens(&mut form);
+    if by_reference.is_some() {
+        ahead.parse::<Option<syn::Lifetime>>()?.to_tokens(&mut form);
+    }
+    let mutable = ahead.parse::<Option<Token![mut]>>()?;
+    mutable.to_tokens(&mut form);
+    if !ahead.peek(Token![self]) {
+        return Ok(None);
+    }
+    ahead.parse::<Token![self]>()?.to_tokens(&mut form);
+    let typed = ahead.parse::<Option<Token![:]>>()?.is_some();
+    if typed {
+        ahead.parse::<Type>()?.to_tokens(&mut form);
+    }
+    syn::parse::discouraged::Speculative::advance_to(input, &ahead);
+    let span = form.span();
+    Ok(Some(match (by_reference, mutable) {
+        (Some(_), None) if !typed => Receiver::Shared(span),
+        (Some(_), Some(_)) if !typed => Receiver::Exclusive(span),
+        _ => Receiver::Other(span),
+    }))
+}
+
+/// The body with our markers taken off its methods.
+fn without_markers(body: TokenStream) -> TokenStream {
+    let mut trees = body.into_iter().peekable();
+    let mut kept = TokenStream::new();
+    while let Some(tree) = trees.next() {
+        let is_pound = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == '#');
+        if is_pound && let Some(TokenTree::Group(group)) = trees.peek() {
+            let attribute = quote::quote!(#tree #group);
+            let parsed = Attribute::parse_outer.parse2(attribute).ok();
+            if parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some()) {
+                trees.next();
+                continue;
+            }
+        }
+        kept.extend([tree]);
+    }
+    kept
+}

@@ -1,0 +1,279 @@
+//! Attributes as options: `#[event(name = "..", version = 2, aliases(".."))]` taken apart, each part with its span.
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
+
+use crate::errors::Errors;
+use crate::text::nearest;
+
+/// The keys of all attributes of one name on an item. Each is taken out by who understands it; [`finish`](Self::finish)
+/// complains of the rest.
+pub(crate) struct Options {
+    attribute: &'static str,
+    known: &'static [&'static str],
+    entries: Vec<Entry>,
+    /// The keys that were written, rightly or not; one that was misspelled counts as the one that was meant.
+    mentioned: Vec<String>,
+}
+
+struct Entry {
+    key: Ident,
+    value: Value,
+}
+
+enum Value {
+    /// `key`
+    Alone,
+    /// `key = tokens`
+    Assigned(TokenStream),
+    /// `key(tokens)`
+    List(TokenStream),
+}
+
+impl Options {
+    /// The options in `#[attribute(..)]` among `attributes`; `known` are all keys there are.
+    pub(crate) fn parse(
+        attributes: &[Attribute],
+        attribute: &'static str,
+        known: &'static [&'static str],
+        errors: &mut Errors,
+    ) -> Self {
+        let mut entries = Vec::new();
+        for found in attributes.iter().filter(|found| found.path().is_ident(attribute)) {
+            match &found.meta {
+                Meta::List(list) => {
+                    let parsed = Punctuated::<Entry, Token![,]>::parse_terminated.parse2(list.tokens.clone());
+                    entries.extend(errors.ok(parsed).into_iter().flatten());
+                }
+                other => errors.at(other, format!("write `#[{attribute}({} ..)]`", known.join(" .., "))),
+            }
+        }
+        Self::new(attribute, known, entries, errors)
+    }
+
+    /// The options in the parentheses of one key.
+    pub(crate) fn nested(
+        attribute: &'static str,
+        known: &'static [&'static str],
+        tokens: TokenStream,
+        errors: &mut Errors,
+    ) -> Self {
+        let parsed = Punctuated::<Entry, Token![,]>::parse_terminated.parse2(tokens);
+        let entries = errors.ok(parsed).into_iter().flatten().collect();
+        Self::new(attribute, known, entries, errors)
+    }
+
+    fn new(
+        attribute: &'static str,
+        known: &'static [&'static str],
+        entries: Vec<Entry>,
+        errors: &mut Errors,
+    ) -> Self {
+        let mut kept: Vec<Entry> = Vec::new();
+        let mut mentioned = Vec::new();
+        for entry in entries {
+            let name = entry.key.to_string();
+            mentioned.push(nearest(&name, known).unwrap_or(&name).to_owned());
+            if !known.contains(&name.as_str()) {
+                let hint = match nearest(&name, known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("it knows `{}`", known.join("`, `")),
+                };
+                errors.at(&entry.key, format!("`#[{attribute}(..)]` does not know `{name}`; {hint}"));
+            } else if kept.iter().any(|earlier| earlier.key == entry.key) {
+                errors.at(&entry.key, format!("`{name}` is given twice"));
+            } else {
+                kept.push(entry);
+            }
+        }
+        Self { attribute, known, entries: kept, mentioned }
+    }
+
+    /// The attribute's name.
+    pub(crate) fn attribute(&self) -> &'static str {
+        self.attribute
+    }
+
+    /// Whether the key was written at all, so that its absence need not be told.
+    pub(crate) fn mentions(&self, key: &str) -> bool {
+        self.mentioned.iter().any(|mentioned| mentioned == key)
+    }
+
+    fn take(&mut self, key: &str) -> Option<Entry> {
+        debug_assert!(self.known.contains(&key), "{key} is read but not known");
+        let index = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(index))
+    }
+
+    fn assigned<T>(
+        &mut self,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+        errors: &mut Errors,
+    ) -> Option<T> {
+        let entry = self.take(key)?;
+        let wanted = format!("write `{key} = {example}`");
+        match entry.value {
+            Value::Assigned(tokens) if tokens.is_empty() => {
+                errors.at(&entry.key, wanted);
+                None
+            }
+            Value::Assigned(tokens) => {
+                // syn's own message says what it expected; ours says what to write.
+                let result = parse.parse2(tokens.clone());
+                if result.is_err() {
+                    errors.at(&tokens, wanted);
+                }
+                result.ok()
+            }
+            Value::Alone | Value::List(_) => {
+                errors.at(&entry.key, wanted);
+                None
+            }
+        }
+    }
+
+    /// `key = "text"`
+    pub(crate) fn string(&mut self, key: &str, errors: &mut Errors) -> Option<LitStr> {
+        self.assigned(key, "\"..\"", |input| input.parse(), errors)
+    }
+
+    /// `key = 2`
+    pub(crate) fn integer(&mut self, key: &str, errors: &mut Errors) -> Option<LitInt> {
+        self.assigned(key, "2", |input| input.parse(), errors)
+    }
+
+    /// `key = Type`
+    pub(crate) fn ty(&mut self, key: &str, errors: &mut Errors) -> Option<Type> {
+        self.assigned(key, "Type", |input| input.parse(), errors)
+    }
+
+    /// `key = path::to::it`
+    pub(crate) fn path(&mut self, key: &str, errors: &mut Errors) -> Option<Path> {
+        self.assigned(key, "some::path", |input| input.call(Path::parse_mod_style), errors)
+    }
+
+    /// `key = Name`
+    pub(crate) fn ident(&mut self, key: &str, errors: &mut Errors) -> Option<Ident> {
+        self.assigned(key, "Name", |input| input.parse(), errors)
+    }
+
+    /// `key = expression`, as it stands
+    pub(crate) fn expression(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
+        self.assigned(key, "expression", |input| input.parse(), errors)
+    }
+
+    /// `key`
+    pub(crate) fn flag(&mut self, key: &str, errors: &mut Errors) -> Option<Span> {
+        let entry = self.take(key)?;
+        if !matches!(entry.value, Value::Alone) {
+            errors.at(&entry.key, format!("`{key}` takes no value"));
+        }
+        Some(entry.key.span())
+    }
+
+    /// `key(item, item)`
+    pub(crate) fn list<T: Parse>(
+        &mut self,
+        key: &str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<(Ident, Vec<T>)> {
+        let entry = self.take(key)?;
+        match entry.value {
+            Value::List(tokens) => {
+                let parsed = Punctuated::<T, Token![,]>::parse_terminated.parse2(tokens);
+                Some((entry.key, errors.ok(parsed).into_iter().flatten().collect()))
+            }
+            Value::Alone | Value::Assigned(_) => {
+                errors.at(&entry.key, format!("write `{key}({example})`"));
+                None
+            }
+        }
+    }
+
+    /// `key(tokens)`, as they stand
+    pub(crate) fn tokens(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
+        let entry = self.take(key)?;
+        match entry.value {
+            Value::List(tokens) => Some(tokens),
+            Value::Alone | Value::Assigned(_) => {
+                errors.at(&entry.key, format!("write `{key}(..)`"));
+                None
+            }
+        }
+    }
+
+    /// `key(key = .., key(..))`
+    pub(crate) fn options(
+        &mut self,
+        key: &'static str,
+        known: &'static [&'static str],
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        let tokens = self.tokens(key, errors)?;
+        Some(Self::nested(key, known, tokens, errors))
+    }
+
+    /// `crate = path`, or where factum is if nobody renamed it.
+    pub(crate) fn krate(&mut self, errors: &mut Errors) -> Path {
+        self.path("crate", errors).unwrap_or_else(default_crate)
+    }
+
+    /// All keys were understood.
+    pub(crate) fn finish(self) {
+        debug_assert!(self.entries.is_empty(), "a key of {} is known but not read", self.attribute);
+    }
+}
+
+/// Where factum is if nobody renamed it.
+pub(crate) fn default_crate() -> Path {
+    syn::parse_quote!(::factum)
+}
+
+impl Parse for Entry {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // `crate` is a key, and a keyword.
+        let key = input.call(Ident::parse_any)?;
+        let value = if input.parse::<Option<Token![=]>>()?.is_some() {
+            Value::Assigned(until_comma(input)?)
+        } else if input.peek(syn::token::Paren) {
+            match input.parse()? {
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+                    Value::List(group.stream())
+                }
+                other => return Err(syn::Error::new_spanned(other, "expected parentheses")),
+            }
+        } else {
+            Value::Alone
+        };
+        Ok(Self { key, value })
+    }
+}
+
+/// What stands before the next comma that is not inside angle brackets, as in `HashMap<A, B>`.
+fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    let mut depth = 0_usize;
+    while !input.is_empty() && (depth > 0 || !input.peek(Token![,])) {
+        if input.peek(Token![->]) {
+            input.parse::<Token![->]>()?.to_tokens(&mut tokens);
+            continue;
+        }
+        let tree: TokenTree = input.parse()?;
+        if let TokenTree::Punct(punct) = &tree {
+            match punct.as_char() {
+                '<' => depth += 1,
+                '>' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        tokens.extend([tree]);
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,253 @@
+//! Views made from events.
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use self::memory::MemoryProjection;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{Sqlite, SqliteProjection};
+use crate::error::{BoxError, ReadError, StoreError};
+use crate::event::{DecodeError, EventKind};
+use crate::id::StreamId;
+use crate::metadata::Envelope;
+use crate::store::StoredEvent;
+
+/// A read model: a view of what events from any number of aggregates say, made for one kind of question.
+///
+/// Derive it, list the events, and write a `#[project]` method for each. The derive takes `#[projection(..)]` with
+///
+/// | key | meaning |
+/// |---|---|
+/// | `events(AccountOpened, ..)` | what it is made from, of any aggregates; required |
+/// | `from(BankAccount, ..)` | only events of these aggregates, where others use the same event names |
+/// | `name = "balances"` | what its progress is stored under; without it, the type's name in kebab case |
+/// | `version = 2` | changes when the view would come out different; 1 if not given |
+/// | `into = Sqlite` | where the view lives: [`Memory`], which is the default, or [`Sqlite`] |
+/// | `init = "CREATE TABLE .."` | for SQLite: what makes its tables |
+/// | `crate = path` | where `factum` is, if it was renamed or re-exported |
+///
+/// In memory the view is the struct itself:
+///
+/// ```
+/// use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Incremented;
+/// # #[derive(Debug, Command)] struct Increment(String);
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Increment), events(Incremented))]
+/// # struct Counter { count: u64 }
+/// # #[handlers] impl Counter {
+/// #     #[execute] fn increment(&self, _: Increment) -> Incremented { Incremented }
+/// #     #[apply] fn incremented(&mut self, _: &Incremented) { self.count += 1; }
+/// # }
+/// #[derive(Default, Projection)]
+/// #[projection(events(Incremented))]
+/// struct Total {
+///     count: u64,
+/// }
+///
+/// #[handlers]
+/// impl Total {
+///     #[project]
+///     fn incremented(&mut self, _: &Incremented) {
+///         self.count += 1;
+///     }
+/// }
+///
+/// let store = MemoryStore::new();
+/// let counters = store.repository::<Counter>();
+/// counters.execute(Increment("a".into()))?;
+/// counters.execute(Increment("b".into()))?;
+///
+/// let mut total = MemoryProjection::new(store, Total::default());
+/// total.catch_up()?;
+/// assert_eq!(total.view().count, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// For one in SQLite, see [`SqliteProjection`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a projection",
+    label = "this type does not derive `Projection`",
+    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..))]`"
+)]
+pub trait Projection: Sized {
+    /// What its progress is stored under.
+    const NAME: &'static str;
+
+    /// Which version of the view the code makes.
+    const VERSION: u32;
+
+    /// The events it is made from.
+    const EVENTS: &'static [EventKind];
+
+    /// The names of the aggregates whose events count; empty if all do.
+    const FROM: &'static [&'static str] = &[];
+
+    /// What makes its tables, for a target that has tables.
+    const INIT: &'static str = "";
+
+    /// Where the view lives.
+    type Target: Target;
+
+    /// Brings the view to where it is after a stored event, called `name` by the event's own choice or by that of an
+    /// earlier version. What `derive(Projection)` writes: the choice among the [`Project`] impls.
+    fn project_stored(
+        &mut self,
+        name: &str,
+        event: &StoredEvent<'_>,
+        writer: &Writer<'_, Self>,
+    ) -> Result<(), ProjectError>;
+}
+
+/// How an event of type `E` changes a view: what a `#[project]` method becomes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lists the event `{E}` and does not project it",
+    label = "no `#[project]` method takes `&{E}`",
+    note = "write one in a `#[handlers]` block: `#[project] fn name(&mut self, event: &{E})`",
+    note = "or take `{E}` out of `events(..)`"
+)]
+pub trait Project<E>: Projection + Follows<E> {
+    /// Brings the view to where it is after `event`.
+    ///
+    /// An error leaves the event unseen.
+    fn project(
+        &mut self,
+        event: &E,
+        envelope: &Envelope<'_>,
+        writer: &Writer<'_, Self>,
+    ) -> Result<(), BoxError>;
+}
+
+/// The projection's list of events has `E` in it.
+///
+/// Implemented by `derive(Projection)` for each event listed: a `#[project]` method for one that is not listed, and so
+/// would never be called, does not compile.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not list the event `{E}`",
+    label = "would never be called: `{E}` is not in `events(..)`",
+    note = "add it: `#[projection(events({E}, ..))]` on `{Self}`"
+)]
+pub trait Follows<E>: Projection {}
+
+/// Where views live: what their handlers write with.
+pub trait Target {
+    /// What a handler writes with, for the time of one transaction.
+    type Writer<'w>;
+}
+
+/// What the handlers of the projection `P` write with.
+pub type Writer<'w, P> = <<P as Projection>::Target as Target>::Writer<'w>;
+
+/// The view is the projection itself; its handlers write to `self`.
+#[derive(Debug)]
+pub enum Memory {}
+
+impl Target for Memory {
+    type Writer<'w> = ();
+}
+
+/// Why one event could not be projected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectError {
+    /// It could not be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The handler says why.
+    #[error(transparent)]
+    Handler(BoxError),
+}
+
+/// Why a projection did not catch up. What it has seen before counts; the event named, and those after it, do not.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectionError {
+    /// An event could not be read.
+    #[error("projection `{projection}`: {source}")]
+    #[non_exhaustive]
+    Read {
+        /// The projection.
+        projection: &'static str,
+        /// Which event, and why.
+        source: Box<ReadError>,
+    },
+    /// A handler failed.
+    #[error(
+        "projection `{projection}` failed at position {position} ({stream}, version {version}): {source}"
+    )]
+    #[non_exhaustive]
+    Handler {
+        /// The projection.
+        projection: &'static str,
+        /// The event's stream.
+        stream: StreamId,
+        /// The event's place in its stream.
+        version: u64,
+        /// The event's place in the store.
+        position: u64,
+        /// What the handler says.
+        source: BoxError,
+    },
+    /// The view was made by another version of the projection.
+    #[error(
+        "projection `{projection}` is at version {current}, its view at {stored}: make it anew with \
+         `SqliteProjection::reset`"
+    )]
+    #[non_exhaustive]
+    OtherVersion {
+        /// The projection.
+        projection: &'static str,
+        /// The version of the view.
+        stored: u32,
+        /// The version of the code.
+        current: u32,
+    },
+    /// The store failed, or the database that the view is in.
+    #[error("projection `{projection}`: {source}")]
+    #[non_exhaustive]
+    Store {
+        /// The projection.
+        projection: &'static str,
+        /// What failed.
+        source: StoreError,
+    },
+}
+
+impl ProjectionError {
+    fn at<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> Self {
+        let envelope = &event.envelope;
+        match error {
+            ProjectError::Handler(source) => Self::Handler {
+                projection: P::NAME,
+                stream: envelope.stream(),
+                version: envelope.version,
+                position: envelope.position,
+                source,
+            },
+            ProjectError::Decode(source) => {
+                let source = Box::new(ReadError::undecodable(event, source));
+                Self::Read { projection: P::NAME, source }
+            }
+        }
+    }
+
+    fn store<P: Projection>(source: StoreError) -> Self {
+        Self::Store { projection: P::NAME, source }
+    }
+}
+
+/// How far a catch-up has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// How many events it has projected.
+    pub events: u64,
+    /// The position up to which the projection has seen everything.
+    pub position: u64,
+}
+
+/// All names under which the projection's events may be stored.
+fn names<P: Projection>() -> Vec<&'static str> {
+    P::EVENTS.iter().flat_map(EventKind::names).collect()
+}

@@ -1,0 +1,79 @@
+//! Views in memory.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use super::{CaughtUp, Memory, Projection, ProjectionError, names};
+use crate::store::{EventStore, Filter};
+
+/// A view in memory, made from the events of a store, as far as it has caught up.
+///
+/// See [`Projection`] for an example.
+pub struct MemoryProjection<P, S> {
+    store: S,
+    view: P,
+    position: u64,
+}
+
+impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
+    /// The view `view`, which has seen nothing yet.
+    pub fn new(store: S, view: P) -> Self {
+        Self { store, view, position: 0 }
+    }
+
+    /// Projects all events that are in the store by now and have not been seen yet.
+    ///
+    /// Fails at the first event that can't be read or projected. The view has then seen all events before it; another
+    /// call tries that event once more.
+    pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
+        // Taken before: what is appended from here on may or may not be seen, and is not counted as seen.
+        let newest = self.store.position().map_err(ProjectionError::store::<P>)?;
+        let filter = Filter { names: &names::<P>(), categories: P::FROM };
+        let mut events = 0;
+        let mut result = Ok(());
+        let read = self.store.read_all(filter, self.position, usize::MAX, &mut |event| match self
+            .view
+            .project_stored(event.name, event, &())
+        {
+            Ok(()) => {
+                events += 1;
+                self.position = event.envelope.position;
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                result = Err(ProjectionError::at::<P>(event, error));
+                ControlFlow::Break(())
+            }
+        });
+        read.map_err(ProjectionError::store::<P>)?;
+        result?;
+        self.position = self.position.max(newest);
+        Ok(CaughtUp { events, position: self.position })
+    }
+}
+
+impl<P, S> MemoryProjection<P, S> {
+    /// The view.
+    pub fn view(&self) -> &P {
+        &self.view
+    }
+
+    /// The view, owned.
+    pub fn into_view(self) -> P {
+        self.view
+    }
+
+    /// The position up to which everything has been seen.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+impl<P: fmt::Debug, S> fmt::Debug for MemoryProjection<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryProjection")
+            .field("view", &self.view)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
