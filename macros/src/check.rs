@@ -159,8 +159,8 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
         wrong(span, format!("`#[{marker}]` methods have no generic parameters: one method, one type"));
     }
     match (&handler.marker, &handler.receiver) {
-        (Marker::Execute, Receiver::Shared(_)) | (Marker::Apply, Receiver::Exclusive(_)) => {}
-        (Marker::Project, Receiver::Shared(_) | Receiver::Exclusive(_)) => {}
+        (Marker::Execute | Marker::Project, Receiver::Shared(_))
+        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_)) => {}
         (Marker::Execute, receiver) => wrong(
             receiver.span(),
             "`#[execute]` methods take `&self`: they decide; what changes the state is an `#[apply]` method"

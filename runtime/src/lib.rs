@@ -51,6 +51,8 @@ pub use self::store::{
 };
 pub use self::time::{InvalidTimestamp, Moment, Timestamp};
 pub use self::unit_of_work::{Committed, UnitOfWork};
+/// Ids of events, correlations and causations.
+pub use uuid::Uuid;
 
 /// The SQLite store and its options.
 #[cfg(feature = "sqlite")]

@@ -16,7 +16,7 @@ use crate::options::{Options, default_crate};
 pub(crate) struct Handlers {
     pub(crate) krate: Path,
     pub(crate) self_ty: Type,
-    /// The block without our markers.
+    /// The block, its markers replaced by what keeps clippy quiet.
     pub(crate) item: TokenStream,
     pub(crate) methods: Vec<Handler>,
 }
@@ -179,12 +179,12 @@ impl Parse for Block {
             return Err(input.error("expected the body of the `impl` block"));
         };
         let methods = methods.parse2(body.stream())?;
-        let mut stripped = proc_macro2::Group::new(Delimiter::Brace, without_markers(body.stream()));
-        stripped.set_span(body.span());
+        let mut body_kept = proc_macro2::Group::new(Delimiter::Brace, unmarked(body.stream()));
+        body_kept.set_span(body.span());
         let where_clause = &generics.where_clause;
         let of = of_trait.as_ref().map(|of_trait| quote::quote!(#of_trait for));
         let item =
-            quote::quote!(#(#attributes)* #unsafety #keyword #generics #of #self_ty #where_clause #stripped);
+            quote::quote!(#(#attributes)* #unsafety #keyword #generics #of #self_ty #where_clause #body_kept);
         Ok(Self { generics, of_trait, self_ty, methods, item })
     }
 }
@@ -316,7 +316,20 @@ fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
 }
 
 /// The body with our markers taken off its methods.
-fn without_markers(body: TokenStream) -> TokenStream {
+///
+/// In their place stands what keeps clippy from advice that a handler can't follow: its signature is not its own
+/// choice.
+fn unmarked(body: TokenStream) -> TokenStream {
+    let allowed = quote::quote! {
+        #[allow(
+            clippy::missing_const_for_fn,
+            clippy::needless_pass_by_ref_mut,
+            clippy::needless_pass_by_value,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unnecessary_wraps,
+            clippy::unused_self
+        )]
+    };
     let mut trees = body.into_iter().peekable();
     let mut kept = TokenStream::new();
     while let Some(tree) = trees.next() {
@@ -326,6 +339,7 @@ fn without_markers(body: TokenStream) -> TokenStream {
             let parsed = Attribute::parse_outer.parse2(attribute).ok();
             if parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some()) {
                 trees.next();
+                kept.extend(allowed.clone());
                 continue;
             }
         }

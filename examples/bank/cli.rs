@@ -1,0 +1,204 @@
+//! The command line: words in, lines out.
+
+use std::io::{self, Write};
+
+use factum::prelude::*;
+use factum::{ExecuteError, ExecuteOptions, LoadError, Moment, Uuid};
+use thiserror::Error;
+
+use crate::account::{
+    AccountError, AccountId, BankAccount, BankAccountEvent, Cents, DepositMoney, NotAnAmount, OpenAccount,
+    ReceiveTransfer, SendTransfer, WithdrawMoney,
+};
+use crate::balances::balances;
+
+/// What the program understands.
+pub const USAGE: &str = "\
+bank                                            plays a short story on a fresh file
+bank [--file FILE] open ACCOUNT OWNER           opens an account
+bank [--file FILE] deposit ACCOUNT AMOUNT
+bank [--file FILE] withdraw ACCOUNT AMOUNT
+bank [--file FILE] transfer FROM TO AMOUNT
+bank [--file FILE] balance ACCOUNT              as it is now
+bank [--file FILE] balance ACCOUNT --version N  as it was after its Nth event
+bank [--file FILE] balance ACCOUNT --at TIME    as it was then, such as 2026-01-31T12:00:00Z
+bank [--file FILE] history ACCOUNT              all that has happened
+bank [--file FILE] balances                     of all accounts
+FILE is bank.db if not given.";
+
+/// Why the program did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The words make no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The bank says no.
+    #[error(transparent)]
+    Refused(#[from] AccountError),
+    /// There is nothing to answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Something is wrong with the file.
+    #[error(transparent)]
+    Broken(BoxError),
+    /// Nobody listens.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+impl From<ExecuteError<AccountError>> for Failure {
+    fn from(error: ExecuteError<AccountError>) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => Self::Refused(refusal),
+            other => Self::Broken(other.into()),
+        }
+    }
+}
+
+impl From<NotAnAmount> for Failure {
+    fn from(error: NotAnAmount) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// Does what `words` say on the accounts in `store`.
+pub fn run(store: &SqliteStore, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
+    let bank = Bank { store, accounts: store.repository() };
+    match *words {
+        ["open", account, owner] => bank.open(account, owner, out),
+        ["deposit", account, amount] => {
+            bank.tell(DepositMoney { account: account.into(), amount: amount.parse()? }, account, out)
+        }
+        ["withdraw", account, amount] => {
+            bank.tell(WithdrawMoney { account: account.into(), amount: amount.parse()? }, account, out)
+        }
+        ["transfer", from, to, amount] => bank.transfer(&from.into(), &to.into(), amount.parse()?, out),
+        ["balance", account] => bank.balance(account, None, out),
+        ["balance", account, "--version", version] => {
+            let version: u64 = version
+                .parse()
+                .map_err(|_| Failure::Usage(format!("`{version}` is not a version: they count from 1")))?;
+            bank.balance(account, Some(version.into()), out)
+        }
+        ["balance", account, "--at", time] => {
+            let time: Timestamp = time.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
+            bank.balance(account, Some(time.into()), out)
+        }
+        ["history", account] => bank.history(account, out),
+        ["balances"] => bank.balances(out),
+        _ => Err(Failure::Usage(USAGE.into())),
+    }
+}
+
+struct Bank<'a> {
+    store: &'a SqliteStore,
+    accounts: Repository<BankAccount, SqliteStore>,
+}
+
+impl Bank<'_> {
+    fn open(&self, account: &str, owner: &str, out: &mut impl Write) -> Result<(), Failure> {
+        self.accounts.execute(OpenAccount { account: account.into(), owner: owner.into() })?;
+        Ok(writeln!(out, "{account} is open, for {owner}")?)
+    }
+
+    /// One command on one account. Whoever else writes to it at the same time, both get their turn.
+    fn tell<C>(&self, command: C, account: &str, out: &mut impl Write) -> Result<(), Failure>
+    where
+        BankAccount: factum::Accepts<C>,
+        C: Clone,
+    {
+        let done = self.accounts.execute_with(command, &ExecuteOptions::new().retry(10))?;
+        Ok(writeln!(out, "{account} holds {}", done.state().balance)?)
+    }
+
+    /// Two accounts change, or none: one commit. Both events carry one correlation id.
+    fn transfer(
+        &self,
+        from: &AccountId,
+        to: &AccountId,
+        amount: Cents,
+        out: &mut impl Write,
+    ) -> Result<(), Failure> {
+        let options = ExecuteOptions::new().correlation(Uuid::now_v7());
+        let mut transfer = self.store.unit_of_work();
+        let send = SendTransfer { account: from.clone(), to: to.clone(), amount };
+        let left = transfer.execute_with(&self.accounts, send, &options)?.balance;
+        let receive = ReceiveTransfer { account: to.clone(), from: from.clone(), amount };
+        let now = transfer.execute_with(&self.accounts, receive, &options)?.balance;
+        transfer.commit().map_err(|error| Failure::Broken(error.into()))?;
+        Ok(writeln!(out, "{from} holds {left}, {to} holds {now}")?)
+    }
+
+    fn balance(&self, account: &str, then: Option<Moment>, out: &mut impl Write) -> Result<(), Failure> {
+        let id = account.into();
+        let loaded = match then {
+            None => self.accounts.load(&id),
+            Some(moment) => self.accounts.load_at(&id, moment),
+        };
+        let loaded = loaded.map_err(|error| not_loaded(account, error))?;
+        let (balance, version) = (loaded.state().balance, loaded.version());
+        match then {
+            None => writeln!(out, "{account} holds {balance}")?,
+            Some(Moment::Version(_)) => writeln!(out, "{account} held {balance} at version {version}")?,
+            Some(moment) => writeln!(out, "{account} held {balance} at {moment}, version {version}")?,
+        }
+        Ok(())
+    }
+
+    /// A line for each event, as it is read: however long the history, little of it is in memory.
+    fn history(&self, account: &str, out: &mut impl Write) -> Result<(), Failure> {
+        let history = self.accounts.history(&account.into()).map_err(|error| not_loaded(account, error))?;
+        writeln!(out, "{:>7}  {:<27}  {:<22}  {:>10}  chain", "version", "time", "what", "amount")?;
+        for event in history {
+            let event = event.map_err(|error| Failure::Broken(error.into()))?;
+            let (what, amount) = describe(&event.event);
+            // The last digits of a UUID are the random ones: enough to see what belongs together.
+            let chain = event.metadata.correlation.map(|id| id.simple().to_string().split_off(24));
+            let amount = amount.map(|amount| amount.to_string()).unwrap_or_default();
+            let line = format!(
+                "{:>7}  {:<27}  {what:<22}  {amount:>10}  {}",
+                event.version,
+                event.recorded_at,
+                chain.unwrap_or_default()
+            );
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn balances(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let balances = balances(self.store).map_err(Failure::Broken)?;
+        writeln!(out, "{:<12}  {:<20}  {:>12}", "account", "owner", "balance")?;
+        for row in balances {
+            writeln!(out, "{:<12}  {:<20}  {:>12}", row.account.to_string(), row.owner, row.balance)?;
+        }
+        Ok(())
+    }
+}
+
+/// What an event means to a customer.
+fn describe(event: &BankAccountEvent) -> (String, Option<Cents>) {
+    match event {
+        BankAccountEvent::AccountOpened(event) => (format!("opened for {}", event.owner), None),
+        BankAccountEvent::MoneyDeposited(event) => ("deposited".into(), Some(event.amount)),
+        BankAccountEvent::MoneyWithdrawn(event) => ("withdrawn".into(), Some(event.amount)),
+        BankAccountEvent::TransferSent(event) => (format!("sent to {}", event.to), Some(event.amount)),
+        BankAccountEvent::TransferReceived(event) => {
+            (format!("received from {}", event.from), Some(event.amount))
+        }
+    }
+}
+
+/// Asking for what is not there is a refusal; everything else is trouble.
+fn not_loaded(account: &str, error: LoadError) -> Failure {
+    match error {
+        LoadError::NotFound { .. } => AccountError::Unknown(account.into()).into(),
+        LoadError::Before { asked, .. } => {
+            Failure::NoAnswer(format!("there was no account `{account}` yet at {asked}"))
+        }
+        LoadError::NotYet { asked, actual, .. } => {
+            Failure::NoAnswer(format!("`{account}` has {actual} versions, not {asked}"))
+        }
+        other => Failure::Broken(other.into()),
+    }
+}
