@@ -89,21 +89,21 @@ fn change(transaction: &Transaction<'_>, envelope: &Envelope<'_>, cents: i64) ->
 }
 
 /// A row of the table.
-pub struct Balance {
+pub struct Row {
     pub account: AccountId,
     pub owner: String,
     pub balance: Cents,
 }
 
 /// All balances as of now: what is in the file, brought up to date.
-pub fn balances(store: &SqliteStore) -> Result<Vec<Balance>, BoxError> {
+pub fn balances(store: &SqliteStore) -> Result<Vec<Row>, BoxError> {
     SqliteProjection::new(store, Balances)?.catch_up()?;
     let rows = store.query(|connection| {
         connection
             .prepare("SELECT account, owner, cents FROM balances ORDER BY account")?
             .query_map((), |row| {
                 let account: String = row.get(0)?;
-                Ok(Balance {
+                Ok(Row {
                     account: account.as_str().into(),
                     owner: row.get(1)?,
                     balance: Cents(row.get(2)?),

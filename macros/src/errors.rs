@@ -34,7 +34,7 @@ impl Errors {
     }
 
     fn into_tokens(self) -> TokenStream {
-        self.found.map(|found| found.into_compile_error()).unwrap_or_default()
+        self.found.map(syn::Error::into_compile_error).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::parse::{Parse, ParseBuffer, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
 
@@ -140,17 +140,17 @@ impl Options {
 
     /// `key = "text"`
     pub(crate) fn string(&mut self, key: &str, errors: &mut Errors) -> Option<LitStr> {
-        self.assigned(key, "\"..\"", |input| input.parse(), errors)
+        self.assigned(key, "\"..\"", ParseBuffer::parse, errors)
     }
 
     /// `key = 2`
     pub(crate) fn integer(&mut self, key: &str, errors: &mut Errors) -> Option<LitInt> {
-        self.assigned(key, "2", |input| input.parse(), errors)
+        self.assigned(key, "2", ParseBuffer::parse, errors)
     }
 
     /// `key = Type`
     pub(crate) fn ty(&mut self, key: &str, errors: &mut Errors) -> Option<Type> {
-        self.assigned(key, "Type", |input| input.parse(), errors)
+        self.assigned(key, "Type", ParseBuffer::parse, errors)
     }
 
     /// `key = path::to::it`
@@ -160,12 +160,12 @@ impl Options {
 
     /// `key = Name`
     pub(crate) fn ident(&mut self, key: &str, errors: &mut Errors) -> Option<Ident> {
-        self.assigned(key, "Name", |input| input.parse(), errors)
+        self.assigned(key, "Name", ParseBuffer::parse, errors)
     }
 
     /// `key = expression`, as it stands
     pub(crate) fn expression(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
-        self.assigned(key, "expression", |input| input.parse(), errors)
+        self.assigned(key, "expression", ParseBuffer::parse, errors)
     }
 
     /// `key`
