@@ -103,11 +103,7 @@ pub fn balances(store: &SqliteStore) -> Result<Vec<Row>, BoxError> {
             .prepare("SELECT account, owner, cents FROM balances ORDER BY account")?
             .query_map((), |row| {
                 let account: String = row.get(0)?;
-                Ok(Row {
-                    account: account.as_str().into(),
-                    owner: row.get(1)?,
-                    balance: Cents(row.get(2)?),
-                })
+                Ok(Row { account: account.as_str().into(), owner: row.get(1)?, balance: Cents(row.get(2)?) })
             })?
             .collect()
     })?;

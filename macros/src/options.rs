@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseBuffer, ParseStream, Parser as _};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
 
@@ -109,13 +109,7 @@ impl Options {
         Some(self.entries.remove(index))
     }
 
-    fn assigned<T>(
-        &mut self,
-        key: &str,
-        example: &str,
-        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
-        errors: &mut Errors,
-    ) -> Option<T> {
+    fn assigned<T: Parse>(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<T> {
         let entry = self.take(key)?;
         let wanted = format!("write `{key} = {example}`");
         match entry.value {
@@ -125,7 +119,7 @@ impl Options {
             }
             Value::Assigned(tokens) => {
                 // syn's own message says what it expected; ours says what to write.
-                let result = parse.parse2(tokens.clone());
+                let result = syn::parse2(tokens.clone());
                 if result.is_err() {
                     errors.at(&tokens, wanted);
                 }
@@ -140,32 +134,32 @@ impl Options {
 
     /// `key = "text"`
     pub(crate) fn string(&mut self, key: &str, errors: &mut Errors) -> Option<LitStr> {
-        self.assigned(key, "\"..\"", ParseBuffer::parse, errors)
+        self.assigned(key, "\"..\"", errors)
     }
 
     /// `key = 2`
     pub(crate) fn integer(&mut self, key: &str, errors: &mut Errors) -> Option<LitInt> {
-        self.assigned(key, "2", ParseBuffer::parse, errors)
+        self.assigned(key, "2", errors)
     }
 
     /// `key = Type`
     pub(crate) fn ty(&mut self, key: &str, errors: &mut Errors) -> Option<Type> {
-        self.assigned(key, "Type", ParseBuffer::parse, errors)
+        self.assigned(key, "Type", errors)
     }
 
     /// `key = path::to::it`
     pub(crate) fn path(&mut self, key: &str, errors: &mut Errors) -> Option<Path> {
-        self.assigned(key, "some::path", |input| input.call(Path::parse_mod_style), errors)
+        self.assigned(key, "some::path", errors).map(|ModPath(path)| path)
     }
 
     /// `key = Name`
     pub(crate) fn ident(&mut self, key: &str, errors: &mut Errors) -> Option<Ident> {
-        self.assigned(key, "Name", ParseBuffer::parse, errors)
+        self.assigned(key, "Name", errors)
     }
 
     /// `key = expression`, as it stands
     pub(crate) fn expression(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
-        self.assigned(key, "expression", ParseBuffer::parse, errors)
+        self.assigned(key, "expression", errors)
     }
 
     /// `key`
@@ -228,6 +222,15 @@ impl Options {
     /// All keys were understood.
     pub(crate) fn finish(self) {
         debug_assert!(self.entries.is_empty(), "a key of {} is known but not read", self.attribute);
+    }
+}
+
+/// A path without generic arguments.
+pub(crate) struct ModPath(pub(crate) Path);
+
+impl Parse for ModPath {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        Path::parse_mod_style(input).map(Self)
     }
 }
 

@@ -7,7 +7,7 @@ use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
 
 use crate::check;
 use crate::errors::Errors;
-use crate::options::Options;
+use crate::options::{ModPath, Options};
 use crate::text::kebab;
 
 const KEYS: &[&str] = &["name", "id", "error", "services", "commands", "events", "command", "event", "crate"];
@@ -99,19 +99,11 @@ impl GeneratedEnum {
                 ident = given;
             }
             if let Some((_, given)) = nested.list::<ModPath>("derive", "Clone, ..", errors) {
-                derives = given.into_iter().map(|path| path.0).collect();
+                derives = given.into_iter().map(|ModPath(path)| path).collect();
             }
             serde = nested.tokens("serde", errors);
             nested.finish();
         }
         Self { ident, derives, serde }
-    }
-}
-
-struct ModPath(Path);
-
-impl Parse for ModPath {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        Path::parse_mod_style(input).map(Self)
     }
 }
