@@ -1,5 +1,9 @@
 //! The bank as its users meet it.
 
+/// The domain with its own tests.
+#[path = "../bank/account.rs"]
+#[allow(dead_code, reason = "what the program uses, these tests need not")]
+mod account;
 mod program;
 
 use program::Run;
