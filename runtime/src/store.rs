@@ -1,5 +1,6 @@
 //! Where events are kept: the trait of all stores, and what goes in and comes out.
 
+mod handles;
 mod kept;
 mod memory;
 #[cfg(feature = "sqlite")]

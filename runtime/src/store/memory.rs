@@ -80,6 +80,9 @@ impl MemoryStore {
 impl EventStore for MemoryStore {
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         check_appends(appends)?;
+        if appends.is_empty() {
+            return Ok(Appended { first_position: 0, versions: Vec::new() });
+        }
         let mut log = self.log();
         for append in appends {
             let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));

@@ -1,0 +1,75 @@
+//! Road-traffic fines: replays the log of a police force, each row as a command, and tells how the fines have ended.
+//!
+//! `cargo run --example fines -- FILE.csv [STORE.db]`. The file has the columns of the public event log "Road Traffic
+//! Fine Management Process" (de Leoni and Mannhardt, 2015). [`log`] turns rows into commands, [`fine`] decides on them,
+//! [`import`] takes the first to the second, and [`outcomes`] is the view that the summary is read from.
+
+mod fine;
+mod import;
+mod log;
+mod outcomes;
+mod values;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufReader, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use factum::prelude::*;
+use factum::sqlite::{Durability, OpenError, SqliteOptions};
+
+use self::import::{Imported, import};
+use self::log::Log;
+use self::outcomes::{Outcomes, Summary};
+
+const USAGE: &str = "usage: fines FILE.csv [STORE.db]
+Without STORE.db the fines are kept in memory, and gone at the end.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let (file, store) = match arguments.as_slice() {
+        [file] => (file, None),
+        [file, store] => (file, Some(store)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(file.as_ref(), store.map(Path::new)) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("fines: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Replays the file, prints what came of it, and gives the number of rows that were skipped.
+fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
+    // The log first: a mistyped name should not leave an empty store behind.
+    let log = File::open(file).map_err(Into::into).and_then(|input| Log::open(BufReader::new(input)));
+    let log = log.map_err(|error| format!("can't read {}: {error}", file.display()))?;
+    let store = open(store)?;
+
+    let imported = import(log, &store.repository(), |line, reason| eprintln!("line {line}: {reason}"))?;
+    SqliteProjection::new(&store, Outcomes)?.catch_up()?;
+
+    let Imported { recorded, known, skipped } = imported;
+    let accepted = recorded + known;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{accepted} rows accepted: {recorded} recorded, {known} already known; {skipped} skipped\n")?;
+    write!(out, "{}", Summary::read(&store)?)?;
+    Ok(skipped)
+}
+
+fn open(store: Option<&Path>) -> Result<SqliteStore, OpenError> {
+    // Should the power fail, the log is still there to be replayed: no reason to wait for the disk at each row.
+    let options = SqliteOptions::new().durability(Durability::Normal);
+    match store {
+        Some(path) => options.open(path),
+        None => options.in_memory(),
+    }
+}

@@ -1,0 +1,237 @@
+//! What the laws are written with: a store that complains in the name of a law, and events that can be compared.
+
+use std::error::Error;
+use std::fmt::{Debug, Display};
+use std::ops::ControlFlow;
+
+use uuid::Uuid;
+
+use crate::error::{AppendError, Conflict};
+use crate::id::StreamId;
+use crate::metadata::Metadata;
+use crate::store::{Append, Appended, EventStore, ExpectedVersion, Filter, NewEvent, StoredEvent};
+use crate::time::Timestamp;
+
+/// How much of an event a message shows: payloads can be long.
+const SHOWN: usize = 600;
+
+/// A store, and the law that it is held to. Whatever fails does so with the law's name.
+#[derive(Clone, Copy)]
+pub(super) struct Law<'s, S> {
+    name: &'static str,
+    pub(super) store: &'s S,
+}
+
+/// An event to append, owned.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fact {
+    pub(super) name: String,
+    pub(super) schema: u32,
+    pub(super) id: Uuid,
+    pub(super) recorded_at: Timestamp,
+    pub(super) metadata: Metadata,
+    pub(super) payload: String,
+}
+
+/// An event that was read, owned.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub(super) stream: StreamId,
+    pub(super) version: u64,
+    pub(super) position: u64,
+    pub(super) fact: Fact,
+}
+
+/// One stream's part of an append.
+pub(super) type Part<'a> = (&'a StreamId, ExpectedVersion, &'a [Fact]);
+
+impl<'s, S: EventStore> Law<'s, S> {
+    pub(super) fn new(name: &'static str, store: &'s S) -> Self {
+        Self { name, store }
+    }
+
+    #[track_caller]
+    pub(super) fn holds(&self, condition: bool, otherwise: impl Display) {
+        assert!(condition, "law `{}`: {otherwise}", self.name);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "most callers have values that nobody else needs")]
+    #[track_caller]
+    pub(super) fn equal<T: PartialEq + Debug>(&self, found: T, wanted: T, of: impl Display) {
+        self.holds(found == wanted, format_args!("{of}: found {found:?}, not {wanted:?}"));
+    }
+
+    /// Like `equal`, for events: tells the first that differs rather than all of them.
+    #[track_caller]
+    pub(super) fn same(&self, found: &[Seen], wanted: &[Seen], of: impl Display) {
+        let shown = |event: &Seen| format!("{event:?}").chars().take(SHOWN).collect::<String>();
+        for (index, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+            if found != wanted {
+                let (found, wanted) = (shown(found), shown(wanted));
+                self.holds(false, format_args!("{of}: event {index} is {found}, not {wanted}"));
+            }
+        }
+        self.equal(found.len(), wanted.len(), format_args!("{of}: the number of events"));
+    }
+
+    #[track_caller]
+    pub(super) fn succeeds<T, E: Error>(&self, result: Result<T, E>, what: impl Display) -> T {
+        match result {
+            Ok(value) => value,
+            Err(error) => panic!("law `{}`: {what} failed: {error}", self.name),
+        }
+    }
+
+    pub(super) fn try_append(&self, parts: &[Part<'_>]) -> Result<Appended, AppendError> {
+        let events: Vec<Vec<_>> =
+            parts.iter().map(|(_, _, facts)| facts.iter().map(Fact::as_new).collect()).collect();
+        let appends: Vec<_> = parts
+            .iter()
+            .zip(&events)
+            .map(|(&(stream, expected, _), events)| Append { stream, expected, events })
+            .collect();
+        self.store.append(&appends)
+    }
+
+    #[track_caller]
+    pub(super) fn append(&self, parts: &[Part<'_>]) -> Appended {
+        let streams = parts.iter().map(|(stream, ..)| *stream).collect::<Vec<_>>();
+        self.succeeds(self.try_append(parts), format_args!("appending to {streams:?}"))
+    }
+
+    /// Appends to one stream, whatever its version.
+    #[track_caller]
+    pub(super) fn append_any(&self, stream: &StreamId, facts: &[Fact]) -> Appended {
+        self.append(&[(stream, ExpectedVersion::Any, facts)])
+    }
+
+    /// Appends what must be refused as a conflict.
+    #[track_caller]
+    pub(super) fn conflicts(&self, parts: &[Part<'_>]) -> Conflict {
+        match self.try_append(parts) {
+            Err(AppendError::Conflict(conflict)) => conflict,
+            other => panic!("law `{}`: wanted a conflict, found {other:?}", self.name),
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn stream(&self, stream: &StreamId, after: u64, limit: usize) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        let read = self.store.read_stream(stream, after, limit, &mut |event| {
+            seen.push(Seen::new(event));
+            ControlFlow::Continue(())
+        });
+        self.succeeds(read, format_args!("reading {stream}"));
+        seen
+    }
+
+    #[track_caller]
+    pub(super) fn all(&self, filter: Filter<'_>, after: u64, limit: usize) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        let read = self.store.read_all(filter, after, limit, &mut |event| {
+            seen.push(Seen::new(event));
+            ControlFlow::Continue(())
+        });
+        self.succeeds(read, "reading all streams");
+        seen
+    }
+
+    /// All that the store has.
+    #[track_caller]
+    pub(super) fn everything(&self) -> Vec<Seen> {
+        self.all(Filter::default(), 0, usize::MAX)
+    }
+
+    #[track_caller]
+    pub(super) fn version(&self, stream: &StreamId) -> u64 {
+        self.succeeds(self.store.stream_version(stream), format_args!("the version of {stream}"))
+    }
+
+    #[track_caller]
+    pub(super) fn position(&self) -> u64 {
+        self.succeeds(self.store.position(), "the store's position")
+    }
+
+    /// The store must hold `wanted` and nothing else, however it is asked.
+    #[track_caller]
+    pub(super) fn has_exactly(&self, wanted: &[Seen], when: &str) {
+        self.same(&self.everything(), wanted, format_args!("all events {when}"));
+        let newest = wanted.last().map_or(0, |event| event.position);
+        self.equal(self.position(), newest, format_args!("the position {when}"));
+    }
+
+    /// Each stream that has events has the versions from 1 on, and the store the positions from 1 on.
+    #[track_caller]
+    pub(super) fn has_no_gaps(&self) -> Vec<Seen> {
+        let everything = self.everything();
+        let mut versions = std::collections::HashMap::new();
+        for (event, position) in everything.iter().zip(1..) {
+            self.equal(event.position, position, "the next position");
+            let version = versions.entry(&event.stream).or_insert(0);
+            *version += 1;
+            self.equal(event.version, *version, format_args!("the next version in {}", event.stream));
+        }
+        everything
+    }
+}
+
+impl Fact {
+    pub(super) fn new(name: &str, payload: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            schema: 1,
+            id: Uuid::now_v7(),
+            recorded_at: Timestamp::now(),
+            metadata: Metadata::default(),
+            payload: payload.into(),
+        }
+    }
+
+    fn as_new(&self) -> NewEvent<'_> {
+        NewEvent {
+            name: &self.name,
+            schema: self.schema,
+            id: self.id,
+            recorded_at: self.recorded_at,
+            metadata: &self.metadata,
+            payload: &self.payload,
+        }
+    }
+}
+
+impl Seen {
+    pub(super) fn new(event: &StoredEvent<'_>) -> Self {
+        Self {
+            stream: event.envelope.stream(),
+            version: event.envelope.version,
+            position: event.envelope.position,
+            fact: Fact {
+                name: event.name.to_owned(),
+                schema: event.schema,
+                id: event.envelope.id,
+                recorded_at: event.envelope.recorded_at,
+                metadata: event.envelope.metadata(),
+                payload: event.payload.to_owned(),
+            },
+        }
+    }
+}
+
+/// So many events that tell themselves apart by their payload.
+pub(super) fn facts(count: usize) -> Vec<Fact> {
+    (0..count).map(|number| Fact::new("counted", number.to_string())).collect()
+}
+
+/// What `facts` should be read as, the first of them at this version and position.
+pub(super) fn stored(stream: &StreamId, version: u64, position: u64, facts: &[Fact]) -> Vec<Seen> {
+    facts
+        .iter()
+        .zip(0..)
+        .map(|(fact, index)| Seen {
+            stream: stream.clone(),
+            version: version + index,
+            position: position + index,
+            fact: fact.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! Annotated structs through macros, repository and stores: what a user of the whole sees.
+
+mod bad_events;
+mod concurrency;
+mod domain;
+mod execution;
+mod metadata;
+mod past;
+mod projections;
+mod properties;
+mod shapes;
+mod units_of_work;

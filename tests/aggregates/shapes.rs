@@ -1,0 +1,288 @@
+//! The shapes that ids, commands, events, states and handlers may have.
+
+use std::cell::Cell;
+
+use factum::prelude::*;
+use factum::{Accepts, Emits, EventKind, EventSet, ExecuteOptions, InvalidId, StreamId, Uuid};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Lit {
+    lumens: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Dimmed(u32);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct PutOut;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "bulb.burnt-out", version = 1, aliases("burnt", "dead"))]
+struct BurntOut {
+    r#type: String,
+}
+
+#[derive(Debug, Clone, PartialEq, AggregateId)]
+struct LampId {
+    number: u16,
+}
+
+#[derive(Debug, Command)]
+struct Light {
+    #[command(id)]
+    lamp: LampId,
+    lumens: u32,
+}
+
+#[derive(Debug, Command)]
+struct Dim(#[command(id)] LampId, u32);
+
+#[derive(Debug, Command)]
+struct PutItOut(LampId);
+
+#[derive(Debug, Command)]
+struct Flicker(LampId);
+
+#[derive(Debug, Command)]
+struct Nudge(LampId);
+
+#[derive(Debug, Command)]
+struct Burn(LampId);
+
+#[derive(Debug, Command)]
+struct Look(LampId);
+
+/// An enum as state.
+#[derive(Debug, Default, Clone, PartialEq, Aggregate)]
+#[aggregate(
+    name = "lamp",
+    id = LampId,
+    services = u32,
+    commands(Light, Dim, PutItOut, Flicker, Nudge, Burn, Look),
+    events(Lit, Dimmed, PutOut, BurntOut),
+    command(name = LampRequest, derive(Debug)),
+    event(name = LampFact),
+)]
+enum Lamp {
+    #[default]
+    Dark,
+    Bright(u32),
+    Broken,
+}
+
+type Facts = Result<[Option<LampFact>; 2], std::convert::Infallible>;
+
+#[handlers]
+impl Lamp {
+    const FACTOR: u32 = { 2 };
+
+    #[execute]
+    fn light(&self, command: Light, most: &u32) -> Lit {
+        Lit { lumens: command.lumens.min(*most) }
+    }
+
+    #[execute]
+    fn dim(&self, Dim(_, to): Dim) -> Vec<Dimmed> {
+        match *self {
+            // Step by step: one event each.
+            Self::Bright(lumens) => (to..lumens).rev().map(Dimmed).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[execute]
+    fn put_out(&self, _: PutItOut) -> Result<Option<PutOut>, std::convert::Infallible> {
+        Ok((*self != Self::Dark).then_some(PutOut))
+    }
+
+    /// The return type's name does not tell that it is a `Result`.
+    #[execute]
+    fn flicker(&self, _: Flicker) -> Facts {
+        Ok([Some(PutOut.into()), Some(Lit { lumens: Self::FACTOR }.into())])
+    }
+
+    #[execute]
+    fn nudge(&self, _: Nudge) -> Events<Self> {
+        let mut events = Events::on(self);
+        events.emit(Lit { lumens: 1 });
+        while let Self::Bright(lumens) = *events.state()
+            && lumens < 4
+        {
+            events.emit(LampFact::Lit(Lit { lumens: lumens * 2 }));
+        }
+        assert_eq!((self, events.emitted().len()), (&Self::Dark, 3), "the lamp itself has not changed");
+        events
+    }
+
+    #[execute]
+    fn burn(&self, _: Burn) -> LampFact {
+        BurntOut { r#type: "bulb".into() }.into()
+    }
+
+    #[execute]
+    fn look(&self, _: Look) {}
+
+    #[apply]
+    fn lit(&mut self, event: &Lit) {
+        *self = Self::Bright(event.lumens);
+    }
+
+    #[apply]
+    fn dimmed(&mut self, Dimmed(lumens): &Dimmed) {
+        *self = Self::Bright(*lumens);
+    }
+}
+
+/// A second block, and a handler written by hand: both are as good.
+#[handlers]
+impl Lamp {
+    #[apply]
+    #[cfg(all())]
+    fn out(&mut self, _: &PutOut) {
+        *self = Self::Dark;
+    }
+
+    #[apply]
+    #[cfg(any())]
+    fn out(&mut self, _: &PutOut) {
+        unreachable!()
+    }
+}
+
+impl Apply<BurntOut> for Lamp {
+    fn apply(&mut self, _: &BurntOut) {
+        *self = Self::Broken;
+    }
+}
+
+#[test]
+fn handlers_may_return_events_in_many_shapes() {
+    let lamps = MemoryStore::new().repository_with::<Lamp>(100);
+    let lamp = || LampId { number: 7 };
+    let events = |done: &factum::Executed<Lamp>| {
+        done.events().iter().map(|event| event.event.name()).collect::<Vec<_>>().join(" ")
+    };
+    let lit = lamps.execute(Light { lamp: lamp(), lumens: 500 }).unwrap();
+    assert_eq!((lit.state(), events(&lit).as_str()), (&Lamp::Bright(100), "lit"));
+    let options = ExecuteOptions::new().services(&7);
+    let lit = lamps.execute_with(Light { lamp: lamp(), lumens: 500 }, &options).unwrap();
+    assert_eq!(lit.state(), &Lamp::Bright(7));
+    let dimmed = lamps.execute(Dim(lamp(), 4)).unwrap();
+    assert_eq!((dimmed.state(), events(&dimmed).as_str()), (&Lamp::Bright(4), "dimmed dimmed dimmed"));
+    let out = lamps.execute(PutItOut(lamp())).unwrap();
+    assert_eq!((out.state(), events(&out).as_str()), (&Lamp::Dark, "put-out"));
+    assert!(lamps.execute(PutItOut(lamp())).unwrap().is_unchanged());
+    assert!(lamps.execute(Look(lamp())).unwrap().is_unchanged());
+    let nudged = lamps.execute(Nudge(lamp())).unwrap();
+    assert_eq!((nudged.state(), events(&nudged).as_str()), (&Lamp::Bright(4), "lit lit lit"));
+    let flickered = lamps.execute(Flicker(lamp())).unwrap();
+    assert_eq!((flickered.state(), events(&flickered).as_str()), (&Lamp::Bright(2), "put-out lit"));
+    let burnt = lamps.execute(LampRequest::from(Burn(lamp()))).unwrap();
+    assert_eq!((burnt.state(), events(&burnt).as_str()), (&Lamp::Broken, "bulb.burnt-out"));
+    assert_eq!(lamps.load(&lamp()).unwrap().state(), &Lamp::Broken);
+    assert_eq!(lamps.load(&lamp()).unwrap().version(), burnt.version());
+}
+
+#[test]
+fn an_event_is_known_by_name_version_and_aliases() {
+    assert_eq!((Lit::NAME, Lit::VERSION, Lit::ALIASES), ("lit", 1, &[][..]));
+    assert_eq!(BurntOut::ALIASES, ["burnt", "dead"]);
+    let kind = EventKind::of::<BurntOut>();
+    assert_eq!(kind.names().collect::<Vec<_>>(), ["bulb.burnt-out", "burnt", "dead"]);
+    assert_eq!(
+        LampFact::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(),
+        ["lit", "dimmed", "put-out", "bulb.burnt-out"]
+    );
+    let fact = LampFact::decode("dead", 1, r#"{"type": "bulb"}"#).unwrap();
+    assert!(matches!(fact, LampFact::BurntOut(BurntOut { r#type }) if r#type == "bulb"));
+}
+
+#[test]
+fn ids_come_back_from_their_text() {
+    fn there_and_back<I: AggregateId + PartialEq + std::fmt::Debug>(id: &I, text: &str) {
+        assert_eq!(id.to_text(), text);
+        assert_eq!(&I::from_text(text).unwrap(), id);
+    }
+    there_and_back(&"a/b c\u{0}é".to_owned(), "a/b c\u{0}é");
+    there_and_back(&String::new(), "");
+    there_and_back(&-7_i64, "-7");
+    there_and_back(&u128::MAX, "340282366920938463463374607431768211455");
+    there_and_back(&Uuid::nil(), "00000000-0000-0000-0000-000000000000");
+    there_and_back(&(), "");
+    there_and_back(&LampId { number: 9 }, "9");
+    // One id, one text: another spelling is another stream.
+    for text in ["07", "+7", " 7", "", "70000"] {
+        assert!(u16::from_text(text).is_err(), "{text}");
+        let error: InvalidId = LampId::from_text(text).unwrap_err();
+        assert!(error.wanted.ends_with("LampId"), "{error}");
+    }
+    assert!(<()>::from_text("x").is_err());
+    assert!(Uuid::from_text("00000000000000000000000000000000").is_err());
+}
+
+#[test]
+fn no_two_aggregates_share_a_stream_whatever_their_ids_contain() {
+    let texts = ["", "/", "a", "a/b", "b", "/a", "lamp", "lamp/a", "\u{0}", "é"];
+    let mut names = std::collections::HashSet::new();
+    for category in ["lamp", "lamps", "a", "b-c"] {
+        for text in texts {
+            let stream = StreamId::new(category, text);
+            assert_eq!((stream.category(), stream.key()), (category, text));
+            assert!(names.insert(stream.to_string()), "{stream} is ambiguous");
+        }
+    }
+    assert_eq!(StreamId::of::<Lamp>(&LampId { number: 9 }).id::<LampId>().unwrap(), LampId { number: 9 });
+}
+
+#[test]
+fn generated_traits_can_be_relied_on() {
+    fn takes<A: Accepts<Look> + Accepts<LampRequest> + Emits<Lit> + Emits<LampFact>>() -> &'static str {
+        A::NAME
+    }
+    assert_eq!(takes::<Lamp>(), "lamp");
+}
+
+mod elsewhere {
+    use super::{Deserialize, Event, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize, Event)]
+    #[event(name = "lit-elsewhere")]
+    pub(super) struct Lit;
+}
+
+#[derive(Debug, Command)]
+struct Both;
+
+/// State with interior mutability and no `Sync`; events of two modules with one name; an aggregate without ids.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = (), commands(Both), events(Lit, elsewhere::Lit as LitElsewhere))]
+struct Odd {
+    seen: Cell<u32>,
+}
+
+#[handlers]
+impl Odd {
+    #[execute]
+    fn both(&self, _: Both) -> (Lit, elsewhere::Lit) {
+        (Lit { lumens: 1 }, elsewhere::Lit)
+    }
+
+    #[apply]
+    fn here(&mut self, _: &Lit) {
+        self.seen.set(self.seen.get() + 1);
+    }
+
+    #[apply]
+    fn there(&mut self, _: &elsewhere::Lit) {
+        self.seen.set(self.seen.get() + 10);
+    }
+}
+
+#[test]
+fn types_of_one_name_are_told_apart_by_their_variants() {
+    let done = SqliteStore::in_memory().unwrap().repository::<Odd>().execute(Both).unwrap();
+    assert_eq!(done.state().seen.get(), 11);
+    assert!(matches!(done.events()[1].event, OddEvent::LitElsewhere(elsewhere::Lit)));
+    assert_eq!(done.events()[0].stream.to_string(), "odd/");
+}

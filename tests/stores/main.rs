@@ -1,0 +1,12 @@
+//! What a user relies on from the stores: the laws, and what happens to files that are not as they should be.
+
+mod bad_files;
+mod bad_rows;
+#[cfg(unix)]
+mod child;
+mod conformance;
+mod events;
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(unix)]
+mod processes;
