@@ -27,6 +27,7 @@ use super::values::{Cents, Day, FineId};
     name = "fine",
     id = FineId,
     error = Refusal,
+    command(derive(Debug)),
     commands(
         CreateFine, SendFine, NotifyFine, AddPenalty, ReceivePayment, LodgeAppeal, ForwardAppeal, AnswerAppeal,
         NotifyAppealAnswer, AppealToJudge, SendForCollection,

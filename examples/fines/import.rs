@@ -59,3 +59,46 @@ pub fn import<S: EventStore>(
     }
     Ok(imported)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fine::FineEvent;
+    use super::super::values::{Cents, FineId};
+    use super::*;
+
+    const LOG: &str = "\
+case:concept:name,concept:name,time:timestamp,amount,dismissal,expense,paymentAmount,totalPaymentAmount
+A1,Create Fine,2006-01-01 00:00:00+01:00,35.0,NIL,,,
+A1,Payment,2006-01-05 00:00:00+01:00,,,,20.0,20.0
+A1,Payment,2006-01-05 00:00:00+01:00,,,,20.0,20.0
+A1,Payment,2006-01-05 00:00:00+01:00,,,,20.0,40.0
+A2,Payment,2006-01-05 00:00:00+01:00,,,,20.0,20.0
+A2,Create Fine,2006-01-05 25:00:00+01:00,35.0,NIL,,,
+";
+
+    #[test]
+    fn rows_become_events_with_the_time_of_the_row() {
+        let fines = MemoryStore::new().repository::<Fine>();
+        let mut skipped = Vec::new();
+        let log = Log::open(LOG.as_bytes()).expect("a log");
+        let imported =
+            import(log, &fines, |line, reason| skipped.push((line, reason.to_string()))).expect("all of it");
+
+        // The row that says what the one before says is no second payment; the one with another total is.
+        assert_eq!(imported, Imported { recorded: 3, known: 1, skipped: 2 });
+        assert_eq!(skipped[0], (6, Refusal::NotCreated.to_string()));
+        assert!(
+            skipped[1].0 == 7 && skipped[1].1.starts_with("time:timestamp: `2006-01-05 25"),
+            "{skipped:?}"
+        );
+
+        let id = FineId("A1".into());
+        let first = fines.history(&id).expect("a history").next().expect("an event").expect("a readable one");
+        assert!(matches!(&first.event, FineEvent::FineCreated(created) if created.on.0 == "2006-01-01"));
+        assert_eq!(first.recorded_at.to_string(), "2005-12-31T23:00:00Z");
+        let then: Timestamp = "2006-01-04T00:00:00+01:00".parse().expect("a time");
+        let paid = fines.load_at(&id, then).expect("a fine by then").state().paid();
+        assert_eq!(paid, Cents::ZERO);
+        assert_eq!(fines.load(&id).expect("a fine").state().paid(), Cents(4_000));
+    }
+}

@@ -1,8 +1,10 @@
 //! Road-traffic fines: replays the log of a police force, each row as a command, and tells how the fines have ended.
 //!
 //! `cargo run --example fines -- FILE.csv [STORE.db]`. The file has the columns of the public event log "Road Traffic
-//! Fine Management Process" (de Leoni and Mannhardt, 2015). [`log`] turns rows into commands, [`fine`] decides on them,
-//! [`import`] takes the first to the second, and [`outcomes`] is the view that the summary is read from.
+//! Fine Management Process" (de Leoni and Mannhardt, 2015). `log` turns rows into commands, `fine` decides on them,
+//! `import` takes the first to the second, and `outcomes` is the view that the summary is read from.
+//!
+//! These files name each other by `super`, as the package's tests take the whole program in as a module.
 
 mod fine;
 mod import;
@@ -60,7 +62,10 @@ fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
     let Imported { recorded, known, skipped } = imported;
     let accepted = recorded + known;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{accepted} rows accepted: {recorded} recorded, {known} already known; {skipped} skipped\n")?;
+    writeln!(
+        out,
+        "{accepted} rows accepted: {recorded} recorded, {known} already known; {skipped} skipped\n"
+    )?;
     write!(out, "{}", Summary::read(&store)?)?;
     Ok(skipped)
 }

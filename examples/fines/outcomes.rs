@@ -41,7 +41,12 @@ impl Outcomes {
     }
 
     #[project]
-    fn sent(&self, event: &FineSent, envelope: &Envelope<'_>, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    fn sent(
+        &self,
+        event: &FineSent,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> rusqlite::Result<()> {
         update(transaction, envelope, "postage = ?2", event.postage.0)
     }
 
@@ -103,7 +108,12 @@ impl Outcomes {
         transaction: &Transaction<'_>,
     ) -> rusqlite::Result<()> {
         let dismissed = event.dismissed_by.is_some();
-        update(transaction, envelope, "appealed = TRUE, pending = TRUE, dismissed = dismissed OR ?2", dismissed)
+        update(
+            transaction,
+            envelope,
+            "appealed = TRUE, pending = TRUE, dismissed = dismissed OR ?2",
+            dismissed,
+        )
     }
 
     #[project]

@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_not_in_whole_cents_is_no_amount() {
-        for text in ["", ".", "1.", ".5", "6.715", "-5.0", "+5.0", "1.+5", "1.-5", "1,50", "1e3", "NaN", "1.2.3", "€5"] {
+        for text in [
+            "", ".", "1.", ".5", "6.715", "-5.0", "+5.0", "1.+5", "1.-5", "1,50", "1e3", "NaN", "1.2.3", "€5",
+        ] {
             assert_eq!(text.parse::<Cents>(), Err(NotAnAmount(text.into())));
         }
         let too_much = "9".repeat(10);

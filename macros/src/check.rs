@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use quote::ToTokens as _;
-use syn::{Data, DeriveInput, Ident, LitInt, LitStr};
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Ident, LitInt, LitStr, Type};
 
 use crate::errors::Errors;
 use crate::model::{Aggregate, Event, Handler, Listed, Marker, Projection, Receiver};
@@ -139,68 +139,69 @@ pub(crate) fn projection(input: &DeriveInput, projection: &Projection, errors: &
     no_generics(input, "projection", errors)
 }
 
-/// Whether a marked method can be connected.
+/// Whether a marked method has the signature that its marker asks for.
 pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
-    let marker = handler.marker.name();
+    let Handler { marker, name, arguments, .. } = handler;
+    let method = marker.with_article();
     let mut right = true;
-    let mut wrong = |span, message: String| {
-        errors.at_span(span, message);
+    let mut wrong = |tokens: &dyn ToTokens, message: String| {
+        errors.at(&tokens.to_token_stream(), message);
         right = false;
     };
-    if let Some(span) = handler.asyncness {
-        wrong(
-            span,
-            format!(
-                "`#[{marker}]` methods are not async: they decide on what they have, and wait for nothing"
-            ),
-        );
+    if let Some(asyncness) = &handler.asyncness {
+        wrong(asyncness, format!("{method} is not async: it decides on what it has, and waits for nothing"));
     }
-    if let Some(span) = handler.generics {
-        wrong(span, format!("`#[{marker}]` methods have no generic parameters: one method, one type"));
+    if let Some(generics) = &handler.generics {
+        wrong(generics, format!("{method} has no generic parameters: one method, one type"));
     }
-    match (&handler.marker, &handler.receiver) {
+    let demand = match (marker, &handler.receiver) {
         (Marker::Execute | Marker::Project, Receiver::Shared(_))
-        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_)) => {}
-        (Marker::Execute, receiver) => wrong(
-            receiver.span(),
-            "`#[execute]` methods take `&self`: they decide; what changes the state is an `#[apply]` method"
-                .into(),
-        ),
-        (Marker::Apply, receiver) => wrong(
-            receiver.span(),
-            "`#[apply]` methods take `&mut self`: they change the state as the event says".into(),
-        ),
-        (Marker::Project, receiver) => {
-            wrong(receiver.span(), "`#[project]` methods take `&mut self` or `&self`".into());
+        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_)) => None,
+        (Marker::Execute, _) => {
+            Some("takes `&self`: it decides; what changes the state is an `#[apply]` method")
         }
+        (Marker::Apply, _) => Some("takes `&mut self`: it changes the state as the event says"),
+        (Marker::Project, _) => Some("takes `&mut self` or `&self`"),
+    };
+    if let Some(demand) = demand {
+        wrong(handler.receiver.tokens(), format!("{method} {demand}"));
     }
-    let (fewest, most) = handler.marker.arguments();
-    let count = handler.arguments.len();
-    if count < fewest || count > most {
-        let span =
-            handler.arguments.get(most).map_or_else(|| handler.name.span(), syn::spanned::Spanned::span);
-        wrong(span, format!("write it as `{}`", handler.marker.example(&handler.name)));
-        return false;
+    let (fewest, most) = marker.arguments();
+    if arguments.len() < fewest {
+        wrong(name, format!("write it as `{}`", marker.example(name)));
+    } else if let Some(extra) = arguments.get(most) {
+        wrong(extra, format!("write it as `{}`", marker.example(name)));
     }
-    if let Some(first) = handler.arguments.first() {
-        let by_reference = matches!(first, syn::Type::Reference(_));
-        let span = syn::spanned::Spanned::span(first);
-        if handler.marker == Marker::Execute && by_reference {
-            wrong(span, "an `#[execute]` method takes its command by value: leave out the `&`".into());
-        } else if handler.marker != Marker::Execute && !by_reference {
-            let ty = first.to_token_stream();
-            wrong(span, format!("an `#[{marker}]` method borrows its event: write `&{ty}`"));
+    match arguments.first() {
+        Some(command @ Type::Reference(_)) if *marker == Marker::Execute => {
+            wrong(command, format!("{method} takes its command by value: leave out the `&`"));
         }
+        Some(event) if *marker != Marker::Execute && !matches!(event, Type::Reference(_)) => {
+            wrong(event, format!("{method} borrows its event: write `&{}`", event.to_token_stream()));
+        }
+        _ => {}
     }
-    if handler.marker == Marker::Apply
-        && let Some(output) = &handler.output
-    {
-        let span = syn::spanned::Spanned::span(output);
+    if let (Marker::Apply, Some(output)) = (marker, &handler.output) {
         wrong(
-            span,
-            "an `#[apply]` method returns nothing: the event has happened, and can't be refused any more"
-                .into(),
+            output,
+            format!("{method} returns nothing: the event has happened, and can't be refused any more"),
         );
     }
     right
+}
+
+/// No two methods of a block handle one thing.
+pub(crate) fn handled_once(handler: &Handler, earlier: &[Handler], errors: &mut Errors) -> bool {
+    let same = |other: &&Handler| {
+        let text = |handler: &Handler| handler.handles().map(|ty| ty.to_token_stream().to_string());
+        // One of two with `cfg` on them may not be there.
+        other.marker == handler.marker && text(other) == text(handler) && other.cfgs.is_empty()
+    };
+    match (handler.handles(), earlier.iter().find(same)) {
+        (Some(ty), Some(other)) if handler.cfgs.is_empty() => {
+            errors.at(ty, format!("`{}` handles `{}` already", other.name, ty.to_token_stream()));
+            false
+        }
+        _ => true,
+    }
 }

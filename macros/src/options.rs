@@ -93,6 +93,24 @@ impl Options {
         Self { attribute, known, entries: kept, mentioned }
     }
 
+    /// Takes `one(Type, ..)` for the slip that it is: `one(..)` has options, `many(..)` lists types.
+    pub(crate) fn plural(&mut self, one: &str, many: &str, errors: &mut Errors) {
+        let is_slip = |entry: &Entry| match &entry.value {
+            Value::List(tokens) => matches!(
+                tokens.clone().into_iter().next(),
+                Some(TokenTree::Ident(first)) if first.to_string().starts_with(char::is_uppercase)
+            ),
+            Value::Alone | Value::Assigned(_) => false,
+        };
+        if let Some(index) = self.entries.iter().position(|entry| entry.key == one && is_slip(entry)) {
+            let slip = self.entries.remove(index);
+            let message =
+                format!("`{one}(..)` is about the generated enum; to list types, write `{many}(..)`");
+            errors.at(&slip.key, message);
+            self.mentioned.push(many.to_owned());
+        }
+    }
+
     /// The attribute's name.
     pub(crate) fn attribute(&self) -> &'static str {
         self.attribute

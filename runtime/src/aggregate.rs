@@ -6,8 +6,8 @@ use crate::id::AggregateId;
 
 /// A consistency boundary of the domain: state that changes by events only, and decides on commands.
 ///
-/// Derive it on the state, a struct or an enum. `Default` is the state before the first event, `Clone` lets a handler
-/// look ahead on a copy. The derive takes `#[aggregate(..)]` with
+/// Derive it on the state, a struct or an enum; its `Default` is the state before the first event. The derive takes
+/// `#[aggregate(..)]` with
 ///
 /// | key | meaning |
 /// |---|---|
@@ -62,9 +62,9 @@ use crate::id::AggregateId;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type does not derive `Aggregate`",
-    note = "annotate `{Self}` with `#[derive(Default, Clone, Aggregate)]` and `#[aggregate(id = .., commands(..), events(..))]`"
+    note = "annotate `{Self}` with `#[derive(Debug, Default, Clone, Aggregate)]` and `#[aggregate(id = .., commands(..), events(..))]`"
 )]
-pub trait Aggregate: Default + Clone + 'static {
+pub trait Aggregate: Sized + 'static {
     /// The category of the aggregate's streams, the part of their names before the `/`.
     const NAME: &'static str;
 
@@ -82,6 +82,9 @@ pub trait Aggregate: Default + Clone + 'static {
 
     /// What deciding may need from outside: a clock, prices, fresh ids.
     type Services;
+
+    /// The state before the first event. The derive takes [`Default`].
+    fn initial() -> Self;
 
     /// Decides on a command: the events that follow from it, none at all, or a refusal.
     ///

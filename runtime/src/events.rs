@@ -46,7 +46,10 @@ pub struct Events<A: Aggregate> {
 
 impl<A: Aggregate> Events<A> {
     /// No events yet, looking ahead from `state`: in a handler, `Events::on(self)`.
-    pub fn on(state: &A) -> Self {
+    pub fn on(state: &A) -> Self
+    where
+        A: Clone,
+    {
         Self { emitted: Vec::new(), state: state.clone() }
     }
 

@@ -43,8 +43,29 @@ pub fn current_name(kinds: &[EventKind], name: &str) -> Result<&'static str, Dec
 }
 
 /// The id of a command that is for an aggregate with ids of type `I`.
-pub fn id_of<C: Command<Id = I>, I>(command: &C) -> &I {
-    command.aggregate_id()
+pub fn id_of<C, I>(command: &C) -> &I
+where
+    C: Command,
+    C::Id: IdFor<I, C>,
+{
+    command.aggregate_id().same()
+}
+
+/// That the id of the command `C` is the aggregate's `I`: an equality whose failure can be explained.
+#[diagnostic::on_unimplemented(
+    message = "the command `{C}` has the id `{Self}`, and the aggregate that lists it has the id `{I}`",
+    label = "`{C}` is for an aggregate with another id",
+    note = "make the `#[command(id)]` field of `{C}` a `{I}`, or the aggregate's `id` a `{Self}`"
+)]
+pub trait IdFor<I, C> {
+    /// Itself.
+    fn same(&self) -> &I;
+}
+
+impl<I, C> IdFor<I, C> for I {
+    fn same(&self) -> &I {
+        self
+    }
 }
 
 /// What an `#[execute]` method has returned, if it says `Result`.
@@ -52,19 +73,32 @@ pub fn fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, A::Error
 where
     A: Aggregate,
     T: IntoEvents<A>,
-    A::Error: From<E>,
+    E: Into<A::Error>,
 {
-    Ok(infallible(result?))
+    match result {
+        Ok(events) => infallible(events),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// What an `#[execute]` method has returned, if it does not say `Result`.
-pub fn infallible<A: Aggregate, T: IntoEvents<A>>(decided: T) -> Vec<A::Event> {
+/// What an `#[execute]` method has returned, if it is plainly no `Result`.
+pub fn infallible<A: Aggregate, T: IntoEvents<A>>(decided: T) -> Result<Vec<A::Event>, A::Error> {
     let mut events = Vec::new();
     decided.append_to(&mut events);
-    events
+    Ok(events)
 }
 
 /// What an `#[execute]` method has returned, if its type's name does not tell: `Kind` follows from the type.
+pub fn decided<A: Aggregate, T: Decision<A, Kind>, Kind>(decided: T) -> Result<Vec<A::Event>, A::Error> {
+    decided.decided()
+}
+
+/// A return type that is events, or a `Result` of events under another name.
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{A}` can't return `{Self}`",
+    label = "not events that `{A}` lists",
+    note = "return an event that `{A}` lists, an `Option`, tuple, array or `Vec` of such, `{A}`'s event enum, or `Events<Self>`; alone, or as `Result<_, Error>`"
+)]
 pub trait Decision<A: Aggregate, Kind> {
     /// As `execute` gives it on.
     fn decided(self) -> Result<Vec<A::Event>, A::Error>;
@@ -80,7 +114,7 @@ pub struct Fallible;
 
 impl<A: Aggregate, T: IntoEvents<A>> Decision<A, Plain> for T {
     fn decided(self) -> Result<Vec<A::Event>, A::Error> {
-        Ok(infallible(self))
+        infallible(self)
     }
 }
 
@@ -88,7 +122,7 @@ impl<A, T, E> Decision<A, Fallible> for Result<T, E>
 where
     A: Aggregate,
     T: IntoEvents<A>,
-    A::Error: From<E>,
+    E: Into<A::Error>,
 {
     fn decided(self) -> Result<Vec<A::Event>, A::Error> {
         fallible(self)

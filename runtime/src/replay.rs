@@ -20,7 +20,7 @@ pub(crate) struct Replay<A> {
 
 impl<A: Aggregate> Replay<A> {
     pub(crate) fn new() -> Self {
-        Self { state: A::default(), version: 0 }
+        Self { state: A::initial(), version: 0 }
     }
 
     /// Applies what the stream has after `self.version`, up to `until`.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -56,7 +57,6 @@ impl Job {
         if !is_root() {
             return Self::spawn(&mut Command::new(program), job, file);
         }
-        use std::os::unix::process::CommandExt;
         // Where the program was built may be closed to other users.
         let copy = folder.join("program");
         std::fs::copy(program, &copy)?;

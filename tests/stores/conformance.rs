@@ -1,10 +1,14 @@
 //! Every store keeps the laws.
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use factum::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::testing::conformance;
+use factum::{
+    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, StoreError, StreamId,
+    Visit,
+};
 use tempfile::TempDir;
 
 #[test]
@@ -34,4 +38,103 @@ fn check_files(options: &SqliteOptions) {
         files.set(files.get() + 1);
         options.open(folder.path().join(format!("{}.db", files.get()))).unwrap()
     });
+}
+
+/// The laws have teeth: a store with one fault is caught, by the law that the fault breaks.
+#[test]
+fn broken_stores_are_caught() {
+    for (fault, law) in [
+        (Fault::ExpectsNothing, "expected_versions_are_held_to"),
+        (Fault::AppendsOneByOne, "append_to_several_streams_is_atomic"),
+        (Fault::FiltersNothing, "filter_selects"),
+        (Fault::StopsAfterAPage, "long_reads_are_complete"),
+        (Fault::CountsFromZero, "stream_is_read_from_any_version"),
+        (Fault::WaitsForNothing, "wait_ends_with_an_append"),
+    ] {
+        let store = || Broken { store: MemoryStore::new(), fault };
+        let panic = std::panic::catch_unwind(|| conformance::check_all(store)).expect_err("not caught");
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert!(message.contains(&format!("law `{law}`")), "{fault:?} was caught as: {message}");
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    ExpectsNothing,
+    AppendsOneByOne,
+    FiltersNothing,
+    StopsAfterAPage,
+    CountsFromZero,
+    WaitsForNothing,
+}
+
+/// A good store, and one thing that it gets wrong.
+#[derive(Debug, Clone)]
+struct Broken {
+    store: MemoryStore,
+    fault: Fault,
+}
+
+impl Broken {
+    fn page(&self, limit: usize) -> usize {
+        if self.fault == Fault::StopsAfterAPage { limit.min(1000) } else { limit }
+    }
+}
+
+impl EventStore for Broken {
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        match self.fault {
+            Fault::ExpectsNothing => {
+                let any = appends.iter().map(|append| Append { expected: ExpectedVersion::Any, ..*append });
+                self.store.append(&any.collect::<Vec<_>>())
+            }
+            Fault::AppendsOneByOne if appends.len() > 1 => {
+                factum::check_appends(appends)?;
+                let mut parts = appends.iter().map(|append| self.store.append(&[*append]));
+                let mut whole = parts.next().expect("more than one")?;
+                for part in parts {
+                    whole.versions.extend(part?.versions);
+                }
+                Ok(whole)
+            }
+            _ => self.store.append(appends),
+        }
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let after = if self.fault == Fault::CountsFromZero { after.saturating_sub(1) } else { after };
+        self.store.read_stream(stream, after, self.page(limit), visit)
+    }
+
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let filter = if self.fault == Fault::FiltersNothing { Filter::default() } else { filter };
+        self.store.read_all(filter, after, self.page(limit), visit)
+    }
+
+    fn stream_version(&self, stream: &StreamId) -> Result<u64, StoreError> {
+        self.store.stream_version(stream)
+    }
+
+    fn position(&self) -> Result<u64, StoreError> {
+        self.store.position()
+    }
+
+    fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
+        match self.fault {
+            Fault::WaitsForNothing => self.store.position(),
+            _ => self.store.wait_for(position, timeout),
+        }
+    }
 }

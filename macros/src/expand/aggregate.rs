@@ -1,7 +1,8 @@
 //! An aggregate: its two enums, their codec, the dispatch.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Path;
 use syn::spanned::Spanned as _;
 
 use super::enums;
@@ -42,12 +43,14 @@ fn dispatch(model: &Aggregate) -> TokenStream {
     let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let executes = commands.iter().map(|Listed { path, variant }| {
+        let this = self_at(path);
         quote! {
-            #command_enum::#variant(command) => <Self as #krate::Execute<#path>>::execute(self, command, services)
+            #command_enum::#variant(command) => <#this as #krate::Execute<#path>>::execute(self, command, services)
         }
     });
     let applies = events.iter().map(|Listed { path, variant }| {
-        quote!(#event_enum::#variant(event) => <Self as #krate::Apply<#path>>::apply(self, event))
+        let this = self_at(path);
+        quote!(#event_enum::#variant(event) => <#this as #krate::Apply<#path>>::apply(self, event))
     });
     quote! {
         #[automatically_derived]
@@ -59,6 +62,10 @@ fn dispatch(model: &Aggregate) -> TokenStream {
             type Event = #event_enum;
             type Error = #error;
             type Services = #services;
+
+            fn initial() -> Self {
+                <Self as ::core::default::Default>::default()
+            }
 
             fn execute(
                 &self,
@@ -77,6 +84,12 @@ fn dispatch(model: &Aggregate) -> TokenStream {
             }
         }
     }
+}
+
+/// `Self`, placed where `path` is: rustc complains of a missing impl at the type that lacks it, and the list is where
+/// the user looks.
+pub(super) fn self_at(path: &Path) -> TokenStream {
+    quote_spanned!(path.span().resolved_at(Span::call_site())=> Self)
 }
 
 /// The command enum is a command; the aggregate accepts it, and each of its variants.

@@ -20,27 +20,14 @@ pub(crate) fn handlers(model: &Handlers) -> TokenStream {
 }
 
 fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
-    let Handler { cfgs, name, arguments, output, .. } = method;
-    let command = arguments.first();
+    let Handler { cfgs, name, arguments, output, wrong, .. } = method;
+    let command = method.handles();
     let (services, pass_services) = match arguments.len() {
         1 => (quote!(_), None),
         _ => (quote!(services), Some(quote!(, services))),
     };
     let call = quote!(Self::#name(self, command #pass_services));
-    let body = match output {
-        Some(output) => match result_parts(output) {
-            // The types stand here once more so that an error about them has its caret where they are written.
-            Some((Some(events), Some(error))) => {
-                quote!(#krate::private::fallible::<Self, #events, #error>(#call))
-            }
-            Some(_) => quote!(#krate::private::fallible(#call)),
-            None => quote!(#krate::private::Decision::<Self, _>::decided(#call)),
-        },
-        None => quote! {
-            #call;
-            ::core::result::Result::Ok(::std::vec::Vec::new())
-        },
-    };
+    let body = if *wrong { quote!(::core::unreachable!()) } else { decided(krate, output.as_ref(), &call) };
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -56,6 +43,41 @@ fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
                 #body
             }
         }
+    }
+}
+
+/// What the handler returns, as `execute` does. Its types stand here once more, so that an error about them has its
+/// caret where they are written.
+fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStream {
+    let Some(output) = output else {
+        return quote! {
+            #call;
+            ::core::result::Result::Ok(::std::vec::Vec::new())
+        };
+    };
+    if is_opaque(output) {
+        return quote!(#krate::private::decided::<Self, _, _>(#call));
+    }
+    match result_parts(output) {
+        Some((Some(events), Some(error))) => {
+            quote!(#krate::private::fallible::<Self, #events, #error>(#call))
+        }
+        Some(_) => quote!(#krate::private::fallible::<Self, _, _>(#call)),
+        None if is_plain(output) => quote!(#krate::private::infallible::<Self, #output>(#call)),
+        None => quote!(#krate::private::decided::<Self, #output, _>(#call)),
+    }
+}
+
+/// A type that is certainly not a `Result` by another name.
+fn is_plain(output: &Type) -> bool {
+    match output {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| ["Option", "Vec", "Events"].iter().any(|plain| last.ident == plain)),
+        Type::Tuple(_) | Type::Array(_) => true,
+        _ => false,
     }
 }
 
@@ -77,22 +99,23 @@ fn is_opaque(ty: &Type) -> bool {
 }
 
 fn apply(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
-    let Handler { cfgs, name, .. } = method;
-    let event = borrowed(method);
+    let Handler { cfgs, name, wrong, .. } = method;
+    let event = method.handles();
+    let body = if *wrong { quote!(::core::unreachable!()) } else { quote!(Self::#name(self, event)) };
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Apply<#event> for #self_ty {
             fn apply(&mut self, event: &#event) {
-                Self::#name(self, event);
+                #body;
             }
         }
     }
 }
 
 fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
-    let Handler { cfgs, name, arguments, output, .. } = method;
-    let event = borrowed(method);
+    let Handler { cfgs, name, arguments, output, wrong, .. } = method;
+    let event = method.handles();
     let mut pass = TokenStream::new();
     let (mut envelope, mut writer) = (quote!(_), quote!(_));
     for argument in arguments.iter().skip(1) {
@@ -106,6 +129,7 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
     }
     let call = quote!(Self::#name(self, event #pass));
     let body = match output {
+        _ if *wrong => quote!(::core::unreachable!()),
         None => quote! {
             #call;
             ::core::result::Result::Ok(())
@@ -125,17 +149,6 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
                 #body
             }
         }
-    }
-}
-
-/// The event's type without its `&`.
-fn borrowed(method: &Handler) -> TokenStream {
-    match method.arguments.first() {
-        Some(Type::Reference(reference)) => {
-            let ty = &reference.elem;
-            quote!(#ty)
-        }
-        other => quote!(#other),
     }
 }
 

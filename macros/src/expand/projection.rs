@@ -4,11 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
+use super::aggregate::self_at;
 use crate::model::{Listed, Projection};
 
 pub(crate) fn projection(model: &Projection) -> TokenStream {
     let Projection { krate, ident, name, version, events, from, into, init } = model;
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
+    let selves = paths.iter().map(|path| self_at(path));
     let from = from.iter().map(|aggregate| &aggregate.path);
     let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
     let init = init.as_ref().map(|init| {
@@ -38,7 +40,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             ) -> ::core::result::Result<(), #krate::ProjectError> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::project::<Self, #paths>(self, event, writer)
+                        #krate::private::project::<#selves, #paths>(self, event, writer)
                     })*
                     _ => self.project_stored(
                         #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name)?,

@@ -43,6 +43,8 @@ impl Aggregate {
     pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut options = Options::parse(&input.attrs, "aggregate", KEYS, errors);
         let krate = options.krate(errors);
+        options.plural("command", "commands", errors);
+        options.plural("event", "events", errors);
         let name = options
             .string("name", errors)
             .unwrap_or_else(|| LitStr::new(&kebab(&input.ident.to_string()), input.ident.span()));

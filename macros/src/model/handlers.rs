@@ -3,10 +3,9 @@
 //! Read token by token rather than by syn's parser of whole items: bodies are none of our business, stay as they are
 //! (even half-typed, so that completion works in them), and syn need not be built with its grammar of expressions.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
-use syn::spanned::Spanned as _;
 use syn::{Attribute, Generics, Ident, Path, ReturnType, Token, Type, Visibility, WhereClause};
 
 use crate::check;
@@ -26,13 +25,16 @@ pub(crate) struct Handler {
     pub(crate) marker: Marker,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) name: Ident,
-    pub(crate) asyncness: Option<Span>,
-    pub(crate) generics: Option<Span>,
+    pub(crate) asyncness: Option<Token![async]>,
+    /// Its generic parameters, if it has any.
+    pub(crate) generics: Option<TokenStream>,
     pub(crate) receiver: Receiver,
     /// The types of the arguments after the receiver.
     pub(crate) arguments: Vec<Type>,
     /// What it returns, if that is written and not `()`.
     pub(crate) output: Option<Type>,
+    /// It breaks a rule, as has been told. Its impl is there all the same, so that nobody misses it as well.
+    pub(crate) wrong: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,20 +44,30 @@ pub(crate) enum Marker {
     Project,
 }
 
-/// How a method takes `self`, and where that stands.
+/// How a method takes `self`, and the tokens that say so.
 pub(crate) enum Receiver {
     /// `&self`
-    Shared(Span),
+    Shared(TokenStream),
     /// `&mut self`
-    Exclusive(Span),
-    /// Any other way, or none.
-    Other(Span),
+    Exclusive(TokenStream),
+    /// Any other way; or not at all, and then the tokens are the method's name.
+    Other(TokenStream),
 }
 
 impl Receiver {
-    pub(crate) fn span(&self) -> Span {
+    pub(crate) fn tokens(&self) -> &TokenStream {
         match self {
-            Self::Shared(span) | Self::Exclusive(span) | Self::Other(span) => *span,
+            Self::Shared(tokens) | Self::Exclusive(tokens) | Self::Other(tokens) => tokens,
+        }
+    }
+}
+
+impl Handler {
+    /// The type of the command or event that it handles.
+    pub(crate) fn handles(&self) -> Option<&Type> {
+        match self.arguments.first()? {
+            Type::Reference(reference) => Some(&reference.elem),
+            ty => Some(ty),
         }
     }
 }
@@ -66,7 +78,16 @@ impl Marker {
         [Self::Execute, Self::Apply, Self::Project].into_iter().find(|marker| marker.name() == name)
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// As it stands in a sentence.
+    pub(crate) fn with_article(self) -> &'static str {
+        match self {
+            Self::Execute => "an `#[execute]` method",
+            Self::Apply => "an `#[apply]` method",
+            Self::Project => "a `#[project]` method",
+        }
+    }
+
+    fn name(self) -> &'static str {
         match self {
             Self::Execute => "execute",
             Self::Apply => "apply",
@@ -117,16 +138,16 @@ impl Handlers {
             errors.at(&block.generics, "`#[handlers]` goes on an `impl` without generic parameters");
             return None;
         }
-        let mut methods = Vec::new();
+        let mut methods: Vec<Handler> = Vec::new();
         for method in block.methods {
             let Some((marker, second)) = method.markers() else { continue };
             if let Some(second) = second {
                 errors.at(second, "a method has one of `#[execute]`, `#[apply]` and `#[project]`");
+                continue;
             }
-            let name = method.name.clone();
-            let Some(method) = errors.ok(method.signature(marker)) else { continue };
-            debug_assert!(method.name == name, "a signature is that of its method");
-            if check::handler(&method, errors) {
+            let Some(mut method) = errors.ok(method.signature(marker)) else { continue };
+            method.wrong = !check::handler(&method, errors);
+            if check::handled_once(&method, &methods, errors) && !method.arguments.is_empty() {
                 methods.push(method);
             }
         }
@@ -146,11 +167,10 @@ struct Block {
 /// A method as it stands, up to its body.
 struct Method {
     attributes: Vec<Attribute>,
-    asyncness: Option<Span>,
+    asyncness: Option<Token![async]>,
     name: Ident,
     generics: Generics,
     arguments: TokenStream,
-    arguments_span: Span,
     output: ReturnType,
 }
 
@@ -199,7 +219,8 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         // `const fn`, `async fn`, `unsafe extern "C" fn`, `default fn`: what may stand before `fn`.
         while !input.peek(Token![fn]) && !input.is_empty() {
             if input.peek(Token![async]) {
-                asyncness = Some(input.span());
+                asyncness = Some(input.parse()?);
+                continue;
             }
             // The end of an item that is no method: `const N: u8 = 3;`, `type T = U;`, `helper! { .. }`.
             let ends = input.peek(Token![;]) || input.peek(syn::token::Brace);
@@ -214,17 +235,15 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         input.parse::<Token![fn]>()?;
         let name = input.parse()?;
         let mut generics: Generics = input.parse()?;
-        let (arguments, arguments_span) = match input.parse()? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
-                (group.stream(), group.span())
-            }
+        let arguments = match input.parse()? {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => group.stream(),
             other => return Err(syn::Error::new_spanned(other, "expected the arguments of a method")),
         };
         let output = input.parse()?;
         generics.where_clause = input.parse::<Option<WhereClause>>()?;
         // The body.
         input.parse::<TokenTree>()?;
-        methods.push(Method { attributes, asyncness, name, generics, arguments, arguments_span, output });
+        methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }
     Ok(methods)
 }
@@ -239,7 +258,7 @@ impl Method {
     }
 
     fn signature(self, marker: Marker) -> syn::Result<Handler> {
-        let nowhere = Receiver::Other(self.arguments_span);
+        let nowhere = Receiver::Other(self.name.to_token_stream());
         let (receiver, arguments) =
             (|input: ParseStream<'_>| arguments(input, nowhere)).parse2(self.arguments)?;
         let output = match self.output {
@@ -254,7 +273,8 @@ impl Method {
             cfgs: self.attributes.into_iter().filter(|attribute| attribute.path().is_ident("cfg")).collect(),
             name: self.name,
             asyncness: self.asyncness,
-            generics: (!self.generics.params.is_empty()).then(|| self.generics.params.span()),
+            generics: (!self.generics.params.is_empty()).then(|| self.generics.to_token_stream()),
+            wrong: false,
             receiver,
             arguments,
             output,
@@ -307,11 +327,10 @@ fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
         ahead.parse::<Type>()?.to_tokens(&mut form);
     }
     syn::parse::discouraged::Speculative::advance_to(input, &ahead);
-    let span = form.span();
     Ok(Some(match (by_reference, mutable) {
-        (Some(_), None) if !typed => Receiver::Shared(span),
-        (Some(_), Some(_)) if !typed => Receiver::Exclusive(span),
-        _ => Receiver::Other(span),
+        (Some(_), None) if !typed => Receiver::Shared(form),
+        (Some(_), Some(_)) if !typed => Receiver::Exclusive(form),
+        _ => Receiver::Other(form),
     }))
 }
 

@@ -43,7 +43,7 @@ use crate::events::IntoEvents;
 /// ```
 #[must_use = "a test goes on with `.when(..)`"]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A>) -> Given<A> {
-    Given { state: A::default(), count: 0 }.and(events)
+    Given { state: A::initial(), count: 0 }.and(events)
 }
 
 /// An aggregate to which something has happened; see [`given`].

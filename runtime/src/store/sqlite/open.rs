@@ -157,7 +157,10 @@ impl SqliteOptions {
         let mut writer =
             Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         self.configure(&writer).map_err(failed)?;
-        // Nothing is written before the file is known to be ours, or empty.
+        // Nothing is written before the file is known to be ours, or empty. Closing a file that is refused would move
+        // what a crash has left in its log.
+        let leave_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        writer.set_db_config(leave_log, true).map_err(failed)?;
         let empty = match schema::inspect(&writer).map_err(failed)? {
             schema::Found::Nothing => true,
             schema::Found::Store { version: schema::VERSION } => false,
@@ -181,6 +184,7 @@ impl SqliteOptions {
                 schema::create(&mut writer).map_err(failed)?;
             }
         }
+        writer.set_db_config(leave_log, false).map_err(failed)?;
         Ok(SqliteStore::new(writer, Readers::Pool(Pool::new(path, self.clone()))))
     }
 

@@ -93,7 +93,7 @@ pub(super) struct StreamPages<'a> {
 
 impl<'a> StreamPages<'a> {
     pub(super) fn new(stream: &'a StreamId, after: u64) -> Self {
-        Self { stream, after: signed(after) }
+        Self { stream, after: bound(after) }
     }
 }
 
@@ -134,10 +134,11 @@ pub(super) struct AllPages<'a> {
 
 impl<'a> AllPages<'a> {
     pub(super) fn new(filter: Filter<'a>, after: u64) -> Self {
+        // LEFT: an event whose stream is gone is told of, not passed over.
         let mut sql = String::from(
             "SELECT position, version, name, schema, factum_events.id, recorded_at, correlation, causation, custom,
              payload, category, key
-             FROM factum_events JOIN factum_streams ON factum_streams.id = stream
+             FROM factum_events LEFT JOIN factum_streams ON factum_streams.id = stream
              WHERE position > ?1",
         );
         let mut parameter = 2;
@@ -150,7 +151,7 @@ impl<'a> AllPages<'a> {
             }
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, after: signed(after) }
+        Self { sql, filter, after: bound(after) }
     }
 }
 
@@ -273,6 +274,12 @@ fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Resul
 
 fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
     StoreError::DamagedEvent { position, column, problem: problem.to_string() }
+}
+
+/// What a read from the start, or from after a version or position, begins after. The start is below what factum counts
+/// from: a number that is damaged and negative must be found.
+fn bound(after: u64) -> i64 {
+    if after == 0 { i64::MIN } else { signed(after) }
 }
 
 /// A version or position as SQLite counts. Nothing lies beyond what it can count to.

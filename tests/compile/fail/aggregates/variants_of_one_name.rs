@@ -1,0 +1,35 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+mod elsewhere {
+    use factum::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize, Event)]
+    #[event(name = "opened-elsewhere")]
+    pub struct Opened;
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened, elsewhere::Opened))]
+struct Account;
+
+fn main() {}

@@ -1,0 +1,30 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Transfer {
+    #[command(id)]
+    from: String,
+    #[command(id)]
+    to: String,
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+#[derive(Debug, Event)]
+struct Closed {
+    reason: String,
+}
+
+fn main() {}

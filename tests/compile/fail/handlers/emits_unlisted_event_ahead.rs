@@ -1,0 +1,40 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened))]
+struct Account;
+
+#[handlers]
+impl Account {
+    #[execute]
+    fn open(&self, _: Open) -> Events<Self> {
+        let mut events = Events::on(self);
+        events.emit(Opened);
+        events.emit(Deposited { cents: 1 });
+        events
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+}
+
+fn main() {}

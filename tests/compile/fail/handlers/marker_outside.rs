@@ -1,0 +1,35 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Account;
+
+impl Account {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+}
+
+#[apply]
+fn opened(_: &Opened) {}
+
+fn main() {}

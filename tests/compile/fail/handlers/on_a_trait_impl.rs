@@ -1,0 +1,35 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Command)]
+struct Deposit {
+    #[command(id)]
+    account: String,
+    cents: u64,
+}
+
+struct Account;
+
+trait Opens {
+    fn open(&self, _: Open) -> Opened;
+}
+
+#[handlers]
+impl Opens for Account {
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+}
+
+fn main() {}
