@@ -9,6 +9,8 @@ mod errors;
 mod expand;
 mod model;
 mod options;
+#[cfg(test)]
+mod snapshot;
 mod text;
 
 use proc_macro::TokenStream;

@@ -1,6 +1,6 @@
 //! An aggregate: its two enums, their codec, the dispatch.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned as _;
@@ -55,7 +55,7 @@ fn dispatch(model: &Aggregate) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
-            const NAME: &'static ::core::primitive::str = #name;
+            const NAME: &'static str = #name;
 
             type Id = #id;
             type Command = #command_enum;
@@ -143,13 +143,13 @@ fn event_impls(model: &Aggregate) -> TokenStream {
         impl #krate::EventSet for #event_enum {
             const KINDS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
 
-            fn name(&self) -> &'static ::core::primitive::str {
+            fn name(&self) -> &'static str {
                 match self {
                     #(Self::#variants(_) => <#paths as #krate::Event>::NAME,)*
                 }
             }
 
-            fn version(&self) -> ::core::primitive::u32 {
+            fn version(&self) -> u32 {
                 match self {
                     #(Self::#variants(_) => <#paths as #krate::Event>::VERSION,)*
                 }
@@ -157,7 +157,7 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 
             fn encode(
                 &self,
-                out: &mut ::std::vec::Vec<::core::primitive::u8>,
+                out: &mut ::std::vec::Vec<u8>,
             ) -> ::core::result::Result<(), #krate::EncodeError> {
                 match self {
                     #(Self::#variants(event) => #krate::Event::encode(event, out),)*
@@ -166,9 +166,9 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 
             #[allow(unreachable_patterns)]
             fn decode(
-                name: &::core::primitive::str,
-                version: ::core::primitive::u32,
-                payload: &::core::primitive::str,
+                name: &str,
+                version: u32,
+                payload: &str,
             ) -> ::core::result::Result<Self, #krate::DecodeError> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
@@ -218,6 +218,7 @@ fn distinct_names(model: &Aggregate) -> TokenStream {
         .skip(1)
         .map(|(index, Listed { path, .. })| {
             let shown = quote!(#path).to_string().replace(' ', "");
+            let index = Literal::usize_unsuffixed(index);
             let message = format!(
                 "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
                  event listed before it; give one of them another with `#[event(name = \"..\")]`"

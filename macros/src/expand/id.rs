@@ -2,23 +2,28 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::Member;
 
 use crate::model::AggregateId;
 
 pub(crate) fn aggregate_id(id: &AggregateId) -> TokenStream {
     let AggregateId { krate, ident, member, ty } = id;
+    let made = match member {
+        Member::Named(name) => quote!(Self { #name: inner }),
+        Member::Unnamed(_) => quote!(Self(inner)),
+    };
     quote! {
         #[automatically_derived]
         impl #krate::AggregateId for #ident {
-            fn to_text(&self) -> ::std::borrow::Cow<'_, ::core::primitive::str> {
+            fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
                 <#ty as #krate::AggregateId>::to_text(&self.#member)
             }
 
             fn from_text(
-                text: &::core::primitive::str,
+                text: &str,
             ) -> ::core::result::Result<Self, #krate::InvalidId> {
                 match <#ty as #krate::AggregateId>::from_text(text) {
-                    ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(Self { #member: inner }),
+                    ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(#made),
                     ::core::result::Result::Err(_) => {
                         ::core::result::Result::Err(#krate::InvalidId::new::<Self>(text))
                     }

@@ -1,6 +1,6 @@
 //! `impl Projection`: which events are read, and the dispatch.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
@@ -9,23 +9,24 @@ use crate::model::{Listed, Projection};
 
 pub(crate) fn projection(model: &Projection) -> TokenStream {
     let Projection { krate, ident, name, version, events, from, into, init } = model;
+    let version = Literal::u32_unsuffixed(*version);
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
     let selves = paths.iter().map(|path| self_at(path));
     let from = from.iter().map(|aggregate| &aggregate.path);
     let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
     let init = init.as_ref().map(|init| {
         quote! {
-            const INIT: &'static ::core::primitive::str = #init;
+            const INIT: &'static str = #init;
         }
     });
     let distinct_names = distinct_names(model);
     quote! {
         #[automatically_derived]
         impl #krate::Projection for #ident {
-            const NAME: &'static ::core::primitive::str = #name;
-            const VERSION: ::core::primitive::u32 = #version;
+            const NAME: &'static str = #name;
+            const VERSION: u32 = #version;
             const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
-            const FROM: &'static [&'static ::core::primitive::str] =
+            const FROM: &'static [&'static str] =
                 &[#(<#from as #krate::Aggregate>::NAME),*];
             #init
 
@@ -34,7 +35,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             #[allow(unreachable_patterns)]
             fn project_stored(
                 &mut self,
-                name: &::core::primitive::str,
+                name: &str,
                 event: &#krate::StoredEvent<'_>,
                 writer: &#krate::Writer<'_, Self>,
             ) -> ::core::result::Result<(), #krate::ProjectError> {
@@ -69,6 +70,7 @@ fn distinct_names(model: &Projection) -> TokenStream {
         .skip(1)
         .map(|(index, Listed { path, .. })| {
             let shown = quote!(#path).to_string().replace(' ', "");
+            let index = Literal::usize_unsuffixed(index);
             let message = format!(
                 "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
                  event listed before it; make two projections of it"

@@ -1,0 +1,612 @@
+// What factum's macros make of the README's program. Written by a test; to write it anew:
+// UPDATE_SNAPSHOTS=1 cargo test -p factum-macros
+
+// ---- struct AccountId ----
+
+#[automatically_derived]
+impl ::factum::AggregateId for AccountId {
+    fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
+        <String as ::factum::AggregateId>::to_text(&self.0)
+    }
+    fn from_text(text: &str) -> ::core::result::Result<Self, ::factum::InvalidId> {
+        match <String as ::factum::AggregateId>::from_text(text) {
+            ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(Self(inner)),
+            ::core::result::Result::Err(_) => {
+                ::core::result::Result::Err(::factum::InvalidId::new::<Self>(text))
+            }
+        }
+    }
+}
+
+// ---- struct AccountOpened ----
+
+#[automatically_derived]
+impl ::factum::Event for AccountOpened {
+    const NAME: &'static str = "account-opened";
+    const VERSION: u32 = 1;
+    fn encode(
+        &self,
+        out: &mut ::std::vec::Vec<u8>,
+    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+        ::factum::private::encode(self, out)
+    }
+    fn decode(
+        version: u32,
+        payload: &str,
+    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
+        match version {
+            1 => ::factum::private::decode(version, payload),
+            _ => {
+                ::core::result::Result::Err(
+                    ::factum::private::unreadable_version::<Self>(version),
+                )
+            }
+        }
+    }
+}
+
+// ---- struct MoneyDeposited ----
+
+#[automatically_derived]
+impl ::factum::Event for MoneyDeposited {
+    const NAME: &'static str = "money-deposited";
+    const VERSION: u32 = 1;
+    fn encode(
+        &self,
+        out: &mut ::std::vec::Vec<u8>,
+    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+        ::factum::private::encode(self, out)
+    }
+    fn decode(
+        version: u32,
+        payload: &str,
+    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
+        match version {
+            1 => ::factum::private::decode(version, payload),
+            _ => {
+                ::core::result::Result::Err(
+                    ::factum::private::unreadable_version::<Self>(version),
+                )
+            }
+        }
+    }
+}
+
+// ---- struct MoneyWithdrawn ----
+
+#[automatically_derived]
+impl ::factum::Event for MoneyWithdrawn {
+    const NAME: &'static str = "money-withdrawn";
+    const VERSION: u32 = 1;
+    fn encode(
+        &self,
+        out: &mut ::std::vec::Vec<u8>,
+    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+        ::factum::private::encode(self, out)
+    }
+    fn decode(
+        version: u32,
+        payload: &str,
+    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
+        match version {
+            1 => ::factum::private::decode(version, payload),
+            _ => {
+                ::core::result::Result::Err(
+                    ::factum::private::unreadable_version::<Self>(version),
+                )
+            }
+        }
+    }
+}
+
+// ---- struct OpenAccount ----
+
+#[automatically_derived]
+impl ::factum::Command for OpenAccount {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &Self::Id {
+        &self.account
+    }
+}
+
+// ---- struct DepositMoney ----
+
+#[automatically_derived]
+impl ::factum::Command for DepositMoney {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &Self::Id {
+        &self.account
+    }
+}
+
+// ---- struct WithdrawMoney ----
+
+#[automatically_derived]
+impl ::factum::Command for WithdrawMoney {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &Self::Id {
+        &self.account
+    }
+}
+
+// ---- struct BankAccount ----
+
+///The commands of [`BankAccount`].
+#[allow(clippy::large_enum_variant)]
+pub enum BankAccountCommand {
+    ///See [`OpenAccount`].
+    OpenAccount(OpenAccount),
+    ///See [`DepositMoney`].
+    DepositMoney(DepositMoney),
+    ///See [`WithdrawMoney`].
+    WithdrawMoney(WithdrawMoney),
+}
+///The events of [`BankAccount`].
+#[derive(::core::fmt::Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum BankAccountEvent {
+    ///See [`AccountOpened`].
+    AccountOpened(AccountOpened),
+    ///See [`MoneyDeposited`].
+    MoneyDeposited(MoneyDeposited),
+    ///See [`MoneyWithdrawn`].
+    MoneyWithdrawn(MoneyWithdrawn),
+}
+const _: () = {
+    #[automatically_derived]
+    impl ::factum::Aggregate for BankAccount {
+        const NAME: &'static str = "bank-account";
+        type Id = AccountId;
+        type Command = BankAccountCommand;
+        type Event = BankAccountEvent;
+        type Error = AccountError;
+        type Services = ();
+        fn initial() -> Self {
+            <Self as ::core::default::Default>::default()
+        }
+        fn execute(
+            &self,
+            command: BankAccountCommand,
+            services: &Self::Services,
+        ) -> ::core::result::Result<::std::vec::Vec<BankAccountEvent>, Self::Error> {
+            match command {
+                BankAccountCommand::OpenAccount(command) => {
+                    <Self as ::factum::Execute<
+                        OpenAccount,
+                    >>::execute(self, command, services)
+                }
+                BankAccountCommand::DepositMoney(command) => {
+                    <Self as ::factum::Execute<
+                        DepositMoney,
+                    >>::execute(self, command, services)
+                }
+                BankAccountCommand::WithdrawMoney(command) => {
+                    <Self as ::factum::Execute<
+                        WithdrawMoney,
+                    >>::execute(self, command, services)
+                }
+            }
+        }
+        fn apply(&mut self, event: &BankAccountEvent) {
+            match event {
+                BankAccountEvent::AccountOpened(event) => {
+                    <Self as ::factum::Apply<AccountOpened>>::apply(self, event)
+                }
+                BankAccountEvent::MoneyDeposited(event) => {
+                    <Self as ::factum::Apply<MoneyDeposited>>::apply(self, event)
+                }
+                BankAccountEvent::MoneyWithdrawn(event) => {
+                    <Self as ::factum::Apply<MoneyWithdrawn>>::apply(self, event)
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<OpenAccount> for BankAccountCommand {
+        fn from(value: OpenAccount) -> Self {
+            Self::OpenAccount(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountCommand> for OpenAccount {
+        type Error = BankAccountCommand;
+        fn try_from(
+            value: BankAccountCommand,
+        ) -> ::core::result::Result<Self, BankAccountCommand> {
+            match value {
+                BankAccountCommand::OpenAccount(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<DepositMoney> for BankAccountCommand {
+        fn from(value: DepositMoney) -> Self {
+            Self::DepositMoney(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountCommand> for DepositMoney {
+        type Error = BankAccountCommand;
+        fn try_from(
+            value: BankAccountCommand,
+        ) -> ::core::result::Result<Self, BankAccountCommand> {
+            match value {
+                BankAccountCommand::DepositMoney(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<WithdrawMoney> for BankAccountCommand {
+        fn from(value: WithdrawMoney) -> Self {
+            Self::WithdrawMoney(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountCommand> for WithdrawMoney {
+        type Error = BankAccountCommand;
+        fn try_from(
+            value: BankAccountCommand,
+        ) -> ::core::result::Result<Self, BankAccountCommand> {
+            match value {
+                BankAccountCommand::WithdrawMoney(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Command for BankAccountCommand {
+        type Id = AccountId;
+        fn aggregate_id(&self) -> &AccountId {
+            match self {
+                Self::OpenAccount(command) => {
+                    ::factum::private::id_of::<OpenAccount, AccountId>(command)
+                }
+                Self::DepositMoney(command) => {
+                    ::factum::private::id_of::<DepositMoney, AccountId>(command)
+                }
+                Self::WithdrawMoney(command) => {
+                    ::factum::private::id_of::<WithdrawMoney, AccountId>(command)
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Accepts<BankAccountCommand> for BankAccount {
+        fn command(command: BankAccountCommand) -> BankAccountCommand {
+            command
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Accepts<OpenAccount> for BankAccount {
+        fn command(command: OpenAccount) -> BankAccountCommand {
+            BankAccountCommand::OpenAccount(command)
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Accepts<DepositMoney> for BankAccount {
+        fn command(command: DepositMoney) -> BankAccountCommand {
+            BankAccountCommand::DepositMoney(command)
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Accepts<WithdrawMoney> for BankAccount {
+        fn command(command: WithdrawMoney) -> BankAccountCommand {
+            BankAccountCommand::WithdrawMoney(command)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<AccountOpened> for BankAccountEvent {
+        fn from(value: AccountOpened) -> Self {
+            Self::AccountOpened(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountEvent> for AccountOpened {
+        type Error = BankAccountEvent;
+        fn try_from(
+            value: BankAccountEvent,
+        ) -> ::core::result::Result<Self, BankAccountEvent> {
+            match value {
+                BankAccountEvent::AccountOpened(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MoneyDeposited> for BankAccountEvent {
+        fn from(value: MoneyDeposited) -> Self {
+            Self::MoneyDeposited(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountEvent> for MoneyDeposited {
+        type Error = BankAccountEvent;
+        fn try_from(
+            value: BankAccountEvent,
+        ) -> ::core::result::Result<Self, BankAccountEvent> {
+            match value {
+                BankAccountEvent::MoneyDeposited(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<MoneyWithdrawn> for BankAccountEvent {
+        fn from(value: MoneyWithdrawn) -> Self {
+            Self::MoneyWithdrawn(value)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<BankAccountEvent> for MoneyWithdrawn {
+        type Error = BankAccountEvent;
+        fn try_from(
+            value: BankAccountEvent,
+        ) -> ::core::result::Result<Self, BankAccountEvent> {
+            match value {
+                BankAccountEvent::MoneyWithdrawn(value) => {
+                    ::core::result::Result::Ok(value)
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::EventSet for BankAccountEvent {
+        const KINDS: &'static [::factum::EventKind] = &[
+            ::factum::EventKind::of::<AccountOpened>(),
+            ::factum::EventKind::of::<MoneyDeposited>(),
+            ::factum::EventKind::of::<MoneyWithdrawn>(),
+        ];
+        fn name(&self) -> &'static str {
+            match self {
+                Self::AccountOpened(_) => <AccountOpened as ::factum::Event>::NAME,
+                Self::MoneyDeposited(_) => <MoneyDeposited as ::factum::Event>::NAME,
+                Self::MoneyWithdrawn(_) => <MoneyWithdrawn as ::factum::Event>::NAME,
+            }
+        }
+        fn version(&self) -> u32 {
+            match self {
+                Self::AccountOpened(_) => <AccountOpened as ::factum::Event>::VERSION,
+                Self::MoneyDeposited(_) => <MoneyDeposited as ::factum::Event>::VERSION,
+                Self::MoneyWithdrawn(_) => <MoneyWithdrawn as ::factum::Event>::VERSION,
+            }
+        }
+        fn encode(
+            &self,
+            out: &mut ::std::vec::Vec<u8>,
+        ) -> ::core::result::Result<(), ::factum::EncodeError> {
+            match self {
+                Self::AccountOpened(event) => ::factum::Event::encode(event, out),
+                Self::MoneyDeposited(event) => ::factum::Event::encode(event, out),
+                Self::MoneyWithdrawn(event) => ::factum::Event::encode(event, out),
+            }
+        }
+        #[allow(unreachable_patterns)]
+        fn decode(
+            name: &str,
+            version: u32,
+            payload: &str,
+        ) -> ::core::result::Result<Self, ::factum::DecodeError> {
+            match name {
+                <AccountOpened as ::factum::Event>::NAME => {
+                    ::factum::Event::decode(version, payload).map(Self::AccountOpened)
+                }
+                <MoneyDeposited as ::factum::Event>::NAME => {
+                    ::factum::Event::decode(version, payload).map(Self::MoneyDeposited)
+                }
+                <MoneyWithdrawn as ::factum::Event>::NAME => {
+                    ::factum::Event::decode(version, payload).map(Self::MoneyWithdrawn)
+                }
+                _ => {
+                    Self::decode(
+                        ::factum::private::current_name(Self::KINDS, name)?,
+                        version,
+                        payload,
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::IntoEvents<BankAccount> for BankAccountEvent {
+        fn append_to(self, out: &mut ::std::vec::Vec<BankAccountEvent>) {
+            out.push(self);
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Emits<BankAccountEvent> for BankAccount {
+        fn event(event: BankAccountEvent) -> BankAccountEvent {
+            event
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Emits<AccountOpened> for BankAccount {
+        fn event(event: AccountOpened) -> BankAccountEvent {
+            BankAccountEvent::AccountOpened(event)
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Emits<MoneyDeposited> for BankAccount {
+        fn event(event: MoneyDeposited) -> BankAccountEvent {
+            BankAccountEvent::MoneyDeposited(event)
+        }
+    }
+    #[automatically_derived]
+    impl ::factum::Emits<MoneyWithdrawn> for BankAccount {
+        fn event(event: MoneyWithdrawn) -> BankAccountEvent {
+            BankAccountEvent::MoneyWithdrawn(event)
+        }
+    }
+    const _: () = ::core::assert!(
+        ::factum::private::is_new(< BankAccountEvent as ::factum::EventSet > ::KINDS, 1),
+        "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`"
+    );
+    const _: () = ::core::assert!(
+        ::factum::private::is_new(< BankAccountEvent as ::factum::EventSet > ::KINDS, 2),
+        "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`"
+    );
+};
+
+// ---- #[handlers] impl BankAccount ----
+
+impl BankAccount {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn open(&self, command: OpenAccount) -> Result<AccountOpened, AccountError> {
+        if self.owner.is_some() {
+            return Err(AccountError::AlreadyOpen);
+        }
+        Ok(AccountOpened {
+            owner: command.owner,
+        })
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn deposit(&self, command: DepositMoney) -> MoneyDeposited {
+        MoneyDeposited {
+            cents: command.cents,
+        }
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn withdraw(&self, command: WithdrawMoney) -> Result<MoneyWithdrawn, AccountError> {
+        if command.cents > self.balance {
+            return Err(AccountError::Overdraft(self.balance));
+        }
+        Ok(MoneyWithdrawn {
+            cents: command.cents,
+        })
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn opened(&mut self, event: &AccountOpened) {
+        self.owner = Some(event.owner.clone());
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn deposited(&mut self, event: &MoneyDeposited) {
+        self.balance += event.cents;
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unnecessary_wraps,
+        clippy::unused_self
+    )]
+    fn withdrawn(&mut self, event: &MoneyWithdrawn) {
+        self.balance -= event.cents;
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<OpenAccount> for BankAccount {
+    fn execute(
+        &self,
+        command: OpenAccount,
+        _: &<Self as ::factum::Aggregate>::Services,
+    ) -> ::core::result::Result<
+        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
+        <Self as ::factum::Aggregate>::Error,
+    > {
+        ::factum::private::fallible::<
+            Self,
+            AccountOpened,
+            AccountError,
+        >(Self::open(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<DepositMoney> for BankAccount {
+    fn execute(
+        &self,
+        command: DepositMoney,
+        _: &<Self as ::factum::Aggregate>::Services,
+    ) -> ::core::result::Result<
+        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
+        <Self as ::factum::Aggregate>::Error,
+    > {
+        ::factum::private::decided::<
+            Self,
+            MoneyDeposited,
+            _,
+        >(Self::deposit(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<WithdrawMoney> for BankAccount {
+    fn execute(
+        &self,
+        command: WithdrawMoney,
+        _: &<Self as ::factum::Aggregate>::Services,
+    ) -> ::core::result::Result<
+        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
+        <Self as ::factum::Aggregate>::Error,
+    > {
+        ::factum::private::fallible::<
+            Self,
+            MoneyWithdrawn,
+            AccountError,
+        >(Self::withdraw(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<AccountOpened> for BankAccount {
+    fn apply(&mut self, event: &AccountOpened) {
+        Self::opened(self, event);
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<MoneyDeposited> for BankAccount {
+    fn apply(&mut self, event: &MoneyDeposited) {
+        Self::deposited(self, event);
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
+    fn apply(&mut self, event: &MoneyWithdrawn) {
+        Self::withdrawn(self, event);
+    }
+}

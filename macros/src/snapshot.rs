@@ -1,0 +1,73 @@
+//! What the macros make of the README's program, as one reads it: the file `snapshots/readme.rs`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{DeriveInput, Item};
+
+use crate::errors::{collect, collect_beside};
+use crate::{expand, model};
+
+/// The README's program: its second block of code.
+fn program() -> syn::File {
+    let readme = include_str!("../../README.md");
+    let code = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    syn::parse_file(code.expect("the README has a program")).expect("the program is Rust")
+}
+
+/// What is added to an item by our derives, or what `#[handlers]` makes of it.
+fn expansion(item: &Item) -> TokenStream {
+    let Item::Struct(input) = item else {
+        let Item::Impl(block) = item else { return TokenStream::new() };
+        let mut block = block.clone();
+        block.attrs.clear();
+        return collect_beside(quote!(#block), |item, errors| {
+            model::Handlers::parse(TokenStream::new(), item, errors).map(|model| expand::handlers(&model))
+        });
+    };
+    let derives =
+        input.attrs.iter().map(|attribute| attribute.to_token_stream().to_string()).collect::<String>();
+    let input: DeriveInput = syn::parse_quote!(#input);
+    let has = |name: &str| derives.split(|char: char| !char.is_alphanumeric()).any(|word| word == name);
+    collect(|errors| {
+        Some(if has("Event") {
+            expand::event(&model::Event::parse(&input, errors)?)
+        } else if has("Command") {
+            expand::command(&model::Command::parse(&input, errors)?)
+        } else if has("AggregateId") {
+            expand::aggregate_id(&model::AggregateId::parse(&input, errors)?)
+        } else if has("Aggregate") {
+            expand::aggregate(&model::Aggregate::parse(&input, errors)?)
+        } else {
+            return None;
+        })
+    })
+}
+
+#[test]
+fn what_is_made_of_the_readmes_program() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots/readme.rs");
+    let mut found = String::from(
+        "// What factum's macros make of the README's program. Written by a test; to write it anew:\n\
+         // UPDATE_SNAPSHOTS=1 cargo test -p factum-macros\n",
+    );
+    for item in program().items {
+        let made = expansion(&item);
+        if made.is_empty() {
+            continue;
+        }
+        let name = match &item {
+            Item::Struct(item) => format!("struct {}", item.ident),
+            _ => "#[handlers] impl BankAccount".to_owned(),
+        };
+        let made = prettyplease::unparse(&syn::parse2(made).expect("what is made is Rust"));
+        found += &format!("\n// ---- {name} ----\n\n{made}");
+    }
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(file, &found).expect("the snapshot can be written");
+    }
+    let expected = std::fs::read_to_string(file).expect("the snapshot is there");
+    assert!(
+        found == expected,
+        "what is generated has changed; read it: UPDATE_SNAPSHOTS=1 cargo test -p factum-macros, then git diff"
+    );
+}
