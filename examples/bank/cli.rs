@@ -122,9 +122,9 @@ impl Bank<'_> {
         let options = ExecuteOptions::new().correlation(Uuid::now_v7());
         let mut transfer = self.store.unit_of_work();
         let send = SendTransfer { account: from.clone(), to: to.clone(), amount };
-        let left = transfer.execute_with(&self.accounts, send, &options)?.balance;
+        let left = transfer.execute_with(&self.accounts, send, &options)?.state().balance;
         let receive = ReceiveTransfer { account: to.clone(), from: from.clone(), amount };
-        let now = transfer.execute_with(&self.accounts, receive, &options)?.balance;
+        let now = transfer.execute_with(&self.accounts, receive, &options)?.state().balance;
         transfer.commit().map_err(|error| Failure::Broken(error.into()))?;
         Ok(writeln!(out, "{from} holds {left}, {to} holds {now}")?)
     }

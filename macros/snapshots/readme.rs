@@ -132,6 +132,7 @@ impl ::factum::Command for WithdrawMoney {
 // ---- struct BankAccount ----
 
 ///The commands of [`BankAccount`].
+#[derive(::core::fmt::Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum BankAccountCommand {
     ///See [`OpenAccount`].

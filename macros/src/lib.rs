@@ -1,8 +1,8 @@
 //! The macros of `factum`. Use them through the `factum` crate, which re-exports them and documents what they make.
 //!
-//! Each macro goes the same way: attributes become options with spans ([`options`]), options and item become a model
-//! ([`model`]), rules are checked and their errors collected ([`errors`], [`check`]), the model becomes code
-//! ([`expand`]). A wrong item still gets its impls where they can be made, so that one mistake is one error.
+//! Each macro goes the same way: attributes become options with spans (`options`), options and item become a model
+//! (`model`), rules are checked and their errors collected (`check`, `errors`), the model becomes code (`expand`). A
+//! wrong item still gets its impls where they can be made, so that one mistake is one error.
 
 mod check;
 mod errors;

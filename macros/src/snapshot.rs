@@ -1,5 +1,7 @@
 //! What the macros make of the README's program, as one reads it: the file `snapshots/readme.rs`.
 
+use std::fmt::Write as _;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{DeriveInput, Item};
@@ -60,7 +62,7 @@ fn what_is_made_of_the_readmes_program() {
             _ => "#[handlers] impl BankAccount".to_owned(),
         };
         let made = prettyplease::unparse(&syn::parse2(made).expect("what is made is Rust"));
-        found += &format!("\n// ---- {name} ----\n\n{made}");
+        let _ = write!(found, "\n// ---- {name} ----\n\n{made}");
     }
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(file, &found).expect("the snapshot can be written");

@@ -17,8 +17,8 @@ use crate::id::AggregateId;
 /// | `name = "bank-account"` | the category of its streams; without it, the type's name in kebab case |
 /// | `error = AccountError` | what a refused command answers; [`Infallible`](std::convert::Infallible) if not given |
 /// | `services = Clock` | what `#[execute]` methods may ask as a third argument; `()` if not given |
-/// | `command(name = .., derive(..), serde(..))` | the command enum's name, extra derives, serde attributes |
-/// | `event(name = .., derive(..))` | the same for the event enum, which always derives `Debug` |
+/// | `command(name = .., derive(..), serde(..))` | the command enum's name, derives besides `Debug`, serde attributes |
+/// | `event(name = .., derive(..), serde(..))` | the same for the event enum |
 /// | `crate = path` | where `factum` is, if it was renamed or re-exported |
 ///
 /// It generates the command enum (`BankAccountCommand`), the event enum (`BankAccountEvent`), the conversions
@@ -96,6 +96,9 @@ pub trait Aggregate: Sized + 'static {
     ) -> Result<Vec<Self::Event>, Self::Error>;
 
     /// Brings the state to where it is after `event`. Cannot fail: the event has happened.
+    ///
+    /// It sees the event and nothing around it. What the domain needs to know of when or where a thing happened is
+    /// part of the event; the time that it was recorded at is the store's.
     fn apply(&mut self, event: &Self::Event);
 }
 

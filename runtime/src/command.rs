@@ -1,5 +1,7 @@
 //! What a command is, and which aggregate takes it.
 
+use std::fmt::Debug;
+
 use crate::aggregate::Aggregate;
 
 /// A request to an aggregate, in the imperative: it may be refused.
@@ -29,7 +31,7 @@ use crate::aggregate::Aggregate;
     label = "this type does not derive `Command`",
     note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
 )]
-pub trait Command {
+pub trait Command: Debug {
     /// The id type of the aggregate that takes the command.
     type Id;
 

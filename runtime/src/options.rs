@@ -93,7 +93,10 @@ impl<'a, Services, Attempts> ExecuteOptions<'a, Services, Attempts> {
         self
     }
 
-    /// The time to record the events with, instead of now: for taking over events that happened before.
+    /// The time to record the events with, instead of now: for taking over what was recorded elsewhere before.
+    ///
+    /// `load_at` and the history go by it; handlers do not see it. A time that the domain speaks of is a field of the
+    /// event.
     pub fn recorded_at(mut self, time: impl Into<Timestamp>) -> Self {
         self.recorded_at = Some(time.into());
         self

@@ -121,14 +121,29 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         A: Accepts<C>,
         A::Error: std::error::Error,
     {
+        self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
+    }
+
+    /// The same for commands that each come with metadata, a time or services of their own.
+    ///
+    /// An expected version is that of the aggregate before the whole batch.
+    pub fn execute_batch_with<'o, C>(
+        &self,
+        id: &A::Id,
+        commands: impl IntoIterator<Item = (C, ExecuteOptions<'o, A::Services>)>,
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C>,
+        A::Error: std::error::Error,
+    {
         let stream = StreamId::of::<A>(id);
         let mut work = UnitOfWork::new(&self.store);
         let mut index = 0;
-        for command in commands {
+        for (command, options) in commands {
             let command = A::command(command);
             let found = StreamId::of::<A>(command.aggregate_id());
             let result = if found == stream {
-                work.decide(self, &stream, command, &ExecuteOptions::new()).map(drop)
+                work.decide(self, &stream, command, &options).map(drop)
             } else {
                 Err(ExecuteError::OtherAggregate { stream: stream.clone(), found })
             };

@@ -1,16 +1,19 @@
 //! Points in time, as events keep them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A point in time, UTC, to the microsecond.
 ///
-/// Prints and parses as RFC 3339; converts from and to [`SystemTime`], and through that to the types of any date
-/// library.
+/// Prints, parses, and is serialized as RFC 3339; converts from and to [`SystemTime`], and through that to the types
+/// of any date library. An offset in a text is taken into account, not kept: midnight in Rome is an hour or two before
+/// midnight here. A domain that counts days keeps days.
 ///
 /// ```
 /// use factum::Timestamp;
@@ -77,14 +80,35 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+impl Timestamp {
+    /// RFC 3339 has years of four digits only.
+    fn rfc3339(self) -> Option<String> {
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.micros) * 1_000).ok()?;
+        time.format(&Rfc3339).ok()
+    }
+}
+
+impl Serialize for Timestamp {
+    /// Fails for years that RFC 3339 can't write: before 0 and after 9999.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.rfc3339() {
+            Some(text) => serializer.serialize_str(&text),
+            None => Err(serde::ser::Error::custom(format!("RFC 3339 has no text for {self}"))),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.micros) * 1_000)
-            .ok()
-            .and_then(|time| time.format(&Rfc3339).ok());
-        match text {
+        match self.rfc3339() {
             Some(text) => f.pad(&text),
-            // RFC 3339 has years of four digits only.
             None => write!(f, "{}us since 1970", self.micros),
         }
     }
@@ -155,6 +179,23 @@ mod tests {
             assert_eq!(Timestamp::from(SystemTime::from(time)), time);
         }
         assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn offsets_and_spaces_are_understood() {
+        for text in ["2005-03-23T00:00:00+01:00", "2005-03-23 00:00:00+01:00", "2005-03-22T23:00:00.000Z"] {
+            assert_eq!(text.parse(), Ok(Timestamp::from_micros(1_111_532_400_000_000)), "{text}");
+        }
+    }
+
+    #[test]
+    fn serialized_as_text() {
+        let time = Timestamp::from_micros(1);
+        let json = serde_json::to_string(&time).unwrap();
+        assert_eq!(json, r#""1970-01-01T00:00:00.000001Z""#);
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+        assert!(serde_json::to_string(&Timestamp::from_micros(i64::MAX)).is_err());
+        assert!(serde_json::from_str::<Timestamp>("7").is_err());
     }
 
     #[test]

@@ -50,6 +50,30 @@ pub struct UnitOfWork<'s, S> {
     streams: Vec<Box<dyn Stream>>,
 }
 
+/// What a command has led to in a unit of work: nothing of it is stored yet.
+#[derive(Debug)]
+pub struct Decided<'w, A: Aggregate> {
+    state: &'w A,
+    events: &'w [A::Event],
+}
+
+impl<'w, A: Aggregate> Decided<'w, A> {
+    /// The state that the aggregate will have.
+    pub fn state(&self) -> &'w A {
+        self.state
+    }
+
+    /// The events of this command.
+    pub fn events(&self) -> &'w [A::Event] {
+        self.events
+    }
+
+    /// Whether the command led to no events.
+    pub fn is_unchanged(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
 /// What a commit has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -105,7 +129,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         Self { store, streams: Vec::new() }
     }
 
-    /// Decides on a command, and gives the state that its aggregate will have.
+    /// Decides on a command, and gives its events and the state that its aggregate will have.
     ///
     /// The aggregate is read from the store of this unit of work; the repository lends its services. Fails as
     /// [`Repository::execute`] does; the commands before stay part of the unit.
@@ -113,7 +137,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         &mut self,
         repository: &Repository<A, S>,
         command: C,
-    ) -> Result<&A, ExecuteError<A::Error>>
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
     where
         A: Accepts<C>,
     {
@@ -128,7 +152,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         repository: &Repository<A, S>,
         command: C,
         options: &ExecuteOptions<'_, A::Services, Once>,
-    ) -> Result<&A, ExecuteError<A::Error>>
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
     where
         A: Accepts<C>,
     {
@@ -143,7 +167,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         stream: &StreamId,
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, Once>,
-    ) -> Result<&A, ExecuteError<A::Error>> {
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>> {
         let pending = self.pending::<A>(stream)?;
         check_expected(stream, options.expected, pending.version)?;
         let services = options.services.unwrap_or(repository.services());
@@ -156,7 +180,8 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         for event in pending.encoded.events().iter().skip(before) {
             pending.state.apply(event);
         }
-        Ok(&pending.state)
+        let events = pending.encoded.events().get(before..).unwrap_or_default();
+        Ok(Decided { state: &pending.state, events })
     }
 }
 

@@ -14,11 +14,9 @@ fn an_aggregate_is_loaded_as_it_was_at_a_version_or_a_time() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute_with(open("alice"), &ExecuteOptions::new().recorded_at(at(10))).unwrap();
-        for (cents, time) in [(1, 20), (2, 30), (4, 30), (8, 40)] {
-            accounts
-                .execute_with(deposit("alice", cents), &ExecuteOptions::new().recorded_at(at(time)))
-                .unwrap();
-        }
+        let deposits = [(1, 20), (2, 30), (4, 30), (8, 40)]
+            .map(|(cents, time)| (deposit("alice", cents), ExecuteOptions::new().recorded_at(at(time))));
+        accounts.execute_batch_with(&id("alice"), deposits).unwrap();
         let alice = id("alice");
         let cents_at_version = |version: u64| accounts.load_at(&alice, version).unwrap().state().cents;
         assert_eq!([1, 2, 3, 4, 5].map(cents_at_version), [0, 1, 3, 7, 15]);

@@ -41,8 +41,9 @@ fn aggregates_of_several_kinds_change_together() {
         accounts.execute(open("b")).unwrap();
 
         let mut work = store.unit_of_work();
-        assert_eq!(work.execute(&accounts, withdraw("a", 4)).unwrap().cents, 6);
-        assert_eq!(work.execute(&accounts, deposit("b", 4)).unwrap().cents, 4);
+        assert_eq!(work.execute(&accounts, withdraw("a", 4)).unwrap().state().cents, 6);
+        let decided = work.execute(&accounts, deposit("b", 4)).unwrap();
+        assert_eq!((decided.state().cents, decided.events().len(), decided.is_unchanged()), (4, 1, false));
         work.execute(&transfers, Count).unwrap();
         // Nothing is there before the commit.
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, 10);
@@ -114,7 +115,7 @@ fn a_unit_of_work_in_which_nothing_happens_stores_nothing() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("a")).unwrap();
         let mut work = store.unit_of_work();
-        work.execute(&accounts, open("a")).unwrap();
+        assert!(work.execute(&accounts, open("a")).unwrap().is_unchanged());
         assert_eq!(work.commit().unwrap(), factum::Committed { events: 0, position: None });
         let options = ExecuteOptions::new().expected_version(7);
         let mut work = store.unit_of_work();

@@ -50,8 +50,7 @@ fn is_newer(error: &OpenError) -> bool {
 }
 
 fn is_corrupt(error: &OpenError) -> bool {
-    matches!(error, OpenError::Sqlite { source, .. }
-        if source.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt))
+    matches!(error, OpenError::Damaged { .. })
 }
 
 fn cannot_open(error: &OpenError) -> bool {
@@ -84,10 +83,15 @@ fn a_truncated_database() {
     let file = folder.path().join("store.db");
     make_store(&file);
     let whole = fs::read(&file).unwrap();
-    // Not even a header, a part of the first page, and the first page alone, which tells of more.
-    for kept in [60, 1000, 4096, whole.len() / 2] {
+    // A part of the first page, the first page alone, which tells of more, and half of it all.
+    for kept in [1000, 4096, whole.len() / 2] {
         fs::write(&file, &whole[..kept]).unwrap();
         refused(&file, is_corrupt);
+    }
+    // Not even a header.
+    for kept in [1, 60, 99] {
+        fs::write(&file, &whole[..kept]).unwrap();
+        refused(&file, is_not_a_database);
     }
 }
 

@@ -10,8 +10,8 @@ use crate::model::{Aggregate, Listed};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let Aggregate { ident, vis, commands, events, command_enum, event_enum, .. } = model;
-    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands", false);
-    let event_definition = enums::definition(vis, ident, event_enum, events, "events", true);
+    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands");
+    let event_definition = enums::definition(vis, ident, event_enum, events, "events");
     let command_conversions = enums::conversions(command_enum, commands);
     let event_conversions = enums::conversions(event_enum, events);
     let dispatch = dispatch(model);

@@ -13,12 +13,11 @@ pub(super) fn definition(
     generated: &GeneratedEnum,
     listed: &[Listed],
     what: &str,
-    debug: bool,
 ) -> TokenStream {
     let GeneratedEnum { ident, derives, serde } = generated;
     let doc = format!("The {what} of [`{aggregate}`].");
     let has_debug = derives.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == "Debug"));
-    let debug = (debug && !has_debug).then(|| quote!(#[derive(::core::fmt::Debug)]));
+    let debug = (!has_debug).then(|| quote!(#[derive(::core::fmt::Debug)]));
     let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
     let variants = listed.iter().map(|Listed { path, variant }| {

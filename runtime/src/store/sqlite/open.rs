@@ -68,6 +68,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is a SQLite database, and damaged: cut off, or overwritten in part.
+    #[error("{} is damaged: {message}", path.display())]
+    #[non_exhaustive]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        message: String,
+    },
     /// The file is a SQLite database with tables of another program.
     #[error("{} is another program's database: it has the table `{table}` and no factum store", path.display())]
     #[non_exhaustive]
@@ -95,8 +104,9 @@ pub enum OpenError {
         /// The newest version that this factum knows.
         known: i64,
     },
-    /// The file is write-protected, and reading only was not asked for.
-    #[error("{} can't be written to; to read it, use `SqliteOptions::read_only`", path.display())]
+    /// The file or its folder is write-protected. To read a store, `SqliteOptions::read_only` is enough, but SQLite
+    /// must be able to make two small files beside it unless another process has it open.
+    #[error("{} or its folder can't be written to", path.display())]
     #[non_exhaustive]
     ReadOnly {
         /// The file.
@@ -154,6 +164,9 @@ impl SqliteOptions {
         let path = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
         let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let flags = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { writable };
+        if is_too_short(&path) {
+            return Err(OpenError::NotADatabase { path: given.into() });
+        }
         let mut writer =
             Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         self.configure(&writer).map_err(failed)?;
@@ -239,12 +252,20 @@ impl SqliteOptions {
     }
 }
 
+/// Whether there is something in the file, and less than the header of a database: SQLite would take it for an empty
+/// one and write over it.
+fn is_too_short(path: &Path) -> bool {
+    const HEADER: u64 = 100;
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && (1..HEADER).contains(&file.len()))
+}
+
 impl OpenError {
     fn failed(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, message: source.to_string() },
             _ => Self::Sqlite { path, source },
         }
     }

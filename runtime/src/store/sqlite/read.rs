@@ -134,7 +134,8 @@ pub(super) struct AllPages<'a> {
 
 impl<'a> AllPages<'a> {
     pub(super) fn new(filter: Filter<'a>, after: u64) -> Self {
-        // LEFT: an event whose stream is gone is told of, not passed over.
+        // LEFT: an event whose stream is gone is told of, not passed over. The `+` below keeps SQLite from going through
+        // the streams of a category and sorting their events, all over again for each page.
         let mut sql = String::from(
             "SELECT position, version, name, schema, factum_events.id, recorded_at, correlation, causation, custom,
              payload, category, key
@@ -142,7 +143,7 @@ impl<'a> AllPages<'a> {
              WHERE position > ?1",
         );
         let mut parameter = 2;
-        for (column, values) in [("name", filter.names), ("category", filter.categories)] {
+        for (column, values) in [("name", filter.names), ("+category", filter.categories)] {
             if !values.is_empty() {
                 let marks =
                     (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
