@@ -4,6 +4,7 @@ mod bad_events;
 mod concurrency;
 mod domain;
 mod execution;
+mod given;
 mod metadata;
 mod past;
 mod projections;

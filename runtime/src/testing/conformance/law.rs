@@ -235,3 +235,14 @@ pub(super) fn stored(stream: &StreamId, version: u64, position: u64, facts: &[Fa
         })
         .collect()
 }
+
+/// More events than any store reads at a time.
+pub(super) const MANY: usize = 10_000;
+
+pub(super) fn stream(key: &str) -> StreamId {
+    StreamId::new("conformance", key)
+}
+
+pub(super) fn break_if(last: bool) -> ControlFlow<()> {
+    if last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
