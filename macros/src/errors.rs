@@ -28,6 +28,11 @@ impl Errors {
         }
     }
 
+    /// Whether anything is wrong so far: what follows from it need not be told too.
+    pub(crate) fn any(&self) -> bool {
+        self.found.is_some()
+    }
+
     /// The value of a parse that may have failed.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()

@@ -10,6 +10,7 @@ mod event;
 mod handlers;
 mod id;
 mod projection;
+mod upcast;
 
 pub(crate) use self::aggregate::aggregate;
 pub(crate) use self::command::command;

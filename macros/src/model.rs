@@ -4,12 +4,15 @@ mod aggregate;
 mod command;
 mod event;
 mod handlers;
+mod history;
 mod id;
 mod projection;
+pub(crate) mod serde;
 
 pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed};
 pub(crate) use self::command::{Command, Which};
 pub(crate) use self::event::Event;
 pub(crate) use self::handlers::{Handler, Handlers, Marker, Receiver};
+pub(crate) use self::history::{Change, ChangeKind, Conversion, Field, History, Removed};
 pub(crate) use self::id::AggregateId;
 pub(crate) use self::projection::Projection;

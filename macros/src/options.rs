@@ -3,6 +3,7 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
+use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
@@ -42,6 +43,11 @@ impl Options {
         known: &'static [&'static str],
         errors: &mut Errors,
     ) -> Self {
+        let entries = Self::entries(attributes, attribute, known, errors);
+        Self::new(attribute, known, &[], entries, errors)
+    }
+
+    fn entries(attributes: &[Attribute], attribute: &str, known: &[&str], errors: &mut Errors) -> Vec<Entry> {
         let mut entries = Vec::new();
         for found in attributes.iter().filter(|found| found.path().is_ident(attribute)) {
             match &found.meta {
@@ -52,7 +58,19 @@ impl Options {
                 other => errors.at(other, format!("write `#[{attribute}({} ..)]`", known.join(" .., "))),
             }
         }
-        Self::new(attribute, known, entries, errors)
+        entries
+    }
+
+    /// The same, where some keys may be given any number of times.
+    pub(crate) fn parse_repeating(
+        attributes: &[Attribute],
+        attribute: &'static str,
+        known: &'static [&'static str],
+        repeating: &[&str],
+        errors: &mut Errors,
+    ) -> Self {
+        let entries = Self::entries(attributes, attribute, known, errors);
+        Self::new(attribute, known, repeating, entries, errors)
     }
 
     /// The options in the parentheses of one key.
@@ -64,12 +82,13 @@ impl Options {
     ) -> Self {
         let parsed = Punctuated::<Entry, Token![,]>::parse_terminated.parse2(tokens);
         let entries = errors.ok(parsed).into_iter().flatten().collect();
-        Self::new(attribute, known, entries, errors)
+        Self::new(attribute, known, &[], entries, errors)
     }
 
     fn new(
         attribute: &'static str,
         known: &'static [&'static str],
+        repeating: &[&str],
         entries: Vec<Entry>,
         errors: &mut Errors,
     ) -> Self {
@@ -83,8 +102,10 @@ impl Options {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("it knows `{}`", known.join("`, `")),
                 };
-                errors.at(&entry.key, format!("`#[{attribute}(..)]` does not know `{name}`; {hint}"));
-            } else if kept.iter().any(|earlier| earlier.key == entry.key) {
+                errors.at(&entry.key, format!("`{attribute}(..)` does not know `{name}`; {hint}"));
+            } else if !repeating.contains(&name.as_str())
+                && kept.iter().any(|earlier| earlier.key == entry.key)
+            {
                 errors.at(&entry.key, format!("`{name}` is given twice"));
             } else {
                 kept.push(entry);
@@ -189,6 +210,11 @@ impl Options {
         Some(entry.key.span())
     }
 
+    /// Whether the key is there, with parentheses.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && matches!(entry.value, Value::List(_)))
+    }
+
     /// `key(item, item)`
     pub(crate) fn list<T: Parse>(
         &mut self,
@@ -237,6 +263,31 @@ impl Options {
         self.path("crate", errors).unwrap_or_else(default_crate)
     }
 
+    /// Every `key(key = .., ..)` of one of these keys, in the order in which they stand.
+    pub(crate) fn in_order(
+        &mut self,
+        keys: &[(&'static str, &'static [&'static str])],
+        errors: &mut Errors,
+    ) -> Vec<(Ident, Self)> {
+        let (taken, left) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition::<Vec<_>, _>(|entry| keys.iter().any(|(key, _)| entry.key == key));
+        self.entries = left;
+        let mut nested = Vec::new();
+        for entry in taken {
+            let Some((key, known)) = keys.iter().find(|(key, _)| entry.key == key) else { continue };
+            match entry.value {
+                Value::List(tokens) => {
+                    nested.push((entry.key, Self::nested(key, known, tokens, errors)));
+                }
+                Value::Alone | Value::Assigned(_) => {
+                    errors.at(&entry.key, format!("write `{key}({} = ..)`", known.join(" = .., ")));
+                }
+            }
+        }
+        nested
+    }
+
     /// All keys were understood.
     pub(crate) fn finish(self) {
         debug_assert!(self.entries.is_empty(), "a key of {} is known but not read", self.attribute);
@@ -277,8 +328,20 @@ impl Parse for Entry {
     }
 }
 
-/// What stands before the next comma that is not inside angle brackets, as in `HashMap<A, B>`.
+/// What stands before the next comma that is not inside angle brackets, as in `HashMap<A, B>`. Where these do not
+/// close, as in `1 << 3`, they were none.
 fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let ahead = input.fork();
+    match until(&ahead, true)? {
+        Some(tokens) => {
+            input.advance_to(&ahead);
+            Ok(tokens)
+        }
+        None => Ok(until(input, false)?.unwrap_or_default()),
+    }
+}
+
+fn until(input: ParseStream<'_>, angles: bool) -> syn::Result<Option<TokenStream>> {
     let mut tokens = TokenStream::new();
     let mut depth = 0_usize;
     while !input.is_empty() && (depth > 0 || !input.peek(Token![,])) {
@@ -287,7 +350,9 @@ fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
             continue;
         }
         let tree: TokenTree = input.parse()?;
-        if let TokenTree::Punct(punct) = &tree {
+        if let TokenTree::Punct(punct) = &tree
+            && angles
+        {
             match punct.as_char() {
                 '<' => depth += 1,
                 '>' => depth = depth.saturating_sub(1),
@@ -296,5 +361,5 @@ fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
         }
         tokens.extend([tree]);
     }
-    Ok(tokens)
+    Ok((depth == 0).then_some(tokens))
 }

@@ -124,7 +124,7 @@ pub enum ReadError {
         /// The version of its shape.
         schema: u32,
         /// What is wrong with it.
-        source: DecodeError,
+        source: Box<DecodeError>,
     },
     /// A stream that lacks an event.
     #[error("{stream} lacks version {missing}: version {found} (position {position}) comes next")]
@@ -159,7 +159,7 @@ impl ReadError {
             position: event.envelope.position,
             name: event.name.to_owned(),
             schema: event.schema,
-            source,
+            source: Box::new(source),
         }
     }
 }

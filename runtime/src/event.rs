@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use crate::error::BoxError;
+
 /// A fact of the domain: something that happened, named in the past tense.
 ///
 /// Derive it: `#[derive(Debug, Serialize, Deserialize, Event)]`. The derive takes
@@ -10,6 +12,47 @@ use std::fmt::Debug;
 ///   name in kebab case.
 /// * `#[event(version = 2)]`: the version of its shape; 1 if not given.
 /// * `#[event(aliases("paid-in"))]`: names it was stored under before it got this one.
+///
+/// * what has changed since version 1: on fields `added`, `renamed`, `changed`, on the struct `removed`, `previous`.
+///
+/// # Versions
+///
+/// Stored events are never rewritten. An event that was stored at an older version is read as that version was, and
+/// becomes the present struct in one step. What the step is follows from what is declared:
+///
+/// | what changed | how it is written |
+/// |---|---|
+/// | a field is new | `#[event(added(since = 2, default = Currency::Usd))]` on the field |
+/// | a field has another name | `#[event(renamed(since = 2, from = "sum"))]` on the field |
+/// | a field has another type or meaning | `#[event(changed(since = 3, from = String, with = Channel::from_legacy))]` on the field; `try_with` for a conversion that gives a `Result` |
+/// | a field is gone | `#[event(removed(since = 3, name = "branch", ty = String))]` on the struct |
+/// | anything else | `#[event(version = 3, previous = MoneyDepositedV2)]` on the struct, and `From` or `TryFrom` for it |
+/// | the event has another name | `#[event(name = "new", aliases("old"))]` on the struct |
+///
+/// ```
+/// use factum::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+/// #[event(name = "money-deposited", version = 3)]
+/// struct MoneyDeposited {
+///     #[event(renamed(since = 2, from = "sum"), changed(since = 3, from = u32, with = u64::from))]
+///     cents: u64,
+///     #[event(added(since = 2, default = "USD".to_owned()))]
+///     currency: String,
+/// }
+///
+/// let first = MoneyDeposited::decode(1, r#"{"sum": 5}"#)?;
+/// assert_eq!(first, MoneyDeposited { cents: 5, currency: "USD".into() });
+/// # Ok::<(), factum::DecodeError>(())
+/// ```
+///
+/// Several changes of one field stand in order. Every version from 2 on needs a change, so that none is forgotten;
+/// a history that can't have been does not compile. serde's attributes on fields mean the same in every version. With
+/// `previous(since = 3, from = MoneyDepositedV2)`, fields may change further after the struct was made anew; the
+/// previous struct is an event with the same name, one version below, and a history of its own.
+///
+/// # Names
 ///
 /// The name, not the Rust type, is what ties stored events to code: a struct may be renamed or moved, its event name
 /// may not (or only with the old one left behind as an alias).
@@ -150,5 +193,24 @@ pub enum DecodeError {
         version: u32,
         /// What serde says, with line and column inside the payload.
         source: serde_json::Error,
+    },
+    /// The payload is that of its version, and can't be brought to the current one: a `try_with`, or the `TryFrom` of a
+    /// previous struct, refuses it.
+    #[error(
+        "`{name}` version {version} can't be read as version {current}{}: {source}",
+        field.map(|field| format!(" (field `{field}`)")).unwrap_or_default()
+    )]
+    #[non_exhaustive]
+    Upcast {
+        /// The event's name.
+        name: &'static str,
+        /// The stored version.
+        version: u32,
+        /// The current version.
+        current: u32,
+        /// The field that can't be converted; `None` if it is the event as a whole.
+        field: Option<&'static str>,
+        /// What the conversion says.
+        source: BoxError,
     },
 }

@@ -1,5 +1,6 @@
 //! What generated code calls. Not for anybody else: it changes without notice.
 
+pub use serde;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,9 +17,39 @@ pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), 
     serde_json::to_writer(out, event).map_err(|source| EncodeError { name: E::NAME, source })
 }
 
-/// JSON as an event in its current shape: the one place where an event type meets serde's deserializer.
-pub fn decode<E: Event + DeserializeOwned>(version: u32, payload: &str) -> Result<E, DecodeError> {
+/// JSON as the event `E` was at `version`: as itself, or as the private struct that derive has made of that version.
+/// The one place where such a type meets serde's deserializer.
+pub fn decode<E: Event, T: DeserializeOwned>(version: u32, payload: &str) -> Result<T, DecodeError> {
     serde_json::from_str(payload).map_err(|source| DecodeError::Payload { name: E::NAME, version, source })
+}
+
+/// The event `E` as its previous struct `P` reads it.
+pub fn decode_previous<E, P>(version: u32, payload: &str) -> Result<E, DecodeError>
+where
+    P: Event + TryInto<E, Error: Into<BoxError>>,
+    E: Event,
+{
+    P::decode(version, payload)?.try_into().map_err(|error| upcast_failed::<E>(version, None, error.into()))
+}
+
+/// An old value as a new one.
+pub fn convert<Old, New>(with: impl FnOnce(Old) -> New, old: Old) -> New {
+    with(old)
+}
+
+/// The same, where it can fail; `field` is what the value belongs to.
+pub fn try_convert<E: Event, Old, New, X: Into<BoxError>>(
+    version: u32,
+    field: &'static str,
+    with: impl FnOnce(Old) -> Result<New, X>,
+    old: Old,
+) -> Result<New, DecodeError> {
+    with(old).map_err(|error| upcast_failed::<E>(version, Some(field), error.into()))
+}
+
+#[cold]
+fn upcast_failed<E: Event>(version: u32, field: Option<&'static str>, source: BoxError) -> DecodeError {
+    DecodeError::Upcast { name: E::NAME, version, current: E::VERSION, field, source }
 }
 
 /// The error for a version other than the current one.
@@ -175,7 +206,8 @@ const fn is_among(name: &str, kind: &EventKind) -> bool {
     found
 }
 
-const fn same(left: &str, right: &str) -> bool {
+/// Whether two names are one.
+pub const fn same(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     let mut same = left.len() == right.len();
     let mut index = 0;

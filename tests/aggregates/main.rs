@@ -11,3 +11,4 @@ mod projections;
 mod properties;
 mod shapes;
 mod units_of_work;
+mod versions;

@@ -1,23 +1,33 @@
 //! `impl Event`.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
+use super::upcast;
 use crate::model::Event;
 
 pub(crate) fn event(event: &Event) -> TokenStream {
-    let Event { krate, ident, name, version, aliases } = event;
-    let version = Literal::u32_unsuffixed(*version);
+    let Event { krate, ident, name, version, aliases, history, .. } = event;
+    let current = Literal::u32_unsuffixed(*version);
     let aliases = (!aliases.is_empty()).then(|| {
         quote! {
             const ALIASES: &'static [&'static str] = &[#(#aliases),*];
         }
     });
+    let previous = history.previous.as_ref().map(|previous| {
+        let path = &previous.path;
+        let before = Literal::u32_unsuffixed(previous.since - 1);
+        // A version of 0 is nobody's: what is left of the pattern is an error at run time, as it should be.
+        quote!(1..=#before => #krate::private::decode_previous::<Self, #path>(version, payload),)
+    });
+    let older = (history.first_version()..*version).rev().map(|version| upcast::arm(event, version));
+    let previous_fits = previous_fits(event);
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
             const NAME: &'static str = #name;
-            const VERSION: u32 = #version;
+            const VERSION: u32 = #current;
             #aliases
 
             fn encode(
@@ -32,10 +42,38 @@ pub(crate) fn event(event: &Event) -> TokenStream {
                 payload: &str,
             ) -> ::core::result::Result<Self, #krate::DecodeError> {
                 match version {
-                    #version => #krate::private::decode(version, payload),
+                    #current => #krate::private::decode::<Self, Self>(version, payload),
+                    #(#older)*
+                    #previous
                     _ => ::core::result::Result::Err(#krate::private::unreadable_version::<Self>(version)),
                 }
             }
         }
+
+        #previous_fits
     }
+}
+
+/// The previous struct is this event, one version below: constants of its own, so rustc compares.
+fn previous_fits(event: &Event) -> Option<TokenStream> {
+    let Event { krate, ident, history, .. } = event;
+    let previous = history.previous.as_ref()?;
+    let path = &previous.path;
+    let shown = quote!(#path).to_string().replace(' ', "");
+    let before = previous.since - 1;
+    let version_message = format!(
+        "the previous struct of `{ident}` is the event one version below: `{shown}` should have `version = {before}`"
+    );
+    let name_message =
+        format!("the previous struct of `{ident}` is the same event: `{shown}` should have the same `name`");
+    let before = Literal::u32_unsuffixed(before);
+    Some(quote_spanned! {path.span()=>
+        const _: () = {
+            ::core::assert!(<#path as #krate::Event>::VERSION == #before, #version_message);
+            ::core::assert!(
+                #krate::private::same(<#path as #krate::Event>::NAME, <#ident as #krate::Event>::NAME),
+                #name_message
+            );
+        };
+    })
 }

@@ -1,7 +1,9 @@
 //! An event.
 
-use syn::{DeriveInput, Ident, LitStr, Path};
+use syn::{DeriveInput, Ident, LitInt, LitStr, Path};
 
+use super::History;
+use super::serde::{SerdeOption, serde_options};
 use crate::check;
 use crate::errors::Errors;
 use crate::options::Options;
@@ -12,27 +14,36 @@ pub(crate) struct Event {
     pub(crate) ident: Ident,
     pub(crate) name: LitStr,
     pub(crate) version: u32,
+    /// Where the version is written, if it is.
+    pub(crate) version_token: Option<LitInt>,
     pub(crate) aliases: Vec<LitStr>,
+    /// What the struct says to serde.
+    pub(crate) serde: Vec<SerdeOption>,
+    pub(crate) history: History,
 }
 
 impl Event {
     pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Option<Self> {
-        let mut options =
-            Options::parse(&input.attrs, "event", &["name", "version", "aliases", "crate"], errors);
+        let known = &["name", "version", "aliases", "removed", "previous", "crate"];
+        let mut options = Options::parse_repeating(&input.attrs, "event", known, &["removed"], errors);
+        let version_token = options.integer("version", errors);
+        let version = version_token.as_ref().map_or(Some(1), |token| check::version(token, errors));
+        // With a version that is wrong, all of the history would seem to be.
+        let history = version.map(|version| History::parse(input, &mut options, version, errors));
         let event = Self {
             krate: options.krate(errors),
             ident: input.ident.clone(),
             name: options
                 .string("name", errors)
                 .unwrap_or_else(|| LitStr::new(&kebab(&input.ident.to_string()), input.ident.span())),
-            version: options
-                .integer("version", errors)
-                .and_then(|version| check::version(&version, errors))
-                .unwrap_or(1),
+            version: version.unwrap_or(1),
+            version_token,
             aliases: options
                 .list("aliases", "\"old-name\", ..", errors)
                 .map(|(_, aliases)| aliases)
                 .unwrap_or_default(),
+            serde: serde_options(&input.attrs),
+            history: history?,
         };
         options.finish();
         check::event(input, &event, errors).then_some(event)

@@ -1,0 +1,74 @@
+//! What marked methods must be like.
+
+use quote::ToTokens;
+use syn::Type;
+
+use crate::errors::Errors;
+use crate::model::{Handler, Marker, Receiver};
+
+/// Whether a marked method has the signature that its marker asks for.
+pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
+    let Handler { marker, name, arguments, .. } = handler;
+    let method = marker.with_article();
+    let mut right = true;
+    let mut wrong = |tokens: &dyn ToTokens, message: String| {
+        errors.at(&tokens.to_token_stream(), message);
+        right = false;
+    };
+    if let Some(asyncness) = &handler.asyncness {
+        wrong(asyncness, format!("{method} is not async: it decides on what it has, and waits for nothing"));
+    }
+    if let Some(generics) = &handler.generics {
+        wrong(generics, format!("{method} has no generic parameters: one method, one type"));
+    }
+    let demand = match (marker, &handler.receiver) {
+        (Marker::Execute | Marker::Project, Receiver::Shared(_))
+        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_)) => None,
+        (Marker::Execute, _) => {
+            Some("takes `&self`: it decides; what changes the state is an `#[apply]` method")
+        }
+        (Marker::Apply, _) => Some("takes `&mut self`: it changes the state as the event says"),
+        (Marker::Project, _) => Some("takes `&mut self` or `&self`"),
+    };
+    if let Some(demand) = demand {
+        wrong(handler.receiver.tokens(), format!("{method} {demand}"));
+    }
+    let (fewest, most) = marker.arguments();
+    if arguments.len() < fewest {
+        wrong(name, format!("write it as `{}`", marker.example(name)));
+    } else if let Some(extra) = arguments.get(most) {
+        wrong(extra, format!("write it as `{}`", marker.example(name)));
+    }
+    match arguments.first() {
+        Some(command @ Type::Reference(_)) if *marker == Marker::Execute => {
+            wrong(command, format!("{method} takes its command by value: leave out the `&`"));
+        }
+        Some(event) if *marker != Marker::Execute && !matches!(event, Type::Reference(_)) => {
+            wrong(event, format!("{method} borrows its event: write `&{}`", event.to_token_stream()));
+        }
+        _ => {}
+    }
+    if let (Marker::Apply, Some(output)) = (marker, &handler.output) {
+        wrong(
+            output,
+            format!("{method} returns nothing: the event has happened, and can't be refused any more"),
+        );
+    }
+    right
+}
+
+/// No two methods of a block handle one thing.
+pub(crate) fn handled_once(handler: &Handler, earlier: &[Handler], errors: &mut Errors) -> bool {
+    let same = |other: &&Handler| {
+        let text = |handler: &Handler| handler.handles().map(|ty| ty.to_token_stream().to_string());
+        // One of two with `cfg` on them may not be there.
+        other.marker == handler.marker && text(other) == text(handler) && other.cfgs.is_empty()
+    };
+    match (handler.handles(), earlier.iter().find(same)) {
+        (Some(ty), Some(other)) if handler.cfgs.is_empty() => {
+            errors.at(ty, format!("`{}` handles `{}` already", other.name, ty.to_token_stream()));
+            false
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,140 @@
+//! What events, commands, aggregates and projections must be like.
+
+use std::collections::HashSet;
+
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Ident, LitInt, LitStr};
+
+use crate::errors::Errors;
+use crate::model::{Aggregate, Event, Listed, Projection};
+use crate::options::Options;
+use crate::text::illegal;
+
+/// A struct without generics; if it is something else, no impl can be made. The `kind` is what it wants to be.
+pub(crate) fn plain_struct(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    match &input.data {
+        Data::Struct(_) => no_generics(input, kind, errors),
+        Data::Enum(data) => {
+            errors.at(&data.enum_token, format!("{article} {kind} is a struct: one struct, one {kind}"));
+            false
+        }
+        Data::Union(data) => {
+            errors.at(&data.union_token, format!("{article} {kind} is a struct, not a union"));
+            false
+        }
+    }
+}
+
+fn no_generics(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
+    if input.generics.params.is_empty() {
+        return true;
+    }
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    errors.at(
+        &input.generics,
+        format!(
+            "{article} {kind} has no generic parameters: it owns its data, and its name stands for one type"
+        ),
+    );
+    false
+}
+
+fn name(name: &LitStr, errors: &mut Errors) {
+    if let Some(problem) = illegal(&name.value()) {
+        errors.at(name, format!("a name that is stored can't be like this: it {problem}"));
+    }
+}
+
+/// The version of an event or projection.
+pub(crate) fn version(version: &LitInt, errors: &mut Errors) -> Option<u32> {
+    match version.base10_parse() {
+        Ok(0) => {
+            errors.at(version, "versions count from 1");
+            None
+        }
+        Ok(version) => Some(version),
+        Err(_) => {
+            errors.at(version, "a version is a whole number from 1 to 4294967295");
+            None
+        }
+    }
+}
+
+/// A key that must be there.
+pub(crate) fn required(
+    input: &DeriveInput,
+    options: &Options,
+    key: &str,
+    example: &str,
+    errors: &mut Errors,
+) {
+    // Written, but wrong, has been told already.
+    if !options.mentions(key) {
+        let attribute = options.attribute();
+        errors.at(&input.ident, format!("`{}` needs `#[{attribute}({example})]`", input.ident));
+    }
+}
+
+/// A list with something in it, and nothing twice.
+pub(crate) fn listed(
+    list: Option<&(Ident, Vec<Listed>)>,
+    key: &str,
+    example: &str,
+    errors: &mut Errors,
+) -> bool {
+    let Some((key_token, list)) = list else { return false };
+    if list.is_empty() {
+        errors.at(key_token, format!("`{key}(..)` is empty: list at least one, as `{key}({example})`"));
+        return false;
+    }
+    let (mut types, mut variants) = (HashSet::new(), HashSet::new());
+    let mut right = true;
+    for listed in list {
+        let ty = listed.path.to_token_stream().to_string();
+        if !types.insert(ty.clone()) {
+            errors.at(&listed.path, format!("`{}` is listed twice", ty.replace(' ', "")));
+            right = false;
+        } else if !variants.insert(listed.variant.to_string()) {
+            errors.at(
+                &listed.path,
+                format!(
+                    "two of these would be the variant `{0}`: give this one another, as `{1} as Other{0}`",
+                    listed.variant,
+                    ty.replace(' ', "")
+                ),
+            );
+            right = false;
+        }
+    }
+    right
+}
+
+/// Whether an event's impl can be made.
+pub(crate) fn event(input: &DeriveInput, event: &Event, errors: &mut Errors) -> bool {
+    name(&event.name, errors);
+    let mut names = HashSet::from([event.name.value()]);
+    for alias in &event.aliases {
+        name(alias, errors);
+        if !names.insert(alias.value()) {
+            errors.at(alias, "the event has this name already");
+        }
+    }
+    plain_struct(input, "event", errors) && super::history(input, event, errors)
+}
+
+/// Whether an aggregate's impls can be made.
+pub(crate) fn aggregate(input: &DeriveInput, aggregate: &Aggregate, errors: &mut Errors) -> bool {
+    name(&aggregate.name, errors);
+    if let Data::Union(data) = &input.data {
+        errors.at(&data.union_token, "the state of an aggregate is a struct or an enum, not a union");
+        return false;
+    }
+    no_generics(input, "aggregate", errors)
+}
+
+/// Whether a projection's impl can be made.
+pub(crate) fn projection(input: &DeriveInput, projection: &Projection, errors: &mut Errors) -> bool {
+    name(&projection.name, errors);
+    no_generics(input, "projection", errors)
+}

@@ -1,0 +1,38 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 3)]
+struct OutOfOrder {
+    #[event(renamed(since = 3, from = "b"), changed(since = 2, from = u8, with = u16::from))]
+    a: u16,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct Twice {
+    #[event(renamed(since = 2, from = "b"), renamed(since = 2, from = "c"))]
+    a: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 3)]
+struct AddedAfterwards {
+    #[event(renamed(since = 2, from = "b"), added(since = 3, default = 0))]
+    a: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct NewAndRenamed {
+    #[event(added(since = 2, default = 0), renamed(since = 2, from = "b"))]
+    a: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 3, removed(since = 2, added = 3, name = "b", ty = u8))]
+struct GoneBeforeItCame {
+    a: u8,
+}
+
+fn main() {}
