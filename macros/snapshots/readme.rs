@@ -35,7 +35,7 @@ impl ::factum::Event for AccountOpened {
         payload: &str,
     ) -> ::core::result::Result<Self, ::factum::DecodeError> {
         match version {
-            1 => ::factum::private::decode(version, payload),
+            1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
                     ::factum::private::unreadable_version::<Self>(version),
@@ -62,7 +62,7 @@ impl ::factum::Event for MoneyDeposited {
         payload: &str,
     ) -> ::core::result::Result<Self, ::factum::DecodeError> {
         match version {
-            1 => ::factum::private::decode(version, payload),
+            1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
                     ::factum::private::unreadable_version::<Self>(version),
@@ -89,7 +89,7 @@ impl ::factum::Event for MoneyWithdrawn {
         payload: &str,
     ) -> ::core::result::Result<Self, ::factum::DecodeError> {
         match version {
-            1 => ::factum::private::decode(version, payload),
+            1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
                     ::factum::private::unreadable_version::<Self>(version),
@@ -394,29 +394,39 @@ const _: () = {
                 Self::MoneyWithdrawn(event) => ::factum::Event::encode(event, out),
             }
         }
+        fn inner(&self) -> &dyn ::core::any::Any {
+            match self {
+                Self::AccountOpened(event) => event,
+                Self::MoneyDeposited(event) => event,
+                Self::MoneyWithdrawn(event) => event,
+            }
+        }
         #[allow(unreachable_patterns)]
         fn decode(
             name: &str,
             version: u32,
             payload: &str,
-        ) -> ::core::result::Result<Self, ::factum::DecodeError> {
+        ) -> ::core::result::Result<::factum::Decoded<Self>, ::factum::DecodeError> {
             match name {
                 <AccountOpened as ::factum::Event>::NAME => {
-                    ::factum::Event::decode(version, payload).map(Self::AccountOpened)
-                }
-                <MoneyDeposited as ::factum::Event>::NAME => {
-                    ::factum::Event::decode(version, payload).map(Self::MoneyDeposited)
-                }
-                <MoneyWithdrawn as ::factum::Event>::NAME => {
-                    ::factum::Event::decode(version, payload).map(Self::MoneyWithdrawn)
-                }
-                _ => {
-                    Self::decode(
-                        ::factum::private::current_name(Self::KINDS, name)?,
-                        version,
-                        payload,
+                    ::factum::private::one(
+                        ::factum::Event::decode(version, payload),
+                        Self::AccountOpened,
                     )
                 }
+                <MoneyDeposited as ::factum::Event>::NAME => {
+                    ::factum::private::one(
+                        ::factum::Event::decode(version, payload),
+                        Self::MoneyDeposited,
+                    )
+                }
+                <MoneyWithdrawn as ::factum::Event>::NAME => {
+                    ::factum::private::one(
+                        ::factum::Event::decode(version, payload),
+                        Self::MoneyWithdrawn,
+                    )
+                }
+                _ => ::factum::private::decode_other(name, version, payload),
             }
         }
     }

@@ -57,16 +57,17 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]` and `#[project]`.
+/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]` and `#[project]`.
 ///
 /// The block stays as it is, its methods ordinary methods; for each marked one an impl of `factum::Execute<C>`,
-/// `factum::Apply<E>` or `factum::Project<E>` is added that calls it. A type may have several such blocks, in several
-/// files.
+/// `factum::Apply<E>`, `factum::Upcast<E>` or `factum::Project<E>` is added that calls it. A type may have several such
+/// blocks, in several files. The markers need no import of their own.
 ///
 /// | marker | method |
 /// |---|---|
 /// | `#[execute]` | `fn name(&self, command: C) -> T` or `-> Result<T, Error>`; with services, `(&self, command: C, services: &S)` |
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
+/// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
 /// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, then if wanted the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -86,6 +87,12 @@ pub fn execute(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn apply(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("apply", item.into()).into()
+}
+
+/// Marks a function in a `#[handlers]` block that says what a retired event has become.
+#[proc_macro_attribute]
+pub fn upcast(_: TokenStream, item: TokenStream) -> TokenStream {
+    errors::outside_handlers("upcast", item.into()).into()
 }
 
 /// Marks a method in a `#[handlers]` block that changes a view as an event says.

@@ -9,7 +9,7 @@ mod id;
 mod projection;
 pub(crate) mod serde;
 
-pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed};
+pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed, Retired};
 pub(crate) use self::command::{Command, Which};
 pub(crate) use self::event::Event;
 pub(crate) use self::handlers::{Handler, Handlers, Marker, Receiver};

@@ -1,6 +1,7 @@
 //! What an aggregate is, and the traits behind `#[execute]` and `#[apply]`.
 
 use crate::command::{Accepts, Command};
+use crate::error::BoxError;
 use crate::event::EventSet;
 use crate::id::AggregateId;
 
@@ -14,6 +15,7 @@ use crate::id::AggregateId;
 /// | `id = AccountId` | the type of its ids; required |
 /// | `commands(OpenAccount, ..)` | what it takes; each needs an `#[execute]` method |
 /// | `events(AccountOpened, ..)` | what happens to it; each needs an `#[apply]` method |
+/// | `retired(TransferMade, "old-noise")` | what happened once and is read as something else; see [`Upcast`] |
 /// | `name = "bank-account"` | the category of its streams; without it, the type's name in kebab case |
 /// | `error = AccountError` | what a refused command answers; [`Infallible`](std::convert::Infallible) if not given |
 /// | `services = Clock` | what `#[execute]` methods may ask as a third argument; `()` if not given |
@@ -160,3 +162,58 @@ pub trait Emits<E>: Aggregate {
     /// The event as a variant of the aggregate's event enum.
     fn event(event: E) -> Self::Event;
 }
+
+/// What a retired event is read as: what an `#[upcast]` function becomes.
+///
+/// An event that happens no more stays in the store. `#[aggregate(retired(TransferMade))]` takes it off the list of
+/// what can happen and keeps it readable, as the events that an `#[upcast]` function makes of it: several, if it was
+/// split; another, if it was merged into that. Without one it is read as nothing, and so is an event retired by its
+/// name alone, `retired("old-noise")`, for which no struct is needed.
+///
+/// What it has become stands where it stood: at its version and position, told apart by an
+/// [index](crate::Recorded::index).
+///
+/// ```
+/// use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Command)] struct Withdraw { #[command(id)] account: String, cents: u64 }
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct TransferMade { cents: u64, fee: u64 }
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Withdrawn { cents: u64 }
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct FeeCharged { cents: u64 }
+/// #[derive(Debug, Default, Clone, Aggregate)]
+/// #[aggregate(
+///     id = String,
+///     commands(Withdraw),
+///     events(Withdrawn, FeeCharged),
+///     retired(TransferMade, "card-swiped"),
+/// )]
+/// struct Account {
+///     taken: u64,
+/// }
+///
+/// #[handlers]
+/// impl Account {
+///     #[upcast]
+///     fn split(event: TransferMade) -> (Withdrawn, FeeCharged) {
+///         (Withdrawn { cents: event.cents }, FeeCharged { cents: event.fee })
+///     }
+///     // ...
+/// #   #[execute] fn withdraw(&self, command: Withdraw) -> Withdrawn { Withdrawn { cents: command.cents } }
+/// #   #[apply] fn withdrawn(&mut self, event: &Withdrawn) { self.taken += event.cents; }
+/// #   #[apply] fn charged(&mut self, event: &FeeCharged) { self.taken += event.cents; }
+/// }
+/// ```
+pub trait Upcast<E>: Retires<E> {
+    /// The events that the retired one has become. An error is told with the stream and version that it stands at.
+    fn upcast(event: E) -> Result<Vec<Self::Event>, BoxError>;
+}
+
+/// The aggregate has retired the event `E`.
+///
+/// Implemented by `derive(Aggregate)` for each event type in `retired(..)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has not retired the event `{E}`",
+    label = "would never be called: `{E}` is not in `retired(..)`",
+    note = "add it: `#[aggregate(retired({E}, ..))]` on `{Self}`"
+)]
+pub trait Retires<E>: Aggregate {}

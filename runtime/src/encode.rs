@@ -113,6 +113,7 @@ impl<E: EventSet> Encoded<E> {
                 id: head.id,
                 stream: stream.clone(),
                 version,
+                index: 0,
                 position,
                 recorded_at: head.recorded_at,
                 metadata: head.metadata,

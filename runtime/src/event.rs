@@ -1,5 +1,6 @@
 //! What an event is, and how one becomes stored text and comes back.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::BoxError;
@@ -112,6 +113,11 @@ impl EventKind {
         Self { name: E::NAME, version: E::VERSION, aliases: E::ALIASES }
     }
 
+    /// The kind of an event that is known by its name only: one that is read as nothing, whatever its version.
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, version: u32::MAX, aliases: &[] }
+    }
+
     /// All names that the event was ever stored under, the current one first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
@@ -126,6 +132,9 @@ pub trait EventSet: Debug + Sized + 'static {
     /// Every event of the set, in the order in which the aggregate lists them.
     const KINDS: &'static [EventKind];
 
+    /// Events that are stored and happen no more: each is read as other events, or as nothing.
+    const RETIRED: &'static [EventKind] = &[];
+
     /// The name under which this event is stored.
     fn name(&self) -> &'static str;
 
@@ -135,8 +144,35 @@ pub trait EventSet: Debug + Sized + 'static {
     /// Appends the event, as JSON text, to `out`.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
-    /// Reads the event that was stored as `name` at `version` of its shape.
-    fn decode(name: &str, version: u32, payload: &str) -> Result<Self, DecodeError>;
+    /// Reads what was stored as `name` at `version` of its shape: an event of the set or, of a retired one, what it
+    /// has become.
+    fn decode(name: &str, version: u32, payload: &str) -> Result<Decoded<Self>, DecodeError>;
+
+    /// The event itself, without the enum around it.
+    fn inner(&self) -> &dyn Any;
+}
+
+/// What a stored event is to the present code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded<E> {
+    /// One event, as it should be.
+    One(E),
+    /// The events that a retired one has become, in order; possibly none.
+    Several(Vec<E>),
+}
+
+impl<E> Decoded<E> {
+    /// Hands each event to `take`, with its place among those that the stored event has become, from 0.
+    pub fn each(self, mut take: impl FnMut(u32, E)) {
+        match self {
+            Self::One(event) => take(0, event),
+            Self::Several(events) => {
+                for (index, event) in (0..).zip(events) {
+                    take(index, event);
+                }
+            }
+        }
+    }
 }
 
 /// An event that can't be written as JSON.

@@ -280,20 +280,20 @@ mod time;
 mod unit_of_work;
 
 pub use factum_macros::{
-    Aggregate, AggregateId, Command, Event, Projection, apply, execute, handlers, project,
+    Aggregate, AggregateId, Command, Event, Projection, apply, execute, handlers, project, upcast,
 };
 
-pub use self::aggregate::{Aggregate, Apply, Emits, Execute};
+pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
 pub use self::command::{Accepts, Command};
 pub use self::error::{AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, StoreError};
-pub use self::event::{DecodeError, EncodeError, Event, EventKind, EventSet};
+pub use self::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use self::events::{Events, IntoEvents};
 pub use self::id::{AggregateId, InvalidId, StreamId};
 pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
 pub use self::projection::{
-    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Target,
-    Writer,
+    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Source,
+    Target, Writer,
 };
 #[cfg(feature = "sqlite")]
 pub use self::projection::{Sqlite, SqliteProjection};
@@ -322,8 +322,8 @@ pub mod sqlite {
 pub mod prelude {
     pub use crate::{
         Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventStore, Events, Execute,
-        MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, apply, execute, handlers,
-        project,
+        MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, Upcast, apply, execute,
+        handlers, project, upcast,
     };
     #[cfg(feature = "sqlite")]
     pub use crate::{Sqlite, SqliteProjection, SqliteStore};

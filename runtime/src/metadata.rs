@@ -106,6 +106,8 @@ pub struct Recorded<E> {
     pub stream: StreamId,
     /// Its place in the stream, from 1.
     pub version: u64,
+    /// Its place among the events that a retired one is read as, from 0: these share id, version and position.
+    pub index: u32,
     /// Its place among all events of the store, from 1.
     pub position: u64,
     /// When it was recorded.

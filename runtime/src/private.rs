@@ -4,12 +4,14 @@ pub use serde;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::aggregate::Aggregate;
+use std::marker::PhantomData;
+
+use crate::aggregate::{Aggregate, Upcast};
 use crate::command::Command;
 use crate::error::BoxError;
-use crate::event::{DecodeError, EncodeError, Event, EventKind};
+use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
-use crate::projection::{Project, ProjectError, Writer};
+use crate::projection::{Project, ProjectError, Projection, Writer};
 use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
@@ -62,15 +64,84 @@ pub fn unreadable_version<E: Event>(version: u32) -> DecodeError {
     }
 }
 
-/// The present name of the event that was once stored as `name`, an error if there is none.
+/// The present name of the event that was once stored as `name`.
 #[cold]
-pub fn current_name(kinds: &[EventKind], name: &str) -> Result<&'static str, DecodeError> {
-    kinds
-        .iter()
-        // A kind that has the name now has been tried: to give it again would go round in circles.
-        .find(|kind| kind.name != name && kind.aliases.contains(&name))
-        .map(|kind| kind.name)
-        .ok_or_else(|| DecodeError::UnknownName { name: name.to_owned() })
+pub fn current_name(kinds: &[EventKind], name: &str) -> Option<&'static str> {
+    // A kind that has the name now has been tried: to give it again would go round in circles.
+    kinds.iter().find(|kind| kind.name != name && kind.aliases.contains(&name)).map(|kind| kind.name)
+}
+
+/// A decoded event as a variant of its enum.
+pub fn one<E, S>(
+    event: Result<E, DecodeError>,
+    variant: impl FnOnce(E) -> S,
+) -> Result<Decoded<S>, DecodeError> {
+    event.map(|event| Decoded::One(variant(event)))
+}
+
+/// What was stored under a name that is not current: `retired`, if that knows it, or the event that is called
+/// otherwise now.
+#[cold]
+pub fn decode_other<E: EventSet>(name: &str, version: u32, payload: &str) -> Result<Decoded<E>, DecodeError> {
+    match current_name(E::KINDS, name).or_else(|| current_name(E::RETIRED, name)) {
+        Some(name) => E::decode(name, version, payload),
+        None => Err(DecodeError::UnknownName { name: name.to_owned() }),
+    }
+}
+
+/// A retired event of the aggregate `A`: how it is read depends on whether `A: Upcast<E>`.
+#[derive(Debug)]
+pub struct Retired<A, E>(PhantomData<(A, E)>);
+
+impl<A, E> Retired<A, E> {
+    /// The question.
+    pub const fn ask() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// With an `#[upcast]` function. Called on a reference, and found first: that is its own receiver.
+pub trait ReadAsOthers<A: Aggregate> {
+    /// What it has become.
+    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
+}
+
+impl<A: Upcast<E>, E: Event> ReadAsOthers<A> for Retired<A, E> {
+    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError> {
+        match A::upcast(E::decode(version, payload)?) {
+            Ok(events) => Ok(Decoded::Several(events)),
+            Err(source) => Err(upcast_failed::<E>(version, None, source)),
+        }
+    }
+}
+
+/// Without one. Found second: its receiver takes one more reference.
+pub trait ReadAsNothing<A: Aggregate> {
+    /// Nothing.
+    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
+}
+
+impl<A: Aggregate, E: Event> ReadAsNothing<A> for &Retired<A, E> {
+    fn read(&self, _: u32, _: &str) -> Result<Decoded<A::Event>, DecodeError> {
+        Ok(Decoded::Several(Vec::new()))
+    }
+}
+
+/// What an `#[upcast]` function has returned, if it says `Result`.
+pub fn upcast_fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, BoxError>
+where
+    A: Aggregate,
+    T: IntoEvents<A>,
+    E: Into<BoxError>,
+{
+    result.map(upcast).map_err(Into::into)
+}
+
+/// What an `#[upcast]` function has returned.
+pub fn upcast<A: Aggregate, T: IntoEvents<A>>(events: T) -> Vec<A::Event> {
+    let mut list = Vec::new();
+    events.append_to(&mut list);
+    list
 }
 
 /// The id of a command that is for an aggregate with ids of type `I`.
@@ -170,6 +241,27 @@ pub fn project<P: Project<E>, E: Event>(
     projection.project(&typed, &event.envelope, writer).map_err(ProjectError::Handler)
 }
 
+/// One stored event that was retired by the aggregate `A`: each event that it has become goes to its handler.
+pub fn project_retired<P: Projection, A: Aggregate>(
+    projection: &mut P,
+    event: &StoredEvent<'_>,
+    writer: &Writer<'_, P>,
+) -> Result<(), ProjectError> {
+    let mut result = Ok(());
+    A::Event::decode(event.name, event.schema, event.payload)?.each(|_, typed| {
+        if result.is_ok() {
+            result = projection.project_typed(typed.inner(), &event.envelope, writer);
+        }
+    });
+    result.map_err(ProjectError::Handler)
+}
+
+/// The error for a stored event that a projection did not ask for.
+#[cold]
+pub fn unknown_name(name: &str) -> ProjectError {
+    ProjectError::Decode(DecodeError::UnknownName { name: name.to_owned() })
+}
+
 /// What a `#[project]` method has returned, if it returns something.
 pub fn projected<E: Into<BoxError>>(result: Result<(), E>) -> Result<(), BoxError> {
     result.map_err(Into::into)
@@ -177,13 +269,18 @@ pub fn projected<E: Into<BoxError>>(result: Result<(), E>) -> Result<(), BoxErro
 
 /// Whether none of the names of the event at `index` is one of an event before it.
 pub const fn is_new(kinds: &[EventKind], index: usize) -> bool {
-    let mut new = true;
-    let mut before = 0;
-    while before < index {
-        new &= !share_a_name(&kinds[before], &kinds[index]);
-        before += 1;
+    is_unused(kinds, index, &kinds[index])
+}
+
+/// Whether none of the names of `kind` is one of the first `count` events.
+pub const fn is_unused(kinds: &[EventKind], count: usize, kind: &EventKind) -> bool {
+    let mut unused = true;
+    let mut index = 0;
+    while index < count {
+        unused &= !share_a_name(&kinds[index], kind);
+        index += 1;
     }
-    new
+    unused
 }
 
 const fn share_a_name(left: &EventKind, right: &EventKind) -> bool {

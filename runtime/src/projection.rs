@@ -7,8 +7,11 @@ mod sqlite;
 pub use self::memory::MemoryProjection;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{Sqlite, SqliteProjection};
+use std::any::Any;
+
+use crate::aggregate::Aggregate;
 use crate::error::{BoxError, ReadError, StoreError};
-use crate::event::{DecodeError, EventKind};
+use crate::event::{DecodeError, EventKind, EventSet as _};
 use crate::id::StreamId;
 use crate::metadata::Envelope;
 use crate::store::StoredEvent;
@@ -20,7 +23,7 @@ use crate::store::StoredEvent;
 /// | key | meaning |
 /// |---|---|
 /// | `events(AccountOpened, ..)` | what it is made from, of any aggregates; required |
-/// | `from(BankAccount, ..)` | only events of these aggregates, where others use the same event names |
+/// | `from(BankAccount, ..)` | only events of these aggregates; needed if others use the same event names, or if one of these has [retired](crate::Upcast) an event that becomes one of the list |
 /// | `name = "balances"` | what its progress is stored under; without it, the type's name in kebab case |
 /// | `version = 2` | changes when the view would come out different; 1 if not given |
 /// | `into = Sqlite` | where the view lives: [`Memory`], which is the default, or [`Sqlite`] |
@@ -82,8 +85,8 @@ pub trait Projection: Sized {
     /// The events it is made from.
     const EVENTS: &'static [EventKind];
 
-    /// The names of the aggregates whose events count; empty if all do.
-    const FROM: &'static [&'static str] = &[];
+    /// The aggregates whose events count; empty if all do.
+    const FROM: &'static [Source] = &[];
 
     /// What makes its tables, for a target that has tables.
     const INIT: &'static str = "";
@@ -99,6 +102,31 @@ pub trait Projection: Sized {
         event: &StoredEvent<'_>,
         writer: &Writer<'_, Self>,
     ) -> Result<(), ProjectError>;
+
+    /// Brings the view to where it is after an event that is at hand as such: one that a retired event has become. One
+    /// that the projection does not list changes nothing.
+    fn project_typed(
+        &mut self,
+        event: &dyn Any,
+        envelope: &Envelope<'_>,
+        writer: &Writer<'_, Self>,
+    ) -> Result<(), BoxError>;
+}
+
+/// An aggregate whose events a projection is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// The category of its streams.
+    pub category: &'static str,
+    /// What it has retired: read as the events that it has become.
+    pub retired: &'static [EventKind],
+}
+
+impl Source {
+    /// The aggregate `A`.
+    pub const fn of<A: Aggregate>() -> Self {
+        Self { category: A::NAME, retired: A::Event::RETIRED }
+    }
 }
 
 /// How an event of type `E` changes a view: what a `#[project]` method becomes.
@@ -249,5 +277,11 @@ pub struct CaughtUp {
 
 /// All names under which the projection's events may be stored.
 fn names<P: Projection>() -> Vec<&'static str> {
-    P::EVENTS.iter().flat_map(EventKind::names).collect()
+    let retired = P::FROM.iter().flat_map(|source| source.retired);
+    P::EVENTS.iter().chain(retired).flat_map(EventKind::names).collect()
+}
+
+/// The categories of the streams that they may stand in; empty for all.
+fn categories<P: Projection>() -> Vec<&'static str> {
+    P::FROM.iter().map(|source| source.category).collect()
 }

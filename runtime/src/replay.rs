@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::aggregate::Aggregate;
 use crate::error::ReadError;
-use crate::event::EventSet;
+use crate::event::{Decoded, EventSet};
 use crate::id::StreamId;
 use crate::metadata::Recorded;
 use crate::store::{EventStore, StoredEvent};
@@ -44,7 +44,7 @@ impl<A: Aggregate> Replay<A> {
                 return ControlFlow::Break(());
             }
             match decode::<A::Event>(event, self.version) {
-                Ok(event) => self.state.apply(&event),
+                Ok(decoded) => decoded.each(|_, event| self.state.apply(&event)),
                 Err(error) => {
                     result = Err(error);
                     return ControlFlow::Break(());
@@ -58,8 +58,8 @@ impl<A: Aggregate> Replay<A> {
     }
 }
 
-/// The typed event, if it is the one that comes after version `previous` of its stream.
-pub(crate) fn decode<E: EventSet>(event: &StoredEvent<'_>, previous: u64) -> Result<E, ReadError> {
+/// The stored event as typed ones, if it is the one that comes after version `previous` of its stream.
+pub(crate) fn decode<E: EventSet>(event: &StoredEvent<'_>, previous: u64) -> Result<Decoded<E>, ReadError> {
     let envelope = &event.envelope;
     if envelope.version != previous + 1 {
         return Err(ReadError::Gap {
@@ -72,19 +72,24 @@ pub(crate) fn decode<E: EventSet>(event: &StoredEvent<'_>, previous: u64) -> Res
     E::decode(event.name, event.schema, event.payload).map_err(|source| ReadError::undecodable(event, source))
 }
 
-/// The same, with all that is known of it.
+/// The same, each with all that is known of it.
 pub(crate) fn recorded<E: EventSet>(
     event: &StoredEvent<'_>,
     previous: u64,
-) -> Result<Recorded<E>, ReadError> {
+    mut take: impl FnMut(Recorded<E>),
+) -> Result<(), ReadError> {
     let envelope = &event.envelope;
-    Ok(Recorded {
-        event: decode(event, previous)?,
-        id: envelope.id,
-        stream: envelope.stream(),
-        version: envelope.version,
-        position: envelope.position,
-        recorded_at: envelope.recorded_at,
-        metadata: envelope.metadata(),
-    })
+    decode(event, previous)?.each(|index, event| {
+        take(Recorded {
+            event,
+            id: envelope.id,
+            stream: envelope.stream(),
+            version: envelope.version,
+            index,
+            position: envelope.position,
+            recorded_at: envelope.recorded_at,
+            metadata: envelope.metadata(),
+        });
+    });
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod metadata;
 mod past;
 mod projections;
 mod properties;
+mod retired;
 mod shapes;
 mod units_of_work;
 mod versions;

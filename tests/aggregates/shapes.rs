@@ -194,7 +194,9 @@ fn an_event_is_known_by_name_version_and_aliases() {
         LampFact::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(),
         ["lit", "dimmed", "put-out", "bulb.burnt-out"]
     );
-    let fact = LampFact::decode("dead", 1, r#"{"type": "bulb"}"#).unwrap();
+    let factum::Decoded::One(fact) = LampFact::decode("dead", 1, r#"{"type": "bulb"}"#).unwrap() else {
+        panic!("one event")
+    };
     assert!(matches!(fact, LampFact::BurntOut(BurntOut { r#type }) if r#type == "bulb"));
 }
 

@@ -23,12 +23,14 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
     }
     let demand = match (marker, &handler.receiver) {
         (Marker::Execute | Marker::Project, Receiver::Shared(_))
-        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_)) => None,
+        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_))
+        | (Marker::Upcast, Receiver::None(_)) => None,
         (Marker::Execute, _) => {
             Some("takes `&self`: it decides; what changes the state is an `#[apply]` method")
         }
         (Marker::Apply, _) => Some("takes `&mut self`: it changes the state as the event says"),
         (Marker::Project, _) => Some("takes `&mut self` or `&self`"),
+        (Marker::Upcast, _) => Some("takes no `self`: what an event has become does not depend on the state"),
     };
     if let Some(demand) = demand {
         wrong(handler.receiver.tokens(), format!("{method} {demand}"));
@@ -40,10 +42,13 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
         wrong(extra, format!("write it as `{}`", marker.example(name)));
     }
     match arguments.first() {
-        Some(command @ Type::Reference(_)) if *marker == Marker::Execute => {
-            wrong(command, format!("{method} takes its command by value: leave out the `&`"));
+        Some(first @ Type::Reference(_)) if matches!(marker, Marker::Execute | Marker::Upcast) => {
+            let what = if *marker == Marker::Execute { "command" } else { "event" };
+            wrong(first, format!("{method} takes its {what} by value: leave out the `&`"));
         }
-        Some(event) if *marker != Marker::Execute && !matches!(event, Type::Reference(_)) => {
+        Some(event)
+            if matches!(marker, Marker::Apply | Marker::Project) && !matches!(event, Type::Reference(_)) =>
+        {
             wrong(event, format!("{method} borrows its event: write `&{}`", event.to_token_stream()));
         }
         _ => {}

@@ -6,7 +6,7 @@ use syn::Path;
 use syn::spanned::Spanned as _;
 
 use super::enums;
-use crate::model::{Aggregate, Listed};
+use crate::model::{Aggregate, Listed, Retired};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let Aggregate { ident, vis, commands, events, command_enum, event_enum, .. } = model;
@@ -134,14 +134,38 @@ fn command_impls(model: &Aggregate) -> TokenStream {
 
 /// The event enum is the codec; the aggregate emits it, and each of its variants.
 fn event_impls(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, events, event_enum, .. } = model;
+    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
     let variants: Vec<_> = events.iter().map(|event| &event.variant).collect();
+    let retired_kinds = (!retired.is_empty()).then(|| {
+        let kinds = retired.iter().map(|retired| match retired {
+            Retired::Type(path) => quote!(#krate::EventKind::of::<#path>()),
+            Retired::Name(name) => quote!(#krate::EventKind::named(#name)),
+        });
+        quote!(const RETIRED: &'static [#krate::EventKind] = &[#(#kinds),*];)
+    });
+    let retired_arms = retired.iter().map(|retired| match retired {
+        // Whether there is an `#[upcast]` function for it, rustc knows: the first of the two traits whose method fits.
+        Retired::Type(path) => quote! {
+            <#path as #krate::Event>::NAME => {
+                use #krate::private::{ReadAsNothing as _, ReadAsOthers as _};
+                (&#krate::private::Retired::<#ident, #path>::ask()).read(version, payload)
+            }
+        },
+        Retired::Name(name) => quote! {
+            #name => ::core::result::Result::Ok(#krate::Decoded::Several(::std::vec::Vec::new())),
+        },
+    });
+    let retires = retired.iter().filter_map(|retired| match retired {
+        Retired::Type(path) => Some(path),
+        Retired::Name(_) => None,
+    });
     quote! {
         #[automatically_derived]
         impl #krate::EventSet for #event_enum {
             const KINDS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+            #retired_kinds
 
             fn name(&self) -> &'static str {
                 match self {
@@ -164,21 +188,24 @@ fn event_impls(model: &Aggregate) -> TokenStream {
                 }
             }
 
+            fn inner(&self) -> &dyn ::core::any::Any {
+                match self {
+                    #(Self::#variants(event) => event,)*
+                }
+            }
+
             #[allow(unreachable_patterns)]
             fn decode(
                 name: &str,
                 version: u32,
                 payload: &str,
-            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+            ) -> ::core::result::Result<#krate::Decoded<Self>, #krate::DecodeError> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
-                        #krate::Event::decode(version, payload).map(Self::#variants)
+                        #krate::private::one(#krate::Event::decode(version, payload), Self::#variants)
                     })*
-                    _ => Self::decode(
-                        #krate::private::current_name(Self::KINDS, name)?,
-                        version,
-                        payload,
-                    ),
+                    #(#retired_arms)*
+                    _ => #krate::private::decode_other(name, version, payload),
                 }
             }
         }
@@ -199,6 +226,11 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 
         #(
             #[automatically_derived]
+            impl #krate::Retires<#retires> for #ident {}
+        )*
+
+        #(
+            #[automatically_derived]
             impl #krate::Emits<#paths> for #ident {
                 fn event(event: #paths) -> #event_enum {
                     #event_enum::#variants(event)
@@ -210,25 +242,38 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 
 /// No two events are stored under one name. The names are constants of the events, so rustc compares them.
 fn distinct_names(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, events, event_enum, .. } = model;
+    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
-    events
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(index, Listed { path, .. })| {
-            let shown = quote!(#path).to_string().replace(' ', "");
-            let index = Literal::usize_unsuffixed(index);
-            let message = format!(
-                "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
-                 event listed before it; give one of them another with `#[event(name = \"..\")]`"
+    let set = quote!(<#event_enum as #krate::EventSet>);
+    let listed = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
+        let shown = quote!(#path).to_string().replace(' ', "");
+        let index = Literal::usize_unsuffixed(index);
+        let message = format!(
+            "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
+             event listed before it; give one of them another with `#[event(name = \"..\")]`"
+        );
+        quote_spanned! {path.span()=>
+            const _: () = ::core::assert!(#krate::private::is_new(#set::KINDS, #index), #message);
+        }
+    });
+    let count = Literal::usize_unsuffixed(events.len());
+    let retired = retired.iter().enumerate().map(|(index, retired)| {
+        let (span, shown) = match retired {
+            Retired::Type(path) => (path.span(), quote!(#path).to_string().replace(' ', "")),
+            Retired::Name(name) => (name.span(), name.value()),
+        };
+        let index = Literal::usize_unsuffixed(index);
+        let message = format!(
+            "`{ident}` has retired `{shown}`, whose name, or an alias of it, is that of another event: stored events \
+             could not be told apart"
+        );
+        quote_spanned! {span=>
+            const _: () = ::core::assert!(
+                #krate::private::is_unused(#set::KINDS, #count, &#set::RETIRED[#index])
+                    && #krate::private::is_new(#set::RETIRED, #index),
+                #message
             );
-            quote_spanned! {path.span()=>
-                const _: () = ::core::assert!(
-                    #krate::private::is_new(<#event_enum as #krate::EventSet>::KINDS, #index),
-                    #message
-                );
-            }
-        })
-        .collect()
+        }
+    });
+    listed.chain(retired).collect()
 }

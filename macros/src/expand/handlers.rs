@@ -12,6 +12,7 @@ pub(crate) fn handlers(model: &Handlers) -> TokenStream {
         Marker::Execute => execute(krate, self_ty, method),
         Marker::Apply => apply(krate, self_ty, method),
         Marker::Project => project(krate, self_ty, method),
+        Marker::Upcast => upcast(krate, self_ty, method),
     });
     quote! {
         #item
@@ -146,6 +147,36 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
                 #envelope: &#krate::Envelope<'_>,
                 #writer: &#krate::Writer<'_, Self>,
             ) -> ::core::result::Result<(), #krate::BoxError> {
+                #body
+            }
+        }
+    }
+}
+
+fn upcast(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
+    let Handler { cfgs, name, output, wrong, .. } = method;
+    let event = method.handles();
+    let call = quote!(Self::#name(event));
+    let body = match output.as_ref() {
+        _ if *wrong => quote!(::core::unreachable!()),
+        Some(output) if result_parts(output).is_some() => {
+            quote!(#krate::private::upcast_fallible::<Self, _, _>(#call))
+        }
+        Some(output) if !is_opaque(output) => {
+            quote!(::core::result::Result::Ok(#krate::private::upcast::<Self, #output>(#call)))
+        }
+        _ => quote!(::core::result::Result::Ok(#krate::private::upcast::<Self, _>(#call))),
+    };
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Upcast<#event> for #self_ty {
+            fn upcast(
+                event: #event,
+            ) -> ::core::result::Result<
+                ::std::vec::Vec<<Self as #krate::Aggregate>::Event>,
+                #krate::BoxError,
+            > {
                 #body
             }
         }

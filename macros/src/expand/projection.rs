@@ -12,7 +12,25 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
     let version = Literal::u32_unsuffixed(*version);
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
     let selves = paths.iter().map(|path| self_at(path));
-    let from = from.iter().map(|aggregate| &aggregate.path);
+    let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
+    let sources = (!from.is_empty()).then(|| {
+        quote! {
+            const FROM: &'static [#krate::Source] = &[#(#krate::Source::of::<#from>()),*];
+        }
+    });
+    let unknown = quote!(::core::result::Result::Err(#krate::private::unknown_name(name)));
+    let other = if from.is_empty() {
+        unknown
+    } else {
+        quote! {
+            match event.envelope.category {
+                #(<#from as #krate::Aggregate>::NAME => {
+                    #krate::private::project_retired::<Self, #from>(self, event, writer)
+                })*
+                _ => #unknown,
+            }
+        }
+    };
     let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
     let init = init.as_ref().map(|init| {
         quote! {
@@ -26,8 +44,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
-            const FROM: &'static [&'static str] =
-                &[#(<#from as #krate::Aggregate>::NAME),*];
+            #sources
             #init
 
             type Target = #into;
@@ -43,12 +60,23 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
                     #(<#paths as #krate::Event>::NAME => {
                         #krate::private::project::<#selves, #paths>(self, event, writer)
                     })*
-                    _ => self.project_stored(
-                        #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name)?,
-                        event,
-                        writer,
-                    ),
+                    _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
+                        ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
+                        ::core::option::Option::None => #other,
+                    },
                 }
+            }
+
+            fn project_typed(
+                &mut self,
+                event: &dyn ::core::any::Any,
+                envelope: &#krate::Envelope<'_>,
+                writer: &#krate::Writer<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::BoxError> {
+                #(if let ::core::option::Option::Some(event) = event.downcast_ref::<#paths>() {
+                    return <Self as #krate::Project<#paths>>::project(self, event, envelope, writer);
+                })*
+                ::core::result::Result::Ok(())
             }
         }
 

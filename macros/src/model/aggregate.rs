@@ -10,7 +10,8 @@ use crate::errors::Errors;
 use crate::options::{ModPath, Options};
 use crate::text::kebab;
 
-const KEYS: &[&str] = &["name", "id", "error", "services", "commands", "events", "command", "event", "crate"];
+const KEYS: &[&str] =
+    &["name", "id", "error", "services", "commands", "events", "retired", "command", "event", "crate"];
 
 pub(crate) struct Aggregate {
     pub(crate) krate: Path,
@@ -22,6 +23,7 @@ pub(crate) struct Aggregate {
     pub(crate) services: Option<Type>,
     pub(crate) commands: Vec<Listed>,
     pub(crate) events: Vec<Listed>,
+    pub(crate) retired: Vec<Retired>,
     pub(crate) command_enum: GeneratedEnum,
     pub(crate) event_enum: GeneratedEnum,
 }
@@ -30,6 +32,14 @@ pub(crate) struct Aggregate {
 pub(crate) struct Listed {
     pub(crate) path: Path,
     pub(crate) variant: Ident,
+}
+
+/// What happens no more, in `retired(..)`.
+pub(crate) enum Retired {
+    /// An event type, which may be read as others.
+    Type(Path),
+    /// The name of one, which is read as nothing.
+    Name(LitStr),
 }
 
 /// What a user says of a generated enum.
@@ -67,6 +77,10 @@ impl Aggregate {
             services: options.ty("services", errors),
             commands: commands.map(|(_, list)| list).unwrap_or_default(),
             events: events.map(|(_, list)| list).unwrap_or_default(),
+            retired: options
+                .list("retired", "OldEvent, \"old-name\"", errors)
+                .map(|(_, list)| list)
+                .unwrap_or_default(),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
         };
@@ -87,6 +101,16 @@ impl Parse for Listed {
             }
         };
         Ok(Self { path, variant })
+    }
+}
+
+impl Parse for Retired {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            input.parse().map(Self::Name)
+        } else {
+            Path::parse_mod_style(input).map(Self::Type)
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) enum Marker {
     Execute,
     Apply,
     Project,
+    Upcast,
 }
 
 /// How a method takes `self`, and the tokens that say so.
@@ -50,14 +51,18 @@ pub(crate) enum Receiver {
     Shared(TokenStream),
     /// `&mut self`
     Exclusive(TokenStream),
-    /// Any other way; or not at all, and then the tokens are the method's name.
+    /// Any other way.
     Other(TokenStream),
+    /// Not at all; the tokens are the method's name.
+    None(TokenStream),
 }
 
 impl Receiver {
     pub(crate) fn tokens(&self) -> &TokenStream {
         match self {
-            Self::Shared(tokens) | Self::Exclusive(tokens) | Self::Other(tokens) => tokens,
+            Self::Shared(tokens) | Self::Exclusive(tokens) | Self::Other(tokens) | Self::None(tokens) => {
+                tokens
+            }
         }
     }
 }
@@ -75,7 +80,9 @@ impl Handler {
 impl Marker {
     fn of(attribute: &Attribute) -> Option<Self> {
         let name = attribute.path().segments.last()?.ident.to_string();
-        [Self::Execute, Self::Apply, Self::Project].into_iter().find(|marker| marker.name() == name)
+        [Self::Execute, Self::Apply, Self::Project, Self::Upcast]
+            .into_iter()
+            .find(|marker| marker.name() == name)
     }
 
     /// As it stands in a sentence.
@@ -84,6 +91,7 @@ impl Marker {
             Self::Execute => "an `#[execute]` method",
             Self::Apply => "an `#[apply]` method",
             Self::Project => "a `#[project]` method",
+            Self::Upcast => "an `#[upcast]` function",
         }
     }
 
@@ -92,6 +100,7 @@ impl Marker {
             Self::Execute => "execute",
             Self::Apply => "apply",
             Self::Project => "project",
+            Self::Upcast => "upcast",
         }
     }
 
@@ -99,7 +108,7 @@ impl Marker {
     pub(crate) fn arguments(self) -> (usize, usize) {
         match self {
             Self::Execute => (1, 2),
-            Self::Apply => (1, 1),
+            Self::Apply | Self::Upcast => (1, 1),
             Self::Project => (1, 3),
         }
     }
@@ -112,6 +121,7 @@ impl Marker {
                 )
             }
             Self::Apply => format!("fn {name}(&mut self, event: &E)"),
+            Self::Upcast => format!("fn {name}(event: E) -> (One, Other)"),
             Self::Project => {
                 format!(
                     "fn {name}(&mut self, event: &E, envelope: &Envelope<'_>, transaction: &Transaction<'_>)"
@@ -142,7 +152,8 @@ impl Handlers {
         for method in block.methods {
             let Some((marker, second)) = method.markers() else { continue };
             if let Some(second) = second {
-                errors.at(second, "a method has one of `#[execute]`, `#[apply]` and `#[project]`");
+                errors
+                    .at(second, "a method has one of `#[execute]`, `#[apply]`, `#[project]` and `#[upcast]`");
                 continue;
             }
             let Some(mut method) = errors.ok(method.signature(marker)) else { continue };
@@ -258,7 +269,7 @@ impl Method {
     }
 
     fn signature(self, marker: Marker) -> syn::Result<Handler> {
-        let nowhere = Receiver::Other(self.name.to_token_stream());
+        let nowhere = Receiver::None(self.name.to_token_stream());
         let (receiver, arguments) =
             (|input: ParseStream<'_>| arguments(input, nowhere)).parse2(self.arguments)?;
         let output = match self.output {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{CaughtUp, Projection, ProjectionError, Target, names};
+use super::{CaughtUp, Projection, ProjectionError, Target, categories, names};
 use crate::error::BoxError;
 use crate::store::Filter;
 use crate::store::sqlite::{SqliteStore, position, read_all, store_error};
@@ -145,7 +145,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         let Self { store, projection } = self;
         in_transaction::<P, _>(store, |transaction| {
             let after = checkpoint::<P>(transaction)?.map_or(0, |(_, position)| position);
-            let filter = Filter { names: &names::<P>(), categories: P::FROM };
+            let filter = Filter { names: &names::<P>(), categories: &categories::<P>() };
             let mut seen = CaughtUp { events: 0, position: after };
             let mut result = Ok(());
             let read = read_all(transaction, filter, after, BATCH, &mut |event| match projection

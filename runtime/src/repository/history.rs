@@ -36,13 +36,15 @@ impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
 
     fn read_page(&mut self) {
         let mut failed = None;
-        let read = self.store.read_stream(&self.stream, self.version, PAGE, &mut |event| match recorded(
+        let mut read = 0;
+        let result = self.store.read_stream(&self.stream, self.version, PAGE, &mut |event| match recorded(
             event,
             self.version,
+            |event| self.page.push_back(event),
         ) {
-            Ok(event) => {
-                self.version = event.version;
-                self.page.push_back(event);
+            Ok(()) => {
+                self.version = event.envelope.version;
+                read += 1;
                 ControlFlow::Continue(())
             }
             Err(error) => {
@@ -50,10 +52,10 @@ impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
                 ControlFlow::Break(())
             }
         });
-        if let Err(source) = read {
+        if let Err(source) = result {
             failed = Some(ReadError::Store { stream: self.stream.clone(), source });
         }
-        self.ended = failed.is_some() || self.page.len() < PAGE;
+        self.ended = failed.is_some() || read < PAGE;
         self.failed = failed;
     }
 }
@@ -62,7 +64,8 @@ impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
     type Item = Result<Recorded<A::Event>, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.ended {
+        // A page of retired events that are read as nothing is empty, and not the last.
+        while self.page.is_empty() && !self.ended {
             self.read_page();
         }
         match self.page.pop_front() {

@@ -1,0 +1,32 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Begun;
+
+#[derive(Debug, Command)]
+struct Open(String);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "begun-again", aliases("opened"))]
+struct BegunAgain;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened), retired(Begun, "begun", BegunAgain))]
+struct Account;
+
+#[handlers]
+impl Account {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+}
+
+fn main() {}
