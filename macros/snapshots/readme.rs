@@ -286,17 +286,23 @@ const _: () = {
         }
     }
     #[automatically_derived]
+    impl ::factum::Lists<OpenAccount> for BankAccount {}
+    #[automatically_derived]
     impl ::factum::Accepts<OpenAccount> for BankAccount {
         fn command(command: OpenAccount) -> BankAccountCommand {
             BankAccountCommand::OpenAccount(command)
         }
     }
     #[automatically_derived]
+    impl ::factum::Lists<DepositMoney> for BankAccount {}
+    #[automatically_derived]
     impl ::factum::Accepts<DepositMoney> for BankAccount {
         fn command(command: DepositMoney) -> BankAccountCommand {
             BankAccountCommand::DepositMoney(command)
         }
     }
+    #[automatically_derived]
+    impl ::factum::Lists<WithdrawMoney> for BankAccount {}
     #[automatically_derived]
     impl ::factum::Accepts<WithdrawMoney> for BankAccount {
         fn command(command: WithdrawMoney) -> BankAccountCommand {
@@ -443,17 +449,23 @@ const _: () = {
         }
     }
     #[automatically_derived]
+    impl ::factum::Lists<AccountOpened> for BankAccount {}
+    #[automatically_derived]
     impl ::factum::Emits<AccountOpened> for BankAccount {
         fn event(event: AccountOpened) -> BankAccountEvent {
             BankAccountEvent::AccountOpened(event)
         }
     }
     #[automatically_derived]
+    impl ::factum::Lists<MoneyDeposited> for BankAccount {}
+    #[automatically_derived]
     impl ::factum::Emits<MoneyDeposited> for BankAccount {
         fn event(event: MoneyDeposited) -> BankAccountEvent {
             BankAccountEvent::MoneyDeposited(event)
         }
     }
+    #[automatically_derived]
+    impl ::factum::Lists<MoneyWithdrawn> for BankAccount {}
     #[automatically_derived]
     impl ::factum::Emits<MoneyWithdrawn> for BankAccount {
         fn event(event: MoneyWithdrawn) -> BankAccountEvent {

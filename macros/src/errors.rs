@@ -64,7 +64,10 @@ pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
     collect_beside(item, |_, errors| {
         errors.at_span(
             Span::call_site().span(),
-            format!("`#[{marker}]` works in an `impl` block with `#[handlers]` on it only"),
+            format!(
+                "`#[{marker}]` works in an `impl` block with `#[handlers]` on it only, and stands there as it is, not \
+                 in a `cfg_attr`"
+            ),
         );
         None
     })

@@ -6,6 +6,7 @@ mod event;
 mod handlers;
 mod history;
 mod id;
+mod past;
 mod projection;
 pub(crate) mod serde;
 
@@ -15,4 +16,5 @@ pub(crate) use self::event::Event;
 pub(crate) use self::handlers::{Handler, Handlers, Marker, Receiver};
 pub(crate) use self::history::{Change, ChangeKind, Conversion, Field, History, Removed};
 pub(crate) use self::id::AggregateId;
+pub(crate) use self::past::{Past, old_type};
 pub(crate) use self::projection::Projection;

@@ -1,6 +1,6 @@
 //! What an aggregate is, and the traits behind `#[execute]` and `#[apply]`.
 
-use crate::command::{Accepts, Command};
+use crate::command::Command;
 use crate::error::BoxError;
 use crate::event::EventSet;
 use crate::id::AggregateId;
@@ -133,7 +133,7 @@ pub trait Aggregate: Sized + 'static {
     note = "write one in a `#[handlers]` block: `#[execute] fn name(&self, command: {C}) -> Result<Event, Error>`",
     note = "or take `{C}` out of `commands(..)`"
 )]
-pub trait Execute<C>: Accepts<C> {
+pub trait Execute<C>: Lists<C> {
     /// Decides on the command.
     fn execute(&self, command: C, services: &Self::Services) -> Result<Vec<Self::Event>, Self::Error>;
 }
@@ -145,14 +145,25 @@ pub trait Execute<C>: Accepts<C> {
     note = "write one in a `#[handlers]` block: `#[apply] fn name(&mut self, event: &{E})`",
     note = "or take `{E}` out of `events(..)`"
 )]
-pub trait Apply<E>: Emits<E> {
+pub trait Apply<E>: Lists<E> {
     /// Brings the state to where it is after `event`.
     fn apply(&mut self, event: &E);
 }
 
-/// The aggregate's list of events has `E` in it.
+/// One of the aggregate's lists has `T` in it: `commands(..)` or `events(..)`.
 ///
-/// Implemented by `derive(Aggregate)` for each event listed; what makes emitting an unlisted event a compile error.
+/// Implemented by `derive(Aggregate)` for each type listed, and for nothing else: what makes a handler that would never
+/// be called a compile error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lists `{T}` neither as a command nor as an event",
+    label = "would never be called: `{Self}` does not list `{T}`",
+    note = "add it on `{Self}`: `#[aggregate(commands({T}, ..))]` or `#[aggregate(events({T}, ..))]`"
+)]
+pub trait Lists<T>: Aggregate {}
+
+/// Events of type `E` are events of the aggregate: `E` is in its `events(..)`, or is the generated event enum.
+///
+/// Implemented by `derive(Aggregate)`; what makes emitting an unlisted event a compile error.
 #[diagnostic::on_unimplemented(
     message = "`{E}` is not an event of `{Self}`",
     label = "`{Self}` does not list `{E}`",

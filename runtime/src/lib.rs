@@ -283,7 +283,7 @@ pub use factum_macros::{
     Aggregate, AggregateId, Command, Event, Projection, apply, execute, handlers, project, upcast,
 };
 
-pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
+pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Lists, Retires, Upcast};
 pub use self::command::{Accepts, Command};
 pub use self::error::{AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, StoreError};
 pub use self::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};

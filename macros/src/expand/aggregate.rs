@@ -1,7 +1,7 @@
 //! An aggregate: its two enums, their codec, the dispatch.
 
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote_spanned;
 use syn::Path;
 use syn::spanned::Spanned as _;
 
@@ -101,6 +101,9 @@ fn command_impls(model: &Aggregate) -> TokenStream {
     });
     let accepts = commands.iter().map(|Listed { path, variant }| {
         quote! {
+            #[automatically_derived]
+            impl #krate::Lists<#path> for #ident {}
+
             #[automatically_derived]
             impl #krate::Accepts<#path> for #ident {
                 fn command(command: #path) -> #command_enum {
@@ -230,6 +233,9 @@ fn event_impls(model: &Aggregate) -> TokenStream {
         )*
 
         #(
+            #[automatically_derived]
+            impl #krate::Lists<#paths> for #ident {}
+
             #[automatically_derived]
             impl #krate::Emits<#paths> for #ident {
                 fn event(event: #paths) -> #event_enum {

@@ -1,7 +1,6 @@
 //! `impl Command` for a struct.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 
 use crate::model::{Command, Which};
 

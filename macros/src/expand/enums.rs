@@ -1,7 +1,6 @@
 //! What the two generated enums have in common: the enum itself, and the conversions from and to its structs.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::{Ident, Visibility};
 
 use crate::model::{GeneratedEnum, Listed};

@@ -1,7 +1,7 @@
 //! `impl Event`.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
 use super::upcast;
@@ -23,6 +23,11 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     let older = (history.first_version()..*version).rev().map(|version| upcast::arm(event, version));
     let previous_fits = previous_fits(event);
+    // Nobody reads these fields any more; that their types are types is checked all the same.
+    let removed = history.removed.iter().map(|removed| {
+        let ty = &removed.ty;
+        quote!(const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;)
+    });
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
@@ -51,6 +56,7 @@ pub(crate) fn event(event: &Event) -> TokenStream {
         }
 
         #previous_fits
+        #(#removed)*
     }
 }
 

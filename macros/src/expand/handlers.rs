@@ -1,8 +1,8 @@
 //! The `impl` block as it is, and one trait impl for each marked method.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{GenericArgument, Path, PathArguments, Type};
+use proc_macro2::{Span, TokenStream};
+use syn::spanned::Spanned as _;
+use syn::{GenericArgument, Ident, Path, PathArguments, Type};
 
 use crate::model::{Handler, Handlers, Marker};
 
@@ -20,12 +20,20 @@ pub(crate) fn handlers(model: &Handlers) -> TokenStream {
     }
 }
 
+/// One of our own names, placed where the argument is that it is passed as: if the type is wrong, the caret is there.
+fn at(argument: &Type, name: &str) -> Ident {
+    Ident::new(name, argument.span().resolved_at(Span::mixed_site()))
+}
+
 fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
     let Handler { cfgs, name, arguments, output, wrong, .. } = method;
     let command = method.handles();
-    let (services, pass_services) = match arguments.len() {
-        1 => (quote!(_), None),
-        _ => (quote!(services), Some(quote!(, services))),
+    let (services, pass_services) = match arguments.get(1) {
+        None => (quote!(_), None),
+        Some(argument) => {
+            let passed = at(argument, "services");
+            (quote!(services), Some(quote!(, #passed)))
+        }
     };
     let call = quote!(Self::#name(self, command #pass_services));
     let body = if *wrong { quote!(::core::unreachable!()) } else { decided(krate, output.as_ref(), &call) };
@@ -86,7 +94,8 @@ fn is_plain(output: &Type) -> bool {
 fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type>)> {
     let Type::Path(path) = output else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some((None, None)) };
+    // An event may be called `Result`; an alias of that name has arguments, or none and is looked into by rustc.
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let mut types = arguments.args.iter().map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty).filter(|ty| !is_opaque(ty)),
         _ => None,
@@ -122,10 +131,12 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
     for argument in arguments.iter().skip(1) {
         if is_envelope(argument) {
             envelope = quote!(envelope);
-            pass.extend(quote!(, envelope));
+            let passed = at(argument, "envelope");
+            pass.extend(quote!(, #passed));
         } else {
             writer = quote!(writer);
-            pass.extend(quote!(, writer));
+            let passed = at(argument, "writer");
+            pass.extend(quote!(, #passed));
         }
     }
     let call = quote!(Self::#name(self, event #pass));

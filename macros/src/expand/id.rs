@@ -1,7 +1,6 @@
 //! `impl AggregateId` for a newtype.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::Member;
 
 use crate::model::AggregateId;

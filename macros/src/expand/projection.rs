@@ -1,7 +1,7 @@
 //! `impl Projection`: which events are read, and the dispatch.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
 use super::aggregate::self_at;

@@ -1,19 +1,18 @@
 //! Reading an old version in one step: the struct as it was then, and the way from each of its fields to the present one.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Ident, Member, Type};
+use quote::format_ident;
+use syn::{Ident, Member};
 
-use crate::model::serde::{SerdeOption, serde_options};
-use crate::model::{Change, ChangeKind, Conversion, Event, Field};
+use crate::model::{ChangeKind, Conversion, Event, Field, Past, old_type};
 
 /// `2 => { struct V2 { .. } .. }`: how payloads of `version` become the present struct.
 pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
     let Event { krate, history, .. } = event;
     let number = Literal::u32_unsuffixed(version);
-    let then: Vec<_> = history.fields.iter().map(|field| Then::new(field, version)).collect();
+    let then: Vec<_> = history.fields.iter().map(|field| Past::new(field, version)).collect();
     let values = history.fields.iter().zip(&then).map(|(field, then)| {
-        let (cfgs, member) = (cfgs(field), &field.member);
+        let (cfgs, member) = (field.cfgs(), &field.member);
         let value = value(event, field, then);
         quote!(#(#cfgs)* #member: #value)
     });
@@ -37,69 +36,8 @@ pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
     }
 }
 
-/// A field of the present struct at an old version.
-struct Then<'a> {
-    /// What it was, if it was there.
-    present: Option<Present<'a>>,
-    /// What has happened to it since, oldest first.
-    since: Vec<&'a Change>,
-}
-
-struct Present<'a> {
-    member: Member,
-    ty: &'a Type,
-    attributes: Vec<TokenStream>,
-}
-
-impl<'a> Then<'a> {
-    fn new(field: &'a Field, version: u32) -> Self {
-        let since: Vec<&Change> =
-            field.changes.iter().filter(|change| change.since.version > version).collect();
-        let absent = since.first().is_some_and(|change| matches!(change.kind, ChangeKind::Added { .. }));
-        let present = (!absent).then(|| Present::new(field, &since));
-        Self { present, since }
-    }
-}
-
-impl<'a> Present<'a> {
-    fn new(field: &'a Field, since: &[&'a Change]) -> Self {
-        // The oldest of the changes still to come tells what it was at the time.
-        let old_name = since.iter().find_map(|change| match &change.kind {
-            ChangeKind::Renamed { from } => Some(from),
-            _ => None,
-        });
-        let old_type = old_type(since);
-        let mut options = serde_options(&field.attributes);
-        let mut member = field.member.clone();
-        if let Some(from) = old_name {
-            let was_renamed = options.iter().any(|option| option.name == "rename");
-            options.retain(|option| option.name != "rename");
-            match syn::parse_str::<Ident>(&from.value()) {
-                // `rename_all` does to the old name what it does to the new one.
-                Ok(ident) if !was_renamed => member = Member::Named(ident),
-                _ => options
-                    .push(SerdeOption { name: format_ident!("rename"), tokens: quote!(rename = #from) }),
-            }
-        }
-        if old_type.is_some() {
-            // These speak of the present type.
-            let of_type =
-                ["with", "deserialize_with", "serialize_with", "default", "flatten", "bound", "borrow"];
-            options.retain(|option| of_type.iter().all(|of_type| option.name != of_type));
-        }
-        let options = options.iter().map(|option| &option.tokens);
-        let serde = quote!(#[serde(#(#options),*)]);
-        let cfgs = cfgs(field).map(ToTokens::to_token_stream);
-        Self { member, ty: old_type.unwrap_or(&field.ty), attributes: cfgs.chain([serde]).collect() }
-    }
-}
-
-fn cfgs(field: &Field) -> impl Iterator<Item = &Attribute> {
-    field.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
-}
-
 /// The struct as it was, with what serde was told of it.
-fn old_struct(event: &Event, version: u32, then: &[Then<'_>]) -> (Ident, TokenStream) {
+fn old_struct(event: &Event, version: u32, then: &[Past<'_>]) -> (Ident, TokenStream) {
     let krate = &event.krate;
     let ident = format_ident!("V{version}");
     let serde_crate = quote!(#krate::private::serde).to_string().replace(' ', "");
@@ -107,7 +45,7 @@ fn old_struct(event: &Event, version: u32, then: &[Then<'_>]) -> (Ident, TokenSt
     let container = container.map(|option| &option.tokens);
     let present: Vec<_> = then.iter().filter_map(|then| then.present.as_ref()).collect();
     let types = present.iter().map(|field| field.ty);
-    let attributes = present.iter().map(|field| &field.attributes);
+    let attributes = present.iter().map(|field| field.attributes());
     let is_tuple = present.iter().any(|field| matches!(field.member, Member::Unnamed(_)));
     let body = if is_tuple {
         quote!((#(#(#attributes)* #types),*);)
@@ -128,24 +66,21 @@ fn old_struct(event: &Event, version: u32, then: &[Then<'_>]) -> (Ident, TokenSt
 fn gone(event: &Event, version: u32) -> Option<TokenStream> {
     let krate = &event.krate;
     event.serde.iter().find(|option| option.name == "deny_unknown_fields")?;
-    let gone = event.history.removed.iter().filter(|removed| {
-        removed.since.version > version && removed.added.as_ref().is_none_or(|added| added.version <= version)
-    });
+    let gone = event.history.removed_at(version).enumerate();
     Some(
-        gone.enumerate()
-            .map(|(index, removed)| {
-                let (member, name) = (format_ident!("_gone{index}"), &removed.name);
-                quote! {
-                    #[serde(rename = #name, default)]
-                    #member: #krate::private::serde::de::IgnoredAny,
-                }
-            })
-            .collect(),
+        gone.map(|(index, removed)| {
+            let (member, name) = (format_ident!("_gone{index}"), &removed.name);
+            quote! {
+                #[serde(rename = #name, default)]
+                #member: #krate::private::serde::de::IgnoredAny,
+            }
+        })
+        .collect(),
     )
 }
 
 /// What the field is now, made of what it was, or of its default.
-fn value(event: &Event, field: &Field, then: &Then<'_>) -> TokenStream {
+fn value(event: &Event, field: &Field, then: &Past<'_>) -> TokenStream {
     let krate = &event.krate;
     let mut value = match &then.present {
         Some(present) => {
@@ -173,12 +108,4 @@ fn value(event: &Event, field: &Field, then: &Then<'_>) -> TokenStream {
         }
     }
     value
-}
-
-/// The type that a field had before all of these changes, if one of them changed it.
-fn old_type<'a>(changes: &[&'a Change]) -> Option<&'a Type> {
-    changes.iter().find_map(|change| match &change.kind {
-        ChangeKind::Changed { from, .. } => Some(&**from),
-        _ => None,
-    })
 }

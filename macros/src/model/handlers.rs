@@ -79,7 +79,12 @@ impl Handler {
 
 impl Marker {
     fn of(attribute: &Attribute) -> Option<Self> {
-        let name = attribute.path().segments.last()?.ident.to_string();
+        let path = attribute.path();
+        // Another crate's `apply` is none of ours.
+        if path.segments.len() > 1 && path.segments.first()?.ident != "factum" {
+            return None;
+        }
+        let name = path.segments.last()?.ident.to_string();
         [Self::Execute, Self::Apply, Self::Project, Self::Upcast]
             .into_iter()
             .find(|marker| marker.name() == name)
@@ -227,13 +232,20 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         let attributes = input.call(Attribute::parse_outer)?;
         input.parse::<Visibility>()?;
         let mut asyncness = None;
+        if input.peek(Token![const]) && !is_function_qualifier(input) || input.peek(Token![type]) {
+            // Its type and value may have `fn` and braces in them; it ends with a semicolon.
+            while !input.is_empty() && input.parse::<Option<Token![;]>>()?.is_none() {
+                input.parse::<TokenTree>()?;
+            }
+            continue;
+        }
         // `const fn`, `async fn`, `unsafe extern "C" fn`, `default fn`: what may stand before `fn`.
         while !input.peek(Token![fn]) && !input.is_empty() {
             if input.peek(Token![async]) {
                 asyncness = Some(input.parse()?);
                 continue;
             }
-            // The end of an item that is no method: `const N: u8 = 3;`, `type T = U;`, `helper! { .. }`.
+            // The end of an item that is no method: `helper! { .. }`, `helper!(..);`.
             let ends = input.peek(Token![;]) || input.peek(syn::token::Brace);
             input.parse::<TokenTree>()?;
             if ends {
@@ -257,6 +269,14 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }
     Ok(methods)
+}
+
+/// Whether `const` begins a function: `const fn`, `const unsafe fn` and the like, not `const NAME: T = ..`.
+fn is_function_qualifier(input: ParseStream<'_>) -> bool {
+    input.peek2(Token![fn])
+        || input.peek2(Token![unsafe])
+        || input.peek2(Token![async])
+        || input.peek2(Token![extern])
 }
 
 impl Method {
@@ -284,7 +304,10 @@ impl Method {
             cfgs: self.attributes.into_iter().filter(|attribute| attribute.path().is_ident("cfg")).collect(),
             name: self.name,
             asyncness: self.asyncness,
-            generics: (!self.generics.params.is_empty()).then(|| self.generics.to_token_stream()),
+            // A lifetime is as good as one that is left out.
+            generics: (self.generics.type_params().next().is_some()
+                || self.generics.const_params().next().is_some())
+            .then(|| self.generics.to_token_stream()),
             wrong: false,
             receiver,
             arguments,
@@ -329,18 +352,31 @@ fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
     }
     let mutable = ahead.parse::<Option<Token![mut]>>()?;
     mutable.to_tokens(&mut form);
-    if !ahead.peek(Token![self]) {
+    // `self::Name` begins the pattern of some other argument.
+    if !ahead.peek(Token![self]) || ahead.peek2(Token![::]) {
         return Ok(None);
     }
     ahead.parse::<Token![self]>()?.to_tokens(&mut form);
-    let typed = ahead.parse::<Option<Token![:]>>()?.is_some();
-    if typed {
-        ahead.parse::<Type>()?.to_tokens(&mut form);
+    let mut by_reference = by_reference.is_some().then(|| mutable.is_some());
+    let mut typed = false;
+    if ahead.parse::<Option<Token![:]>>()?.is_some() {
+        let ty: Type = ahead.parse()?;
+        // `self: &Self` is `&self`.
+        by_reference = match &ty {
+            Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "Self" => {
+                Some(reference.mutability.is_some())
+            }
+            _ => {
+                typed = true;
+                by_reference
+            }
+        };
+        ty.to_tokens(&mut form);
     }
     syn::parse::discouraged::Speculative::advance_to(input, &ahead);
-    Ok(Some(match (by_reference, mutable) {
-        (Some(_), None) if !typed => Receiver::Shared(form),
-        (Some(_), Some(_)) if !typed => Receiver::Exclusive(form),
+    Ok(Some(match by_reference {
+        Some(false) if !typed => Receiver::Shared(form),
+        Some(true) if !typed => Receiver::Exclusive(form),
         _ => Receiver::Other(form),
     }))
 }

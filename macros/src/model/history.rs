@@ -116,6 +116,14 @@ impl History {
         self.previous.as_ref().map_or(1, |previous| previous.since)
     }
 
+    /// Fields that are gone by now and were there at `version`.
+    pub(crate) fn removed_at(&self, version: u32) -> impl Iterator<Item = &Removed> {
+        self.removed.iter().filter(move |removed| {
+            let was_there = removed.added.as_ref().is_none_or(|added| added.version <= version);
+            removed.since.version > version && was_there
+        })
+    }
+
     /// The versions in which something is declared to have changed.
     pub(crate) fn changed_versions(&self) -> impl Iterator<Item = u32> {
         let fields = self.fields.iter().flat_map(|field| &field.changes).map(|change| change.since.version);
@@ -211,6 +219,11 @@ impl Since {
 }
 
 impl Field {
+    /// Whether the field is there at all, in this build.
+    pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
+        self.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+    }
+
     /// How the field is called in messages.
     pub(crate) fn shown(&self) -> String {
         self.member.to_token_stream().to_string()

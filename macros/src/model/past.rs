@@ -1,0 +1,79 @@
+//! A field as it was at an old version of its event.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, Member, Type};
+
+use super::serde::{SerdeOption, serde_options};
+use super::{Change, ChangeKind, Field};
+
+/// A field of the present struct at an old version.
+pub(crate) struct Past<'a> {
+    /// What it was, if it was there.
+    pub(crate) present: Option<Present<'a>>,
+    /// What has happened to it since, oldest first.
+    pub(crate) since: Vec<&'a Change>,
+}
+
+pub(crate) struct Present<'a> {
+    pub(crate) member: Member,
+    pub(crate) ty: &'a Type,
+    /// What serde is told of it.
+    pub(crate) serde: Vec<SerdeOption>,
+    field: &'a Field,
+}
+
+impl<'a> Past<'a> {
+    pub(crate) fn new(field: &'a Field, version: u32) -> Self {
+        let since: Vec<&Change> =
+            field.changes.iter().filter(|change| change.since.version > version).collect();
+        let absent = since.first().is_some_and(|change| matches!(change.kind, ChangeKind::Added { .. }));
+        let present = (!absent).then(|| Present::new(field, &since));
+        Self { present, since }
+    }
+}
+
+impl<'a> Present<'a> {
+    fn new(field: &'a Field, since: &[&'a Change]) -> Self {
+        // The oldest of the changes still to come tells what it was at the time.
+        let old_name = since.iter().find_map(|change| match &change.kind {
+            ChangeKind::Renamed { from } => Some(from),
+            _ => None,
+        });
+        let old_type = old_type(since);
+        let mut options = serde_options(&field.attributes);
+        let mut member = field.member.clone();
+        if let Some(from) = old_name {
+            let was_renamed = options.iter().any(|option| option.name == "rename");
+            options.retain(|option| option.name != "rename");
+            match syn::parse_str::<Ident>(&from.value()) {
+                // `rename_all` does to the old name what it does to the new one.
+                Ok(ident) if !was_renamed => member = Member::Named(ident),
+                _ => options
+                    .push(SerdeOption { name: format_ident!("rename"), tokens: quote!(rename = #from) }),
+            }
+        }
+        if old_type.is_some() {
+            // These speak of the present type.
+            let of_type =
+                ["with", "deserialize_with", "serialize_with", "default", "flatten", "bound", "borrow"];
+            options.retain(|option| of_type.iter().all(|of_type| option.name != of_type));
+        }
+        Self { member, ty: old_type.unwrap_or(&field.ty), serde: options, field }
+    }
+
+    /// Its attributes, in the struct of its version.
+    pub(crate) fn attributes(&self) -> Vec<TokenStream> {
+        let cfgs = self.field.cfgs().map(ToTokens::to_token_stream);
+        let options = self.serde.iter().map(|option| &option.tokens);
+        cfgs.chain([quote!(#[serde(#(#options),*)])]).collect()
+    }
+}
+
+/// The type that a field had before all of these changes, if one of them changed it.
+pub(crate) fn old_type<'a>(changes: &[&'a Change]) -> Option<&'a Type> {
+    changes.iter().find_map(|change| match &change.kind {
+        ChangeKind::Changed { from, .. } => Some(&**from),
+        _ => None,
+    })
+}

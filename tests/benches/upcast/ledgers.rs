@@ -1,0 +1,63 @@
+//! The aggregates that replay the payments: one for each way to read them, the same otherwise.
+
+use factum::prelude::*;
+
+use crate::payment::{PaymentTaken, payment};
+use crate::rivals::{ByHops, ByValues};
+
+/// What the payments sum up to; equal for all ways, or one of them reads something else.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Totals {
+    payments: u32,
+    amount: u64,
+    paid_at: u128,
+    instalments: u64,
+    letters: usize,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, event: &impl AsRef<PaymentTaken>) {
+        let event = event.as_ref();
+        self.payments += 1;
+        self.amount += event.amount;
+        self.paid_at += u128::from(event.paid_at);
+        self.instalments += u64::from(event.instalment);
+        self.letters += event.currency.len() + event.payer.len();
+    }
+}
+
+/// Never sent: an aggregate has a command.
+#[derive(Debug, Command)]
+pub(crate) struct TakePayment(#[command(id)] String);
+
+/// All have one name, so that they read the same stored streams.
+macro_rules! ledger {
+    ($ledger:ident, $event:ident) => {
+        #[derive(Debug, Default, Aggregate)]
+        #[aggregate(name = "ledger", id = String, commands(TakePayment), events($event))]
+        pub(crate) struct $ledger(Totals);
+
+        #[handlers]
+        impl $ledger {
+            #[execute]
+            fn take(&self, _: TakePayment) -> $event {
+                payment(self.0.payments, &mut String::new()).into()
+            }
+
+            #[apply]
+            fn taken(&mut self, event: &$event) {
+                self.0.add(event);
+            }
+        }
+
+        impl From<$ledger> for Totals {
+            fn from(ledger: $ledger) -> Self {
+                ledger.0
+            }
+        }
+    };
+}
+
+ledger!(Ledger, PaymentTaken);
+ledger!(LedgerByValues, ByValues);
+ledger!(LedgerByHops, ByHops);

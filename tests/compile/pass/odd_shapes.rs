@@ -1,0 +1,85 @@
+//! `impl` blocks and names that a parser or a macro could stumble over.
+
+#![deny(warnings)]
+#![allow(dead_code)]
+
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, AggregateId)]
+struct Id(u64);
+
+#[derive(Debug, Command)]
+struct Do(Id);
+
+#[derive(Debug, Command)]
+struct Also {
+    #[command(id)]
+    id: Id,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct Done {
+    #[event(added(since = 2, default = 7))]
+    by: u8,
+    at: u8,
+}
+
+/// An event that is called like something else.
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Result;
+
+struct Holder<const N: usize>;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = Id, services = Box<dyn Fn() -> u8>, commands(Do, Also), events(Done, Result))]
+struct State;
+
+macro_rules! helper {
+    ($($tokens:tt)*) => { $($tokens)* };
+}
+
+#[handlers]
+impl State
+where
+    u8: Copy,
+{
+    const F: fn(u8) -> u8 = |it| it;
+    const SIZE: usize = { size_of::<fn()>() };
+    helper! { fn helped(&self) {} }
+    helper!(fn helped_too(&self) {});
+
+    /// Documented.
+    #[execute]
+    #[must_use]
+    pub(crate) fn r#do(&self, self::Do(_): self::Do) -> Result {
+        Result
+    }
+
+    #[execute]
+    fn also(self: &Self, Also { id: Id(_) }: Also, now: &Box<dyn Fn() -> u8>) -> Option<Done> {
+        Some(Done { by: 0, at: now() })
+    }
+
+    const fn holder() -> Holder<{ 1 + 1 }> {
+        Holder
+    }
+
+    #[apply]
+    fn done<'e>(&mut self, _: &'e Done) {
+        let _ = Self::holder();
+    }
+}
+
+mod elsewhere {
+    use super::{Result, State};
+
+    #[factum::handlers]
+    impl State {
+        #[factum::apply]
+        fn result(&mut self, _: &Result) {}
+    }
+}
+
+fn main() {}
