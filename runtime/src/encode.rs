@@ -1,6 +1,7 @@
 //! From typed events to what a store takes.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
@@ -62,14 +63,16 @@ impl<E: EventSet> Encoded<E> {
         event.encode(&mut self.text)?;
         let payload = start..self.text.len();
         // An `Event` written by hand may have put anything there.
-        if let Err(error) = std::str::from_utf8(self.text.get(start..).unwrap_or_default()) {
-            let source = serde::ser::Error::custom(error);
-            return Err(EncodeError { name: event.name(), source });
-        }
+        let text = std::str::from_utf8(self.text.get(start..).unwrap_or_default()).map_err(|error| {
+            EncodeError::Json { name: event.name(), source: serde::ser::Error::custom(error) }
+        })?;
+        // An event that can't be read would make its aggregate impossible to load, for ever.
+        E::decode(event.name(), event.version(), text)
+            .map_err(|source| EncodeError::Unreadable { name: event.name(), source: Box::new(source) })?;
         self.heads.push(Head {
             name: event.name(),
             schema: event.version(),
-            id: Uuid::now_v7(),
+            id: new_id(),
             recorded_at,
             metadata: metadata.clone(),
             payload,
@@ -119,6 +122,14 @@ impl<E: EventSet> Encoded<E> {
                 metadata: head.metadata,
             })
             .collect()
+    }
+}
+
+/// A UUID of version 7. A clock that is set to before 1970 counts as 1970: the id is unique all the same.
+fn new_id() -> Uuid {
+    match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(_) => Uuid::now_v7(),
+        Err(_) => Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0)),
     }
 }
 

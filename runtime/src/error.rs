@@ -23,6 +23,9 @@ pub enum StoreError {
     /// Somebody else held the store for longer than the time set for waiting.
     #[error("the store was held by another writer for too long")]
     Busy,
+    /// The store was used from within a handler or query that holds it.
+    #[error("the store is in use by the handler or query that uses it once more")]
+    Reentrant,
     /// The store's file is damaged.
     #[error("the store is damaged: {message}")]
     #[non_exhaustive]
@@ -73,13 +76,6 @@ pub enum AppendError {
     /// A stream is not at the version expected.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// A stream was named with no events to append.
-    #[error("nothing to append to {stream}")]
-    #[non_exhaustive]
-    NoEvents {
-        /// The stream.
-        stream: StreamId,
-    },
     /// A stream was named twice in one append.
     #[error("{stream} is named twice in one append")]
     #[non_exhaustive]
@@ -216,7 +212,7 @@ pub enum ExecuteError<E> {
     /// The aggregate's events could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// An event could not be written as JSON.
+    /// An event could not be written as JSON, or would not come back from it.
     #[error("can't append to {stream}: {source}")]
     #[non_exhaustive]
     Encode {

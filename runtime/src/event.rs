@@ -175,15 +175,29 @@ impl<E> Decoded<E> {
     }
 }
 
-/// An event that can't be written as JSON.
+/// An event that can't be stored.
 #[derive(Debug, thiserror::Error)]
-#[error("the event `{name}` can't be written as JSON: {source}")]
 #[non_exhaustive]
-pub struct EncodeError {
-    /// The event's name.
-    pub name: &'static str,
-    /// What serde says.
-    pub source: serde_json::Error,
+pub enum EncodeError {
+    /// serde can't make JSON of it.
+    #[error("the event `{name}` can't be written as JSON: {source}")]
+    #[non_exhaustive]
+    Json {
+        /// The event's name.
+        name: &'static str,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+    /// It would never come back: its JSON does not fit its own shape. A `NaN` is written as `null`, which is no number;
+    /// a field that is skipped when written has no default when read.
+    #[error("the event `{name}` could not be read again: {source}")]
+    #[non_exhaustive]
+    Unreadable {
+        /// The event's name.
+        name: &'static str,
+        /// What reading it would say.
+        source: Box<DecodeError>,
+    },
 }
 
 /// A stored event that this code can't read. Nothing is skipped: whoever meets one decides.

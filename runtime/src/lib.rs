@@ -313,7 +313,7 @@ pub use uuid::Uuid;
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
     pub use crate::store::SqliteStore;
-    pub use crate::store::sqlite::{Durability, OpenError, SqliteOptions};
+    pub use crate::store::sqlite::{Durability, OpenError, QueryError, SqliteOptions};
     /// The rusqlite that factum is built with, for projections' handlers and queries.
     pub use rusqlite;
 }

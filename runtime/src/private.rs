@@ -16,7 +16,7 @@ use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
 pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    serde_json::to_writer(out, event).map_err(|source| EncodeError { name: E::NAME, source })
+    serde_json::to_writer(out, event).map_err(|source| EncodeError::Json { name: E::NAME, source })
 }
 
 /// JSON as the event `E` was at `version`: as itself, or as the private struct that derive has made of that version.

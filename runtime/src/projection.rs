@@ -218,6 +218,57 @@ pub enum ProjectionError {
         /// What the handler says.
         source: BoxError,
     },
+    /// The view was made with other events, aggregates or tables than the projection has now, at the same version; or
+    /// two projections have one name.
+    #[error(
+        "projection `{projection}` does not list the events, aggregates and tables that its view was made with: raise \
+         its version from {version} and make it anew, or, if two projections have this name, give one another"
+    )]
+    #[non_exhaustive]
+    OtherDefinition {
+        /// The projection.
+        projection: &'static str,
+        /// Its version.
+        version: u32,
+    },
+    /// There is no view any more.
+    #[error("projection `{projection}` has no view: somebody has removed its checkpoint")]
+    #[non_exhaustive]
+    Gone {
+        /// The projection.
+        projection: &'static str,
+    },
+    /// The view has seen more than there is: the store has lost events, or is another one.
+    #[error("projection `{projection}` has seen position {seen}, and the store ends at {newest}")]
+    #[non_exhaustive]
+    Ahead {
+        /// The projection.
+        projection: &'static str,
+        /// What it has seen.
+        seen: u64,
+        /// The position of the newest event.
+        newest: u64,
+    },
+    /// A handler has made SQLite undo the transaction, as `INSERT OR ROLLBACK` does.
+    #[error(
+        "projection `{projection}`: the transaction was rolled back at position {position}, by a handler's SQL"
+    )]
+    #[non_exhaustive]
+    RolledBack {
+        /// The projection.
+        projection: &'static str,
+        /// The position of the event.
+        position: u64,
+    },
+    /// The projection's tables could not be made, or taken away.
+    #[error("projection `{projection}`: its tables: {source}")]
+    #[non_exhaustive]
+    Tables {
+        /// The projection.
+        projection: &'static str,
+        /// What failed.
+        source: BoxError,
+    },
     /// The view was made by another version of the projection.
     #[error(
         "projection `{projection}` is at version {current}, its view at {stored}: make it anew with \

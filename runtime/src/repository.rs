@@ -42,14 +42,28 @@ pub struct Executed<A: Aggregate> {
 }
 
 /// Why a batch of commands was not carried out; nothing of it was stored.
-#[derive(Debug, thiserror::Error)]
-#[error("command {index} of the batch: {source}")]
+#[derive(Debug)]
 #[non_exhaustive]
-pub struct BatchError<E: std::error::Error + 'static> {
-    /// Which command failed, from 0; the number of commands, if they could not be stored.
-    pub index: usize,
+pub struct BatchError<E> {
+    /// Which command failed, from 0; `None` if all were decided on and could not be stored.
+    pub index: Option<usize>,
     /// How.
     pub source: ExecuteError<E>,
+}
+
+impl<E: fmt::Display> fmt::Display for BatchError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "command {index} of the batch: {}", self.source),
+            None => write!(f, "the batch: {}", self.source),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for BatchError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 impl<A: Aggregate, S: EventStore> Repository<A, S> {
@@ -119,7 +133,6 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
         A: Accepts<C>,
-        A::Error: std::error::Error,
     {
         self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
     }
@@ -134,12 +147,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
         A: Accepts<C>,
-        A::Error: std::error::Error,
     {
         let stream = StreamId::of::<A>(id);
         let mut work = UnitOfWork::new(&self.store);
-        let mut index = 0;
-        for (command, options) in commands {
+        for (index, (command, options)) in commands.into_iter().enumerate() {
             let command = A::command(command);
             let found = StreamId::of::<A>(command.aggregate_id());
             let result = if found == stream {
@@ -147,10 +158,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             } else {
                 Err(ExecuteError::OtherAggregate { stream: stream.clone(), found })
             };
-            result.map_err(|source| BatchError { index, source })?;
-            index += 1;
+            result.map_err(|source| BatchError { index: Some(index), source })?;
         }
-        work.commit_one(&stream).map_err(|source| BatchError { index, source })
+        work.commit_one(&stream).map_err(|source| BatchError { index: None, source })
     }
 
     /// The aggregate as it is now.
@@ -233,14 +243,16 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         encoded
             .add(events, &options.metadata, recorded_at)
             .map_err(|source| encode_failed(&stream, source))?;
+        // Applied to a state that is ours alone, before anything is stored: an event whose `apply` panics would make
+        // the aggregate impossible to load, for ever.
+        for event in encoded.events() {
+            replay.state.apply(event);
+        }
         let appended = self.store.append(&[Append {
             stream: &stream,
             expected: ExpectedVersion::Exactly(replay.version),
             events: &encoded.new_events(),
         }])?;
-        for event in encoded.events() {
-            replay.state.apply(event);
-        }
         let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
         Ok(Executed::new(replay, events))
     }

@@ -6,6 +6,7 @@ mod memory;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -34,8 +35,8 @@ use crate::unit_of_work::UnitOfWork;
 pub trait EventStore: Send + Sync {
     /// Appends events to one or several streams: all of it, or nothing.
     ///
-    /// Fails with [`AppendError::Conflict`] if a stream is not at the version expected of it. Naming a stream twice, or
-    /// with no events, is an error too.
+    /// Fails with [`AppendError::Conflict`] if a stream is not at the version expected of it; a stream with no events
+    /// to append is only checked for that. Naming a stream twice is an error too.
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError>;
 
     /// Reads one stream in order of version, from the first event after version `after`, at most `limit` events.
@@ -91,6 +92,48 @@ pub trait EventStore: Send + Sync {
         Repository::new(self.clone(), services)
     }
 
+    /// Runs `work` on a unit of work and commits it; both once more, up to `retries` times, if another writer was
+    /// faster.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let store = MemoryStore::new();
+    /// # let accounts = store.repository::<BankAccount>();
+    /// # let [alice, bob] = ["alice", "bob"].map(|name| AccountId(name.into()));
+    /// # accounts.execute(DepositMoney { account: alice.clone(), cents: 50 })?;
+    /// store.atomically(5, |work| -> Result<(), BoxError> {
+    ///     work.execute(&accounts, WithdrawMoney { account: alice.clone(), cents: 50 })?;
+    ///     work.execute(&accounts, DepositMoney { account: bob.clone(), cents: 50 })?;
+    ///     Ok(())
+    /// })?;
+    /// # assert_eq!(accounts.load(&bob)?.state().balance, 50);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// Fails as `work` does, or as [`UnitOfWork::commit`] does; in either case nothing is stored.
+    fn atomically<T, E>(
+        &self,
+        retries: u32,
+        mut work: impl FnMut(&mut UnitOfWork<'_, Self>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<AppendError>,
+        Self: Sized,
+    {
+        let mut failed = 0;
+        loop {
+            let mut unit = UnitOfWork::new(self);
+            let done = work(&mut unit)?;
+            match unit.commit() {
+                Ok(_) => return Ok(done),
+                Err(AppendError::Conflict(_)) if failed < retries => failed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Begins a commit of several commands, to one or more aggregates, all or none.
     fn unit_of_work(&self) -> UnitOfWork<'_, Self>
     where
@@ -119,7 +162,7 @@ pub struct Append<'a> {
     pub stream: &'a StreamId,
     /// The version that the stream must be at.
     pub expected: ExpectedVersion,
-    /// The events, in order.
+    /// The events, in order; none, to go on only if the stream is still as expected.
     pub events: &'a [NewEvent<'a>],
 }
 
@@ -194,7 +237,7 @@ impl From<u64> for ExpectedVersion {
 /// Where an append has put its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// The position of its first event; the others follow without a gap, in the order given.
+    /// The position of its first event; the others follow without a gap, in the order given. 0 if it had no events.
     pub first_position: u64,
     /// The version that each stream is now at, in the order given.
     pub versions: Vec<u64>,
@@ -204,13 +247,12 @@ pub struct Appended {
 ///
 /// Public for those who write a store.
 pub fn check_appends(appends: &[Append<'_>]) -> Result<(), AppendError> {
-    for (index, append) in appends.iter().enumerate() {
-        if append.events.is_empty() {
-            return Err(AppendError::NoEvents { stream: append.stream.clone() });
-        }
-        if appends.iter().take(index).any(|earlier| earlier.stream == append.stream) {
-            return Err(AppendError::StreamTwice { stream: append.stream.clone() });
-        }
+    if let [_] | [] = appends {
+        return Ok(());
     }
-    Ok(())
+    let mut seen = HashSet::with_capacity(appends.len());
+    match appends.iter().find(|append| !seen.insert(append.stream)) {
+        Some(append) => Err(AppendError::StreamTwice { stream: append.stream.clone() }),
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,7 @@
 //! Several commands, one commit.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::aggregate::Aggregate;
@@ -43,11 +44,13 @@ use crate::time::Timestamp;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// An aggregate that got events must still be at the version at which it was read: otherwise the commit is a conflict. One that
-/// decided that nothing happens is not looked at again.
+/// Every aggregate that was asked must still be at the version at which it was read, those that decided that nothing
+/// happens as well: otherwise the commit is a conflict. [`EventStore::atomically`] then begins anew.
 pub struct UnitOfWork<'s, S> {
     store: &'s S,
     streams: Vec<Box<dyn Stream>>,
+    /// Where in `streams` each aggregate is.
+    places: HashMap<(StreamId, TypeId), usize>,
 }
 
 /// What a command has led to in a unit of work: nothing of it is stored yet.
@@ -126,7 +129,7 @@ impl<A: Aggregate> Stream for Pending<A> {
 impl<'s, S: EventStore> UnitOfWork<'s, S> {
     /// An empty one; [`EventStore::unit_of_work`] makes it too.
     pub fn new(store: &'s S) -> Self {
-        Self { store, streams: Vec::new() }
+        Self { store, streams: Vec::new(), places: HashMap::new() }
     }
 
     /// Decides on a command, and gives its events and the state that its aggregate will have.
@@ -191,18 +194,17 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         &mut self,
         stream: &StreamId,
     ) -> Result<&mut Pending<A>, ExecuteError<A::Error>> {
-        let known = self
-            .streams
-            .iter_mut()
-            .position(|known| known.id() == stream && known.as_any().is::<Pending<A>>());
-        let index = match known {
-            Some(index) => index,
+        // Two types of aggregate may share a name, and so a stream; the commit refuses to write it twice.
+        let place = (stream.clone(), TypeId::of::<A>());
+        let index = match self.places.get(&place) {
+            Some(&index) => index,
             None => {
                 let mut replay = Replay::<A>::new();
                 replay.advance(self.store, stream, None)?;
                 let Replay { state, version } = replay;
                 let pending = Pending { stream: stream.clone(), version, state, encoded: Encoded::new() };
                 self.streams.push(Box::new(pending));
+                self.places.insert(place, self.streams.len() - 1);
                 self.streams.len() - 1
             }
         };
@@ -240,16 +242,15 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 }
 
 fn commit<S: EventStore>(store: &S, streams: &[Box<dyn Stream>]) -> Result<Committed, AppendError> {
-    let changed: Vec<_> = streams
-        .iter()
-        .map(|stream| (stream, stream.new_events()))
-        .filter(|(_, events)| !events.is_empty())
-        .collect();
-    if changed.is_empty() {
-        return Ok(Committed { events: 0, position: None });
+    let new_events: Vec<_> = streams.iter().map(|stream| stream.new_events()).collect();
+    let events = new_events.iter().map(|events| events.len() as u64).sum();
+    if events == 0 {
+        return Ok(Committed { events, position: None });
     }
-    let appends: Vec<_> = changed
+    // With those that got no events: what was decided elsewhere may depend on what they were.
+    let appends: Vec<_> = streams
         .iter()
+        .zip(&new_events)
         .map(|(stream, events)| Append {
             stream: stream.id(),
             expected: ExpectedVersion::Exactly(stream.version()),
@@ -257,10 +258,6 @@ fn commit<S: EventStore>(store: &S, streams: &[Box<dyn Stream>]) -> Result<Commi
         })
         .collect();
     let appended = store.append(&appends)?;
-    let events = changed
-        .iter()
-        .map(|(_, events)| events.len())
-        .fold(0_u64, |sum, count| sum.saturating_add(count as u64));
     Ok(Committed { events, position: Some(appended.first_position + events - 1) })
 }
 

@@ -3,9 +3,10 @@
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 use factum::{
-    Append, DecodeError, ExecuteError, ExpectedVersion, LoadError, Metadata, NewEvent, ReadError, StreamId,
-    Uuid,
+    Append, DecodeError, EncodeError, ExecuteError, ExpectedVersion, LoadError, Metadata, NewEvent,
+    ReadError, StreamId, Uuid,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Account, deposit, id, open, stores};
 
@@ -53,7 +54,7 @@ fn errors_after(name: &str, schema: u32, payload: &str) -> Vec<(ReadError, Strin
         );
         accounts.execute(deposit("bob", 1)).unwrap();
     }
-    assert_eq!(errors.len(), 6);
+    assert_eq!(errors.len(), 9);
     errors
 }
 
@@ -129,4 +130,101 @@ fn a_stream_that_lacks_an_event() {
         assert!(matches!(error, ReadError::Gap { missing: 2, found: 3, position: 3, .. }));
     }
     assert_eq!(store.position().unwrap(), 3, "nothing was written");
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+struct Measured {
+    value: f64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+struct Forgetful {
+    #[serde(skip_serializing)]
+    value: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Keyed(std::collections::BTreeMap<(u8, u8), u8>);
+
+#[derive(Debug, Command)]
+struct Measure {
+    #[command(id)]
+    id: u8,
+    value: f64,
+}
+
+#[derive(Debug, Command)]
+struct Forget(u8);
+
+#[derive(Debug, Command)]
+struct Key(u8);
+
+#[derive(Debug, Default, Clone, PartialEq, Aggregate)]
+#[aggregate(id = u8, commands(Measure, Forget, Key), events(Measured, Forgetful, Keyed))]
+struct Meter {
+    values: Vec<f64>,
+}
+
+#[handlers]
+impl Meter {
+    #[execute]
+    fn measure(&self, command: Measure) -> Measured {
+        Measured { value: command.value }
+    }
+
+    #[execute]
+    fn forget(&self, _: Forget) -> Forgetful {
+        Forgetful { value: 1 }
+    }
+
+    #[execute]
+    fn key(&self, _: Key) -> Keyed {
+        Keyed([((0, 0), 0)].into())
+    }
+
+    #[apply]
+    fn measured(&mut self, event: &Measured) {
+        self.values.push(event.value);
+    }
+
+    #[apply]
+    fn forgotten(&mut self, _: &Forgetful) {}
+
+    #[apply]
+    fn keyed(&mut self, _: &Keyed) {}
+}
+
+#[test]
+fn an_event_that_could_not_be_read_again_is_not_stored() {
+    for store in stores() {
+        let meters = store.repository::<Meter>();
+        for value in [f64::NAN, f64::INFINITY] {
+            let error = meters.execute(Measure { id: 1, value }).unwrap_err();
+            let ExecuteError::Encode { source: EncodeError::Unreadable { name, .. }, .. } = &error else {
+                panic!("{error}")
+            };
+            assert_eq!(*name, "measured");
+        }
+        let error = meters.execute(Forget(1)).unwrap_err();
+        assert!(
+            error.to_string().starts_with("can't append to meter/1: the event `forgetful` could not be read")
+        );
+        let error = meters.execute(Key(1)).unwrap_err();
+        assert!(matches!(error, ExecuteError::Encode { source: EncodeError::Json { .. }, .. }), "{error}");
+        assert_eq!(store.position().unwrap(), 0);
+        assert_eq!(meters.execute(Measure { id: 1, value: 0.1 }).unwrap().version(), 1);
+    }
+}
+
+#[test]
+fn a_float_comes_back_as_the_float_it_was() {
+    for store in stores() {
+        let meters = store.repository::<Meter>();
+        // Bits that look random, and are the same each time.
+        let values = (1..2000_u64).map(|n| f64::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let commands = values.filter(|value| value.is_finite()).map(|value| Measure { id: 1, value });
+        let live = meters.execute_batch(&1, commands).unwrap();
+        assert!(live.state().values.len() > 1900);
+        assert_eq!(meters.load(&1).unwrap().state(), live.state());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use factum::prelude::*;
 use factum::{Conflict, ExecuteError, ExecuteOptions, ExpectedVersion, StreamId};
@@ -150,31 +151,92 @@ fn two_processes_on_one_file_lose_nothing() {
 struct Explode(String);
 
 #[derive(Debug, Serialize, Deserialize, Event)]
-struct Exploded;
+struct Exploded {
+    in_apply: bool,
+}
+
+/// How the next handler fails.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum Fuse {
+    #[default]
+    None,
+    Execute,
+    Apply,
+}
 
 #[derive(Debug, Default, Clone, Aggregate)]
-#[aggregate(id = String, services = bool, error = Refused, commands(Explode), events(Exploded))]
+#[aggregate(id = String, services = Fuse, error = Refused, commands(Explode), events(Exploded))]
 struct Bomb;
 
 #[handlers]
 impl Bomb {
     #[execute]
-    fn explode(&self, _: Explode, panics: &bool) -> Result<Exploded, Refused> {
-        assert!(!panics, "a handler that panics");
-        Ok(Exploded)
+    fn explode(&self, _: Explode, fuse: &Fuse) -> Result<Exploded, Refused> {
+        assert!(*fuse != Fuse::Execute, "a handler that panics");
+        Ok(Exploded { in_apply: *fuse == Fuse::Apply })
     }
 
     #[apply]
-    fn exploded(&mut self, _: &Exploded) {}
+    fn exploded(&mut self, event: &Exploded) {
+        assert!(!event.in_apply, "a handler that panics");
+    }
 }
 
 #[test]
 fn a_handler_that_panics_harms_nobody_else() {
+    for fuse in [Fuse::Execute, Fuse::Apply] {
+        for store in stores() {
+            let bombs = store.repository::<Bomb>();
+            let options = ExecuteOptions::new().services(&fuse);
+            let explode = || Explode("a".into());
+            let panics =
+                |attempt: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).is_err();
+            assert!(panics(&|| drop(bombs.execute_with(explode(), &options))));
+            let batch = || [(explode(), ExecuteOptions::new()), (explode(), options.clone())];
+            assert!(panics(&|| drop(bombs.execute_batch_with(&"a".into(), batch()))));
+            assert!(panics(&|| {
+                let mut work = store.unit_of_work();
+                drop(work.execute(&bombs, explode()));
+                drop(work.execute_with(&bombs, explode(), &options));
+                drop(work.commit());
+            }));
+            // An event that can't be applied is never stored: it could never be loaded.
+            assert_eq!(store.position().unwrap(), 0);
+            assert_eq!(bombs.execute(explode()).unwrap().version(), 1);
+            assert_eq!(bombs.load(&"a".into()).unwrap().version(), 1);
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, services = AtomicU32, commands(Meet), events(Met))]
+struct Counted;
+
+#[handlers]
+impl Counted {
+    #[execute]
+    fn meet(&self, _: Meet, attempts: &AtomicU32) -> Met {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        Met
+    }
+
+    #[apply]
+    fn met(&mut self, _: &Met) {}
+}
+
+#[test]
+fn what_the_sender_saw_is_not_tried_again() {
     for store in stores() {
-        let bombs = store.repository::<Bomb>();
-        let panics = ExecuteOptions::new().services(&true);
-        let attempt = std::panic::AssertUnwindSafe(|| bombs.execute_with(Explode("a".into()), &panics));
-        assert!(std::panic::catch_unwind(attempt).is_err());
-        assert_eq!(bombs.execute(Explode("a".into())).unwrap().version(), 1);
+        let counted = store.repository::<Counted>();
+        let meet = || Meet("here".into());
+        counted.execute(meet()).unwrap();
+        counted.services().store(0, Ordering::Relaxed);
+        // Told before the handler is asked at all.
+        let seen = ExecuteOptions::new().expected_version(7).retry(5);
+        assert!(matches!(counted.execute_with(meet(), &seen), Err(ExecuteError::Conflict(_))));
+        assert_eq!(counted.services().load(Ordering::Relaxed), 0);
+        let seen = ExecuteOptions::new().expected_version(1).retry(5);
+        counted.execute_with(meet(), &seen).unwrap();
+        assert_eq!(counted.services().load(Ordering::Relaxed), 1);
     }
 }

@@ -101,11 +101,19 @@ fn a_batch_is_decided_step_by_step_and_stored_at_once() {
         // The second is refused on what the first would have left: nothing of it is stored, and it says which.
         let error =
             accounts.execute_batch(&id("alice"), [withdraw("alice", 3), withdraw("alice", 3)]).unwrap_err();
-        assert_eq!((error.index, error.source.refusal()), (1, Some(&Refused::Overdrawn { missing: 1 })));
+        assert_eq!(
+            (error.index, error.source.refusal()),
+            (Some(1), Some(&Refused::Overdrawn { missing: 1 }))
+        );
         assert_eq!(store.position().unwrap(), 3);
 
         let error = accounts.execute_batch(&id("alice"), [deposit("bob", 3)]).unwrap_err();
         assert!(matches!(error.source, ExecuteError::OtherAggregate { .. }), "{error}");
+
+        assert_eq!(
+            error.to_string(),
+            "command 0 of the batch: a batch for account/alice has a command for account/bob"
+        );
 
         let nothing = accounts.execute_batch(&id("alice"), Vec::<AccountCommand>::new()).unwrap();
         assert_eq!((nothing.is_unchanged(), nothing.version(), nothing.state().cents), (true, 3, 5));

@@ -24,7 +24,7 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     /// Projects all events that are in the store by now and have not been seen yet.
     ///
     /// Fails at the first event that can't be read or projected. The view has then seen all events before it; another
-    /// call tries that event once more.
+    /// call tries that event once more, on whatever its handler has left of the view.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before: what is appended from here on may or may not be seen, and is not counted as seen.
         let newest = self.store.position().map_err(ProjectionError::store::<P>)?;

@@ -90,7 +90,8 @@ impl EventStore for MemoryStore {
                 return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
             }
         }
-        let first_position = number(log.events.len() + 1);
+        let nothing = appends.iter().all(|append| append.events.is_empty());
+        let first_position = if nothing { 0 } else { number(log.events.len() + 1) };
         let mut versions = Vec::with_capacity(appends.len());
         for append in appends {
             let Log { events, streams } = &mut *log;

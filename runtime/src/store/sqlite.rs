@@ -7,8 +7,10 @@ mod open;
 mod read;
 mod schema;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -16,7 +18,8 @@ use rusqlite::Connection;
 use self::connections::Readers;
 pub(crate) use self::failure::store_error;
 pub use self::open::{Durability, OpenError, SqliteOptions};
-pub(crate) use self::read::{position, read_all};
+use self::read::position;
+pub(crate) use self::read::read_all;
 use super::{Append, Appended, EventStore, Filter, Visit, check_appends};
 use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
@@ -49,6 +52,8 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Shared {
     writer: Mutex<Connection>,
+    /// The thread that holds the writer: if it asks once more, it would wait for itself.
+    held_by: Mutex<Option<ThreadId>>,
     readers: Readers,
     /// Counts this process's appends; behind `appended`, for those who wait.
     appends: Mutex<u64>,
@@ -69,19 +74,27 @@ impl SqliteStore {
         SqliteOptions::new().in_memory()
     }
 
-    /// Runs `read` on a connection that only reads: for the tables of projections.
+    /// Runs `read` in a transaction that only reads: for the tables of projections. All that it reads is of one moment.
     ///
-    /// What is read in one call is of one moment only if `read` begins a transaction.
-    pub fn query<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        match &self.shared.readers {
-            Readers::Pool(pool) => pool.with(read, |error| error),
-            Readers::Writer => read(&self.writer()),
-        }
+    /// A store in memory has one connection: there, `read` must not use the store in any other way, nor may anybody it
+    /// waits for.
+    ///
+    /// Fails if `read` does, or writes.
+    pub fn query<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, QueryError> {
+        self.with_reader(
+            |connection| connections::snapshot(connection, read).map_err(QueryError::Sqlite),
+            QueryError::Store,
+        )
     }
 
     fn new(writer: Connection, readers: Readers) -> Self {
-        let shared =
-            Shared { writer: Mutex::new(writer), readers, appends: Mutex::new(0), appended: Condvar::new() };
+        let shared = Shared {
+            writer: Mutex::new(writer),
+            held_by: Mutex::new(None),
+            readers,
+            appends: Mutex::new(0),
+            appended: Condvar::new(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -89,18 +102,29 @@ impl SqliteStore {
     ///
     /// A projection's handler may panic while this is held. Its transaction is rolled back as the panic passes, so
     /// what it leaves behind is whole.
-    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    ///
+    /// Fails with [`StoreError::Reentrant`] in a thread that holds it already.
+    pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        if *lock(&self.shared.held_by) == Some(thread::current().id()) {
+            return Err(StoreError::Reentrant);
+        }
+        let connection = lock(&self.shared.writer);
+        *lock(&self.shared.held_by) = Some(thread::current().id());
+        Ok(Writer { connection, held_by: &self.shared.held_by })
     }
 
     /// Runs `read` on a connection that is not in use by anybody else.
-    fn with_reader<T>(
+    pub(crate) fn with_reader<T, E>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        read: impl FnOnce(&Connection) -> Result<T, E>,
+        failed: impl FnOnce(StoreError) -> E,
+    ) -> Result<T, E> {
         match &self.shared.readers {
-            Readers::Pool(pool) => pool.with(read, store_error),
-            Readers::Writer => read(&self.writer()),
+            Readers::Pool(pool) => pool.with(read, |error| failed(store_error(error))),
+            Readers::Writer => match self.writer() {
+                Ok(writer) => read(&writer),
+                Err(error) => Err(failed(error)),
+            },
         }
     }
 
@@ -123,8 +147,13 @@ impl SqliteStore {
 impl EventStore for SqliteStore {
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         check_appends(appends)?;
-        let appended = append::append(&mut self.writer(), appends)?;
-        *self.shared.appends.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        let Some(first) = appends.first() else {
+            return Ok(Appended { first_position: 0, versions: Vec::new() });
+        };
+        let mut writer = self.writer().map_err(|error| AppendError::store(first.stream, error))?;
+        let appended = append::append(&mut writer, appends)?;
+        drop(writer);
+        *lock(&self.shared.appends) += 1;
         self.shared.appended.notify_all();
         Ok(appended)
     }
@@ -150,25 +179,71 @@ impl EventStore for SqliteStore {
     }
 
     fn stream_version(&self, stream: &StreamId) -> Result<u64, StoreError> {
-        self.with_reader(|connection| read::stream_version(connection, stream))
+        self.with_reader(|connection| read::stream_version(connection, stream), |error| error)
     }
 
     fn position(&self) -> Result<u64, StoreError> {
-        self.with_reader(position)
+        self.with_reader(position, |error| error)
     }
 
     fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
         let started = Instant::now();
-        // Held from the look at the store to the wait: an append between the two can't go unnoticed.
-        let mut appends = self.shared.appends.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            // The lock is not held while the store is looked at: appends take it. One that comes between the look and
+            // the wait has moved the count.
+            let appends_before = *lock(&self.shared.appends);
             let now_at = self.position()?;
             let left = timeout.saturating_sub(started.elapsed());
             if now_at >= position || left.is_zero() {
                 return Ok(now_at);
             }
-            let waited = self.shared.appended.wait_timeout(appends, left.min(FOREIGN_APPENDS));
-            appends = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let appends = lock(&self.shared.appends);
+            if *appends == appends_before {
+                drop(self.shared.appended.wait_timeout(appends, left.min(FOREIGN_APPENDS)));
+            }
         }
     }
+}
+
+/// The connection that writes, for the time that this lives.
+pub(crate) struct Writer<'s> {
+    connection: MutexGuard<'s, Connection>,
+    held_by: &'s Mutex<Option<ThreadId>>,
+}
+
+impl Deref for Writer<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        *lock(self.held_by) = None;
+    }
+}
+
+/// Why a query gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// What was asked failed.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// There was no connection to ask.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// What is behind a lock is whole whatever happened to whom held it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

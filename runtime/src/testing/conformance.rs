@@ -36,6 +36,7 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         conflict_leaves_no_trace,
         append_to_several_streams_is_atomic,
         malformed_append_leaves_no_trace,
+        append_of_nothing_checks_the_version,
         append_to_no_stream_does_nothing,
         stream_is_read_from_any_version,
         missing_stream_is_empty,

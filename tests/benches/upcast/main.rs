@@ -99,7 +99,7 @@ impl Payments {
     /// A store that has them twice, in a file that goes with the folder.
     fn store(&self) -> Result<(TempDir, SqliteStore), Box<dyn Error>> {
         let directory = tempfile::tempdir()?;
-        // The default cache holds about one of the streams, and an arm would be fast or slow for what was read before it.
+        // The default cache is smaller than the file: an arm would be fast or slow for what was read before it.
         let store = SqliteOptions::new().cache_bytes(1 << 30).open(directory.path().join("upcast.db"))?;
         for (key, schema, payloads) in [(CURRENT, 5, &self.current), (FIRST, 1, &self.first)] {
             let metadata = Metadata::default();

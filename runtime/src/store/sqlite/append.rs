@@ -19,21 +19,24 @@ pub(super) fn append(writer: &mut Connection, appends: &[Append<'_>]) -> Result<
     let mut versions = Vec::with_capacity(appends.len());
     for append in appends {
         let (position, version) = append_one(&transaction, append)?;
-        first_position.get_or_insert(position);
+        first_position = first_position.or(position);
         versions.push(version);
     }
     transaction.commit().map_err(failed)?;
     Ok(Appended { first_position: first_position.unwrap_or_default(), versions })
 }
 
-/// Gives the position of the first event, and the stream's version after the last.
-fn append_one(transaction: &Transaction<'_>, append: &Append<'_>) -> Result<(u64, u64), AppendError> {
+/// Gives the position of the first event, if there are any, and the stream's version after the last.
+fn append_one(transaction: &Transaction<'_>, append: &Append<'_>) -> Result<(Option<u64>, u64), AppendError> {
     let failed = |source| AppendError::store(append.stream, source);
     let sqlite = |source| failed(store_error(source));
     let found = find(transaction, append.stream).map_err(failed)?;
     let actual = found.map_or(0, |(_, version)| version);
     if !append.expected.matches(actual) {
         return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
+    }
+    if append.events.is_empty() {
+        return Ok((None, actual));
     }
     let stream = match found {
         Some((stream, _)) => stream,
@@ -53,7 +56,7 @@ fn append_one(transaction: &Transaction<'_>, append: &Append<'_>) -> Result<(u64
         insert_event(&mut insert, stream, version, event).map_err(sqlite)?;
         first_position.get_or_insert_with(|| transaction.last_insert_rowid());
     }
-    Ok((first_position.map_or(0, i64::unsigned_abs), version))
+    Ok((first_position.map(i64::unsigned_abs), version))
 }
 
 fn insert_event(

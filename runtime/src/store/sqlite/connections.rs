@@ -45,7 +45,8 @@ impl Pool {
         // If `read` panics, the connection is closed rather than handed on.
         let result = read(&connection);
         let mut idle = self.lock();
-        if idle.len() < IDLE {
+        // One that was left inside a transaction would show its next user the past.
+        if connection.is_autocommit() && idle.len() < IDLE {
             idle.push(connection);
         }
         result
@@ -54,4 +55,29 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Runs `read` in a transaction, and ends that whatever becomes of it; nothing can be written meanwhile.
+pub(super) fn snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    struct ReadOnly<'c>(&'c Connection, bool);
+
+    impl Drop for ReadOnly<'_> {
+        fn drop(&mut self) {
+            // Both can fail only if the connection is beyond use, and then its next user is told.
+            if !self.0.is_autocommit() {
+                let _ = self.0.execute_batch("ROLLBACK");
+            }
+            let _ = self.0.pragma_update(None, "query_only", self.1);
+        }
+    }
+
+    // The writer of a store in memory may write; the readers of a file may not anyway.
+    let before = connection.pragma_query_value(None, "query_only", |row| row.get(0))?;
+    let read_only = ReadOnly(connection, before);
+    connection.pragma_update(None, "query_only", true)?;
+    connection.execute_batch("BEGIN")?;
+    read(read_only.0)
 }

@@ -61,6 +61,22 @@ impl Default for SqliteOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The path names no file: it is empty, or SQLite's `:memory:`.
+    #[error("`{}` is no file; for a store in memory, use `SqliteStore::in_memory`", path.display())]
+    #[non_exhaustive]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// SQLite can't keep a write-ahead log for the file, as on some network file systems.
+    #[error("{} can't have a write-ahead log: its journal mode stays `{mode}`", path.display())]
+    #[non_exhaustive]
+    NoWriteAheadLog {
+        /// The file.
+        path: PathBuf,
+        /// The journal mode that it has.
+        mode: String,
+    },
     /// The file is there and is something else than a SQLite database.
     #[error("{} is not a SQLite database", path.display())]
     #[non_exhaustive]
@@ -164,6 +180,9 @@ impl SqliteOptions {
         let path = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
         let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let flags = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { writable };
+        if given.as_os_str().is_empty() || given == Path::new(":memory:") {
+            return Err(OpenError::NoFile { path: given.into() });
+        }
         if is_too_short(&path) {
             return Err(OpenError::NotADatabase { path: given.into() });
         }
@@ -177,6 +196,10 @@ impl SqliteOptions {
         let empty = match schema::inspect(&writer).map_err(failed)? {
             schema::Found::Nothing => true,
             schema::Found::Store { version: schema::VERSION } => false,
+            schema::Found::Store { version: found } if found < schema::VERSION => {
+                let message = format!("its schema version is {found}");
+                return Err(OpenError::Damaged { path: given.into(), message });
+            }
             schema::Found::Store { version: found } => {
                 return Err(OpenError::NewerSchema { path: given.into(), found, known: schema::VERSION });
             }
@@ -192,7 +215,10 @@ impl SqliteOptions {
             if writer.is_readonly(MAIN_DB).map_err(failed)? {
                 return Err(OpenError::ReadOnly { path: given.into() });
             }
-            self.use_write_ahead_log(&writer).map_err(failed)?;
+            let mode = self.use_write_ahead_log(&writer).map_err(failed)?;
+            if mode != "wal" {
+                return Err(OpenError::NoWriteAheadLog { path: given.into(), mode });
+            }
             if empty {
                 schema::create(&mut writer).map_err(failed)?;
             }
@@ -236,10 +262,11 @@ impl SqliteOptions {
     }
 
     /// Turns the write-ahead log on. SQLite does not wait here for another process that does the same, so we do.
-    fn use_write_ahead_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+    /// Gives the journal mode that the file has then.
+    fn use_write_ahead_log(&self, writer: &Connection) -> rusqlite::Result<String> {
         let started = Instant::now();
         loop {
-            match writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            match writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
                 Err(error)
                     if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                         && started.elapsed() < self.busy_timeout =>

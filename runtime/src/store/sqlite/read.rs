@@ -60,7 +60,7 @@ pub(super) fn lend(
 
 /// Reads page by page, each copied under the lock that `lock` takes; `visit` gets the copies with the lock free.
 pub(super) fn copy<C: Deref<Target = Connection>>(
-    lock: impl Fn() -> C,
+    lock: impl Fn() -> Result<C, StoreError>,
     mut pages: impl Pages,
     mut limit: usize,
     visit: &mut Visit<'_>,
@@ -68,7 +68,7 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
     while limit > 0 {
         let wanted = limit.min(COPIED);
         let mut copies = Vec::with_capacity(wanted);
-        pages.next(&lock(), wanted, &mut |event| {
+        pages.next(&*lock()?, wanted, &mut |event| {
             copies.push((event.envelope.position, Kept::copy(event)));
             ControlFlow::Continue(())
         })?;
@@ -130,6 +130,7 @@ pub(super) struct AllPages<'a> {
     sql: String,
     filter: Filter<'a>,
     after: i64,
+    until: i64,
 }
 
 impl<'a> AllPages<'a> {
@@ -140,9 +141,9 @@ impl<'a> AllPages<'a> {
             "SELECT position, version, name, schema, factum_events.id, recorded_at, correlation, causation, custom,
              payload, category, key
              FROM factum_events LEFT JOIN factum_streams ON factum_streams.id = stream
-             WHERE position > ?1",
+             WHERE position > ?1 AND position <= ?2",
         );
-        let mut parameter = 2;
+        let mut parameter = 3;
         for (column, values) in [("name", filter.names), ("+category", filter.categories)] {
             if !values.is_empty() {
                 let marks =
@@ -152,7 +153,7 @@ impl<'a> AllPages<'a> {
             }
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, after: bound(after) }
+        Self { sql, filter, after: bound(after), until: i64::MAX }
     }
 }
 
@@ -163,7 +164,7 @@ impl Pages for AllPages<'_> {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let mut parameters: Vec<&dyn ToSql> = vec![&self.after];
+        let mut parameters: Vec<&dyn ToSql> = vec![&self.after, &self.until];
         parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
         parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
         parameters.push(&limit);
@@ -184,15 +185,18 @@ impl Pages for AllPages<'_> {
     }
 }
 
-/// Reads the events of all streams on a connection that the caller holds, lent for as long as it holds it.
+/// Reads the events of all streams after one position up to another, on a connection that the caller holds.
 pub(crate) fn read_all(
     connection: &Connection,
     filter: Filter<'_>,
     after: u64,
+    until: u64,
     limit: usize,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    lend(connection, AllPages::new(filter, after), limit, visit)
+    let mut pages = AllPages::new(filter, after);
+    pages.until = bound(until);
+    lend(connection, pages, limit, visit)
 }
 
 /// The version of the newest event in a stream; 0 if there is none.
@@ -210,7 +214,7 @@ pub(super) fn stream_version(connection: &Connection, stream: &StreamId) -> Resu
 }
 
 /// The position of the newest event; 0 if there is none.
-pub(crate) fn position(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
     connection
         .prepare_cached("SELECT max(position) FROM factum_events")
         .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())

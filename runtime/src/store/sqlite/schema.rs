@@ -9,7 +9,7 @@ pub(super) const VERSION: i64 = 1;
 /// the next one inside the write transaction, so positions follow commit order and a rolled back append leaves no
 /// hole. Metadata that nobody set is NULL and takes a byte.
 ///
-/// Every name begins with `factum_`, so that a store and its user's own tables can share a file.
+/// Every name begins with `factum_`: projections have their tables in the same file.
 const TABLES: &str = "
 CREATE TABLE factum_schema (version INTEGER NOT NULL) STRICT;
 
@@ -38,6 +38,7 @@ CREATE TABLE factum_events (
 CREATE TABLE factum_checkpoints (
     projection TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
+    definition INTEGER NOT NULL,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";

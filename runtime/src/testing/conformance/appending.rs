@@ -110,18 +110,11 @@ pub fn append_to_several_streams_is_atomic<S: EventStore>(store: &S) {
     law.has_exactly(&wanted, "after an append to three streams");
 }
 
-/// An append that names a stream twice, or with no events, is refused as that, and nothing of it is stored.
+/// An append that names a stream twice is refused as that, and nothing of it is stored.
 pub fn malformed_append_leaves_no_trace<S: EventStore>(store: &S) {
     let law = Law::new("malformed_append_leaves_no_trace", store);
     let (a, b) = (stream("a"), stream("b"));
     let fact = facts(1);
-    for parts in [vec![(&b, Any, &[][..])], vec![(&a, Any, fact.as_slice()), (&b, Any, &[])]] {
-        let refused = law.try_append(&parts);
-        law.holds(
-            matches!(&refused, Err(AppendError::NoEvents { stream }) if *stream == b),
-            format_args!("wanted `NoEvents` for {b}, found {refused:?}"),
-        );
-    }
     let refused = law.try_append(&[(&a, Any, &fact), (&b, Any, &fact), (&a, Exactly(1), &fact)]);
     law.holds(
         matches!(&refused, Err(AppendError::StreamTwice { stream }) if *stream == a),
@@ -129,6 +122,25 @@ pub fn malformed_append_leaves_no_trace<S: EventStore>(store: &S) {
     );
     law.has_exactly(&[], "after refused appends");
     law.equal(law.append_any(&a, &fact).first_position, 1, "the first position after refused appends");
+}
+
+/// A stream with nothing to append is checked for its version, no more: the append of the others depends on it.
+pub fn append_of_nothing_checks_the_version<S: EventStore>(store: &S) {
+    let law = Law::new("append_of_nothing_checks_the_version", store);
+    let (a, b) = (stream("a"), stream("b"));
+    let fact = facts(1);
+    law.append_any(&a, &fact);
+    let conflict = law.conflicts(&[(&b, NoStream, &fact), (&a, NoStream, &[])]);
+    law.equal(conflict, Conflict::new(a.clone(), NoStream, 1), "the conflict");
+    law.has_exactly(&stored(&a, 1, 1, &fact), "after a conflict in a stream with nothing to append");
+    let appended = law.append(&[(&a, Exactly(1), &[]), (&b, NoStream, &fact)]);
+    law.equal(appended.first_position, 2, "the first position");
+    law.equal(appended.versions, vec![1, 1], "the versions");
+    let appended = law.append(&[(&a, Any, &[]), (&stream("c"), NoStream, &[])]);
+    law.equal(appended.first_position, 0, "the first position of nothing");
+    law.equal(appended.versions, vec![1, 0], "the versions");
+    let wanted = [stored(&a, 1, 1, &fact), stored(&b, 1, 2, &fact)].concat();
+    law.has_exactly(&wanted, "after appends of nothing");
 }
 
 /// An append to no stream at all succeeds and stores nothing; its first position is 0, which no event has.
