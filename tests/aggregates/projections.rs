@@ -2,7 +2,10 @@
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};
-use factum::{CaughtUp, ExecuteOptions, ProjectionError, ReadError};
+use factum::{
+    Append, CaughtUp, ExecuteOptions, ExpectedVersion, Metadata, NewEvent, ProjectionError, ReadError,
+    StreamId, Uuid,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Account, Deposited, Opened, deposit, id, open, stores, withdraw};
@@ -207,12 +210,249 @@ fn what_a_failed_transaction_wrote_does_not_count() {
     assert_eq!(balances(&store), [("alice".to_owned(), 16)]);
 }
 
+/// A store in a file and one in memory: the first has connections that read, the other has one for all.
+fn sqlite_stores(directory: &tempfile::TempDir) -> [SqliteStore; 2] {
+    [SqliteStore::open(directory.path().join("bank.db")).unwrap(), SqliteStore::in_memory().unwrap()]
+}
+
 #[test]
-fn a_query_can_not_write() {
+fn a_query_can_neither_write_nor_stay_in_the_past() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("bank.db")).unwrap();
-    let written = store.query(|connection| connection.execute("DELETE FROM factum_events", ()));
-    assert!(written.is_err());
+    for store in sqlite_stores(&directory) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let written = store.query(|connection| connection.execute("DELETE FROM factum_events", ()));
+        assert!(written.is_err());
+        // One that fails in the middle, one that panics, one that ends our transaction and begins its own.
+        store.query(|connection| connection.execute_batch("SELECT * FROM nowhere")).unwrap_err();
+        let panics = || store.query(|_| -> rusqlite::Result<()> { panic!("a query that panics") });
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+        store
+            .query(|connection| connection.execute_batch("COMMIT; BEGIN; SELECT * FROM factum_events"))
+            .unwrap();
+        for version in 2..5 {
+            assert_eq!(accounts.execute(deposit("alice", 1)).unwrap().version(), version);
+        }
+        assert_eq!(accounts.load(&id("alice")).unwrap().version(), 4);
+    }
+}
+
+#[test]
+fn who_holds_the_store_and_asks_it_once_more_is_told_so() {
+    /// Executes a command from its handler.
+    #[derive(Projection)]
+    #[projection(events(Opened), into = Sqlite)]
+    struct Eager {
+        accounts: Repository<Account, SqliteStore>,
+    }
+
+    #[handlers]
+    impl Eager {
+        #[project]
+        fn opened(&self, _: &Opened) -> Result<(), BoxError> {
+            self.accounts.execute(deposit("alice", 1))?;
+            Ok(())
+        }
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&directory) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let mut eager = SqliteProjection::new(&store, Eager { accounts: accounts.clone() }).unwrap();
+        let error = eager.catch_up().unwrap_err().to_string();
+        assert!(
+            error.ends_with("the store is in use by the handler or query that uses it once more"),
+            "{error}"
+        );
+        assert_eq!(accounts.execute(deposit("alice", 1)).unwrap().version(), 2);
+    }
+}
+
+#[test]
+fn what_comes_before_an_event_that_fails_counts() {
+    #[derive(Projection)]
+    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE seen (cents INTEGER NOT NULL)")]
+    struct Seen;
+
+    #[handlers]
+    impl Seen {
+        #[project]
+        fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) -> Result<(), BoxError> {
+            transaction.execute("INSERT INTO seen VALUES (?1)", [event.cents])?;
+            if event.cents == 13 { Err("13 is refused".into()) } else { Ok(()) }
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let amounts = [1, 2, 13, 3];
+    accounts.execute_batch(&id("alice"), amounts.map(|cents| deposit("alice", cents))).unwrap();
+    let mut seen = SqliteProjection::new(&store, Seen).unwrap();
+    for _ in 0..2 {
+        let error = seen.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::Handler { position: 4, .. }), "{error}");
+        assert_eq!(seen.position().unwrap(), 3);
+        let sum: i64 = store
+            .query(|connection| connection.query_row("SELECT sum(cents) FROM seen", (), |row| row.get(0)))
+            .unwrap();
+        assert_eq!(sum, 3);
+    }
+}
+
+#[test]
+fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
+    #[derive(Projection)]
+    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE once (cents INTEGER PRIMARY KEY)")]
+    struct Once;
+
+    #[handlers]
+    impl Once {
+        #[project]
+        fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) {
+            // The error that says that all was rolled back is lost.
+            drop(transaction.execute("INSERT OR ROLLBACK INTO once VALUES (?1)", [event.cents]));
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), [1, 2, 2, 3].map(|cents| deposit("alice", cents))).unwrap();
+    let mut once = SqliteProjection::new(&store, Once).unwrap();
+    for _ in 0..2 {
+        let error = once.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::RolledBack { position: 4, .. }), "{error}");
+        let count: u64 = store
+            .query(|connection| connection.query_row("SELECT count(*) FROM once", (), |row| row.get(0)))
+            .unwrap();
+        assert_eq!((count, once.position().unwrap()), (2, 3));
+    }
+}
+
+#[test]
+fn two_projections_of_one_name_are_told_apart() {
+    #[derive(Projection)]
+    #[projection(name = "balances", version = 2, events(Opened), into = Sqlite, init = "CREATE TABLE other (x)")]
+    struct Other;
+
+    #[handlers]
+    impl Other {
+        #[project]
+        fn opened(&self, _: &Opened) {}
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    let error = SqliteProjection::new(&store, Other).unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherDefinition { version: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_view_that_has_seen_more_than_there_is_does_not_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 1)).unwrap();
+    let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    view.catch_up().unwrap();
+    Connection::open(&file).unwrap().execute("DELETE FROM factum_events WHERE version = 2", ()).unwrap();
+    let error = view.catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::Ahead { seen: 2, newest: 1, .. }), "{error}");
+}
+
+/// Of accounts only, though cards have an event called `opened` too; deposits under their old name count as well.
+#[derive(Debug, Default, PartialEq, Projection)]
+#[projection(events(Opened, Deposited), from(Account))]
+struct Owners {
+    owners: Vec<String>,
+    cents: i64,
+}
+
+#[handlers]
+impl Owners {
+    #[project]
+    fn opened(&mut self, event: &Opened) {
+        self.owners.push(event.owner.clone());
+    }
+
+    #[project]
+    fn deposited(&mut self, event: &Deposited) {
+        self.cents += event.cents;
+    }
+}
+
+#[test]
+fn a_view_in_memory_keeps_to_its_aggregates_and_knows_old_names() {
+    for store in stores() {
+        let (accounts, cards) = (store.repository::<Account>(), store.repository::<Card>());
+        cards.execute(IssueCard { card: 7, owner: "Alice".into() }).unwrap();
+        accounts.execute(open("alice")).unwrap();
+        let old = NewEvent {
+            name: "paid-in",
+            schema: 1,
+            id: Uuid::now_v7(),
+            recorded_at: Timestamp::now(),
+            metadata: &Metadata::default(),
+            payload: r#"{"cents": 5}"#,
+        };
+        let stream = StreamId::of::<Account>(&id("alice"));
+        store.append(&[Append { stream: &stream, expected: ExpectedVersion::Any, events: &[old] }]).unwrap();
+        let mut owners = MemoryProjection::new(store, Owners::default());
+        owners.catch_up().unwrap();
+        assert_eq!(owners.view(), &Owners { owners: vec!["alice".into()], cents: 5 });
+    }
+}
+
+/// The file for the child of the test below; not set in any other run.
+const FILE: &str = "FACTUM_TEST_PROJECTION";
+
+#[test]
+fn each_event_counts_once_whoever_is_killed_while_projecting() {
+    if let Some(file) = std::env::var_os(FILE) {
+        // The child, until it is killed, or done.
+        let store = SqliteStore::open(file).unwrap();
+        SqliteProjection::new(&store, Balances { panic_at: None }).unwrap().catch_up().unwrap();
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), (0..20_000).map(|_| deposit("alice", 1))).unwrap();
+    let mut seen = Vec::new();
+    for delay in 0..12 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "projections::each_event_counts_once_whoever_is_killed_while_projecting"])
+            .env(FILE, &file)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10 + 15 * delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // View and position are of one commit at any moment.
+        let (cents, position) = store
+            .query(|connection| {
+                let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'balances'";
+                if connection.query_row(tables, (), |row| row.get::<_, u64>(0))? == 0 {
+                    return Ok((0, 0));
+                }
+                let view =
+                    "SELECT coalesce(sum(cents), 0), (SELECT position FROM factum_checkpoints) FROM balances";
+                connection.query_row(view, (), |row| Ok((row.get(0)?, row.get(1)?)))
+            })
+            .unwrap();
+        assert_eq!(cents, position.max(1) - 1, "the first event is that the account is opened");
+        seen.push(position);
+    }
+    assert!(seen.is_sorted());
+    SqliteProjection::new(&store, Balances { panic_at: None }).unwrap().catch_up().unwrap();
+    assert_eq!(balances(&store), [("alice".to_owned(), 20_000)]);
 }
 
 #[test]
@@ -248,12 +488,20 @@ fn a_view_of_another_version_is_not_gone_on_with_but_made_anew() {
     assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 3, .. }), "{error}");
     assert_eq!(balances(&store), [("alice".to_owned(), 0)]);
 
+    let mut older = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
     let mut anew = SqliteProjection::reset(&store, Newer, |transaction| {
         transaction.execute_batch("DROP TABLE balances")
     })
     .unwrap();
     anew.catch_up().unwrap();
     assert_eq!(balances(&store), [("alice".to_owned(), -1)]);
+
+    // A program that still runs the older version writes nothing into the newer view.
+    store.repository::<Account>().execute(open("bob")).unwrap();
+    let error = older.catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherVersion { stored: 3, current: 2, .. }), "{error}");
+    anew.catch_up().unwrap();
+    assert_eq!(balances(&store), [("alice".to_owned(), -1), ("bob".to_owned(), -1)]);
 }
 
 #[test]
@@ -273,7 +521,8 @@ fn an_event_that_can_not_be_read_stops_the_projection_at_it() {
         let ProjectionError::Read { source, .. } = error else { panic!("{error}") };
         assert!(matches!(*source, ReadError::Decode { version: 2, position: 2, .. }), "{source}");
     }
-    assert_eq!(view.position().unwrap(), 0);
+    // What comes before it counts.
+    assert_eq!((view.position().unwrap(), balances(&store)), (1, vec![("alice".to_owned(), 0)]));
 }
 
 #[test]
