@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use factum::prelude::*;
-use factum::{ExecuteError, ExecuteOptions, LoadError, Moment, Uuid};
+use factum::{AppendError, ExecuteError, ExecuteOptions, LoadError, Moment, Uuid};
 use thiserror::Error;
 
 use crate::account::{
@@ -25,6 +25,9 @@ bank [--file FILE] balance ACCOUNT --at TIME    as it was then, such as 2026-01-
 bank [--file FILE] history ACCOUNT              all that has happened
 bank [--file FILE] balances                     of all accounts
 FILE is bank.db if not given.";
+
+/// How often to decide anew when somebody else was faster: more often than there are people at the counter.
+const RETRIES: u32 = 1000;
 
 /// Why the program did not do what it was asked.
 #[derive(Debug, Error)]
@@ -55,10 +58,28 @@ impl From<ExecuteError<AccountError>> for Failure {
     }
 }
 
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
 impl From<NotAnAmount> for Failure {
     fn from(error: NotAnAmount) -> Self {
         Self::Usage(error.to_string())
     }
+}
+
+/// Whether the words make sense, as far as can be told without a file.
+pub fn is_known(words: &[&str]) -> bool {
+    matches!(
+        *words,
+        ["open" | "deposit" | "withdraw", _, _]
+            | ["transfer", _, _, _]
+            | ["balance" | "history", _]
+            | ["balance", _, "--version" | "--at", _]
+            | ["balances"]
+    )
 }
 
 /// Does what `words` say on the accounts in `store`.
@@ -97,7 +118,8 @@ struct Bank<'a> {
 
 impl Bank<'_> {
     fn open(&self, account: &str, owner: &str, out: &mut impl Write) -> Result<(), Failure> {
-        self.accounts.execute(OpenAccount { account: account.into(), owner: owner.into() })?;
+        let command = OpenAccount { account: account.into(), owner: owner.into() };
+        self.accounts.execute_with(command, &ExecuteOptions::new().retry(RETRIES))?;
         Ok(writeln!(out, "{account} is open, for {owner}")?)
     }
 
@@ -107,11 +129,12 @@ impl Bank<'_> {
         BankAccount: factum::Accepts<C>,
         C: Clone,
     {
-        let done = self.accounts.execute_with(command, &ExecuteOptions::new().retry(10))?;
+        let done = self.accounts.execute_with(command, &ExecuteOptions::new().retry(RETRIES))?;
         Ok(writeln!(out, "{account} holds {}", done.state().balance)?)
     }
 
-    /// Two accounts change, or none: one commit. Both events carry one correlation id.
+    /// Two accounts change, or none: one commit, begun anew if another writer was faster. Both events carry one
+    /// correlation id.
     fn transfer(
         &self,
         from: &AccountId,
@@ -120,12 +143,13 @@ impl Bank<'_> {
         out: &mut impl Write,
     ) -> Result<(), Failure> {
         let options = ExecuteOptions::new().correlation(Uuid::now_v7());
-        let mut transfer = self.store.unit_of_work();
-        let send = SendTransfer { account: from.clone(), to: to.clone(), amount };
-        let left = transfer.execute_with(&self.accounts, send, &options)?.state().balance;
-        let receive = ReceiveTransfer { account: to.clone(), from: from.clone(), amount };
-        let now = transfer.execute_with(&self.accounts, receive, &options)?.state().balance;
-        transfer.commit().map_err(|error| Failure::Broken(error.into()))?;
+        let (left, now) = self.store.atomically(RETRIES, |transfer| -> Result<_, Failure> {
+            let send = SendTransfer { account: from.clone(), to: to.clone(), amount };
+            let left = transfer.execute_with(&self.accounts, send, &options)?.state().balance;
+            let receive = ReceiveTransfer { account: to.clone(), from: from.clone(), amount };
+            let now = transfer.execute_with(&self.accounts, receive, &options)?.state().balance;
+            Ok((left, now))
+        })?;
         Ok(writeln!(out, "{from} holds {left}, {to} holds {now}")?)
     }
 

@@ -34,6 +34,10 @@ fn main() -> ExitCode {
 }
 
 fn on_file(file: &str, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
+    // Before a file is made for nothing.
+    if !cli::is_known(words) {
+        return Err(Failure::Usage(USAGE.into()));
+    }
     let store = SqliteStore::open(file).map_err(|error| Failure::Broken(error.into()))?;
     cli::run(&store, words, out)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use factum::prelude::*;
+use factum::sqlite::QueryError;
 use factum::sqlite::rusqlite::{self, ToSql, Transaction};
 
 use super::fine::{
@@ -158,7 +159,7 @@ struct Outcome {
 
 impl Summary {
     /// What the projection has written so far.
-    pub fn read(store: &SqliteStore) -> rusqlite::Result<Self> {
+    pub fn read(store: &SqliteStore) -> Result<Self, QueryError> {
         let outcomes = store.query(|connection| {
             connection
                 .prepare_cached(

@@ -88,6 +88,26 @@ fn a_transfer_is_one_commit() {
 }
 
 #[test]
+fn at_many_counters_at_once_nothing_is_lost() {
+    let bank = Bank::new();
+    for line in ["open alice Alice", "open bob Bob", "deposit alice 100"] {
+        bank.ok(line);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    bank.ok("transfer alice bob 1");
+                    bank.ok("deposit bob 0.01");
+                }
+            });
+        }
+    });
+    assert_eq!(bank.ok("balance alice"), "alice holds 76.00\n");
+    assert_eq!(bank.ok("balance bob"), "bob holds 24.24\n");
+}
+
+#[test]
 fn refusals_are_told_and_change_nothing() {
     let bank = Bank::new();
     bank.ok("open alice Alice");
@@ -135,6 +155,7 @@ fn nonsense_is_answered_with_how_to_use_it() {
         let run = bank.run(line);
         assert_eq!(run.code, Some(2), "{line}");
         assert!(run.err.contains("deposit ACCOUNT AMOUNT"), "{}", run.err);
+        assert!(!bank.directory.path().join("bank.db").exists(), "no file is made for nothing");
     }
     let run = bank.run("deposit alice 1,50");
     assert_eq!((run.code, run.err.as_str()), (Some(2), "`1,50` is not an amount like 12 or 12.50\n"));

@@ -38,7 +38,7 @@ impl ::factum::Event for AccountOpened {
             1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
-                    ::factum::private::unreadable_version::<Self>(version),
+                    ::factum::DecodeError::version::<Self>(version),
                 )
             }
         }
@@ -65,7 +65,7 @@ impl ::factum::Event for MoneyDeposited {
             1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
-                    ::factum::private::unreadable_version::<Self>(version),
+                    ::factum::DecodeError::version::<Self>(version),
                 )
             }
         }
@@ -92,7 +92,7 @@ impl ::factum::Event for MoneyWithdrawn {
             1 => ::factum::private::decode::<Self, Self>(version, payload),
             _ => {
                 ::core::result::Result::Err(
-                    ::factum::private::unreadable_version::<Self>(version),
+                    ::factum::DecodeError::version::<Self>(version),
                 )
             }
         }
@@ -509,10 +509,11 @@ impl BankAccount {
         clippy::unnecessary_wraps,
         clippy::unused_self
     )]
-    fn deposit(&self, command: DepositMoney) -> MoneyDeposited {
-        MoneyDeposited {
+    fn deposit(&self, command: DepositMoney) -> Result<MoneyDeposited, AccountError> {
+        self.balance.checked_add(command.cents).ok_or(AccountError::TooMuch)?;
+        Ok(MoneyDeposited {
             cents: command.cents,
-        }
+        })
     }
     #[allow(
         clippy::missing_const_for_fn,
@@ -591,10 +592,10 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
         ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
         <Self as ::factum::Aggregate>::Error,
     > {
-        ::factum::private::decided::<
+        ::factum::private::fallible::<
             Self,
             MoneyDeposited,
-            _,
+            AccountError,
         >(Self::deposit(self, command))
     }
 }

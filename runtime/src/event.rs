@@ -200,6 +200,30 @@ pub enum EncodeError {
     },
 }
 
+impl EncodeError {
+    /// The error of an event written by hand that can't be written as JSON.
+    pub fn json<E: Event>(source: serde_json::Error) -> Self {
+        Self::Json { name: E::NAME, source }
+    }
+}
+
+impl DecodeError {
+    /// The error of an event written by hand whose payload does not fit the shape of its version.
+    pub fn payload<E: Event>(version: u32, source: serde_json::Error) -> Self {
+        Self::Payload { name: E::NAME, version, source }
+    }
+
+    /// The error of an event written by hand that does not know a version.
+    #[cold]
+    pub fn version<E: Event>(version: u32) -> Self {
+        if version > E::VERSION {
+            Self::NewerVersion { name: E::NAME, version, known: E::VERSION }
+        } else {
+            Self::UnreadableVersion { name: E::NAME, version, current: E::VERSION }
+        }
+    }
+}
+
 /// A stored event that this code can't read. Nothing is skipped: whoever meets one decides.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

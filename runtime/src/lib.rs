@@ -32,7 +32,8 @@
 //! ```
 //!
 //! An event is a struct that owns its data, with serde's derives and [`Event`]. It is stored as JSON, under a name and a
-//! version. The name is for good: it ties what is stored to the code, whatever becomes of the struct's own name.
+//! version. The name is for good: it ties what is stored to the code, whatever becomes of the struct's own name. Its shape
+//! may change: [`Event`] tells how each change is declared, and how old versions are read.
 //!
 //! # 2. Commands: what is asked for
 //!
@@ -180,7 +181,7 @@
 //! The events are appended with the version that the decision was made on. If another thread or process was faster, the
 //! answer is a [`Conflict`], or, with [`ExecuteOptions::retry`], a new decision on the new state. The same options
 //! carry metadata: who, why, and [from which event it follows](ExecuteOptions::caused_by). Several aggregates change
-//! together in a [`UnitOfWork`].
+//! together in a [unit of work](EventStore::atomically).
 //!
 //! # 5. Views, and tests
 //!

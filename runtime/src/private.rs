@@ -16,13 +16,13 @@ use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
 pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    serde_json::to_writer(out, event).map_err(|source| EncodeError::Json { name: E::NAME, source })
+    serde_json::to_writer(out, event).map_err(EncodeError::json::<E>)
 }
 
 /// JSON as the event `E` was at `version`: as itself, or as the private struct that derive has made of that version.
 /// The one place where such a type meets serde's deserializer.
 pub fn decode<E: Event, T: DeserializeOwned>(version: u32, payload: &str) -> Result<T, DecodeError> {
-    serde_json::from_str(payload).map_err(|source| DecodeError::Payload { name: E::NAME, version, source })
+    serde_json::from_str(payload).map_err(|source| DecodeError::payload::<E>(version, source))
 }
 
 /// The event `E` as its previous struct `P` reads it.
@@ -52,16 +52,6 @@ pub fn try_convert<E: Event, Old, New, X: Into<BoxError>>(
 #[cold]
 fn upcast_failed<E: Event>(version: u32, field: Option<&'static str>, source: BoxError) -> DecodeError {
     DecodeError::Upcast { name: E::NAME, version, current: E::VERSION, field, source }
-}
-
-/// The error for a version other than the current one.
-#[cold]
-pub fn unreadable_version<E: Event>(version: u32) -> DecodeError {
-    if version > E::VERSION {
-        DecodeError::NewerVersion { name: E::NAME, version, known: E::VERSION }
-    } else {
-        DecodeError::UnreadableVersion { name: E::NAME, version, current: E::VERSION }
-    }
 }
 
 /// The present name of the event that was once stored as `name`.

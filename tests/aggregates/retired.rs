@@ -158,7 +158,7 @@ fn what_it_has_become_stands_where_it_stood() {
 #[test]
 fn a_history_goes_on_after_pages_that_are_read_as_nothing() {
     for store in stores() {
-        append(&store, &[("old-noise", 1, "{}"); 700]);
+        append(&store, &vec![("old-noise", 1, "{}"); 700]);
         append(&store, &STORED[5..]);
         let accounts = store.repository::<Account>();
         let history: Vec<_> = accounts.history(&"a".into()).unwrap().map(Result::unwrap).collect();

@@ -50,7 +50,7 @@ pub(crate) fn event(event: &Event) -> TokenStream {
                     #current => #krate::private::decode::<Self, Self>(version, payload),
                     #(#older)*
                     #previous
-                    _ => ::core::result::Result::Err(#krate::private::unreadable_version::<Self>(version)),
+                    _ => ::core::result::Result::Err(#krate::DecodeError::version::<Self>(version)),
                 }
             }
         }

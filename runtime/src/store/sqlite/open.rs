@@ -297,3 +297,33 @@ impl OpenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a promise of durability comes down to. No test can cut the power.
+    #[test]
+    fn commits_wait_for_the_disk_unless_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let pragma = |options: &SqliteOptions, name: &str| {
+            let store = options.open(folder.path().join("events.db")).unwrap();
+            let writer = store.writer().unwrap();
+            writer.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
+        };
+        let defaults = SqliteOptions::new();
+        assert_eq!(pragma(&defaults, "synchronous"), rusqlite::types::Value::Integer(2), "FULL");
+        assert_eq!(pragma(&defaults, "journal_mode"), rusqlite::types::Value::Text("wal".into()));
+        let normal = SqliteOptions::new().durability(Durability::Normal);
+        assert_eq!(pragma(&normal, "synchronous"), rusqlite::types::Value::Integer(1), "NORMAL");
+        let small = SqliteOptions::new().cache_bytes(1 << 20);
+        assert_eq!(pragma(&small, "cache_size"), rusqlite::types::Value::Integer(-1024));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for path in ["", ":memory:"] {
+            assert!(matches!(SqliteStore::open(path), Err(OpenError::NoFile { .. })), "{path}");
+        }
+    }
+}
