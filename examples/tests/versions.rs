@@ -244,7 +244,7 @@ fn an_older_program_refuses_what_is_newer() {
     assert_eq!(
         parcels.fails("read", 1),
         "can't read parcel/cyd at version 3 (position 9): no event of the aggregate is stored under the name \
-         `parcel-delivered`\n"
+         `parcel-delivered` (version 1)\n"
     );
     assert_eq!(
         parcels.fails("read", 2),

@@ -229,11 +229,13 @@ impl DecodeError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// No event of the aggregate has this name, nor had it once.
-    #[error("no event of the aggregate is stored under the name `{name}`")]
+    #[error("no event of the aggregate is stored under the name `{name}` (version {version})")]
     #[non_exhaustive]
     UnknownName {
         /// The stored name.
         name: String,
+        /// The stored version.
+        version: u32,
     },
     /// A newer program wrote it.
     #[error("version {version} of `{name}` is newer than version {known}, the newest this program knows")]

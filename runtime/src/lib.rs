@@ -240,6 +240,7 @@
 //! # Where to look next
 //!
 //! * [`Aggregate`], [`Event`], [`Command`], [`Projection`]: what each derive takes.
+//! * [`guide::versions`]: how an event is changed when there are stored ones.
 //! * [`Repository`]: all that can be done with aggregates. [`ExecuteOptions`]: all that can be said of a command.
 //! * [`EventStore`]: how a store is written.
 //! * [`ReadError`], [`ExecuteError`], [`StoreError`]: all that can go wrong. Nothing is skipped in silence, and nothing
@@ -266,6 +267,7 @@ mod encode;
 mod error;
 mod event;
 mod events;
+pub mod guide;
 mod id;
 mod metadata;
 mod options;

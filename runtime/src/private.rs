@@ -75,7 +75,7 @@ pub fn one<E, S>(
 pub fn decode_other<E: EventSet>(name: &str, version: u32, payload: &str) -> Result<Decoded<E>, DecodeError> {
     match current_name(E::KINDS, name).or_else(|| current_name(E::RETIRED, name)) {
         Some(name) => E::decode(name, version, payload),
-        None => Err(DecodeError::UnknownName { name: name.to_owned() }),
+        None => Err(DecodeError::UnknownName { name: name.to_owned(), version }),
     }
 }
 
@@ -248,8 +248,8 @@ pub fn project_retired<P: Projection, A: Aggregate>(
 
 /// The error for a stored event that a projection did not ask for.
 #[cold]
-pub fn unknown_name(name: &str) -> ProjectError {
-    ProjectError::Decode(DecodeError::UnknownName { name: name.to_owned() })
+pub fn unknown_name(name: &str, version: u32) -> ProjectError {
+    ProjectError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
 }
 
 /// What a `#[project]` method has returned, if it returns something.

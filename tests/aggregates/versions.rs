@@ -212,6 +212,16 @@ struct Weighed(
     #[event(added(since = 2, default = "kg".to_owned()))] String,
 );
 
+/// One that was added is not the last.
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+#[event(version = 3)]
+struct Shipped(
+    #[event(added(since = 3, default = 7))] u8,
+    String,
+    #[event(added(since = 2, default = false))] bool,
+    u64,
+);
+
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(version = 2, removed(since = 2, name = "reason", ty = String))]
 struct Closed;
@@ -229,6 +239,9 @@ fn structs_of_every_shape_have_versions() {
     assert_eq!(read::<Weighed>(2, r#"[7, "lb"]"#), Weighed(7, "lb".into()));
     assert_eq!(read::<Weighed>(3, r#"[5000000000, "lb"]"#), Weighed(5_000_000_000, "lb".into()));
     round_trip(&Weighed(1, "t".into()));
+    assert_eq!(read::<Shipped>(1, r#"["a", 5]"#), Shipped(7, "a".into(), false, 5));
+    assert_eq!(read::<Shipped>(2, r#"["a", true, 5]"#), Shipped(7, "a".into(), true, 5));
+    round_trip(&Shipped(1, "b".into(), true, 2));
     assert_eq!(read::<Closed>(1, r#"{"reason": "done"}"#), Closed);
     assert_eq!(read::<Closed>(2, "null"), Closed);
     round_trip(&Closed);

@@ -18,7 +18,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             const FROM: &'static [#krate::Source] = &[#(#krate::Source::of::<#from>()),*];
         }
     });
-    let unknown = quote!(::core::result::Result::Err(#krate::private::unknown_name(name)));
+    let unknown = quote!(::core::result::Result::Err(#krate::private::unknown_name(name, event.schema)));
     let other = if from.is_empty() {
         unknown
     } else {

@@ -10,7 +10,7 @@ use crate::model::{ChangeKind, Conversion, Event, Field, Past, old_type};
 pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
     let Event { krate, history, .. } = event;
     let number = Literal::u32_unsuffixed(version);
-    let then: Vec<_> = history.fields.iter().map(|field| Past::new(field, version)).collect();
+    let then = Past::all(&history.fields, version);
     let values = history.fields.iter().zip(&then).map(|(field, then)| {
         let (cfgs, member) = (field.cfgs(), &field.member);
         let value = value(event, field, then);

@@ -24,7 +24,20 @@ pub(crate) struct Present<'a> {
 }
 
 impl<'a> Past<'a> {
-    pub(crate) fn new(field: &'a Field, version: u32) -> Self {
+    /// All fields of an event as they were at `version`. What was not there yet does not count in a tuple.
+    pub(crate) fn all(fields: &'a [Field], version: u32) -> Vec<Self> {
+        let mut all: Vec<Self> = fields.iter().map(|field| Self::new(field, version)).collect();
+        let unnamed = all.iter_mut().filter_map(|past| match past.present.as_mut()?.member {
+            Member::Named(_) => None,
+            Member::Unnamed(ref mut index) => Some(index),
+        });
+        for (number, index) in (0..).zip(unnamed) {
+            index.index = number;
+        }
+        all
+    }
+
+    fn new(field: &'a Field, version: u32) -> Self {
         let since: Vec<&Change> =
             field.changes.iter().filter(|change| change.since.version > version).collect();
         let absent = since.first().is_some_and(|change| matches!(change.kind, ChangeKind::Added { .. }));
