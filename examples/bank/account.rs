@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The name of an account, as its customers know it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId, EventSchema)]
 pub struct AccountId(String);
 
 impl From<&str> for AccountId {
@@ -24,7 +24,9 @@ impl fmt::Display for AccountId {
 }
 
 /// An amount of money in whole cents: money is counted, not measured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, EventSchema,
+)]
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
@@ -315,6 +317,20 @@ mod tests {
         given::<BankAccount>((opened(), MoneyDeposited { amount: full }))
             .when(DepositMoney { account: alice(), amount: Cents(1) })
             .then_error(&AccountError::TooMuch { account: alice(), asked: Cents(1) });
+    }
+
+    /// What is in somebody's file can be read: see `events.lock` and `events.golden`.
+    #[test]
+    fn what_was_stored_can_be_read() {
+        factum::testing::lock! {
+            BankAccount => (
+                opened(),
+                MoneyDeposited { amount: Cents(50) },
+                MoneyWithdrawn { amount: Cents(20) },
+                TransferSent { to: "bob".into(), amount: Cents(7) },
+                TransferReceived { from: "bob".into(), amount: Cents(7) },
+            ),
+        }
     }
 
     #[test]

@@ -43,6 +43,25 @@ impl ::factum::Event for AccountOpened {
             }
         }
     }
+    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
+        #[allow(unused_imports)]
+        use ::factum::private::NoSchema as _;
+        out.extend_from_slice(
+            &[
+                ::factum::Shape {
+                    event: "account-opened",
+                    version: 1,
+                    fields: &[
+                        ::factum::FieldShape {
+                            name: "owner",
+                            ty: "String",
+                            fingerprint: <::factum::private::Schema<String>>::FINGERPRINT,
+                        },
+                    ],
+                },
+            ],
+        );
+    }
 }
 
 // ---- struct MoneyDeposited ----
@@ -70,6 +89,25 @@ impl ::factum::Event for MoneyDeposited {
             }
         }
     }
+    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
+        #[allow(unused_imports)]
+        use ::factum::private::NoSchema as _;
+        out.extend_from_slice(
+            &[
+                ::factum::Shape {
+                    event: "money-deposited",
+                    version: 1,
+                    fields: &[
+                        ::factum::FieldShape {
+                            name: "cents",
+                            ty: "u64",
+                            fingerprint: <::factum::private::Schema<u64>>::FINGERPRINT,
+                        },
+                    ],
+                },
+            ],
+        );
+    }
 }
 
 // ---- struct MoneyWithdrawn ----
@@ -96,6 +134,25 @@ impl ::factum::Event for MoneyWithdrawn {
                 )
             }
         }
+    }
+    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
+        #[allow(unused_imports)]
+        use ::factum::private::NoSchema as _;
+        out.extend_from_slice(
+            &[
+                ::factum::Shape {
+                    event: "money-withdrawn",
+                    version: 1,
+                    fields: &[
+                        ::factum::FieldShape {
+                            name: "cents",
+                            ty: "u64",
+                            fingerprint: <::factum::private::Schema<u64>>::FINGERPRINT,
+                        },
+                    ],
+                },
+            ],
+        );
     }
 }
 
@@ -399,6 +456,13 @@ const _: () = {
                 Self::MoneyDeposited(event) => ::factum::Event::encode(event, out),
                 Self::MoneyWithdrawn(event) => ::factum::Event::encode(event, out),
             }
+        }
+        fn shapes() -> ::std::vec::Vec<::factum::Shape> {
+            let mut shapes = ::std::vec::Vec::new();
+            <AccountOpened as ::factum::Event>::shapes(&mut shapes);
+            <MoneyDeposited as ::factum::Event>::shapes(&mut shapes);
+            <MoneyWithdrawn as ::factum::Event>::shapes(&mut shapes);
+            shapes
         }
         fn inner(&self) -> &dyn ::core::any::Any {
             match self {

@@ -38,6 +38,11 @@ impl Errors {
         result.map_err(|error| self.push(error)).ok()
     }
 
+    #[cfg(test)]
+    pub(crate) fn messages(self) -> Vec<String> {
+        self.found.into_iter().flatten().map(|error| error.to_string()).collect()
+    }
+
     fn into_tokens(self) -> TokenStream {
         self.found.map(syn::Error::into_compile_error).unwrap_or_default()
     }

@@ -16,7 +16,9 @@ mod enums;
 mod event;
 mod handlers;
 mod id;
+mod lock;
 mod projection;
+mod schema;
 mod upcast;
 
 pub(crate) use self::aggregate::aggregate;
@@ -25,3 +27,4 @@ pub(crate) use self::event::event;
 pub(crate) use self::handlers::handlers;
 pub(crate) use self::id::aggregate_id;
 pub(crate) use self::projection::projection;
+pub(crate) use self::schema::event_schema;

@@ -7,6 +7,7 @@
 mod check;
 mod errors;
 mod expand;
+mod lock;
 mod model;
 mod options;
 #[cfg(test)]
@@ -47,6 +48,14 @@ pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
         model::AggregateId::parse(&input, errors).map(|model| expand::aggregate_id(&model))
     })
     .into()
+}
+
+/// Makes the shape of a type part of the shape of every event that has it; see the trait `factum::EventSchema`.
+#[proc_macro_derive(EventSchema, attributes(event_schema))]
+pub fn derive_event_schema(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    errors::collect(|errors| model::Schema::parse(input, errors).map(|model| expand::event_schema(&model)))
+        .into()
 }
 
 /// Makes a struct a projection; see the trait `factum::Projection`.

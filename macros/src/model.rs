@@ -8,7 +8,9 @@ mod history;
 mod id;
 mod past;
 mod projection;
+mod schema;
 pub(crate) mod serde;
+mod shape;
 
 pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed, Retired};
 pub(crate) use self::command::{Command, Which};
@@ -18,3 +20,5 @@ pub(crate) use self::history::{Change, ChangeKind, Conversion, Field, History, R
 pub(crate) use self::id::AggregateId;
 pub(crate) use self::past::{Past, old_type};
 pub(crate) use self::projection::Projection;
+pub(crate) use self::schema::Schema;
+pub(crate) use self::shape::{ShapeField, shape, type_text};

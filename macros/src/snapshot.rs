@@ -73,3 +73,25 @@ fn what_is_made_of_the_readmes_program() {
         "what is generated has changed; read it: UPDATE_SNAPSHOTS=1 cargo test -p factum-macros, then git diff"
     );
 }
+
+/// How much code each further version of an event costs, before serde's own derive for its struct.
+#[test]
+fn what_an_old_version_costs() {
+    let size = |version: u32| {
+        let renames = (2..=version).map(|since| format!("renamed(since = {since}, from = \"name{since}\")"));
+        let changes = renames.collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "#[event(version = {version})] struct Changed {{ #[event({changes})] name: String, one: u64, two: Option<u8>, \
+             three: Vec<String> }}"
+        );
+        let input: DeriveInput = syn::parse_str(&text).expect("a struct");
+        let made = collect(|errors| Some(expand::event(&model::Event::parse(&input, errors)?)));
+        assert!(!made.to_string().contains("compile_error"), "{made}");
+        made.to_string().len()
+    };
+    let (first, tenth, twentieth) = (size(1), size(10), size(20));
+    println!("an event of 4 fields: {first} bytes; each old version: {} bytes", (twentieth - tenth) / 10);
+    // Each version is read in one step: the cost of one does not grow with how many there are.
+    let (early, late) = ((tenth - first) / 9, (twentieth - tenth) / 10);
+    assert!(late < early + early / 4, "{early} bytes at first, {late} later");
+}

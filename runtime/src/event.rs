@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::BoxError;
+use crate::shape::Shape;
 
 /// A fact of the domain: something that happened, named in the past tense.
 ///
@@ -94,6 +95,11 @@ pub trait Event: Debug + Sized + 'static {
     ///
     /// Fails if this code does not know the version, or if the payload does not fit the shape.
     fn decode(version: u32, payload: &str) -> Result<Self, DecodeError>;
+
+    /// Adds the shape of each version that can be read to `out`; an impl by hand need not.
+    fn shapes(out: &mut Vec<Shape>) {
+        let _ = out;
+    }
 }
 
 /// Name, version and earlier names of an [`Event`], as data.
@@ -150,6 +156,11 @@ pub trait EventSet: Debug + Sized + 'static {
 
     /// The event itself, without the enum around it.
     fn inner(&self) -> &dyn Any;
+
+    /// The shapes of all versions of all events, retired ones as well.
+    fn shapes() -> Vec<Shape> {
+        Vec::new()
+    }
 }
 
 /// What a stored event is to the present code.

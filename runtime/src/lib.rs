@@ -276,6 +276,7 @@ pub mod private;
 mod projection;
 mod replay;
 mod repository;
+mod shape;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -283,7 +284,8 @@ mod time;
 mod unit_of_work;
 
 pub use factum_macros::{
-    Aggregate, AggregateId, Command, Event, Projection, apply, execute, handlers, project, upcast,
+    Aggregate, AggregateId, Command, Event, EventSchema, Projection, apply, execute, handlers, project,
+    upcast,
 };
 
 pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Lists, Retires, Upcast};
@@ -301,6 +303,7 @@ pub use self::projection::{
 #[cfg(feature = "sqlite")]
 pub use self::projection::{Sqlite, SqliteProjection};
 pub use self::repository::{BatchError, Executed, History, Loaded, Repository};
+pub use self::shape::{EventSchema, FieldShape, Shape};
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteStore;
 pub use self::store::{
@@ -324,9 +327,9 @@ pub mod sqlite {
 /// What most files of a domain need: `use factum::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventStore, Events, Execute,
-        MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, Upcast, apply, execute,
-        handlers, project, upcast,
+        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventSchema, EventStore, Events,
+        Execute, MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, Upcast, apply,
+        execute, handlers, project, upcast,
     };
     #[cfg(feature = "sqlite")]
     pub use crate::{Sqlite, SqliteProjection, SqliteStore};

@@ -12,6 +12,7 @@ use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
 use crate::projection::{Project, ProjectError, Projection, Writer};
+use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
 use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
@@ -303,4 +304,54 @@ pub const fn same(left: &str, right: &str) -> bool {
         index += 1;
     }
     same
+}
+
+/// Asks for the fingerprint of `T`, which may have none.
+#[derive(Debug)]
+pub struct Schema<T: ?Sized>(PhantomData<T>);
+
+impl<T: EventSchema + ?Sized> Schema<T> {
+    /// That of its [`EventSchema`]: an inherent constant, and so found first where there is one.
+    pub const FINGERPRINT: u64 = T::FINGERPRINT;
+}
+
+/// Types without an [`EventSchema`].
+pub trait NoSchema {
+    /// None.
+    const FINGERPRINT: u64 = 0;
+}
+
+impl<T: ?Sized> NoSchema for Schema<T> {}
+
+/// The fingerprint of a shape written as `text`, with parts that have fingerprints of their own.
+pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
+    let mut hash = hashed(FNV_OFFSET, text);
+    let mut index = 0;
+    while index < parts.len() {
+        hash = mixed(hash, parts[index]);
+        index += 1;
+    }
+    never_zero(hash)
+}
+
+/// Whether one of the events has, or had, this name.
+pub const fn knows(kinds: &[EventKind], name: &str) -> bool {
+    let mut knows = false;
+    let mut index = 0;
+    while index < kinds.len() {
+        knows |= is_among(name, &kinds[index]);
+        index += 1;
+    }
+    knows
+}
+
+/// Whether the event of this name, if it is among them, is at `version` at least.
+pub const fn is_at_least(kinds: &[EventKind], name: &str, version: u32) -> bool {
+    let mut is = true;
+    let mut index = 0;
+    while index < kinds.len() {
+        is &= kinds[index].version >= version || !is_among(name, &kinds[index]);
+        index += 1;
+    }
+    is
 }

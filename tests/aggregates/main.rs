@@ -5,6 +5,7 @@ mod concurrency;
 mod domain;
 mod execution;
 mod given;
+mod locked;
 mod metadata;
 mod past;
 mod projections;

@@ -26,7 +26,8 @@ pub(crate) fn plain_struct(input: &DeriveInput, kind: &str, errors: &mut Errors)
     }
 }
 
-fn no_generics(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
+/// A type without generics.
+pub(crate) fn no_generics(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
     if input.generics.params.is_empty() {
         return true;
     }

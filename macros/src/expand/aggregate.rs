@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::Path;
 use syn::spanned::Spanned as _;
 
-use super::enums;
+use super::{enums, lock};
 use crate::model::{Aggregate, Listed, Retired};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
@@ -16,8 +16,13 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let event_conversions = enums::conversions(event_enum, events);
     let dispatch = dispatch(model);
     let command_impls = command_impls(model);
+    let codec = codec(model);
     let event_impls = event_impls(model);
     let distinct_names = distinct_names(model);
+    let locked = model.lock.as_ref().map(|(path, recorded)| {
+        let (tracked, listed) = (lock::tracked(path), lock::listed(model, recorded));
+        quote!(#tracked #listed)
+    });
     quote! {
         #command_definition
 
@@ -28,8 +33,10 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
             #command_conversions
             #command_impls
             #event_conversions
+            #codec
             #event_impls
             #distinct_names
+            #locked
         };
     }
 }
@@ -135,8 +142,8 @@ fn command_impls(model: &Aggregate) -> TokenStream {
     }
 }
 
-/// The event enum is the codec; the aggregate emits it, and each of its variants.
-fn event_impls(model: &Aggregate) -> TokenStream {
+/// The event enum is the codec.
+fn codec(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
@@ -160,10 +167,13 @@ fn event_impls(model: &Aggregate) -> TokenStream {
             #name => ::core::result::Result::Ok(#krate::Decoded::Several(::std::vec::Vec::new())),
         },
     });
-    let retires = retired.iter().filter_map(|retired| match retired {
-        Retired::Type(path) => Some(path),
-        Retired::Name(_) => None,
-    });
+    let retired_types: Vec<_> = retired
+        .iter()
+        .filter_map(|retired| match retired {
+            Retired::Type(path) => Some(path),
+            Retired::Name(_) => None,
+        })
+        .collect();
     quote! {
         #[automatically_derived]
         impl #krate::EventSet for #event_enum {
@@ -191,6 +201,13 @@ fn event_impls(model: &Aggregate) -> TokenStream {
                 }
             }
 
+            fn shapes() -> ::std::vec::Vec<#krate::Shape> {
+                let mut shapes = ::std::vec::Vec::new();
+                #(<#paths as #krate::Event>::shapes(&mut shapes);)*
+                #(<#retired_types as #krate::Event>::shapes(&mut shapes);)*
+                shapes
+            }
+
             fn inner(&self) -> &dyn ::core::any::Any {
                 match self {
                     #(Self::#variants(event) => event,)*
@@ -212,7 +229,20 @@ fn event_impls(model: &Aggregate) -> TokenStream {
                 }
             }
         }
+    }
+}
 
+/// The aggregate emits the event enum, and each of its variants.
+fn event_impls(model: &Aggregate) -> TokenStream {
+    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
+    let event_enum = &event_enum.ident;
+    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
+    let variants = events.iter().map(|event| &event.variant);
+    let retired_types = retired.iter().filter_map(|retired| match retired {
+        Retired::Type(path) => Some(path),
+        Retired::Name(_) => None,
+    });
+    quote! {
         #[automatically_derived]
         impl #krate::IntoEvents<#ident> for #event_enum {
             fn append_to(self, out: &mut ::std::vec::Vec<#event_enum>) {
@@ -229,7 +259,7 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 
         #(
             #[automatically_derived]
-            impl #krate::Retires<#retires> for #ident {}
+            impl #krate::Retires<#retired_types> for #ident {}
         )*
 
         #(

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::upcast;
+use super::{lock, upcast};
 use crate::model::Event;
 
 pub(crate) fn event(event: &Event) -> TokenStream {
@@ -23,6 +23,11 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     let older = (history.first_version()..*version).rev().map(|version| upcast::arm(event, version));
     let previous_fits = previous_fits(event);
+    let shapes = lock::shapes(event);
+    let locked = event.lock.as_ref().map(|(path, recorded)| {
+        let (tracked, fingerprints) = (lock::tracked(path), lock::fingerprints(event, recorded));
+        quote!(#tracked #fingerprints)
+    });
     // Nobody reads these fields any more; that their types are types is checked all the same.
     let removed = history.removed.iter().map(|removed| {
         let ty = &removed.ty;
@@ -53,9 +58,12 @@ pub(crate) fn event(event: &Event) -> TokenStream {
                     _ => ::core::result::Result::Err(#krate::DecodeError::version::<Self>(version)),
                 }
             }
+
+            #shapes
         }
 
         #previous_fits
+        #locked
         #(#removed)*
     }
 }

@@ -1,5 +1,8 @@
 //! An aggregate.
 
+use std::path::PathBuf;
+use std::rc::Rc;
+
 use proc_macro2::TokenStream;
 use quote::format_ident;
 use syn::parse::{Parse, ParseStream};
@@ -7,6 +10,7 @@ use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
 
 use crate::check;
 use crate::errors::Errors;
+use crate::lock::{self, Lock};
 use crate::options::{ModPath, Options};
 use crate::text::kebab;
 
@@ -26,6 +30,8 @@ pub(crate) struct Aggregate {
     pub(crate) retired: Vec<Retired>,
     pub(crate) command_enum: GeneratedEnum,
     pub(crate) event_enum: GeneratedEnum,
+    /// What was recorded of it, if the crate has a lock.
+    pub(crate) lock: Option<(PathBuf, Rc<Lock>)>,
 }
 
 /// A type in `commands(..)` or `events(..)`, and the variant that holds it: `billing::Opened as BillOpened`.
@@ -83,6 +89,7 @@ impl Aggregate {
                 .unwrap_or_default(),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
+            lock: lock::of_this_crate(&input.ident, errors),
         };
         options.finish();
         (check::aggregate(input, &aggregate, errors) & right).then_some(aggregate)

@@ -1,11 +1,15 @@
 //! An event.
 
+use std::path::PathBuf;
+use std::rc::Rc;
+
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path};
 
 use super::History;
 use super::serde::{SerdeOption, serde_options};
 use crate::check;
 use crate::errors::Errors;
+use crate::lock::{self, Lock};
 use crate::options::Options;
 use crate::text::kebab;
 
@@ -20,6 +24,8 @@ pub(crate) struct Event {
     /// What the struct says to serde.
     pub(crate) serde: Vec<SerdeOption>,
     pub(crate) history: History,
+    /// What was recorded of it, if the crate has a lock.
+    pub(crate) lock: Option<(PathBuf, Rc<Lock>)>,
 }
 
 impl Event {
@@ -44,8 +50,15 @@ impl Event {
                 .unwrap_or_default(),
             serde: serde_options(&input.attrs),
             history: history?,
+            lock: lock::of_this_crate(&input.ident, errors),
         };
         options.finish();
-        check::event(input, &event, errors).then_some(event)
+        if !check::event(input, &event, errors) {
+            return None;
+        }
+        if let Some((_, lock)) = &event.lock {
+            check::locked(&event, lock, errors);
+        }
+        Some(event)
     }
 }

@@ -1,0 +1,25 @@
+//! A type inside events.
+
+use syn::{Data, DeriveInput, Path};
+
+use crate::check;
+use crate::errors::Errors;
+use crate::options::Options;
+
+pub(crate) struct Schema {
+    pub(crate) krate: Path,
+    pub(crate) input: DeriveInput,
+}
+
+impl Schema {
+    pub(crate) fn parse(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let mut options = Options::parse(&input.attrs, "event_schema", &["crate"], errors);
+        let krate = options.krate(errors);
+        options.finish();
+        if let Data::Union(data) = &input.data {
+            errors.at(&data.union_token, "a union has no shape in JSON");
+            return None;
+        }
+        check::no_generics(&input, "type inside events", errors).then_some(Self { krate, input })
+    }
+}

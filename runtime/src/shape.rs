@@ -1,0 +1,131 @@
+//! The shape of stored events, as data: what `events.lock` records and the derive compares.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+/// One version of an event: the fields of its JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The event's name.
+    pub event: &'static str,
+    /// The version.
+    pub version: u32,
+    /// Its fields, as serde names them; those of a tuple struct by number.
+    pub fields: &'static [FieldShape],
+}
+
+/// One field of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldShape {
+    /// The field's name in JSON.
+    pub name: &'static str,
+    /// Its type, as it is written, without the path.
+    pub ty: &'static str,
+    /// The fingerprint of the type's own shape, if that derives [`EventSchema`]; otherwise 0.
+    pub fingerprint: u64,
+}
+
+/// A type inside events whose shape is part of theirs.
+///
+/// Derive it on structs and enums that are fields of events: a change of them then counts as a change of every event that
+/// has them, and `events.lock` notices. It is implemented for collections of such types as well.
+///
+/// ```
+/// use factum::EventSchema;
+///
+/// #[derive(EventSchema)]
+/// struct Address {
+///     street: String,
+///     country: Country,
+/// }
+///
+/// #[derive(EventSchema)]
+/// enum Country {
+///     Italy,
+///     Other(String),
+/// }
+///
+/// assert_ne!(Address::FINGERPRINT, Country::FINGERPRINT);
+/// ```
+///
+/// The fingerprint is made of names, types and serde attributes, not of the type's own name. A type that contains
+/// itself can't have one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no shape to record",
+    label = "this type does not derive `EventSchema`",
+    note = "annotate `{Self}` with `#[derive(EventSchema)]`"
+)]
+pub trait EventSchema {
+    /// Changes when the type's JSON may look otherwise; never 0.
+    const FINGERPRINT: u64;
+}
+
+macro_rules! as_their_parts {
+    ($([$($part:ident),*] $container:ty),* $(,)?) => {$(
+        impl<$($part: EventSchema),*> EventSchema for $container {
+            const FINGERPRINT: u64 = combined(&[$($part::FINGERPRINT),*]);
+        }
+    )*};
+}
+
+as_their_parts! {
+    [T] Option<T>,
+    [T] Box<T>,
+    [T] Vec<T>,
+    [T] VecDeque<T>,
+    [T] BTreeSet<T>,
+}
+
+impl<K, V: EventSchema> EventSchema for BTreeMap<K, V> {
+    const FINGERPRINT: u64 = combined(&[V::FINGERPRINT]);
+}
+
+impl<T: EventSchema, S> EventSchema for HashSet<T, S> {
+    const FINGERPRINT: u64 = combined(&[T::FINGERPRINT]);
+}
+
+impl<K, V: EventSchema, S> EventSchema for HashMap<K, V, S> {
+    const FINGERPRINT: u64 = combined(&[V::FINGERPRINT]);
+}
+
+impl<T: EventSchema, const N: usize> EventSchema for [T; N] {
+    const FINGERPRINT: u64 = combined(&[T::FINGERPRINT]);
+}
+
+/// One fingerprint of several. What kind of container it is stands in the type's text.
+const fn combined(parts: &[u64]) -> u64 {
+    let mut hash = FNV_OFFSET;
+    let mut index = 0;
+    while index < parts.len() {
+        hash = mixed(hash, parts[index]);
+        index += 1;
+    }
+    never_zero(hash)
+}
+
+/// FNV-1a, after Fowler, Noll and Vo: simple enough for constants, and the same in every build.
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+pub(crate) const fn hashed(mut hash: u64, text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    // What follows is another part.
+    (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3)
+}
+
+pub(crate) const fn mixed(mut hash: u64, part: u64) -> u64 {
+    let bytes = part.to_le_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}
+
+pub(crate) const fn never_zero(hash: u64) -> u64 {
+    if hash == 0 { 1 } else { hash }
+}

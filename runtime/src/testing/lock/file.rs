@@ -1,0 +1,66 @@
+//! A text file of sorted lines, to which lines are added and none is ever changed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+/// Whether new lines are written, or an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Write,
+    Check,
+}
+
+#[derive(Debug)]
+pub(super) struct KeptFile {
+    path: PathBuf,
+    head: &'static str,
+    lines: BTreeSet<String>,
+}
+
+impl KeptFile {
+    /// The file as it is; empty if there is none.
+    pub(super) fn open(path: PathBuf, head: &'static str) -> Result<Self, String> {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(format!("can't read {}: {error}", path.display())),
+        };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Ok(Self { lines: lines.map(str::to_owned).collect(), path, head })
+    }
+
+    pub(super) fn lines(&self) -> &BTreeSet<String> {
+        &self.lines
+    }
+
+    /// Adds lines that are not there yet.
+    pub(super) fn add(&self, lines: &BTreeSet<String>, mode: Mode) -> Result<(), String> {
+        let new: Vec<_> = lines.difference(&self.lines).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        if mode == Mode::Check {
+            let mut message = format!(
+                "{} lacks what is new. Run this test where the environment variable `CI` is not set, and commit what it \
+                 writes:\n",
+                self.path.display()
+            );
+            for line in new {
+                let _ = writeln!(message, "  + {line}");
+            }
+            return Err(message);
+        }
+        let mut text = format!("{}\n", self.head);
+        for line in self.lines.union(lines) {
+            text += line;
+            text.push('\n');
+        }
+        // Beside it first: a test that is interrupted leaves a whole file.
+        let beside = self.path.with_extension(format!("new-{}", std::process::id()));
+        std::fs::write(&beside, text)
+            .and_then(|()| std::fs::rename(&beside, &self.path))
+            .map_err(|error| format!("can't write {}: {error}", self.path.display()))
+    }
+}
