@@ -297,8 +297,8 @@ pub use self::id::{AggregateId, InvalidId, StreamId};
 pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
 pub use self::projection::{
-    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Source,
-    Target, Writer,
+    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Target,
+    Writer,
 };
 #[cfg(feature = "sqlite")]
 pub use self::projection::{Sqlite, SqliteProjection};

@@ -232,12 +232,18 @@ pub fn project<P: Project<E>, E: Event>(
     projection.project(&typed, &event.envelope, writer).map_err(ProjectError::Handler)
 }
 
-/// One stored event that was retired by the aggregate `A`: each event that it has become goes to its handler.
-pub fn project_retired<P: Projection, A: Aggregate>(
+/// One stored event of the aggregate `A` that the projection does not list. If `A` has retired it, each event that it
+/// has become goes to its handler; if `A` lists it, it is another's business; if `A` does not know it, nobody can tell
+/// what the view would miss.
+pub fn project_other<P: Projection, A: Aggregate>(
     projection: &mut P,
     event: &StoredEvent<'_>,
     writer: &Writer<'_, P>,
 ) -> Result<(), ProjectError> {
+    let (name, version) = (event.name, event.schema);
+    if !knows(A::Event::RETIRED, name) {
+        return if knows(A::Event::KINDS, name) { Ok(()) } else { Err(unknown_name(name, version)) };
+    }
     let mut result = Ok(());
     A::Event::decode(event.name, event.schema, event.payload)?.each(|_, typed| {
         if result.is_ok() {

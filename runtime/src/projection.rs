@@ -9,9 +9,8 @@ pub use self::memory::MemoryProjection;
 pub use self::sqlite::{Sqlite, SqliteProjection};
 use std::any::Any;
 
-use crate::aggregate::Aggregate;
 use crate::error::{BoxError, ReadError, StoreError};
-use crate::event::{DecodeError, EventKind, EventSet as _};
+use crate::event::{DecodeError, EventKind};
 use crate::id::StreamId;
 use crate::metadata::Envelope;
 use crate::store::StoredEvent;
@@ -23,7 +22,7 @@ use crate::store::StoredEvent;
 /// | key | meaning |
 /// |---|---|
 /// | `events(AccountOpened, ..)` | what it is made from, of any aggregates; required |
-/// | `from(BankAccount, ..)` | only events of these aggregates; needed if others use the same event names, or if one of these has [retired](crate::Upcast) an event that becomes one of the list |
+/// | `from(BankAccount, ..)` | only events of these aggregates; needed if others use the same event names, or if one of these has [retired](crate::Upcast) an event that becomes one of the list. An event that the aggregate does not know, as of a newer program, is then an error |
 /// | `name = "balances"` | what its progress is stored under; without it, the type's name in kebab case |
 /// | `version = 2` | changes when the view would come out different; 1 if not given |
 /// | `into = Sqlite` | where the view lives: [`Memory`], which is the default, or [`Sqlite`] |
@@ -85,8 +84,8 @@ pub trait Projection: Sized {
     /// The events it is made from.
     const EVENTS: &'static [EventKind];
 
-    /// The aggregates whose events count; empty if all do.
-    const FROM: &'static [Source] = &[];
+    /// The names of the aggregates whose events count; empty if all do.
+    const FROM: &'static [&'static str] = &[];
 
     /// What makes its tables, for a target that has tables.
     const INIT: &'static str = "";
@@ -111,22 +110,6 @@ pub trait Projection: Sized {
         envelope: &Envelope<'_>,
         writer: &Writer<'_, Self>,
     ) -> Result<(), BoxError>;
-}
-
-/// An aggregate whose events a projection is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Source {
-    /// The category of its streams.
-    pub category: &'static str,
-    /// What it has retired: read as the events that it has become.
-    pub retired: &'static [EventKind],
-}
-
-impl Source {
-    /// The aggregate `A`.
-    pub const fn of<A: Aggregate>() -> Self {
-        Self { category: A::NAME, retired: A::Event::RETIRED }
-    }
 }
 
 /// How an event of type `E` changes a view: what a `#[project]` method becomes.
@@ -320,19 +303,14 @@ impl ProjectionError {
 /// How far a catch-up has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaughtUp {
-    /// How many events it has projected.
+    /// How many events it has looked at: those that it lists and, where it names their aggregates, all of these.
     pub events: u64,
     /// The position up to which the projection has seen everything.
     pub position: u64,
 }
 
-/// All names under which the projection's events may be stored.
+/// All names under which the projection's events may be stored. None, for all, where their aggregates are named: one
+/// that a newer program has added or renamed must not be passed over in silence.
 fn names<P: Projection>() -> Vec<&'static str> {
-    let retired = P::FROM.iter().flat_map(|source| source.retired);
-    P::EVENTS.iter().chain(retired).flat_map(EventKind::names).collect()
-}
-
-/// The categories of the streams that they may stand in; empty for all.
-fn categories<P: Projection>() -> Vec<&'static str> {
-    P::FROM.iter().map(|source| source.category).collect()
+    if P::FROM.is_empty() { P::EVENTS.iter().flat_map(EventKind::names).collect() } else { Vec::new() }
 }

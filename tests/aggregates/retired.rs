@@ -232,3 +232,19 @@ fn projections_get_what_it_has_become() {
         assert_eq!(transfers.view().cents, 30);
     }
 }
+
+#[test]
+fn a_projection_of_an_aggregate_does_not_pass_over_what_that_does_not_know() {
+    for store in stores() {
+        append(&store, &[("withdrawn", 1, r#"{"cents": 5}"#), ("fee-charged", 1, "of no interest here")]);
+        append(&store, &[("taken-out", 1, "by a newer program")]);
+        let mut taken = MemoryProjection::new(store, Taken::default());
+        let error = taken.catch_up().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "projection `taken`: can't read account/a at version 3 (position 3): no event of the aggregate is stored \
+             under the name `taken-out` (version 1)"
+        );
+        assert_eq!((taken.view().cents, taken.position()), (5, 2));
+    }
+}

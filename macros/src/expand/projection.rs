@@ -15,7 +15,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
     let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
     let sources = (!from.is_empty()).then(|| {
         quote! {
-            const FROM: &'static [#krate::Source] = &[#(#krate::Source::of::<#from>()),*];
+            const FROM: &'static [&'static str] = &[#(<#from as #krate::Aggregate>::NAME),*];
         }
     });
     let unknown = quote!(::core::result::Result::Err(#krate::private::unknown_name(name, event.schema)));
@@ -25,7 +25,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
         quote! {
             match event.envelope.category {
                 #(<#from as #krate::Aggregate>::NAME => {
-                    #krate::private::project_retired::<Self, #from>(self, event, writer)
+                    #krate::private::project_other::<Self, #from>(self, event, writer)
                 })*
                 _ => #unknown,
             }

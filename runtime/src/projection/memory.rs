@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::{CaughtUp, Memory, Projection, ProjectionError, categories, names};
+use super::{CaughtUp, Memory, Projection, ProjectionError, names};
 use crate::store::{EventStore, Filter};
 
 /// A view in memory, made from the events of a store, as far as it has caught up.
@@ -28,7 +28,7 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before: what is appended from here on may or may not be seen, and is not counted as seen.
         let newest = self.store.position().map_err(ProjectionError::store::<P>)?;
-        let filter = Filter { names: &names::<P>(), categories: &categories::<P>() };
+        let filter = Filter { names: &names::<P>(), categories: P::FROM };
         let mut events = 0;
         let mut result = Ok(());
         let read = self.store.read_all(filter, self.position, usize::MAX, &mut |event| match self

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{CaughtUp, Projection, ProjectionError, Target, categories, names};
+use super::{CaughtUp, Projection, ProjectionError, Target, names};
 use crate::error::BoxError;
 use crate::store::sqlite::{SqliteStore, read_all, store_error};
 use crate::store::{EventStore as _, Filter};
@@ -163,7 +163,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         let result = in_transaction::<P, _>(store, |transaction| {
             // Looked up each time: another process may have projected meanwhile, or begun a newer version.
             let after = known_checkpoint::<P>(transaction)?;
-            let filter = Filter { names: &names::<P>(), categories: &categories::<P>() };
+            let filter = Filter { names: &names::<P>(), categories: P::FROM };
             let mut position = after;
             let mut result = Ok(());
             let read = read_all(transaction, filter, after, until, limit, &mut |event| {
@@ -276,7 +276,7 @@ fn start<P: Projection>(transaction: &Transaction<'_>) -> Result<(), ProjectionE
 /// std's hash; FNV-1a, after Fowler, Noll and Vo.
 fn definition<P: Projection>() -> i64 {
     let kinds = P::EVENTS.iter().map(|kind| kind.name);
-    let sources = P::FROM.iter().map(|source| source.category);
+    let sources = P::FROM.iter().copied();
     let parts = kinds.chain([""]).chain(sources).chain(["", P::INIT]);
     let hash =
         parts.flat_map(|part| part.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
