@@ -239,7 +239,7 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
             }
             continue;
         }
-        // `const fn`, `async fn`, `unsafe extern "C" fn`, `default fn`: what may stand before `fn`.
+        // `const fn`, `async fn`, `extern "C" fn` and the like: what may stand before `fn`.
         while !input.peek(Token![fn]) && !input.is_empty() {
             if input.peek(Token![async]) {
                 asyncness = Some(input.parse()?);
@@ -271,7 +271,7 @@ fn methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
     Ok(methods)
 }
 
-/// Whether `const` begins a function: `const fn`, `const unsafe fn` and the like, not `const NAME: T = ..`.
+/// Whether `const` begins a function, as in `const fn`, and not `const NAME: T = ..`.
 fn is_function_qualifier(input: ParseStream<'_>) -> bool {
     input.peek2(Token![fn])
         || input.peek2(Token![unsafe])

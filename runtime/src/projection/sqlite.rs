@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{CaughtUp, Projection, ProjectionError, Target, names};
 use crate::error::BoxError;
+use crate::shape::{FNV_OFFSET, hashed};
 use crate::store::sqlite::{SqliteStore, read_all, store_error};
 use crate::store::{EventStore as _, Filter};
 
@@ -272,17 +273,11 @@ fn start<P: Projection>(transaction: &Transaction<'_>) -> Result<(), ProjectionE
     save::<P>(transaction, 0)
 }
 
-/// A number for what the view is made from and into: events, aggregates, tables. The same in every build, so not
-/// std's hash; FNV-1a, after Fowler, Noll and Vo.
+/// A number for what the view is made from and into: events, aggregates, tables.
 fn definition<P: Projection>() -> i64 {
     let kinds = P::EVENTS.iter().map(|kind| kind.name);
-    let sources = P::FROM.iter().copied();
-    let parts = kinds.chain([""]).chain(sources).chain(["", P::INIT]);
-    let hash =
-        parts.flat_map(|part| part.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    hash.cast_signed()
+    let parts = kinds.chain([""]).chain(P::FROM.iter().copied()).chain(["", P::INIT]);
+    parts.fold(FNV_OFFSET, hashed).cast_signed()
 }
 
 impl<P> fmt::Debug for SqliteProjection<P> {
