@@ -308,7 +308,7 @@ fn text_that_is_no_money_is_told_of() {
     for postage in ["cheap", "4.9", "4,90", "+4.90", "4.+9", "184467440737095517.00", ""] {
         let payload = format!(r#"{{"recipient":"Ada","weight":1,"postage":"{postage}","counter":3}}"#);
         let expected = format!(
-            "`parcel-accepted` version 1 can't be read as version 2 (field `postage`): `{postage}` is not an amount like \
+            "`parcel-accepted` version 1 can't be read as version 3 (field `postage`): `{postage}` is not an amount like \
              4.90"
         );
         let second = generation2::ParcelAccepted::decode(1, &payload).expect_err("the second");

@@ -50,7 +50,8 @@ use crate::shape::Shape;
 /// ```
 ///
 /// Several changes of one field stand in order. Every version from 2 on needs a change, so that none is forgotten;
-/// a history that can't have been does not compile. serde's attributes on fields mean the same in every version. With
+/// a history that can't have been does not compile. serde's attributes on fields mean the same in every version, but for
+/// those that speak of the type of a field whose type has changed, as `with` does. With
 /// `previous(since = 3, from = MoneyDepositedV2)`, fields may change further after the struct was made anew; the
 /// previous struct is an event with the same name, one version below, and a history of its own.
 ///

@@ -32,7 +32,12 @@ where
     P: Event + TryInto<E, Error: Into<BoxError>>,
     E: Event,
 {
-    P::decode(version, payload)?.try_into().map_err(|error| upcast_failed::<E>(version, None, error.into()))
+    let previous = P::decode(version, payload).map_err(|error| match error {
+        // What it was on the way to is the present version, not the previous struct's.
+        DecodeError::Upcast { field, source, .. } => upcast_failed::<E>(version, field, source),
+        other => other,
+    })?;
+    previous.try_into().map_err(|error| upcast_failed::<E>(version, None, error.into()))
 }
 
 /// An old value as a new one.

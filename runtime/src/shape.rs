@@ -47,53 +47,53 @@ pub struct FieldShape {
 /// assert_ne!(Address::FINGERPRINT, Country::FINGERPRINT);
 /// ```
 ///
-/// The fingerprint is made of names, types and serde attributes, not of the type's own name. A type that contains
-/// itself can't have one.
+/// The fingerprint is made of the names and types of fields and variants and of serde's attributes, not of the type's own
+/// name. A type that contains itself can't have one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no shape to record",
     label = "this type does not derive `EventSchema`",
     note = "annotate `{Self}` with `#[derive(EventSchema)]`"
 )]
 pub trait EventSchema {
-    /// Changes when the type's JSON may look otherwise; never 0.
+    /// Changes when a field, a variant or a serde attribute does; never 0.
     const FINGERPRINT: u64;
 }
 
 macro_rules! as_their_parts {
-    ($([$($part:ident),*] $container:ty),* $(,)?) => {$(
-        impl<$($part: EventSchema),*> EventSchema for $container {
-            const FINGERPRINT: u64 = combined(&[$($part::FINGERPRINT),*]);
+    ($($text:literal $container:ty),* $(,)?) => {$(
+        impl<T: EventSchema> EventSchema for $container {
+            const FINGERPRINT: u64 = container($text, &[T::FINGERPRINT]);
         }
     )*};
 }
 
 as_their_parts! {
-    [T] Option<T>,
-    [T] Box<T>,
-    [T] Vec<T>,
-    [T] VecDeque<T>,
-    [T] BTreeSet<T>,
-}
-
-impl<K, V: EventSchema> EventSchema for BTreeMap<K, V> {
-    const FINGERPRINT: u64 = combined(&[V::FINGERPRINT]);
+    "Option" Option<T>,
+    "Box" Box<T>,
+    "list" Vec<T>,
+    "list" VecDeque<T>,
+    "list" BTreeSet<T>,
 }
 
 impl<T: EventSchema, S> EventSchema for HashSet<T, S> {
-    const FINGERPRINT: u64 = combined(&[T::FINGERPRINT]);
+    const FINGERPRINT: u64 = container("list", &[T::FINGERPRINT]);
+}
+
+impl<K, V: EventSchema> EventSchema for BTreeMap<K, V> {
+    const FINGERPRINT: u64 = container("map", &[V::FINGERPRINT]);
 }
 
 impl<K, V: EventSchema, S> EventSchema for HashMap<K, V, S> {
-    const FINGERPRINT: u64 = combined(&[V::FINGERPRINT]);
+    const FINGERPRINT: u64 = container("map", &[V::FINGERPRINT]);
 }
 
 impl<T: EventSchema, const N: usize> EventSchema for [T; N] {
-    const FINGERPRINT: u64 = combined(&[T::FINGERPRINT]);
+    const FINGERPRINT: u64 = container("array", &[N as u64, T::FINGERPRINT]);
 }
 
-/// One fingerprint of several. What kind of container it is stands in the type's text.
-const fn combined(parts: &[u64]) -> u64 {
-    let mut hash = FNV_OFFSET;
+/// The fingerprint of a container, by what its JSON is, and of what it contains.
+const fn container(text: &str, parts: &[u64]) -> u64 {
+    let mut hash = hashed(FNV_OFFSET, text);
     let mut index = 0;
     while index < parts.len() {
         hash = mixed(hash, parts[index]);

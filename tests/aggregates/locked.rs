@@ -260,6 +260,70 @@ fn two_events_of_one_name_can_not_be_told_apart_in_a_lock() {
     assert!(failure(both.write_new()).starts_with("two events are called `opened`"));
 }
 
+/// As `first`, under another name.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(name = "gate", id = String, commands(Enter), events(Entered))]
+struct Gate;
+
+#[derive(Debug, Command)]
+struct Enter(String);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Entered {
+    #[serde(skip)]
+    #[expect(dead_code, reason = "only `Debug` shows it")]
+    unseen: u8,
+}
+
+#[handlers]
+impl Gate {
+    #[execute]
+    fn enter(&self, _: Enter) -> Entered {
+        Entered { unseen: 1 }
+    }
+
+    #[apply]
+    fn entered(&mut self, _: &Entered) {}
+}
+
+#[test]
+fn an_aggregate_that_is_recorded_and_not_there_is_told_of() {
+    let folder = recorded();
+    let message = failure(lock::<Gate>(folder.path(), Entered { unseen: 0 }).write_new());
+    assert!(message.contains("  - aggregate door event opened\n"), "{message}");
+}
+
+#[test]
+fn every_example_is_looked_at_and_what_serde_skips_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let examples = [Entered { unseen: 0 }, Entered { unseen: 9 }, Entered { unseen: 0 }];
+    let message = failure(lock::<Gate>(folder.path(), examples).write_new());
+    assert!(
+        message.contains("Entered { unseen: 9 }") && message.contains("Entered { unseen: 0 }"),
+        "{message}"
+    );
+}
+
+#[test]
+fn tests_that_write_at_once_lose_nothing() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        // The second aggregate is recorded by a lock that names both, as each of these does.
+        let both = || {
+            lock::<first::Door>(folder.path(), (opened(), first::Shut))
+                .aggregate::<Gate>(Entered { unseen: 0 })
+                .write_new()
+                .check();
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(both);
+            }
+        });
+        assert_eq!(files(folder.path())[1].lines().count(), 3);
+    }
+}
+
 #[test]
 fn a_fingerprint_tells_shapes_apart_and_not_names() {
     #[derive(EventSchema)]
@@ -294,4 +358,6 @@ fn a_fingerprint_tells_shapes_apart_and_not_names() {
     assert_ne!(Side::FINGERPRINT, Other::FINGERPRINT);
     assert_ne!(Tagged::FINGERPRINT, Point::FINGERPRINT);
     assert_ne!(<Vec<Side> as EventSchema>::FINGERPRINT, <Vec<Other> as EventSchema>::FINGERPRINT);
+    assert_ne!(<Vec<Side> as EventSchema>::FINGERPRINT, <Option<Side> as EventSchema>::FINGERPRINT);
+    assert_ne!(<[Side; 2] as EventSchema>::FINGERPRINT, <[Side; 3] as EventSchema>::FINGERPRINT);
 }

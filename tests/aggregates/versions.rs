@@ -162,7 +162,7 @@ fn serdes_attributes_keep_working() {
         tags: Vec::new(),
     };
     assert_eq!(
-        read::<Attributed>(1, r#"{"paidSum": 5, "BY": "me", "fee": 3, "branchName": "x"}"#),
+        read::<Attributed>(1, r#"{"paidSum": 5, "BY": "me", "fee": "3/10", "branchName": "x"}"#),
         event(None)
     );
     let second = r#"{"paidAmount": 5, "BY": "me", "fee": "30/10", "freeText": "hm", "x": 9}"#;
@@ -171,7 +171,7 @@ fn serdes_attributes_keep_working() {
     assert_eq!(read::<Attributed>(3, third), event(Some("hm")));
     // What was not there then is unknown, as it is now.
     for (version, json) in [
-        (1, r#"{"paidSum": 5, "BY": "me", "fee": 3, "x": 1}"#),
+        (1, r#"{"paidSum": 5, "BY": "me", "fee": "3/10", "x": 1}"#),
         (2, r#"{"paidAmount": 5, "BY": "me", "fee": "30/10", "branchName": "x"}"#),
         (3, r#"{"paidAmount": 5, "WHO": "me", "fee": "30/10", "x": 9}"#),
     ] {
@@ -310,4 +310,38 @@ fn an_event_made_anew_reads_what_its_previous_struct_reads() {
     assert_eq!(error.to_string(), "`named` version 1 can't be read as version 4: `Plato` is one word");
     assert_eq!(read::<Summed>(1, r#"{"parts": [1, 2, 3]}"#), Summed { total: 6 });
     round_trip(&Summed { total: 6 });
+}
+
+/// What the declared changes must not stumble over: keywords, names that are swapped, types called like ours, fields that
+/// may be missing, and a flattened field that would take what was removed.
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+#[serde(rename_all = "PascalCase")]
+#[event(version = 2, removed(since = 2, name = "Counter", ty = u8))]
+struct Odd {
+    #[event(renamed(since = 2, from = "type"))]
+    kind: String,
+    #[event(renamed(since = 2, from = "old-left"))]
+    left: u8,
+    #[event(renamed(since = 2, from = "left"))]
+    right: u8,
+    #[event(changed(since = 2, from = V1, with = |old: V1| u16::from(old.0)))]
+    size: u16,
+    #[serde(default)]
+    #[event(changed(since = 2, from = Vec<u8>, with = |tags: Vec<u8>| tags.len()))]
+    tags: usize,
+    #[serde(flatten)]
+    rest: std::collections::BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct V1(u8);
+
+#[test]
+fn odd_names_and_types_do_not_get_in_the_way() {
+    let first: Odd =
+        read(1, r#"{"Type": "a", "old-left": 1, "Left": 2, "Size": 3, "Counter": 4, "more": 5}"#);
+    assert_eq!(
+        first,
+        Odd { kind: "a".into(), left: 1, right: 2, size: 3, tags: 0, rest: [("more".to_owned(), 5)].into() }
+    );
 }

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput, Fields, Ident, LitInt, Path};
 
 use crate::errors::Errors;
-use crate::model::{Change, ChangeKind, Conversion, Event, Removed};
+use crate::model::{Change, ChangeKind, Conversion, Event, Removed, shape};
 use crate::options::Options;
 
 /// A key that must stand in the parentheses of another.
@@ -123,7 +123,35 @@ pub(crate) fn history(input: &DeriveInput, event: &Event, errors: &mut Errors) -
     let after_previous = nothing_before_the_previous_struct(event, errors);
     let by_name = named_fields(input, event, errors);
     let serde = serde_of_all_versions(event, errors);
-    gapless & after_previous & by_name & serde
+    // Of a history that is wrong anyway, nothing further is told.
+    gapless & after_previous & by_name & serde && one_field_of_each_name(event, errors)
+}
+
+/// No version has two fields of one name in JSON. The present one is serde's business.
+fn one_field_of_each_name(event: &Event, errors: &mut Errors) -> bool {
+    for version in event.history.first_version()..event.version {
+        let mut names = BTreeSet::new();
+        let twice = shape(event, version)
+            .into_iter()
+            .map(|field| field.name)
+            .find(|name| !names.insert(name.clone()));
+        let Some(name) = twice else { continue };
+        let renames = event.history.fields.iter().flat_map(|field| &field.changes).filter_map(|change| {
+            match &change.kind {
+                ChangeKind::Renamed { from } if change.since.version > version => Some(from),
+                _ => None,
+            }
+        });
+        let removed = event.history.removed_at(version).map(|removed| &removed.name);
+        let token = removed.chain(renames).find(|token| token.value() == name);
+        let message = format!("in version {version}, two fields were called `{name}`");
+        match token {
+            Some(token) => errors.at(token, message),
+            None => errors.at(&event.ident, message),
+        }
+        return false;
+    }
+    true
 }
 
 fn every_version_has_a_change(event: &Event, errors: &mut Errors) -> bool {

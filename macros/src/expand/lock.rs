@@ -6,8 +6,8 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use crate::lock::Lock;
-use crate::model::{Aggregate, Event, shape};
+use crate::lock::{Lock, LockedType};
+use crate::model::{Aggregate, Event, ShapeField, shape};
 
 /// `fn shapes`: every version that this struct can tell of.
 pub(super) fn shapes(event: &Event) -> TokenStream {
@@ -48,31 +48,40 @@ pub(super) fn tracked(path: &Path) -> TokenStream {
     )
 }
 
-/// Types inside an event whose own shape is recorded: their fingerprints are constants.
+/// Types inside an event whose own shape is recorded, at whichever version: their fingerprints are constants.
 pub(super) fn fingerprints(event: &Event, lock: &Lock) -> TokenStream {
-    let Event { krate, name, version, .. } = event;
-    let (krate_path, shown, next) = (krate, name.value(), version + 1);
-    let Some(recorded) = lock.events.get(&shown).and_then(|versions| versions.get(version)) else {
-        return TokenStream::new();
-    };
-    let checked = shape(event, *version).into_iter().filter_map(|field| {
-        let recorded = recorded.get(&field.name).filter(|recorded| recorded.fingerprint != 0)?;
-        let (ty, fingerprint) = (field.ty, Literal::u64_unsuffixed(recorded.fingerprint));
-        let message = format!(
-            "`{shown}` version {version} is recorded with `{0}: {1}`, and what is inside of that type, or the type, has \
-             changed: give the event version {next}, keep the old type, and write `#[event(changed(since = {next}, from \
-             = ..old type.., with = ..))]` here",
-            field.name, recorded.text
-        );
-        Some(quote_spanned! {ty.span()=>
-            const _: () = {
-                #[allow(unused_imports)]
-                use #krate_path::private::NoSchema as _;
-                ::core::assert!(<#krate_path::private::Schema<#ty>>::FINGERPRINT == #fingerprint, #message);
-            };
+    let names = std::iter::once(&event.name).chain(&event.aliases);
+    let recorded = names.filter_map(|name| lock.events.get(&name.value())).flatten();
+    let ours = event.history.first_version()..=event.version;
+    recorded
+        .filter(|(version, _)| ours.contains(version))
+        .flat_map(|(&version, recorded)| {
+            shape(event, version).into_iter().filter_map(move |field| {
+                let recorded = recorded.get(&field.name).filter(|recorded| recorded.fingerprint != 0)?;
+                Some(fingerprint(event, version, &field, recorded))
+            })
         })
-    });
-    checked.collect()
+        .collect()
+}
+
+fn fingerprint(event: &Event, version: u32, field: &ShapeField<'_>, recorded: &LockedType) -> TokenStream {
+    let (krate, ty, next) = (&event.krate, field.ty, event.version + 1);
+    let fingerprint = Literal::u64_unsuffixed(recorded.fingerprint);
+    let message = format!(
+        "`{}` version {version} is recorded with `{1}: {2}`, and what is inside of that type, or the type, has changed: \
+         keep the old type as it was, and, if `{1}` is of the new one now, give the event version {next} and write \
+         `#[event(changed(since = {next}, from = ..old type.., with = ..))]` here",
+        event.name.value(),
+        field.name,
+        recorded.text
+    );
+    quote_spanned! {ty.span()=>
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::private::NoSchema as _;
+            ::core::assert!(<#krate::private::Schema<#ty>>::FINGERPRINT == #fingerprint, #message);
+        };
+    }
 }
 
 /// What an aggregate has listed once is still listed, or retired, at the recorded version at least; and what it has

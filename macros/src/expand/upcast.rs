@@ -4,6 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::format_ident;
 use syn::{Ident, Member};
 
+use crate::model::serde::serde_options;
 use crate::model::{ChangeKind, Conversion, Event, Field, Past, old_type};
 
 /// `2 => { struct V2 { .. } .. }`: how payloads of `version` become the present struct.
@@ -39,7 +40,7 @@ pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
 /// The struct as it was, with what serde was told of it.
 fn old_struct(event: &Event, version: u32, then: &[Past<'_>]) -> (Ident, TokenStream) {
     let krate = &event.krate;
-    let ident = format_ident!("V{version}");
+    let ident = format_ident!("__V{version}");
     let serde_crate = quote!(#krate::private::serde).to_string().replace(' ', "");
     let container = event.serde.iter().filter(|option| option.name != "crate" && option.name != "rename");
     let container = container.map(|option| &option.tokens);
@@ -62,10 +63,19 @@ fn old_struct(event: &Event, version: u32, then: &[Past<'_>]) -> (Ident, TokenSt
     (ident, definition)
 }
 
-/// Fields that are no more. serde passes over what a struct does not have, unless it was told not to.
+/// Fields that are no more. serde passes over what a struct does not have, unless it was told not to, or to put it into a
+/// flattened field.
 fn gone(event: &Event, version: u32) -> Option<TokenStream> {
     let krate = &event.krate;
-    event.serde.iter().find(|option| option.name == "deny_unknown_fields")?;
+    let denied = event.serde.iter().any(|option| option.name == "deny_unknown_fields");
+    let flattened = event
+        .history
+        .fields
+        .iter()
+        .any(|field| serde_options(&field.attributes).iter().any(|option| option.name == "flatten"));
+    if !denied && !flattened {
+        return None;
+    }
     let gone = event.history.removed_at(version).enumerate();
     Some(
         gone.map(|(index, removed)| {

@@ -2,9 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
 use syn::{Ident, Member, Type};
 
 use super::serde::{SerdeOption, serde_options};
+use super::shape::type_text;
 use super::{Change, ChangeKind, Field};
 
 /// A field of the present struct at an old version.
@@ -59,18 +62,24 @@ impl<'a> Present<'a> {
         if let Some(from) = old_name {
             let was_renamed = options.iter().any(|option| option.name == "rename");
             options.retain(|option| option.name != "rename");
-            match syn::parse_str::<Ident>(&from.value()) {
+            match identifier(&from.value()) {
                 // `rename_all` does to the old name what it does to the new one.
-                Ok(ident) if !was_renamed => member = Member::Named(ident),
-                _ => options
-                    .push(SerdeOption { name: format_ident!("rename"), tokens: quote!(rename = #from) }),
+                Some(ident) if !was_renamed => member = Member::Named(ident),
+                _ => {
+                    options
+                        .push(SerdeOption { name: format_ident!("rename"), tokens: quote!(rename = #from) });
+                    // Another field may have had this one's present name.
+                    member = Member::Named(format_ident!("__{}", field.shown().trim_start_matches("r#")));
+                }
             }
         }
-        if old_type.is_some() {
-            // These speak of the present type.
-            let of_type =
-                ["with", "deserialize_with", "serialize_with", "default", "flatten", "bound", "borrow"];
-            options.retain(|option| of_type.iter().all(|of_type| option.name != of_type));
+        if old_type.is_some_and(|old_type| type_text(old_type) != type_text(&field.ty)) {
+            // These speak of the present type: functions that make or write one.
+            let of_type = ["with", "deserialize_with", "serialize_with", "bound", "borrow"];
+            options.retain(|option| {
+                let is_path = option.name == "default" && option.tokens.to_string() != "default";
+                !is_path && of_type.iter().all(|of_type| option.name != of_type)
+            });
         }
         Self { member, ty: old_type.unwrap_or(&field.ty), serde: options, field }
     }
@@ -89,4 +98,14 @@ pub(crate) fn old_type<'a>(changes: &[&'a Change]) -> Option<&'a Type> {
         ChangeKind::Changed { from, .. } => Some(&**from),
         _ => None,
     })
+}
+
+/// A name as an identifier; a keyword as a raw one, where there is such a thing.
+fn identifier(name: &str) -> Option<Ident> {
+    let ident = Ident::parse_any.parse_str(name).ok()?;
+    if syn::parse_str::<Ident>(name).is_ok() {
+        return Some(ident);
+    }
+    let never_raw = ["self", "Self", "super", "crate", "_"];
+    (!never_raw.contains(&name)).then(|| Ident::new_raw(name, ident.span()))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether new lines are written, or an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub(super) enum Mode {
     Write,
     Check,
 }
+
+/// Counts the files written, so that no two have one name on the way.
+static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Debug)]
 pub(super) struct KeptFile {
@@ -58,7 +62,8 @@ impl KeptFile {
             text.push('\n');
         }
         // Beside it first: a test that is interrupted leaves a whole file.
-        let beside = self.path.with_extension(format!("new-{}", std::process::id()));
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let beside = self.path.with_extension(format!("new-{}-{number}", std::process::id()));
         std::fs::write(&beside, text)
             .and_then(|()| std::fs::rename(&beside, &self.path))
             .map_err(|error| format!("can't write {}: {error}", self.path.display()))

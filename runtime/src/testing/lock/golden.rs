@@ -1,6 +1,6 @@
 //! Stored examples of events, and whether they can still be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::aggregate::Aggregate;
@@ -15,8 +15,8 @@ pub(super) struct Golden {
     /// Those that it lists and those that it has retired.
     pub(super) kinds: Vec<EventKind>,
     listed: &'static [EventKind],
-    /// The examples given, by name, as JSON; or why one can't be.
-    examples: BTreeMap<&'static str, Result<String, String>>,
+    /// The examples given: the name of each, and its JSON if that comes back as it was; or why it does not.
+    examples: Vec<(&'static str, Result<String, String>)>,
     /// Reads an event and writes what became of it, each with its name.
     read: fn(&str, u32, &str) -> Result<Became, String>,
 }
@@ -33,7 +33,7 @@ impl Golden {
             aggregate: A::NAME,
             kinds: A::Event::KINDS.iter().chain(A::Event::RETIRED).copied().collect(),
             listed: A::Event::KINDS,
-            examples: examples.iter().map(|event| (event.name(), written(event))).collect(),
+            examples: examples.iter().map(|event| (event.name(), there_and_back(event))).collect(),
             read: read::<A::Event>,
         }
     }
@@ -57,28 +57,20 @@ impl Golden {
         Ok(())
     }
 
-    /// The lines for versions that have no example yet. Each is read back: an event just recorded and the same one
-    /// loaded later are equal.
+    /// The lines for versions that have no example yet.
     pub(super) fn new_lines(&self, kept: &BTreeSet<String>) -> Result<Vec<String>, String> {
+        for (_, example) in &self.examples {
+            example.as_ref().map_err(String::clone)?;
+        }
         let mut lines = Vec::new();
         for kind in self.listed {
-            let (name, version) = (kind.name, kind.version);
-            let example = match self.examples.get(name) {
-                None => {
-                    return Err(format!(
-                        "`{name}` has no example: give `lock!` one for every event of `{}`",
-                        self.aggregate
-                    ));
-                }
-                Some(example) => example.clone()?,
-            };
-            let became = (self.read)(name, version, &example)?;
-            if !matches!(&*became, [(same, again)] if *same == name && same_json(again, &example)) {
+            let Some((_, Ok(example))) = self.examples.iter().find(|(name, _)| *name == kind.name) else {
                 return Err(format!(
-                    "the example of `{name}` is written as {example}, and read as something else: {became:?}"
+                    "`{}` has no example: give `lock!` one for every event of `{}`",
+                    kind.name, self.aggregate
                 ));
-            }
-            let head = format!("{} {name} {version} ", self.aggregate);
+            };
+            let head = format!("{} {} {} ", self.aggregate, kind.name, kind.version);
             if !kept.iter().any(|line| line.starts_with(&head)) {
                 lines.push(format!("{head}{example}"));
             }
@@ -108,6 +100,28 @@ fn read<E: EventSet>(name: &str, version: u32, json: &str) -> Result<Became, Str
         Decoded::Several(events) => events,
     };
     events.iter().map(|event| Ok((event.name(), written(event)?))).collect()
+}
+
+/// The event as JSON, if it is read back as it was: what the live state has seen and what a loaded one sees are equal.
+fn there_and_back<E: EventSet>(event: &E) -> Result<String, String> {
+    let json = written(event)?;
+    let name = event.name();
+    match E::decode(name, event.version(), &json) {
+        Ok(Decoded::One(again)) => {
+            // `Debug` shows what serde skips.
+            let (before, after) = (format!("{event:?}"), format!("{again:?}"));
+            if before == after && written(&again).is_ok_and(|again| same_json(&again, &json)) {
+                return Ok(json);
+            }
+            Err(format!(
+                "the example of `{name}` is written as {json}, and read as something else:\n  {before}\n  {after}"
+            ))
+        }
+        Ok(Decoded::Several(_)) => Err(format!("`{name}` is listed, and read as a retired event")),
+        Err(error) => {
+            Err(format!("the example of `{name}` is written as {json}, and can't be read: {error}"))
+        }
+    }
 }
 
 /// Whether two texts are the same JSON: the order of a map's keys says nothing.

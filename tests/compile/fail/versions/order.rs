@@ -35,4 +35,18 @@ struct GoneBeforeItCame {
     a: u8,
 }
 
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct OneNameForTwo {
+    a: u8,
+    #[event(renamed(since = 2, from = "a"))]
+    b: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2, removed(since = 2, name = "a", ty = u8))]
+struct RemovedAndThere {
+    a: u8,
+}
+
 fn main() {}
