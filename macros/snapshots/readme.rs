@@ -46,21 +46,22 @@ impl ::factum::Event for AccountOpened {
     fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
         #[allow(unused_imports)]
         use ::factum::private::NoSchema as _;
-        out.extend_from_slice(
-            &[
-                ::factum::Shape {
-                    event: "account-opened",
-                    version: 1,
-                    fields: &[
-                        ::factum::FieldShape {
-                            name: "owner",
-                            ty: "String",
-                            fingerprint: <::factum::private::Schema<String>>::FINGERPRINT,
-                        },
-                    ],
-                },
-            ],
-        );
+        const SHAPES: &[::factum::Shape] = &[
+            ::factum::Shape {
+                event: "account-opened",
+                version: 1,
+                fields: &[
+                    ::factum::FieldShape {
+                        name: "owner",
+                        ty: "String",
+                        fingerprint: ::factum::private::fingerprint_of(
+                            &[<::factum::private::Schema<String>>::FINGERPRINT],
+                        ),
+                    },
+                ],
+            },
+        ];
+        out.extend_from_slice(SHAPES);
     }
 }
 
@@ -92,21 +93,22 @@ impl ::factum::Event for MoneyDeposited {
     fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
         #[allow(unused_imports)]
         use ::factum::private::NoSchema as _;
-        out.extend_from_slice(
-            &[
-                ::factum::Shape {
-                    event: "money-deposited",
-                    version: 1,
-                    fields: &[
-                        ::factum::FieldShape {
-                            name: "cents",
-                            ty: "u64",
-                            fingerprint: <::factum::private::Schema<u64>>::FINGERPRINT,
-                        },
-                    ],
-                },
-            ],
-        );
+        const SHAPES: &[::factum::Shape] = &[
+            ::factum::Shape {
+                event: "money-deposited",
+                version: 1,
+                fields: &[
+                    ::factum::FieldShape {
+                        name: "cents",
+                        ty: "u64",
+                        fingerprint: ::factum::private::fingerprint_of(
+                            &[<::factum::private::Schema<u64>>::FINGERPRINT],
+                        ),
+                    },
+                ],
+            },
+        ];
+        out.extend_from_slice(SHAPES);
     }
 }
 
@@ -138,21 +140,22 @@ impl ::factum::Event for MoneyWithdrawn {
     fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
         #[allow(unused_imports)]
         use ::factum::private::NoSchema as _;
-        out.extend_from_slice(
-            &[
-                ::factum::Shape {
-                    event: "money-withdrawn",
-                    version: 1,
-                    fields: &[
-                        ::factum::FieldShape {
-                            name: "cents",
-                            ty: "u64",
-                            fingerprint: <::factum::private::Schema<u64>>::FINGERPRINT,
-                        },
-                    ],
-                },
-            ],
-        );
+        const SHAPES: &[::factum::Shape] = &[
+            ::factum::Shape {
+                event: "money-withdrawn",
+                version: 1,
+                fields: &[
+                    ::factum::FieldShape {
+                        name: "cents",
+                        ty: "u64",
+                        fingerprint: ::factum::private::fingerprint_of(
+                            &[<::factum::private::Schema<u64>>::FINGERPRINT],
+                        ),
+                    },
+                ],
+            },
+        ];
+        out.extend_from_slice(SHAPES);
     }
 }
 

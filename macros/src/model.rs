@@ -21,4 +21,4 @@ pub(crate) use self::id::AggregateId;
 pub(crate) use self::past::{Past, old_type};
 pub(crate) use self::projection::Projection;
 pub(crate) use self::schema::Schema;
-pub(crate) use self::shape::{ShapeField, shape, type_text};
+pub(crate) use self::shape::{ShapeField, shape, type_parts, type_text};

@@ -345,6 +345,19 @@ pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
     never_zero(hash)
 }
 
+/// The fingerprint of a type as it is written, of those of its parts; 0 if none of them has one.
+pub const fn fingerprint_of(parts: &[u64]) -> u64 {
+    let mut hash = FNV_OFFSET;
+    let mut any = false;
+    let mut index = 0;
+    while index < parts.len() {
+        any |= parts[index] != 0;
+        hash = mixed(hash, parts[index]);
+        index += 1;
+    }
+    if any { never_zero(hash) } else { 0 }
+}
+
 /// Whether one of the events has, or had, this name.
 pub const fn knows(kinds: &[EventKind], name: &str) -> bool {
     let mut knows = false;

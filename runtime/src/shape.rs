@@ -27,7 +27,8 @@ pub struct FieldShape {
 /// A type inside events whose shape is part of theirs.
 ///
 /// Derive it on structs and enums that are fields of events: a change of them then counts as a change of every event that
-/// has them, and `events.lock` notices. It is implemented for collections of such types as well.
+/// has them, and `events.lock` notices, wherever in a field's type they are written. It is implemented for some containers
+/// of such types as well, for the sake of type aliases.
 ///
 /// ```
 /// use factum::EventSchema;

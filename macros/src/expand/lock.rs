@@ -1,13 +1,12 @@
 //! What `events.lock` has to do with generated code: shapes as data, and what only rustc can compare.
 
-use std::path::Path;
-
 use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
+use syn::{Path, Type};
 
 use crate::lock::{Lock, LockedType};
-use crate::model::{Aggregate, Event, ShapeField, shape};
+use crate::model::{Aggregate, Event, ShapeField, shape, type_parts};
 
 /// `fn shapes`: every version that this struct can tell of.
 pub(super) fn shapes(event: &Event) -> TokenStream {
@@ -18,12 +17,12 @@ pub(super) fn shapes(event: &Event) -> TokenStream {
     });
     let shapes = (history.first_version()..=event.version).map(|version| {
         let fields = shape(event, version).into_iter().map(|field| {
-            let (name, ty, text) = (field.name, field.ty, field.text);
+            let (name, text, fingerprint) = (field.name, field.text, fingerprint_of(krate, field.ty));
             quote! {
                 #krate::FieldShape {
                     name: #name,
                     ty: #text,
-                    fingerprint: <#krate::private::Schema<#ty>>::FINGERPRINT,
+                    fingerprint: #fingerprint,
                 }
             }
         });
@@ -35,13 +34,20 @@ pub(super) fn shapes(event: &Event) -> TokenStream {
             #[allow(unused_imports)]
             use #krate::private::NoSchema as _;
             #previous
-            out.extend_from_slice(&[#(#shapes),*]);
+            const SHAPES: &[#krate::Shape] = &[#(#shapes),*];
+            out.extend_from_slice(SHAPES);
         }
     }
 }
 
+/// The fingerprint of a type as it is written; `NoSchema` must be in scope.
+pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
+    let parts = type_parts(ty);
+    quote!(#krate::private::fingerprint_of(&[#(<#krate::private::Schema<#parts>>::FINGERPRINT),*]))
+}
+
 /// The build looks at the file again when it changes.
-pub(super) fn tracked(path: &Path) -> TokenStream {
+pub(super) fn tracked(path: &std::path::Path) -> TokenStream {
     let path = path.to_string_lossy();
     quote!(
         const _: &[u8] = ::core::include_bytes!(#path);
@@ -66,6 +72,7 @@ pub(super) fn fingerprints(event: &Event, lock: &Lock) -> TokenStream {
 
 fn fingerprint(event: &Event, version: u32, field: &ShapeField<'_>, recorded: &LockedType) -> TokenStream {
     let (krate, ty, next) = (&event.krate, field.ty, event.version + 1);
+    let now = fingerprint_of(krate, ty);
     let fingerprint = Literal::u64_unsuffixed(recorded.fingerprint);
     let message = format!(
         "`{}` version {version} is recorded with `{1}: {2}`, and what is inside of that type, or the type, has changed: \
@@ -79,7 +86,7 @@ fn fingerprint(event: &Event, version: u32, field: &ShapeField<'_>, recorded: &L
         const _: () = {
             #[allow(unused_imports)]
             use #krate::private::NoSchema as _;
-            ::core::assert!(<#krate::private::Schema<#ty>>::FINGERPRINT == #fingerprint, #message);
+            ::core::assert!(#now == #fingerprint, #message);
         };
     }
 }

@@ -5,20 +5,21 @@ use std::fmt::Write as _;
 use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput, Fields};
 
+use super::lock::fingerprint_of;
 use crate::model::{Schema, type_text};
 
 pub(crate) fn event_schema(schema: &Schema) -> TokenStream {
     let Schema { krate, input } = schema;
     let ident = &input.ident;
     let text = text(input);
-    let types = types(&input.data);
+    let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
     quote! {
         #[automatically_derived]
         impl #krate::EventSchema for #ident {
             const FINGERPRINT: u64 = {
                 #[allow(unused_imports)]
                 use #krate::private::NoSchema as _;
-                #krate::private::fingerprint(#text, &[#(<#krate::private::Schema<#types>>::FINGERPRINT),*])
+                #krate::private::fingerprint(#text, &[#(#parts),*])
             };
         }
     }

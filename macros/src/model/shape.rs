@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{LitStr, Member, Type};
+use syn::{GenericArgument, LitStr, Member, PathArguments, Type};
 
 use super::serde::SerdeOption;
 use super::{Event, Past};
@@ -132,6 +132,35 @@ fn write(tokens: TokenStream, text: &mut String) {
             word => text.push_str(&word.to_string()),
         }
         last_was_word = is_word;
+    }
+}
+
+/// A type and all that it is written with: `Option<(Side, u8)>`, `Side`, `u8`. Each may have a fingerprint.
+pub(crate) fn type_parts(ty: &Type) -> Vec<&Type> {
+    let mut parts = Vec::new();
+    collect_parts(ty, &mut parts);
+    parts
+}
+
+fn collect_parts<'t>(ty: &'t Type, parts: &mut Vec<&'t Type>) {
+    match ty {
+        Type::Path(path) => {
+            parts.push(ty);
+            for segment in &path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+                    for argument in &arguments.args {
+                        if let GenericArgument::Type(ty) = argument {
+                            collect_parts(ty, parts);
+                        }
+                    }
+                }
+            }
+        }
+        Type::Tuple(tuple) => tuple.elems.iter().for_each(|ty| collect_parts(ty, parts)),
+        Type::Array(array) => collect_parts(&array.elem, parts),
+        Type::Paren(paren) => collect_parts(&paren.elem, parts),
+        Type::Group(group) => collect_parts(&group.elem, parts),
+        _ => {}
     }
 }
 

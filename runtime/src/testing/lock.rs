@@ -159,7 +159,12 @@ impl Lock {
             aggregate.check(golden.lines())?;
             examples.extend(aggregate.new_lines(golden.lines())?);
         }
-        lock.add(&self.lines, self.mode)?;
+        // A type that has another name by now, or a fingerprint, is still what is recorded.
+        let new = self
+            .lines
+            .iter()
+            .filter(|line| !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line)));
+        lock.add(&new.cloned().collect(), self.mode)?;
         golden.add(&examples, self.mode)
     }
 
@@ -199,7 +204,7 @@ impl Lock {
                     let field = field.map(|field| format!(" {field}")).unwrap_or_default();
                     let now = format!("event {} {version}{field}", kind.name);
                     // Of an event that is retired by its name alone, nothing is known any more.
-                    kind.version == u32::MAX || self.lines.contains(&now)
+                    kind.version == u32::MAX || self.lines.iter().any(|line| is_as_recorded(&now, line))
                 })
             }
             _ => false,
@@ -212,10 +217,29 @@ fn is_new_field_of_old_version(lock: &KeptFile, line: &str) -> bool {
     let mut words = line.splitn(4, ' ');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some("event"), Some(name), Some(version), Some(_)) => {
-            lock.lines().contains(&format!("event {name} {version}")) && !lock.lines().contains(line)
+            lock.lines().contains(&format!("event {name} {version}"))
+                && !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line))
         }
         _ => false,
     }
+}
+
+/// Whether a line says the same as the recorded one: of a field with a recorded fingerprint, that counts and not what
+/// its type is called; of one without, what it is called. As the derive has it.
+fn is_as_recorded(recorded: &str, line: &str) -> bool {
+    let parts = |line: &str| -> Option<(String, String, Option<String>)> {
+        let mut words = line.splitn(5, ' ');
+        let head: Vec<_> = words.by_ref().take(4).collect();
+        let ty = words.next().filter(|_| head.first() == Some(&"event"))?;
+        let (text, fingerprint) =
+            ty.rsplit_once(" #").map_or((ty, None), |(text, hex)| (text, Some(hex.to_owned())));
+        Some((head.join(" "), text.to_owned(), fingerprint))
+    };
+    recorded == line
+        || parts(recorded).zip(parts(line)).is_some_and(|(recorded, line)| {
+            let same_type = if recorded.2.is_some() { recorded.2 == line.2 } else { recorded.1 == line.1 };
+            recorded.0 == line.0 && same_type
+        })
 }
 
 /// A name in JSON may have white space in it; a line is divided by spaces.
