@@ -121,7 +121,10 @@ impl Lock {
                         None => (ty, 0),
                     };
                     let ty = LockedType { text: text.to_owned(), fingerprint };
-                    fields.insert(unescaped(field), ty);
+                    // Two branches that were merged may each have recorded another.
+                    if fields.insert(unescaped(field), ty.clone()).is_some_and(|other| other != ty) {
+                        return None;
+                    }
                 }
             }
             _ => return None,
@@ -132,5 +135,13 @@ impl Lock {
 
 /// A name in JSON may have white space in it; in the file it is `\s`, a backslash `\\`.
 fn unescaped(field: &str) -> String {
-    field.replace("\\s", " ").replace("\\\\", "\\")
+    let mut chars = field.chars();
+    let mut name = String::new();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => name.push(if chars.next() == Some('s') { ' ' } else { '\\' }),
+            char => name.push(char),
+        }
+    }
+    name
 }

@@ -134,7 +134,7 @@ fn one_field_of_each_name(event: &Event, errors: &mut Errors) -> bool {
         let twice = shape(event, version)
             .into_iter()
             .map(|field| field.name)
-            .find(|name| !names.insert(name.clone()));
+            .find(|name| !name.starts_with("..") && !names.insert(name.clone()));
         let Some(name) = twice else { continue };
         let renames = event.history.fields.iter().flat_map(|field| &field.changes).filter_map(|change| {
             match &change.kind {

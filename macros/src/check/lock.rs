@@ -200,5 +200,9 @@ event opened 2 owner String
             let message = Lock::parse(&format!("# head\n{line}\n")).expect_err(line);
             assert!(message.starts_with("events.lock, line 2, is not understood: `"), "{message}");
         }
+        // Two branches that were merged.
+        assert!(Lock::parse("event a 1 b u8\nevent a 1 b u16\n").is_err());
+        let lock = Lock::parse("event a 1 b\\\\s\\sc u8\n").expect("a lock");
+        assert!(lock.events["a"][&1].contains_key("b\\s c"));
     }
 }

@@ -32,10 +32,11 @@ pub(crate) fn shape(event: &Event, version: u32) -> Vec<ShapeField<'_>> {
                 in_case(ident.trim_start_matches("r#"), rename_all.as_deref())
             }
         };
-        // What is flattened has its own fields there.
+        // What is flattened has its own fields there, and its own name nowhere.
+        let text = type_text(present.ty);
         let flattened = present.serde.iter().any(|option| option.name == "flatten");
-        let name = if flattened { format!("..{name}") } else { name };
-        fields.push(ShapeField { name, ty: present.ty, text: type_text(present.ty) });
+        let name = if flattened { format!("..{text}") } else { name };
+        fields.push(ShapeField { name, ty: present.ty, text });
     }
     for removed in event.history.removed_at(version) {
         fields.push(ShapeField { name: removed.name.value(), ty: &removed.ty, text: type_text(&removed.ty) });
