@@ -89,6 +89,13 @@ pub trait IntoEvents<A: Aggregate> {
     fn append_to(self, out: &mut Vec<A::Event>);
 }
 
+/// The events as a list.
+pub(crate) fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
+    let mut list = Vec::new();
+    events.append_to(&mut list);
+    list
+}
+
 impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
     fn append_to(self, out: &mut Vec<A::Event>) {
         out.push(A::event(self));

@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
+use crate::events::list;
 use crate::projection::{Project, ProjectError, Projection, Writer};
 use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
 use crate::store::StoredEvent;
@@ -135,9 +136,7 @@ where
 
 /// What an `#[upcast]` function has returned.
 pub fn upcast<A: Aggregate, T: IntoEvents<A>>(events: T) -> Vec<A::Event> {
-    let mut list = Vec::new();
-    events.append_to(&mut list);
-    list
+    list(events)
 }
 
 /// The id of a command that is for an aggregate with ids of type `I`.
@@ -181,9 +180,7 @@ where
 
 /// What an `#[execute]` method has returned, if it is plainly no `Result`.
 pub fn infallible<A: Aggregate, T: IntoEvents<A>>(decided: T) -> Result<Vec<A::Event>, A::Error> {
-    let mut events = Vec::new();
-    decided.append_to(&mut events);
-    Ok(events)
+    Ok(list(decided))
 }
 
 /// What an `#[execute]` method has returned, if its type's name does not tell: `Kind` follows from the type.

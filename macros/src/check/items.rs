@@ -12,7 +12,7 @@ use crate::text::illegal;
 
 /// A struct without generics; if it is something else, no impl can be made. The `kind` is what it wants to be.
 pub(crate) fn plain_struct(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
-    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    let article = article(kind);
     match &input.data {
         Data::Struct(_) => no_generics(input, kind, errors),
         Data::Enum(data) => {
@@ -26,12 +26,16 @@ pub(crate) fn plain_struct(input: &DeriveInput, kind: &str, errors: &mut Errors)
     }
 }
 
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
+}
+
 /// A type without generics.
 pub(crate) fn no_generics(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
     if input.generics.params.is_empty() {
         return true;
     }
-    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    let article = article(kind);
     errors.at(
         &input.generics,
         format!(

@@ -281,17 +281,9 @@ fn distinct_names(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);
-    let listed = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
-        let shown = quote!(#path).to_string().replace(' ', "");
-        let index = Literal::usize_unsuffixed(index);
-        let message = format!(
-            "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
-             event listed before it; give one of them another with `#[event(name = \"..\")]`"
-        );
-        quote_spanned! {path.span()=>
-            const _: () = ::core::assert!(#krate::private::is_new(#set::KINDS, #index), #message);
-        }
-    });
+    let kinds = quote!(#set::KINDS);
+    let mend = "give one of them another with `#[event(name = \"..\")]`";
+    let listed = enums::distinct_names(krate, ident, events, &kinds, mend);
     let count = Literal::usize_unsuffixed(events.len());
     let retired = retired.iter().enumerate().map(|(index, retired)| {
         let (span, shown) = match retired {
@@ -311,5 +303,5 @@ fn distinct_names(model: &Aggregate) -> TokenStream {
             );
         }
     });
-    listed.chain(retired).collect()
+    quote!(#listed #(#retired)*)
 }

@@ -1,7 +1,9 @@
 //! What the two generated enums have in common: the enum itself, and the conversions from and to its structs.
 
-use proc_macro2::TokenStream;
-use syn::{Ident, Visibility};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
+use syn::{Ident, Path, Visibility};
 
 use crate::model::{GeneratedEnum, Listed};
 
@@ -65,4 +67,27 @@ pub(super) fn conversions(generated: &GeneratedEnum, listed: &[Listed]) -> Token
             }
         })
         .collect()
+}
+
+/// No two events of a list are stored under one name. The names are constants of the events, in `kinds`, so rustc
+/// compares them.
+pub(super) fn distinct_names(
+    krate: &Path,
+    ident: &Ident,
+    events: &[Listed],
+    kinds: &TokenStream,
+    mend: &str,
+) -> TokenStream {
+    let checks = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
+        let shown = quote!(#path).to_string().replace(' ', "");
+        let index = Literal::usize_unsuffixed(index);
+        let message = format!(
+            "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
+             event listed before it; {mend}"
+        );
+        quote_spanned! {path.span()=>
+            const _: () = ::core::assert!(#krate::private::is_new(#kinds, #index), #message);
+        }
+    });
+    checks.collect()
 }

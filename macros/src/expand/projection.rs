@@ -1,11 +1,10 @@
 //! `impl Projection`: which events are read, and the dispatch.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote_spanned;
-use syn::spanned::Spanned as _;
 
 use super::aggregate::self_at;
-use crate::model::{Listed, Projection};
+use super::enums::distinct_names;
+use crate::model::Projection;
 
 pub(crate) fn projection(model: &Projection) -> TokenStream {
     let Projection { krate, ident, name, version, events, from, into, init } = model;
@@ -37,7 +36,9 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             const INIT: &'static str = #init;
         }
     });
-    let distinct_names = distinct_names(model);
+    // From whichever aggregates they are.
+    let kinds = quote!(<#ident as #krate::Projection>::EVENTS);
+    let distinct_names = distinct_names(krate, ident, events, &kinds, "make two projections of it");
     quote! {
         #[automatically_derived]
         impl #krate::Projection for #ident {
@@ -87,28 +88,4 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
 
         #distinct_names
     }
-}
-
-/// No two of its events are stored under one name, from whichever aggregates they are.
-fn distinct_names(model: &Projection) -> TokenStream {
-    let Projection { krate, ident, events, .. } = model;
-    events
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(index, Listed { path, .. })| {
-            let shown = quote!(#path).to_string().replace(' ', "");
-            let index = Literal::usize_unsuffixed(index);
-            let message = format!(
-                "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
-                 event listed before it; make two projections of it"
-            );
-            quote_spanned! {path.span()=>
-                const _: () = ::core::assert!(
-                    #krate::private::is_new(<#ident as #krate::Projection>::EVENTS, #index),
-                    #message
-                );
-            }
-        })
-        .collect()
 }

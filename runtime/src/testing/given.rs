@@ -6,7 +6,7 @@ use super::difference::difference;
 use crate::aggregate::Aggregate;
 use crate::command::Accepts;
 use crate::event::EventSet;
-use crate::events::IntoEvents;
+use crate::events::{IntoEvents, list};
 
 /// The aggregate `A` after `events` have happened to it: the beginning of a test without a store.
 ///
@@ -252,12 +252,6 @@ fn check_state<A: Debug + PartialEq>(expected: &A, found: &A, count: usize) {
         "the state is not the one expected after {count} event(s):\n{}",
         difference(&format!("{expected:#?}"), &format!("{found:#?}"))
     );
-}
-
-fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
-    let mut list = Vec::new();
-    events.append_to(&mut list);
-    list
 }
 
 /// Events as they would be stored, in a form to read.

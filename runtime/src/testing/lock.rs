@@ -11,7 +11,7 @@ use self::file::{KeptFile, Mode};
 use self::golden::Golden;
 use crate::aggregate::Aggregate;
 use crate::event::EventSet;
-use crate::events::IntoEvents;
+use crate::events::{IntoEvents, list};
 use crate::shape::FieldShape;
 
 /// Checks, and while you work writes, `events.lock` and `events.golden` beside the crate's `Cargo.toml`.
@@ -114,9 +114,7 @@ impl Lock {
             }
             self.lines.insert(head);
         }
-        let mut list = Vec::new();
-        examples.append_to(&mut list);
-        self.golden.push(Golden::new::<A>(&list));
+        self.golden.push(Golden::new::<A>(&list(examples)));
         self
     }
 
