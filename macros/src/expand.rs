@@ -19,6 +19,7 @@ mod id;
 mod lock;
 mod projection;
 mod schema;
+mod snapshot;
 mod upcast;
 
 pub(crate) use self::aggregate::aggregate;

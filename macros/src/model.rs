@@ -11,6 +11,7 @@ mod projection;
 mod schema;
 pub(crate) mod serde;
 mod shape;
+mod snapshot;
 
 pub(crate) use self::aggregate::{Aggregate, GeneratedEnum, Listed, Retired};
 pub(crate) use self::command::{Command, Which};
@@ -22,3 +23,4 @@ pub(crate) use self::past::{Past, old_type};
 pub(crate) use self::projection::Projection;
 pub(crate) use self::schema::Schema;
 pub(crate) use self::shape::{ShapeField, shape, type_parts, type_text};
+pub(crate) use self::snapshot::Snapshot;

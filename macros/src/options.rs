@@ -258,6 +258,26 @@ impl Options {
         Some(Self::nested(key, known, tokens, errors))
     }
 
+    /// The same for a key that needs an example to show what goes into its parentheses.
+    pub(crate) fn options_as(
+        &mut self,
+        key: &'static str,
+        known: &'static [&'static str],
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<(Ident, Self)> {
+        let entry = self.take(key)?;
+        match entry.value {
+            Value::List(tokens) if !tokens.is_empty() => {
+                Some((entry.key, Self::nested(key, known, tokens, errors)))
+            }
+            Value::List(_) | Value::Alone | Value::Assigned(_) => {
+                errors.at(&entry.key, format!("write `{key}({example})`"));
+                None
+            }
+        }
+    }
+
     /// `crate = path`, or where factum is if nobody renamed it.
     pub(crate) fn krate(&mut self, errors: &mut Errors) -> Path {
         self.path("crate", errors).unwrap_or_else(default_crate)

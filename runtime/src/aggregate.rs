@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::error::BoxError;
 use crate::event::EventSet;
 use crate::id::AggregateId;
+use crate::snapshot::Snapshots;
 
 /// A consistency boundary of the domain: state that changes by events only, and decides on commands.
 ///
@@ -19,6 +20,7 @@ use crate::id::AggregateId;
 /// | `name = "bank-account"` | the category of its streams; without it, the type's name in kebab case |
 /// | `error = AccountError` | what a refused command answers; [`Infallible`](std::convert::Infallible) if not given |
 /// | `services = Clock` | what `#[execute]` methods may ask as a third argument; `()` if not given |
+/// | `snapshot(every = 100)` | keeps the state beside its stream now and then; see [`Snapshots`]. Needs serde's derives on the state. Also `older_than = Duration::from_secs(3600)`, `when = Self::is_settled` (a function from `&Self` to `bool`), and `version = 2` when `apply` comes to mean something else |
 /// | `command(name = .., derive(..), serde(..))` | the command enum's name, derives besides `Debug`, serde attributes |
 /// | `event(name = .., derive(..), serde(..))` | the same for the event enum |
 /// | `crate = path` | where `factum` is, if it was renamed or re-exported |
@@ -66,7 +68,7 @@ use crate::id::AggregateId;
     label = "this type does not derive `Aggregate`",
     note = "annotate `{Self}` with `#[derive(Debug, Default, Clone, Aggregate)]` and `#[aggregate(id = .., commands(..), events(..))]`"
 )]
-pub trait Aggregate: Sized + 'static {
+pub trait Aggregate: Clone + Sized + 'static {
     /// The category of the aggregate's streams, the part of their names before the `/`.
     const NAME: &'static str;
 
@@ -84,6 +86,9 @@ pub trait Aggregate: Sized + 'static {
 
     /// What deciding may need from outside: a clock, prices, fresh ids.
     type Services;
+
+    /// How and when its state is kept as a snapshot; `None` for never.
+    const SNAPSHOTS: Option<Snapshots<Self>> = None;
 
     /// The state before the first event. The derive takes [`Default`].
     fn initial() -> Self;

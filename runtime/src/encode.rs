@@ -1,21 +1,26 @@
 //! From typed events to what a store takes.
 
 use std::ops::Range;
-use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use crate::error::ExecuteError;
 use crate::event::{EncodeError, EventSet};
+use crate::event_id::new_id;
 use crate::id::StreamId;
 use crate::metadata::{Metadata, Recorded};
 use crate::store::NewEvent;
 use crate::time::Timestamp;
 
+/// Most events are shorter as JSON.
+const SCRATCH: usize = 256;
+
 /// The events of one stream as text, in one buffer; typed ones beside them.
 #[derive(Debug)]
 pub(crate) struct Encoded<E> {
-    text: Vec<u8>,
+    text: String,
+    /// Where an event is written first, before it is known to be text.
+    scratch: Vec<u8>,
     heads: Vec<Head>,
     events: Vec<E>,
 }
@@ -32,7 +37,12 @@ struct Head {
 
 impl<E: EventSet> Encoded<E> {
     pub(crate) fn new() -> Self {
-        Self { text: Vec::new(), heads: Vec::new(), events: Vec::new() }
+        Self {
+            text: String::new(),
+            scratch: Vec::with_capacity(SCRATCH),
+            heads: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     pub(crate) fn events(&self) -> &[E] {
@@ -59,16 +69,19 @@ impl<E: EventSet> Encoded<E> {
     }
 
     fn add_one(&mut self, event: &E, metadata: &Metadata, recorded_at: Timestamp) -> Result<(), EncodeError> {
-        let start = self.text.len();
-        event.encode(&mut self.text)?;
-        let payload = start..self.text.len();
+        self.scratch.clear();
+        event.encode(&mut self.scratch)?;
         // An `Event` written by hand may have put anything there.
-        let text = std::str::from_utf8(self.text.get(start..).unwrap_or_default()).map_err(|error| {
-            EncodeError::Json { name: event.name(), source: serde::ser::Error::custom(error) }
+        let text = std::str::from_utf8(&self.scratch).map_err(|error| EncodeError::Json {
+            name: event.name(),
+            source: serde::ser::Error::custom(error),
         })?;
         // An event that can't be read would make its aggregate impossible to load, for ever.
         E::decode(event.name(), event.version(), text)
             .map_err(|source| EncodeError::Unreadable { name: event.name(), source: Box::new(source) })?;
+        let start = self.text.len();
+        self.text.push_str(text);
+        let payload = start..self.text.len();
         self.heads.push(Head {
             name: event.name(),
             schema: event.version(),
@@ -82,10 +95,7 @@ impl<E: EventSet> Encoded<E> {
 
     /// As a store takes them.
     pub(crate) fn new_events(&self) -> Vec<NewEvent<'_>> {
-        let payload = |range: &Range<usize>| {
-            // Checked when it was added.
-            self.text.get(range.clone()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
-        };
+        let payload = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
         self.heads
             .iter()
             .map(|head| NewEvent {
@@ -122,14 +132,6 @@ impl<E: EventSet> Encoded<E> {
                 metadata: head.metadata,
             })
             .collect()
-    }
-}
-
-/// A UUID of version 7. A clock that is set to before 1970 counts as 1970: the id is unique all the same.
-fn new_id() -> Uuid {
-    match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(_) => Uuid::now_v7(),
-        Err(_) => Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0)),
     }
 }
 

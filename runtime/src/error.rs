@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::event::{DecodeError, EncodeError};
 use crate::id::StreamId;
-use crate::store::{ExpectedVersion, StoredEvent};
+use crate::store::{ExpectedVersion, Outcome, ReplayedEvent};
 use crate::time::Moment;
 
 /// An error of any kind, as projections' handlers may give.
@@ -76,6 +76,26 @@ pub enum AppendError {
     /// A stream is not at the version expected.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The command has been carried out before: the stream knows its idempotency key.
+    #[error("{stream} knows the idempotency key `{key}`: its outcome is version {}", outcome.version)]
+    #[non_exhaustive]
+    KnownKey {
+        /// The stream.
+        stream: StreamId,
+        /// The key.
+        key: String,
+        /// What the first command with it has led to.
+        outcome: Outcome,
+    },
+    /// An idempotency key names events that are not in its append, or is there twice.
+    #[error("the idempotency key `{key}` for {stream} is there twice, or names events that are not there")]
+    #[non_exhaustive]
+    MalformedKey {
+        /// The stream.
+        stream: StreamId,
+        /// The key.
+        key: String,
+    },
     /// A stream was named twice in one append.
     #[error("{stream} is named twice in one append")]
     #[non_exhaustive]
@@ -148,11 +168,11 @@ pub enum ReadError {
 
 impl ReadError {
     /// The error for an event that can't be decoded.
-    pub(crate) fn undecodable(event: &StoredEvent<'_>, source: DecodeError) -> Self {
+    pub(crate) fn undecodable(stream: StreamId, event: &ReplayedEvent<'_>, source: DecodeError) -> Self {
         Self::Decode {
-            stream: event.envelope.stream(),
-            version: event.envelope.version,
-            position: event.envelope.position,
+            stream,
+            version: event.version,
+            position: event.position,
             name: event.name.to_owned(),
             schema: event.schema,
             source: Box::new(source),
@@ -194,6 +214,40 @@ pub enum LoadError {
     /// Its events could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// Why no snapshot was taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The aggregate does not declare snapshots.
+    #[error("`{aggregate}` declares no snapshots: add `#[aggregate(snapshot(every = 100))]`")]
+    #[non_exhaustive]
+    NotDeclared {
+        /// The aggregate's name.
+        aggregate: &'static str,
+    },
+    /// The aggregate could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The state can't be written as JSON, or does not come back from it as it was.
+    #[error("the state of {stream} can't be kept as a snapshot: {source}")]
+    #[non_exhaustive]
+    Encode {
+        /// The stream.
+        stream: StreamId,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+    /// The store failed.
+    #[error("can't keep a snapshot of {stream}: {source}")]
+    #[non_exhaustive]
+    Store {
+        /// The stream.
+        stream: StreamId,
+        /// What failed.
+        source: StoreError,
+    },
 }
 
 /// Why a command was not carried out; nothing was stored.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -111,7 +112,8 @@ displayed_ids!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize Uuid);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId {
-    name: Box<str>,
+    /// Shared: every recorded event carries the name of its stream.
+    name: Arc<str>,
     category: usize,
 }
 
@@ -123,7 +125,7 @@ impl StreamId {
         name.push('/');
         name.push_str(key);
         let category = name.find('/').unwrap_or(category.len());
-        Self { name: name.into_boxed_str(), category }
+        Self { name: name.into(), category }
     }
 
     /// The stream of the aggregate `A` with this id.

@@ -266,6 +266,7 @@ mod command;
 mod encode;
 mod error;
 mod event;
+mod event_id;
 mod events;
 pub mod guide;
 mod id;
@@ -277,6 +278,7 @@ mod projection;
 mod replay;
 mod repository;
 mod shape;
+mod snapshot;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -290,7 +292,9 @@ pub use factum_macros::{
 
 pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Lists, Retires, Upcast};
 pub use self::command::{Accepts, Command};
-pub use self::error::{AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, StoreError};
+pub use self::error::{
+    AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, SnapshotError, StoreError,
+};
 pub use self::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use self::events::{Events, IntoEvents};
 pub use self::id::{AggregateId, InvalidId, StreamId};
@@ -302,13 +306,16 @@ pub use self::projection::{
 };
 #[cfg(feature = "sqlite")]
 pub use self::projection::{Sqlite, SqliteProjection};
-pub use self::repository::{BatchError, Executed, History, Loaded, Repository};
+pub use self::repository::{
+    BatchError, CacheOptions, Executed, History, Loaded, Repository, RepositoryStatistics,
+};
 pub use self::shape::{EventSchema, FieldShape, Shape};
+pub use self::snapshot::{SnapshotPolicy, Snapshots};
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteStore;
 pub use self::store::{
-    Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, StoredEvent, Visit,
-    check_appends,
+    Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, NewKey, Outcome,
+    ReplayedEvent, StoredEvent, StoredSnapshot, Visit, VisitReplayed, VisitSnapshot, check_appends,
 };
 pub use self::time::{InvalidTimestamp, Moment, Timestamp};
 pub use self::unit_of_work::{Committed, Decided, UnitOfWork};
@@ -319,7 +326,9 @@ pub use uuid::Uuid;
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
     pub use crate::store::SqliteStore;
-    pub use crate::store::sqlite::{Durability, OpenError, QueryError, SqliteOptions};
+    pub use crate::store::sqlite::{
+        BackupError, BackupProgress, Checkpoint, Damage, Durability, OpenError, QueryError, SqliteOptions,
+    };
     /// The rusqlite that factum is built with, for projections' handlers and queries.
     pub use rusqlite;
 }

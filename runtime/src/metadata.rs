@@ -1,6 +1,7 @@
 //! What is kept with an event besides the event.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,8 +21,8 @@ pub struct Metadata {
     pub correlation: Option<Uuid>,
     /// The event or message that led to this one.
     pub causation: Option<Uuid>,
-    /// The writer's own, as JSON text.
-    custom: Option<Box<str>>,
+    /// The writer's own, as JSON text. Shared: it is the same for all events of a command.
+    custom: Option<Arc<str>>,
 }
 
 impl Metadata {
@@ -34,7 +35,7 @@ impl Metadata {
     ///
     /// Fails if serde can't make JSON of `value`.
     pub fn set_custom(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), serde_json::Error> {
-        self.custom = Some(serde_json::to_string(value)?.into_boxed_str());
+        self.custom = Some(serde_json::to_string(value)?.into());
         Ok(())
     }
 

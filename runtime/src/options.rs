@@ -35,17 +35,19 @@ pub struct ExecuteOptions<'a, Services = (), Attempts = Once> {
     pub(crate) expected: Option<u64>,
     pub(crate) recorded_at: Option<Timestamp>,
     pub(crate) services: Option<&'a Services>,
+    pub(crate) key: Option<String>,
     pub(crate) attempts: Attempts,
 }
 
 impl<Services> ExecuteOptions<'_, Services> {
-    /// Nothing said: no metadata, any version, one attempt, the repository's services, recorded now.
+    /// Nothing said: no metadata, any version, no key, one attempt, the repository's services, recorded now.
     pub fn new() -> Self {
         Self {
             metadata: Metadata::default(),
             expected: None,
             recorded_at: None,
             services: None,
+            key: None,
             attempts: Once,
         }
     }
@@ -108,6 +110,32 @@ impl<'a, Services, Attempts> ExecuteOptions<'a, Services, Attempts> {
         self
     }
 
+    /// What tells this command from all others to its aggregate, as a request's id does: if it comes again, nothing
+    /// happens again, and the answer is the first outcome ([`Executed::is_repeated`](crate::Executed::is_repeated)).
+    ///
+    /// The key is stored with the events, in one commit, and kept until somebody
+    /// [forgets](crate::EventStore::forget_keys) it. A command that leads to nothing keeps its key too. One that is refused
+    /// does not: it is decided on anew. In a batch or a unit of work, a key that is known makes the whole fail with
+    /// [`AppendError::KnownKey`](crate::AppendError::KnownKey), as it can be carried out only whole or not at all.
+    ///
+    /// ```
+    /// # use factum::{ExecuteOptions, prelude::*};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let accounts = MemoryStore::new().repository::<BankAccount>();
+    /// let deposit = || DepositMoney { account: AccountId("alice".into()), cents: 50 };
+    /// let once = ExecuteOptions::new().idempotency_key("request 4711");
+    /// accounts.execute_with(deposit(), &once)?;
+    /// let again = accounts.execute_with(deposit(), &once)?;
+    /// assert!(again.is_repeated());
+    /// assert_eq!((again.state().balance, again.version()), (50, 1));
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// How often to decide anew, on the new state, if another writer was faster. The command must be `Clone`.
     pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retry> {
         ExecuteOptions {
@@ -115,6 +143,7 @@ impl<'a, Services, Attempts> ExecuteOptions<'a, Services, Attempts> {
             expected: self.expected,
             recorded_at: self.recorded_at,
             services: self.services,
+            key: self.key,
             attempts: Retry { times },
         }
     }

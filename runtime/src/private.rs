@@ -14,6 +14,8 @@ pub use crate::events::IntoEvents;
 use crate::events::list;
 use crate::projection::{Project, ProjectError, Projection, Writer};
 use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
+pub use crate::snapshot::SnapshotPolicy;
+use crate::snapshot::Snapshots;
 use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
@@ -312,6 +314,19 @@ pub const fn same(left: &str, right: &str) -> bool {
         index += 1;
     }
     same
+}
+
+/// Snapshots of a state that serde can write and read.
+pub const fn snapshots<A: Aggregate + Serialize + DeserializeOwned>(
+    fingerprint: u64,
+    policy: SnapshotPolicy<A>,
+) -> Snapshots<A> {
+    Snapshots::new(
+        fingerprint,
+        policy,
+        |state, out| serde_json::to_writer(out, state),
+        |bytes| serde_json::from_slice(bytes),
+    )
 }
 
 /// Asks for the fingerprint of `T`, which may have none.

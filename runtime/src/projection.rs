@@ -289,7 +289,7 @@ impl ProjectionError {
                 source,
             },
             ProjectError::Decode(source) => {
-                let source = Box::new(ReadError::undecodable(event, source));
+                let source = Box::new(ReadError::undecodable(envelope.stream(), &event.into(), source));
                 Self::Read { projection: P::NAME, source }
             }
         }

@@ -1,26 +1,48 @@
 //! From stored events to state: the one loop that every load goes through.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::aggregate::Aggregate;
 use crate::error::ReadError;
 use crate::event::{Decoded, EventSet};
 use crate::id::StreamId;
 use crate::metadata::Recorded;
-use crate::store::{EventStore, StoredEvent};
-use crate::time::Moment;
+use crate::store::{EventStore, ReplayedEvent, StoredEvent};
+use crate::time::{Moment, Timestamp};
 
 /// A state on its way through its stream.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Replay<A> {
-    pub(crate) state: A,
+    /// Shared with whoever has seen it: changing it while others hold it makes a copy.
+    pub(crate) state: Arc<A>,
     /// The version of the last event applied; 0 before the first.
     pub(crate) version: u64,
+    /// The position of that event.
+    pub(crate) position: u64,
+    /// The version of the newest snapshot; 0 if there is none.
+    pub(crate) snapshot: u64,
+    /// When that was taken or, without one, when the first event was recorded.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl<A> Clone for Replay<A> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), ..*self }
+    }
 }
 
 impl<A: Aggregate> Replay<A> {
     pub(crate) fn new() -> Self {
-        Self { state: A::initial(), version: 0 }
+        Self { state: Arc::new(A::initial()), version: 0, position: 0, snapshot: 0, since: None }
+    }
+
+    /// `events`, which the state has seen already, are now in the store.
+    pub(crate) fn moved_on(&mut self, events: &[Recorded<A::Event>]) {
+        if let Some(last) = events.last() {
+            (self.version, self.position) = (last.version, last.position);
+            self.since.get_or_insert(last.recorded_at);
+        }
     }
 
     /// Applies what the stream has after `self.version`, up to `until`.
@@ -30,6 +52,31 @@ impl<A: Aggregate> Replay<A> {
         stream: &StreamId,
         until: Option<Moment>,
     ) -> Result<(), ReadError> {
+        self.read(store, stream, until, None).map(drop)
+    }
+
+    /// The same for a state that came from a snapshot: goes on only if the stream has the snapshot's event where the
+    /// snapshot says, and otherwise gives `false` and is of no use.
+    pub(crate) fn advance_from_snapshot<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamId,
+        until: Option<Moment>,
+    ) -> Result<bool, ReadError> {
+        // The read begins one event earlier, to see that one too.
+        let confirmed_by = (self.version, self.position);
+        self.version -= 1;
+        self.read(store, stream, until, Some(confirmed_by))
+    }
+
+    /// `skipped`: version and position of an event that must come first, and whose change the state has seen.
+    fn read<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamId,
+        until: Option<Moment>,
+        mut skipped: Option<(u64, u64)>,
+    ) -> Result<bool, ReadError> {
         let limit = match until {
             Some(Moment::Version(version)) => {
                 usize::try_from(version.saturating_sub(self.version)).unwrap_or(usize::MAX)
@@ -37,53 +84,76 @@ impl<A: Aggregate> Replay<A> {
             _ => usize::MAX,
         };
         let mut result = Ok(());
-        let read = store.read_stream(stream, self.version, limit, &mut |event| {
+        let Self { state, version, position, since, .. } = self;
+        // Made ours with the first event, and then once and for all.
+        let (mut shared, mut owned) = (Some(state), None);
+        let read = store.replay(stream, *version, limit, &mut |event| {
+            if let Some(expected) = skipped {
+                if (event.version, event.position) != expected {
+                    return ControlFlow::Break(());
+                }
+                skipped = None;
+                *version = event.version;
+                return ControlFlow::Continue(());
+            }
             if let Some(Moment::Time(time)) = until
-                && event.envelope.recorded_at > time
+                && event.recorded_at > time
             {
                 return ControlFlow::Break(());
             }
-            match decode::<A::Event>(event, self.version) {
-                Ok(decoded) => decoded.each(|_, event| self.state.apply(&event)),
-                Err(error) => {
+            if let Some(shared) = shared.take() {
+                owned = Some(Arc::make_mut(shared));
+            }
+            match (decode::<A::Event>(stream, event, *version), &mut owned) {
+                (Ok(Decoded::One(event)), Some(state)) => state.apply(&event),
+                (Ok(decoded), Some(state)) => decoded.each(|_, event| state.apply(&event)),
+                (Err(error), _) => {
                     result = Err(error);
                     return ControlFlow::Break(());
                 }
+                (Ok(_), None) => unreachable!("made ours above"),
             }
-            self.version += 1;
+            *version = event.version;
+            *position = event.position;
+            since.get_or_insert(event.recorded_at);
             ControlFlow::Continue(())
         });
         read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
-        result
+        result.map(|()| skipped.is_none())
     }
 }
 
 /// The stored event as typed ones, if it is the one that comes after version `previous` of its stream.
-pub(crate) fn decode<E: EventSet>(event: &StoredEvent<'_>, previous: u64) -> Result<Decoded<E>, ReadError> {
-    let envelope = &event.envelope;
-    if envelope.version != previous + 1 {
+pub(crate) fn decode<E: EventSet>(
+    stream: &StreamId,
+    event: &ReplayedEvent<'_>,
+    previous: u64,
+) -> Result<Decoded<E>, ReadError> {
+    if event.version != previous + 1 {
         return Err(ReadError::Gap {
-            stream: envelope.stream(),
+            stream: stream.clone(),
             missing: previous + 1,
-            found: envelope.version,
-            position: envelope.position,
+            found: event.version,
+            position: event.position,
         });
     }
-    E::decode(event.name, event.schema, event.payload).map_err(|source| ReadError::undecodable(event, source))
+    E::decode(event.name, event.schema, event.payload)
+        .map_err(|source| ReadError::undecodable(stream.clone(), event, source))
 }
 
 /// The same, each with all that is known of it.
 pub(crate) fn recorded<E: EventSet>(
+    stream: &StreamId,
     event: &StoredEvent<'_>,
     previous: u64,
     mut take: impl FnMut(Recorded<E>),
 ) -> Result<(), ReadError> {
     let envelope = &event.envelope;
-    decode(event, previous)?.each(|index, event| {
+    decode(stream, &event.into(), previous)?.each(|index, event| {
         take(Recorded {
             event,
             id: envelope.id,
-            stream: envelope.stream(),
+            stream: stream.clone(),
             version: envelope.version,
             index,
             position: envelope.position,

@@ -1,19 +1,26 @@
 //! Aggregates out of a store, commands into it.
 
+mod cache;
 mod history;
+mod hot;
 
 use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
+pub use self::cache::CacheOptions;
 pub use self::history::History;
+pub(crate) use self::hot::Hot;
+pub use self::hot::RepositoryStatistics;
 use crate::aggregate::Aggregate;
 use crate::command::{Accepts, Command};
 use crate::encode::{Encoded, encode_failed};
-use crate::error::{Conflict, ExecuteError, LoadError, ReadError};
+use crate::error::{AppendError, Conflict, ExecuteError, LoadError, ReadError, SnapshotError, StoreError};
 use crate::id::StreamId;
 use crate::metadata::Recorded;
 use crate::options::{Attempts, ExecuteOptions};
-use crate::replay::Replay;
-use crate::store::{Append, EventStore, ExpectedVersion};
+use crate::replay::{Replay, recorded};
+use crate::store::{Append, EventStore, ExpectedVersion, NewKey, Outcome};
 use crate::time::{Moment, Timestamp};
 use crate::unit_of_work::UnitOfWork;
 
@@ -21,24 +28,29 @@ use crate::unit_of_work::UnitOfWork;
 ///
 /// Made by [`EventStore::repository`]. Shared between threads as it is; nothing of it is locked while a handler runs,
 /// so a handler that panics harms nobody else.
+///
+/// It keeps states that were used in memory ([`CacheOptions`]), so that a command reads only what is new. Clones share
+/// them: make one repository, and clone it.
 pub struct Repository<A: Aggregate, S> {
     store: S,
     services: A::Services,
+    hot: Arc<Hot<A>>,
 }
 
 /// An aggregate as it is, or was, at some version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded<A> {
-    state: A,
+    state: Arc<A>,
     version: u64,
     stream: StreamId,
 }
 
 /// What a command, or a batch of them, has led to.
 pub struct Executed<A: Aggregate> {
-    state: A,
+    state: Arc<A>,
     version: u64,
     events: Vec<Recorded<A::Event>>,
+    repeated: bool,
 }
 
 /// Why a batch of commands was not carried out; nothing of it was stored.
@@ -68,7 +80,35 @@ impl<E: std::error::Error + 'static> std::error::Error for BatchError<E> {
 
 impl<A: Aggregate, S: EventStore> Repository<A, S> {
     pub(crate) fn new(store: S, services: A::Services) -> Self {
-        Self { store, services }
+        Self { store, services, hot: Arc::new(Hot::new(CacheOptions::default())) }
+    }
+
+    /// The same with other bounds to what is kept in memory. Nothing is yet, and nothing is shared with this one.
+    pub fn with_cache(self, options: CacheOptions<A>) -> Self {
+        Self { hot: Arc::new(Hot::new(options)), ..self }
+    }
+
+    /// How often aggregates were in memory, and snapshots of use.
+    pub fn statistics(&self) -> RepositoryStatistics {
+        self.hot.statistics()
+    }
+
+    pub(crate) fn hot(&self) -> &Arc<Hot<A>> {
+        &self.hot
+    }
+
+    /// Takes a snapshot of the aggregate as it is now, whether one is due or not.
+    ///
+    /// Fails if the aggregate declares no snapshots or does not exist, and if its state can't be kept.
+    pub fn take_snapshot(&self, id: &A::Id) -> Result<(), SnapshotError> {
+        let stream = StreamId::of::<A>(id);
+        let replay = self.existing(&stream)?;
+        self.hot.take_snapshot(&self.store, &stream, replay)
+    }
+
+    /// Drops all snapshots of aggregates of this type, and tells how many these were. They are taken again as declared.
+    pub fn drop_snapshots(&self) -> Result<u64, StoreError> {
+        self.store.drop_snapshots(Some(A::NAME))
     }
 
     /// The store.
@@ -160,7 +200,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             };
             result.map_err(|source| BatchError { index: Some(index), source })?;
         }
-        work.commit_one(&stream).map_err(|source| BatchError { index: None, source })
+        work.commit_one(self, &stream).map_err(|source| BatchError { index: None, source })
     }
 
     /// The aggregate as it is now.
@@ -168,10 +208,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// Fails with [`LoadError::NotFound`] if nothing has ever happened to it.
     pub fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
         let stream = StreamId::of::<A>(id);
-        let replay = self.replay(&stream, None)?;
-        if replay.version == 0 {
-            return Err(LoadError::NotFound { stream });
-        }
+        let replay = self.existing(&stream)?;
         Ok(Loaded { state: replay.state, version: replay.version, stream })
     }
 
@@ -185,7 +222,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     pub fn load_at(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
         let stream = StreamId::of::<A>(id);
         let asked = moment.into();
-        let replay = self.replay(&stream, Some(asked))?;
+        let replay = self.hot.load(&self.store, &stream, Some(asked))?;
         match asked {
             Moment::Version(version) if version > replay.version && replay.version > 0 => {
                 Err(LoadError::NotYet { stream, asked: version, actual: replay.version })
@@ -218,25 +255,29 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             .map_err(|source| ReadError::Store { stream: stream.clone(), source })
     }
 
-    fn replay(&self, stream: &StreamId, until: Option<Moment>) -> Result<Replay<A>, ReadError> {
-        let mut replay = Replay::new();
-        replay.advance(&self.store, stream, until)?;
-        Ok(replay)
+    fn existing(&self, stream: &StreamId) -> Result<Replay<A>, LoadError> {
+        let replay = self.hot.current(&self.store, stream)?;
+        if replay.version == 0 { Err(LoadError::NotFound { stream: stream.clone() }) } else { Ok(replay) }
     }
 
-    /// Once: load, decide, store, apply.
+    /// Once: load, decide, apply, store.
     fn attempt<R>(
         &self,
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, R>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let stream = StreamId::of::<A>(command.aggregate_id());
-        let mut replay = self.replay(&stream, None)?;
+        if let Some(key) = &options.key
+            && let Some(outcome) = known_outcome(&self.store, &stream, key)?
+        {
+            return self.repeat(&stream, outcome);
+        }
+        let mut replay = self.hot.current(&self.store, &stream)?;
         check_expected(&stream, options.expected, replay.version)?;
         let services = options.services.unwrap_or(&self.services);
         let events = replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
-        if events.is_empty() {
-            return Ok(Executed { state: replay.state, version: replay.version, events: Vec::new() });
+        if events.is_empty() && options.key.is_none() {
+            return Ok(Executed::new(&replay, Vec::new()));
         }
         let mut encoded = Encoded::new();
         let recorded_at = options.recorded_at.unwrap_or_else(Timestamp::now);
@@ -245,17 +286,61 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             .map_err(|source| encode_failed(&stream, source))?;
         // Applied to a state that is ours alone, before anything is stored: an event whose `apply` panics would make
         // the aggregate impossible to load, for ever.
+        let state = Arc::make_mut(&mut replay.state);
         for event in encoded.events() {
-            replay.state.apply(event);
+            state.apply(event);
         }
+        let new_events = encoded.new_events();
+        let key = options.key.as_deref();
+        let key = key.map(|key| NewKey { key, events: 0..new_events.len(), recorded_at: Timestamp::now() });
         let appended = self.store.append(&[Append {
             stream: &stream,
             expected: ExpectedVersion::Exactly(replay.version),
-            events: &encoded.new_events(),
-        }])?;
+            events: &new_events,
+            keys: key.as_slice(),
+        }]);
+        let appended = match appended {
+            Ok(appended) => appended,
+            // Another thread has just carried out the very command.
+            Err(AppendError::KnownKey { outcome, .. }) => return self.repeat(&stream, outcome),
+            Err(error) => {
+                if let AppendError::Conflict(conflict) = &error {
+                    self.hot.conflicted(conflict, replay.version);
+                }
+                return Err(error.into());
+            }
+        };
         let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
-        Ok(Executed::new(replay, events))
+        replay.moved_on(&events);
+        self.hot.settle(&self.store, &stream, &mut replay);
+        Ok(Executed::new(&replay, events))
     }
+
+    /// The outcome of a command that was carried out before.
+    fn repeat(&self, stream: &StreamId, outcome: Outcome) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let replay = self.hot.load(&self.store, stream, Some(Moment::Version(outcome.version)))?;
+        let mut events = Vec::new();
+        let mut result = Ok(());
+        let count = usize::try_from(outcome.version.saturating_sub(outcome.before)).unwrap_or(usize::MAX);
+        let mut version = outcome.before;
+        let read = self.store.read_stream(stream, outcome.before, count, &mut |event| {
+            result = recorded(stream, event, version, |event| events.push(event));
+            version += 1;
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
+        result?;
+        Ok(Executed { state: replay.state, version: outcome.version, events, repeated: true })
+    }
+}
+
+/// What the command with this key has led to, if the store knows.
+pub(crate) fn known_outcome<S: EventStore>(
+    store: &S,
+    stream: &StreamId,
+    key: &str,
+) -> Result<Option<Outcome>, ReadError> {
+    store.outcome(stream, key).map_err(|source| ReadError::Store { stream: stream.clone(), source })
 }
 
 /// The version that the sender of a command counts on must be the aggregate's.
@@ -274,9 +359,12 @@ impl<A> Loaded<A> {
         &self.state
     }
 
-    /// The state, owned.
-    pub fn into_state(self) -> A {
-        self.state
+    /// The state, owned; a copy, if the repository keeps it.
+    pub fn into_state(self) -> A
+    where
+        A: Clone,
+    {
+        Arc::unwrap_or_clone(self.state)
     }
 
     /// The version that the state is at: how many events led to it.
@@ -291,10 +379,9 @@ impl<A> Loaded<A> {
 }
 
 impl<A: Aggregate> Executed<A> {
-    /// The state before `events`, which `replay` holds already brought forward.
-    pub(crate) fn new(replay: Replay<A>, events: Vec<Recorded<A::Event>>) -> Self {
-        let version = events.last().map_or(replay.version, |event| event.version);
-        Self { state: replay.state, version, events }
+    /// The state, and the events that have just brought it there.
+    pub(crate) fn new(replay: &Replay<A>, events: Vec<Recorded<A::Event>>) -> Self {
+        Self { state: Arc::clone(&replay.state), version: replay.version, events, repeated: false }
     }
 
     /// The state after the command.
@@ -302,9 +389,9 @@ impl<A: Aggregate> Executed<A> {
         &self.state
     }
 
-    /// The state after the command, owned.
+    /// The state after the command, owned; a copy, if the repository keeps it.
     pub fn into_state(self) -> A {
-        self.state
+        Arc::unwrap_or_clone(self.state)
     }
 
     /// The version that the aggregate is at now.
@@ -321,6 +408,11 @@ impl<A: Aggregate> Executed<A> {
     pub fn is_unchanged(&self) -> bool {
         self.events.is_empty()
     }
+
+    /// Whether this is the outcome of an earlier command with the same idempotency key: nothing was stored this time.
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
+    }
 }
 
 impl<A: Aggregate + fmt::Debug> fmt::Debug for Executed<A> {
@@ -329,6 +421,7 @@ impl<A: Aggregate + fmt::Debug> fmt::Debug for Executed<A> {
             .field("state", &self.state)
             .field("version", &self.version)
             .field("events", &self.events)
+            .field("repeated", &self.repeated)
             .finish()
     }
 }
@@ -338,7 +431,7 @@ where
     A::Services: Clone,
 {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), services: self.services.clone() }
+        Self { store: self.store.clone(), services: self.services.clone(), hot: Arc::clone(&self.hot) }
     }
 }
 

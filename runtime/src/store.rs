@@ -8,7 +8,7 @@ pub(crate) mod sqlite;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -35,8 +35,9 @@ use crate::unit_of_work::UnitOfWork;
 pub trait EventStore: Send + Sync {
     /// Appends events to one or several streams: all of it, or nothing.
     ///
-    /// Fails with [`AppendError::Conflict`] if a stream is not at the version expected of it; a stream with no events
-    /// to append is only checked for that. Naming a stream twice is an error too.
+    /// Fails with [`AppendError::KnownKey`] if a stream has one of the idempotency keys already, with
+    /// [`AppendError::Conflict`] if a stream is not at the version expected of it; a stream with no events to append
+    /// is only checked for that. Naming a stream twice is an error too.
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError>;
 
     /// Reads one stream in order of version, from the first event after version `after`, at most `limit` events.
@@ -49,6 +50,19 @@ pub trait EventStore: Send + Sync {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError>;
+
+    /// As [`read_stream`](Self::read_stream), with only what a replay needs of each event.
+    ///
+    /// A store that can save work by reading less has its own; what it hands out is the same.
+    fn replay(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+    }
 
     /// Reads all streams in order of position, from the first event after position `after`, at most `limit` events
     /// that `filter` lets pass.
@@ -72,6 +86,34 @@ pub trait EventStore: Send + Sync {
     ///
     /// Gives the position that the store is at then, which is below `position` if the time ran out.
     fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError>;
+
+    /// What the command with this idempotency key has led to in the stream; `None` if the stream does not know the key.
+    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError>;
+
+    /// Forgets all idempotency keys of events recorded before `time`, and tells how many these were. A command that comes
+    /// with a forgotten key is a new command.
+    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError>;
+
+    /// Lends the snapshot kept of a stream to `visit`, if there is one.
+    ///
+    /// What is handed out need not be true: whoever uses it checks it, as [`Repository`] does. A store that keeps no
+    /// snapshots leaves this and the next two as they are here.
+    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        let _ = (stream, visit);
+        Ok(())
+    }
+
+    /// Keeps a snapshot of a stream in place of an earlier one, now or a little later: nothing depends on it.
+    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        let _ = (stream, snapshot);
+        Ok(())
+    }
+
+    /// Drops all snapshots of one category of streams, or of all, and tells how many. Nothing is lost but time.
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let _ = category;
+        Ok(0)
+    }
 
     /// A repository of the aggregates of type `A`, whose services have a default; `()` has one.
     fn repository<A>(&self) -> Repository<A, Self>
@@ -146,6 +188,12 @@ pub trait EventStore: Send + Sync {
 /// What a read hands each event to. Breaking off ends the read.
 pub type Visit<'v> = dyn FnMut(&StoredEvent<'_>) -> ControlFlow<()> + 'v;
 
+/// What a replay hands each event to. Breaking off ends it.
+pub type VisitReplayed<'v> = dyn FnMut(&ReplayedEvent<'_>) -> ControlFlow<()> + 'v;
+
+/// What a read of a snapshot hands it to.
+pub type VisitSnapshot<'v> = dyn FnMut(&StoredSnapshot<'_>) + 'v;
+
 /// Which events a read of all streams gives. Each list that is empty lets everything pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
@@ -164,6 +212,39 @@ pub struct Append<'a> {
     pub expected: ExpectedVersion,
     /// The events, in order; none, to go on only if the stream is still as expected.
     pub events: &'a [NewEvent<'a>],
+    /// Idempotency keys of the commands that the events come from; usually none. Each is kept with the events.
+    pub keys: &'a [NewKey<'a>],
+}
+
+impl<'a> Append<'a> {
+    /// Events without idempotency keys.
+    pub fn new(
+        stream: &'a StreamId,
+        expected: impl Into<ExpectedVersion>,
+        events: &'a [NewEvent<'a>],
+    ) -> Self {
+        Self { stream, expected: expected.into(), events, keys: &[] }
+    }
+}
+
+/// An idempotency key about to be stored. Keys of different streams have nothing to do with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// Which of the append's events are what the command has led to; none, if it has led to nothing.
+    pub events: Range<usize>,
+    /// When the command was carried out.
+    pub recorded_at: Timestamp,
+}
+
+/// What a command with an idempotency key has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The version that the stream was at before the command's events.
+    pub before: u64,
+    /// The version after them; the same, if there were none.
+    pub version: u64,
 }
 
 /// An event about to be stored.
@@ -194,6 +275,53 @@ pub struct StoredEvent<'a> {
     pub schema: u32,
     /// The event as JSON text.
     pub payload: &'a str,
+}
+
+/// An event as a replay needs it, borrowed from the store's own buffers for the time of a visit.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayedEvent<'a> {
+    /// Its place among all events of the store, from 1.
+    pub position: u64,
+    /// Its place in the stream, from 1.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The name that it is stored under.
+    pub name: &'a str,
+    /// The version of its shape.
+    pub schema: u32,
+    /// The event as JSON text.
+    pub payload: &'a str,
+}
+
+impl<'a> From<&StoredEvent<'a>> for ReplayedEvent<'a> {
+    fn from(event: &StoredEvent<'a>) -> Self {
+        Self {
+            position: event.envelope.position,
+            version: event.envelope.version,
+            recorded_at: event.envelope.recorded_at,
+            name: event.name,
+            schema: event.schema,
+            payload: event.payload,
+        }
+    }
+}
+
+/// A snapshot as a store keeps it: the state of an aggregate after one event of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredSnapshot<'a> {
+    /// The version of the last event that the state has seen.
+    pub version: u64,
+    /// The position of that event.
+    pub position: u64,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// The shape that the state had in the program that took it.
+    pub fingerprint: u64,
+    /// A hash of all this, by which damage is noticed.
+    pub checksum: u64,
+    /// The state.
+    pub state: &'a [u8],
 }
 
 /// What the version of a stream is expected to be when events are appended to it: optimistic concurrency.
@@ -247,6 +375,7 @@ pub struct Appended {
 ///
 /// Public for those who write a store.
 pub fn check_appends(appends: &[Append<'_>]) -> Result<(), AppendError> {
+    appends.iter().try_for_each(check_keys)?;
     if let [_] | [] = appends {
         return Ok(());
     }
@@ -254,5 +383,23 @@ pub fn check_appends(appends: &[Append<'_>]) -> Result<(), AppendError> {
     match appends.iter().find(|append| !seen.insert(append.stream)) {
         Some(append) => Err(AppendError::StreamTwice { stream: append.stream.clone() }),
         None => Ok(()),
+    }
+}
+
+fn check_keys(append: &Append<'_>) -> Result<(), AppendError> {
+    for (index, key) in append.keys.iter().enumerate() {
+        let twice = append.keys.iter().skip(index + 1).any(|other| other.key == key.key);
+        if twice || append.events.get(key.events.clone()).is_none() {
+            return Err(AppendError::MalformedKey { stream: append.stream.clone(), key: key.key.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+impl NewKey<'_> {
+    /// What the key is kept for, if its stream was at `before` when its append began.
+    pub(crate) fn outcome(&self, before: u64) -> Outcome {
+        let after = |events: usize| before + kept::number(events);
+        Outcome { before: after(self.events.start), version: after(self.events.end) }
     }
 }

@@ -3,16 +3,19 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::aggregate::Aggregate;
 use crate::command::{Accepts, Command};
 use crate::encode::{Encoded, encode_failed};
-use crate::error::{AppendError, ExecuteError};
+use crate::error::{AppendError, Conflict, ExecuteError};
 use crate::id::StreamId;
+use crate::metadata::Recorded;
 use crate::options::{ExecuteOptions, Once};
 use crate::replay::Replay;
-use crate::repository::{Executed, Repository, check_expected};
-use crate::store::{Append, EventStore, ExpectedVersion, NewEvent};
+use crate::repository::{Executed, Hot, Repository, check_expected, known_outcome};
+use crate::store::{Append, Appended, EventStore, ExpectedVersion, NewEvent, NewKey};
 use crate::time::Timestamp;
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
@@ -91,17 +94,30 @@ trait Stream {
     fn id(&self) -> &StreamId;
     fn version(&self) -> u64;
     fn new_events(&self) -> Vec<NewEvent<'_>>;
+    fn new_keys(&self) -> Vec<NewKey<'_>>;
+    /// Its events are stored, the first of them at this position.
+    fn committed(&mut self, store: &dyn EventStore, first_position: u64);
+    /// Its events are not stored, since somebody else was faster.
+    fn conflicted(&self, conflict: &Conflict);
     fn as_any(&mut self) -> &mut dyn Any;
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 struct Pending<A: Aggregate> {
     stream: StreamId,
-    /// The version that was read.
-    version: u64,
-    /// The state after all events so far: nobody's but ours until they are stored.
-    state: A,
+    /// As it was read, with the state after all events so far: nobody's but ours until they are stored.
+    replay: Replay<A>,
     encoded: Encoded<A::Event>,
+    keys: Vec<Key>,
+    hot: Arc<Hot<A>>,
+    /// The events, once they are stored.
+    recorded: Vec<Recorded<A::Event>>,
+}
+
+/// The idempotency key of one command, and which of the events are its own.
+struct Key {
+    text: String,
+    events: Range<usize>,
+    recorded_at: Timestamp,
 }
 
 impl<A: Aggregate> Stream for Pending<A> {
@@ -110,18 +126,39 @@ impl<A: Aggregate> Stream for Pending<A> {
     }
 
     fn version(&self) -> u64 {
-        self.version
+        self.replay.version
     }
 
     fn new_events(&self) -> Vec<NewEvent<'_>> {
         self.encoded.new_events()
     }
 
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
+    fn new_keys(&self) -> Vec<NewKey<'_>> {
+        let keys = self.keys.iter();
+        keys.map(|Key { text, events, recorded_at }| NewKey {
+            key: text,
+            events: events.clone(),
+            recorded_at: *recorded_at,
+        })
+        .collect()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+    fn committed(&mut self, store: &dyn EventStore, first_position: u64) {
+        let encoded = std::mem::replace(&mut self.encoded, Encoded::new());
+        self.recorded = encoded.into_recorded(&self.stream, self.replay.version, first_position);
+        if !self.recorded.is_empty() {
+            self.replay.moved_on(&self.recorded);
+            self.hot.settle(store, &self.stream, &mut self.replay);
+        }
+    }
+
+    fn conflicted(&self, conflict: &Conflict) {
+        if conflict.stream == self.stream {
+            self.hot.conflicted(conflict, self.replay.version);
+        }
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
         self
     }
 }
@@ -171,20 +208,38 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, Once>,
     ) -> Result<Decided<'_, A>, ExecuteError<A::Error>> {
-        let pending = self.pending::<A>(stream)?;
-        check_expected(stream, options.expected, pending.version)?;
+        let store = self.store;
+        let pending = self.pending(repository, stream)?;
+        if let Some(key) = &options.key {
+            let known = pending.keys.iter().any(|pending| pending.text == *key);
+            let outcome = known_outcome(store, stream, key)?;
+            if known || outcome.is_some() {
+                return Err(match outcome {
+                    Some(outcome) => {
+                        AppendError::KnownKey { stream: stream.clone(), key: key.clone(), outcome }.into()
+                    }
+                    None => AppendError::MalformedKey { stream: stream.clone(), key: key.clone() }.into(),
+                });
+            }
+        }
+        check_expected(stream, options.expected, pending.replay.version)?;
         let services = options.services.unwrap_or(repository.services());
-        let events = pending.state.execute(command, services).map_err(ExecuteError::Refused)?;
+        let events = pending.replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
         let before = pending.encoded.events().len();
         pending
             .encoded
             .add(events, &options.metadata, options.recorded_at.unwrap_or_else(Timestamp::now))
             .map_err(|source| encode_failed(stream, source))?;
+        let events = before..pending.encoded.events().len();
+        if let Some(text) = options.key.clone() {
+            pending.keys.push(Key { text, events, recorded_at: Timestamp::now() });
+        }
+        let state = Arc::make_mut(&mut pending.replay.state);
         for event in pending.encoded.events().iter().skip(before) {
-            pending.state.apply(event);
+            state.apply(event);
         }
         let events = pending.encoded.events().get(before..).unwrap_or_default();
-        Ok(Decided { state: &pending.state, events })
+        Ok(Decided { state: &pending.replay.state, events })
     }
 }
 
@@ -192,6 +247,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     /// What this unit knows of an aggregate; read from the store if it is the first time.
     fn pending<A: Aggregate>(
         &mut self,
+        repository: &Repository<A, S>,
         stream: &StreamId,
     ) -> Result<&mut Pending<A>, ExecuteError<A::Error>> {
         // Two types of aggregate may share a name, and so a stream; the commit refuses to write it twice.
@@ -199,10 +255,15 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         let index = match self.places.get(&place) {
             Some(&index) => index,
             None => {
-                let mut replay = Replay::<A>::new();
-                replay.advance(self.store, stream, None)?;
-                let Replay { state, version } = replay;
-                let pending = Pending { stream: stream.clone(), version, state, encoded: Encoded::new() };
+                let hot = Arc::clone(repository.hot());
+                let pending = Pending {
+                    stream: stream.clone(),
+                    replay: hot.current(self.store, stream)?,
+                    encoded: Encoded::new(),
+                    keys: Vec::new(),
+                    hot,
+                    recorded: Vec::new(),
+                };
                 self.streams.push(Box::new(pending));
                 self.places.insert(place, self.streams.len() - 1);
                 self.streams.len() - 1
@@ -217,48 +278,64 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     /// Stores the events of all commands, in one append.
     ///
     /// Fails, with nothing stored, with [`AppendError::Conflict`] if one of the aggregates has moved on meanwhile.
-    pub fn commit(self) -> Result<Committed, AppendError> {
-        commit(self.store, &self.streams)
+    pub fn commit(mut self) -> Result<Committed, AppendError> {
+        self.store()
     }
 
     /// The same for the one aggregate of a batch.
     pub(crate) fn commit_one<A: Aggregate>(
         mut self,
+        repository: &Repository<A, S>,
         stream: &StreamId,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         // A batch without commands has read nothing yet.
-        self.pending::<A>(stream)?;
-        let committed = commit(self.store, &self.streams)?;
-        let first_position = committed.position.map_or(0, |last| last + 1 - committed.events);
-        match self.streams.pop().map(|stream| stream.into_any().downcast::<Pending<A>>()) {
-            Some(Ok(pending)) => {
-                let Pending { stream, version, state, encoded } = *pending;
-                let events = encoded.into_recorded(&stream, version, first_position);
-                Ok(Executed::new(Replay { state, version }, events))
-            }
-            _ => unreachable!("a batch has one aggregate, read above"),
+        self.pending(repository, stream)?;
+        self.store()?;
+        let pending = self.pending(repository, stream)?;
+        let recorded = std::mem::take(&mut pending.recorded);
+        Ok(Executed::new(&pending.replay, recorded))
+    }
+
+    fn store(&mut self) -> Result<Committed, AppendError> {
+        let appended = append(self.store, &self.streams);
+        if let Err(AppendError::Conflict(conflict)) = &appended {
+            self.streams.iter().for_each(|stream| stream.conflicted(conflict));
         }
+        let Some((appended, counts)) = appended? else {
+            return Ok(Committed { events: 0, position: None });
+        };
+        let mut position = appended.first_position;
+        for (stream, count) in self.streams.iter_mut().zip(&counts) {
+            stream.committed(&self.store, position);
+            position += count;
+        }
+        let events = counts.iter().sum();
+        Ok(Committed { events, position: (events > 0).then(|| position - 1) })
     }
 }
 
-fn commit<S: EventStore>(store: &S, streams: &[Box<dyn Stream>]) -> Result<Committed, AppendError> {
-    let new_events: Vec<_> = streams.iter().map(|stream| stream.new_events()).collect();
-    let events = new_events.iter().map(|events| events.len() as u64).sum();
-    if events == 0 {
-        return Ok(Committed { events, position: None });
+/// Appends what the streams have, and tells how many events each had; `None` if there was nothing to append.
+fn append<S: EventStore>(
+    store: &S,
+    streams: &[Box<dyn Stream>],
+) -> Result<Option<(Appended, Vec<u64>)>, AppendError> {
+    let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
+    if new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty()) {
+        return Ok(None);
     }
     // With those that got no events: what was decided elsewhere may depend on what they were.
     let appends: Vec<_> = streams
         .iter()
-        .zip(&new_events)
-        .map(|(stream, events)| Append {
+        .zip(&new)
+        .map(|(stream, (events, keys))| Append {
             stream: stream.id(),
             expected: ExpectedVersion::Exactly(stream.version()),
             events,
+            keys,
         })
         .collect();
-    let appended = store.append(&appends)?;
-    Ok(Committed { events, position: Some(appended.first_position + events - 1) })
+    let counts = new.iter().map(|(events, _)| events.len() as u64).collect();
+    Ok(Some((store.append(&appends)?, counts)))
 }
 
 impl<S> fmt::Debug for UnitOfWork<'_, S> {

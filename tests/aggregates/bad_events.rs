@@ -21,7 +21,7 @@ fn append(store: &dyn EventStore, name: &str, schema: u32, payload: &str) {
         payload,
     };
     let stream = StreamId::of::<Account>(&id("alice"));
-    store.append(&[Append { stream: &stream, expected: ExpectedVersion::Any, events: &[event] }]).unwrap();
+    store.append(&[Append::new(&stream, ExpectedVersion::Any, &[event])]).unwrap();
 }
 
 /// What loading, executing and the history say of the event at version 2, position 3; nothing is written meanwhile.
@@ -113,6 +113,9 @@ fn a_stream_that_lacks_an_event() {
     accounts.execute(deposit("alice", 2)).unwrap();
     let connection = Connection::open(&file).unwrap();
     connection.execute("DELETE FROM factum_events WHERE version = 2", ()).unwrap();
+    // One that has read them has no need to read them again.
+    assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 3);
+    let accounts = store.repository::<Account>();
 
     let errors = [
         match accounts.load(&id("alice")).unwrap_err() {

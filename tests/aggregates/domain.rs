@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use factum::prelude::*;
 use factum::sqlite::{Durability, SqliteOptions};
-use factum::{Append, AppendError, Appended, Filter, StoreError, StreamId, Visit};
+use factum::{
+    Append, AppendError, Appended, Filter, Outcome, StoreError, StoredSnapshot, StreamId, Visit,
+    VisitReplayed, VisitSnapshot,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -216,5 +219,35 @@ impl EventStore for OnFile {
 
     fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
         self.store.wait_for(position, timeout)
+    }
+
+    fn replay(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        self.store.replay(stream, after, limit, visit)
+    }
+
+    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+        self.store.outcome(stream, key)
+    }
+
+    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+        self.store.forget_keys(time)
+    }
+
+    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        self.store.read_snapshot(stream, visit)
+    }
+
+    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        self.store.save_snapshot(stream, snapshot)
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        self.store.drop_snapshots(category)
     }
 }

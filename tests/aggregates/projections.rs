@@ -400,7 +400,7 @@ fn a_view_in_memory_keeps_to_its_aggregates_and_knows_old_names() {
             payload: r#"{"cents": 5}"#,
         };
         let stream = StreamId::of::<Account>(&id("alice"));
-        store.append(&[Append { stream: &stream, expected: ExpectedVersion::Any, events: &[old] }]).unwrap();
+        store.append(&[Append::new(&stream, ExpectedVersion::Any, &[old])]).unwrap();
         let mut owners = MemoryProjection::new(store, Owners::default());
         owners.catch_up().unwrap();
         assert_eq!(owners.view(), &Owners { owners: vec!["alice".into()], cents: 5 });

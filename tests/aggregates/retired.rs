@@ -102,7 +102,7 @@ fn append(store: &dyn EventStore, stored: &[(&str, u32, &str)]) {
         })
         .collect();
     let stream = StreamId::new("account", "a");
-    store.append(&[Append { stream: &stream, expected: ExpectedVersion::Any, events: &events }]).unwrap();
+    store.append(&[Append::new(&stream, ExpectedVersion::Any, &events)]).unwrap();
 }
 
 /// Old names, old versions, and one that is current.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::testing::conformance;
 use factum::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, StoreError, StreamId,
-    Visit,
+    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, Outcome, StoreError,
+    StoredSnapshot, StreamId, Timestamp, Visit, VisitReplayed, VisitSnapshot,
 };
 use tempfile::TempDir;
 
@@ -50,6 +50,10 @@ fn broken_stores_are_caught() {
         (Fault::StopsAfterAPage, "long_reads_are_complete"),
         (Fault::CountsFromZero, "stream_is_read_from_any_version"),
         (Fault::WaitsForNothing, "wait_ends_with_an_append"),
+        (Fault::KnowsNoKeys, "key_is_kept_with_its_outcome"),
+        (Fault::ForgetsAllKeys, "keys_are_forgotten_by_time"),
+        (Fault::ReplaysTooMuch, "replay_is_a_read_of_the_stream"),
+        (Fault::MixesSnapshotsUp, "snapshot_comes_back_or_not_at_all"),
     ] {
         let store = || Broken { store: MemoryStore::new(), fault };
         let panic = std::panic::catch_unwind(|| conformance::check_all(store)).expect_err("not caught");
@@ -66,6 +70,10 @@ enum Fault {
     StopsAfterAPage,
     CountsFromZero,
     WaitsForNothing,
+    KnowsNoKeys,
+    ForgetsAllKeys,
+    ReplaysTooMuch,
+    MixesSnapshotsUp,
 }
 
 /// A good store, and one thing that it gets wrong.
@@ -136,5 +144,46 @@ impl EventStore for Broken {
             Fault::WaitsForNothing => self.store.position(),
             _ => self.store.wait_for(position, timeout),
         }
+    }
+
+    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+        match self.fault {
+            Fault::KnowsNoKeys => Ok(None),
+            _ => self.store.outcome(stream, key),
+        }
+    }
+
+    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+        match self.fault {
+            Fault::ForgetsAllKeys => self.store.forget_keys(Timestamp::from_micros(i64::MAX)),
+            _ => self.store.forget_keys(time),
+        }
+    }
+
+    fn replay(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        let limit = if self.fault == Fault::ReplaysTooMuch { limit.saturating_add(1) } else { limit };
+        self.store.replay(stream, after, limit, visit)
+    }
+
+    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        let stream = match self.fault {
+            Fault::MixesSnapshotsUp => &StreamId::new(stream.category(), "snapshot-a"),
+            _ => stream,
+        };
+        self.store.read_snapshot(stream, visit)
+    }
+
+    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        self.store.save_snapshot(stream, snapshot)
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        self.store.drop_snapshots(category)
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn append_all(
     let appends: Vec<_> = parts
         .iter()
         .zip(&events)
-        .map(|(&(stream, expected, _), events)| Append { stream, expected, events })
+        .map(|(&(stream, expected, _), events)| Append::new(stream, expected, events))
         .collect();
     store.append(&appends)
 }

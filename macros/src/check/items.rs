@@ -66,6 +66,23 @@ pub(crate) fn version(version: &LitInt, errors: &mut Errors) -> Option<u32> {
     }
 }
 
+/// A snapshot is due at some time, and not always.
+pub(crate) fn snapshot(key: &Ident, options: &Options, every: Option<&LitInt>, errors: &mut Errors) {
+    if !["every", "older_than", "when"].iter().any(|key| options.mentions(key)) {
+        errors.at(
+            key,
+            "say when a snapshot is due: `snapshot(every = 100)`, with the number of events between two",
+        );
+    }
+    let Some(every) = every else { return };
+    match every.base10_parse::<u64>() {
+        Ok(0) => errors
+            .at(every, "a snapshot is due after 1 event at the earliest; for none, take out `snapshot(..)`"),
+        Ok(_) => {}
+        Err(_) => errors.at(every, "`every` is a number of events: a whole number from 1 on"),
+    }
+}
+
 /// A key that must be there.
 pub(crate) fn required(
     input: &DeriveInput,

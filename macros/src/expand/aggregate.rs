@@ -5,6 +5,7 @@ use quote::quote_spanned;
 use syn::Path;
 use syn::spanned::Spanned as _;
 
+use super::snapshot::snapshots;
 use super::{enums, lock};
 use crate::model::{Aggregate, Listed, Retired};
 
@@ -44,8 +45,20 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
 /// `impl Aggregate`.
 fn dispatch(model: &Aggregate) -> TokenStream {
     let Aggregate {
-        krate, ident, name, id, error, services, commands, events, command_enum, event_enum, ..
+        krate,
+        ident,
+        name,
+        id,
+        error,
+        services,
+        commands,
+        events,
+        snapshot,
+        command_enum,
+        event_enum,
+        ..
     } = model;
+    let snapshots = snapshot.as_ref().map(|snapshot| snapshots(krate, snapshot));
     let error = error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
     let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
@@ -63,6 +76,7 @@ fn dispatch(model: &Aggregate) -> TokenStream {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
             const NAME: &'static str = #name;
+            #snapshots
 
             type Id = #id;
             type Command = #command_enum;

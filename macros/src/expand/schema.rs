@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Fields};
+use proc_macro2::{Literal, TokenStream};
+use syn::{Data, DeriveInput, Fields, Path};
 
 use super::lock::fingerprint_of;
 use crate::model::{Schema, type_text};
@@ -11,18 +11,28 @@ use crate::model::{Schema, type_text};
 pub(crate) fn event_schema(schema: &Schema) -> TokenStream {
     let Schema { krate, input } = schema;
     let ident = &input.ident;
-    let text = text(input);
-    let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
+    let fingerprint = fingerprint(krate, input, None);
     quote! {
         #[automatically_derived]
         impl #krate::EventSchema for #ident {
-            const FINGERPRINT: u64 = {
-                #[allow(unused_imports)]
-                use #krate::private::NoSchema as _;
-                #krate::private::fingerprint(#text, &[#(#parts),*])
-            };
+            const FINGERPRINT: u64 = #fingerprint;
         }
     }
+}
+
+/// The fingerprint of the type's shape, in the given version of what the shape means, as an expression.
+pub(super) fn fingerprint(krate: &Path, input: &DeriveInput, version: Option<u32>) -> TokenStream {
+    let text = text(input);
+    let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
+    let version = version.map(|version| {
+        let version = Literal::u64_unsuffixed(version.into());
+        quote!(#version,)
+    });
+    quote! {{
+        #[allow(unused_imports)]
+        use #krate::private::NoSchema as _;
+        #krate::private::fingerprint(#text, &[#version #(#parts),*])
+    }}
 }
 
 /// Everything that serde sees of the type but its name.

@@ -8,14 +8,17 @@ use quote::format_ident;
 use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
 
+use super::snapshot::Snapshot;
 use crate::check;
 use crate::errors::Errors;
 use crate::lock::{self, Lock};
 use crate::options::{ModPath, Options};
 use crate::text::kebab;
 
-const KEYS: &[&str] =
-    &["name", "id", "error", "services", "commands", "events", "retired", "command", "event", "crate"];
+const KEYS: &[&str] = &[
+    "name", "id", "error", "services", "commands", "events", "retired", "snapshot", "command", "event",
+    "crate",
+];
 
 pub(crate) struct Aggregate {
     pub(crate) krate: Path,
@@ -28,6 +31,7 @@ pub(crate) struct Aggregate {
     pub(crate) commands: Vec<Listed>,
     pub(crate) events: Vec<Listed>,
     pub(crate) retired: Vec<Retired>,
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) command_enum: GeneratedEnum,
     pub(crate) event_enum: GeneratedEnum,
     /// What was recorded of it, if the crate has a lock.
@@ -87,6 +91,7 @@ impl Aggregate {
                 .list("retired", "OldEvent, \"old-name\"", errors)
                 .map(|(_, list)| list)
                 .unwrap_or_default(),
+            snapshot: Snapshot::parse(input, &mut options, errors),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
             lock: lock::of_this_crate(&input.ident, errors),

@@ -37,13 +37,15 @@ impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
     fn read_page(&mut self) {
         let mut failed = None;
         let mut read = 0;
-        let result = self.store.read_stream(&self.stream, self.version, PAGE, &mut |event| match recorded(
+        let Self { store, stream, version, page, .. } = self;
+        let result = store.read_stream(stream, *version, PAGE, &mut |event| match recorded(
+            stream,
             event,
-            self.version,
-            |event| self.page.push_back(event),
+            *version,
+            |event| page.push_back(event),
         ) {
             Ok(()) => {
-                self.version = event.envelope.version;
+                *version = event.envelope.version;
                 read += 1;
                 ControlFlow::Continue(())
             }

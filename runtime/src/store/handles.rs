@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Append, Appended, EventStore, Filter, Visit};
+use super::{
+    Append, Appended, EventStore, Filter, Outcome, StoredSnapshot, Visit, VisitReplayed, VisitSnapshot,
+};
 use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
+use crate::time::Timestamp;
 
 macro_rules! handles {
     ($($handle:ty)*) => {$(
@@ -22,6 +25,16 @@ macro_rules! handles {
                 visit: &mut Visit<'_>,
             ) -> Result<(), StoreError> {
                 (**self).read_stream(stream, after, limit, visit)
+            }
+
+            fn replay(
+                &self,
+                stream: &StreamId,
+                after: u64,
+                limit: usize,
+                visit: &mut VisitReplayed<'_>,
+            ) -> Result<(), StoreError> {
+                (**self).replay(stream, after, limit, visit)
             }
 
             fn read_all(
@@ -44,6 +57,34 @@ macro_rules! handles {
 
             fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
                 (**self).wait_for(position, timeout)
+            }
+
+            fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+                (**self).outcome(stream, key)
+            }
+
+            fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+                (**self).forget_keys(time)
+            }
+
+            fn read_snapshot(
+                &self,
+                stream: &StreamId,
+                visit: &mut VisitSnapshot<'_>,
+            ) -> Result<(), StoreError> {
+                (**self).read_snapshot(stream, visit)
+            }
+
+            fn save_snapshot(
+                &self,
+                stream: &StreamId,
+                snapshot: &StoredSnapshot<'_>,
+            ) -> Result<(), StoreError> {
+                (**self).save_snapshot(stream, snapshot)
+            }
+
+            fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+                (**self).drop_snapshots(category)
             }
         }
     )*};

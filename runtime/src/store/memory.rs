@@ -5,9 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::kept::{Kept, number};
-use super::{Append, Appended, EventStore, Filter, Visit, check_appends};
+use super::{
+    Append, Appended, EventStore, Filter, Outcome, StoredSnapshot, Visit, VisitSnapshot, check_appends,
+};
 use crate::error::{AppendError, Conflict, StoreError};
 use crate::id::StreamId;
+use crate::time::Timestamp;
 
 /// How many events a read takes out from under the lock at a time.
 const PAGE: usize = 256;
@@ -38,6 +41,20 @@ struct Log {
     events: Vec<Arc<Kept>>,
     /// For each stream the indexes of its events: index `i` has version `i + 1`.
     streams: HashMap<StreamId, Vec<usize>>,
+    /// For each stream its idempotency keys.
+    keys: HashMap<StreamId, HashMap<String, (Outcome, Timestamp)>>,
+    snapshots: HashMap<StreamId, Snapshot>,
+}
+
+/// A snapshot that owns its state.
+#[derive(Debug)]
+struct Snapshot {
+    version: u64,
+    position: u64,
+    taken_at: Timestamp,
+    fingerprint: u64,
+    checksum: u64,
+    state: Arc<[u8]>,
 }
 
 impl MemoryStore {
@@ -85,6 +102,13 @@ impl EventStore for MemoryStore {
         }
         let mut log = self.log();
         for append in appends {
+            let known = log.keys.get(append.stream);
+            for key in append.keys {
+                if let Some((outcome, _)) = known.and_then(|known| known.get(key.key)) {
+                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                    return Err(AppendError::KnownKey { stream, key, outcome: *outcome });
+                }
+            }
             let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));
             if !append.expected.matches(actual) {
                 return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
@@ -94,8 +118,16 @@ impl EventStore for MemoryStore {
         let first_position = if nothing { 0 } else { number(log.events.len() + 1) };
         let mut versions = Vec::with_capacity(appends.len());
         for append in appends {
-            let Log { events, streams } = &mut *log;
+            let Log { events, streams, keys, .. } = &mut *log;
             let stream = streams.entry(append.stream.clone()).or_default();
+            if !append.keys.is_empty() {
+                let before = number(stream.len());
+                let new = append
+                    .keys
+                    .iter()
+                    .map(|key| (key.key.to_owned(), (key.outcome(before), key.recorded_at)));
+                keys.entry(append.stream.clone()).or_default().extend(new);
+            }
             for event in append.events {
                 let kept = Kept::new(append.stream.clone(), number(stream.len() + 1), event);
                 stream.push(events.len());
@@ -173,6 +205,47 @@ impl EventStore for MemoryStore {
             log = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(number(log.events.len()))
+    }
+
+    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.log().keys.get(stream).and_then(|keys| keys.get(key)).map(|(outcome, _)| *outcome))
+    }
+
+    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        for keys in self.log().keys.values_mut() {
+            let before = keys.len();
+            keys.retain(|_, (_, recorded_at)| *recorded_at >= time);
+            forgotten += number(before - keys.len());
+        }
+        Ok(forgotten)
+    }
+
+    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        let log = self.log();
+        if let Some(kept) = log.snapshots.get(stream) {
+            let state = Arc::clone(&kept.state);
+            let Snapshot { version, position, taken_at, fingerprint, checksum, .. } = *kept;
+            // The visitor may want to use the store.
+            drop(log);
+            visit(&StoredSnapshot { version, position, taken_at, fingerprint, checksum, state: &state });
+        }
+        Ok(())
+    }
+
+    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        let StoredSnapshot { version, position, taken_at, fingerprint, checksum, state } = *snapshot;
+        let state = state.into();
+        let kept = Snapshot { version, position, taken_at, fingerprint, checksum, state };
+        self.log().snapshots.insert(stream.clone(), kept);
+        Ok(())
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let mut log = self.log();
+        let before = log.snapshots.len();
+        log.snapshots.retain(|stream, _| category.is_some_and(|category| stream.category() != category));
+        Ok(number(before - log.snapshots.len()))
     }
 }
 

@@ -3,13 +3,16 @@
 mod append;
 mod connections;
 mod failure;
+mod group;
+mod maintenance;
 mod open;
 mod read;
 mod schema;
+mod snapshots;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -17,21 +20,29 @@ use rusqlite::Connection;
 
 use self::connections::Readers;
 pub(crate) use self::failure::store_error;
+use self::group::Group;
+pub use self::maintenance::{BackupError, BackupProgress, Checkpoint, Damage};
 pub use self::open::{Durability, OpenError, SqliteOptions};
 use self::read::position;
 pub(crate) use self::read::read_all;
-use super::{Append, Appended, EventStore, Filter, Visit, check_appends};
+use self::snapshots::Pending;
+use super::{
+    Append, Appended, EventStore, Filter, Outcome, ReplayedEvent, StoredSnapshot, Visit, VisitReplayed,
+    VisitSnapshot, check_appends,
+};
 use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
+use crate::time::Timestamp;
 
 /// How often [`SqliteStore::wait_for`](EventStore::wait_for) looks for what other processes have appended.
 const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 
 /// A store in one SQLite file, for any number of threads and processes at once.
 ///
-/// An append is one transaction and, by default, on the disk before it returns: the write-ahead log is synchronized at
-/// each commit (`synchronous = FULL`). [`SqliteOptions`] can relax that. Reading uses connections of its own, so
-/// readers never wait for a writer nor a writer for readers.
+/// An append is, by default, on the disk before it returns: the write-ahead log is synchronized at each commit
+/// (`synchronous = FULL`). [`SqliteOptions`] can relax that. Appends of several threads share a commit: whoever gets to
+/// write commits for all who wait, and each gets an answer of its own. Reading uses connections of its own, so readers
+/// never wait for a writer nor a writer for readers.
 ///
 /// Clones share one store.
 ///
@@ -52,12 +63,23 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Shared {
     writer: Mutex<Connection>,
+    /// Those who want to append.
+    group: Group,
+    /// Snapshots that the next append takes along.
+    pending: Pending,
     /// The thread that holds the writer: if it asks once more, it would wait for itself.
     held_by: Mutex<Option<ThreadId>>,
     readers: Readers,
-    /// Counts this process's appends; behind `appended`, for those who wait.
-    appends: Mutex<u64>,
+    /// For those who wait for events; behind `appended`.
+    appends: Mutex<Appends>,
     appended: Condvar,
+}
+
+/// What this process has appended, and who waits for it.
+#[derive(Debug, Default)]
+struct Appends {
+    count: u64,
+    waiting: usize,
 }
 
 impl SqliteStore {
@@ -72,6 +94,12 @@ impl SqliteStore {
     /// A store in memory, gone with its last clone.
     pub fn in_memory() -> Result<Self, OpenError> {
         SqliteOptions::new().in_memory()
+    }
+
+    /// The store in a database that the program has opened, with tables of its own;
+    /// see [`SqliteOptions::from_connection`].
+    pub fn from_connection(connection: Connection) -> Result<Self, OpenError> {
+        SqliteOptions::new().from_connection(connection)
     }
 
     /// Runs `read` in a transaction that only reads: for the tables of projections. All that it reads is of one moment.
@@ -90,9 +118,11 @@ impl SqliteStore {
     fn new(writer: Connection, readers: Readers) -> Self {
         let shared = Shared {
             writer: Mutex::new(writer),
+            group: Group::default(),
+            pending: Pending::default(),
             held_by: Mutex::new(None),
             readers,
-            appends: Mutex::new(0),
+            appends: Mutex::default(),
             appended: Condvar::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -111,6 +141,30 @@ impl SqliteStore {
         let connection = lock(&self.shared.writer);
         *lock(&self.shared.held_by) = Some(thread::current().id());
         Ok(Writer { connection, held_by: &self.shared.held_by })
+    }
+
+    /// The same, if nobody has it.
+    fn idle_writer(&self) -> Option<Writer<'_>> {
+        let connection = match self.shared.writer.try_lock() {
+            Ok(connection) => connection,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        *lock(&self.shared.held_by) = Some(thread::current().id());
+        Some(Writer { connection, held_by: &self.shared.held_by })
+    }
+
+    /// Whether a stream certainly has nothing after a version; asked where it costs least.
+    ///
+    /// The connection that writes has the newest pages in its cache; a reader's cache is void after each append.
+    fn ends_at(&self, stream: &StreamId, after: u64) -> bool {
+        self.idle_writer().is_some_and(|writer| read::ends_at(&writer, stream, after).unwrap_or(false))
+    }
+
+    /// Writes the snapshots that wait, in a transaction of their own. They may be lost: whoever needs one takes it again.
+    fn write_snapshots(&self) -> Result<(), StoreError> {
+        let writer = self.writer()?;
+        self.shared.write_snapshots(&writer).map_err(store_error)
     }
 
     /// Runs `read` on a connection that is not in use by anybody else.
@@ -150,12 +204,22 @@ impl EventStore for SqliteStore {
         let Some(first) = appends.first() else {
             return Ok(Appended { first_position: 0, versions: Vec::new() });
         };
-        let mut writer = self.writer().map_err(|error| AppendError::store(first.stream, error))?;
-        let appended = append::append(&mut writer, appends)?;
-        drop(writer);
-        *lock(&self.shared.appends) += 1;
-        self.shared.appended.notify_all();
-        Ok(appended)
+        if *lock(&self.shared.held_by) == Some(thread::current().id()) {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
+        let answer = self.shared.group.append(appends, |requests| match self.writer() {
+            Ok(writer) => append::commit(&writer, requests, &self.shared.pending.take()),
+            Err(_) => unreachable!("asked above: this thread does not have it"),
+        });
+        if answer.is_ok() {
+            let mut appends = lock(&self.shared.appends);
+            appends.count += 1;
+            // To wake nobody is a system call all the same.
+            if appends.waiting > 0 {
+                self.shared.appended.notify_all();
+            }
+        }
+        answer
     }
 
     fn read_stream(
@@ -166,6 +230,26 @@ impl EventStore for SqliteStore {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         self.read_pages(read::StreamPages::new(stream, after), limit, visit)
+    }
+
+    fn replay(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        if limit == 0 || self.ends_at(stream, after) {
+            return Ok(());
+        }
+        match &self.shared.readers {
+            Readers::Pool(pool) => {
+                pool.with(|connection| read::replay(connection, stream, after, limit, visit), store_error)
+            }
+            Readers::Writer => {
+                self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+            }
+        }
     }
 
     fn read_all(
@@ -191,17 +275,71 @@ impl EventStore for SqliteStore {
         loop {
             // The lock is not held while the store is looked at: appends take it. One that comes between the look and
             // the wait has moved the count.
-            let appends_before = *lock(&self.shared.appends);
+            let appends_before = lock(&self.shared.appends).count;
             let now_at = self.position()?;
             let left = timeout.saturating_sub(started.elapsed());
             if now_at >= position || left.is_zero() {
                 return Ok(now_at);
             }
-            let appends = lock(&self.shared.appends);
-            if *appends == appends_before {
-                drop(self.shared.appended.wait_timeout(appends, left.min(FOREIGN_APPENDS)));
+            let mut appends = lock(&self.shared.appends);
+            if appends.count == appends_before {
+                appends.waiting += 1;
+                let waited = self.shared.appended.wait_timeout(appends, left.min(FOREIGN_APPENDS));
+                waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
             }
         }
+    }
+
+    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+        self.with_reader(|connection| append::outcome(connection, stream, key), |error| error)
+    }
+
+    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = self
+            .writer()?
+            .execute("DELETE FROM factum_keys WHERE recorded_at < ?1", [time.as_micros()])
+            .map_err(store_error)?;
+        Ok(forgotten as u64)
+    }
+
+    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        if let Some(pending) = self.shared.pending.find(stream) {
+            visit(&pending.lend());
+            return Ok(());
+        }
+        self.with_reader(|connection| snapshots::read(connection, stream, visit), |error| error)
+    }
+
+    /// Kept in memory until the next append takes it along, or many have come together, or the store is closed: no caller
+    /// waits for a snapshot to be on the disk.
+    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        if self.shared.pending.add(stream, snapshot) { self.write_snapshots() } else { Ok(()) }
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let writer = self.writer()?;
+        let pending = self.shared.pending.forget(category);
+        let stored = snapshots::drop_all(&writer, category).map_err(store_error)?;
+        Ok((pending + stored) as u64)
+    }
+}
+
+impl Shared {
+    fn write_snapshots(&self, writer: &Connection) -> rusqlite::Result<()> {
+        let pending = self.pending.take();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let write = append::Write::begin(writer)?;
+        pending.iter().try_for_each(|snapshot| snapshot.write(writer))?;
+        write.commit()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // What can't be written is taken again.
+        let _ = self.write_snapshots(&lock(&self.writer));
     }
 }
 

@@ -10,6 +10,7 @@ mod concurrency;
 mod keeping;
 mod law;
 mod reading;
+mod remembering;
 mod threads;
 mod waiting;
 
@@ -17,6 +18,7 @@ pub use self::appending::*;
 pub use self::concurrency::*;
 pub use self::keeping::*;
 pub use self::reading::*;
+pub use self::remembering::*;
 pub use self::waiting::*;
 use crate::store::EventStore;
 
@@ -58,6 +60,14 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         concurrent_expectations_have_one_winner,
         reads_never_end_inside_an_append,
         follower_misses_nothing,
+        replay_is_a_read_of_the_stream,
+        key_is_kept_with_its_outcome,
+        known_key_is_refused,
+        malformed_key_leaves_no_trace,
+        keys_are_forgotten_by_time,
+        concurrent_appends_with_one_key_have_one_winner,
+        snapshot_comes_back_or_not_at_all,
+        dropped_snapshots_are_gone,
     ];
     for law in laws {
         law(&new_store());

@@ -33,7 +33,7 @@ pub(crate) struct TakePayment(#[command(id)] String);
 /// All have one name, so that they read the same stored streams.
 macro_rules! ledger {
     ($ledger:ident, $event:ident) => {
-        #[derive(Debug, Default, Aggregate)]
+        #[derive(Debug, Default, Clone, Aggregate)]
         #[aggregate(name = "ledger", id = String, commands(TakePayment), events($event))]
         pub(crate) struct $ledger(Totals);
 

@@ -116,11 +116,7 @@ impl Payments {
                 })
                 .collect();
             let stream = StreamId::of::<Ledger>(&key.to_owned());
-            store.append(&[Append {
-                stream: &stream,
-                expected: ExpectedVersion::NoStream,
-                events: &events,
-            }])?;
+            store.append(&[Append::new(&stream, ExpectedVersion::NoStream, &events)])?;
         }
         Ok((directory, store))
     }

@@ -1,105 +1,304 @@
-//! Writing: one append, one transaction.
+//! Writing: the appends of several callers, one transaction, an answer for each.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::failure::store_error;
+use super::failure::{same_again, store_error};
+use super::snapshots::PendingSnapshot;
 use crate::error::{AppendError, Conflict, StoreError};
 use crate::id::StreamId;
-use crate::store::{Append, Appended, NewEvent};
+use crate::store::{Append, Appended, NewEvent, NewKey, Outcome};
 
-/// Stores all of `appends`, or nothing.
-pub(super) fn append(writer: &mut Connection, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
-    let Some(first) = appends.first() else {
-        return Ok(Appended { first_position: 0, versions: Vec::new() });
+/// What one caller wants to append: all of it, or nothing.
+pub(super) type Request<'a> = &'a [Append<'a>];
+
+/// Stores each of `requests`, or nothing of it, and `snapshots` as far as that goes; gives an answer for each request, in
+/// order.
+///
+/// What can be wrong with a request is looked for before anything of it is written, so one that is refused leaves the
+/// others alone. If SQLite itself refuses something, all is undone, and each request is tried by itself.
+pub(super) fn commit(
+    connection: &Connection,
+    requests: &[Request<'_>],
+    snapshots: &[PendingSnapshot],
+) -> Vec<Result<Appended, AppendError>> {
+    let write = match Write::begin(connection) {
+        Ok(write) => write,
+        // Whoever holds the file will not let go for the next one either.
+        Err(error) => {
+            return requests.iter().map(|request| Err(failed(request, same_again(&error)))).collect();
+        }
     };
-    let failed = |source| AppendError::store(first.stream, store_error(source));
-    // Immediate: a transaction that began as a reader could not become a writer after another process has written.
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let mut first_position = None;
-    let mut versions = Vec::with_capacity(appends.len());
-    for append in appends {
-        let (position, version) = append_one(&transaction, append)?;
-        first_position = first_position.or(position);
-        versions.push(version);
+    match together(write, requests, snapshots) {
+        Ok(answers) => answers,
+        Err(error) => match requests {
+            [request] => vec![Err(failed(request, error))],
+            requests => requests.iter().map(|request| alone(connection, request)).collect(),
+        },
     }
-    transaction.commit().map_err(failed)?;
-    Ok(Appended { first_position: first_position.unwrap_or_default(), versions })
 }
 
-/// Gives the position of the first event, if there are any, and the stream's version after the last.
-fn append_one(transaction: &Transaction<'_>, append: &Append<'_>) -> Result<(Option<u64>, u64), AppendError> {
-    let failed = |source| AppendError::store(append.stream, source);
-    let sqlite = |source| failed(store_error(source));
-    let found = find(transaction, append.stream).map_err(failed)?;
-    let actual = found.map_or(0, |(_, version)| version);
-    if !append.expected.matches(actual) {
-        return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
+fn alone(connection: &Connection, request: Request<'_>) -> Result<Appended, AppendError> {
+    let result = Write::begin(connection).and_then(|write| together(write, &[request], &[]));
+    match result.map(|mut answers| answers.pop()) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => unreachable!("one request has one answer"),
+        Err(error) => Err(failed(request, error)),
     }
-    if append.events.is_empty() {
-        return Ok((None, actual));
-    }
-    let stream = match found {
-        Some((stream, _)) => stream,
-        None => register(transaction, append.stream).map_err(sqlite)?,
-    };
-    let mut insert = transaction
-        .prepare_cached(
-            "INSERT INTO factum_events
-             (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )
-        .map_err(sqlite)?;
-    let mut version = actual;
-    let mut first_position = None;
-    for event in append.events {
-        version += 1;
-        insert_event(&mut insert, stream, version, event).map_err(sqlite)?;
-        first_position.get_or_insert_with(|| transaction.last_insert_rowid());
-    }
-    Ok((first_position.map(i64::unsigned_abs), version))
 }
 
-fn insert_event(
-    insert: &mut rusqlite::CachedStatement<'_>,
-    stream: i64,
+fn failed(request: Request<'_>, error: rusqlite::Error) -> AppendError {
+    match request {
+        [first, ..] => AppendError::store(first.stream, store_error(error)),
+        [] => unreachable!("an append to no stream is answered without a transaction"),
+    }
+}
+
+/// One transaction. An error is SQLite's, and nothing is stored then.
+fn together(
+    write: Write<'_>,
+    requests: &[Request<'_>],
+    snapshots: &[PendingSnapshot],
+) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut stored = false;
+    {
+        let mut statements = Statements::prepare(write.connection)?;
+        for request in requests {
+            let answer = statements.append(request)?;
+            stored |= answer.is_ok();
+            answers.push(answer);
+        }
+    }
+    if !snapshots.is_empty() {
+        // They must not be the reason why an append fails.
+        write.connection.execute_batch("SAVEPOINT factum_snapshots")?;
+        if snapshots.iter().try_for_each(|snapshot| snapshot.write(write.connection)).is_err() {
+            write.connection.execute_batch("ROLLBACK TO factum_snapshots")?;
+        }
+        write.connection.execute_batch("RELEASE factum_snapshots")?;
+        stored = true;
+    }
+    if stored {
+        write.commit()?;
+    }
+    Ok(answers)
+}
+
+/// A write transaction, rolled back if it is not committed.
+pub(super) struct Write<'c> {
+    connection: &'c Connection,
+}
+
+impl<'c> Write<'c> {
+    /// Immediate: a transaction that began as a reader could not become a writer after another process has written.
+    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        Ok(Self { connection })
+    }
+
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("COMMIT")?.execute(()).map(drop)
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            // Can fail only if the connection is beyond use, and then its next user is told.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// What an append runs.
+struct Statements<'c> {
+    connection: &'c Connection,
+    find: CachedStatement<'c>,
+    register: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+}
+
+/// What is known of a stream: its number, if it has one, and its version.
+#[derive(Clone, Copy)]
+struct Head {
+    stream: Option<i64>,
     version: u64,
-    event: &NewEvent<'_>,
-) -> rusqlite::Result<usize> {
-    let correlation = event.metadata.correlation;
-    let causation = event.metadata.causation;
-    insert.execute(params![
-        stream,
-        version,
-        event.name,
-        event.schema,
-        event.id.as_bytes(),
-        event.recorded_at.as_micros(),
-        correlation.as_ref().map(uuid::Uuid::as_bytes),
-        causation.as_ref().map(uuid::Uuid::as_bytes),
-        event.metadata.custom_json(),
-        event.payload,
-    ])
 }
 
-/// The number of a stream, and its version.
-fn find(connection: &Connection, stream: &StreamId) -> Result<Option<(i64, u64)>, StoreError> {
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            find: connection.prepare_cached(
+                "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
+                 FROM factum_streams WHERE category = ?1 AND key = ?2",
+            )?,
+            register: connection
+                .prepare_cached("INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)")?,
+            insert: connection.prepare_cached(
+                "INSERT INTO factum_events
+                 (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+        })
+    }
+
+    fn append(&mut self, request: Request<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+        if let [append] = request {
+            return self.append_to_one(append);
+        }
+        let mut heads = Vec::with_capacity(request.len());
+        for append in request {
+            let head = self.find(append.stream)?;
+            if let Some(error) = self.refusal(append, head)? {
+                return Ok(Err(error));
+            }
+            heads.push(head);
+        }
+        let mut appended = Appended { first_position: 0, versions: Vec::with_capacity(request.len()) };
+        for (append, head) in request.iter().zip(heads) {
+            let (position, version) = self.write(append, head)?;
+            appended.first_position =
+                if appended.first_position == 0 { position } else { appended.first_position };
+            appended.versions.push(version);
+        }
+        Ok(Ok(appended))
+    }
+
+    fn append_to_one(&mut self, append: &Append<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+        // A stream that should be new most likely is: making it finds out whether it is.
+        let new = append.expected.matches(0) && !append.expected.matches(1) && !append.events.is_empty();
+        let head = if new && let Some(stream) = self.register(append.stream)? {
+            Head { stream: Some(stream), version: 0 }
+        } else {
+            let head = self.find(append.stream)?;
+            if let Some(error) = self.refusal(append, head)? {
+                return Ok(Err(error));
+            }
+            head
+        };
+        let (first_position, version) = self.write(append, head)?;
+        Ok(Ok(Appended { first_position, versions: vec![version] }))
+    }
+
+    /// What speaks against an append to a stream like this.
+    fn refusal(&self, append: &Append<'_>, head: Head) -> rusqlite::Result<Option<AppendError>> {
+        if let Some(stream) = head.stream {
+            for key in append.keys {
+                if let Some(outcome) = outcome_in(self.connection, stream, key.key)? {
+                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                    return Ok(Some(AppendError::KnownKey { stream, key, outcome }));
+                }
+            }
+        }
+        if append.expected.matches(head.version) {
+            Ok(None)
+        } else {
+            Ok(Some(Conflict::new(append.stream.clone(), append.expected, head.version).into()))
+        }
+    }
+
+    /// Gives the position of the first event, 0 if there are none, and the stream's version after the last.
+    fn write(&mut self, append: &Append<'_>, head: Head) -> rusqlite::Result<(u64, u64)> {
+        if append.events.is_empty() && append.keys.is_empty() {
+            return Ok((0, head.version));
+        }
+        let stream = match head.stream {
+            Some(stream) => stream,
+            None => match self.register(append.stream)? {
+                Some(stream) => stream,
+                None => return Err(rusqlite::Error::QueryReturnedNoRows),
+            },
+        };
+        let mut version = head.version;
+        let mut first_position = 0;
+        for event in append.events {
+            version += 1;
+            self.insert(stream, version, event)?;
+            if first_position == 0 {
+                first_position = self.connection.last_insert_rowid();
+            }
+        }
+        for key in append.keys {
+            insert_key(self.connection, stream, key, head.version)?;
+        }
+        Ok((first_position.unsigned_abs(), version))
+    }
+
+    fn insert(&mut self, stream: i64, version: u64, event: &NewEvent<'_>) -> rusqlite::Result<usize> {
+        let correlation = event.metadata.correlation;
+        let causation = event.metadata.causation;
+        self.insert.execute(params![
+            stream,
+            version,
+            event.name,
+            event.schema,
+            event.id.as_bytes(),
+            event.recorded_at.as_micros(),
+            correlation.as_ref().map(uuid::Uuid::as_bytes),
+            causation.as_ref().map(uuid::Uuid::as_bytes),
+            event.metadata.custom_json(),
+            event.payload,
+        ])
+    }
+
+    /// The number of a stream, and its version.
+    fn find(&mut self, stream: &StreamId) -> rusqlite::Result<Head> {
+        let found = self
+            .find
+            .query_row((stream.category(), stream.key()), |row| {
+                Ok(Head { stream: row.get(0)?, version: row.get::<_, Option<u64>>(1)?.unwrap_or(0) })
+            })
+            .optional()?;
+        Ok(found.unwrap_or(Head { stream: None, version: 0 }))
+    }
+
+    /// The number of a stream that had none, and has one now; `None` if it had.
+    fn register(&mut self, stream: &StreamId) -> rusqlite::Result<Option<i64>> {
+        let made = self.register.execute((stream.category(), stream.key()))?;
+        Ok((made > 0).then(|| self.connection.last_insert_rowid()))
+    }
+}
+
+/// What the command with this key has led to in the stream of this number.
+fn outcome_in(connection: &Connection, stream: i64, key: &str) -> rusqlite::Result<Option<Outcome>> {
+    connection
+        .prepare_cached("SELECT before, version FROM factum_keys WHERE stream = ?1 AND key = ?2")?
+        .query_row((stream, key), |row| Ok(Outcome { before: row.get(0)?, version: row.get(1)? }))
+        .optional()
+}
+
+/// What the command with this key has led to in a stream.
+pub(super) fn outcome(
+    connection: &Connection,
+    stream: &StreamId,
+    key: &str,
+) -> Result<Option<Outcome>, StoreError> {
     connection
         .prepare_cached(
-            "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
-             FROM factum_streams WHERE category = ?1 AND key = ?2",
+            "SELECT before, factum_keys.version FROM factum_streams JOIN factum_keys ON stream = id
+             WHERE category = ?1 AND factum_streams.key = ?2 AND factum_keys.key = ?3",
         )
         .and_then(|mut select| {
             select
-                .query_row((stream.category(), stream.key()), |row| {
-                    Ok((row.get(0)?, row.get::<_, Option<u64>>(1)?.unwrap_or(0)))
+                .query_row((stream.category(), stream.key(), key), |row| {
+                    Ok(Outcome { before: row.get(0)?, version: row.get(1)? })
                 })
                 .optional()
         })
         .map_err(store_error)
 }
 
-fn register(connection: &Connection, stream: &StreamId) -> rusqlite::Result<i64> {
+fn insert_key(
+    connection: &Connection,
+    stream: i64,
+    key: &NewKey<'_>,
+    before: u64,
+) -> rusqlite::Result<usize> {
+    let Outcome { before, version } = key.outcome(before);
     connection
-        .prepare_cached("INSERT INTO factum_streams (category, key) VALUES (?1, ?2)")?
-        .insert((stream.category(), stream.key()))
+        .prepare_cached(
+            "INSERT INTO factum_keys (stream, key, before, version, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![stream, key.key, before, version, key.recorded_at.as_micros()])
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use super::SqliteStore;
 use super::connections::{Pool, Readers};
@@ -12,6 +12,10 @@ use super::schema;
 
 /// Statements kept compiled, for each connection: more than the store has.
 const STATEMENTS: usize = 64;
+
+/// How many pages the write-ahead log has when SQLite moves them into the file: 16 MiB, four times SQLite's own choice.
+/// A page that many commits change is moved once instead of many times, and two waits for the disk are spread over more.
+const CHECKPOINT: i64 = 4_000;
 
 /// What an append that has returned has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +47,7 @@ pub struct SqliteOptions {
     durability: Durability,
     busy_timeout: Duration,
     cache_bytes: u32,
+    mmap_bytes: u64,
     read_only: bool,
 }
 
@@ -52,6 +57,7 @@ impl Default for SqliteOptions {
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(5),
             cache_bytes: 16 << 20,
+            mmap_bytes: 0,
             read_only: false,
         }
     }
@@ -120,6 +126,27 @@ pub enum OpenError {
         /// The newest version that this factum knows.
         known: i64,
     },
+    /// The store was written by an older factum, and has to be brought up to date; opened for reading only, it can't be.
+    #[error(
+        "{} has schema version {found}: open it once for writing, which brings it to version {known}",
+        path.display()
+    )]
+    #[non_exhaustive]
+    OlderSchema {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i64,
+        /// The version that this factum uses.
+        known: i64,
+    },
+    /// The connection is in a transaction: what the store does must not be part of it.
+    #[error("the connection to {} is in a transaction: end it first", path.display())]
+    #[non_exhaustive]
+    InTransaction {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file or its folder is write-protected. To read a store, `SqliteOptions::read_only` is enough, but SQLite
     /// must be able to make two small files beside it unless another process has it open.
     #[error("{} or its folder can't be written to", path.display())]
@@ -163,6 +190,15 @@ impl SqliteOptions {
         self
     }
 
+    /// How much of the file is mapped into memory for reading, in bytes; 0, which is the default, for none.
+    ///
+    /// Of use where the file is larger than the caches and reads are many. An I/O error on a mapped file ends the
+    /// program instead of being told.
+    pub fn mmap_bytes(mut self, bytes: u64) -> Self {
+        self.mmap_bytes = bytes;
+        self
+    }
+
     /// Opens for reading only: appends fail with [`StoreError::ReadOnly`](crate::StoreError::ReadOnly), and a missing
     /// file is not made.
     pub fn read_only(mut self) -> Self {
@@ -186,54 +222,91 @@ impl SqliteOptions {
         if is_too_short(&path) {
             return Err(OpenError::NotADatabase { path: given.into() });
         }
-        let mut writer =
+        let writer =
             Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        self.start(writer, given, Some(path), false)
+    }
+
+    /// Makes a store of an open connection, in a database that may have other tables: those of the program that opened it.
+    ///
+    /// The connection becomes the one that the store writes with, and gets the store's settings; other connections to the
+    /// file are the program's own affair. Tables whose names begin with `factum_` belong to the store. The file gets a
+    /// write-ahead log, if it has none yet. [`SqliteStore::query`] and projections reach the other tables; to change
+    /// these in one transaction with events, use a projection.
+    ///
+    /// Fails, with nothing changed, if the connection is in a transaction, or to a database that can't be a store; see
+    /// [`OpenError`].
+    pub fn from_connection(&self, connection: Connection) -> Result<SqliteStore, OpenError> {
+        let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
+        let given = path.clone().unwrap_or_else(|| ":memory:".into());
+        if !connection.is_autocommit() {
+            return Err(OpenError::InTransaction { path: given });
+        }
+        self.start(connection, &given, path, true)
+    }
+
+    /// Makes a store of a connection; `shared`: others may have tables in the file. `path`: where readers find it, if
+    /// they can.
+    fn start(
+        &self,
+        mut writer: Connection,
+        given: &Path,
+        path: Option<PathBuf>,
+        shared: bool,
+    ) -> Result<SqliteStore, OpenError> {
+        let failed = |source| OpenError::failed(given, source);
         self.configure(&writer).map_err(failed)?;
         // Nothing is written before the file is known to be ours, or empty. Closing a file that is refused would move
         // what a crash has left in its log.
         let leave_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         writer.set_db_config(leave_log, true).map_err(failed)?;
-        let empty = match schema::inspect(&writer).map_err(failed)? {
-            schema::Found::Nothing => true,
-            schema::Found::Store { version: schema::VERSION } => false,
-            schema::Found::Store { version: found } if found < schema::VERSION => {
-                let message = format!("its schema version is {found}");
-                return Err(OpenError::Damaged { path: given.into(), message });
-            }
-            schema::Found::Store { version: found } => {
+        let found = match schema::inspect(&writer).map_err(failed)? {
+            schema::Found::Store { version: found } if found > schema::VERSION => {
                 return Err(OpenError::NewerSchema { path: given.into(), found, known: schema::VERSION });
             }
-            schema::Found::Foreign { table } => {
+            schema::Found::Store { version } if version < 1 => {
+                let message = format!("its schema version is {version}");
+                return Err(OpenError::Damaged { path: given.into(), message });
+            }
+            schema::Found::Store { version } => version,
+            schema::Found::Foreign { table } if !shared || table == "factum_schema" => {
                 return Err(OpenError::Foreign { path: given.into(), table });
             }
+            schema::Found::Nothing | schema::Found::Foreign { .. } => 0,
         };
         if self.read_only {
-            if empty {
-                return Err(OpenError::NoStore { path: given.into() });
+            match found {
+                0 => return Err(OpenError::NoStore { path: given.into() }),
+                schema::VERSION => {}
+                found => {
+                    let known = schema::VERSION;
+                    return Err(OpenError::OlderSchema { path: given.into(), found, known });
+                }
             }
         } else {
             if writer.is_readonly(MAIN_DB).map_err(failed)? {
                 return Err(OpenError::ReadOnly { path: given.into() });
             }
-            let mode = self.use_write_ahead_log(&writer).map_err(failed)?;
-            if mode != "wal" {
-                return Err(OpenError::NoWriteAheadLog { path: given.into(), mode });
+            if path.is_some() {
+                let mode = self.use_write_ahead_log(&writer).map_err(failed)?;
+                if mode != "wal" {
+                    return Err(OpenError::NoWriteAheadLog { path: given.into(), mode });
+                }
             }
-            if empty {
-                schema::create(&mut writer).map_err(failed)?;
+            if found < schema::VERSION {
+                schema::bring_up_to_date(&mut writer).map_err(failed)?;
             }
         }
         writer.set_db_config(leave_log, false).map_err(failed)?;
-        Ok(SqliteStore::new(writer, Readers::Pool(Pool::new(path, self.clone()))))
+        let readers = path.map_or(Readers::Writer, |path| Readers::Pool(Pool::new(path, self.clone())));
+        Ok(SqliteStore::new(writer, readers))
     }
 
     /// A store in memory, gone with its last clone.
     pub fn in_memory(&self) -> Result<SqliteStore, OpenError> {
         let failed = |source| OpenError::failed(Path::new(":memory:"), source);
-        let mut writer = Connection::open_in_memory().map_err(failed)?;
-        self.configure(&writer).map_err(failed)?;
-        schema::create(&mut writer).map_err(failed)?;
-        Ok(SqliteStore::new(writer, Readers::Writer))
+        let writer = Connection::open_in_memory().map_err(failed)?;
+        Self { read_only: false, ..self.clone() }.start(writer, Path::new(":memory:"), None, false)
     }
 
     /// A connection that only reads, to the file of an open store.
@@ -254,6 +327,9 @@ impl SqliteOptions {
         // Without it SQLite compiles a cached statement anew at each use, in case new values make another plan better.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cache_size", -i64::from(self.cache_bytes / 1024))?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+        let mmap = i64::try_from(self.mmap_bytes).unwrap_or(i64::MAX);
+        connection.pragma_update_and_check(None, "mmap_size", mmap, |_| Ok(())).optional()?;
         let synchronous = match self.durability {
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::id::StreamId;
 use crate::metadata::Envelope;
 use crate::store::kept::Kept;
-use crate::store::{Filter, StoredEvent, Visit};
+use crate::store::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 use crate::time::Timestamp;
 
 /// How many events one statement reads. A read transaction that stayed open for a whole long read would keep the
@@ -123,6 +123,54 @@ impl Pages for StreamPages<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a stream has nothing after a version.
+pub(super) fn ends_at(connection: &Connection, stream: &StreamId, after: u64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+             AND version > ?3 LIMIT 1",
+        )?
+        .exists((stream.category(), stream.key(), bound(after)))
+        .map(|more| !more)
+}
+
+/// Reads one stream, page by page, and of each event what a replay needs.
+pub(super) fn replay(
+    connection: &Connection,
+    stream: &StreamId,
+    after: u64,
+    mut limit: usize,
+    visit: &mut VisitReplayed<'_>,
+) -> Result<(), StoreError> {
+    let mut after = bound(after);
+    let mut select = connection
+        .prepare_cached(
+            "SELECT position, version, recorded_at, name, schema, payload FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+             AND version > ?3 ORDER BY version LIMIT ?4",
+        )
+        .map_err(store_error)?;
+    while limit > 0 {
+        let wanted = limit.min(LENT);
+        let mut seen = 0;
+        let mut rows = select.query((stream.category(), stream.key(), after, wanted)).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = replayed_event(row)?;
+            after = signed(event.version);
+            seen += 1;
+            if visit(&event).is_break() {
+                return Ok(());
+            }
+        }
+        if seen < wanted {
+            return Ok(());
+        }
+        limit -= seen;
+    }
+    Ok(())
 }
 
 /// The events of all streams that a filter lets pass.
@@ -248,6 +296,20 @@ fn stored_event<'r>(
         schema: u32::try_from(integer(row, 3, "schema", position)?)
             .map_err(|error| damaged(position, "schema", error))?,
         payload: text(row, 9, "payload", position)?,
+    })
+}
+
+/// The same with fewer columns, in another order.
+fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError> {
+    let position = row.get(0).map_err(store_error)?;
+    Ok(ReplayedEvent {
+        position: count(row, 0, "position", position)?,
+        version: count(row, 1, "version", position)?,
+        recorded_at: Timestamp::from_micros(integer(row, 2, "recorded_at", position)?),
+        name: text(row, 3, "name", position)?,
+        schema: u32::try_from(integer(row, 4, "schema", position)?)
+            .map_err(|error| damaged(position, "schema", error))?,
+        payload: text(row, 5, "payload", position)?,
     })
 }
 

@@ -3,14 +3,18 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// The version of the tables below. A file with a greater one was written by a newer factum.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+
+/// What makes each version out of the one before, the first out of nothing. Files of all of them are about: what stands
+/// here is never changed, only added to.
+const STEPS: [&str; 2] = [FIRST, KEYS_AND_SNAPSHOTS];
 
 /// `factum_streams` keeps each stream's name once; events refer to it by number. `position` is the rowid: SQLite gives
 /// the next one inside the write transaction, so positions follow commit order and a rolled back append leaves no
 /// hole. Metadata that nobody set is NULL and takes a byte.
 ///
 /// Every name begins with `factum_`: projections have their tables in the same file.
-const TABLES: &str = "
+const FIRST: &str = "
 CREATE TABLE factum_schema (version INTEGER NOT NULL) STRICT;
 
 CREATE TABLE factum_streams (
@@ -43,6 +47,28 @@ CREATE TABLE factum_checkpoints (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Idempotency keys with what they led to, and one snapshot a stream.
+const KEYS_AND_SNAPSHOTS: &str = "
+CREATE TABLE factum_keys (
+    stream INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    before INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (stream, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_snapshots (
+    stream INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    state BLOB NOT NULL
+) STRICT;
+";
+
 /// What a file has in it.
 pub(super) enum Found {
     /// No tables at all.
@@ -73,11 +99,20 @@ pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
     }
 }
 
-/// Makes the tables, unless another process was faster.
-pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Brings the tables to the present version, from whatever version they are at, or from nothing; unless another process
+/// was faster. All of it or, on an error, nothing.
+pub(super) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Found::Nothing = inspect(&transaction)? {
-        transaction.execute_batch(TABLES)?;
+    let found = match inspect(&transaction)? {
+        Found::Store { version } => version,
+        // Whose tables else are in the file has been asked before.
+        Found::Nothing | Found::Foreign { .. } => 0,
+    };
+    if found < VERSION {
+        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.execute("DELETE FROM factum_schema", ())?;
         transaction.execute("INSERT INTO factum_schema (version) VALUES (?1)", [VERSION])?;
     }
     transaction.commit()

@@ -88,7 +88,7 @@ impl<'s, S: EventStore> Law<'s, S> {
         let appends: Vec<_> = parts
             .iter()
             .zip(&events)
-            .map(|(&(stream, expected, _), events)| Append { stream, expected, events })
+            .map(|(&(stream, expected, _), events)| Append::new(stream, expected, events))
             .collect();
         self.store.append(&appends)
     }
@@ -187,7 +187,7 @@ impl Fact {
         }
     }
 
-    fn as_new(&self) -> NewEvent<'_> {
+    pub(super) fn as_new(&self) -> NewEvent<'_> {
         NewEvent {
             name: &self.name,
             schema: self.schema,
