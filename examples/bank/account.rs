@@ -148,7 +148,7 @@ pub enum AccountError {
 }
 
 /// An account, as far as decisions need to know it.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Aggregate)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, Aggregate)]
 #[aggregate(
     name = "bank-account",
     id = AccountId,
@@ -156,6 +156,8 @@ pub enum AccountError {
     commands(OpenAccount, DepositMoney, WithdrawMoney, SendTransfer, ReceiveTransfer),
     events(AccountOpened, MoneyDeposited, MoneyWithdrawn, TransferSent, TransferReceived),
     event(derive(Clone, PartialEq, Eq)),
+    // An account lives long: the program, started for one command, need not read all of its life.
+    snapshot(every = 100),
 )]
 pub struct BankAccount {
     /// Nobody, until it is opened.

@@ -225,6 +225,9 @@ const _: () = {
         fn initial() -> Self {
             <Self as ::core::default::Default>::default()
         }
+        fn duplicate(&self) -> Self {
+            <Self as ::core::clone::Clone>::clone(self)
+        }
         fn execute(
             &self,
             command: BankAccountCommand,

@@ -181,6 +181,11 @@ impl Options {
         self.assigned(key, "2", errors)
     }
 
+    /// `key = 100`, where that is a better example
+    pub(crate) fn count(&mut self, key: &str, errors: &mut Errors) -> Option<LitInt> {
+        self.assigned(key, "100", errors)
+    }
+
     /// `key = Type`
     pub(crate) fn ty(&mut self, key: &str, errors: &mut Errors) -> Option<Type> {
         self.assigned(key, "Type", errors)

@@ -68,7 +68,7 @@ use crate::snapshot::Snapshots;
     label = "this type does not derive `Aggregate`",
     note = "annotate `{Self}` with `#[derive(Debug, Default, Clone, Aggregate)]` and `#[aggregate(id = .., commands(..), events(..))]`"
 )]
-pub trait Aggregate: Clone + Sized + 'static {
+pub trait Aggregate: Sized + 'static {
     /// The category of the aggregate's streams, the part of their names before the `/`.
     const NAME: &'static str;
 
@@ -92,6 +92,9 @@ pub trait Aggregate: Clone + Sized + 'static {
 
     /// The state before the first event. The derive takes [`Default`].
     fn initial() -> Self;
+
+    /// A copy of the state: made before it changes, if others still hold it. The derive takes [`Clone`].
+    fn duplicate(&self) -> Self;
 
     /// Decides on a command: the events that follow from it, none at all, or a refusal.
     ///

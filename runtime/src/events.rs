@@ -46,11 +46,8 @@ pub struct Events<A: Aggregate> {
 
 impl<A: Aggregate> Events<A> {
     /// No events yet, looking ahead from `state`: in a handler, `Events::on(self)`.
-    pub fn on(state: &A) -> Self
-    where
-        A: Clone,
-    {
-        Self { emitted: Vec::new(), state: state.clone() }
+    pub fn on(state: &A) -> Self {
+        Self { emitted: Vec::new(), state: state.duplicate() }
     }
 
     /// Emits an event and gives the state after it.

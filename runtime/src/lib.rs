@@ -4,7 +4,7 @@
 //! tense, appended to the *stream* of the thing that it happened to and never changed again. What is follows from
 //! that at any time; so does what was, and why.
 //!
-//! This page builds a small bank in five steps. It is one program: what a step uses of the steps before is hidden.
+//! This page builds a small bank in six steps. It is one program: what a step uses of the steps before is hidden.
 //!
 //! # 1. Events: what happens
 //!
@@ -236,6 +236,59 @@
 //!     .when(WithdrawMoney { account: AccountId("alice".into()), cents: 501 })
 //!     .then_error(&AccountError::Overdraft(500));
 //! ```
+//!
+//! # 6. A long life
+//!
+//! ```
+//! # use factum::prelude::*;
+//! # use factum::{CacheOptions, ExecuteOptions};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)] pub struct MoneyDeposited { pub cents: u64 }
+//! # #[derive(Debug, Clone, Command)] pub struct DepositMoney { #[command(id)] pub account: String, pub cents: u64 }
+//! #[derive(Debug, Default, Clone, Serialize, Deserialize, Aggregate)]
+//! #[aggregate(
+//!     id = String,
+//!     commands(DepositMoney),
+//!     events(MoneyDeposited),
+//!     snapshot(every = 100),
+//! )]
+//! pub struct BankAccount {
+//!     balance: u64,
+//! }
+//! # #[handlers] impl BankAccount {
+//! #     #[execute] fn deposit(&self, command: DepositMoney) -> MoneyDeposited { MoneyDeposited { cents: command.cents } }
+//! #     #[apply] fn deposited(&mut self, event: &MoneyDeposited) { self.balance += event.cents; }
+//! # }
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let (path, copy) = (directory.path().join("bank.db"), directory.path().join("copy.db"));
+//! let store = SqliteStore::open(&path)?;
+//! let accounts = store.repository::<BankAccount>().with_cache(CacheOptions::aggregates(10_000));
+//! let alice = || "alice".to_owned();
+//! for cents in 1..=250 {
+//!     accounts.execute(DepositMoney { account: alice(), cents })?;
+//! }
+//! assert_eq!(accounts.statistics().hits, 249);
+//!
+//! // The request that came twice is carried out once.
+//! let once = ExecuteOptions::new().idempotency_key("request 4711");
+//! let first = accounts.execute_with(DepositMoney { account: alice(), cents: 5 }, &once)?;
+//! let again = accounts.execute_with(DepositMoney { account: alice(), cents: 5 }, &once)?;
+//! assert!(again.is_repeated() && again.version() == first.version());
+//!
+//! // Another program, or this one tomorrow, begins at the snapshot of version 200.
+//! store.backup(&copy)?;
+//! let tomorrow = SqliteStore::open(&copy)?.repository::<BankAccount>();
+//! assert_eq!(tomorrow.load(&alice())?.version(), 251);
+//! assert_eq!(tomorrow.statistics().snapshots_used, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A command on an aggregate that was just used reads only what is new; on one that was not, what came after its last
+//! [snapshot](Snapshots). Both are caches: they may be dropped at any time, and what is wrong with one is never believed.
+//! [`CacheOptions`] bounds what is in memory, [`RepositoryStatistics`] tells what it was good for, and an
+//! [idempotency key](ExecuteOptions::idempotency_key) makes a command that is sent twice happen once.
+//! [`SqliteStore`] can be [copied](SqliteStore::backup) and [checked](SqliteStore::check) while it is in use.
 //!
 //! # Where to look next
 //!

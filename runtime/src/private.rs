@@ -14,8 +14,6 @@ pub use crate::events::IntoEvents;
 use crate::events::list;
 use crate::projection::{Project, ProjectError, Projection, Writer};
 use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
-pub use crate::snapshot::SnapshotPolicy;
-use crate::snapshot::Snapshots;
 use crate::store::StoredEvent;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
@@ -316,17 +314,37 @@ pub const fn same(left: &str, right: &str) -> bool {
     same
 }
 
-/// Snapshots of a state that serde can write and read.
-pub const fn snapshots<A: Aggregate + Serialize + DeserializeOwned>(
-    fingerprint: u64,
-    policy: SnapshotPolicy<A>,
-) -> Snapshots<A> {
-    Snapshots::new(
-        fingerprint,
-        policy,
-        |state, out| serde_json::to_writer(out, state),
-        |bytes| serde_json::from_slice(bytes),
-    )
+/// Asks how the state `A` is written and read, for which it needs serde's derives.
+#[derive(Debug)]
+pub struct Kept<A>(PhantomData<A>);
+
+/// With them: inherent constants, and so found first where there are any.
+impl<A: Serialize + DeserializeOwned> Kept<A> {
+    /// It is possible.
+    pub const IS_POSSIBLE: bool = true;
+    /// How it is written.
+    pub const ENCODE: fn(&A, &mut Vec<u8>) -> Result<(), serde_json::Error> =
+        |state, out| serde_json::to_writer(out, state);
+    /// How it is read.
+    pub const DECODE: fn(&[u8]) -> Result<A, serde_json::Error> = |bytes| serde_json::from_slice(bytes);
+}
+
+/// Without them. None of it is ever called: generated code asserts that it is possible.
+pub trait NotKept {
+    /// The state.
+    type State;
+    /// It is not.
+    const IS_POSSIBLE: bool = false;
+    /// Not at all.
+    const ENCODE: fn(&Self::State, &mut Vec<u8>) -> Result<(), serde_json::Error> =
+        |_, _| Err(serde::ser::Error::custom("no serde"));
+    /// Not at all.
+    const DECODE: fn(&[u8]) -> Result<Self::State, serde_json::Error> =
+        |_| Err(serde::de::Error::custom("no serde"));
+}
+
+impl<A> NotKept for Kept<A> {
+    type State = A;
 }
 
 /// Asks for the fingerprint of `T`, which may have none.

@@ -102,7 +102,7 @@ impl<A: Aggregate> Replay<A> {
                 return ControlFlow::Break(());
             }
             if let Some(shared) = shared.take() {
-                owned = Some(Arc::make_mut(shared));
+                owned = Some(ours(shared));
             }
             match (decode::<A::Event>(stream, event, *version), &mut owned) {
                 (Ok(Decoded::One(event)), Some(state)) => state.apply(&event),
@@ -120,6 +120,17 @@ impl<A: Aggregate> Replay<A> {
         });
         read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
         result.map(|()| skipped.is_none())
+    }
+}
+
+/// The state, ours alone: a copy, if others hold it.
+pub(crate) fn ours<A: Aggregate>(state: &mut Arc<A>) -> &mut A {
+    if Arc::get_mut(state).is_none() {
+        *state = Arc::new(state.duplicate());
+    }
+    match Arc::get_mut(state) {
+        Some(state) => state,
+        None => unreachable!("nobody has a copy that was just made"),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{AppendError, Conflict, ExecuteError, LoadError, ReadError, Sn
 use crate::id::StreamId;
 use crate::metadata::Recorded;
 use crate::options::{Attempts, ExecuteOptions};
-use crate::replay::{Replay, recorded};
+use crate::replay::{Replay, ours, recorded};
 use crate::store::{Append, EventStore, ExpectedVersion, NewKey, Outcome};
 use crate::time::{Moment, Timestamp};
 use crate::unit_of_work::UnitOfWork;
@@ -286,9 +286,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             .map_err(|source| encode_failed(&stream, source))?;
         // Applied to a state that is ours alone, before anything is stored: an event whose `apply` panics would make
         // the aggregate impossible to load, for ever.
-        let state = Arc::make_mut(&mut replay.state);
-        for event in encoded.events() {
-            state.apply(event);
+        if !encoded.events().is_empty() {
+            let state = ours(&mut replay.state);
+            encoded.events().iter().for_each(|event| state.apply(event));
         }
         let new_events = encoded.new_events();
         let key = options.key.as_deref();
@@ -362,9 +362,9 @@ impl<A> Loaded<A> {
     /// The state, owned; a copy, if the repository keeps it.
     pub fn into_state(self) -> A
     where
-        A: Clone,
+        A: Aggregate,
     {
-        Arc::unwrap_or_clone(self.state)
+        Arc::try_unwrap(self.state).unwrap_or_else(|shared| shared.duplicate())
     }
 
     /// The version that the state is at: how many events led to it.
@@ -391,7 +391,7 @@ impl<A: Aggregate> Executed<A> {
 
     /// The state after the command, owned; a copy, if the repository keeps it.
     pub fn into_state(self) -> A {
-        Arc::unwrap_or_clone(self.state)
+        Arc::try_unwrap(self.state).unwrap_or_else(|shared| shared.duplicate())
     }
 
     /// The version that the aggregate is at now.

@@ -13,7 +13,7 @@ use crate::error::{AppendError, Conflict, ExecuteError};
 use crate::id::StreamId;
 use crate::metadata::Recorded;
 use crate::options::{ExecuteOptions, Once};
-use crate::replay::Replay;
+use crate::replay::{Replay, ours};
 use crate::repository::{Executed, Hot, Repository, check_expected, known_outcome};
 use crate::store::{Append, Appended, EventStore, ExpectedVersion, NewEvent, NewKey};
 use crate::time::Timestamp;
@@ -234,9 +234,9 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         if let Some(text) = options.key.clone() {
             pending.keys.push(Key { text, events, recorded_at: Timestamp::now() });
         }
-        let state = Arc::make_mut(&mut pending.replay.state);
-        for event in pending.encoded.events().iter().skip(before) {
-            state.apply(event);
+        if pending.encoded.events().len() > before {
+            let state = ours(&mut pending.replay.state);
+            pending.encoded.events().iter().skip(before).for_each(|event| state.apply(event));
         }
         let events = pending.encoded.events().get(before..).unwrap_or_default();
         Ok(Decided { state: &pending.replay.state, events })

@@ -1,10 +1,12 @@
 //! Annotated structs through macros, repository and stores: what a user of the whole sees.
 
 mod bad_events;
+mod cache;
 mod concurrency;
 mod domain;
 mod execution;
 mod given;
+mod idempotency;
 mod locked;
 mod metadata;
 mod past;
@@ -12,5 +14,6 @@ mod projections;
 mod properties;
 mod retired;
 mod shapes;
+mod snapshots;
 mod units_of_work;
 mod versions;

@@ -8,5 +8,9 @@ mod conformance;
 mod events;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod golden;
+mod grouped;
+mod maintenance;
 #[cfg(unix)]
 mod processes;
+mod shared_file;

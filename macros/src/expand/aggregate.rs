@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::Path;
 use syn::spanned::Spanned as _;
 
-use super::snapshot::snapshots;
+use super::snapshot::{is_possible, snapshots};
 use super::{enums, lock};
 use crate::model::{Aggregate, Listed, Retired};
 
@@ -20,6 +20,7 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let codec = codec(model);
     let event_impls = event_impls(model);
     let distinct_names = distinct_names(model);
+    let kept = model.snapshot.as_ref().map(|snapshot| is_possible(&model.krate, ident, snapshot));
     let locked = model.lock.as_ref().map(|(path, recorded)| {
         let (tracked, listed) = (lock::tracked(path), lock::listed(model, recorded));
         quote!(#tracked #listed)
@@ -37,6 +38,7 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
             #codec
             #event_impls
             #distinct_names
+            #kept
             #locked
         };
     }
@@ -86,6 +88,10 @@ fn dispatch(model: &Aggregate) -> TokenStream {
 
             fn initial() -> Self {
                 <Self as ::core::default::Default>::default()
+            }
+
+            fn duplicate(&self) -> Self {
+                <Self as ::core::clone::Clone>::clone(self)
             }
 
             fn execute(

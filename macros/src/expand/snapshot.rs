@@ -2,24 +2,28 @@
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::Path;
+use syn::{Ident, Path};
 
 use super::schema::fingerprint;
 use crate::model::Snapshot;
 
 pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot) -> TokenStream {
-    let Snapshot { key, every, older_than, when, version, state } = snapshot;
+    let Snapshot { every, older_than, when, version, state, .. } = snapshot;
     let fingerprint = fingerprint(krate, state, Some(*version));
     let every = option(every.as_ref());
     let older_than = option(older_than.as_ref());
     let when = option(when.as_ref());
-    // Whether serde can write and read the state is rustc's to say, at the word that asks for it.
-    let make = quote_spanned!(key.span()=> #krate::private::snapshots::<Self>);
     quote! {
-        const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = ::core::option::Option::Some(#make(
-            #fingerprint,
-            #krate::SnapshotPolicy { every: #every, older_than: #older_than, when: #when },
-        ));
+        const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
+            #[allow(unused_imports)]
+            use #krate::private::NotKept as _;
+            ::core::option::Option::Some(#krate::Snapshots::new(
+                #fingerprint,
+                #krate::SnapshotPolicy { every: #every, older_than: #older_than, when: #when },
+                #krate::private::Kept::<Self>::ENCODE,
+                #krate::private::Kept::<Self>::DECODE,
+            ))
+        };
     }
 }
 
@@ -27,5 +31,20 @@ fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),
+    }
+}
+
+/// Whether serde can write and read the state, rustc knows; what to do if not is ours to say.
+pub(super) fn is_possible(krate: &Path, ident: &Ident, snapshot: &Snapshot) -> TokenStream {
+    let message = format!(
+        "`{ident}` can't be kept as a snapshot: derive `serde::Serialize` and `serde::Deserialize` for it, or take out \
+         `snapshot(..)`"
+    );
+    quote_spanned! {snapshot.key.span()=>
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::private::NotKept as _;
+            ::core::assert!(#krate::private::Kept::<#ident>::IS_POSSIBLE, #message);
+        };
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(super) fn parse(input: &DeriveInput, options: &mut Options, errors: &mut Errors) -> Option<Self> {
         let (key, mut nested) = options.options_as("snapshot", KEYS, "every = 100", errors)?;
-        let every = nested.integer("every", errors);
+        let every = nested.count("every", errors);
         let older_than = nested.expression("older_than", errors);
         let when = nested.path("when", errors);
         let version = nested.integer("version", errors);

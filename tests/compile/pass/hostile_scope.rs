@@ -56,10 +56,26 @@ pub mod domain {
     }
 
     /// An aggregate.
-    #[derive(Debug, Default, Clone, Aggregate)]
-    #[aggregate(id = T, commands(C), events(E))]
+    #[derive(Debug, Default, Clone, ::serde::Serialize, ::serde::Deserialize, Aggregate)]
+    #[aggregate(
+        id = T,
+        commands(C),
+        events(E),
+        snapshot(
+            every = 100,
+            older_than = ::core::time::Duration::from_secs(3600),
+            when = Self::is_full,
+            version = 2
+        )
+    )]
     pub struct A {
         state: u8,
+    }
+
+    impl A {
+        const fn is_full(&self) -> bool {
+            self.state == u8::MAX
+        }
     }
 
     #[handlers]

@@ -201,7 +201,7 @@ impl Drop for Unfinished {
 fn damages(connection: &Connection) -> rusqlite::Result<Vec<Damage>> {
     let mut damages = Vec::new();
     let checked = [
-        format!("SELECT * FROM pragma_integrity_check({DAMAGES}) WHERE integrity_check <> 'ok'"),
+        format!("PRAGMA integrity_check({DAMAGES})"),
         format!(
             "SELECT 'the event at position ' || position || ' is in stream ' || stream || ', which has no name'
              FROM factum_events WHERE stream NOT IN (SELECT id FROM factum_streams) LIMIT {DAMAGES}"
@@ -234,7 +234,11 @@ fn found(connection: &Connection, sql: &str, damages: &mut Vec<Damage>) -> rusql
     let mut select = connection.prepare(sql)?;
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
-        damages.push(Damage { message: row.get(0)? });
+        let message: String = row.get(0)?;
+        // What SQLite says of a file in which it finds nothing.
+        if message != "ok" {
+            damages.push(Damage { message });
+        }
     }
     Ok(())
 }

@@ -1,0 +1,29 @@
+//! States are kept in memory, and copied before they change.
+
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+pub struct Opened;
+
+#[derive(Debug, Command)]
+pub struct Open(String);
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened))]
+pub struct Account {
+    open: bool,
+}
+
+#[handlers]
+impl Account {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+}
+
+fn main() {}
