@@ -77,7 +77,7 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `#[execute]` | `fn name(&self, command: C) -> T` or `-> Result<T, Error>`; with services, `(&self, command: C, services: &S)` |
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
 /// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
-/// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, then if wanted the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
+/// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, or `key: &str` for the text of the aggregate's id alone, then if wanted the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     errors::collect_beside(item.into(), |item, errors| {

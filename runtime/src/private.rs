@@ -234,6 +234,23 @@ pub fn project<P: Project<E>, E: Event>(
     projection.project(&typed, &event.envelope, writer).map_err(ProjectError::Handler)
 }
 
+/// Asks whether the handler of `P` for `E` looks at metadata; that there is one is asked elsewhere.
+#[derive(Debug)]
+pub struct Projected<P, E>(PhantomData<(P, E)>);
+
+impl<P: Project<E>, E> Projected<P, E> {
+    /// What the handler says: an inherent constant, and so found first where there is one.
+    pub const METADATA: bool = <P as Project<E>>::METADATA;
+}
+
+/// Events without a handler.
+pub trait NotProjected {
+    /// Nobody knows.
+    const METADATA: bool = true;
+}
+
+impl<P, E> NotProjected for Projected<P, E> {}
+
 /// One stored event of the aggregate `A` that the projection does not list. If `A` has retired it, each event that it
 /// has become goes to its handler; if `A` lists it, it is another's business; if `A` does not know it, nobody can tell
 /// what the view would miss.

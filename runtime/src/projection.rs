@@ -87,6 +87,9 @@ pub trait Projection: Sized {
     /// The names of the aggregates whose events count; empty if all do.
     const FROM: &'static [&'static str] = &[];
 
+    /// Whether one of its handlers looks at the envelope: if none does, metadata need not be read.
+    const METADATA: bool = true;
+
     /// What makes its tables, for a target that has tables.
     const INIT: &'static str = "";
 
@@ -120,6 +123,9 @@ pub trait Projection: Sized {
     note = "or take `{E}` out of `events(..)`"
 )]
 pub trait Project<E>: Projection + Follows<E> {
+    /// Whether the handler looks at more of the envelope than the stream, the version and the position.
+    const METADATA: bool = true;
+
     /// Brings the view to where it is after `event`.
     ///
     /// An error leaves the event unseen.

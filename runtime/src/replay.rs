@@ -22,7 +22,7 @@ pub(crate) struct Replay<A> {
     pub(crate) position: u64,
     /// The version of the newest snapshot; 0 if there is none.
     pub(crate) snapshot: u64,
-    /// When that was taken or, without one, when the first event was recorded.
+    /// When that was taken or, without one, when the first event was recorded; as far as it has been asked for.
     pub(crate) since: Option<Timestamp>,
 }
 
@@ -41,7 +41,6 @@ impl<A: Aggregate> Replay<A> {
     pub(crate) fn moved_on(&mut self, events: &[Recorded<A::Event>]) {
         if let Some(last) = events.last() {
             (self.version, self.position) = (last.version, last.position);
-            self.since.get_or_insert(last.recorded_at);
         }
     }
 
@@ -83,11 +82,12 @@ impl<A: Aggregate> Replay<A> {
             }
             _ => usize::MAX,
         };
+        let after = self.version;
         let mut result = Ok(());
-        let Self { state, version, position, since, .. } = self;
+        let Self { state, version, position, .. } = self;
         // Made ours with the first event, and then once and for all.
         let (mut shared, mut owned) = (Some(state), None);
-        let read = store.replay(stream, *version, limit, &mut |event| {
+        let mut take = |event: &ReplayedEvent<'_>| {
             if let Some(expected) = skipped {
                 if (event.version, event.position) != expected {
                     return ControlFlow::Break(());
@@ -95,11 +95,6 @@ impl<A: Aggregate> Replay<A> {
                 skipped = None;
                 *version = event.version;
                 return ControlFlow::Continue(());
-            }
-            if let Some(Moment::Time(time)) = until
-                && event.recorded_at > time
-            {
-                return ControlFlow::Break(());
             }
             if let Some(shared) = shared.take() {
                 owned = Some(ours(shared));
@@ -115,9 +110,17 @@ impl<A: Aggregate> Replay<A> {
             }
             *version = event.version;
             *position = event.position;
-            since.get_or_insert(event.recorded_at);
             ControlFlow::Continue(())
-        });
+        };
+        let read = match until {
+            Some(Moment::Time(time)) => store.read_stream(stream, after, limit, &mut |event| {
+                if event.envelope.recorded_at > time {
+                    return ControlFlow::Break(());
+                }
+                take(&event.into())
+            }),
+            _ => store.replay(stream, after, limit, &mut take),
+        };
         read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
         result.map(|()| skipped.is_none())
     }

@@ -201,6 +201,9 @@ pub struct Filter<'a> {
     pub names: &'a [&'a str],
     /// Only events in streams of one of these categories.
     pub categories: &'a [&'a str],
+    /// Without metadata, which the store then need not read: id, time, correlation, causation and what the writer added are
+    /// of no meaning in what is handed out.
+    pub bare: bool,
 }
 
 /// Events for one stream, and what the stream is expected to be like.
@@ -284,8 +287,6 @@ pub struct ReplayedEvent<'a> {
     pub position: u64,
     /// Its place in the stream, from 1.
     pub version: u64,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
     /// The name that it is stored under.
     pub name: &'a str,
     /// The version of its shape.
@@ -299,7 +300,6 @@ impl<'a> From<&StoredEvent<'a>> for ReplayedEvent<'a> {
         Self {
             position: event.envelope.position,
             version: event.envelope.version,
-            recorded_at: event.envelope.recorded_at,
             name: event.name,
             schema: event.schema,
             payload: event.payload,

@@ -551,3 +551,63 @@ fn a_projection_can_begin_a_chain_of_causes() {
     let gift = accounts.execute_with(deposit("alice", 1), &reaction).unwrap();
     assert_eq!(gift.events()[0].metadata.causation, Some(opened.events()[0].id));
 }
+
+/// A handler that wants to know whose event it is, and no more, takes the key alone. What metadata others look at is
+/// read all the same.
+#[test]
+fn a_handler_may_take_the_key_alone() {
+    #[derive(Debug, Default, PartialEq, Projection)]
+    #[projection(events(Opened, Deposited))]
+    struct Keys {
+        keys: Vec<String>,
+    }
+
+    #[handlers]
+    impl Keys {
+        #[project]
+        fn opened(&mut self, _: &Opened) {}
+
+        #[project]
+        fn deposited(&mut self, _: &Deposited, key: &str) {
+            self.keys.push(key.to_owned());
+        }
+    }
+
+    #[derive(Debug, Default, PartialEq, Projection)]
+    #[projection(events(Opened, Deposited))]
+    struct Mixed {
+        opened: Vec<String>,
+        deposited: Vec<(Uuid, Option<Uuid>)>,
+    }
+
+    #[handlers]
+    impl Mixed {
+        #[project]
+        fn opened(&mut self, _: &Opened, key: &str) {
+            self.opened.push(key.to_owned());
+        }
+
+        #[project]
+        fn deposited(&mut self, _: &Deposited, envelope: &Envelope<'_>) {
+            self.deposited.push((envelope.id, envelope.correlation));
+        }
+    }
+
+    const { assert!(!Keys::METADATA && Mixed::METADATA) };
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let mut ids = Vec::new();
+        for (number, name) in (1..).zip(["alice", "bob"]) {
+            accounts.execute(open(name)).unwrap();
+            let options = ExecuteOptions::new().correlation(Uuid::from_u128(number));
+            let done = accounts.execute_with(deposit(name, 1), &options).unwrap();
+            ids.push((done.events()[0].id, Some(Uuid::from_u128(number))));
+        }
+        let mut keys = MemoryProjection::new(store.clone(), Keys::default());
+        keys.catch_up().unwrap();
+        assert_eq!(keys.view().keys, ["alice", "bob"]);
+        let mut mixed = MemoryProjection::new(store, Mixed::default());
+        mixed.catch_up().unwrap();
+        assert_eq!(mixed.into_view(), Mixed { opened: vec!["alice".into(), "bob".into()], deposited: ids });
+    }
+}

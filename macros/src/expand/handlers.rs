@@ -128,11 +128,17 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
     let event = method.handles();
     let mut pass = TokenStream::new();
     let (mut envelope, mut writer) = (quote!(_), quote!(_));
+    let mut metadata = false;
     for argument in arguments.iter().skip(1) {
         if is_envelope(argument) {
+            metadata = true;
             envelope = quote!(envelope);
             let passed = at(argument, "envelope");
             pass.extend(quote!(, #passed));
+        } else if is_text(argument) {
+            envelope = quote!(envelope);
+            let passed = at(argument, "envelope");
+            pass.extend(quote!(, #passed.key));
         } else {
             writer = quote!(writer);
             let passed = at(argument, "writer");
@@ -152,6 +158,8 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Project<#event> for #self_ty {
+            const METADATA: bool = #metadata;
+
             fn project(
                 &mut self,
                 event: &#event,
@@ -192,6 +200,12 @@ fn upcast(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
             }
         }
     }
+}
+
+/// `&str`: the key of the stream.
+fn is_text(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    matches!(&*reference.elem, Type::Path(path) if path.qself.is_none() && path.path.is_ident("str"))
 }
 
 /// `&Envelope<'_>`, by its name: a macro sees no more of a type.

@@ -45,6 +45,11 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+            const METADATA: bool = {
+                #[allow(unused_imports)]
+                use #krate::private::NotProjected as _;
+                false #(|| #krate::private::Projected::<Self, #paths>::METADATA)*
+            };
             #sources
             #init
 

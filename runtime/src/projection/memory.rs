@@ -28,7 +28,7 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before: what is appended from here on may or may not be seen, and is not counted as seen.
         let newest = self.store.position().map_err(ProjectionError::store::<P>)?;
-        let filter = Filter { names: &names::<P>(), categories: P::FROM };
+        let filter = Filter { names: &names::<P>(), categories: P::FROM, bare: !P::METADATA };
         let mut events = 0;
         let mut result = Ok(());
         let read = self.store.read_all(filter, self.position, usize::MAX, &mut |event| match self

@@ -12,7 +12,7 @@ use crate::store::sqlite::{SqliteStore, read_all, store_error};
 use crate::store::{EventStore as _, Filter};
 
 /// How many events are projected in one transaction. Meanwhile nobody can append.
-const BATCH: usize = 1_000;
+const BATCH: usize = 4_000;
 
 /// How many positions one transaction looks at, where few of the events there are the projection's.
 const WINDOW: u64 = 20_000;
@@ -164,7 +164,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         let result = in_transaction::<P, _>(store, |transaction| {
             // Looked up each time: another process may have projected meanwhile, or begun a newer version.
             let after = known_checkpoint::<P>(transaction)?;
-            let filter = Filter { names: &names::<P>(), categories: P::FROM };
+            let filter = Filter { names: &names::<P>(), categories: P::FROM, bare: !P::METADATA };
             let mut position = after;
             let mut result = Ok(());
             let read = read_all(transaction, filter, after, until, limit, &mut |event| {

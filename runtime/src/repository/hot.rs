@@ -1,5 +1,6 @@
 //! Where a load begins: at a state in memory, at a snapshot, or at the first event.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -150,6 +151,9 @@ impl<A: Aggregate> Hot<A> {
     ) {
         if let Some(snapshots) = &A::SNAPSHOTS {
             let events = replay.version.saturating_sub(replay.snapshot);
+            if snapshots.policy.older_than.is_some() && replay.since.is_none() {
+                replay.since = first_recorded(store, stream);
+            }
             if snapshots.policy.is_due(&replay.state, events, replay.since) {
                 // One that can't be taken is not tried again before it would be due again.
                 let taken = take(snapshots, store, stream, replay);
@@ -195,6 +199,16 @@ impl<A: Aggregate> Hot<A> {
             snapshots_failed: read(&self.counts.failed),
         }
     }
+}
+
+/// When the first event of the stream was recorded. If that can't be read, no snapshot is due for its sake.
+fn first_recorded<S: EventStore + ?Sized>(store: &S, stream: &StreamId) -> Option<Timestamp> {
+    let mut first = None;
+    let read = store.read_stream(stream, 0, 1, &mut |event| {
+        first = Some(event.envelope.recorded_at);
+        ControlFlow::Break(())
+    });
+    read.ok().and(first)
 }
 
 /// Gives a snapshot to the store. Written here, as the state may change next; brought to the disk by the store.

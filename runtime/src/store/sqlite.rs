@@ -5,6 +5,7 @@ mod connections;
 mod failure;
 mod group;
 mod maintenance;
+mod names;
 mod open;
 mod read;
 mod schema;

@@ -63,7 +63,7 @@ pub mod domain {
         events(E),
         snapshot(
             every = 100,
-            older_than = ::core::time::Duration::from_secs(3600),
+            older_than = ::core::time::Duration::from_hours(1),
             when = Self::is_full,
             version = 2
         )

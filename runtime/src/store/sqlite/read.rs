@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use super::failure::store_error;
+use super::names::Names;
 use crate::error::StoreError;
 use crate::id::StreamId;
 use crate::metadata::Envelope;
@@ -107,15 +108,15 @@ impl Pages for StreamPages<'_> {
         let (category, key) = (self.stream.category(), self.stream.key());
         let mut select = connection
             .prepare_cached(
-                "SELECT position, version, name, schema, id, recorded_at, correlation, causation, custom, payload
-                 FROM factum_events
+                "SELECT position, version, name, schema, payload, stream, id, recorded_at, correlation, causation,
+                 custom FROM factum_events
                  WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
                  AND version > ?3 ORDER BY version LIMIT ?4",
             )
             .map_err(store_error)?;
         let mut rows = select.query((category, key, self.after, limit)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let event = stored_event(row, category, key)?;
+            let event = stored_event(row, position_of(row)?, self.stream, false)?;
             self.after = signed(event.envelope.version);
             if visit(&event).is_break() {
                 break;
@@ -148,7 +149,7 @@ pub(super) fn replay(
     let mut after = bound(after);
     let mut select = connection
         .prepare_cached(
-            "SELECT position, version, recorded_at, name, schema, payload FROM factum_events
+            "SELECT position, version, name, schema, payload FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
              AND version > ?3 ORDER BY version LIMIT ?4",
         )
@@ -177,22 +178,20 @@ pub(super) fn replay(
 pub(super) struct AllPages<'a> {
     sql: String,
     filter: Filter<'a>,
+    names: Names,
     after: i64,
     until: i64,
 }
 
 impl<'a> AllPages<'a> {
     pub(super) fn new(filter: Filter<'a>, after: u64) -> Self {
-        // LEFT: an event whose stream is gone is told of, not passed over. The `+` below keeps SQLite from going through
-        // the streams of a category and sorting their events, all over again for each page.
-        let mut sql = String::from(
-            "SELECT position, version, name, schema, factum_events.id, recorded_at, correlation, causation, custom,
-             payload, category, key
-             FROM factum_events LEFT JOIN factum_streams ON factum_streams.id = stream
-             WHERE position > ?1 AND position <= ?2",
-        );
+        let columns = if filter.bare { BARE } else { ALL };
+        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position > ?1 AND position <= ?2");
         let mut parameter = 3;
-        for (column, values) in [("name", filter.names), ("+category", filter.categories)] {
+        // The category is asked for event by event: SQLite would otherwise go through the streams of a category and sort
+        // their events, all over again for each page.
+        let category = "(SELECT category FROM factum_streams WHERE factum_streams.id = stream)";
+        for (column, values) in [("name", filter.names), (category, filter.categories)] {
             if !values.is_empty() {
                 let marks =
                     (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
@@ -201,7 +200,7 @@ impl<'a> AllPages<'a> {
             }
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, after: bound(after), until: i64::MAX }
+        Self { sql, filter, names: Names::new(), after: bound(after), until: i64::MAX }
     }
 }
 
@@ -220,9 +219,9 @@ impl Pages for AllPages<'_> {
         let mut rows = select.query(&*parameters).map_err(store_error)?;
         let mut after = self.after;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let position = row.get(0).map_err(store_error)?;
-            let event =
-                stored_event(row, text(row, 10, "category", position)?, text(row, 11, "key", position)?)?;
+            let position = position_of(row)?;
+            let stream = self.names.get(connection, integer(row, 5, "stream", position)?, position)?;
+            let event = stored_event(row, position, stream, self.filter.bare)?;
             after = position;
             if visit(&event).is_break() {
                 break;
@@ -270,46 +269,60 @@ pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
         .map_err(store_error)
 }
 
+/// The columns of an event, in the order in which `stored_event` takes them.
+const ALL: &str =
+    "position, version, name, schema, payload, stream, id, recorded_at, correlation, causation, custom";
+
+/// The same without metadata.
+const BARE: &str = "position, version, name, schema, payload, stream";
+
 /// A row as an event. Each column is looked at as what it should be: a damaged or doctored file gets an error.
 fn stored_event<'r>(
     row: &'r Row<'_>,
-    category: &'r str,
-    key: &'r str,
+    position: i64,
+    stream: &'r StreamId,
+    bare: bool,
 ) -> Result<StoredEvent<'r>, StoreError> {
-    let position = row.get(0).map_err(store_error)?;
+    let mut envelope = Envelope {
+        position: counted(position, "position", position)?,
+        category: stream.category(),
+        key: stream.key(),
+        version: count(row, 1, "version", position)?,
+        id: Uuid::nil(),
+        recorded_at: Timestamp::from_micros(0),
+        correlation: None,
+        causation: None,
+        custom: None,
+    };
+    if !bare {
+        envelope.id = uuid(row, 6, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?;
+        envelope.recorded_at = Timestamp::from_micros(integer(row, 7, "recorded_at", position)?);
+        envelope.correlation = uuid(row, 8, "correlation", position)?;
+        envelope.causation = uuid(row, 9, "causation", position)?;
+        envelope.custom = match column(row, 10)? {
+            ValueRef::Null => None,
+            _ => Some(text(row, 10, "custom", position)?),
+        };
+    }
     Ok(StoredEvent {
-        envelope: Envelope {
-            position: count(row, 0, "position", position)?,
-            category,
-            key,
-            version: count(row, 1, "version", position)?,
-            id: uuid(row, 4, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?,
-            recorded_at: Timestamp::from_micros(integer(row, 5, "recorded_at", position)?),
-            correlation: uuid(row, 6, "correlation", position)?,
-            causation: uuid(row, 7, "causation", position)?,
-            custom: match column(row, 8)? {
-                ValueRef::Null => None,
-                _ => Some(text(row, 8, "custom", position)?),
-            },
-        },
+        envelope,
         name: text(row, 2, "name", position)?,
         schema: u32::try_from(integer(row, 3, "schema", position)?)
             .map_err(|error| damaged(position, "schema", error))?,
-        payload: text(row, 9, "payload", position)?,
+        payload: text(row, 4, "payload", position)?,
     })
 }
 
-/// The same with fewer columns, in another order.
+/// The first of these columns, for a replay.
 fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError> {
-    let position = row.get(0).map_err(store_error)?;
+    let position = position_of(row)?;
     Ok(ReplayedEvent {
-        position: count(row, 0, "position", position)?,
+        position: counted(position, "position", position)?,
         version: count(row, 1, "version", position)?,
-        recorded_at: Timestamp::from_micros(integer(row, 2, "recorded_at", position)?),
-        name: text(row, 3, "name", position)?,
-        schema: u32::try_from(integer(row, 4, "schema", position)?)
+        name: text(row, 2, "name", position)?,
+        schema: u32::try_from(integer(row, 3, "schema", position)?)
             .map_err(|error| damaged(position, "schema", error))?,
-        payload: text(row, 5, "payload", position)?,
+        payload: text(row, 4, "payload", position)?,
     })
 }
 
@@ -322,7 +335,16 @@ fn integer(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Re
 }
 
 fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
-    u64::try_from(integer(row, index, name, position)?).map_err(|error| damaged(position, name, error))
+    counted(integer(row, index, name, position)?, name, position)
+}
+
+fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|error| damaged(position, name, error))
+}
+
+/// The first column of every read.
+fn position_of(row: &Row<'_>) -> Result<i64, StoreError> {
+    row.get(0).map_err(store_error)
 }
 
 fn text<'r>(
@@ -339,6 +361,7 @@ fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Resul
     bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
 }
 
+#[cold]
 fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
     StoreError::DamagedEvent { position, column, problem: problem.to_string() }
 }

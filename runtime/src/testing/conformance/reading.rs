@@ -84,7 +84,7 @@ pub fn filter_selects<S: EventStore>(store: &S) {
     };
     for names in choices(&names) {
         for categories in choices(&categories) {
-            let filter = Filter { names: &names, categories: &categories };
+            let filter = Filter { names: &names, categories: &categories, bare: false };
             let passes = |event: &&Seen| {
                 (names.is_empty() || names.contains(&&*event.fact.name))
                     && (categories.is_empty() || categories.contains(&event.stream.category()))

@@ -36,7 +36,7 @@ pub fn replay_is_a_read_of_the_stream<S: EventStore>(store: &S) {
     law.equal(seen, 3, "the events of a replay that is broken off");
 }
 
-type Summary = (u64, u64, Timestamp, String, u32, String);
+type Summary = (u64, u64, String, u32, String);
 
 trait OfSeen {
     fn of(seen: &Seen) -> Self;
@@ -45,7 +45,7 @@ trait OfSeen {
 impl OfSeen for Summary {
     fn of(seen: &Seen) -> Self {
         let fact = seen.fact.clone();
-        (seen.version, seen.position, fact.recorded_at, fact.name, fact.schema, fact.payload)
+        (seen.version, seen.position, fact.name, fact.schema, fact.payload)
     }
 }
 
@@ -53,7 +53,7 @@ fn replayed<S: EventStore>(law: &Law<'_, S>, stream: &StreamId, after: u64, limi
     let mut replayed = Vec::new();
     let result = law.store.replay(stream, after, limit, &mut |event| {
         let (name, payload) = (event.name.to_owned(), event.payload.to_owned());
-        replayed.push((event.version, event.position, event.recorded_at, name, event.schema, payload));
+        replayed.push((event.version, event.position, name, event.schema, payload));
         ControlFlow::Continue(())
     });
     law.succeeds(result, format_args!("replaying {stream}"));
