@@ -240,7 +240,7 @@ pub struct Projected<P, E>(PhantomData<(P, E)>);
 
 impl<P: Project<E>, E> Projected<P, E> {
     /// What the handler says: an inherent constant, and so found first where there is one.
-    pub const METADATA: bool = <P as Project<E>>::METADATA;
+    pub const METADATA: bool = P::ENVELOPE;
 }
 
 /// Events without a handler.

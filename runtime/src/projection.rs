@@ -124,7 +124,7 @@ pub trait Projection: Sized {
 )]
 pub trait Project<E>: Projection + Follows<E> {
     /// Whether the handler looks at more of the envelope than the stream, the version and the position.
-    const METADATA: bool = true;
+    const ENVELOPE: bool = true;
 
     /// Brings the view to where it is after `event`.
     ///

@@ -104,7 +104,7 @@ counter!(every_10, snapshot(every = 10), {});
 counter!(one_more_field, snapshot(every = 10), { more: Option<u64> });
 counter!(other_version, snapshot(every = 10, version = 2), {});
 counter!(when_round, snapshot(when = Self::is_round), {});
-counter!(older, snapshot(older_than = Duration::from_secs(3_600)), {});
+counter!(older, snapshot(older_than = Duration::from_hours(1)), {});
 counter!(any_age, snapshot(older_than = Duration::ZERO, every = 1_000), {});
 counter!(known, snapshot(every = 10), { nested: Vec<old::Known> });
 counter!(unknown, snapshot(every = 10), { nested: old::Unknown });

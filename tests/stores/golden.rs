@@ -74,7 +74,8 @@ fn time(position: u128) -> Timestamp {
 }
 
 fn metadata(position: u128) -> Metadata {
-    let id = |base: u128, every: u128| (position % every == 0).then(|| Uuid::from_u128(base + position));
+    let id =
+        |base: u128, every: u128| position.is_multiple_of(every).then(|| Uuid::from_u128(base + position));
     Metadata::new(id(1000, 2), id(2000, 3), (position == 4).then_some(r#"{"user":"ü"}"#))
 }
 

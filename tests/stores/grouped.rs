@@ -110,7 +110,7 @@ fn all_are_told_that_the_file_is_busy() {
                 let own = stream(&number.to_string());
                 match append(store, &own, Any, &["1"]) {
                     Err(AppendError::Store { stream, source: StoreError::Busy, .. }) => {
-                        assert_eq!(stream, own)
+                        assert_eq!(stream, own);
                     }
                     other => panic!("{other:?}"),
                 }

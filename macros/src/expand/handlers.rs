@@ -158,7 +158,7 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Project<#event> for #self_ty {
-            const METADATA: bool = #metadata;
+            const ENVELOPE: bool = #metadata;
 
             fn project(
                 &mut self,
