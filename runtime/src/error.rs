@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::event::{DecodeError, EncodeError};
 use crate::id::StreamId;
+use crate::projection::ProjectionError;
 use crate::store::{ExpectedVersion, Outcome, ReplayedEvent};
 use crate::time::Moment;
 
@@ -102,6 +103,15 @@ pub enum AppendError {
     StreamTwice {
         /// The stream.
         stream: StreamId,
+    },
+    /// A projection that is part of the append could not take its events.
+    #[error("can't append to {stream}: {source}")]
+    #[non_exhaustive]
+    Projection {
+        /// The stream, or the first of several.
+        stream: StreamId,
+        /// Which projection, which event, and why.
+        source: Box<ProjectionError>,
     },
     /// The store failed.
     #[error("can't append to {stream}: {source}")]

@@ -15,8 +15,8 @@ thread_local! {
 ///
 /// The time is in milliseconds and 4,096ths of one (RFC 9562, 6.2, method 3), and never the same twice in a thread: ids that
 /// a thread makes one after the other are in order. The other bits are a keyed hash of the time, not fresh random numbers,
-/// which would be a system call for each event: ids have to be unique, not secret. The process goes in as well, for the sake
-/// of processes that were forked and share the key. A clock that is set to before 1970 counts as 1970.
+/// which would be a system call for each event: ids have to be unique, not secret. The nanosecond goes in as well, for the
+/// sake of processes that were forked and share the key. A clock that is set to before 1970 counts as 1970.
 pub(crate) fn new_id() -> Uuid {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -24,7 +24,7 @@ pub(crate) fn new_id() -> Uuid {
     SOURCE.with(|(key, newest)| {
         let time = (millis << 12 | fraction).max(newest.get().wrapping_add(1));
         newest.set(time);
-        let low = key.hash_one((time, std::process::id(), now.subsec_nanos()));
+        let low = key.hash_one((time, now.subsec_nanos()));
         let mut bits = [0; 10];
         let (head, tail) = bits.split_at_mut(2);
         head.copy_from_slice(&u16::try_from(time & 0xfff).unwrap_or_default().to_be_bytes());

@@ -84,18 +84,30 @@ impl<A: Aggregate> Events<A> {
 pub trait IntoEvents<A: Aggregate> {
     /// Appends the events to `out`, in order.
     fn append_to(self, out: &mut Vec<A::Event>);
+
+    /// The events as a list of their own, made as long as it has to be.
+    fn into_list(self) -> Vec<A::Event>
+    where
+        Self: Sized,
+    {
+        let mut list = Vec::new();
+        self.append_to(&mut list);
+        list
+    }
 }
 
 /// The events as a list.
 pub(crate) fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
-    let mut list = Vec::new();
-    events.append_to(&mut list);
-    list
+    events.into_list()
 }
 
 impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
     fn append_to(self, out: &mut Vec<A::Event>) {
         out.push(A::event(self));
+    }
+
+    fn into_list(self) -> Vec<A::Event> {
+        vec![A::event(self)]
     }
 }
 
@@ -110,6 +122,10 @@ impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Option<T> {
         if let Some(events) = self {
             events.append_to(out);
         }
+    }
+
+    fn into_list(self) -> Vec<A::Event> {
+        self.map_or_else(Vec::new, IntoEvents::into_list)
     }
 }
 
@@ -136,6 +152,13 @@ macro_rules! tuples {
             fn append_to(self, out: &mut Vec<A::Event>) {
                 let ($($part,)*) = self;
                 $($part.append_to(out);)*
+            }
+
+            fn into_list(self) -> Vec<A::Event> {
+                const PARTS: usize = 0 $(+ { stringify!($part); 1 })*;
+                let mut list = Vec::with_capacity(PARTS);
+                IntoEvents::<A>::append_to(self, &mut list);
+                list
             }
         }
     )*};

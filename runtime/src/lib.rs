@@ -354,11 +354,13 @@ pub use self::id::{AggregateId, InvalidId, StreamId};
 pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
 pub use self::projection::{
-    CaughtUp, Follows, Memory, MemoryProjection, Project, ProjectError, Projection, ProjectionError, Target,
-    Writer,
+    CaughtUp, Follows, HandlerPanicked, Memory, MemoryProjection, Project, ProjectError, Projection,
+    ProjectionError, Target, Writer,
 };
 #[cfg(feature = "sqlite")]
-pub use self::projection::{Sqlite, SqliteProjection};
+pub use self::projection::{
+    DeadLetter, Follow, Following, OnFailure, Revived, Sqlite, SqliteProjection, WaitError,
+};
 pub use self::repository::{
     BatchError, CacheOptions, Executed, History, Loaded, Repository, RepositoryStatistics,
 };

@@ -6,8 +6,13 @@ mod sqlite;
 
 pub use self::memory::MemoryProjection;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::{Sqlite, SqliteProjection};
+pub(crate) use self::sqlite::Inline;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{
+    DeadLetter, Follow, Following, OnFailure, Revived, Sqlite, SqliteProjection, WaitError,
+};
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{BoxError, ReadError, StoreError};
 use crate::event::{DecodeError, EventKind};
@@ -227,6 +232,13 @@ pub enum ProjectionError {
         /// The projection.
         projection: &'static str,
     },
+    /// The store runs a projection of this name in its appends already.
+    #[error("the store has an inline projection `{projection}` already")]
+    #[non_exhaustive]
+    Registered {
+        /// The projection.
+        projection: &'static str,
+    },
     /// The view has seen more than there is: the store has lost events, or is another one.
     #[error("projection `{projection}` has seen position {seen}, and the store ends at {newest}")]
     #[non_exhaustive]
@@ -283,7 +295,41 @@ pub enum ProjectionError {
     },
 }
 
+/// A handler that has panicked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the handler panicked: {message}")]
+#[non_exhaustive]
+pub struct HandlerPanicked {
+    /// What it said.
+    pub message: String,
+}
+
+/// Runs a handler; its panic is an error of its event. What the handler has left of the projection's own fields stays.
+fn guarded(handler: impl FnOnce() -> Result<(), ProjectError>) -> Result<(), ProjectError> {
+    match catch_unwind(AssertUnwindSafe(handler)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let message = text.unwrap_or("without a message").to_owned();
+            Err(ProjectError::Handler(Box::new(HandlerPanicked { message })))
+        }
+    }
+}
+
 impl ProjectionError {
+    /// The position of the event that failed, if it is one event's fault.
+    pub fn position(&self) -> Option<u64> {
+        match self {
+            Self::Handler { position, .. } | Self::RolledBack { position, .. } => Some(*position),
+            Self::Read { source, .. } => match **source {
+                ReadError::Decode { position, .. } => Some(position),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn at<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> Self {
         let envelope = &event.envelope;
         match error {

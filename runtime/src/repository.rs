@@ -404,6 +404,12 @@ impl<A: Aggregate> Executed<A> {
         &self.events
     }
 
+    /// The position of the newest of these events; `None` if there are none. What a projection has to come to before it
+    /// shows them.
+    pub fn position(&self) -> Option<u64> {
+        self.events.last().map(|event| event.position)
+    }
+
     /// Whether the command led to no events: nothing was stored.
     pub fn is_unchanged(&self) -> bool {
         self.events.is_empty()

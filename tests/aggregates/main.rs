@@ -5,6 +5,7 @@ mod cache;
 mod concurrency;
 mod domain;
 mod execution;
+mod following;
 mod given;
 mod idempotency;
 mod locked;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::{CaughtUp, Memory, Projection, ProjectionError, names};
+use super::{CaughtUp, Memory, Projection, ProjectionError, guarded, names};
 use crate::store::{EventStore, Filter};
 
 /// A view in memory, made from the events of a store, as far as it has caught up.
@@ -31,13 +31,13 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
         let filter = Filter { names: &names::<P>(), categories: P::FROM, bare: !P::METADATA };
         let mut events = 0;
         let mut result = Ok(());
-        let read = self.store.read_all(filter, self.position, usize::MAX, &mut |event| match self
-            .view
-            .project_stored(event.name, event, &())
-        {
+        let Self { store, view, position } = self;
+        let read = store.read_all(filter, *position, usize::MAX, &mut |event| match guarded(|| {
+            view.project_stored(event.name, event, &())
+        }) {
             Ok(()) => {
                 events += 1;
-                self.position = event.envelope.position;
+                *position = event.envelope.position;
                 ControlFlow::Continue(())
             }
             Err(error) => {

@@ -1,21 +1,26 @@
 //! Views in the tables of a store's own file.
 
+mod batch;
+mod checkpoint;
+mod dead_letters;
+mod following;
+mod inline;
+mod lease;
+
 use std::fmt;
-use std::ops::ControlFlow;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 
-use super::{CaughtUp, Projection, ProjectionError, Target, names};
+use self::batch::{BATCH, Failed, WINDOW, in_transaction};
+use self::checkpoint::{checkpoint, known_checkpoint, start};
+pub use self::dead_letters::{DeadLetter, Revived};
+pub use self::following::{Follow, Following, OnFailure, WaitError};
+pub(crate) use self::inline::Inline;
+use self::inline::InlineProjection;
+use super::{CaughtUp, Projection, ProjectionError, Target};
 use crate::error::BoxError;
-use crate::shape::{FNV_OFFSET, hashed};
-use crate::store::sqlite::{SqliteStore, read_all, store_error};
-use crate::store::{EventStore as _, Filter};
-
-/// How many events are projected in one transaction. Meanwhile nobody can append.
-const BATCH: usize = 4_000;
-
-/// How many positions one transaction looks at, where few of the events there are the projection's.
-const WINDOW: u64 = 20_000;
+use crate::store::EventStore as _;
+use crate::store::sqlite::SqliteStore;
 
 /// The view is in tables of a SQLite file; handlers write with a [`Transaction`].
 #[derive(Debug)]
@@ -85,6 +90,9 @@ impl Target for Sqlite {
 /// [`StoreError::Reentrant`](crate::StoreError::Reentrant), as does loading from a store in memory. Nor must they wait for
 /// anybody who appends.
 ///
+/// It can be run in three ways: when it is told to ([`catch_up`](Self::catch_up)), as part of each append
+/// ([`inline`](Self::inline)), or by itself, behind the store ([`follow`](Self::follow)).
+///
 /// What a handler writes to `self` is not undone with the transaction, and is gone when the program ends: it is good for a
 /// cache and no more.
 pub struct SqliteProjection<P> {
@@ -100,7 +108,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     pub fn new(store: &SqliteStore, projection: P) -> Result<Self, ProjectionError> {
         let this = Self { store: store.clone(), projection };
         if this.on_reader(checkpoint::<P>)?.is_none() {
-            in_transaction::<P, _>(store, |transaction| match checkpoint::<P>(transaction)? {
+            in_transaction::<P, _, _>(store, |transaction| match checkpoint::<P>(transaction)? {
                 Some(_) => Ok(()),
                 None => start::<P>(transaction),
             })?;
@@ -117,9 +125,10 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         projection: P,
         drop_tables: impl FnOnce(&Transaction<'_>) -> Result<(), E>,
     ) -> Result<Self, ProjectionError> {
-        in_transaction::<P, _>(store, |transaction| {
+        in_transaction::<P, _, _>(store, |transaction| {
             drop_tables(transaction)
                 .map_err(|error| ProjectionError::Tables { projection: P::NAME, source: error.into() })?;
+            dead_letters::forget::<P>(transaction)?;
             start::<P>(transaction)
         })?;
         Ok(Self { store: store.clone(), projection })
@@ -157,51 +166,29 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         self.on_reader(|connection| known_checkpoint::<P>(connection))
     }
 
+    /// Makes the view part of every append to the store, in the append's own transaction: it is always current.
+    ///
+    /// A handler that fails makes the append fail, with [`AppendError::Projection`](crate::AppendError::Projection), and with
+    /// it the command: nothing is stored then. Events that are in the store already are projected first, in transactions of
+    /// many.
+    ///
+    /// It holds for this store and its clones, as long as they are open. A program that appends to the file without the
+    /// view leaves it behind; the next append here brings it up to date.
+    ///
+    /// Fails with [`ProjectionError::Registered`] if the store has an inline projection of that name.
+    pub fn inline(mut self) -> Result<(), ProjectionError>
+    where
+        P: Send + 'static,
+    {
+        self.catch_up()?;
+        let Self { store, projection } = self;
+        store.add_inline(Box::new(InlineProjection(projection)))
+    }
+
     /// One transaction: at most `limit` events, up to position `until`.
     fn project_batch(&mut self, until: u64, limit: usize) -> Result<CaughtUp, Failed> {
         let Self { store, projection } = self;
-        let mut done = 0;
-        let result = in_transaction::<P, _>(store, |transaction| {
-            // Looked up each time: another process may have projected meanwhile, or begun a newer version.
-            let after = known_checkpoint::<P>(transaction)?;
-            let filter = Filter { names: &names::<P>(), categories: P::FROM, bare: !P::METADATA };
-            let mut position = after;
-            let mut result = Ok(());
-            let read = read_all(transaction, filter, after, until, limit, &mut |event| {
-                let projected = projection.project_stored(event.name, event, transaction);
-                if transaction.is_autocommit() {
-                    // SQLite has undone the transaction, by `OR ROLLBACK` or on a full disk. To go on would be to write
-                    // without one.
-                    result = Err(ProjectionError::RolledBack {
-                        projection: P::NAME,
-                        position: event.envelope.position,
-                    });
-                    return ControlFlow::Break(());
-                }
-                match projected {
-                    Ok(()) => {
-                        done += 1;
-                        position = event.envelope.position;
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => {
-                        result = Err(ProjectionError::at::<P>(event, error));
-                        ControlFlow::Break(())
-                    }
-                }
-            });
-            result?;
-            read.map_err(ProjectionError::store::<P>)?;
-            if done < limit {
-                // What comes after the last one is nothing that this projection reads.
-                position = position.max(until);
-            }
-            if position > after {
-                save::<P>(transaction, position)?;
-            }
-            Ok(CaughtUp { events: done as u64, position })
-        });
-        result.map_err(|error| Failed { before: done, error })
+        in_transaction::<P, _, _>(store, |transaction| batch::project(projection, transaction, until, limit))
     }
 
     fn on_reader<T>(
@@ -210,74 +197,6 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     ) -> Result<T, ProjectionError> {
         self.store.with_reader(read, ProjectionError::store::<P>)
     }
-}
-
-/// Why a batch was undone, and how many of its events had been projected until then.
-struct Failed {
-    before: usize,
-    error: ProjectionError,
-}
-
-/// Runs `work` in a write transaction: all of it or, on an error or a panic, nothing.
-fn in_transaction<P: Projection, T>(
-    store: &SqliteStore,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T, ProjectionError>,
-) -> Result<T, ProjectionError> {
-    let failed = |error| ProjectionError::store::<P>(store_error(error));
-    let mut writer = store.writer().map_err(ProjectionError::store::<P>)?;
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let result = work(&transaction)?;
-    transaction.commit().map_err(failed)?;
-    Ok(result)
-}
-
-/// The position up to which the view has seen everything, if there is a view, and it is this projection's.
-fn checkpoint<P: Projection>(connection: &Connection) -> Result<Option<u64>, ProjectionError> {
-    let found: Option<(u32, i64, u64)> = connection
-        .prepare_cached("SELECT version, definition, position FROM factum_checkpoints WHERE projection = ?1")
-        .and_then(|mut select| {
-            select.query_row([P::NAME], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
-        .map_err(|error| ProjectionError::store::<P>(store_error(error)))?;
-    match found {
-        Some((stored, _, _)) if stored != P::VERSION => {
-            Err(ProjectionError::OtherVersion { projection: P::NAME, stored, current: P::VERSION })
-        }
-        Some((_, stored, _)) if stored != definition::<P>() => {
-            Err(ProjectionError::OtherDefinition { projection: P::NAME, version: P::VERSION })
-        }
-        found => Ok(found.map(|(_, _, position)| position)),
-    }
-}
-
-/// The same for a view that must be there.
-fn known_checkpoint<P: Projection>(connection: &Connection) -> Result<u64, ProjectionError> {
-    checkpoint::<P>(connection)?.ok_or(ProjectionError::Gone { projection: P::NAME })
-}
-
-fn save<P: Projection>(transaction: &Transaction<'_>, position: u64) -> Result<(), ProjectionError> {
-    transaction
-        .prepare_cached(
-            "REPLACE INTO factum_checkpoints (projection, version, definition, position) VALUES (?1, ?2, ?3, ?4)",
-        )
-        .and_then(|mut replace| replace.execute((P::NAME, P::VERSION, definition::<P>(), position)))
-        .map(drop)
-        .map_err(|error| ProjectionError::store::<P>(store_error(error)))
-}
-
-/// Makes the tables, and begins before the first event.
-fn start<P: Projection>(transaction: &Transaction<'_>) -> Result<(), ProjectionError> {
-    transaction
-        .execute_batch(P::INIT)
-        .map_err(|error| ProjectionError::Tables { projection: P::NAME, source: error.into() })?;
-    save::<P>(transaction, 0)
-}
-
-/// A number for what the view is made from and into: events, aggregates, tables.
-fn definition<P: Projection>() -> i64 {
-    let kinds = P::EVENTS.iter().map(|kind| kind.name);
-    let parts = kinds.chain([""]).chain(P::FROM.iter().copied()).chain(["", P::INIT]);
-    parts.fold(FNV_OFFSET, hashed).cast_signed()
 }
 
 impl<P> fmt::Debug for SqliteProjection<P> {

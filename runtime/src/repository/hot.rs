@@ -90,14 +90,19 @@ impl<A: Aggregate> Hot<A> {
         stream: &StreamId,
         until: Option<Moment>,
     ) -> Result<Replay<A>, ReadError> {
-        if let Some(snapshots) = &A::SNAPSHOTS
-            && let Some(mut replay) = Self::opened(snapshots, store, stream, until, &self.counts)
-        {
-            if replay.advance_from_snapshot(store, stream, until)? {
-                count(&self.counts.used);
-                return Ok(replay);
+        if let Some(snapshots) = &A::SNAPSHOTS {
+            // Most streams that are not in memory are new: to look for a snapshot of one would cost more than all else.
+            let failed = |source| ReadError::Store { stream: stream.clone(), source };
+            if store.stream_version(stream).map_err(failed)? == 0 {
+                return Ok(Replay::new());
             }
-            count(&self.counts.ignored);
+            if let Some(mut replay) = Self::opened(snapshots, store, stream, until, &self.counts) {
+                if replay.advance_from_snapshot(store, stream, until)? {
+                    count(&self.counts.used);
+                    return Ok(replay);
+                }
+                count(&self.counts.ignored);
+            }
         }
         let mut replay = Replay::new();
         replay.advance(store, stream, until)?;

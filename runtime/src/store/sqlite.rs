@@ -11,21 +11,21 @@ mod read;
 mod schema;
 mod snapshots;
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::connections::Readers;
-pub(crate) use self::failure::store_error;
+pub(crate) use self::failure::{database_error, store_error};
 use self::group::Group;
 pub use self::maintenance::{BackupError, BackupProgress, Checkpoint, Damage};
 pub use self::open::{Durability, OpenError, SqliteOptions};
-use self::read::position;
-pub(crate) use self::read::read_all;
+pub(crate) use self::read::{position, read_all};
 use self::snapshots::Pending;
 use super::{
     Append, Appended, EventStore, Filter, Outcome, ReplayedEvent, StoredSnapshot, Visit, VisitReplayed,
@@ -33,6 +33,7 @@ use super::{
 };
 use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
+use crate::projection::{Inline, ProjectionError};
 use crate::time::Timestamp;
 
 /// How often [`SqliteStore::wait_for`](EventStore::wait_for) looks for what other processes have appended.
@@ -68,12 +69,50 @@ struct Shared {
     group: Group,
     /// Snapshots that the next append takes along.
     pending: Pending,
+    /// Projections that are part of each append. Locked by who holds the writer.
+    inline: Inlines,
     /// The thread that holds the writer: if it asks once more, it would wait for itself.
-    held_by: Mutex<Option<ThreadId>>,
+    held_by: Holder,
     readers: Readers,
     /// For those who wait for events; behind `appended`.
     appends: Mutex<Appends>,
     appended: Condvar,
+}
+
+/// The thread that holds the writer, by a number of its own; 0 if none does.
+#[derive(Debug, Default)]
+struct Holder(AtomicU64);
+
+thread_local! {
+    static THREAD: u64 = {
+        static THREADS: AtomicU64 = AtomicU64::new(1);
+        THREADS.fetch_add(1, Ordering::Relaxed)
+    };
+}
+
+impl Holder {
+    /// Only a thread itself stores its number, so what it finds of its own is true, whatever others store.
+    fn is_this_thread(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == THREAD.with(|thread| *thread)
+    }
+
+    fn set(&self) {
+        self.0.store(THREAD.with(|thread| *thread), Ordering::Relaxed);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Projections that are part of each append.
+#[derive(Default)]
+struct Inlines(Mutex<Vec<Box<dyn Inline>>>);
+
+impl fmt::Debug for Inlines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(lock(&self.0).iter().map(|inline| inline.name())).finish()
+    }
 }
 
 /// What this process has appended, and who waits for it.
@@ -121,7 +160,8 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             group: Group::default(),
             pending: Pending::default(),
-            held_by: Mutex::new(None),
+            inline: Inlines::default(),
+            held_by: Holder::default(),
             readers,
             appends: Mutex::default(),
             appended: Condvar::new(),
@@ -136,22 +176,43 @@ impl SqliteStore {
     ///
     /// Fails with [`StoreError::Reentrant`] in a thread that holds it already.
     pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
-        if *lock(&self.shared.held_by) == Some(thread::current().id()) {
+        if self.shared.held_by.is_this_thread() {
             return Err(StoreError::Reentrant);
         }
         let connection = lock(&self.shared.writer);
-        *lock(&self.shared.held_by) = Some(thread::current().id());
+        self.shared.held_by.set();
         Ok(Writer { connection, held_by: &self.shared.held_by })
     }
 
-    /// The same, if nobody has it.
+    /// Makes a projection part of each append, after it has seen everything.
+    pub(crate) fn add_inline(&self, mut inline: Box<dyn Inline>) -> Result<(), ProjectionError> {
+        let projection = inline.name();
+        let failed = |source| ProjectionError::Store { projection, source };
+        let writer = self.writer().map_err(failed)?;
+        let mut inlines = lock(&self.shared.inline.0);
+        if inlines.iter().any(|other| other.name() == projection) {
+            return Err(ProjectionError::Registered { projection });
+        }
+        let sqlite = |error| failed(store_error(error));
+        let transaction =
+            Transaction::new_unchecked(&writer, TransactionBehavior::Immediate).map_err(sqlite)?;
+        inline.project(&transaction)?;
+        transaction.commit().map_err(sqlite)?;
+        inlines.push(inline);
+        Ok(())
+    }
+
+    /// The same, if nobody has it, and nobody is about to commit with it.
     fn idle_writer(&self) -> Option<Writer<'_>> {
+        if self.shared.group.is_busy() {
+            return None;
+        }
         let connection = match self.shared.writer.try_lock() {
             Ok(connection) => connection,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        *lock(&self.shared.held_by) = Some(thread::current().id());
+        self.shared.held_by.set();
         Some(Writer { connection, held_by: &self.shared.held_by })
     }
 
@@ -205,11 +266,14 @@ impl EventStore for SqliteStore {
         let Some(first) = appends.first() else {
             return Ok(Appended { first_position: 0, versions: Vec::new() });
         };
-        if *lock(&self.shared.held_by) == Some(thread::current().id()) {
+        if self.shared.held_by.is_this_thread() {
             return Err(AppendError::store(first.stream, StoreError::Reentrant));
         }
         let answer = self.shared.group.append(appends, |requests| match self.writer() {
-            Ok(writer) => append::commit(&writer, requests, &self.shared.pending.take()),
+            Ok(writer) => {
+                let mut inline = lock(&self.shared.inline.0);
+                append::commit(&writer, requests, &self.shared.pending.take(), &mut inline)
+            }
             Err(_) => unreachable!("asked above: this thread does not have it"),
         });
         if answer.is_ok() {
@@ -264,7 +328,10 @@ impl EventStore for SqliteStore {
     }
 
     fn stream_version(&self, stream: &StreamId) -> Result<u64, StoreError> {
-        self.with_reader(|connection| read::stream_version(connection, stream), |error| error)
+        match self.idle_writer() {
+            Some(writer) => read::stream_version(&writer, stream),
+            None => self.with_reader(|connection| read::stream_version(connection, stream), |error| error),
+        }
     }
 
     fn position(&self) -> Result<u64, StoreError> {
@@ -331,7 +398,7 @@ impl Shared {
         if pending.is_empty() {
             return Ok(());
         }
-        let write = append::Write::begin(writer)?;
+        let write = append::Write::begin(writer, false)?;
         pending.iter().try_for_each(|snapshot| snapshot.write(writer))?;
         write.commit()
     }
@@ -347,7 +414,7 @@ impl Drop for Shared {
 /// The connection that writes, for the time that this lives.
 pub(crate) struct Writer<'s> {
     connection: MutexGuard<'s, Connection>,
-    held_by: &'s Mutex<Option<ThreadId>>,
+    held_by: &'s Holder,
 }
 
 impl Deref for Writer<'_> {
@@ -366,7 +433,7 @@ impl DerefMut for Writer<'_> {
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
-        *lock(self.held_by) = None;
+        self.held_by.clear();
     }
 }
 

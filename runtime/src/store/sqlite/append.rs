@@ -1,81 +1,118 @@
 //! Writing: the appends of several callers, one transaction, an answer for each.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::failure::{same_again, store_error};
 use super::snapshots::PendingSnapshot;
 use crate::error::{AppendError, Conflict, StoreError};
 use crate::id::StreamId;
+use crate::projection::{Inline, ProjectionError};
 use crate::store::{Append, Appended, NewEvent, NewKey, Outcome};
 
 /// What one caller wants to append: all of it, or nothing.
 pub(super) type Request<'a> = &'a [Append<'a>];
 
 /// Stores each of `requests`, or nothing of it, and `snapshots` as far as that goes; gives an answer for each request, in
-/// order.
+/// order. What is stored has been projected by each of `inline`.
 ///
 /// What can be wrong with a request is looked for before anything of it is written, so one that is refused leaves the
-/// others alone. If SQLite itself refuses something, all is undone, and each request is tried by itself.
+/// others alone. If SQLite itself refuses something, or a projection does, all is undone, and each request is tried by
+/// itself.
 pub(super) fn commit(
     connection: &Connection,
     requests: &[Request<'_>],
     snapshots: &[PendingSnapshot],
+    inline: &mut [Box<dyn Inline>],
 ) -> Vec<Result<Appended, AppendError>> {
-    let write = match Write::begin(connection) {
+    let write = match Write::begin(connection, !inline.is_empty()) {
         Ok(write) => write,
         // Whoever holds the file will not let go for the next one either.
         Err(error) => {
-            return requests.iter().map(|request| Err(failed(request, same_again(&error)))).collect();
+            let failed = |request: &Request<'_>| Err(Failure::from(same_again(&error)).of(request));
+            return requests.iter().map(failed).collect();
         }
     };
-    match together(write, requests, snapshots) {
+    match together(write, requests, snapshots, inline) {
         Ok(answers) => answers,
-        Err(error) => match requests {
-            [request] => vec![Err(failed(request, error))],
-            requests => requests.iter().map(|request| alone(connection, request)).collect(),
+        Err(failure) => match requests {
+            [request] => vec![Err(failure.of(request))],
+            requests => requests.iter().map(|request| alone(connection, request, inline)).collect(),
         },
     }
 }
 
-fn alone(connection: &Connection, request: Request<'_>) -> Result<Appended, AppendError> {
-    let result = Write::begin(connection).and_then(|write| together(write, &[request], &[]));
+fn alone(
+    connection: &Connection,
+    request: Request<'_>,
+    inline: &mut [Box<dyn Inline>],
+) -> Result<Appended, AppendError> {
+    let result = Write::begin(connection, !inline.is_empty())
+        .map_err(Failure::from)
+        .and_then(|write| together(write, &[request], &[], inline));
     match result.map(|mut answers| answers.pop()) {
         Ok(Some(answer)) => answer,
         Ok(None) => unreachable!("one request has one answer"),
-        Err(error) => Err(failed(request, error)),
+        Err(failure) => Err(failure.of(request)),
     }
 }
 
-fn failed(request: Request<'_>, error: rusqlite::Error) -> AppendError {
-    match request {
-        [first, ..] => AppendError::store(first.stream, store_error(error)),
-        [] => unreachable!("an append to no stream is answered without a transaction"),
+/// Why a transaction was undone.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Projection(ProjectionError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
     }
 }
 
-/// One transaction. An error is SQLite's, and nothing is stored then.
+impl Failure {
+    /// As the answer to the request that was alone in it.
+    fn of(self, request: Request<'_>) -> AppendError {
+        let [Append { stream, .. }, ..] = request else {
+            unreachable!("an append to no stream is answered without a transaction")
+        };
+        match self {
+            Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::Projection(error) => {
+                AppendError::Projection { stream: (*stream).clone(), source: Box::new(error) }
+            }
+        }
+    }
+}
+
+/// One transaction. After an error nothing is stored.
 fn together(
     write: Write<'_>,
     requests: &[Request<'_>],
     snapshots: &[PendingSnapshot],
-) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+    inline: &mut [Box<dyn Inline>],
+) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
     {
-        let mut statements = Statements::prepare(write.connection)?;
+        let mut statements = Statements::prepare(write.connection())?;
         for request in requests {
             let answer = statements.append(request)?;
             stored |= answer.is_ok();
             answers.push(answer);
         }
     }
+    if let (true, Write::Handed(transaction)) = (stored, &write) {
+        for projection in inline {
+            projection.project(transaction).map_err(Failure::Projection)?;
+        }
+    }
     if !snapshots.is_empty() {
         // They must not be the reason why an append fails.
-        write.connection.execute_batch("SAVEPOINT factum_snapshots")?;
-        if snapshots.iter().try_for_each(|snapshot| snapshot.write(write.connection)).is_err() {
-            write.connection.execute_batch("ROLLBACK TO factum_snapshots")?;
+        let connection = write.connection();
+        connection.execute_batch("SAVEPOINT factum_snapshots")?;
+        if snapshots.iter().try_for_each(|snapshot| snapshot.write(connection)).is_err() {
+            connection.execute_batch("ROLLBACK TO factum_snapshots")?;
         }
-        write.connection.execute_batch("RELEASE factum_snapshots")?;
+        connection.execute_batch("RELEASE factum_snapshots")?;
         stored = true;
     }
     if stored {
@@ -84,28 +121,47 @@ fn together(
     Ok(answers)
 }
 
-/// A write transaction, rolled back if it is not committed.
-pub(super) struct Write<'c> {
-    connection: &'c Connection,
+/// A write transaction, rolled back if it is not committed. Immediate: one that began as a reader could not become a writer
+/// after another process has written.
+pub(super) enum Write<'c> {
+    /// Begun and ended by statements that are compiled once.
+    Own(Own<'c>),
+    /// As rusqlite has it, to be handed to projections.
+    Handed(Transaction<'c>),
 }
 
+/// Rolls back what was not committed.
+pub(super) struct Own<'c>(&'c Connection);
+
 impl<'c> Write<'c> {
-    /// Immediate: a transaction that began as a reader could not become a writer after another process has written.
-    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn begin(connection: &'c Connection, handed: bool) -> rusqlite::Result<Self> {
+        if handed {
+            return Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map(Self::Handed);
+        }
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        Ok(Self { connection })
+        Ok(Self::Own(Own(connection)))
+    }
+
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::Own(own) => own.0,
+            Self::Handed(transaction) => transaction,
+        }
     }
 
     pub(super) fn commit(self) -> rusqlite::Result<()> {
-        self.connection.prepare_cached("COMMIT")?.execute(()).map(drop)
+        match self {
+            Self::Own(own) => own.0.prepare_cached("COMMIT")?.execute(()).map(drop),
+            Self::Handed(transaction) => transaction.commit(),
+        }
     }
 }
 
-impl Drop for Write<'_> {
+impl Drop for Own<'_> {
     fn drop(&mut self) {
-        if !self.connection.is_autocommit() {
+        if !self.0.is_autocommit() {
             // Can fail only if the connection is beyond use, and then its next user is told.
-            let _ = self.connection.execute_batch("ROLLBACK");
+            let _ = self.0.execute_batch("ROLLBACK");
         }
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::open::SqliteOptions;
 
 /// How many connections stay open with nothing to do. More may be in use at once; they are closed when done.
-const IDLE: usize = 8;
+const IDLE: usize = 32;
 
 /// Where reading happens.
 #[derive(Debug)]

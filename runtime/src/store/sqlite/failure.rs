@@ -17,6 +17,29 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     }
 }
 
+/// What a handler's error means to the store, if it is the database that failed, and not the handler: there is no room, or
+/// no way to the disk.
+pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Option<StoreError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(sqlite) = error.downcast_ref::<Error>() {
+            return match sqlite.sqlite_error_code()? {
+                ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::ReadOnly => Some(store_error(same_again(sqlite))),
+                _ => None,
+            };
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// The error once more, for one more caller who has to be told.
 pub(super) fn same_again(error: &Error) -> Error {
     match error {

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::append::Request;
@@ -24,6 +25,8 @@ type Answer = Result<Appended, AppendError>;
 #[derive(Debug, Default)]
 pub(super) struct Group {
     queue: Mutex<Queue>,
+    /// As in the queue, for those who only want to keep out of the way.
+    busy: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +78,7 @@ impl Group {
         {
             let mut queue = lock(&self.queue);
             if !mem::replace(&mut queue.led, true) {
+                self.busy.store(true, Ordering::Relaxed);
                 return None;
             }
         }
@@ -86,10 +90,16 @@ impl Group {
         });
         let mut queue = lock(&self.queue);
         if !mem::replace(&mut queue.led, true) {
+            self.busy.store(true, Ordering::Relaxed);
             return None;
         }
         queue.waiting.push_back(Arc::clone(&waiting));
         Some(waiting)
+    }
+
+    /// Whether somebody is committing, or is about to.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     fn hand_over(&self) {
@@ -99,7 +109,10 @@ impl Group {
                 drop(queue);
                 next.tell(Turn::Lead);
             }
-            None => queue.led = false,
+            None => {
+                queue.led = false;
+                self.busy.store(false, Ordering::Relaxed);
+            }
         }
     }
 }

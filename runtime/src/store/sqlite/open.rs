@@ -13,10 +13,6 @@ use super::schema;
 /// Statements kept compiled, for each connection: more than the store has.
 const STATEMENTS: usize = 64;
 
-/// How many pages the write-ahead log has when SQLite moves them into the file: 16 MiB, four times SQLite's own choice.
-/// A page that many commits change is moved once instead of many times, and two waits for the disk are spread over more.
-const CHECKPOINT: i64 = 4_000;
-
 /// What an append that has returned has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -327,7 +323,6 @@ impl SqliteOptions {
         // Without it SQLite compiles a cached statement anew at each use, in case new values make another plan better.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cache_size", -i64::from(self.cache_bytes / 1024))?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
         let mmap = i64::try_from(self.mmap_bytes).unwrap_or(i64::MAX);
         connection.pragma_update_and_check(None, "mmap_size", mmap, |_| Ok(())).optional()?;
         let synchronous = match self.durability {

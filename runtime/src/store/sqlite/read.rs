@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::ops::{ControlFlow, Deref};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
@@ -20,6 +22,15 @@ use crate::time::Timestamp;
 /// write-ahead log from being reused, and let it grow for as long.
 const LENT: usize = 4096;
 
+/// After how many pages a long read looks at the log.
+const PAGES: u32 = 4;
+
+/// How many pages the log may have before a long read makes room: 16 MiB, four times what SQLite aims at.
+const LONG_LOG: i64 = 4_000;
+
+/// How long a long read keeps out of the way then.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How many events are copied before they are visited, where they can't be lent.
 const COPIED: usize = 256;
 
@@ -34,6 +45,22 @@ pub(super) trait Pages {
     ) -> Result<(), StoreError>;
 }
 
+/// Between two pages of a long read. The log begins anew only when nobody reads from it, and the next page begins a moment
+/// after the last: if somebody appends all the time, the log would grow for as long as the read. So if it has, the read
+/// pauses until a writer has been there.
+fn let_log_begin_anew(connection: &Connection, pages: &mut u32) {
+    *pages += 1;
+    if pages.is_multiple_of(PAGES) && connection.is_autocommit() {
+        // NOOP only tells how long it is.
+        let length = connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
+            .and_then(|mut pragma| pragma.query_row((), |row| row.get::<_, i64>(1)));
+        if length.is_ok_and(|length| length > LONG_LOG) {
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
 /// Reads page by page; `visit` gets what SQLite holds.
 pub(super) fn lend(
     connection: &Connection,
@@ -41,7 +68,7 @@ pub(super) fn lend(
     mut limit: usize,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    let mut broken_off = false;
+    let (mut broken_off, mut pages_read) = (false, 0);
     while limit > 0 && !broken_off {
         let wanted = limit.min(LENT);
         let mut seen = 0;
@@ -55,6 +82,7 @@ pub(super) fn lend(
             return Ok(());
         }
         limit -= seen;
+        let_log_begin_anew(connection, &mut pages_read);
     }
     Ok(())
 }
@@ -146,7 +174,7 @@ pub(super) fn replay(
     mut limit: usize,
     visit: &mut VisitReplayed<'_>,
 ) -> Result<(), StoreError> {
-    let mut after = bound(after);
+    let (mut after, mut pages_read) = (bound(after), 0);
     let mut select = connection
         .prepare_cached(
             "SELECT position, version, name, schema, payload FROM factum_events
@@ -166,10 +194,12 @@ pub(super) fn replay(
                 return Ok(());
             }
         }
+        drop(rows);
         if seen < wanted {
             return Ok(());
         }
         limit -= seen;
+        let_log_begin_anew(connection, &mut pages_read);
     }
     Ok(())
 }
@@ -261,7 +291,7 @@ pub(super) fn stream_version(connection: &Connection, stream: &StreamId) -> Resu
 }
 
 /// The position of the newest event; 0 if there is none.
-pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
+pub(crate) fn position(connection: &Connection) -> Result<u64, StoreError> {
     connection
         .prepare_cached("SELECT max(position) FROM factum_events")
         .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())
@@ -314,6 +344,7 @@ fn stored_event<'r>(
 }
 
 /// The first of these columns, for a replay.
+#[inline]
 fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError> {
     let position = position_of(row)?;
     Ok(ReplayedEvent {
@@ -326,27 +357,33 @@ fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError>
     })
 }
 
+#[inline]
 fn column<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>, StoreError> {
     row.get_ref(index).map_err(store_error)
 }
 
+#[inline]
 fn integer(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<i64, StoreError> {
     column(row, index)?.as_i64().map_err(|error| damaged(position, name, error))
 }
 
+#[inline]
 fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
     counted(integer(row, index, name, position)?, name, position)
 }
 
+#[inline]
 fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|error| damaged(position, name, error))
 }
 
 /// The first column of every read.
+#[inline]
 fn position_of(row: &Row<'_>) -> Result<i64, StoreError> {
     row.get(0).map_err(store_error)
 }
 
+#[inline]
 fn text<'r>(
     row: &'r Row<'_>,
     index: usize,

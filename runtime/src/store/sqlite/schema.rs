@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// The version of the tables below. A file with a greater one was written by a newer factum.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What makes each version out of the one before, the first out of nothing. Files of all of them are about: what stands
 /// here is never changed, only added to.
-const STEPS: [&str; 2] = [FIRST, KEYS_AND_SNAPSHOTS];
+const STEPS: [&str; 3] = [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS];
 
 /// `factum_streams` keeps each stream's name once; events refer to it by number. `position` is the rowid: SQLite gives
 /// the next one inside the write transaction, so positions follow commit order and a rolled back append leaves no
@@ -67,6 +67,24 @@ CREATE TABLE factum_snapshots (
     checksum INTEGER NOT NULL,
     state BLOB NOT NULL
 ) STRICT;
+";
+
+/// Who runs what, and which events a projection has gone on without.
+const LEASES_AND_DEAD_LETTERS: &str = "
+CREATE TABLE factum_leases (
+    name TEXT PRIMARY KEY,
+    holder BLOB NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_dead_letters (
+    projection TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (projection, position)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file has in it.

@@ -1,0 +1,15 @@
+//! The way through what factum has generated.
+
+use factum::prelude::*;
+
+use crate::order::{Order, OrderCommand, OrderError, OrderEvent};
+
+#[inline(never)]
+pub(crate) fn execute(order: &Order, command: OrderCommand) -> Result<Vec<OrderEvent>, OrderError> {
+    Aggregate::execute(order, command, &())
+}
+
+#[inline(never)]
+pub(crate) fn apply(order: &mut Order, event: &OrderEvent) {
+    Aggregate::apply(order, event);
+}

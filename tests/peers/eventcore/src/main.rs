@@ -1,0 +1,42 @@
+//! What eventcore does of the comparison's works: `peer-eventcore <work> <full|normal> <count> <folder>`.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod database;
+mod projection;
+mod works;
+
+use std::path::PathBuf;
+
+use tokio::runtime::Builder;
+
+use crate::database::{Database, Synchronous};
+use crate::works::{catchup, commands, load, size};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [work, synchronous, count, folder] = words.as_slice() else {
+        panic!("four words are needed: <work> <full|normal> <count> <folder>");
+    };
+    let count: usize = count.parse().expect("the count is a whole number");
+    let database = Database::new(&PathBuf::from(folder), Synchronous::named(synchronous));
+
+    // The store works on blocking threads in any case: for one task, more workers only add hand-overs.
+    let mut builder =
+        if work == "threads32" { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let runtime = builder.enable_all().build().expect("a runtime starts");
+    let rate = runtime.block_on(async {
+        match work.as_str() {
+            "fresh" => commands::fresh(&database, count).await,
+            "one" => commands::one(&database, count).await,
+            "threads32" => commands::by_tasks(&database, count, 32).await,
+            "load" => load::run(&database, count).await,
+            "size" => size::run(&database, count).await,
+            "catchup-memory" => catchup::in_memory(&database, count).await,
+            "catchup-view" => catchup::with_checkpoint(&database, count).await,
+            unknown => panic!("no work is called `{unknown}`"),
+        }
+    });
+    println!("rate {rate:.1}");
+}
