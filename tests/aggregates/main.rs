@@ -8,6 +8,7 @@ mod execution;
 mod following;
 mod given;
 mod idempotency;
+mod killed;
 mod locked;
 mod metadata;
 mod past;

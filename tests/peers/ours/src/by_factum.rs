@@ -85,7 +85,11 @@ fn threads(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
 }
 
 /// Many events to one aggregate, some hundred in each commit.
-fn prepare(accounts: &Repository<Replayed, SqliteStore>, id: &String, count: usize) -> Result<(), Box<dyn Error>> {
+fn prepare(
+    accounts: &Repository<Replayed, SqliteStore>,
+    id: &String,
+    count: usize,
+) -> Result<(), Box<dyn Error>> {
     for first in (0..count).step_by(500) {
         let commands = (first..count.min(first + 500)).map(|_| deposit(id));
         accounts.execute_batch(id, commands)?;
@@ -173,8 +177,9 @@ fn view(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
     let start = Instant::now();
     rows.catch_up()?;
     let time = start.elapsed();
-    let total: i64 =
-        store.query(|connection| connection.query_row("SELECT sum(balance) FROM balances", (), |row| row.get(0)))?;
+    let total: i64 = store.query(|connection| {
+        connection.query_row("SELECT sum(balance) FROM balances", (), |row| row.get(0))
+    })?;
     assert_eq!(total, i64::try_from(job.count)?);
     Ok(rate(job.count, time))
 }

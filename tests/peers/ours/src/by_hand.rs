@@ -172,7 +172,9 @@ fn threads(job: &Job, connection: Connection) -> Result<f64, Box<dyn Error>> {
         for (thread, ids) in ids.chunks(job.count.div_ceil(THREADS)).enumerate() {
             let group = &group;
             scope.spawn(move || {
-                ids.iter().for_each(|id| group.append(thread, id).unwrap());
+                for id in ids {
+                    group.append(thread, id).unwrap();
+                }
             });
         }
     });
@@ -228,9 +230,8 @@ fn group_commit(connection: &Connection, batch: &[(usize, &str, String)]) -> Res
              VALUES (?1, ?2, 'money-deposited', 1, ?3, ?4, ?5)",
         )?;
         for (_, id, payload) in batch {
-            let found = find
-                .query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-                .optional()?;
+            let found =
+                find.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()?;
             let (stream, version) = match found {
                 Some(found) => found,
                 None => (register.insert([id])?, 0),

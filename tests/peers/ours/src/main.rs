@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[expect(clippy::cast_precision_loss, reason = "no count comes near to what a float can't tell")]
 /// How many a second, if `count` took this long.
 fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
@@ -65,6 +66,7 @@ fn median<E>(mut run: impl FnMut() -> Result<(), E>) -> Result<Duration, E> {
     Ok(times[2])
 }
 
+#[expect(clippy::cast_precision_loss, reason = "no size comes near to what a float can't tell")]
 /// The size of the file for each event in it.
 fn bytes_per_event(job: &Job) -> Result<f64, std::io::Error> {
     Ok(std::fs::metadata(job.file())?.len() as f64 / job.count as f64)

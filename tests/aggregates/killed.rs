@@ -1,0 +1,174 @@
+//! Processes that are killed at any moment while they append and project: in the end each view is what the events say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
+use factum::sqlite::{Durability, SqliteOptions};
+use factum::{ExecuteOptions, OnFailure};
+
+use crate::domain::{Account, Deposited, Opened, deposit, id, open};
+
+const FILE: &str = "FACTUM_KILLED_FILE";
+
+/// How often a process is killed.
+const KILLS: u32 = 200;
+
+/// How many accounts the processes write to.
+const ACCOUNTS: u32 = 5;
+
+macro_rules! view {
+    ($view:ident, $name:literal, $init:literal, $insert:literal) => {
+        /// Cents and events of each account.
+        #[derive(Projection)]
+        #[projection(name = $name, events(Opened, Deposited), into = Sqlite, init = $init)]
+        struct $view;
+
+        #[handlers]
+        impl $view {
+            #[project]
+            fn opened(&self, _: &Opened, key: &str, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+                Self::add(transaction, key, 0)
+            }
+
+            #[project]
+            fn deposited(
+                &self,
+                event: &Deposited,
+                key: &str,
+                transaction: &Transaction<'_>,
+            ) -> rusqlite::Result<()> {
+                Self::add(transaction, key, event.cents)
+            }
+
+            fn add(transaction: &Transaction<'_>, key: &str, cents: i64) -> rusqlite::Result<()> {
+                transaction.prepare_cached($insert)?.execute((key, cents)).map(drop)
+            }
+        }
+    };
+}
+
+view!(
+    Inline,
+    "inline",
+    "CREATE TABLE inline (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, events INTEGER NOT NULL)",
+    "INSERT INTO inline VALUES (?1, ?2, 1)
+     ON CONFLICT DO UPDATE SET cents = cents + excluded.cents, events = events + 1"
+);
+
+view!(
+    Followed,
+    "followed",
+    "CREATE TABLE followed (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, events INTEGER NOT NULL)",
+    "INSERT INTO followed VALUES (?1, ?2, 1)
+     ON CONFLICT DO UPDATE SET cents = cents + excluded.cents, events = events + 1"
+);
+
+fn open_store(file: &Path) -> SqliteStore {
+    SqliteOptions::new()
+        .durability(Durability::Normal)
+        .busy_timeout(Duration::from_mins(1))
+        .open(file)
+        .unwrap()
+}
+
+/// Appends for ever, with a view in each append, and another that follows.
+fn write_until_killed(file: &Path) {
+    let store = open_store(file);
+    SqliteProjection::new(&store, Inline).unwrap().inline().unwrap();
+    let follow = SqliteProjection::new(&store, Followed).unwrap().follow();
+    // Short, as the one who was killed before has most likely had it.
+    let _following = follow.lease(Duration::from_millis(20)).on_failure(OnFailure::SetAside).start().unwrap();
+    let accounts = store.repository::<Account>();
+    let options = ExecuteOptions::new().retry(1_000);
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (accounts, options) = (&accounts, &options);
+            scope.spawn(move || {
+                for round in 0.. {
+                    let name = ((round + thread) % ACCOUNTS).to_string();
+                    if accounts.exists(&id(&name)).unwrap() {
+                        accounts.execute_with(deposit(&name, i64::from(round % 100) + 1), options).unwrap();
+                    } else {
+                        accounts.execute_with(open(&name), options).unwrap();
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn spawn(file: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::every_view_is_what_the_events_say_whoever_is_killed"])
+        .env(FILE, file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+type Rows = BTreeMap<String, (i64, u64)>;
+
+fn rows(store: &SqliteStore, sql: &str) -> Rows {
+    store
+        .query(|connection| {
+            connection
+                .prepare(sql)?
+                .query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+                .collect()
+        })
+        .unwrap()
+}
+
+/// The views as they should be, counted from the events by hand.
+fn counted(store: &SqliteStore, until: u64) -> Rows {
+    rows(
+        store,
+        &format!(
+            "SELECT key, coalesce(sum(payload ->> 'cents'), 0), count(*)
+             FROM factum_events JOIN factum_streams ON factum_streams.id = stream
+             WHERE position <= {until} GROUP BY key"
+        ),
+    )
+}
+
+#[test]
+fn every_view_is_what_the_events_say_whoever_is_killed() {
+    if let Some(file) = std::env::var_os(FILE) {
+        return write_until_killed(Path::new(&file));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    SqliteProjection::new(&store, Inline).unwrap();
+    SqliteProjection::new(&store, Followed).unwrap();
+    let mut random = 1_u64;
+    for kill in 0..KILLS {
+        let before = store.position().unwrap();
+        let mut child = spawn(&file);
+        // Now and then before it has begun, mostly while it writes.
+        let begun = Instant::now();
+        while kill % 4 > 0 && store.position().unwrap() == before {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it does not write");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        random = random * 48_271 % 0x7fff_ffff;
+        std::thread::sleep(Duration::from_micros(random % 15_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // One moment, two views: the inline one has all there is, the other all up to its checkpoint.
+        let all = counted(&store, store.position().unwrap());
+        assert_eq!(rows(&store, "SELECT * FROM inline"), all, "kill {kill}");
+        let followed = SqliteProjection::new(&store, Followed).unwrap().position().unwrap();
+        assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, followed), "kill {kill}");
+    }
+    let mut view = SqliteProjection::new(&store, Followed).unwrap();
+    view.catch_up().unwrap();
+    assert_eq!(rows(&store, "SELECT * FROM followed"), rows(&store, "SELECT * FROM inline"));
+    assert_eq!(view.dead_letters().unwrap(), []);
+    assert_eq!(store.check().unwrap(), []);
+}
