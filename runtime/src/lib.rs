@@ -295,7 +295,7 @@
 //! * [`Aggregate`], [`Event`], [`Command`], [`Projection`]: what each derive takes.
 //! * [`guide::versions`]: how an event is changed when there are stored ones.
 //! * [`Repository`]: all that can be done with aggregates. [`ExecuteOptions`]: all that can be said of a command.
-//! * [`EventStore`]: how a store is written.
+//! * [`EventStore`]: how a store is written. [`Subscription`]: all events as they come, for what is no view.
 //! * [`ReadError`], [`ExecuteError`], [`StoreError`]: all that can go wrong. Nothing is skipped in silence, and nothing
 //!   panics.
 //!
@@ -333,6 +333,7 @@ mod repository;
 mod shape;
 mod snapshot;
 mod store;
+mod subscription;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
@@ -372,6 +373,7 @@ pub use self::store::{
     Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, NewKey, Outcome,
     ReplayedEvent, StoredEvent, StoredSnapshot, Visit, VisitReplayed, VisitSnapshot, check_appends,
 };
+pub use self::subscription::{Stopper, SubscribedEvent, Subscription, SubscriptionOptions};
 pub use self::time::{InvalidTimestamp, Moment, Timestamp};
 pub use self::unit_of_work::{Committed, Decided, UnitOfWork};
 /// Ids of events, correlations and causations.

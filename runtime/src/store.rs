@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub(crate) use self::kept::Kept;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
@@ -21,6 +22,7 @@ use crate::error::{AppendError, StoreError};
 use crate::id::StreamId;
 use crate::metadata::{Envelope, Metadata};
 use crate::repository::Repository;
+use crate::subscription::{Subscription, SubscriptionOptions};
 use crate::time::Timestamp;
 use crate::unit_of_work::UnitOfWork;
 
@@ -113,6 +115,16 @@ pub trait EventStore: Send + Sync {
     fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
         let _ = category;
         Ok(0)
+    }
+
+    /// Iterates over all events, or those that the options let pass: those that are there, then each as it is appended.
+    ///
+    /// See [`Subscription`] for an example.
+    fn subscribe(&self, options: SubscriptionOptions) -> Subscription<Self>
+    where
+        Self: Sized + Clone,
+    {
+        Subscription::new(self.clone(), options)
     }
 
     /// A repository of the aggregates of type `A`, whose services have a default; `()` has one.

@@ -146,6 +146,8 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
     let store = open_store(&file);
     SqliteProjection::new(&store, Inline).unwrap();
     SqliteProjection::new(&store, Followed).unwrap();
+    // States that stay in memory while other processes append.
+    let hot = store.repository::<Account>();
     let mut random = 1_u64;
     for kill in 0..KILLS {
         let before = store.position().unwrap();
@@ -163,9 +165,14 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
         // One moment, two views: the inline one has all there is, the other all up to its checkpoint.
         let all = counted(&store, store.position().unwrap());
         assert_eq!(rows(&store, "SELECT * FROM inline"), all, "kill {kill}");
+        for (name, (cents, events)) in &all {
+            let loaded = hot.load(&id(name)).unwrap();
+            assert_eq!((loaded.state().cents, loaded.version()), (*cents, *events), "kill {kill}");
+        }
         let followed = SqliteProjection::new(&store, Followed).unwrap().position().unwrap();
         assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, followed), "kill {kill}");
     }
+    assert!(hot.statistics().outdated > 0);
     let mut view = SqliteProjection::new(&store, Followed).unwrap();
     view.catch_up().unwrap();
     assert_eq!(rows(&store, "SELECT * FROM followed"), rows(&store, "SELECT * FROM inline"));

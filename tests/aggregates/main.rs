@@ -17,5 +17,6 @@ mod properties;
 mod retired;
 mod shapes;
 mod snapshots;
+mod subscriptions;
 mod units_of_work;
 mod versions;

@@ -1,4 +1,4 @@
-//! A stored event that owns its parts, for stores that can't lend theirs.
+//! A stored event that owns its parts, for stores that can't lend theirs and for those who keep events.
 
 use uuid::Uuid;
 
@@ -8,8 +8,8 @@ use crate::metadata::{Envelope, Metadata};
 use crate::time::Timestamp;
 
 /// Everything of an event but its position, which the keeper knows.
-#[derive(Debug)]
-pub(super) struct Kept {
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
     pub(super) stream: StreamId,
     version: u64,
     pub(super) name: String,
@@ -34,8 +34,7 @@ impl Kept {
         }
     }
 
-    #[cfg(feature = "sqlite")]
-    pub(super) fn copy(event: &StoredEvent<'_>) -> Self {
+    pub(crate) fn copy(event: &StoredEvent<'_>) -> Self {
         Self {
             stream: event.envelope.stream(),
             version: event.envelope.version,
@@ -48,7 +47,7 @@ impl Kept {
         }
     }
 
-    pub(super) fn as_stored(&self, position: u64) -> StoredEvent<'_> {
+    pub(crate) fn as_stored(&self, position: u64) -> StoredEvent<'_> {
         StoredEvent {
             envelope: Envelope {
                 position,

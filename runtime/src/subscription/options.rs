@@ -1,0 +1,72 @@
+//! What a subscription hands out.
+
+use crate::store::Filter;
+
+/// Where a [`Subscription`](crate::Subscription) begins, which events it hands out, and how many it reads ahead.
+///
+/// ```
+/// use factum::SubscriptionOptions;
+///
+/// let options = SubscriptionOptions::new()
+///     .after(4711)
+///     .names(["money-deposited", "money-withdrawn"])
+///     .categories(["bank-account"])
+///     .buffer(1000);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone)]
+pub struct SubscriptionOptions {
+    pub(super) after: u64,
+    names: Vec<String>,
+    categories: Vec<String>,
+    pub(super) buffer: usize,
+}
+
+impl SubscriptionOptions {
+    /// All events from the first on, of which 256 are read ahead.
+    pub fn new() -> Self {
+        Self { after: 0, names: Vec::new(), categories: Vec::new(), buffer: 256 }
+    }
+
+    /// Only events after this position: one that a subscription [was at](crate::Subscription::position), or that of the store
+    /// for those that are yet to come.
+    pub fn after(mut self, position: u64) -> Self {
+        self.after = position;
+        self
+    }
+
+    /// Only events stored under one of these names, or of those given before. Without any, all names pass.
+    ///
+    /// An event that was renamed is stored under several: [`EventKind::names`](crate::EventKind::names) lists them.
+    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Only events in streams of one of these categories, or of those given before. Without any, all categories pass.
+    ///
+    /// The category of an aggregate is its [`NAME`](crate::Aggregate::NAME).
+    pub fn categories(mut self, categories: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.categories.extend(categories.into_iter().map(Into::into));
+        self
+    }
+
+    /// How many events are read ahead, and so held in memory, at most. At least one is.
+    pub fn buffer(mut self, events: usize) -> Self {
+        self.buffer = events.max(1);
+        self
+    }
+
+    /// Lends the filter to `read`.
+    pub(super) fn filtered<T>(&self, read: impl FnOnce(Filter<'_>) -> T) -> T {
+        let [names, categories] =
+            [&self.names, &self.categories].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+        read(Filter { names: &names, categories: &categories, bare: false })
+    }
+}
+
+impl Default for SubscriptionOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
