@@ -240,7 +240,7 @@ pub enum SnapshotError {
     /// The aggregate could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The state can't be written as JSON, or does not come back from it as it was.
+    /// The state can't be written as JSON, or can't be read from what was written.
     #[error("the state of {stream} can't be kept as a snapshot: {source}")]
     #[non_exhaustive]
     Encode {

@@ -30,7 +30,7 @@ use crate::unit_of_work::UnitOfWork;
 /// so a handler that panics harms nobody else.
 ///
 /// It keeps states that were used in memory ([`CacheOptions`]), so that a command reads only what is new. Clones share
-/// them: make one repository, and clone it.
+/// them: make one repository, and clone it. To be shared between threads, it needs states that are `Send` and `Sync`.
 pub struct Repository<A: Aggregate, S> {
     store: S,
     services: A::Services,
@@ -97,7 +97,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         &self.hot
     }
 
-    /// Takes a snapshot of the aggregate as it is now, whether one is due or not.
+    /// Takes a snapshot of the aggregate as it is now, whether one is due or not. A store may write
+    /// it a little later: a SQLite store does with the next append, or when it is closed.
     ///
     /// Fails if the aggregate declares no snapshots or does not exist, and if its state can't be kept.
     pub fn take_snapshot(&self, id: &A::Id) -> Result<(), SnapshotError> {
@@ -273,9 +274,20 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             return self.repeat(&stream, outcome);
         }
         let mut replay = self.hot.current(&self.store, &stream)?;
-        check_expected(&stream, options.expected, replay.version)?;
         let services = options.services.unwrap_or(&self.services);
-        let events = replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
+        let decided = match check_expected(&stream, options.expected, replay.version) {
+            Ok(()) => replay.state.execute(command, services).map_err(ExecuteError::Refused),
+            Err(conflict) => Err(conflict.into()),
+        };
+        let events = match (decided, &options.key) {
+            (Ok(events), _) => events,
+            (Err(error), None) => return Err(error),
+            // It may be that the very command has been carried out between the two looks at the store.
+            (Err(error), Some(key)) => match known_outcome(&self.store, &stream, key)? {
+                Some(outcome) => return self.repeat(&stream, outcome),
+                None => return Err(error),
+            },
+        };
         if events.is_empty() && options.key.is_none() {
             return Ok(Executed::new(&replay, Vec::new()));
         }
@@ -394,7 +406,7 @@ impl<A: Aggregate> Executed<A> {
         Arc::try_unwrap(self.state).unwrap_or_else(|shared| shared.duplicate())
     }
 
-    /// The version that the aggregate is at now.
+    /// The version that the aggregate is at after the command.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -410,7 +422,7 @@ impl<A: Aggregate> Executed<A> {
         self.events.last().map(|event| event.position)
     }
 
-    /// Whether the command led to no events: nothing was stored.
+    /// Whether the command led to no events: none were stored.
     pub fn is_unchanged(&self) -> bool {
         self.events.is_empty()
     }

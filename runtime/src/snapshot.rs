@@ -1,6 +1,7 @@
 //! Snapshots: a state kept beside its stream, so that a load need not begin at the first event.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::error::BoxError;
@@ -20,8 +21,9 @@ use crate::time::Timestamp;
 /// * it decodes, and
 /// * the stream has the event that the snapshot was taken after, in that very place.
 ///
-/// What the fingerprint can't see is how `apply` works: if that changes, so that the same events lead to another state, give
-/// the snapshots a new version: `snapshot(every = 100, version = 2)`.
+/// What the fingerprint can't see is how `apply` works, and the inside of nested types that do not derive `EventSchema`: if one
+/// of these changes so that the same events lead to another state, give the snapshots a new version:
+/// `snapshot(every = 100, version = 2)`. A field that serde skips could not come back, so it does not compile.
 pub struct Snapshots<A> {
     pub(crate) fingerprint: u64,
     pub(crate) policy: SnapshotPolicy<A>,
@@ -60,7 +62,7 @@ impl<A> Snapshots<A> {
         if snapshot.fingerprint != self.fingerprint {
             return Err("it was taken of a state of another shape".into());
         }
-        Ok((self.decode)(snapshot.state)?)
+        Ok(guarded(|| (self.decode)(snapshot.state))?)
     }
 }
 
@@ -79,6 +81,13 @@ impl<A> SnapshotPolicy<A> {
                 || self.older_than.is_some_and(old_enough)
                 || self.when.is_some_and(|when| when(state)))
     }
+}
+
+/// A state's own code for serde may panic: then the state can't be written, or read.
+pub(crate) fn guarded<T>(
+    work: impl FnOnce() -> Result<T, serde_json::Error>,
+) -> Result<T, serde_json::Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(serde::ser::Error::custom("it panicked")))
 }
 
 /// The checksum that a snapshot of this stream should have: of where it belongs, and of all its parts.

@@ -127,6 +127,14 @@ pub trait EventStore: Send + Sync {
         Subscription::new(self.clone(), options)
     }
 
+    /// What tells this store from others that are open: the same for all handles to it, another for every other store.
+    /// `None`, where nobody knows, counts as another.
+    ///
+    /// States that a repository keeps in memory are used for its own store only.
+    fn identity(&self) -> Option<usize> {
+        None
+    }
+
     /// A repository of the aggregates of type `A`, whose services have a default; `()` has one.
     fn repository<A>(&self) -> Repository<A, Self>
     where

@@ -50,7 +50,7 @@ const SLICE: Duration = Duration::from_millis(50);
 ///         }
 ///     }
 ///     // Where to go on the next time.
-///     Ok(subscription.position())
+///     Ok(subscription.seen())
 /// });
 ///
 /// accounts.execute(DepositMoney { account: alice(), cents: 500 })?;
@@ -133,8 +133,8 @@ impl<S: EventStore> Subscription<S> {
     /// The position up to which everything has been handed out or did not pass the filter: what to store, once the event
     /// that was handed out last has been dealt with, and give to [`SubscriptionOptions::after`] another time.
     ///
-    /// Of a `&mut Subscription` it is `(*subscription).position()`: what iterators call `position` would come first.
-    pub fn position(&self) -> u64 {
+    /// Not `position`, which iterators have already.
+    pub fn seen(&self) -> u64 {
         self.position
     }
 

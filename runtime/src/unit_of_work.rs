@@ -14,7 +14,7 @@ use crate::id::StreamId;
 use crate::metadata::Recorded;
 use crate::options::{ExecuteOptions, Once};
 use crate::replay::{Replay, ours};
-use crate::repository::{Executed, Hot, Repository, check_expected, known_outcome};
+use crate::repository::{CacheOptions, Executed, Hot, Repository, check_expected, known_outcome};
 use crate::store::{Append, Appended, EventStore, ExpectedVersion, NewEvent, NewKey};
 use crate::time::Timestamp;
 
@@ -225,6 +225,14 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         check_expected(stream, options.expected, pending.replay.version)?;
         let services = options.services.unwrap_or(repository.services());
         let events = pending.replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
+        // Applied to a copy first: if that panics, this unit of work is what it was.
+        let mut state = Arc::clone(&pending.replay.state);
+        if !events.is_empty() {
+            let state = ours(&mut state);
+            for event in &events {
+                state.apply(event);
+            }
+        }
         let before = pending.encoded.events().len();
         pending
             .encoded
@@ -234,10 +242,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         if let Some(text) = options.key.clone() {
             pending.keys.push(Key { text, events, recorded_at: Timestamp::now() });
         }
-        if pending.encoded.events().len() > before {
-            let state = ours(&mut pending.replay.state);
-            pending.encoded.events().iter().skip(before).for_each(|event| state.apply(event));
-        }
+        pending.replay.state = state;
         let events = pending.encoded.events().get(before..).unwrap_or_default();
         Ok(Decided { state: &pending.replay.state, events })
     }
@@ -255,7 +260,13 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         let index = match self.places.get(&place) {
             Some(&index) => index,
             None => {
-                let hot = Arc::clone(repository.hot());
+                // What the repository keeps in memory is of its own store.
+                let own = repository.store().identity();
+                let hot = if own.is_some() && own == self.store.identity() {
+                    Arc::clone(repository.hot())
+                } else {
+                    Arc::new(Hot::new(CacheOptions::aggregates(0)))
+                };
                 let pending = Pending {
                     stream: stream.clone(),
                     replay: hot.current(self.store, stream)?,

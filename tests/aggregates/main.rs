@@ -15,6 +15,7 @@ mod past;
 mod projections;
 mod properties;
 mod retired;
+mod reviewed;
 mod shapes;
 mod snapshots;
 mod subscriptions;

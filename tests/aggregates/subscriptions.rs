@@ -72,7 +72,7 @@ fn what_is_there_comes_first_and_then_what_is_appended() {
             for event in &mut subscription {
                 sender.send(event.unwrap().envelope().position).unwrap();
             }
-            subscription.position()
+            subscription.seen()
         });
         for position in 1..=600 {
             assert_eq!(receiver.recv_timeout(LONG), Ok(position));
@@ -160,7 +160,7 @@ fn a_filter_lets_names_and_categories_pass() {
                 let options = options.clone().buffer(buffer);
                 let mut subscription = store.subscribe(options.clone());
                 assert_eq!(drain(&mut subscription), expected, "{options:?}");
-                assert_eq!(subscription.position(), 5, "{options:?}");
+                assert_eq!(subscription.seen(), 5, "{options:?}");
             }
         }
     }
@@ -178,7 +178,7 @@ fn another_subscription_goes_on_where_one_was() {
             for _ in 0..3 {
                 seen.extend(subscription.try_next().map(|event| event.unwrap().envelope().position));
             }
-            position = subscription.position();
+            position = subscription.seen();
             assert_eq!(Some(&position), seen.last());
         }
         assert_eq!(seen, (1..=10).collect::<Vec<_>>());
@@ -190,17 +190,17 @@ fn what_does_not_pass_counts_as_seen() {
     for store in stores() {
         let options = SubscriptionOptions::new().names(["deposited"]);
         let mut subscription = store.subscribe(options.clone());
-        assert_eq!((drain(&mut subscription), subscription.position()), (vec![], 0));
+        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 0));
         append_many(&store, "account", "opened", 5);
-        assert_eq!((drain(&mut subscription), subscription.position()), (vec![], 5));
+        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 5));
         append_many(&store, "account", "deposited", 2);
         append_many(&store, "account", "opened", 3);
         assert_eq!(next(&mut subscription).envelope().position, 6);
-        assert_eq!(subscription.position(), 6, "there is one more in the buffer");
+        assert_eq!(subscription.seen(), 6, "there is one more in the buffer");
         assert_eq!(next(&mut subscription).envelope().position, 7);
-        assert_eq!(subscription.position(), 10);
-        let mut resumed = store.subscribe(options.after(subscription.position()));
-        assert_eq!((drain(&mut resumed), resumed.position()), (vec![], 10));
+        assert_eq!(subscription.seen(), 10);
+        let mut resumed = store.subscribe(options.after(subscription.seen()));
+        assert_eq!((drain(&mut resumed), resumed.seen()), (vec![], 10));
         append_many(&store, "account", "deposited", 1);
         assert_eq!((drain(&mut resumed), drain(&mut subscription)), (vec![11], vec![11]));
     }
@@ -233,7 +233,7 @@ fn the_end_of_all_positions_is_not_reached() {
             let mut subscription =
                 store.subscribe(SubscriptionOptions::new().after(after).buffer(usize::MAX));
             assert!(subscription.try_next().is_none());
-            assert_eq!(subscription.position(), after);
+            assert_eq!(subscription.seen(), after);
         }
     }
 }
@@ -253,7 +253,7 @@ fn a_stop_wakes_who_waits() {
             assert_eq!(next(&mut subscription).envelope().position, 1);
             sender.send(subscription.next().is_none()).unwrap();
             sender.send(subscription.next().is_none()).unwrap();
-            sender.send(subscription.position() == 1).unwrap();
+            sender.send(subscription.seen() == 1).unwrap();
         });
         store.until_somebody_waits_beyond(1);
         stopper.clone().stop();
@@ -276,7 +276,7 @@ fn who_is_stopped_hands_out_nothing_more() {
             assert!(subscription.try_next().is_none());
             assert!(subscription.next_within(LONG).is_none());
         }
-        assert_eq!(subscription.position(), 1, "so that another goes on with what was in the buffer");
+        assert_eq!(subscription.seen(), 1, "so that another goes on with what was in the buffer");
     }
 }
 
@@ -322,7 +322,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
                 for position in 1..=EACH * WRITERS as u64 {
                     let event = next(&mut all);
                     let envelope = event.envelope();
-                    assert_eq!((envelope.position, all.position()), (position, position));
+                    assert_eq!((envelope.position, all.seen()), (position, position));
                     let version = &mut versions[envelope.category.parse::<usize>().unwrap()];
                     *version += 1;
                     assert_eq!(envelope.version, *version);
@@ -335,7 +335,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
                 for _ in 0..2 * EACH / 5 {
                     let event = next(&mut some);
                     let envelope = event.envelope();
-                    assert!(envelope.position > last && some.position() >= envelope.position);
+                    assert!(envelope.position > last && some.seen() >= envelope.position);
                     last = envelope.position;
                     let version = &mut versions[envelope.category.parse::<usize>().unwrap()];
                     assert_eq!((event.name(), envelope.version), ("withdrawn", *version));
@@ -345,7 +345,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
         });
         for mut subscription in [all, some] {
             assert!(subscription.try_next().is_none());
-            assert_eq!(subscription.position(), EACH * WRITERS as u64);
+            assert_eq!(subscription.seen(), EACH * WRITERS as u64);
         }
     }
 }
@@ -359,14 +359,14 @@ fn an_append_beside_a_read_is_not_lost() {
         // After the store was asked for its position, and read; what was asked then is too old to count these.
         watched.append_after_read.store(true, Ordering::SeqCst);
         assert!(subscription.try_next().is_none());
-        assert_eq!((subscription.position(), watched.position().unwrap()), (3, 4));
+        assert_eq!((subscription.seen(), watched.position().unwrap()), (3, 4));
         assert_eq!(next(&mut subscription).envelope().position, 4);
 
         // After the store was asked, and before it is read: read at once, and not once more.
         append_many(&watched, "account", "opened", 1);
         watched.append_before_read.store(true, Ordering::SeqCst);
         assert_eq!(next(&mut subscription).envelope().position, 6);
-        assert_eq!((subscription.position(), watched.position().unwrap()), (6, 6));
+        assert_eq!((subscription.seen(), watched.position().unwrap()), (6, 6));
         assert!(subscription.try_next().is_none());
     }
 }
@@ -382,10 +382,10 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
         for position in [1, 2] {
             assert_eq!(next(&mut subscription).envelope().position, position);
         }
-        assert_eq!(subscription.position(), 2);
+        assert_eq!(subscription.seen(), 2);
         let error = subscription.next_within(LONG).unwrap().unwrap_err();
         assert!(matches!(error, StoreError::Busy), "{error}");
-        assert_eq!(subscription.position(), 2);
+        assert_eq!(subscription.seen(), 2);
         assert_eq!(next(&mut subscription).envelope().position, 3);
         for position in [4, 5] {
             assert_eq!(next(&mut subscription).envelope().position, position);
@@ -396,10 +396,10 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
         assert!(subscription.try_next().unwrap().is_err());
         watched.fail_wait.store(true, Ordering::SeqCst);
         assert!(subscription.next_within(LONG).unwrap().is_err());
-        assert_eq!(subscription.position(), 5);
+        assert_eq!(subscription.seen(), 5);
         assert_eq!(next(&mut subscription).envelope().position, 6);
         assert!(subscription.try_next().is_none());
-        assert_eq!(subscription.position(), 6);
+        assert_eq!(subscription.seen(), 6);
     }
 }
 

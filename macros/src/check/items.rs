@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use proc_macro2::TokenTree;
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Ident, LitInt, LitStr};
 
@@ -80,6 +81,30 @@ pub(crate) fn snapshot(key: &Ident, options: &Options, every: Option<&LitInt>, e
             .at(every, "a snapshot is due after 1 event at the earliest; for none, take out `snapshot(..)`"),
         Ok(_) => {}
         Err(_) => errors.at(every, "`every` is a number of events: a whole number from 1 on"),
+    }
+}
+
+/// A state that is kept comes back with all of its fields.
+pub(crate) fn keeps_all(input: &DeriveInput, errors: &mut Errors) {
+    let fields: Vec<&syn::Field> = match &input.data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    let attributes = fields.into_iter().flat_map(|field| &field.attrs);
+    for attribute in attributes.filter(|attribute| attribute.path().is_ident("serde")) {
+        let syn::Meta::List(list) = &attribute.meta else { continue };
+        for token in list.tokens.clone() {
+            let skips = ["skip", "skip_serializing", "skip_deserializing"];
+            if let TokenTree::Ident(word) = token
+                && skips.iter().any(|skip| word == skip)
+            {
+                errors.at(
+                    &word,
+                    "a field that serde skips would not come back from a snapshot: keep it, or take out `snapshot(..)`",
+                );
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::{Schema, type_text};
 pub(crate) fn event_schema(schema: &Schema) -> TokenStream {
     let Schema { krate, input } = schema;
     let ident = &input.ident;
-    let fingerprint = fingerprint(krate, input, None);
+    let fingerprint = fingerprint(krate, input);
     quote! {
         #[automatically_derived]
         impl #krate::EventSchema for #ident {
@@ -20,19 +20,24 @@ pub(crate) fn event_schema(schema: &Schema) -> TokenStream {
     }
 }
 
-/// The fingerprint of the type's shape, in the given version of what the shape means, as an expression.
-pub(super) fn fingerprint(krate: &Path, input: &DeriveInput, version: Option<u32>) -> TokenStream {
+fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     let text = text(input);
     let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
-    let version = version.map(|version| {
-        let version = Literal::u64_unsuffixed(version.into());
-        quote!(#version,)
-    });
     quote! {{
         #[allow(unused_imports)]
         use #krate::private::NoSchema as _;
-        #krate::private::fingerprint(#text, &[#version #(#parts),*])
+        #krate::private::fingerprint(#text, &[#(#parts),*])
     }}
+}
+
+/// The fingerprint of a state: of its shape, in the given version of what that means, its name, and the paths of its fields'
+/// types. Too much rather than too little: if it changes for nothing, a stream is replayed once more.
+pub(super) fn fingerprint_of_state(krate: &Path, input: &DeriveInput, version: u32) -> TokenStream {
+    let shape = fingerprint(krate, input);
+    let version = Literal::u64_unsuffixed(version.into());
+    let (ident, types) = (&input.ident, types(&input.data));
+    let text = quote!(#ident #(#types),*).to_string();
+    quote!(#krate::private::fingerprint(#text, &[#version, #shape]))
 }
 
 /// Everything that serde sees of the type but its name.

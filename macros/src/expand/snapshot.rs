@@ -4,12 +4,12 @@ use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::{Ident, Path};
 
-use super::schema::fingerprint;
+use super::schema::fingerprint_of_state;
 use crate::model::Snapshot;
 
 pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot) -> TokenStream {
     let Snapshot { every, older_than, when, version, state, .. } = snapshot;
-    let fingerprint = fingerprint(krate, state, Some(*version));
+    let fingerprint = fingerprint_of_state(krate, state, *version);
     let every = option(every.as_ref());
     let older_than = option(older_than.as_ref());
     let when = option(when.as_ref());

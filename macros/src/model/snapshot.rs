@@ -29,6 +29,7 @@ impl Snapshot {
         let version = nested.integer("version", errors);
         let version = version.map_or(Some(1), |version| check::version(&version, errors));
         check::snapshot(&key, &nested, every.as_ref(), errors);
+        check::keeps_all(input, errors);
         nested.finish();
         Some(Self { key, every, older_than, when, version: version?, state: input.clone() })
     }

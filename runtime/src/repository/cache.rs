@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use crate::id::StreamId;
 use crate::replay::Replay;
@@ -60,7 +60,7 @@ impl<A> CacheOptions<A> {
     /// What all aggregates may weigh together.
     fn capacity(&self) -> u64 {
         match &self.bytes {
-            Some(bytes) => bytes.most,
+            Some(bytes) => bytes.most.min(HEAVIEST),
             None => self.aggregates as u64,
         }
     }
@@ -69,7 +69,7 @@ impl<A> CacheOptions<A> {
     fn weight(&self, state: &A) -> u64 {
         match &self.bytes {
             Some(Bytes { most, weigh }) => {
-                weigh(state).max(most.div_ceil(self.aggregates.max(1) as u64)).max(1)
+                weigh(state).max(most.div_ceil(self.aggregates.max(1) as u64)).clamp(1, HEAVIEST)
             }
             None => 1,
         }
@@ -87,7 +87,24 @@ impl<A> Default for CacheOptions<A> {
 pub(super) struct Kept<A> {
     options: CacheOptions<A>,
     /// Made with the first state: a repository is cheap until it is used.
-    cache: OnceLock<Cache<StreamId, Entry<A>, ByWeight>>,
+    cache: OnceLock<States<A>>,
+}
+
+type States<A> = Cache<StreamId, Entry<A>, ByWeight, DefaultHashBuilder, DroppedOutside>;
+
+/// No more than this, so that sums do not overflow.
+const HEAVIEST: u64 = u64::MAX / 4;
+
+/// What is let go is dropped after the cache's lock is given back: how a state is dropped is the user's code.
+#[derive(Clone)]
+struct DroppedOutside;
+
+impl<A> Lifecycle<StreamId, Entry<A>> for DroppedOutside {
+    type RequestState = Vec<(StreamId, Entry<A>)>;
+
+    fn on_evict(&self, dropped: &mut Self::RequestState, stream: StreamId, entry: Entry<A>) {
+        dropped.push((stream, entry));
+    }
 }
 
 /// A state, and what it weighed when it came.
@@ -140,17 +157,23 @@ impl<A> Kept<A> {
         self.cache.get().map_or(0, Cache::len)
     }
 
-    fn make(&self) -> Cache<StreamId, Entry<A>, ByWeight> {
+    fn make(&self) -> States<A> {
         // One shard: the bound is for all states together, and the lock is held for the time of a look-up.
         let options = OptionsBuilder::new()
             .shards(1)
             .estimated_items_capacity(self.options.aggregates.min(AGGREGATES))
             .weight_capacity(self.options.capacity())
             .build();
-        let (weigher, hasher) = (ByWeight, DefaultHashBuilder::default());
+        let hasher = DefaultHashBuilder::default();
         match options {
-            Ok(options) => Cache::with_options(options, weigher, hasher, DefaultLifecycle::default()),
-            Err(_) => Cache::with_weighter(self.options.aggregates, self.options.capacity(), weigher),
+            Ok(options) => Cache::with_options(options, ByWeight, hasher, DroppedOutside),
+            Err(_) => Cache::with(
+                self.options.aggregates,
+                self.options.capacity(),
+                ByWeight,
+                hasher,
+                DroppedOutside,
+            ),
         }
     }
 }

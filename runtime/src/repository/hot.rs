@@ -1,6 +1,7 @@
 //! Where a load begins: at a state in memory, at a snapshot, or at the first event.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use crate::aggregate::Aggregate;
 use crate::error::{Conflict, ReadError, SnapshotError};
 use crate::id::StreamId;
 use crate::replay::Replay;
-use crate::snapshot::{Snapshots, checksum};
+use crate::snapshot::{Snapshots, checksum, guarded};
 use crate::store::{EventStore, StoredSnapshot};
 use crate::time::{Moment, Timestamp};
 
@@ -54,7 +55,7 @@ struct Counts {
 }
 
 impl<A: Aggregate> Hot<A> {
-    pub(super) fn new(options: CacheOptions<A>) -> Self {
+    pub(crate) fn new(options: CacheOptions<A>) -> Self {
         Self { kept: Kept::new(options), counts: Counts::default() }
     }
 
@@ -148,12 +149,21 @@ impl<A: Aggregate> Hot<A> {
     }
 
     /// Keeps the state of an aggregate that has moved on, and takes a snapshot if one is due.
+    ///
+    /// The events are stored by now: a policy or a weight that panics is no reason to say that they are not.
     pub(crate) fn settle<S: EventStore + ?Sized>(
         &self,
         store: &S,
         stream: &StreamId,
         replay: &mut Replay<A>,
     ) {
+        if catch_unwind(AssertUnwindSafe(|| self.keep(store, stream, replay))).is_err() {
+            count(&self.counts.failed);
+            self.kept.remove(stream);
+        }
+    }
+
+    fn keep<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamId, replay: &mut Replay<A>) {
         if let Some(snapshots) = &A::SNAPSHOTS {
             let events = replay.version.saturating_sub(replay.snapshot);
             if snapshots.policy.older_than.is_some() && replay.since.is_none() {
@@ -227,9 +237,9 @@ fn take<A, S: EventStore + ?Sized>(
     (replay.snapshot, replay.since) = (replay.version, Some(taken_at));
     let mut state = Vec::new();
     let encode_failed = |source| SnapshotError::Encode { stream: stream.clone(), source };
-    (snapshots.encode)(&replay.state, &mut state).map_err(encode_failed)?;
+    guarded(|| (snapshots.encode)(&replay.state, &mut state)).map_err(encode_failed)?;
     // One that can't be read would be ignored, and taken again and again.
-    (snapshots.decode)(&state).map_err(encode_failed)?;
+    guarded(|| (snapshots.decode)(&state)).map_err(encode_failed)?;
     let mut snapshot = StoredSnapshot {
         version: replay.version,
         position: replay.position,

@@ -59,6 +59,10 @@ macro_rules! handles {
                 (**self).wait_for(position, timeout)
             }
 
+            fn identity(&self) -> Option<usize> {
+                (**self).identity()
+            }
+
             fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
                 (**self).outcome(stream, key)
             }

@@ -207,6 +207,10 @@ impl EventStore for MemoryStore {
         Ok(number(log.events.len()))
     }
 
+    fn identity(&self) -> Option<usize> {
+        Some(Arc::as_ptr(&self.shared).addr())
+    }
+
     fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
         Ok(self.log().keys.get(stream).and_then(|keys| keys.get(key)).map(|(outcome, _)| *outcome))
     }

@@ -62,7 +62,6 @@ pub struct SqliteStore {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     writer: Mutex<Connection>,
     /// Those who want to append.
@@ -109,9 +108,10 @@ impl Holder {
 #[derive(Default)]
 struct Inlines(Mutex<Vec<Box<dyn Inline>>>);
 
-impl fmt::Debug for Inlines {
+/// Locks nothing, as a handler may want to print its store; and shows no data.
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(lock(&self.0).iter().map(|inline| inline.name())).finish()
+        f.debug_struct("Shared").field("readers", &self.readers).finish_non_exhaustive()
     }
 }
 
@@ -358,6 +358,10 @@ impl EventStore for SqliteStore {
         }
     }
 
+    fn identity(&self) -> Option<usize> {
+        Some(Arc::as_ptr(&self.shared).addr())
+    }
+
     fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
         self.with_reader(|connection| append::outcome(connection, stream, key), |error| error)
     }
@@ -375,13 +379,30 @@ impl EventStore for SqliteStore {
             visit(&pending.lend());
             return Ok(());
         }
-        self.with_reader(|connection| snapshots::read(connection, stream, visit), |error| error)
+        match &self.shared.readers {
+            Readers::Pool(pool) => {
+                pool.with(|connection| snapshots::read(connection, stream, visit), store_error)
+            }
+            Readers::Writer => {
+                // The visitor may want to use the store: it gets a copy, and the writer is free meanwhile.
+                let copies = Pending::default();
+                snapshots::read(&*self.writer()?, stream, &mut |snapshot| {
+                    let _ = copies.add(stream, snapshot);
+                })?;
+                copies.take().iter().for_each(|copy| visit(&copy.lend()));
+                Ok(())
+            }
+        }
     }
 
     /// Kept in memory until the next append takes it along, or many have come together, or the store is closed: no caller
     /// waits for a snapshot to be on the disk.
     fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
-        if self.shared.pending.add(stream, snapshot) { self.write_snapshots() } else { Ok(()) }
+        match self.shared.pending.add(stream, snapshot) {
+            Some(false) => Ok(()),
+            Some(true) => self.write_snapshots(),
+            None => Err(StoreError::Busy),
+        }
     }
 
     fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
@@ -406,8 +427,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // What can't be written is taken again.
-        let _ = self.write_snapshots(&lock(&self.writer));
+        // What can't be written at once is taken again.
+        let writer = lock(&self.writer);
+        let _ = writer.busy_timeout(Duration::ZERO);
+        let _ = self.write_snapshots(&writer);
     }
 }
 

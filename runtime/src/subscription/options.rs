@@ -28,7 +28,7 @@ impl SubscriptionOptions {
         Self { after: 0, names: Vec::new(), categories: Vec::new(), buffer: 256 }
     }
 
-    /// Only events after this position: one that a subscription [was at](crate::Subscription::position), or that of the store
+    /// Only events after this position: one that a subscription [has seen](crate::Subscription::seen), or that of the store
     /// for those that are yet to come.
     pub fn after(mut self, position: u64) -> Self {
         self.after = position;

@@ -35,7 +35,8 @@ pub(super) fn commit(
     match together(write, requests, snapshots, inline) {
         Ok(answers) => answers,
         Err(failure) => match requests {
-            [request] => vec![Err(failure.of(request))],
+            // With snapshots, it may be these that did not fit.
+            [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
             requests => requests.iter().map(|request| alone(connection, request, inline)).collect(),
         },
     }
@@ -281,10 +282,10 @@ impl<'c> Statements<'c> {
         Ok((first_position.unsigned_abs(), version))
     }
 
-    fn insert(&mut self, stream: i64, version: u64, event: &NewEvent<'_>) -> rusqlite::Result<usize> {
+    fn insert(&mut self, stream: i64, version: u64, event: &NewEvent<'_>) -> rusqlite::Result<()> {
         let correlation = event.metadata.correlation;
         let causation = event.metadata.causation;
-        self.insert.execute(params![
+        let inserted = self.insert.execute(params![
             stream,
             version,
             event.name,
@@ -295,7 +296,8 @@ impl<'c> Statements<'c> {
             causation.as_ref().map(uuid::Uuid::as_bytes),
             event.metadata.custom_json(),
             event.payload,
-        ])
+        ])?;
+        one(inserted)
     }
 
     /// The number of a stream, and its version.
@@ -345,16 +347,17 @@ pub(super) fn outcome(
         .map_err(store_error)
 }
 
-fn insert_key(
-    connection: &Connection,
-    stream: i64,
-    key: &NewKey<'_>,
-    before: u64,
-) -> rusqlite::Result<usize> {
+/// A trigger can have a row left out without an error: then it is not stored, and that must be told.
+fn one(inserted: usize) -> rusqlite::Result<()> {
+    if inserted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(inserted)) }
+}
+
+fn insert_key(connection: &Connection, stream: i64, key: &NewKey<'_>, before: u64) -> rusqlite::Result<()> {
     let Outcome { before, version } = key.outcome(before);
     connection
         .prepare_cached(
             "INSERT INTO factum_keys (stream, key, before, version, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![stream, key.key, before, version, key.recorded_at.as_micros()])
+        .and_then(one)
 }

@@ -1,5 +1,6 @@
 //! The connections that read.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +12,6 @@ use super::open::SqliteOptions;
 const IDLE: usize = 32;
 
 /// Where reading happens.
-#[derive(Debug)]
 pub(super) enum Readers {
     /// On connections of its own.
     Pool(Pool),
@@ -19,7 +19,6 @@ pub(super) enum Readers {
     Writer,
 }
 
-#[derive(Debug)]
 pub(super) struct Pool {
     path: PathBuf,
     options: SqliteOptions,
@@ -54,6 +53,15 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(pool) => pool.path.fmt(f),
+            Self::Writer => f.write_str("in memory"),
+        }
     }
 }
 

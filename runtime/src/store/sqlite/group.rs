@@ -22,14 +22,14 @@ use crate::time::Timestamp;
 type Answer = Result<Appended, AppendError>;
 
 /// Those who want to append.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Group {
     queue: Mutex<Queue>,
     /// As in the queue, for those who only want to keep out of the way.
     busy: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     /// Somebody is committing, or has been told to.
     led: bool,
@@ -37,14 +37,12 @@ struct Queue {
 }
 
 /// A caller that waits, and what it wants to append.
-#[derive(Debug)]
 struct Waiting {
     request: Vec<OwnedAppend>,
     turn: Mutex<Turn>,
     changed: Condvar,
 }
 
-#[derive(Debug)]
 enum Turn {
     Wait,
     Lead,
@@ -194,7 +192,6 @@ fn left_alone(stream: &StreamId) -> AppendError {
 }
 
 /// One stream's part of a request that waits.
-#[derive(Debug)]
 struct OwnedAppend {
     stream: StreamId,
     expected: ExpectedVersion,
@@ -202,7 +199,6 @@ struct OwnedAppend {
     keys: Vec<(String, NewKey<'static>)>,
 }
 
-#[derive(Debug)]
 struct OwnedEvent {
     name: String,
     schema: u32,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::failure::store_error;
@@ -81,13 +82,15 @@ impl SqliteStore {
         self.backup_with(path, |_| {})
     }
 
-    /// The same, telling now and then how far it has come.
+    /// The same, telling now and then how far it has come. `progress` must not use the store, if that is in memory.
     pub fn backup_with(
         &self,
         path: impl AsRef<Path>,
         mut progress: impl FnMut(BackupProgress),
     ) -> Result<(), BackupError> {
-        let path = path.as_ref();
+        // Absolute, so that SQLite does not take it for a URI.
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let path = path.as_path();
         if fs::symlink_metadata(path).is_ok() {
             return Err(BackupError::Exists { path: path.into() });
         }
@@ -116,11 +119,15 @@ impl SqliteStore {
     /// Happens by itself, as the log grows; of use before the file is copied by other means.
     pub fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
         let writer = self.writer()?;
-        let (busy, log, moved) = writer
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            })
-            .map_err(store_error)?;
+        let waits: i64 =
+            writer.pragma_query_value(None, "busy_timeout", |row| row.get(0)).map_err(store_error)?;
+        // Who is in the way is not waited for: nobody could append meanwhile.
+        writer.busy_timeout(Duration::ZERO).map_err(store_error)?;
+        let result = writer.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", (), |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        writer.busy_timeout(Duration::from_millis(waits.unsigned_abs())).map_err(store_error)?;
+        let (busy, log, moved) = result.map_err(store_error)?;
         // Both are -1 for a store in memory, which has no log.
         let left = u64::try_from(log - moved).unwrap_or_default();
         Ok(Checkpoint { complete: busy == 0, left })
@@ -234,7 +241,11 @@ fn found(connection: &Connection, sql: &str, damages: &mut Vec<Damage>) -> rusql
     let mut select = connection.prepare(sql)?;
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
-        let message: String = row.get(0)?;
+        let message = match row.get_ref(0)? {
+            // Part of it may be a name that is no text.
+            ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        };
         // What SQLite says of a file in which it finds nothing.
         if message != "ok" {
             damages.push(Damage { message });

@@ -13,6 +13,9 @@ use super::schema;
 /// Statements kept compiled, for each connection: more than the store has.
 const STATEMENTS: usize = 64;
 
+/// SQLite counts milliseconds in 31 bits.
+const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// What an append that has returned has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -230,8 +233,8 @@ impl SqliteOptions {
     /// write-ahead log, if it has none yet. [`SqliteStore::query`] and projections reach the other tables; to change
     /// these in one transaction with events, use a projection.
     ///
-    /// Fails, with nothing changed, if the connection is in a transaction, or to a database that can't be a store; see
-    /// [`OpenError`].
+    /// Fails, with nothing changed in the file, if the connection is in a transaction, or to a database that can't be a
+    /// store; see [`OpenError`]. The connection is closed then.
     pub fn from_connection(&self, connection: Connection) -> Result<SqliteStore, OpenError> {
         let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
         let given = path.clone().unwrap_or_else(|| ":memory:".into());
@@ -270,7 +273,11 @@ impl SqliteOptions {
             }
             schema::Found::Nothing | schema::Found::Foreign { .. } => 0,
         };
+        if let (0, Some(table)) = (found, schema::in_the_way(&writer).map_err(failed)?) {
+            return Err(OpenError::Foreign { path: given.into(), table });
+        }
         if self.read_only {
+            writer.pragma_update(None, "query_only", true).map_err(failed)?;
             match found {
                 0 => return Err(OpenError::NoStore { path: given.into() }),
                 schema::VERSION => {}
@@ -318,7 +325,7 @@ impl SqliteOptions {
 
     /// Settings of the connection; none of them touches the file.
     fn configure(&self, connection: &Connection) -> rusqlite::Result<()> {
-        connection.busy_timeout(self.busy_timeout)?;
+        connection.busy_timeout(self.busy_timeout.min(LONGEST_WAIT))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Without it SQLite compiles a cached statement anew at each use, in case new values make another plan better.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -337,7 +344,7 @@ impl SqliteOptions {
     fn use_write_ahead_log(&self, writer: &Connection) -> rusqlite::Result<String> {
         let started = Instant::now();
         loop {
-            match writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            match writer.pragma_update_and_check(Some("main"), "journal_mode", "WAL", |row| row.get(0)) {
                 Err(error)
                     if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                         && started.elapsed() < self.busy_timeout =>

@@ -117,6 +117,22 @@ pub(super) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
     }
 }
 
+/// A table of the program's own, in its file or for the time of its connection, whose name is one of the store's. If there is
+/// a store by now, as another process was faster, the tables in the file are the store's.
+pub(super) fn in_the_way(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "SELECT name FROM sqlite_temp_schema WHERE substr(lower(name), 1, 7) = 'factum_'
+             UNION ALL
+             SELECT name FROM sqlite_schema WHERE substr(lower(name), 1, 7) = 'factum_'
+             AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'factum_schema')
+             LIMIT 1",
+            (),
+            |row| row.get(0),
+        )
+        .optional()
+}
+
 /// Brings the tables to the present version, from whatever version they are at, or from nothing; unless another process
 /// was faster. All of it or, on an error, nothing.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<()> {

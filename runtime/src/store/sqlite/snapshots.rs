@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 const MANY: usize = 32;
 
 /// A snapshot on its way to the file. Nobody waits for it: what is lost of these is taken again.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct PendingSnapshot {
     stream: StreamId,
     version: u64,
@@ -29,20 +29,24 @@ pub(super) struct PendingSnapshot {
 }
 
 /// Those that are not written yet, the newest of each stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Pending {
     snapshots: Mutex<HashMap<StreamId, PendingSnapshot>>,
 }
 
 impl Pending {
-    /// Adds one, and tells whether it is time to write them.
-    pub(super) fn add(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> bool {
+    /// Adds one, and tells whether it is time to write them; `None` if there are too many already, as when a handler that
+    /// holds the writer loads many aggregates.
+    pub(super) fn add(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Option<bool> {
         let StoredSnapshot { version, position, taken_at, fingerprint, checksum, state } = *snapshot;
         let (stream, state) = (stream.clone(), state.into());
         let pending = PendingSnapshot { stream, version, position, taken_at, fingerprint, checksum, state };
         let mut snapshots = lock(&self.snapshots);
+        if snapshots.len() >= 2 * MANY && !snapshots.contains_key(&pending.stream) {
+            return None;
+        }
         snapshots.insert(pending.stream.clone(), pending);
-        snapshots.len() >= MANY
+        Some(snapshots.len() >= MANY)
     }
 
     pub(super) fn take(&self) -> Vec<PendingSnapshot> {

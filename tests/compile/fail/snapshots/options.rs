@@ -128,4 +128,22 @@ impl NoVersion {
     fn opened(&mut self, _: &Opened) {}
 }
 
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened), snapshot(every = 100))]
+pub struct Forgetful {
+    #[serde(default, skip)]
+    open: bool,
+}
+
+#[handlers]
+impl Forgetful {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+}
+
 fn main() {}
