@@ -221,7 +221,8 @@
 //!
 //! A [`Projection`] is a view made from the events of any aggregates, for a question that no single one of them
 //! answers. [`SqliteProjection`] keeps one in tables beside the events, where the view and how far it has come are one
-//! commit: each event counts exactly once, whatever crashes.
+//! commit: each event counts exactly once, whatever crashes. It can be [part of each append](SqliteProjection::inline), and
+//! so always current, or [follow](SqliteProjection::follow) in a thread of its own.
 //!
 //! With the feature `testing`, an aggregate is tested without a store:
 //!
