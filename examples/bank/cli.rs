@@ -11,6 +11,7 @@ use crate::account::{
     ReceiveTransfer, SendTransfer, WithdrawMoney,
 };
 use crate::balances::balances;
+use crate::statement::statement;
 
 /// What the program understands.
 pub const USAGE: &str = "\
@@ -23,6 +24,7 @@ bank [--file FILE] balance ACCOUNT              as it is now
 bank [--file FILE] balance ACCOUNT --version N  as it was after its Nth event
 bank [--file FILE] balance ACCOUNT --at TIME    as it was then, such as 2026-01-31T12:00:00Z
 bank [--file FILE] history ACCOUNT              all that has happened
+bank [--file FILE] statement ACCOUNT            the money that came and went
 bank [--file FILE] balances                     of all accounts
 FILE is bank.db if not given.";
 
@@ -76,7 +78,7 @@ pub fn is_known(words: &[&str]) -> bool {
         *words,
         ["open" | "deposit" | "withdraw", _, _]
             | ["transfer", _, _, _]
-            | ["balance" | "history", _]
+            | ["balance" | "history" | "statement", _]
             | ["balance", _, "--version" | "--at", _]
             | ["balances"]
     )
@@ -106,6 +108,7 @@ pub fn run(store: &SqliteStore, words: &[&str], out: &mut impl Write) -> Result<
             bank.balance(account, Some(time.into()), out)
         }
         ["history", account] => bank.history(account, out),
+        ["statement", account] => bank.statement(account, out),
         ["balances"] => bank.balances(out),
         _ => Err(Failure::Usage(USAGE.into())),
     }
@@ -186,6 +189,20 @@ impl Bank<'_> {
                 chain.unwrap_or_default()
             );
             writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn statement(&self, account: &str, out: &mut impl Write) -> Result<(), Failure> {
+        let id = account.into();
+        // An account without movements has a statement, one that is not there has none.
+        self.accounts.load(&id).map_err(|error| not_loaded(account, error))?;
+        let lines = statement(self.store, &id).map_err(Failure::Broken)?;
+        writeln!(out, "{:<27}  {:<22}  {:>11}  {:>10}", "time", "what", "amount", "balance")?;
+        for line in lines {
+            let sign = if line.cents < 0 { "-" } else { "+" };
+            let amount = format!("{sign}{}", Cents(line.cents.unsigned_abs()));
+            writeln!(out, "{:<27}  {:<22}  {amount:>11}  {:>10}", line.time, line.what, line.balance)?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! A bank on one SQLite file: a complete command-line program.
 //!
 //! `cargo run --example bank` plays a short story on a fresh file; `cargo run --example bank -- help` tells what else
-//! it can do. [`account`] is the domain, [`balances`] the view of all accounts, [`cli`] the program around them.
+//! it can do. [`account`] is the domain, [`balances`] and [`statement`] are views, [`cli`] is the program
+//! around them.
 
 mod account;
 mod balances;
 mod cli;
+mod statement;
 
 use std::io::Write;
 use std::path::Path;
@@ -54,7 +56,10 @@ const STORY: &[(&str, &[&str])] = &[
         "Nothing is forgotten: how it came to be, and how it was.",
         &["history alice", "balance alice --version 2", "balance alice"],
     ),
-    ("A projection keeps everybody's balance in a table beside the events.", &["balances"]),
+    (
+        "Projections keep everybody's balance, and statements, in tables beside the events.",
+        &["balances", "statement alice"],
+    ),
 ];
 
 /// Plays the story on a file of its own, which goes when it is told.

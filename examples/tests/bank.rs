@@ -50,9 +50,11 @@ fn the_story_is_told_and_leaves_nothing_behind() {
         run.out
     );
     assert!(run.out.contains("`bob` holds 40.00: 1000.00 is more than that\n"), "{}", run.out);
-    let last: Vec<&str> = run.out.lines().rev().take(2).collect();
-    assert!(last[0].starts_with("bob") && last[0].ends_with(" 40.00"), "{last:?}");
-    assert!(last[1].starts_with("alice") && last[1].ends_with(" 47.50"), "{last:?}");
+    let shown: Vec<String> = run.out.lines().map(|line| words(line).join(" ")).collect();
+    for row in ["alice Alice 47.50", "bob Bob 40.00"] {
+        assert!(shown.iter().any(|line| line == row), "{shown:?}");
+    }
+    assert!(shown.last().is_some_and(|line| line.ends_with("sent to bob -40.00 47.50")), "{shown:?}");
 }
 
 #[test]
@@ -142,6 +144,38 @@ fn balances_and_history_are_tables() {
     assert_eq!(words(&rows[1])[2..], ["opened", "for", "Bob"]);
     assert_eq!(words(&rows[3])[2..], ["deposited", "4.05"]);
     assert_eq!(rows.len(), 4);
+}
+
+/// Each movement once, with what was held after it, however often the statement is asked for.
+#[test]
+fn a_statement_tells_what_came_and_went() {
+    let bank = Bank::new();
+    for line in ["open alice Alice", "open bob Bob", "statement alice", "deposit alice 12", "statement alice"]
+    {
+        bank.ok(line);
+    }
+    for line in ["transfer alice bob 2.50", "withdraw alice 1", "transfer bob alice 0.05"] {
+        bank.ok(line);
+    }
+    let rows = |account: &str| -> Vec<String> {
+        let statement = bank.ok(&format!("statement {account}"));
+        // Without the time.
+        statement.lines().skip(1).map(|line| words(line)[1..].join(" ")).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            rows("alice"),
+            [
+                "deposited +12.00 12.00",
+                "sent to bob -2.50 9.50",
+                "withdrawn -1.00 8.50",
+                "received from bob +0.05 8.55",
+            ]
+        );
+        assert_eq!(rows("bob"), ["received from alice +2.50 2.50", "sent to alice -0.05 2.45"]);
+    }
+    let run = bank.run("statement carol");
+    assert_eq!(run.code, Some(1), "{}", run.err);
 }
 
 fn words(line: &str) -> Vec<&str> {

@@ -1,0 +1,9 @@
+CREATE TABLE statements (
+    account TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    time    TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    cents   INTEGER NOT NULL,
+    balance INTEGER NOT NULL,
+    PRIMARY KEY (account, version)
+) STRICT, WITHOUT ROWID;
