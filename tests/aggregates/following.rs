@@ -352,6 +352,32 @@ fn an_error_of_the_database_is_nobodys_fault() {
     }
 }
 
+/// A file that another holds for longer than one waits is no reason to end, neither for a step nor to set an event aside.
+#[test]
+fn a_busy_file_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    open_store(&file).repository::<Account>().execute(open("alice")).unwrap();
+    let store = SqliteOptions::new().busy_timeout(Duration::from_millis(1)).open(&file).unwrap();
+    let faults = Arc::new(Faults { refused: u32::MAX.into(), ..Faults::default() });
+    let view = SqliteProjection::new(&store, Balances { faults }).unwrap();
+    let following = view.follow().on_failure(OnFailure::SetAside).start().unwrap();
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.busy_timeout(LONG).unwrap();
+    for round in 1..=20 {
+        let accounts = open_store(&file).repository::<Account>();
+        let done = accounts.execute(deposit("alice", 13)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        other.execute_batch("COMMIT").unwrap();
+        assert!(!following.has_ended(), "round {round}");
+        if round % 5 == 0 {
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+        }
+    }
+    assert_eq!(following.stop().unwrap().dead_letters().unwrap().len(), 20);
+}
+
 /// However many runners there are, one projects; when it ends, or its lease does, another takes its place.
 #[test]
 fn of_many_runners_one_projects() {

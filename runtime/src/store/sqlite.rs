@@ -171,7 +171,7 @@ impl SqliteStore {
 
     /// The one connection that writes.
     ///
-    /// A projection's handler may panic while this is held. Its transaction is rolled back as the panic passes, so
+    /// Code of the user's that runs while this is held may panic. Its transaction is rolled back as the panic passes, so
     /// what it leaves behind is whole.
     ///
     /// Fails with [`StoreError::Reentrant`] in a thread that holds it already.
@@ -407,9 +407,10 @@ impl EventStore for SqliteStore {
 
     fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
         let writer = self.writer()?;
-        let pending = self.shared.pending.forget(category);
-        let stored = snapshots::drop_all(&writer, category).map_err(store_error)?;
-        Ok((pending + stored) as u64)
+        // Those that wait first, so that each stream's counts once. If they can't be written they are gone all the same.
+        let _ = self.shared.write_snapshots(&writer);
+        let dropped = snapshots::drop_all(&writer, category).map_err(store_error)?;
+        Ok(dropped as u64)
     }
 }
 

@@ -196,18 +196,25 @@ impl<P: Projection<Target = Sqlite>> Runner<P> {
     fn run(&mut self) -> Result<(), ProjectionError> {
         let mut failed_at = (0, 0);
         while !self.progress.is_stopping() {
-            let step = self.step();
-            if let Ok(step) = &step {
-                self.progress.tell(step.position());
-            }
-            match step {
-                Ok(Step::Caught(position)) => self.wait_for_more(position)?,
-                Ok(Step::More(_)) => {}
-                Ok(Step::NotOurs(_)) => {
-                    self.progress.pause((self.holder.lasts() / 4).min(Duration::from_millis(500)));
-                }
+            let result = self.go_on().or_else(|error| self.fail(error, &mut failed_at));
+            match result {
+                // Whoever holds the file lets go of it one day.
                 Err(ProjectionError::Store { source: StoreError::Busy, .. }) => self.progress.pause(SLICE),
-                Err(error) => self.fail(error, &mut failed_at)?,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// One step, and the wait for the next.
+    fn go_on(&mut self) -> Result<(), ProjectionError> {
+        let step = self.step()?;
+        self.progress.tell(step.position());
+        match step {
+            Step::Caught(position) => self.wait_for_more(position)?,
+            Step::More(_) => {}
+            Step::NotOurs(_) => {
+                self.progress.pause((self.holder.lasts() / 4).min(Duration::from_millis(500)));
             }
         }
         Ok(())

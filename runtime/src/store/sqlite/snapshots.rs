@@ -61,13 +61,6 @@ impl Pending {
     pub(super) fn find(&self, stream: &StreamId) -> Option<PendingSnapshot> {
         lock(&self.snapshots).get(stream).cloned()
     }
-
-    pub(super) fn forget(&self, category: Option<&str>) -> usize {
-        let mut snapshots = lock(&self.snapshots);
-        let before = snapshots.len();
-        snapshots.retain(|stream, _| category.is_some_and(|category| stream.category() != category));
-        before - snapshots.len()
-    }
 }
 
 impl PendingSnapshot {
