@@ -8,6 +8,7 @@ mod lock;
 pub(crate) use self::handlers::{handled_once, handler};
 pub(crate) use self::history::{changes, given, has_a_past, history, one_conversion, removed, since};
 pub(crate) use self::items::{
-    aggregate, event, keeps_all, listed, no_generics, plain_struct, projection, required, snapshot, version,
+    aggregate, event, keeps_all, listed, no_generics, partition_by, plain_struct, projection, required,
+    snapshot, version,
 };
 pub(crate) use self::lock::locked;

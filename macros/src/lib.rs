@@ -66,11 +66,21 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]` and `#[project]`.
+/// Makes a struct a reaction; see the trait `factum::Reaction`.
+#[proc_macro_derive(Reaction, attributes(reaction))]
+pub fn derive_reaction(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    errors::collect(|errors| {
+        model::Projection::parse_reaction(&input, errors).map(|model| expand::projection(&model))
+    })
+    .into()
+}
+
+/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
 ///
 /// The block stays as it is, its methods ordinary methods; for each marked one an impl of `factum::Execute<C>`,
-/// `factum::Apply<E>`, `factum::Upcast<E>` or `factum::Project<E>` is added that calls it. A type may have several such
-/// blocks, in several files. The markers need no import of their own.
+/// `factum::Apply<E>`, `factum::Upcast<E>`, `factum::Project<E>` or `factum::React<E>` is added that calls it. A type may
+/// have several such blocks, in several files. The markers need no import of their own.
 ///
 /// | marker | method |
 /// |---|---|
@@ -78,6 +88,7 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
 /// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
 /// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, or `key: &str` for the text of the aggregate's id alone, then if wanted the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
+/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>` or `key: &str`, then if wanted `delivery: &Delivery`; returns nothing or a `Result<(), _>` |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     errors::collect_beside(item.into(), |item, errors| {
@@ -108,4 +119,10 @@ pub fn upcast(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn project(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("project", item.into()).into()
+}
+
+/// Marks a method in a `#[handlers]` block that does what there is to do after an event.
+#[proc_macro_attribute]
+pub fn react(_: TokenStream, item: TokenStream) -> TokenStream {
+    errors::outside_handlers("react", item.into()).into()
 }

@@ -20,7 +20,7 @@ pub(crate) use self::handlers::{Handler, Handlers, Marker, Receiver};
 pub(crate) use self::history::{Change, ChangeKind, Conversion, Field, History, Removed};
 pub(crate) use self::id::AggregateId;
 pub(crate) use self::past::{Past, old_type};
-pub(crate) use self::projection::Projection;
+pub(crate) use self::projection::{Makes, Projection};
 pub(crate) use self::schema::Schema;
 pub(crate) use self::shape::{ShapeField, shape, type_parts, type_text};
 pub(crate) use self::snapshot::Snapshot;

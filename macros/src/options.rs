@@ -198,7 +198,12 @@ impl Options {
 
     /// `key = Name`
     pub(crate) fn ident(&mut self, key: &str, errors: &mut Errors) -> Option<Ident> {
-        self.assigned(key, "Name", errors)
+        self.ident_as(key, "Name", errors)
+    }
+
+    /// The same, where there is a better example.
+    pub(crate) fn ident_as(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<Ident> {
+        self.assigned(key, example, errors)
     }
 
     /// `key = expression`, as it stands

@@ -222,7 +222,8 @@
 //! A [`Projection`] is a view made from the events of any aggregates, for a question that no single one of them
 //! answers. [`SqliteProjection`] keeps one in tables beside the events, where the view and how far it has come are one
 //! commit: each event counts exactly once, whatever crashes. It can be [part of each append](SqliteProjection::inline), and
-//! so always current, or [follow](SqliteProjection::follow) in a thread of its own.
+//! so always current, or [follow](SqliteProjection::follow) in a thread of its own. When its `version` is raised, it is made anew
+//! beside the one that serves. What is no view, as a mail, is a [`Reaction`].
 //!
 //! With the feature `testing`, an aggregate is tested without a store:
 //!
@@ -293,10 +294,10 @@
 //!
 //! # Where to look next
 //!
-//! * [`Aggregate`], [`Event`], [`Command`], [`Projection`]: what each derive takes.
+//! * [`Aggregate`], [`Event`], [`Command`], [`Projection`], [`Reaction`]: what each derive takes.
 //! * [`guide::versions`]: how an event is changed when there are stored ones.
 //! * [`Repository`]: all that can be done with aggregates. [`ExecuteOptions`]: all that can be said of a command.
-//! * [`EventStore`]: how a store is written. [`Subscription`]: all events as they come, for what is no view.
+//! * [`EventStore`]: how a store is written. [`Subscription`]: all events as they come.
 //! * [`ReadError`], [`ExecuteError`], [`StoreError`]: all that can go wrong. Nothing is skipped in silence, and nothing
 //!   panics.
 //!
@@ -322,6 +323,8 @@ mod error;
 mod event;
 mod event_id;
 mod events;
+#[cfg(feature = "sqlite")]
+mod following;
 pub mod guide;
 mod id;
 mod metadata;
@@ -329,6 +332,7 @@ mod options;
 #[doc(hidden)]
 pub mod private;
 mod projection;
+mod reaction;
 mod replay;
 mod repository;
 mod shape;
@@ -341,8 +345,8 @@ mod time;
 mod unit_of_work;
 
 pub use factum_macros::{
-    Aggregate, AggregateId, Command, Event, EventSchema, Projection, apply, execute, handlers, project,
-    upcast,
+    Aggregate, AggregateId, Command, Event, EventSchema, Projection, Reaction, apply, execute, handlers,
+    project, react, upcast,
 };
 
 pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Lists, Retires, Upcast};
@@ -352,17 +356,20 @@ pub use self::error::{
 };
 pub use self::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use self::events::{Events, IntoEvents};
+#[cfg(feature = "sqlite")]
+pub use self::following::{DeadLetter, Follow, Follower, Following, OnFailure, Progress, Revived, WaitError};
 pub use self::id::{AggregateId, InvalidId, StreamId};
 pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
 pub use self::projection::{
-    CaughtUp, Follows, HandlerPanicked, Memory, MemoryProjection, Project, ProjectError, Projection,
-    ProjectionError, Target, Writer,
+    CaughtUp, Follows, HandlerPanicked, Memory, MemoryProjection, MemoryShards, PartitionedByStream, Project,
+    ProjectError, Projection, ProjectionError, Target, Writer,
 };
 #[cfg(feature = "sqlite")]
-pub use self::projection::{
-    DeadLetter, Follow, Following, OnFailure, Revived, Sqlite, SqliteProjection, WaitError,
-};
+pub use self::projection::{Sqlite, SqliteProjection};
+#[cfg(feature = "sqlite")]
+pub use self::reaction::SqliteReaction;
+pub use self::reaction::{Delivery, React, Reaction, SideEffects};
 pub use self::repository::{
     BatchError, CacheOptions, Executed, History, Loaded, Repository, RepositoryStatistics,
 };
@@ -371,7 +378,7 @@ pub use self::snapshot::{SnapshotPolicy, Snapshots};
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteStore;
 pub use self::store::{
-    Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, NewKey, Outcome,
+    Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, NewKey, Outcome, Partition,
     ReplayedEvent, StoredEvent, StoredSnapshot, Visit, VisitReplayed, VisitSnapshot, check_appends,
 };
 pub use self::subscription::{Stopper, SubscribedEvent, Subscription, SubscriptionOptions};
@@ -395,9 +402,9 @@ pub mod sqlite {
 pub mod prelude {
     pub use crate::{
         Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventSchema, EventStore, Events,
-        Execute, MemoryProjection, MemoryStore, Project, Projection, Repository, Timestamp, Upcast, apply,
-        execute, handlers, project, upcast,
+        Execute, MemoryProjection, MemoryStore, Project, Projection, Reaction, Repository, Timestamp, Upcast,
+        apply, execute, handlers, project, react, upcast,
     };
     #[cfg(feature = "sqlite")]
-    pub use crate::{Sqlite, SqliteProjection, SqliteStore};
+    pub use crate::{Sqlite, SqliteProjection, SqliteReaction, SqliteStore};
 }

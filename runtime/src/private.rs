@@ -4,6 +4,7 @@ pub use serde;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use crate::aggregate::{Aggregate, Upcast};
@@ -12,7 +13,9 @@ use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
 use crate::events::list;
+use crate::metadata::Envelope;
 use crate::projection::{Project, ProjectError, Projection, Writer};
+use crate::reaction::React;
 use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
 use crate::store::StoredEvent;
 
@@ -224,14 +227,91 @@ where
     }
 }
 
-/// One stored event, as the projection's handler for `E` takes it.
+/// An event of type `E` as it is at hand, for a handler that borrows it.
+///
+/// Stored or decoded, it goes through one function to its handler, so that a handler that is missing is missed once: rustc
+/// tells errors that are alike in all once.
+pub trait AtHand<E> {
+    /// Hands it to `handle`.
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError>;
+}
+
+impl<E: Event> AtHand<E> for &StoredEvent<'_> {
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
+        let typed = E::decode(self.schema, self.payload)?;
+        Ok(handle(&typed, &self.envelope))
+    }
+}
+
+impl<E> AtHand<E> for (&E, &Envelope<'_>) {
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
+        Ok(handle(self.0, self.1))
+    }
+}
+
+/// One event, as the projection's handler for `E` takes it.
 pub fn project<P: Project<E>, E: Event>(
     projection: &mut P,
-    event: &StoredEvent<'_>,
+    event: impl AtHand<E>,
     writer: &Writer<'_, P>,
 ) -> Result<(), ProjectError> {
-    let typed = E::decode(event.schema, event.payload)?;
-    projection.project(&typed, &event.envelope, writer).map_err(ProjectError::Handler)
+    event.hand(|event, envelope| projection.project(event, envelope, writer))?.map_err(ProjectError::Handler)
+}
+
+/// An event that is decoded, and waits for its handler.
+pub struct Prepared<P: Projection>(Box<dyn Handle<P>>);
+
+impl<P: Projection> Prepared<P> {
+    /// Hands it to its handler.
+    pub fn project(
+        self,
+        projection: &mut P,
+        envelope: &Envelope<'_>,
+        writer: &Writer<'_, P>,
+    ) -> Result<(), BoxError> {
+        self.0.handle(projection, envelope, writer)
+    }
+}
+
+impl<P: Projection> fmt::Debug for Prepared<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+/// An event of any type that `P` has a handler for.
+trait Handle<P: Projection> {
+    fn handle(
+        self: Box<Self>,
+        projection: &mut P,
+        envelope: &Envelope<'_>,
+        writer: &Writer<'_, P>,
+    ) -> Result<(), BoxError>;
+}
+
+impl<P: Project<E>, E> Handle<P> for E {
+    fn handle(
+        self: Box<Self>,
+        projection: &mut P,
+        envelope: &Envelope<'_>,
+        writer: &Writer<'_, P>,
+    ) -> Result<(), BoxError> {
+        projection.project(&self, envelope, writer)
+    }
+}
+
+/// One stored event, decoded for the projection's handler for `E`, which gets it later.
+pub fn prepare<P: Project<E>, E: Event>(event: &StoredEvent<'_>) -> Result<Option<Prepared<P>>, DecodeError> {
+    Ok(Some(Prepared(Box::new(E::decode(event.schema, event.payload)?))))
+}
+
+/// One event, as the reaction's handler for `E` takes it.
+pub fn react<R: React<E>, E: Event>(
+    reaction: &mut R,
+    event: impl AtHand<E>,
+    delivery: &Writer<'_, R>,
+) -> Result<(), ProjectError> {
+    event.hand(|event, envelope| reaction.react(event, envelope, delivery))?.map_err(ProjectError::Handler)
 }
 
 /// Asks whether the handler of `P` for `E` looks at metadata; that there is one is asked elsewhere.
@@ -269,7 +349,7 @@ pub fn project_other<P: Projection, A: Aggregate>(
             result = projection.project_typed(typed.inner(), &event.envelope, writer);
         }
     });
-    result.map_err(ProjectError::Handler)
+    result
 }
 
 /// The error for a stored event that a projection did not ask for.

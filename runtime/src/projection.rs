@@ -4,13 +4,11 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use self::memory::MemoryProjection;
+pub use self::memory::{MemoryProjection, MemoryShards};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::Inline;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::{
-    DeadLetter, Follow, Following, OnFailure, Revived, Sqlite, SqliteProjection, WaitError,
-};
+pub use self::sqlite::{Sqlite, SqliteProjection};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,6 +16,7 @@ use crate::error::{BoxError, ReadError, StoreError};
 use crate::event::{DecodeError, EventKind};
 use crate::id::StreamId;
 use crate::metadata::Envelope;
+use crate::private::Prepared;
 use crate::store::StoredEvent;
 
 /// A read model: a view of what events from any number of aggregates say, made for one kind of question.
@@ -31,6 +30,7 @@ use crate::store::StoredEvent;
 /// | `name = "balances"` | what its progress is stored under; without it, the type's name in kebab case |
 /// | `version = 2` | changes when the view would come out different; 1 if not given |
 /// | `into = Sqlite` | where the view lives: [`Memory`], which is the default, or [`Sqlite`] |
+/// | `partition_by = stream` | events of different streams may be taken in any order: several workers can share it |
 /// | `init = "CREATE TABLE .."` | for SQLite: what makes its tables |
 /// | `crate = path` | where `factum` is, if it was renamed or re-exported |
 ///
@@ -117,8 +117,27 @@ pub trait Projection: Sized {
         event: &dyn Any,
         envelope: &Envelope<'_>,
         writer: &Writer<'_, Self>,
-    ) -> Result<(), BoxError>;
+    ) -> Result<(), ProjectError>;
+
+    /// Decodes a stored event, for a handler that is called later. `None` if that has to wait as well.
+    #[doc(hidden)]
+    fn prepare(name: &str, event: &StoredEvent<'_>) -> Result<Option<Prepared<Self>>, DecodeError> {
+        let _ = (name, event);
+        Ok(None)
+    }
 }
+
+/// A projection whose events of one stream have to be taken in order, and those of different streams need not: several
+/// workers can share it, each with a part of the streams.
+///
+/// Declared by `#[projection(partition_by = stream)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say that several workers can share it",
+    label = "is made by one worker",
+    note = "if events of different streams may be taken in any order, declare it: `#[projection(partition_by = stream)]` \
+            on `{Self}`, or `#[reaction(partition_by = stream)]`"
+)]
+pub trait PartitionedByStream: Projection {}
 
 /// How an event of type `E` changes a view: what a `#[project]` method becomes.
 #[diagnostic::on_unimplemented(
@@ -144,17 +163,21 @@ pub trait Project<E>: Projection + Follows<E> {
 
 /// The projection's list of events has `E` in it.
 ///
-/// Implemented by `derive(Projection)` for each event listed: a `#[project]` method for one that is not listed, and so
-/// would never be called, does not compile.
+/// Implemented by `derive(Projection)` and `derive(Reaction)` for each event listed: a `#[project]` or `#[react]` method for
+/// one that is not listed, and so would never be called, does not compile.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not list the event `{E}`",
     label = "would never be called: `{E}` is not in `events(..)`",
-    note = "add it: `#[projection(events({E}, ..))]` on `{Self}`"
+    note = "add it to the list on `{Self}`: `events({E}, ..)`"
 )]
 pub trait Follows<E>: Projection {}
 
 /// Where views live: what their handlers write with.
 pub trait Target {
+    /// Whether a view comes of it, which has to be made anew if it is to be made of other events.
+    #[doc(hidden)]
+    const IS_VIEW: bool = true;
+
     /// What a handler writes with, for the time of one transaction.
     type Writer<'w>;
 }
@@ -187,7 +210,7 @@ pub enum ProjectError {
 #[non_exhaustive]
 pub enum ProjectionError {
     /// An event could not be read.
-    #[error("projection `{projection}`: {source}")]
+    #[error("`{projection}`: {source}")]
     #[non_exhaustive]
     Read {
         /// The projection.
@@ -196,9 +219,7 @@ pub enum ProjectionError {
         source: Box<ReadError>,
     },
     /// A handler failed.
-    #[error(
-        "projection `{projection}` failed at position {position} ({stream}, version {version}): {source}"
-    )]
+    #[error("`{projection}` failed at position {position} ({stream}, version {version}): {source}")]
     #[non_exhaustive]
     Handler {
         /// The projection.
@@ -215,7 +236,7 @@ pub enum ProjectionError {
     /// The view was made with other events, aggregates or tables than the projection has now, at the same version; or
     /// two projections have one name.
     #[error(
-        "projection `{projection}` does not list the events, aggregates and tables that its view was made with: raise \
+        "`{projection}` does not list the events, aggregates and tables that its view was made with: raise \
          its version from {version} and make it anew, or, if two projections have this name, give one another"
     )]
     #[non_exhaustive]
@@ -225,8 +246,56 @@ pub enum ProjectionError {
         /// Its version.
         version: u32,
     },
+    /// It was told to stop before it was done: by the callback that it tells its progress.
+    #[error("`{projection}` was stopped at position {position}, on the way to {goal}; it goes on from there")]
+    #[non_exhaustive]
+    Stopped {
+        /// The projection or reaction.
+        projection: &'static str,
+        /// How far it has come.
+        position: u64,
+        /// Where it should have come.
+        goal: u64,
+    },
+    /// The file in which a view is made anew could not be opened, made or removed.
+    #[error("`{projection}` can't be made anew in {}: {source}", path.display())]
+    #[non_exhaustive]
+    RebuildFile {
+        /// The projection.
+        projection: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// What failed.
+        source: BoxError,
+    },
+    /// The view is in another file than the events, and so can't be part of an append.
+    #[error(
+        "`{projection}` is in another file than the events, and can't be part of an append: let it follow, or make it with \
+         `SqliteProjection::new`"
+    )]
+    #[non_exhaustive]
+    OtherFile {
+        /// The projection.
+        projection: &'static str,
+    },
+    /// The system gives no thread.
+    #[error("`{projection}` gets no thread: {source}")]
+    #[non_exhaustive]
+    Thread {
+        /// The projection or reaction.
+        projection: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A runner has panicked: in the callback that it tells its progress, as handlers are caught.
+    #[error("the runner of `{projection}` has panicked")]
+    #[non_exhaustive]
+    Panicked {
+        /// The projection or reaction.
+        projection: &'static str,
+    },
     /// There is no view any more.
-    #[error("projection `{projection}` has no view: somebody has removed its checkpoint")]
+    #[error("`{projection}` has no view: somebody has removed its checkpoint")]
     #[non_exhaustive]
     Gone {
         /// The projection.
@@ -240,7 +309,7 @@ pub enum ProjectionError {
         projection: &'static str,
     },
     /// The view has seen more than there is: the store has lost events, or is another one.
-    #[error("projection `{projection}` has seen position {seen}, and the store ends at {newest}")]
+    #[error("`{projection}` has seen position {seen}, and the store ends at {newest}")]
     #[non_exhaustive]
     Ahead {
         /// The projection.
@@ -251,9 +320,7 @@ pub enum ProjectionError {
         newest: u64,
     },
     /// A handler has made SQLite undo the transaction, as `INSERT OR ROLLBACK` does.
-    #[error(
-        "projection `{projection}`: the transaction was rolled back at position {position}, by a handler's SQL"
-    )]
+    #[error("`{projection}`: the transaction was rolled back at position {position}, by a handler's SQL")]
     #[non_exhaustive]
     RolledBack {
         /// The projection.
@@ -262,7 +329,7 @@ pub enum ProjectionError {
         position: u64,
     },
     /// The projection's tables could not be made, or taken away.
-    #[error("projection `{projection}`: its tables: {source}")]
+    #[error("`{projection}`: its tables: {source}")]
     #[non_exhaustive]
     Tables {
         /// The projection.
@@ -272,8 +339,12 @@ pub enum ProjectionError {
     },
     /// The view was made by another version of the projection.
     #[error(
-        "projection `{projection}` is at version {current}, its view at {stored}: make it anew with \
-         `SqliteProjection::reset`"
+        "`{projection}` is at version {current}, its view at {stored}: {}",
+        if stored > current {
+            "a newer program has made it"
+        } else {
+            "the next catch-up makes it anew, as do `inline` and `follow`"
+        }
     )]
     #[non_exhaustive]
     OtherVersion {
@@ -285,7 +356,7 @@ pub enum ProjectionError {
         current: u32,
     },
     /// The store failed, or the database that the view is in.
-    #[error("projection `{projection}`: {source}")]
+    #[error("`{projection}`: {source}")]
     #[non_exhaustive]
     Store {
         /// The projection.
@@ -305,7 +376,7 @@ pub struct HandlerPanicked {
 }
 
 /// Runs a handler; its panic is an error of its event. What the handler has left of the projection's own fields stays.
-fn guarded(handler: impl FnOnce() -> Result<(), ProjectError>) -> Result<(), ProjectError> {
+pub(crate) fn guarded<T>(handler: impl FnOnce() -> Result<T, ProjectError>) -> Result<T, ProjectError> {
     match catch_unwind(AssertUnwindSafe(handler)) {
         Ok(result) => result,
         Err(panic) => {
@@ -330,7 +401,7 @@ impl ProjectionError {
         }
     }
 
-    fn at<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> Self {
+    pub(crate) fn at<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> Self {
         let envelope = &event.envelope;
         match error {
             ProjectError::Handler(source) => Self::Handler {
@@ -347,7 +418,7 @@ impl ProjectionError {
         }
     }
 
-    fn store<P: Projection>(source: StoreError) -> Self {
+    pub(crate) fn store<P: Projection>(source: StoreError) -> Self {
         Self::Store { projection: P::NAME, source }
     }
 }
@@ -363,6 +434,6 @@ pub struct CaughtUp {
 
 /// All names under which the projection's events may be stored. None, for all, where their aggregates are named: one
 /// that a newer program has added or renamed must not be passed over in silence.
-fn names<P: Projection>() -> Vec<&'static str> {
+pub(crate) fn names<P: Projection>() -> Vec<&'static str> {
     if P::FROM.is_empty() { P::EVENTS.iter().flat_map(EventKind::names).collect() } else { Vec::new() }
 }

@@ -3,6 +3,7 @@
 mod handles;
 mod kept;
 mod memory;
+mod partition;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub(crate) use self::kept::Kept;
 pub use self::memory::MemoryStore;
+pub use self::partition::Partition;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 use crate::aggregate::Aggregate;
@@ -214,7 +216,7 @@ pub type VisitReplayed<'v> = dyn FnMut(&ReplayedEvent<'_>) -> ControlFlow<()> + 
 /// What a read of a snapshot hands it to.
 pub type VisitSnapshot<'v> = dyn FnMut(&StoredSnapshot<'_>) + 'v;
 
-/// Which events a read of all streams gives. Each list that is empty lets everything pass.
+/// Which events a read of all streams gives. Each list that is empty lets everything pass, and so does the default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
     /// Only events stored under one of these names.
@@ -224,6 +226,10 @@ pub struct Filter<'a> {
     /// Without metadata, which the store then need not read: id, time, correlation, causation and what the writer added are
     /// of no meaning in what is handed out.
     pub bare: bool,
+    /// Only events in streams of this part.
+    pub partition: Partition,
+    /// Only events up to this position.
+    pub until: Option<u64>,
 }
 
 /// Events for one stream, and what the stream is expected to be like.

@@ -20,6 +20,9 @@ use crate::store::EventStore;
 /// be noticed.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// How many positions one read looks at, where few of the events there pass the filter.
+const WINDOW: u64 = 20_000;
+
 /// The events of a store from a position on, first those that it has, then each as it is appended, by whatever thread
 /// or process.
 ///
@@ -101,8 +104,6 @@ impl<S: EventStore> Subscription<S> {
 
     /// The next event, as soon as there is one; `None` if there is none in time, or if the subscription is stopped, which
     /// [`Stopper::is_stopped`] tells apart.
-    ///
-    /// A read of the store that is under way is not cut short.
     pub fn next_within(&mut self, timeout: Duration) -> Option<Result<SubscribedEvent, StoreError>> {
         let started = Instant::now();
         loop {
@@ -152,12 +153,12 @@ impl<S: EventStore> Subscription<S> {
         Some(Ok(event))
     }
 
-    /// Fills the empty buffer. The store was at `newest` before: what is appended from then on may or may not be read, so
-    /// the position of the store after the read would tell nothing.
+    /// Fills the empty buffer, from what is there up to `newest`: at most so much of it that a stop is noticed soon.
     fn read(&mut self, newest: u64) {
         let Self { store, options, buffer, .. } = self;
         let mut last = self.read_to;
-        let read = options.filtered(|filter| {
+        let until = newest.min(last.saturating_add(WINDOW));
+        let read = options.filtered(until, |filter| {
             store.read_all(filter, self.read_to, options.buffer, &mut |event| {
                 last = event.envelope.position;
                 buffer.push_back(SubscribedEvent::copy(event));
@@ -166,7 +167,7 @@ impl<S: EventStore> Subscription<S> {
         });
         self.read_to = match read {
             // It came to the end.
-            Ok(()) if buffer.len() < options.buffer => newest.max(last),
+            Ok(()) if buffer.len() < options.buffer => until,
             Ok(()) => last,
             Err(error) => {
                 self.failed = Some(error);
@@ -208,8 +209,8 @@ pub struct Stopper {
 
 impl Stopper {
     /// Ends the subscription for good: no call that begins from here on hands anything out, not even what has been read
-    /// ahead, and one that waits gives up within 50 milliseconds. A read of the store that is under way goes to its end
-    /// first.
+    /// ahead, and one that waits gives up within 50 milliseconds. A read of the store that is under way, of 20,000 events at
+    /// most, goes to its end first.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
     }

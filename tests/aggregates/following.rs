@@ -146,11 +146,7 @@ fn an_inline_view_that_fails_makes_its_command_fail() {
                 panic!("{error}")
             };
             assert_eq!((stream.to_string().as_str(), source.position()), ("account/alice", Some(before + 1)));
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("can't append to account/alice: projection `balances` failed at")
-            );
+            assert!(error.to_string().starts_with("can't append to account/alice: `balances` failed at"));
             assert_eq!(store.position().unwrap(), before, "nothing is stored");
             // Neither the view nor the state in memory has kept anything of it.
             let cents = accounts.load(&id("alice")).unwrap().state().cents;

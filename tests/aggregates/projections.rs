@@ -106,7 +106,7 @@ fn a_handler_that_fails_names_its_event_and_is_tried_again() {
             let error = totals.catch_up().unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "projection `totals` failed at position 3 (account/alice, version 3): 13 is refused"
+                "`totals` failed at position 3 (account/alice, version 3): 13 is refused"
             );
             assert_eq!((totals.view().deposited, totals.position()), (1, 2));
         }
@@ -203,7 +203,7 @@ fn what_a_failed_transaction_wrote_does_not_count() {
     let error = panics.catch_up().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "projection `balances` failed at position 3 (account/alice, version 3): the handler panicked: a handler \
+        "`balances` failed at position 3 (account/alice, version 3): the handler panicked: a handler \
          that panics"
     );
     assert_eq!((balances(&store), panics.position().unwrap()), (vec![("alice".to_owned(), 1)], 2));
@@ -489,16 +489,14 @@ fn a_view_of_another_version_is_not_gone_on_with_but_made_anew() {
     let store = SqliteStore::in_memory().unwrap();
     store.repository::<Account>().execute(open("alice")).unwrap();
     SqliteProjection::new(&store, Balances { panic_at: None }).unwrap().catch_up().unwrap();
-    let error = SqliteProjection::new(&store, Newer).unwrap_err();
+    let mut older = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    let mut anew = SqliteProjection::new(&store, Newer).unwrap();
+    assert!(anew.needs_rebuild().unwrap());
+    let error = anew.position().unwrap_err();
     assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 3, .. }), "{error}");
     assert_eq!(balances(&store), [("alice".to_owned(), 0)]);
-
-    let mut older = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
-    let mut anew = SqliteProjection::reset(&store, Newer, |transaction| {
-        transaction.execute_batch("DROP TABLE balances")
-    })
-    .unwrap();
     anew.catch_up().unwrap();
+    assert!(!anew.needs_rebuild().unwrap());
     assert_eq!(balances(&store), [("alice".to_owned(), -1)]);
 
     // A program that still runs the older version writes nothing into the newer view.

@@ -242,7 +242,7 @@ fn a_projection_of_an_aggregate_does_not_pass_over_what_that_does_not_know() {
         let error = taken.catch_up().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "projection `taken`: can't read account/a at version 3 (position 3): no event of the aggregate is stored \
+            "`taken`: can't read account/a at version 3 (position 3): no event of the aggregate is stored \
              under the name `taken-out` (version 1)"
         );
         assert_eq!((taken.view().cents, taken.position()), (5, 2));

@@ -162,7 +162,7 @@ fn golden_files_open_and_are_brought_up_to_date() {
         works(&SqliteStore::open(&file).unwrap());
         assert_eq!(schema(&file), schema(&fresh.path().join("store.db")), "schema {version}");
     }
-    assert_eq!(schemas, 3, "one file for each version of the schema");
+    assert_eq!(schemas, 4, "one file for each version of the schema");
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn an_old_file_opened_for_reading_only_says_what_to_do() {
     let (_folder, file) = copy(1);
     let before = fs::read(&file).unwrap();
     let error = SqliteOptions::new().read_only().open(&file).unwrap_err();
-    assert!(matches!(error, OpenError::OlderSchema { found: 1, known: 3, .. }), "{error}");
-    assert!(error.to_string().ends_with("open it once for writing, which brings it to version 3"), "{error}");
+    assert!(matches!(error, OpenError::OlderSchema { found: 1, known: 4, .. }), "{error}");
+    assert!(error.to_string().ends_with("open it once for writing, which brings it to version 4"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), before);
     drop(SqliteStore::open(&file).unwrap());
     assert_eq!(found(&SqliteOptions::new().read_only().open(&file).unwrap()), events());

@@ -16,20 +16,29 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
         right = false;
     };
     if let Some(asyncness) = &handler.asyncness {
-        wrong(asyncness, format!("{method} is not async: it decides on what it has, and waits for nothing"));
+        let why = match marker {
+            Marker::Execute | Marker::Apply | Marker::Upcast => {
+                "it decides on what it has, and waits for nothing"
+            }
+            Marker::Project => "it writes in the transaction that it is given, and waits for nothing",
+            Marker::React => {
+                "it runs in a thread of its own, and may block: hand the future to your runtime's `block_on`"
+            }
+        };
+        wrong(asyncness, format!("{method} is not async: {why}"));
     }
     if let Some(generics) = &handler.generics {
         wrong(generics, format!("{method} has no generic parameters: one method, one type"));
     }
     let demand = match (marker, &handler.receiver) {
-        (Marker::Execute | Marker::Project, Receiver::Shared(_))
-        | (Marker::Apply | Marker::Project, Receiver::Exclusive(_))
+        (Marker::Execute | Marker::Project | Marker::React, Receiver::Shared(_))
+        | (Marker::Apply | Marker::Project | Marker::React, Receiver::Exclusive(_))
         | (Marker::Upcast, Receiver::None(_)) => None,
         (Marker::Execute, _) => {
             Some("takes `&self`: it decides; what changes the state is an `#[apply]` method")
         }
         (Marker::Apply, _) => Some("takes `&mut self`: it changes the state as the event says"),
-        (Marker::Project, _) => Some("takes `&mut self` or `&self`"),
+        (Marker::Project | Marker::React, _) => Some("takes `&mut self` or `&self`"),
         (Marker::Upcast, _) => Some("takes no `self`: what an event has become does not depend on the state"),
     };
     if let Some(demand) = demand {
@@ -47,7 +56,8 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
             wrong(first, format!("{method} takes its {what} by value: leave out the `&`"));
         }
         Some(event)
-            if matches!(marker, Marker::Apply | Marker::Project) && !matches!(event, Type::Reference(_)) =>
+            if matches!(marker, Marker::Apply | Marker::Project | Marker::React)
+                && !matches!(event, Type::Reference(_)) =>
         {
             wrong(event, format!("{method} borrows its event: write `&{}`", event.to_token_stream()));
         }

@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::{Data, DeriveInput, Ident, LitInt, LitStr};
 
 use crate::errors::Errors;
-use crate::model::{Aggregate, Event, Listed, Projection};
+use crate::model::{Aggregate, Event, Listed, Makes, Projection};
 use crate::options::Options;
 use crate::text::illegal;
 
@@ -180,8 +180,24 @@ pub(crate) fn aggregate(input: &DeriveInput, aggregate: &Aggregate, errors: &mut
     no_generics(input, "aggregate", errors)
 }
 
-/// Whether a projection's impl can be made.
+/// Whether a projection's impl can be made, or a reaction's.
 pub(crate) fn projection(input: &DeriveInput, projection: &Projection, errors: &mut Errors) -> bool {
     name(&projection.name, errors);
-    no_generics(input, "projection", errors)
+    let kind = match projection.makes {
+        Makes::View { .. } => "projection",
+        Makes::SideEffects => "reaction",
+    };
+    no_generics(input, kind, errors)
+}
+
+/// Whether several workers can share the work: what a part is made of, there is one answer to.
+pub(crate) fn partition_by(by: Option<Ident>, errors: &mut Errors) -> bool {
+    let Some(by) = by else { return false };
+    if by != "stream" {
+        errors.at(
+            &by,
+            "events are kept in order by stream, and by nothing else: write `partition_by = stream`",
+        );
+    }
+    true
 }

@@ -11,7 +11,7 @@ pub(crate) fn handlers(model: &Handlers) -> TokenStream {
     let impls = methods.iter().map(|method| match method.marker {
         Marker::Execute => execute(krate, self_ty, method),
         Marker::Apply => apply(krate, self_ty, method),
-        Marker::Project => project(krate, self_ty, method),
+        Marker::Project | Marker::React => follow(krate, self_ty, method),
         Marker::Upcast => upcast(krate, self_ty, method),
     });
     quote! {
@@ -123,8 +123,8 @@ fn apply(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
     }
 }
 
-fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
-    let Handler { cfgs, name, arguments, output, wrong, .. } = method;
+fn follow(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
+    let Handler { marker, cfgs, name, arguments, output, wrong, .. } = method;
     let event = method.handles();
     let mut pass = TokenStream::new();
     let (mut envelope, mut writer) = (quote!(_), quote!(_));
@@ -154,6 +154,22 @@ fn project(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         },
         Some(_) => quote!(#krate::private::projected(#call)),
     };
+    if *marker == Marker::React {
+        return quote! {
+            #(#cfgs)*
+            #[automatically_derived]
+            impl #krate::React<#event> for #self_ty {
+                fn react(
+                    &mut self,
+                    event: &#event,
+                    #envelope: &#krate::Envelope<'_>,
+                    #writer: &#krate::Delivery,
+                ) -> ::core::result::Result<(), #krate::BoxError> {
+                    #body
+                }
+            }
+        };
+    }
     quote! {
         #(#cfgs)*
         #[automatically_derived]

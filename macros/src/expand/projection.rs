@@ -1,16 +1,21 @@
-//! `impl Projection`: which events are read, and the dispatch.
+//! `impl Projection`, of a view or a reaction: which events are read, and the dispatch.
 
 use proc_macro2::{Literal, TokenStream};
+use syn::Path;
 
 use super::aggregate::self_at;
 use super::enums::distinct_names;
-use crate::model::Projection;
+use crate::model::{Makes, Projection};
 
 pub(crate) fn projection(model: &Projection) -> TokenStream {
-    let Projection { krate, ident, name, version, events, from, into, init } = model;
-    let version = Literal::u32_unsuffixed(*version);
+    let Projection { krate, ident, name, events, from, is_partitioned, makes } = model;
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
-    let selves = paths.iter().map(|path| self_at(path));
+    let selves: Vec<_> = paths.iter().map(|path| self_at(path)).collect();
+    let about = about(krate, &paths, makes);
+    let one = match makes {
+        Makes::View { .. } => quote!(project),
+        Makes::SideEffects => quote!(react),
+    };
     let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
     let sources = (!from.is_empty()).then(|| {
         quote! {
@@ -30,12 +35,21 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             }
         }
     };
-    let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
-    let init = init.as_ref().map(|init| {
+    let is_reaction = matches!(makes, Makes::SideEffects).then(|| {
         quote! {
-            const INIT: &'static str = #init;
+            #[automatically_derived]
+            impl #krate::Reaction for #ident {}
         }
     });
+    let is_partitioned = is_partitioned.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #krate::PartitionedByStream for #ident {}
+        }
+    });
+    // Reactions are handed one event after the other; only views have something to gain.
+    let prepare =
+        (is_partitioned.is_some() && is_reaction.is_none()).then(|| prepare(krate, &paths, &selves));
     // From whichever aggregates they are.
     let kinds = quote!(<#ident as #krate::Projection>::EVENTS);
     let distinct_names = distinct_names(krate, ident, events, &kinds, "make two projections of it");
@@ -43,17 +57,9 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
         #[automatically_derived]
         impl #krate::Projection for #ident {
             const NAME: &'static str = #name;
-            const VERSION: u32 = #version;
             const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
-            const METADATA: bool = {
-                #[allow(unused_imports)]
-                use #krate::private::NotProjected as _;
-                false #(|| #krate::private::Projected::<Self, #paths>::METADATA)*
-            };
             #sources
-            #init
-
-            type Target = #into;
+            #about
 
             #[allow(unreachable_patterns)]
             fn project_stored(
@@ -64,7 +70,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             ) -> ::core::result::Result<(), #krate::ProjectError> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::project::<#selves, #paths>(self, event, writer)
+                        #krate::private::#one::<#selves, #paths>(self, event, writer)
                     })*
                     _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
                         ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
@@ -78,13 +84,18 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
                 event: &dyn ::core::any::Any,
                 envelope: &#krate::Envelope<'_>,
                 writer: &#krate::Writer<'_, Self>,
-            ) -> ::core::result::Result<(), #krate::BoxError> {
+            ) -> ::core::result::Result<(), #krate::ProjectError> {
                 #(if let ::core::option::Option::Some(event) = event.downcast_ref::<#paths>() {
-                    return <Self as #krate::Project<#paths>>::project(self, event, envelope, writer);
+                    return #krate::private::#one::<#selves, #paths>(self, (event, envelope), writer);
                 })*
                 ::core::result::Result::Ok(())
             }
+
+            #prepare
         }
+
+        #is_reaction
+        #is_partitioned
 
         #(
             #[automatically_derived]
@@ -92,5 +103,58 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
         )*
 
         #distinct_names
+    }
+}
+
+/// What it makes: of which version, and into what.
+fn about(krate: &Path, events: &[&Path], makes: &Makes) -> TokenStream {
+    let Makes::View { version, into, init } = makes else {
+        return quote! {
+            const VERSION: u32 = 1;
+
+            type Target = #krate::SideEffects;
+        };
+    };
+    let version = Literal::u32_unsuffixed(*version);
+    let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
+    let init = init.as_ref().map(|init| {
+        quote! {
+            const INIT: &'static str = #init;
+        }
+    });
+    quote! {
+        const VERSION: u32 = #version;
+        const METADATA: bool = {
+            #[allow(unused_imports)]
+            use #krate::private::NotProjected as _;
+            false #(|| #krate::private::Projected::<Self, #events>::METADATA)*
+        };
+        #init
+
+        type Target = #into;
+    }
+}
+
+/// Decoding apart from the handler's call, for workers that do it side by side.
+fn prepare(krate: &Path, events: &[&Path], selves: &[TokenStream]) -> TokenStream {
+    quote! {
+        #[allow(unreachable_patterns)]
+        fn prepare(
+            name: &str,
+            event: &#krate::StoredEvent<'_>,
+        ) -> ::core::result::Result<
+            ::core::option::Option<#krate::private::Prepared<Self>>,
+            #krate::DecodeError,
+        > {
+            match name {
+                #(<#events as #krate::Event>::NAME => #krate::private::prepare::<#selves, #events>(event),)*
+                _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
+                    ::core::option::Option::Some(name) => {
+                        <Self as #krate::Projection>::prepare(name, event)
+                    }
+                    ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
+                },
+            }
+        }
     }
 }

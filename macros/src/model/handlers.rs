@@ -42,6 +42,7 @@ pub(crate) enum Marker {
     Execute,
     Apply,
     Project,
+    React,
     Upcast,
 }
 
@@ -85,7 +86,7 @@ impl Marker {
             return None;
         }
         let name = path.segments.last()?.ident.to_string();
-        [Self::Execute, Self::Apply, Self::Project, Self::Upcast]
+        [Self::Execute, Self::Apply, Self::Project, Self::React, Self::Upcast]
             .into_iter()
             .find(|marker| marker.name() == name)
     }
@@ -96,6 +97,7 @@ impl Marker {
             Self::Execute => "an `#[execute]` method",
             Self::Apply => "an `#[apply]` method",
             Self::Project => "a `#[project]` method",
+            Self::React => "a `#[react]` method",
             Self::Upcast => "an `#[upcast]` function",
         }
     }
@@ -105,6 +107,7 @@ impl Marker {
             Self::Execute => "execute",
             Self::Apply => "apply",
             Self::Project => "project",
+            Self::React => "react",
             Self::Upcast => "upcast",
         }
     }
@@ -114,7 +117,7 @@ impl Marker {
         match self {
             Self::Execute => (1, 2),
             Self::Apply | Self::Upcast => (1, 1),
-            Self::Project => (1, 3),
+            Self::Project | Self::React => (1, 3),
         }
     }
 
@@ -131,6 +134,9 @@ impl Marker {
                 format!(
                     "fn {name}(&mut self, event: &E, envelope: &Envelope<'_>, transaction: &Transaction<'_>)"
                 )
+            }
+            Self::React => {
+                format!("fn {name}(&self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery)")
             }
         }
     }
@@ -157,8 +163,9 @@ impl Handlers {
         for method in block.methods {
             let Some((marker, second)) = method.markers() else { continue };
             if let Some(second) = second {
-                errors
-                    .at(second, "a method has one of `#[execute]`, `#[apply]`, `#[project]` and `#[upcast]`");
+                let message =
+                    "a method has one of `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`";
+                errors.at(second, message);
                 continue;
             }
             let Some(mut method) = errors.ok(method.signature(marker)) else { continue };

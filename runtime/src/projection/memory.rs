@@ -1,10 +1,13 @@
 //! Views in memory.
 
+mod shards;
+
 use std::fmt;
 use std::ops::ControlFlow;
 
+pub use self::shards::MemoryShards;
 use super::{CaughtUp, Memory, Projection, ProjectionError, guarded, names};
-use crate::store::{EventStore, Filter};
+use crate::store::{EventStore, Filter, Partition};
 
 /// A view in memory, made from the events of a store, as far as it has caught up.
 ///
@@ -28,28 +31,42 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before: what is appended from here on may or may not be seen, and is not counted as seen.
         let newest = self.store.position().map_err(ProjectionError::store::<P>)?;
-        let filter = Filter { names: &names::<P>(), categories: P::FROM, bare: !P::METADATA };
-        let mut events = 0;
-        let mut result = Ok(());
         let Self { store, view, position } = self;
-        let read = store.read_all(filter, *position, usize::MAX, &mut |event| match guarded(|| {
-            view.project_stored(event.name, event, &())
-        }) {
-            Ok(()) => {
-                events += 1;
-                *position = event.envelope.position;
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                result = Err(ProjectionError::at::<P>(event, error));
-                ControlFlow::Break(())
-            }
-        });
-        read.map_err(ProjectionError::store::<P>)?;
-        result?;
-        self.position = self.position.max(newest);
+        let events = project(store, view, Partition::WHOLE, position, newest)?;
         Ok(CaughtUp { events, position: self.position })
     }
+}
+
+/// Projects what a part has after `position` and has not been seen, and tells how many events that were; `position` goes
+/// along, and ends at `newest` or after it.
+fn project<P: Projection<Target = Memory>>(
+    store: &impl EventStore,
+    view: &mut P,
+    partition: Partition,
+    position: &mut u64,
+    newest: u64,
+) -> Result<u64, ProjectionError> {
+    let names = names::<P>();
+    let filter = Filter { names: &names, categories: P::FROM, bare: !P::METADATA, partition, until: None };
+    let mut events = 0;
+    let mut result = Ok(());
+    let read = store.read_all(filter, *position, usize::MAX, &mut |event| match guarded(|| {
+        view.project_stored(event.name, event, &())
+    }) {
+        Ok(()) => {
+            events += 1;
+            *position = event.envelope.position;
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            result = Err(ProjectionError::at::<P>(event, error));
+            ControlFlow::Break(())
+        }
+    });
+    read.map_err(ProjectionError::store::<P>)?;
+    result?;
+    *position = newest.max(*position);
+    Ok(events)
 }
 
 impl<P, S> MemoryProjection<P, S> {

@@ -35,6 +35,12 @@ impl Kept {
     }
 
     pub(crate) fn copy(event: &StoredEvent<'_>) -> Self {
+        Self { payload: event.payload.to_owned(), ..Self::without_payload(event) }
+    }
+
+    /// All but the event itself, for one that is decoded already.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+    pub(crate) fn without_payload(event: &StoredEvent<'_>) -> Self {
         Self {
             stream: event.envelope.stream(),
             version: event.envelope.version,
@@ -43,7 +49,7 @@ impl Kept {
             id: event.envelope.id,
             recorded_at: event.envelope.recorded_at,
             metadata: event.envelope.metadata(),
-            payload: event.payload.to_owned(),
+            payload: String::new(),
         }
     }
 

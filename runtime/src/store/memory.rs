@@ -171,10 +171,13 @@ impl EventStore for MemoryStore {
         let passes = |kept: &Kept| {
             (filter.names.is_empty() || filter.names.contains(&kept.name.as_str()))
                 && (filter.categories.is_empty() || filter.categories.contains(&kept.stream.category()))
+                && filter.partition.has(&kept.stream)
         };
+        let end = filter.until.map_or(usize::MAX, index);
         let mut next = index(after);
         self.visit_pages(limit, visit, |log, wanted, page| {
             while page.len() < wanted
+                && next < end
                 && let Some(kept) = log.events.get(next)
             {
                 if passes(kept) {

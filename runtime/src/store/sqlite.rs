@@ -155,6 +155,14 @@ impl SqliteStore {
         )
     }
 
+    /// Where the store's file is; `None` if it is in memory.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.shared.readers {
+            Readers::Pool(pool) => Some(pool.path()),
+            Readers::Writer => None,
+        }
+    }
+
     fn new(writer: Connection, readers: Readers) -> Self {
         let shared = Shared {
             writer: Mutex::new(writer),

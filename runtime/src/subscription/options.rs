@@ -1,6 +1,6 @@
 //! What a subscription hands out.
 
-use crate::store::Filter;
+use crate::store::{Filter, Partition};
 
 /// Where a [`Subscription`](crate::Subscription) begins, which events it hands out, and how many it reads ahead.
 ///
@@ -19,13 +19,14 @@ pub struct SubscriptionOptions {
     pub(super) after: u64,
     names: Vec<String>,
     categories: Vec<String>,
+    partition: Partition,
     pub(super) buffer: usize,
 }
 
 impl SubscriptionOptions {
     /// All events from the first on, of which 256 are read ahead.
     pub fn new() -> Self {
-        Self { after: 0, names: Vec::new(), categories: Vec::new(), buffer: 256 }
+        Self { after: 0, names: Vec::new(), categories: Vec::new(), partition: Partition::WHOLE, buffer: 256 }
     }
 
     /// Only events after this position: one that a subscription [has seen](crate::Subscription::seen), or that of the store
@@ -51,17 +52,24 @@ impl SubscriptionOptions {
         self
     }
 
+    /// Only events in streams of this part: for several who share the work, each on a part of its own.
+    pub fn partition(mut self, partition: Partition) -> Self {
+        self.partition = partition;
+        self
+    }
+
     /// How many events are read ahead, and so held in memory, at most. At least one is.
     pub fn buffer(mut self, events: usize) -> Self {
         self.buffer = events.max(1);
         self
     }
 
-    /// Lends the filter to `read`.
-    pub(super) fn filtered<T>(&self, read: impl FnOnce(Filter<'_>) -> T) -> T {
+    /// Lends the filter, up to a position, to `read`.
+    pub(super) fn filtered<T>(&self, until: u64, read: impl FnOnce(Filter<'_>) -> T) -> T {
         let [names, categories] =
             [&self.names, &self.categories].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
-        read(Filter { names: &names, categories: &categories, bare: false })
+        let (partition, until) = (self.partition, Some(until));
+        read(Filter { names: &names, categories: &categories, partition, until, ..Filter::default() })
     }
 }
 

@@ -44,6 +44,8 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         missing_stream_is_empty,
         all_streams_are_read_from_any_position,
         filter_selects,
+        reads_end_where_told,
+        partitions_split_the_streams,
         visitor_breaks_off,
         similar_names_stay_apart,
         events_come_back_whole,

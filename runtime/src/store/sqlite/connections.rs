@@ -1,7 +1,7 @@
 //! The connections that read.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -49,6 +49,10 @@ impl Pool {
             idle.push(connection);
         }
         result
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {

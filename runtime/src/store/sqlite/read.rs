@@ -210,7 +210,6 @@ pub(super) struct AllPages<'a> {
     filter: Filter<'a>,
     names: Names,
     after: i64,
-    until: i64,
 }
 
 impl<'a> AllPages<'a> {
@@ -229,8 +228,12 @@ impl<'a> AllPages<'a> {
                 parameter += values.len();
             }
         }
+        let (index, of) = (filter.partition.index(), filter.partition.of());
+        if of > 1 {
+            let _ = write!(sql, " AND stream % {of} = {index}");
+        }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, names: Names::new(), after: bound(after), until: i64::MAX }
+        Self { sql, filter, names: Names::new(), after: bound(after) }
     }
 }
 
@@ -241,7 +244,8 @@ impl Pages for AllPages<'_> {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let mut parameters: Vec<&dyn ToSql> = vec![&self.after, &self.until];
+        let until = self.filter.until.map_or(i64::MAX, signed);
+        let mut parameters: Vec<&dyn ToSql> = vec![&self.after, &until];
         parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
         parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
         parameters.push(&limit);
@@ -262,18 +266,15 @@ impl Pages for AllPages<'_> {
     }
 }
 
-/// Reads the events of all streams after one position up to another, on a connection that the caller holds.
+/// Reads the events of all streams after a position, on a connection that the caller holds.
 pub(crate) fn read_all(
     connection: &Connection,
     filter: Filter<'_>,
     after: u64,
-    until: u64,
     limit: usize,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    let mut pages = AllPages::new(filter, after);
-    pages.until = bound(until);
-    lend(connection, pages, limit, visit)
+    lend(connection, AllPages::new(filter, after), limit, visit)
 }
 
 /// The version of the newest event in a stream; 0 if there is none.

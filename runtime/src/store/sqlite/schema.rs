@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// The version of the tables below. A file with a greater one was written by a newer factum.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// What makes each version out of the one before, the first out of nothing. Files of all of them are about: what stands
 /// here is never changed, only added to.
-const STEPS: [&str; 3] = [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS];
+const STEPS: [&str; 4] = [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS, PARTS_AND_REBUILDS];
 
 /// `factum_streams` keeps each stream's name once; events refer to it by number. `position` is the rowid: SQLite gives
 /// the next one inside the write transaction, so positions follow commit order and a rolled back append leaves no
@@ -84,6 +84,31 @@ CREATE TABLE factum_dead_letters (
     attempts INTEGER NOT NULL,
     set_aside_at INTEGER NOT NULL,
     PRIMARY KEY (projection, position)
+) STRICT, WITHOUT ROWID;
+";
+
+/// How far each part of a view has come that several workers share: a row a part, numbered from 0; none, if it is one, whose
+/// position is its checkpoint's. What the `init` of a projection has made. And which view is being made anew, in a file beside
+/// this one that has the same id.
+const PARTS_AND_REBUILDS: &str = "
+CREATE TABLE factum_parts (
+    projection TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (projection, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_objects (
+    projection TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (projection, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_rebuilds (
+    projection TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    definition INTEGER NOT NULL,
+    id BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -1,5 +1,6 @@
 //! Reading: where it begins and ends, what passes, what a visitor may do.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,7 +8,7 @@ use super::law::{Fact, Law, MANY, Seen, break_if, facts, stored, stream};
 use crate::error::StoreError;
 use crate::id::StreamId;
 use crate::store::ExpectedVersion::{Any, NoStream};
-use crate::store::{EventStore, Filter};
+use crate::store::{EventStore, Filter, Partition};
 
 /// What to read after, and how many of five events that skips.
 const AFTER: [(u64, usize); 7] =
@@ -84,7 +85,7 @@ pub fn filter_selects<S: EventStore>(store: &S) {
     };
     for names in choices(&names) {
         for categories in choices(&categories) {
-            let filter = Filter { names: &names, categories: &categories, bare: false };
+            let filter = Filter { names: &names, categories: &categories, ..Filter::default() };
             let passes = |event: &&Seen| {
                 (names.is_empty() || names.contains(&&*event.fact.name))
                     && (categories.is_empty() || categories.contains(&event.stream.category()))
@@ -96,6 +97,64 @@ pub fn filter_selects<S: EventStore>(store: &S) {
                 law.same(&law.all(filter, after, limit), &wanted, of);
             }
         }
+    }
+}
+
+/// A read up to a position has nothing beyond it.
+pub fn reads_end_where_told<S: EventStore>(store: &S) {
+    let law = Law::new("reads_end_where_told", store);
+    law.append_any(&stream("a"), &facts(6));
+    law.append_any(&stream("b"), &facts(4));
+    let everything = law.everything();
+    for after in [0, 1, 6, 10, u64::MAX] {
+        for until in [0, 1, 5, 6, 7, 10, 11, u64::MAX] {
+            for limit in LIMITS {
+                let filter = Filter { until: Some(until), ..Filter::default() };
+                let within = |event: &&Seen| event.position > after && event.position <= until;
+                let wanted: Vec<_> = everything.iter().filter(within).take(limit).cloned().collect();
+                let of = format_args!("{limit} events after position {after} up to {until}");
+                law.same(&law.all(filter, after, limit), &wanted, of);
+            }
+        }
+    }
+}
+
+/// Of so many parts, each stream is in one, with all of its events, in order, and for good. More than one part of a
+/// hundred streams has something in it.
+pub fn partitions_split_the_streams<S: EventStore>(store: &S) {
+    let law = Law::new("partitions_split_the_streams", store);
+    let streams: Vec<_> = (0..100).map(|index| stream(&index.to_string())).collect();
+    for count in [1, 2, 3, 8] {
+        let read = |part| law.all(Filter { partition: part, ..Filter::default() }, 0, usize::MAX);
+        let before: Vec<_> = Partition::all(count).map(read).collect();
+        // One event more for each stream: where its earlier ones are.
+        for stream in &streams {
+            law.append_any(stream, &facts(1));
+        }
+        let parts: Vec<_> = Partition::all(count).map(read).collect();
+        let mut home = HashMap::new();
+        for (index, part) in parts.iter().enumerate() {
+            for event in part {
+                law.equal(
+                    *home.entry(&event.stream).or_insert(index),
+                    index,
+                    format_args!("the part of {}", event.stream),
+                );
+            }
+            law.holds(
+                part.is_sorted_by_key(|event| event.position),
+                format_args!("part {index} is out of order"),
+            );
+            law.holds(
+                before.get(index).is_some_and(|before| part.starts_with(before)),
+                format_args!("part {index} of {count} has changed"),
+            );
+        }
+        let mut all = parts.concat();
+        all.sort_by_key(|event| event.position);
+        law.same(&all, &law.everything(), format_args!("all {count} parts"));
+        let used = parts.iter().filter(|part| !part.is_empty()).count();
+        law.holds(used > 1 || count == 1, format_args!("all streams are in one part of {count}"));
     }
 }
 

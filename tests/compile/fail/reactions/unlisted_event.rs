@@ -1,0 +1,25 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+
+#[derive(Reaction)]
+#[reaction(events(Opened))]
+struct Mails;
+
+#[handlers]
+impl Mails {
+    #[react]
+    fn opened(&self, _: &Opened) {}
+
+    #[react]
+    fn deposited(&self, _: &Deposited) {}
+}
+
+fn main() {}

@@ -1,0 +1,38 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Deposited {
+    cents: u64,
+}
+use factum::Delivery;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Closed;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Frozen;
+
+#[derive(Reaction)]
+#[reaction(events(Opened, Deposited, Closed, Frozen), version = 2, partition_by = account)]
+struct Mails;
+
+#[handlers]
+impl Mails {
+    #[react]
+    async fn opened(&self, _: &Opened) {}
+
+    #[react]
+    fn deposited(&self, _: Deposited) {}
+
+    #[react]
+    fn closed(&self, _: &Closed, _: &Envelope<'_>, _: &Delivery, _: u8) {}
+
+    #[react]
+    fn frozen(self, _: &Frozen) {}
+}
+
+fn main() {}
