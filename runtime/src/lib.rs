@@ -390,6 +390,7 @@ pub use uuid::Uuid;
 /// The SQLite store and its options.
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
+    pub use crate::projection::ViewTransaction;
     pub use crate::store::SqliteStore;
     pub use crate::store::sqlite::{
         BackupError, BackupProgress, Checkpoint, Damage, Durability, OpenError, QueryError, SqliteOptions,

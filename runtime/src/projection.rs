@@ -8,7 +8,7 @@ pub use self::memory::{MemoryProjection, MemoryShards};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::Inline;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::{Sqlite, SqliteProjection};
+pub use self::sqlite::{Sqlite, SqliteProjection, ViewTransaction};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

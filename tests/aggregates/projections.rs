@@ -1,6 +1,7 @@
 //! Views.
 
 use factum::prelude::*;
+use factum::sqlite::ViewTransaction;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};
 use factum::{
     Append, CaughtUp, ExecuteOptions, ExpectedVersion, Metadata, NewEvent, ProjectionError, ReadError,
@@ -613,4 +614,53 @@ fn a_handler_may_take_the_key_alone() {
         mixed.catch_up().unwrap();
         assert_eq!(mixed.into_view(), Mixed { opened: vec!["alice".into(), "bob".into()], deposited: ids });
     }
+}
+
+/// A statement that is in use is not in anybody's way, nor is one that does not compile.
+#[test]
+fn a_handler_may_use_its_statements_in_any_order() {
+    #[derive(Projection)]
+    #[projection(
+        name = "nested",
+        events(Opened),
+        into = Sqlite,
+        init = "CREATE TABLE nested (name TEXT NOT NULL, length INTEGER NOT NULL)",
+    )]
+    struct Nested;
+
+    #[handlers]
+    impl Nested {
+        #[project]
+        fn opened(&self, _: &Opened, key: &str, view: &ViewTransaction<'_>) -> rusqlite::Result<()> {
+            const INSERT: &str = "INSERT INTO nested VALUES (?1, ?2) RETURNING length";
+            const COUNT: &str = "SELECT count(*) FROM nested";
+            let before: i64 = view.with(COUNT, |count| count.query_row((), |row| row.get(0)))?;
+            view.with("SELECT nothing FROM nowhere", |_| Ok(())).unwrap_err();
+            let length = view.with(INSERT, |insert| {
+                let mut rows = insert.query((key, 1))?;
+                // The same once more, within: its rows are its own.
+                let inner: i64 = view.with(INSERT, |insert| insert.query_row((key, 2), |row| row.get(0)))?;
+                let outer: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
+                Ok(10 * outer + inner)
+            })?;
+            assert_eq!(length, 12);
+            let after: i64 = view.with(COUNT, |count| count.query_row((), |row| row.get(0)))?;
+            assert_eq!(after, before + 2);
+            view.execute("UPDATE nested SET length = 0 WHERE name = ?1", [key]).map(drop)
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    let mut view = SqliteProjection::new(&store, Nested).unwrap();
+    for name in ["alice", "bob", "carol"] {
+        store.repository::<Account>().execute(open(name)).unwrap();
+        view.catch_up().unwrap();
+    }
+    let rows: (i64, i64) = store
+        .query(|connection| {
+            let sql = "SELECT count(*), sum(length) FROM nested";
+            connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+        .unwrap();
+    assert_eq!(rows, (6, 0));
 }

@@ -714,3 +714,31 @@ fn a_rebuild_without_a_place_says_so() {
     assert_eq!(balances(&store), row("alice", 11_999));
     assert!(!matches!(error, ProjectionError::Store { source: StoreError::Busy, .. }));
 }
+
+/// What a store in memory has had in a file goes with it, done or not.
+#[test]
+fn a_store_in_memory_leaves_nothing_behind() {
+    #[derive(Projection)]
+    #[projection(name = "left-behind-by-memory", events(Opened, Deposited), into = Sqlite)]
+    struct View;
+
+    #[handlers]
+    impl View {
+        #[project]
+        fn opened(&self, _: &Opened) {}
+
+        #[project]
+        fn deposited(&self, _: &Deposited) {}
+    }
+
+    // The folder is not this test's alone: what counts is what has this rebuild's name.
+    let name = "left-behind-by-memory";
+    let left = || left_behind(&std::env::temp_dir()).into_iter().filter(|file| file.contains(name)).count();
+    let store = SqliteStore::in_memory().unwrap();
+    fill(&store, MANY);
+    let view = SqliteProjection::new(&store, View).unwrap();
+    view.on_progress(Told::default().until(1)).rebuild().unwrap_err();
+    assert!(left() > 0);
+    drop(store);
+    assert_eq!(left(), 0);
+}

@@ -5,6 +5,7 @@ mod inline;
 mod prepared;
 mod rebuild;
 mod swap;
+mod writer;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -16,6 +17,7 @@ use rusqlite::Transaction;
 pub(crate) use self::inline::Inline;
 use self::inline::InlineProjection;
 use self::rebuild::Rebuild;
+pub use self::writer::ViewTransaction;
 use super::{CaughtUp, PartitionedByStream, ProjectError, Projection, ProjectionError, Target, guarded};
 use crate::error::BoxError;
 use crate::following::{
@@ -28,12 +30,12 @@ use crate::store::sqlite::SqliteStore;
 /// How long a process that has died is waited for, where nobody says.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// The view is in tables of a SQLite file; handlers write with a [`Transaction`].
+/// The view is in tables of a SQLite file; handlers write with a [`Transaction`], or a [`ViewTransaction`].
 #[derive(Debug)]
 pub enum Sqlite {}
 
 impl Target for Sqlite {
-    type Writer<'w> = Transaction<'w>;
+    type Writer<'w> = ViewTransaction<'w>;
 }
 
 /// A view in tables of the file that the events are in.
@@ -256,8 +258,9 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// Makes the view anew from the first event, beside the one that serves, which is replaced when the new one has caught up:
     /// after a mistake in a handler, or with damage in a table. A new [`version`](Projection::VERSION) does the same by itself.
     ///
-    /// The new view is made in a file beside the old one's, whose name ends with `-rebuild-` and the projection's; a rebuild that
-    /// is stopped, or dies, goes on from there. The old tables are those that `init` has made; nobody but handlers should write
+    /// The new view is made in a file beside the old one's, whose name ends with `-rebuild-` and the projection's (for a store
+    /// in memory, in the system's folder for temporary files; it goes with the store); a rebuild that is stopped, or dies, goes on
+    /// from there. The old tables are those that `init` has made; nobody but handlers should write
     /// to them. While the new ones take their place, in one transaction, readers see the old ones and who appends waits: about
     /// a second for a million rows. Handlers that read tables of others do not find them in the new file.
     ///
@@ -340,7 +343,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
                 if !remove::<P>(transaction, letter.position)? {
                     return Ok(());
                 }
-                guarded(|| projection.project_stored(event.name, &event, transaction))
+                guarded(|| projection.project_stored(event.name, &event, &ViewTransaction::new(transaction)))
                     .map_err(|error: ProjectError| ProjectionError::at::<P>(&event, error))
             });
             match result {

@@ -9,11 +9,12 @@ mod names;
 mod open;
 mod read;
 mod schema;
+mod scratch;
 mod snapshots;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ use self::group::Group;
 pub use self::maintenance::{BackupError, BackupProgress, Checkpoint, Damage};
 pub use self::open::{Durability, OpenError, SqliteOptions};
 pub(crate) use self::read::{position, read_all};
+use self::scratch::Scratch;
+pub(crate) use self::scratch::remove_database;
 use self::snapshots::Pending;
 use super::{
     Append, Appended, EventStore, Filter, Outcome, ReplayedEvent, StoredSnapshot, Visit, VisitReplayed,
@@ -73,6 +76,8 @@ struct Shared {
     /// The thread that holds the writer: if it asks once more, it would wait for itself.
     held_by: Holder,
     readers: Readers,
+    /// Databases in files that are of no use without this one.
+    scratch: Scratch,
     /// For those who wait for events; behind `appended`.
     appends: Mutex<Appends>,
     appended: Condvar,
@@ -163,6 +168,11 @@ impl SqliteStore {
         }
     }
 
+    /// Has a database that is of no use without this store go with its last clone.
+    pub(crate) fn goes_along(&self, path: PathBuf) {
+        self.shared.scratch.add(path);
+    }
+
     fn new(writer: Connection, readers: Readers) -> Self {
         let shared = Shared {
             writer: Mutex::new(writer),
@@ -171,6 +181,7 @@ impl SqliteStore {
             inline: Inlines::default(),
             held_by: Holder::default(),
             readers,
+            scratch: Scratch::default(),
             appends: Mutex::default(),
             appended: Condvar::new(),
         };

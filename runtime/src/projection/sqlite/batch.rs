@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use rusqlite::Transaction;
 
-use super::Sqlite;
 use super::prepared;
+use super::{Sqlite, ViewTransaction};
 use crate::following::{Durable, Failed, Runner, Step, Task, View, known, lay_out, save};
 use crate::projection::{ProjectError, Projection, ProjectionError, guarded, names};
 use crate::store::sqlite::{self, database_error};
@@ -117,9 +117,10 @@ pub(super) fn project<P: Projection<Target = Sqlite>>(
     let names = names::<P>();
     let filter = part.filter::<P>(&names, until);
     let mut batch = Batch { events: 0, position: part.position };
+    let writer = ViewTransaction::new(transaction);
     let mut result = Ok(());
     let mut visit = |event: &StoredEvent<'_>| {
-        result = one::<P>(transaction, event, || projection.project_stored(event.name, event, transaction));
+        result = one::<P>(transaction, event, || projection.project_stored(event.name, event, &writer));
         if result.is_err() {
             return ControlFlow::Break(());
         }

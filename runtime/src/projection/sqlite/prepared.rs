@@ -2,10 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::Transaction;
-
-use super::Sqlite;
 use super::batch::{Part, one};
+use super::{Sqlite, ViewTransaction};
 use crate::following::{Failed, Runner, Step, Task, known, save};
 use crate::private::Prepared;
 use crate::projection::{ProjectError, Projection, ProjectionError, guarded, names};
@@ -53,12 +51,9 @@ pub(super) fn step<P: Projection<Target = Sqlite>>(
             // Somebody else has gone on with it, or has split the streams anew.
             return Ok(Some(Step::More(layout.position())));
         }
+        let writer = ViewTransaction::new(transaction);
         for (before, ready) in events.into_iter().enumerate() {
-            project(runner.handlers, transaction, ready).map_err(|error| Failed {
-                before,
-                partition,
-                error,
-            })?;
+            project(runner.handlers, &writer, ready).map_err(|error| Failed { before, partition, error })?;
         }
         save::<P>(transaction, partition, reached)?;
         runner.control.count(count);
@@ -86,15 +81,13 @@ fn read<P: Projection>(part: &Part<'_>, until: u64, limit: usize) -> Result<Vec<
 
 fn project<P: Projection<Target = Sqlite>>(
     projection: &mut P,
-    transaction: &Transaction<'_>,
+    writer: &ViewTransaction<'_>,
     ready: Ready<P>,
 ) -> Result<(), ProjectionError> {
     let event = ready.event.as_stored(ready.position);
-    one::<P>(transaction, &event, || match ready.call {
-        Ok(Some(call)) => {
-            call.project(projection, &event.envelope, transaction).map_err(ProjectError::Handler)
-        }
-        Ok(None) => projection.project_stored(event.name, &event, transaction),
+    one::<P>(writer, &event, || match ready.call {
+        Ok(Some(call)) => call.project(projection, &event.envelope, writer).map_err(ProjectError::Handler),
+        Ok(None) => projection.project_stored(event.name, &event, writer),
         Err(error) => Err(error),
     })
 }

@@ -4,10 +4,10 @@
 //! rebuild's own checkpoint, so it can be stopped, or killed, and goes on. When it has come near the end of the store, one
 //! transaction on the view's file takes the old tables away, copies the new ones, and projects what is left.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
 
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::following::{
 use crate::projection::{CaughtUp, Projection, ProjectionError};
 use crate::shape::{FNV_OFFSET, hashed};
 use crate::store::EventStore;
-use crate::store::sqlite::{Durability, SqliteOptions, SqliteStore, store_error};
+use crate::store::sqlite::{Durability, SqliteOptions, SqliteStore, remove_database, store_error};
 
 /// How many events may be left when the new view takes its place: they are projected in the transaction that does so.
 const NEAR: u64 = 5_000;
@@ -116,6 +116,9 @@ impl Rebuild<'_> {
         let path = path_of::<P>(&engine.view.home, id);
         let failed =
             |source| ProjectionError::RebuildFile { projection: P::NAME, path: path.clone(), source };
+        if engine.view.home.path().is_none() {
+            engine.view.home.goes_along(path.clone());
+        }
         let file = open::<P>(&path, id).map_err(failed)?;
         let source: Arc<dyn EventStore> = match &engine.view.source {
             Some(source) => Arc::clone(source),
@@ -151,7 +154,7 @@ impl Rebuild<'_> {
         let Some(swapped) = swapped else { return Ok(None) };
         drop(beside);
         // If this fails, the next rebuild does it.
-        let _ = remove(&path);
+        let _ = remove_database(&path);
         Ok(Some(CaughtUp { events: events + swapped.events, position: swapped.position }))
     }
 }
@@ -208,7 +211,7 @@ fn open<P: Projection>(path: &Path, id: Uuid) -> Result<SqliteStore, BoxError> {
     {
         return Ok(file);
     }
-    remove(path)?;
+    remove_database(path)?;
     let file = options.open(path)?;
     let view = View { home: file.clone(), source: None };
     view.in_transaction::<P, _, ProjectionError>(|transaction| {
@@ -216,17 +219,4 @@ fn open<P: Projection>(path: &Path, id: Uuid) -> Result<SqliteStore, BoxError> {
         record::<P>(transaction, id).map_err(|error| ProjectionError::store::<P>(store_error(error)))
     })?;
     Ok(file)
-}
-
-/// Removes a database, with what SQLite keeps beside it.
-fn remove(path: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }

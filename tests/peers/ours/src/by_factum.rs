@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use factum::CacheOptions;
 use factum::prelude::*;
-use factum::sqlite::rusqlite::Transaction;
-use factum::sqlite::{Durability, SqliteOptions};
+use factum::sqlite::{Durability, SqliteOptions, ViewTransaction};
 
 use crate::account::{Account, Deposit, MoneyDeposited, Replayed, ids, reference};
 use crate::{Job, bytes_per_event, median, rate};
@@ -160,14 +159,13 @@ impl BalanceRows {
         &self,
         event: &MoneyDeposited,
         account: &str,
-        transaction: &Transaction<'_>,
+        transaction: &ViewTransaction<'_>,
     ) -> Result<(), BoxError> {
-        transaction
-            .prepare_cached(
-                "INSERT INTO balances VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET balance = balance + excluded.balance",
-            )?
-            .execute((account, event.amount.cast_signed()))?;
+        transaction.with(
+            "INSERT INTO balances VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET balance = balance + excluded.balance",
+            |upsert| upsert.execute((account, event.amount.cast_signed())),
+        )?;
         Ok(())
     }
 }

@@ -1,0 +1,51 @@
+//! Views: how fast they catch up, how far behind the store they are, and what it takes to make one anew.
+//!
+//! `cargo bench -p factum-tests --bench views [-- --quick] [-- catch-up | lag | rebuild]`
+
+#[path = "../shared/account.rs"]
+mod account;
+mod catch_up;
+#[path = "../shared/fill.rs"]
+mod fill;
+mod lag;
+#[path = "../shared/median.rs"]
+mod median;
+mod rebuild;
+#[path = "../shared/report.rs"]
+mod report;
+mod sizes;
+mod table;
+
+use std::error::Error;
+use std::path::Path;
+
+use factum::SqliteStore;
+use factum::sqlite::{Durability, OpenError, SqliteOptions};
+
+use self::sizes::Sizes;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if let ["rebuild-of", path] = &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return rebuild::rebuild(Path::new(path));
+    }
+    let sizes = Sizes::asked_for();
+    let is_wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
+    // Below `target`: what is there for temporary files may be memory.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    if is_wanted("catch-up") {
+        catch_up::compare(folder.path(), &sizes)?;
+    }
+    if is_wanted("lag") {
+        lag::measure(folder.path(), &sizes)?;
+    }
+    if is_wanted("rebuild") {
+        rebuild::compare(folder.path(), &sizes)?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteOptions::new().durability(Durability::Normal).open(path)
+}

@@ -1,0 +1,91 @@
+//! A view that is made anew: the memory that takes, and how long who appends waits while the new one takes the old one's place.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use factum::prelude::*;
+
+use crate::account::{Account, Deposit};
+use crate::fill::fill;
+use crate::open;
+use crate::report::print_ratio;
+use crate::sizes::Sizes;
+use crate::table::Balances;
+
+/// How many events each account has: the view has a row for each account.
+const EACH: u64 = 100;
+
+pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>> {
+    let mut peaks = Vec::new();
+    for events in sizes.rebuilt {
+        let path = folder.join(format!("rebuild-{events}.db"));
+        let store = open(&path)?;
+        for account in 0..events / EACH {
+            fill(&store, &format!("{account:08}"), 0..EACH, EACH)?;
+        }
+        SqliteProjection::new(&store, Balances)?.catch_up()?;
+        store.checkpoint()?;
+        let done = AtomicBool::new(false);
+        let (output, longest) = std::thread::scope(|scope| {
+            let appends = scope.spawn(|| longest_append(&store, &done));
+            let output = Command::new(std::env::current_exe()?)
+                .args([Path::new("rebuild-of"), &path])
+                .stdout(Stdio::piped())
+                .output();
+            done.store(true, Ordering::SeqCst);
+            let longest = appends.join().map_err(|_| "who appends has panicked")?;
+            Ok::<_, Box<dyn Error>>((output?, longest?))
+        })?;
+        if !output.status.success() {
+            return Err(format!("the rebuild: {}", output.status).into());
+        }
+        let told = String::from_utf8(output.stdout)?;
+        let (peak, rate) = told.trim().split_once(' ').ok_or("the rebuild tells nothing")?;
+        println!(
+            "rebuild: {events} events at {rate} a second, {peak} KiB at most; an append waited {:.0} ms at most",
+            longest.as_secs_f64() * 1e3
+        );
+        peaks.push(peak.parse::<f64>()?);
+    }
+    if sizes.counts {
+        println!();
+        print_ratio("views/rebuild-memory-10x-events", peaks[1] / peaks[0], "<=", 1.1);
+    }
+    Ok(())
+}
+
+/// Appends now and then, until all is done: the longest that one of them took.
+fn longest_append(store: &SqliteStore, done: &AtomicBool) -> Result<Duration, String> {
+    let accounts = store.repository::<Account>();
+    let mut longest = Duration::ZERO;
+    while !done.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
+        let begun = Instant::now();
+        accounts
+            .execute(Deposit { account: "beside".into(), cents: 1 })
+            .map_err(|error| error.to_string())?;
+        longest = longest.max(begun.elapsed());
+    }
+    Ok(longest)
+}
+
+/// In a process of its own: makes the view anew, and prints the most memory that the process has had, in KiB, and how many
+/// events it took a second.
+pub(crate) fn rebuild(path: &Path) -> Result<(), Box<dyn Error>> {
+    let store = open(path)?;
+    let mut view = SqliteProjection::new(&store, Balances)?;
+    let begun = Instant::now();
+    let events = view.rebuild()?.events;
+    #[expect(clippy::cast_precision_loss, reason = "no count comes near to what a float can't tell")]
+    let rate = events as f64 / begun.elapsed().as_secs_f64();
+    // As Linux tells it.
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no `VmHWM` in kB")?;
+    println!("{peak} {rate:.0}");
+    Ok(())
+}
