@@ -3,11 +3,11 @@
 //! `cargo run --example dashboard -- FILE.csv [OUT.html]`. It reads the log that the example `fines` reads, with that
 //! example's domain, keeps it in a store in memory, makes four views from it (`views`, and the `outcomes` of `fines`), and
 //! draws them (`scale`, `bars`, `columns`, `lines`) onto a page (`page`) that asks for nothing else: no script, no font, no
-//! image. How far each view is shows in a bar (`progress`).
+//! image. How far each view is shows in a bar.
 
 mod bars;
 mod columns;
-/// The domain, the log and a view of the example `fines`.
+/// The domain, the log, a view and the bars of the example `fines`.
 #[path = "../fines"]
 #[allow(dead_code, reason = "that example uses what this one does not")]
 mod fines {
@@ -15,12 +15,12 @@ mod fines {
     pub mod import;
     pub mod log;
     pub mod outcomes;
+    pub mod progress;
     pub mod values;
 }
 mod figures;
 mod lines;
 mod page;
-mod progress;
 mod scale;
 mod svg;
 mod views;
@@ -36,7 +36,7 @@ use factum::prelude::*;
 
 use self::fines::import::import;
 use self::fines::log::Log;
-use self::progress::Bars;
+use self::fines::progress::Bars;
 
 const USAGE: &str = "usage: dashboard FILE.csv [OUT.html]
 Without OUT.html the page is written to dashboard.html.";

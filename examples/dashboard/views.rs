@@ -9,8 +9,8 @@ use super::fines::fine::{
     SentForCollection,
 };
 use super::fines::outcomes::Outcomes;
+use super::fines::progress::Bars;
 use super::fines::values::Day;
-use super::progress::Bars;
 
 /// Makes all of them, or brings them up to date.
 pub fn make(store: &SqliteStore, bars: &Bars) -> Result<(), ProjectionError> {

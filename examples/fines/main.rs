@@ -1,8 +1,9 @@
 //! Road-traffic fines: replays the log of a police force, each row as a command, and tells how the fines have ended.
 //!
-//! `cargo run --example fines -- FILE.csv [STORE.db]`. The file has the columns of the public event log "Road Traffic
+//! `cargo run --example fines -- FILE.csv [STORE.db]`, and `-- --rebuild STORE.db` to make the view anew. The file has the columns of the public event log "Road Traffic
 //! Fine Management Process" (de Leoni and Mannhardt, 2015). `log` turns rows into commands, `fine` decides on them,
-//! `import` takes the first to the second, and `outcomes` is the view that the summary is read from.
+//! `import` takes the first to the second, `outcomes` is the view that the summary is read from, and `progress` shows how
+//! far all that is.
 //!
 //! These files name each other by `super`, as the package's tests take the whole program in as a module.
 
@@ -10,6 +11,7 @@ mod fine;
 mod import;
 mod log;
 mod outcomes;
+mod progress;
 mod values;
 
 use std::error::Error;
@@ -25,21 +27,24 @@ use factum::sqlite::{Durability, OpenError, SqliteOptions};
 use self::import::{Imported, import};
 use self::log::Log;
 use self::outcomes::{Outcomes, Summary};
+use self::progress::Bars;
 
 const USAGE: &str = "usage: fines FILE.csv [STORE.db]
+       fines --rebuild STORE.db
 Without STORE.db the fines are kept in memory, and gone at the end.";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let (file, store) = match arguments.as_slice() {
-        [file] => (file, None),
-        [file, store] => (file, Some(store)),
+    let result = match arguments.as_slice() {
+        [flag, store] if flag == "--rebuild" => rebuild(store.as_ref()),
+        [file] if file != "--rebuild" => run(file.as_ref(), None),
+        [file, store] => run(file.as_ref(), Some(store.as_ref())),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match run(file.as_ref(), store.map(Path::new)) {
+    match result {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
@@ -52,12 +57,18 @@ fn main() -> ExitCode {
 /// Replays the file, prints what came of it, and gives the number of rows that were skipped.
 fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
     // The log first: a mistyped name should not leave an empty store behind.
-    let log = File::open(file).map_err(Into::into).and_then(|input| Log::open(BufReader::new(input)));
+    let bars = Bars::new();
+    let log = File::open(file).map_err(Into::into).and_then(|input| {
+        let bytes = input.metadata()?.len();
+        Log::open(BufReader::new(bars.reading(bytes).wrap_read(input)))
+    });
     let log = log.map_err(|error| format!("can't read {}: {error}", file.display()))?;
     let store = open(store)?;
 
-    let imported = import(log, &store.repository(), |line, reason| eprintln!("line {line}: {reason}"))?;
-    SqliteProjection::new(&store, Outcomes)?.catch_up()?;
+    let imported =
+        import(log, &store.repository(), |line, reason| bars.line(&format!("line {line}: {reason}")))?;
+    SqliteProjection::new(&store, Outcomes)?.on_progress(bars.view("outcomes")).catch_up()?;
+    drop(bars);
 
     let Imported { recorded, known, skipped } = imported;
     let accepted = recorded + known;
@@ -68,6 +79,20 @@ fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
     )?;
     write!(out, "{}", Summary::read(&store)?)?;
     Ok(skipped)
+}
+
+/// Makes the view anew, beside the one that others may be reading, and prints what it says.
+fn rebuild(store: &Path) -> Result<u64, Box<dyn Error>> {
+    // A mistyped name is not a new store.
+    if !store.exists() {
+        return Err(format!("there is no {}", store.display()).into());
+    }
+    let store = open(Some(store))?;
+    let bars = Bars::new();
+    SqliteProjection::new(&store, Outcomes)?.on_progress(bars.view("outcomes")).rebuild()?;
+    drop(bars);
+    write!(std::io::stdout().lock(), "{}", Summary::read(&store)?)?;
+    Ok(0)
 }
 
 fn open(store: Option<&Path>) -> Result<SqliteStore, OpenError> {

@@ -105,6 +105,18 @@ fn a_store_records_no_row_twice() {
 }
 
 #[test]
+fn the_view_is_made_anew_when_asked() {
+    let folder = Folder::new();
+    let (log, store) = (folder.write("log.csv", LOG), folder.path("fines.db"));
+    let run = program::run("fines", &["--rebuild", &store]);
+    assert_eq!((run.code, run.err), (Some(2), format!("fines: there is no {store}\n")));
+    program::run("fines", &[&log, &store]);
+    let run = program::run("fines", &["--rebuild", &store]);
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    assert_eq!(run.out, LOG_SUMMARY.trim_start());
+}
+
+#[test]
 fn another_run_goes_on_where_the_last_one_ended() {
     let folder = Folder::new();
     let (log, store) = (folder.path("log.csv"), folder.path("fines.db"));

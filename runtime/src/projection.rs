@@ -18,6 +18,8 @@ use crate::id::StreamId;
 use crate::metadata::Envelope;
 use crate::private::Prepared;
 use crate::store::StoredEvent;
+#[cfg(feature = "sqlite")]
+use crate::store::sqlite::database_error;
 
 /// A read model: a view of what events from any number of aggregates say, made for one kind of question.
 ///
@@ -415,6 +417,18 @@ impl ProjectionError {
                 let source = Box::new(ReadError::undecodable(envelope.stream(), &event.into(), source));
                 Self::Read { projection: P::NAME, source }
             }
+        }
+    }
+
+    /// A handler's error is the event's, unless it is the database's: a full disk is no fault of any event.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn of_event<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> Self {
+        match &error {
+            ProjectError::Handler(source) => match database_error(source.as_ref()) {
+                Some(source) => Self::store::<P>(source),
+                None => Self::at::<P>(event, error),
+            },
+            ProjectError::Decode(_) => Self::at::<P>(event, error),
         }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 use factum::sqlite::{Durability, SqliteOptions};
-use factum::{Delivery, OnFailure, ProjectionError};
+use factum::{AppendError, Delivery, ExecuteError, OnFailure, ProjectionError, StoreError, StreamId};
 
-use crate::domain::{Account, Deposited, Opened, Withdrawn, deposit, id, open, withdraw};
+use crate::domain::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
 
 /// No test waits so long unless it fails.
 const LONG: Duration = Duration::from_mins(1);
@@ -346,6 +346,38 @@ fn its_progress_may_be_in_another_file() {
     assert_eq!(stopped.retry_dead_letters().unwrap().done, 1);
     assert_eq!(mails().catch_up().unwrap().events, 0);
     assert_eq!(progress.position().unwrap(), 0, "no events there");
+}
+
+/// A store that is full, or held by another, is no fault of any event.
+#[test]
+fn an_error_of_a_store_is_nobodys_fault() {
+    #[derive(Reaction)]
+    #[reaction(events(Opened))]
+    struct Unlucky {
+        /// Busy so many times, then full.
+        busy: AtomicU32,
+    }
+
+    #[handlers]
+    impl Unlucky {
+        #[react]
+        fn opened(&self, _: &Opened, key: &str) -> Result<(), ExecuteError<Refused>> {
+            let busy = self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let source = if busy.is_ok() { StoreError::Busy } else { StoreError::Full };
+            // As a command would answer.
+            Err(AppendError::store(&StreamId::new("account", key), source).into())
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into() }).unwrap();
+    let following = unlucky.follow().on_failure(OnFailure::SetAside).start().unwrap();
+    following.wait_for(1, LONG).unwrap_err();
+    let error = following.stop().unwrap_err();
+    assert!(matches!(error, ProjectionError::Store { source: StoreError::Full, .. }), "{error}");
+    let again = SqliteReaction::new(&store, Unlucky { busy: 0.into() }).unwrap();
+    assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (0, vec![]));
 }
 
 /// One name is one thing's.

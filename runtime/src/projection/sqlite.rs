@@ -18,7 +18,7 @@ pub(crate) use self::inline::Inline;
 use self::inline::InlineProjection;
 use self::rebuild::Rebuild;
 pub use self::writer::ViewTransaction;
-use super::{CaughtUp, PartitionedByStream, ProjectError, Projection, ProjectionError, Target, guarded};
+use super::{CaughtUp, PartitionedByStream, Projection, ProjectionError, Target, guarded};
 use crate::error::BoxError;
 use crate::following::{
     Control, DeadLetter, Engine, Follow, Follower, Found, Holder, Policy, Progress, Report, Revived, View,
@@ -344,7 +344,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
                     return Ok(());
                 }
                 guarded(|| projection.project_stored(event.name, &event, &ViewTransaction::new(transaction)))
-                    .map_err(|error: ProjectError| ProjectionError::at::<P>(&event, error))
+                    .map_err(|error| ProjectionError::of_event::<P>(&event, error))
             });
             match result {
                 Ok(()) => revived.done += 1,

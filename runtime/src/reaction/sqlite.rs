@@ -11,9 +11,7 @@ use crate::following::{
     Report, Revived, Runner, Step, Task, View, find, known, lay_out, list, remove, save, sealed, set_aside,
     start,
 };
-use crate::projection::{
-    CaughtUp, PartitionedByStream, ProjectError, Projection, ProjectionError, guarded, names,
-};
+use crate::projection::{CaughtUp, PartitionedByStream, Projection, ProjectionError, guarded, names};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{EventStore, Filter, Kept, Partition};
 
@@ -264,7 +262,7 @@ fn deliver<P: Projection<Target = SideEffects>>(
     let event = event.as_stored(position);
     let delivery = Delivery::new(P::NAME, &event.envelope, attempt);
     guarded(|| reaction.project_stored(event.name, &event, &delivery))
-        .map_err(|error: ProjectError| ProjectionError::at::<P>(&event, error))
+        .map_err(|error| ProjectionError::of_event::<P>(&event, error))
 }
 
 /// Records that a part has come from one position to another; `false` if somebody else has the lease by now, or has moved it.

@@ -8,7 +8,7 @@ use super::prepared;
 use super::{Sqlite, ViewTransaction};
 use crate::following::{Durable, Failed, Runner, Step, Task, View, known, lay_out, save};
 use crate::projection::{ProjectError, Projection, ProjectionError, guarded, names};
-use crate::store::sqlite::{self, database_error};
+use crate::store::sqlite;
 use crate::store::{EventStore, Filter, Partition, StoredEvent};
 
 /// How many positions one transaction on the events' own file looks at, where few of the events there are the projection's.
@@ -156,16 +156,5 @@ pub(super) fn one<P: Projection>(
         // SQLite has undone the transaction, by `OR ROLLBACK` or on a full disk. To go on would be to write without one.
         return Err(ProjectionError::RolledBack { projection: P::NAME, position: event.envelope.position });
     }
-    handled.map_err(|error| failure::<P>(event, error))
-}
-
-/// A handler's error is the event's, unless it is the database's: a full disk is no fault of any event.
-fn failure<P: Projection>(event: &StoredEvent<'_>, error: ProjectError) -> ProjectionError {
-    match &error {
-        ProjectError::Handler(source) => match database_error(source.as_ref()) {
-            Some(source) => ProjectionError::store::<P>(source),
-            None => ProjectionError::at::<P>(event, error),
-        },
-        ProjectError::Decode(_) => ProjectionError::at::<P>(event, error),
-    }
+    handled.map_err(|error| ProjectionError::of_event::<P>(event, error))
 }

@@ -17,11 +17,21 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     }
 }
 
-/// What a handler's error means to the store, if it is the database that failed, and not the handler: there is no room, or
-/// no way to the disk.
+/// What a handler's error means to the store, if it is the database that failed, or a store that the handler uses, and not
+/// the handler: there is no room, or no way to the disk.
 pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Option<StoreError> {
     let mut next = Some(error);
     while let Some(error) = next {
+        match error.downcast_ref() {
+            Some(StoreError::ReadOnly) => return Some(StoreError::ReadOnly),
+            Some(StoreError::Full) => return Some(StoreError::Full),
+            Some(StoreError::Busy) => return Some(StoreError::Busy),
+            Some(StoreError::Damaged { message }) => {
+                return Some(StoreError::Damaged { message: message.clone() });
+            }
+            // What else the database says is looked at below.
+            _ => {}
+        }
         if let Some(sqlite) = error.downcast_ref::<Error>() {
             return match sqlite.sqlite_error_code()? {
                 ErrorCode::DiskFull
