@@ -24,45 +24,13 @@ impl ::factum::AggregateId for AccountId {
 impl ::factum::Event for AccountOpened {
     const NAME: &'static str = "account-opened";
     const VERSION: u32 = 1;
-    fn encode(
-        &self,
-        out: &mut ::std::vec::Vec<u8>,
-    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
         ::factum::private::encode(self, out)
     }
-    fn decode(
-        version: u32,
-        payload: &str,
-    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
-        match version {
-            1 => ::factum::private::decode::<Self, Self>(version, payload),
-            _ => {
-                ::core::result::Result::Err(
-                    ::factum::DecodeError::version::<Self>(version),
-                )
-            }
-        }
+    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
+        ::factum::private::decode_current(version, payload)
     }
-    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
-        #[allow(unused_imports)]
-        use ::factum::private::NoSchema as _;
-        const SHAPES: &[::factum::Shape] = &[
-            ::factum::Shape {
-                event: "account-opened",
-                version: 1,
-                fields: &[
-                    ::factum::FieldShape {
-                        name: "owner",
-                        ty: "String",
-                        fingerprint: ::factum::private::fingerprint_of(
-                            &[<::factum::private::Schema<String>>::FINGERPRINT],
-                        ),
-                    },
-                ],
-            },
-        ];
-        out.extend_from_slice(SHAPES);
-    }
+    const SHAPES: &'static str = "1\n String\towner\n";
 }
 
 // ---- struct MoneyDeposited ----
@@ -71,45 +39,13 @@ impl ::factum::Event for AccountOpened {
 impl ::factum::Event for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
     const VERSION: u32 = 1;
-    fn encode(
-        &self,
-        out: &mut ::std::vec::Vec<u8>,
-    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
         ::factum::private::encode(self, out)
     }
-    fn decode(
-        version: u32,
-        payload: &str,
-    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
-        match version {
-            1 => ::factum::private::decode::<Self, Self>(version, payload),
-            _ => {
-                ::core::result::Result::Err(
-                    ::factum::DecodeError::version::<Self>(version),
-                )
-            }
-        }
+    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
+        ::factum::private::decode_current(version, payload)
     }
-    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
-        #[allow(unused_imports)]
-        use ::factum::private::NoSchema as _;
-        const SHAPES: &[::factum::Shape] = &[
-            ::factum::Shape {
-                event: "money-deposited",
-                version: 1,
-                fields: &[
-                    ::factum::FieldShape {
-                        name: "cents",
-                        ty: "u64",
-                        fingerprint: ::factum::private::fingerprint_of(
-                            &[<::factum::private::Schema<u64>>::FINGERPRINT],
-                        ),
-                    },
-                ],
-            },
-        ];
-        out.extend_from_slice(SHAPES);
-    }
+    const SHAPES: &'static str = "1\n u64\tcents\n";
 }
 
 // ---- struct MoneyWithdrawn ----
@@ -118,45 +54,13 @@ impl ::factum::Event for MoneyDeposited {
 impl ::factum::Event for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
     const VERSION: u32 = 1;
-    fn encode(
-        &self,
-        out: &mut ::std::vec::Vec<u8>,
-    ) -> ::core::result::Result<(), ::factum::EncodeError> {
+    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
         ::factum::private::encode(self, out)
     }
-    fn decode(
-        version: u32,
-        payload: &str,
-    ) -> ::core::result::Result<Self, ::factum::DecodeError> {
-        match version {
-            1 => ::factum::private::decode::<Self, Self>(version, payload),
-            _ => {
-                ::core::result::Result::Err(
-                    ::factum::DecodeError::version::<Self>(version),
-                )
-            }
-        }
+    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
+        ::factum::private::decode_current(version, payload)
     }
-    fn shapes(out: &mut ::std::vec::Vec<::factum::Shape>) {
-        #[allow(unused_imports)]
-        use ::factum::private::NoSchema as _;
-        const SHAPES: &[::factum::Shape] = &[
-            ::factum::Shape {
-                event: "money-withdrawn",
-                version: 1,
-                fields: &[
-                    ::factum::FieldShape {
-                        name: "cents",
-                        ty: "u64",
-                        fingerprint: ::factum::private::fingerprint_of(
-                            &[<::factum::private::Schema<u64>>::FINGERPRINT],
-                        ),
-                    },
-                ],
-            },
-        ];
-        out.extend_from_slice(SHAPES);
-    }
+    const SHAPES: &'static str = "1\n u64\tcents\n";
 }
 
 // ---- struct OpenAccount ----
@@ -232,7 +136,7 @@ const _: () = {
             &self,
             command: BankAccountCommand,
             services: &Self::Services,
-        ) -> ::core::result::Result<::std::vec::Vec<BankAccountEvent>, Self::Error> {
+        ) -> ::factum::private::Execution<Self> {
             match command {
                 BankAccountCommand::OpenAccount(command) => {
                     <Self as ::factum::Execute<
@@ -343,35 +247,13 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::factum::Accepts<BankAccountCommand> for BankAccount {
-        fn command(command: BankAccountCommand) -> BankAccountCommand {
-            command
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Accepts<BankAccountCommand> for BankAccount {}
     impl ::factum::Lists<OpenAccount> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Accepts<OpenAccount> for BankAccount {
-        fn command(command: OpenAccount) -> BankAccountCommand {
-            BankAccountCommand::OpenAccount(command)
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Accepts<OpenAccount> for BankAccount {}
     impl ::factum::Lists<DepositMoney> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Accepts<DepositMoney> for BankAccount {
-        fn command(command: DepositMoney) -> BankAccountCommand {
-            BankAccountCommand::DepositMoney(command)
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Accepts<DepositMoney> for BankAccount {}
     impl ::factum::Lists<WithdrawMoney> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Accepts<WithdrawMoney> for BankAccount {
-        fn command(command: WithdrawMoney) -> BankAccountCommand {
-            BankAccountCommand::WithdrawMoney(command)
-        }
-    }
+    impl ::factum::Accepts<WithdrawMoney> for BankAccount {}
     #[automatically_derived]
     impl ::core::convert::From<AccountOpened> for BankAccountEvent {
         fn from(value: AccountOpened) -> Self {
@@ -455,8 +337,8 @@ const _: () = {
         }
         fn encode(
             &self,
-            out: &mut ::std::vec::Vec<u8>,
-        ) -> ::core::result::Result<(), ::factum::EncodeError> {
+            out: &mut ::factum::private::Bytes,
+        ) -> ::factum::private::Encoding {
             match self {
                 Self::AccountOpened(event) => ::factum::Event::encode(event, out),
                 Self::MoneyDeposited(event) => ::factum::Event::encode(event, out),
@@ -482,7 +364,7 @@ const _: () = {
             name: &str,
             version: u32,
             payload: &str,
-        ) -> ::core::result::Result<::factum::Decoded<Self>, ::factum::DecodeError> {
+        ) -> ::factum::private::Decoding<::factum::Decoded<Self>> {
             match name {
                 <AccountOpened as ::factum::Event>::NAME => {
                     ::factum::private::one(
@@ -513,56 +395,41 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl ::factum::Emits<BankAccountEvent> for BankAccount {
-        fn event(event: BankAccountEvent) -> BankAccountEvent {
-            event
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Emits<BankAccountEvent> for BankAccount {}
     impl ::factum::Lists<AccountOpened> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Emits<AccountOpened> for BankAccount {
-        fn event(event: AccountOpened) -> BankAccountEvent {
-            BankAccountEvent::AccountOpened(event)
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Emits<AccountOpened> for BankAccount {}
     impl ::factum::Lists<MoneyDeposited> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Emits<MoneyDeposited> for BankAccount {
-        fn event(event: MoneyDeposited) -> BankAccountEvent {
-            BankAccountEvent::MoneyDeposited(event)
-        }
-    }
-    #[automatically_derived]
+    impl ::factum::Emits<MoneyDeposited> for BankAccount {}
     impl ::factum::Lists<MoneyWithdrawn> for BankAccount {}
-    #[automatically_derived]
-    impl ::factum::Emits<MoneyWithdrawn> for BankAccount {
-        fn event(event: MoneyWithdrawn) -> BankAccountEvent {
-            BankAccountEvent::MoneyWithdrawn(event)
-        }
-    }
-    const _: () = ::core::assert!(
-        ::factum::private::is_new(< BankAccountEvent as ::factum::EventSet > ::KINDS, 1),
-        "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`"
-    );
-    const _: () = ::core::assert!(
-        ::factum::private::is_new(< BankAccountEvent as ::factum::EventSet > ::KINDS, 2),
-        "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`"
-    );
+    impl ::factum::Emits<MoneyWithdrawn> for BankAccount {}
+    const _: () = {
+        let repeated = ::factum::private::repeated(
+            <BankAccountEvent as ::factum::EventSet>::KINDS,
+        );
+        (::factum::private::assert_new)(
+            repeated,
+            1,
+            "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+        );
+        (::factum::private::assert_new)(
+            repeated,
+            2,
+            "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+        );
+    };
 };
 
 // ---- #[handlers] impl BankAccount ----
 
+#[allow(
+    clippy::missing_const_for_fn,
+    clippy::needless_pass_by_ref_mut,
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self
+)]
 impl BankAccount {
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn open(&self, command: OpenAccount) -> Result<AccountOpened, AccountError> {
         if self.owner.is_some() {
             return Err(AccountError::AlreadyOpen);
@@ -571,28 +438,12 @@ impl BankAccount {
             owner: command.owner,
         })
     }
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn deposit(&self, command: DepositMoney) -> Result<MoneyDeposited, AccountError> {
         self.balance.checked_add(command.cents).ok_or(AccountError::TooMuch)?;
         Ok(MoneyDeposited {
             cents: command.cents,
         })
     }
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn withdraw(&self, command: WithdrawMoney) -> Result<MoneyWithdrawn, AccountError> {
         if command.cents > self.balance {
             return Err(AccountError::Overdraft(self.balance));
@@ -601,36 +452,12 @@ impl BankAccount {
             cents: command.cents,
         })
     }
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn opened(&mut self, event: &AccountOpened) {
         self.owner = Some(event.owner.clone());
     }
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn deposited(&mut self, event: &MoneyDeposited) {
         self.balance += event.cents;
     }
-    #[allow(
-        clippy::missing_const_for_fn,
-        clippy::needless_pass_by_ref_mut,
-        clippy::needless_pass_by_value,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unnecessary_wraps,
-        clippy::unused_self
-    )]
     fn withdrawn(&mut self, event: &MoneyWithdrawn) {
         self.balance -= event.cents;
     }
@@ -640,11 +467,8 @@ impl ::factum::Execute<OpenAccount> for BankAccount {
     fn execute(
         &self,
         command: OpenAccount,
-        _: &<Self as ::factum::Aggregate>::Services,
-    ) -> ::core::result::Result<
-        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
-        <Self as ::factum::Aggregate>::Error,
-    > {
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
         ::factum::private::fallible::<
             Self,
             AccountOpened,
@@ -657,11 +481,8 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
     fn execute(
         &self,
         command: DepositMoney,
-        _: &<Self as ::factum::Aggregate>::Services,
-    ) -> ::core::result::Result<
-        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
-        <Self as ::factum::Aggregate>::Error,
-    > {
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
         ::factum::private::fallible::<
             Self,
             MoneyDeposited,
@@ -674,11 +495,8 @@ impl ::factum::Execute<WithdrawMoney> for BankAccount {
     fn execute(
         &self,
         command: WithdrawMoney,
-        _: &<Self as ::factum::Aggregate>::Services,
-    ) -> ::core::result::Result<
-        ::std::vec::Vec<<Self as ::factum::Aggregate>::Event>,
-        <Self as ::factum::Aggregate>::Error,
-    > {
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
         ::factum::private::fallible::<
             Self,
             MoneyWithdrawn,

@@ -51,7 +51,10 @@ impl Errors {
 /// Runs a derive: what it makes, if anything, and the errors it found.
 pub(crate) fn collect(derive: impl FnOnce(&mut Errors) -> Option<TokenStream>) -> TokenStream {
     let mut errors = Errors::default();
-    let made = derive(&mut errors);
+    let made = derive(&mut errors).unwrap_or_default();
+    if !errors.any() {
+        return made;
+    }
     let errors = errors.into_tokens();
     quote!(#errors #made)
 }

@@ -335,7 +335,9 @@ impl Parse for ModPath {
 
 /// Where factum is if nobody renamed it.
 pub(crate) fn default_crate() -> Path {
-    syn::parse_quote!(::factum)
+    let mut path = Path::from(Ident::new("factum", Span::call_site()));
+    path.leading_colon = Some(<Token![::]>::default());
+    path
 }
 
 impl Parse for Entry {

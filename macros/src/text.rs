@@ -38,6 +38,9 @@ pub(crate) fn illegal(name: &str) -> Option<&'static str> {
 
 /// The one of `known` that was probably meant by `written`.
 pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    if let Some(exactly) = known.iter().find(|known| **known == written) {
+        return Some(exactly);
+    }
     let (distance, best) = known.iter().map(|&known| (distance(written, known), known)).min()?;
     (distance <= written.len().max(best.len()) / 3 + 1 && distance < best.len()).then_some(best)
 }

@@ -177,9 +177,11 @@ pub trait Lists<T>: Aggregate {}
     label = "`{Self}` does not list `{E}`",
     note = "add it: `#[aggregate(events({E}, ..))]` on `{Self}`, and an `#[apply]` method for it"
 )]
-pub trait Emits<E>: Aggregate {
+pub trait Emits<E>: Aggregate<Event: From<E>> {
     /// The event as a variant of the aggregate's event enum.
-    fn event(event: E) -> Self::Event;
+    fn event(event: E) -> Self::Event {
+        event.into()
+    }
 }
 
 /// What a retired event is read as: what an `#[upcast]` function becomes.

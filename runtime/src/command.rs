@@ -47,7 +47,9 @@ pub trait Command: Debug {
     label = "`{C}` is not among the commands of `{Self}`",
     note = "add it: `#[aggregate(commands({C}, ..))]` on `{Self}`, and an `#[execute]` method for it"
 )]
-pub trait Accepts<C>: Aggregate {
+pub trait Accepts<C>: Aggregate<Command: From<C>> {
     /// The command as a variant of the aggregate's command enum.
-    fn command(command: C) -> Self::Command;
+    fn command(command: C) -> Self::Command {
+        command.into()
+    }
 }

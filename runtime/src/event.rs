@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::BoxError;
-use crate::shape::Shape;
+use crate::shape::{Shape, read_shapes};
 
 /// A fact of the domain: something that happened, named in the past tense.
 ///
@@ -87,6 +87,14 @@ pub trait Event: Debug + Sized + 'static {
     /// Earlier names of the event, still understood when read.
     const ALIASES: &'static [&'static str] = &[];
 
+    /// What the derive tells [`shapes`](Self::shapes); an impl by hand has nothing to tell.
+    #[doc(hidden)]
+    const SHAPES: &'static str = "";
+
+    /// The fingerprints of the types in [`SHAPES`](Self::SHAPES) that may have one, in order.
+    #[doc(hidden)]
+    const FINGERPRINTS: &'static [u64] = &[];
+
     /// Appends the event, as JSON text, to `out`.
     ///
     /// Fails if serde can't make JSON of it, as with a map whose keys are no strings.
@@ -97,9 +105,9 @@ pub trait Event: Debug + Sized + 'static {
     /// Fails if this code does not know the version, or if the payload does not fit the shape.
     fn decode(version: u32, payload: &str) -> Result<Self, DecodeError>;
 
-    /// Adds the shape of each version that can be read to `out`; an impl by hand need not.
+    /// Adds the shape of each version that can be read to `out`; of an impl by hand, nothing is known.
     fn shapes(out: &mut Vec<Shape>) {
-        let _ = out;
+        read_shapes::<Self>(out);
     }
 }
 

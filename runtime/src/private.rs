@@ -16,8 +16,19 @@ use crate::events::list;
 use crate::metadata::Envelope;
 use crate::projection::{Project, ProjectError, Projection, Writer};
 use crate::reaction::React;
-use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
+use crate::shape::{EventSchema, FNV_OFFSET, Shape, hashed, mixed, never_zero, read_shapes};
 use crate::store::StoredEvent;
+
+/// What types are called in generated code: rustc reads each word of it, and there is much of it.
+pub type Bytes = Vec<u8>;
+/// What [`Event::encode`] and [`EventSet::encode`] return.
+pub type Encoding = Result<(), EncodeError>;
+/// What [`Event::decode`] returns.
+pub type Decoding<E> = Result<E, DecodeError>;
+/// What [`Aggregate::execute`] and [`Execute::execute`](crate::Execute::execute) return.
+pub type Execution<A> = Result<Vec<<A as Aggregate>::Event>, <A as Aggregate>::Error>;
+/// What `A` decides with.
+pub type Services<A> = <A as Aggregate>::Services;
 
 /// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
 pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -28,6 +39,15 @@ pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), 
 /// The one place where such a type meets serde's deserializer.
 pub fn decode<E: Event, T: DeserializeOwned>(version: u32, payload: &str) -> Result<T, DecodeError> {
     serde_json::from_str(payload).map_err(|source| DecodeError::payload::<E>(version, source))
+}
+
+/// The event `E` at its current version, which is all that is left: at any other it can't be read.
+pub fn decode_current<E: Event + DeserializeOwned>(version: u32, payload: &str) -> Result<E, DecodeError> {
+    if version == E::VERSION {
+        decode::<E, E>(version, payload)
+    } else {
+        Err(DecodeError::version::<E>(version))
+    }
 }
 
 /// The event `E` as its previous struct `P` reads it.
@@ -363,6 +383,55 @@ pub fn projected<E: Into<BoxError>>(result: Result<(), E>) -> Result<(), BoxErro
     result.map_err(Into::into)
 }
 
+/// The first event that has a name, or had one, that one before it has or had; `kinds.len()` if there is none.
+///
+/// rustc interprets this for every aggregate, and takes microseconds for what a processor does in nanoseconds. So it does not
+/// compare each with each, but only those whose mark was set before.
+pub const fn repeated(kinds: &[EventKind]) -> usize {
+    let mut marks = [false; MARKS];
+    let mut index = 0;
+    while index < kinds.len() {
+        let kind = &kinds[index];
+        let of_name = mark(kind.name);
+        let mut was_set = marks[of_name];
+        marks[of_name] = true;
+        let mut alias = 0;
+        while alias < kind.aliases.len() {
+            let of_alias = mark(kind.aliases[alias]);
+            was_set |= marks[of_alias];
+            marks[of_alias] = true;
+            alias += 1;
+        }
+        if was_set && !is_new(kinds, index) {
+            return index;
+        }
+        index += 1;
+    }
+    index
+}
+
+/// A prime, and many more than an aggregate has events.
+const MARKS: usize = 4093;
+
+/// Most names have another one than most others: they differ in length, in how they begin, or in how they end.
+const fn mark(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    match bytes {
+        [first, .., third, second, last] => {
+            let ends =
+                *first as usize + *third as usize * 29 + *second as usize * 311 + *last as usize * 3121;
+            (ends + bytes.len() * 811) % MARKS
+        }
+        _ => bytes.len(),
+    }
+}
+
+/// That the event at `index` is not the one that [`repeated`] has found. The error has its caret at the caller.
+#[track_caller]
+pub const fn assert_new(repeated: usize, index: usize, message: &str) {
+    assert!(repeated != index, "{}", message);
+}
+
 /// Whether none of the names of the event at `index` is one of an event before it.
 pub const fn is_new(kinds: &[EventKind], index: usize) -> bool {
     is_unused(kinds, index, &kinds[index])
@@ -472,17 +541,36 @@ pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
     never_zero(hash)
 }
 
+/// The shapes of an event that has a previous struct: that one's, and its own.
+pub fn shapes<E: Event, P: Event>(out: &mut Vec<Shape>) {
+    P::shapes(out);
+    read_shapes::<E>(out);
+}
+
 /// The fingerprint of a type as it is written, of those of its parts; 0 if none of them has one.
 pub const fn fingerprint_of(parts: &[u64]) -> u64 {
+    if are_zero(parts) {
+        return 0;
+    }
     let mut hash = FNV_OFFSET;
-    let mut any = false;
     let mut index = 0;
     while index < parts.len() {
-        any |= parts[index] != 0;
         hash = mixed(hash, parts[index]);
         index += 1;
     }
-    if any { never_zero(hash) } else { 0 }
+    never_zero(hash)
+}
+
+/// Asked first: most types have none, and rustc's interpreter takes its time for a hash.
+const fn are_zero(parts: &[u64]) -> bool {
+    let mut index = 0;
+    while index < parts.len() {
+        if parts[index] != 0 {
+            return false;
+        }
+        index += 1;
+    }
+    true
 }
 
 /// Whether one of the events has, or had, this name.
@@ -505,4 +593,29 @@ pub const fn is_at_least(kinds: &[EventKind], name: &str, version: u32) -> bool 
         index += 1;
     }
     is
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_name_is_found_and_no_other() {
+        let kind = |name, aliases| EventKind { name, version: 1, aliases };
+        for (kinds, expected) in [
+            (vec![], 0),
+            (vec![kind("opened", &[]), kind("closed", &[]), kind("opened", &[])], 2),
+            (vec![kind("paid-in", &["paid"]), kind("paid", &[])], 1),
+            (vec![kind("paid", &[]), kind("paid-in", &["paid"])], 1),
+            (vec![kind("new", &["old"]), kind("newer", &["old"])], 1),
+            // A name of its own that it had before.
+            (vec![kind("paid", &["paid"]), kind("spent", &[])], 2),
+            // One mark, two names.
+            (vec![kind("card-used", &[]), kind("coin-used", &[])], 2),
+            (vec![kind("a", &[]), kind("b", &[]), kind("b", &[])], 2),
+        ] {
+            assert_eq!(repeated(&kinds), expected, "{kinds:?}");
+        }
+        assert_eq!(mark("card-used"), mark("coin-used"));
+    }
 }

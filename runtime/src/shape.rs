@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use crate::event::Event;
+use crate::private::fingerprint_of;
+
 /// One version of an event: the fields of its JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     /// The event's name.
     pub event: &'static str,
     /// The version.
     pub version: u32,
     /// Its fields, as serde names them; those of a tuple struct by number.
-    pub fields: &'static [FieldShape],
+    pub fields: Vec<FieldShape>,
 }
 
 /// One field of an event.
@@ -22,6 +25,29 @@ pub struct FieldShape {
     pub ty: &'static str,
     /// The fingerprint of the type's own shape, if that derives [`EventSchema`]; otherwise 0.
     pub fingerprint: u64,
+}
+
+/// Adds what a derived `Event::SHAPES` says. That is text, because a literal is what rustc has least to do with.
+///
+/// A line for each version, and below it one for each field: a space, the type, ` #` and a number if that many of the
+/// fingerprints make its own, a tab, the name.
+pub(crate) fn read_shapes<E: Event>(out: &mut Vec<Shape>) {
+    read(E::NAME, E::SHAPES, E::FINGERPRINTS, out);
+}
+
+fn read(event: &'static str, text: &'static str, fingerprints: &[u64], out: &mut Vec<Shape>) {
+    let mut fingerprints = fingerprints.iter().copied();
+    for line in text.lines() {
+        let Some((ty, name)) = line.strip_prefix(' ').and_then(|field| field.split_once('\t')) else {
+            out.push(Shape { event, version: line.parse().unwrap_or_default(), fields: Vec::new() });
+            continue;
+        };
+        let (ty, count) = ty.rsplit_once(" #").unwrap_or((ty, "0"));
+        let parts: Vec<u64> = fingerprints.by_ref().take(count.parse().unwrap_or_default()).collect();
+        if let Some(shape) = out.last_mut() {
+            shape.fields.push(FieldShape { name, ty, fingerprint: fingerprint_of(&parts) });
+        }
+    }
 }
 
 /// A type inside events whose shape is part of theirs.
@@ -129,4 +155,31 @@ pub(crate) const fn mixed(mut hash: u64, part: u64) -> u64 {
 
 pub(crate) const fn never_zero(hash: u64) -> u64 {
     if hash == 0 { 1 } else { hash }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_read_from_their_text() {
+        let mut shapes = Vec::new();
+        read(
+            "sent",
+            "1\n2\n String\tto whom\n Map<Place,Side> #3\tplaces\n [u8;4]\tcode\n",
+            &[0, 7, 8],
+            &mut shapes,
+        );
+        let field = |name, ty, fingerprint| FieldShape { name, ty, fingerprint };
+        let fields = vec![
+            field("to whom", "String", 0),
+            field("places", "Map<Place,Side>", fingerprint_of(&[0, 7, 8])),
+            field("code", "[u8;4]", 0),
+        ];
+        let expected = [
+            Shape { event: "sent", version: 1, fields: Vec::new() },
+            Shape { event: "sent", version: 2, fields },
+        ];
+        assert_eq!(shapes, expected);
+    }
 }

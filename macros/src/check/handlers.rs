@@ -1,7 +1,10 @@
 //! What marked methods must be like.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use quote::ToTokens;
-use syn::Type;
+use syn::{Ident, Type};
 
 use crate::errors::Errors;
 use crate::model::{Handler, Marker, Receiver};
@@ -72,18 +75,22 @@ pub(crate) fn handler(handler: &Handler, errors: &mut Errors) -> bool {
     right
 }
 
-/// No two methods of a block handle one thing.
-pub(crate) fn handled_once(handler: &Handler, earlier: &[Handler], errors: &mut Errors) -> bool {
-    let same = |other: &&Handler| {
-        let text = |handler: &Handler| handler.handles().map(|ty| ty.to_token_stream().to_string());
-        // One of two with `cfg` on them may not be there.
-        other.marker == handler.marker && text(other) == text(handler) && other.cfgs.is_empty()
-    };
-    match (handler.handles(), earlier.iter().find(same)) {
-        (Some(ty), Some(other)) if handler.cfgs.is_empty() => {
-            errors.at(ty, format!("`{}` handles `{}` already", other.name, ty.to_token_stream()));
+/// No two methods of a block handle one thing; `earlier` are the names of those that do, by what that is.
+pub(crate) fn handled_once(
+    handler: &Handler,
+    earlier: &mut BTreeMap<(Marker, String), Ident>,
+    errors: &mut Errors,
+) -> bool {
+    // One of two with `cfg` on them may not be there.
+    let Some(ty) = handler.handles().filter(|_| handler.cfgs.is_empty()) else { return true };
+    match earlier.entry((handler.marker, ty.to_token_stream().to_string())) {
+        Entry::Occupied(other) => {
+            errors.at(ty, format!("`{}` handles `{}` already", other.get(), other.key().1));
             false
         }
-        _ => true,
+        Entry::Vacant(first) => {
+            first.insert(handler.name.clone());
+            true
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
-use syn::Path;
 use syn::spanned::Spanned as _;
+use syn::{Ident, Path, Token};
 
 use super::snapshot::{is_possible, snapshots};
 use super::{enums, lock};
@@ -64,16 +64,9 @@ fn dispatch(model: &Aggregate) -> TokenStream {
     let error = error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
     let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
-    let executes = commands.iter().map(|Listed { path, variant }| {
-        let this = self_at(path);
-        quote! {
-            #command_enum::#variant(command) => <#this as #krate::Execute<#path>>::execute(self, command, services)
-        }
-    });
-    let applies = events.iter().map(|Listed { path, variant }| {
-        let this = self_at(path);
-        quote!(#event_enum::#variant(event) => <#this as #krate::Apply<#path>>::apply(self, event))
-    });
+    // All in one: a stream of tokens inside another costs more than the tokens.
+    let (asked, asked_variants, asked_selves) = taken_apart(commands);
+    let (applied, applied_variants, applied_selves) = taken_apart(events);
     quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
@@ -98,15 +91,19 @@ fn dispatch(model: &Aggregate) -> TokenStream {
                 &self,
                 command: #command_enum,
                 services: &Self::Services,
-            ) -> ::core::result::Result<::std::vec::Vec<#event_enum>, Self::Error> {
+            ) -> #krate::private::Execution<Self> {
                 match command {
-                    #(#executes,)*
+                    #(#command_enum::#asked_variants(command) => {
+                        <#asked_selves as #krate::Execute<#asked>>::execute(self, command, services)
+                    })*
                 }
             }
 
             fn apply(&mut self, event: &#event_enum) {
                 match event {
-                    #(#applies,)*
+                    #(#event_enum::#applied_variants(event) => {
+                        <#applied_selves as #krate::Apply<#applied>>::apply(self, event)
+                    })*
                 }
             }
         }
@@ -115,30 +112,22 @@ fn dispatch(model: &Aggregate) -> TokenStream {
 
 /// `Self`, placed where `path` is: rustc complains of a missing impl at the type that lacks it, and the list is where
 /// the user looks.
-pub(super) fn self_at(path: &Path) -> TokenStream {
-    quote_spanned!(path.span().resolved_at(Span::call_site())=> Self)
+pub(super) fn self_at(path: &Path) -> Token![Self] {
+    Token![Self](path.span().resolved_at(Span::call_site()))
+}
+
+/// The types of a list, their variants, and `Self` at the place of each.
+fn taken_apart(listed: &[Listed]) -> (Vec<&Path>, Vec<&Ident>, Vec<Token![Self]>) {
+    let paths = listed.iter().map(|listed| &listed.path);
+    let variants = listed.iter().map(|listed| &listed.variant);
+    (paths.clone().collect(), variants.collect(), paths.map(self_at).collect())
 }
 
 /// The command enum is a command; the aggregate accepts it, and each of its variants.
 fn command_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
     let command_enum = &command_enum.ident;
-    let ids = commands.iter().map(|Listed { path, variant }| {
-        quote!(Self::#variant(command) => #krate::private::id_of::<#path, #id>(command))
-    });
-    let accepts = commands.iter().map(|Listed { path, variant }| {
-        quote! {
-            #[automatically_derived]
-            impl #krate::Lists<#path> for #ident {}
-
-            #[automatically_derived]
-            impl #krate::Accepts<#path> for #ident {
-                fn command(command: #path) -> #command_enum {
-                    #command_enum::#variant(command)
-                }
-            }
-        }
-    });
+    let (paths, variants, _) = taken_apart(commands);
     quote! {
         #[automatically_derived]
         impl #krate::Command for #command_enum {
@@ -146,19 +135,18 @@ fn command_impls(model: &Aggregate) -> TokenStream {
 
             fn aggregate_id(&self) -> &#id {
                 match self {
-                    #(#ids,)*
+                    #(Self::#variants(command) => #krate::private::id_of::<#paths, #id>(command),)*
                 }
             }
         }
 
         #[automatically_derived]
-        impl #krate::Accepts<#command_enum> for #ident {
-            fn command(command: #command_enum) -> #command_enum {
-                command
-            }
-        }
+        impl #krate::Accepts<#command_enum> for #ident {}
 
-        #(#accepts)*
+        #(
+            impl #krate::Lists<#paths> for #ident {}
+            impl #krate::Accepts<#paths> for #ident {}
+        )*
     }
 }
 
@@ -212,10 +200,7 @@ fn codec(model: &Aggregate) -> TokenStream {
                 }
             }
 
-            fn encode(
-                &self,
-                out: &mut ::std::vec::Vec<u8>,
-            ) -> ::core::result::Result<(), #krate::EncodeError> {
+            fn encode(&self, out: &mut #krate::private::Bytes) -> #krate::private::Encoding {
                 match self {
                     #(Self::#variants(event) => #krate::Event::encode(event, out),)*
                 }
@@ -239,7 +224,7 @@ fn codec(model: &Aggregate) -> TokenStream {
                 name: &str,
                 version: u32,
                 payload: &str,
-            ) -> ::core::result::Result<#krate::Decoded<Self>, #krate::DecodeError> {
+            ) -> #krate::private::Decoding<#krate::Decoded<Self>> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
                         #krate::private::one(#krate::Event::decode(version, payload), Self::#variants)
@@ -257,7 +242,6 @@ fn event_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
     let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
-    let variants = events.iter().map(|event| &event.variant);
     let retired_types = retired.iter().filter_map(|retired| match retired {
         Retired::Type(path) => Some(path),
         Retired::Name(_) => None,
@@ -271,11 +255,7 @@ fn event_impls(model: &Aggregate) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #krate::Emits<#event_enum> for #ident {
-            fn event(event: #event_enum) -> #event_enum {
-                event
-            }
-        }
+        impl #krate::Emits<#event_enum> for #ident {}
 
         #(
             #[automatically_derived]
@@ -283,15 +263,8 @@ fn event_impls(model: &Aggregate) -> TokenStream {
         )*
 
         #(
-            #[automatically_derived]
             impl #krate::Lists<#paths> for #ident {}
-
-            #[automatically_derived]
-            impl #krate::Emits<#paths> for #ident {
-                fn event(event: #paths) -> #event_enum {
-                    #event_enum::#variants(event)
-                }
-            }
+            impl #krate::Emits<#paths> for #ident {}
         )*
     }
 }

@@ -1,6 +1,6 @@
 //! What the two generated enums have in common: the enum itself, and the conversions from and to its structs.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Visibility};
@@ -21,11 +21,9 @@ pub(super) fn definition(
     let debug = (!has_debug).then(|| quote!(#[derive(::core::fmt::Debug)]));
     let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
-    let variants = listed.iter().map(|Listed { path, variant }| {
-        let shown = quote!(#path).to_string().replace(' ', "");
-        let doc = format!("See [`{shown}`].");
-        quote!(#[doc = #doc] #variant(#path))
-    });
+    let docs = listed.iter().map(|listed| format!("See [`{}`].", shown(&listed.path)));
+    let paths = listed.iter().map(|listed| &listed.path);
+    let variants = listed.iter().map(|listed| &listed.variant);
     quote! {
         #[doc = #doc]
         #debug
@@ -33,40 +31,53 @@ pub(super) fn definition(
         #serde
         #[allow(clippy::large_enum_variant)]
         #vis enum #ident {
-            #(#variants,)*
+            #(
+                #[doc = #docs]
+                #variants(#paths),
+            )*
         }
+    }
+}
+
+/// A path as it is written.
+fn shown(path: &Path) -> String {
+    match path.get_ident() {
+        Some(ident) => ident.to_string(),
+        None => quote!(#path).to_string().replace(' ', ""),
     }
 }
 
 /// `From` each struct, and `TryFrom` back; what is another variant comes back whole.
 pub(super) fn conversions(generated: &GeneratedEnum, listed: &[Listed]) -> TokenStream {
     let ident = &generated.ident;
-    let others = (listed.len() > 1).then(|| quote!(other => ::core::result::Result::Err(other),));
-    listed
-        .iter()
-        .map(|Listed { path, variant }| {
-            quote! {
-                #[automatically_derived]
-                impl ::core::convert::From<#path> for #ident {
-                    fn from(value: #path) -> Self {
-                        Self::#variant(value)
-                    }
+    let paths: Vec<_> = listed.iter().map(|listed| &listed.path).collect();
+    let variants: Vec<_> = listed.iter().map(|listed| &listed.variant).collect();
+    // An only variant leaves no others.
+    let other = [Ident::new("other", Span::mixed_site())];
+    let others = vec![if listed.len() > 1 { &other[..] } else { &[] }; listed.len()];
+    // All in one: a stream of tokens inside another costs more than the tokens.
+    quote! {
+        #(
+            #[automatically_derived]
+            impl ::core::convert::From<#paths> for #ident {
+                fn from(value: #paths) -> Self {
+                    Self::#variants(value)
                 }
+            }
 
-                #[automatically_derived]
-                impl ::core::convert::TryFrom<#ident> for #path {
-                    type Error = #ident;
+            #[automatically_derived]
+            impl ::core::convert::TryFrom<#ident> for #paths {
+                type Error = #ident;
 
-                    fn try_from(value: #ident) -> ::core::result::Result<Self, #ident> {
-                        match value {
-                            #ident::#variant(value) => ::core::result::Result::Ok(value),
-                            #others
-                        }
+                fn try_from(value: #ident) -> ::core::result::Result<Self, #ident> {
+                    match value {
+                        #ident::#variants(value) => ::core::result::Result::Ok(value),
+                        #(#others => ::core::result::Result::Err(#others),)*
                     }
                 }
             }
-        })
-        .collect()
+        )*
+    }
 }
 
 /// No two events of a list are stored under one name. The names are constants of the events, in `kinds`, so rustc
@@ -78,16 +89,23 @@ pub(super) fn distinct_names(
     kinds: &TokenStream,
     mend: &str,
 ) -> TokenStream {
+    let repeated = Ident::new("repeated", Span::mixed_site());
     let checks = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
-        let shown = quote!(#path).to_string().replace(' ', "");
+        let shown = shown(path);
         let index = Literal::usize_unsuffixed(index);
         let message = format!(
             "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
              event listed before it; {mend}"
         );
-        quote_spanned! {path.span()=>
-            const _: () = ::core::assert!(#krate::private::is_new(#kinds, #index), #message);
-        }
+        // The parentheses are where the caret begins: it would be at `#krate`, which is nowhere.
+        quote_spanned!(path.span()=> (#krate::private::assert_new)(#repeated, #index, #message);)
     });
-    checks.collect()
+    let checks: TokenStream = checks.collect();
+    // One constant for all of them: rustc takes longer for another than for what is in it.
+    quote! {
+        const _: () = {
+            let #repeated = #krate::private::repeated(#kinds);
+            #checks
+        };
+    }
 }

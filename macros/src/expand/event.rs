@@ -21,7 +21,19 @@ pub(crate) fn event(event: &Event) -> TokenStream {
         // A version of 0 is nobody's: what is left of the pattern is an error at run time, as it should be.
         quote!(1..=#before => #krate::private::decode_previous::<Self, #path>(version, payload),)
     });
-    let older = (history.first_version()..*version).rev().map(|version| upcast::arm(event, version));
+    let mut older =
+        (history.first_version()..*version).rev().map(|version| upcast::arm(event, version)).peekable();
+    let decode = if previous.is_none() && older.peek().is_none() {
+        quote!(#krate::private::decode_current(version, payload))
+    } else {
+        quote! {
+            match version {
+                #(#older)*
+                #previous
+                _ => #krate::private::decode_current(version, payload),
+            }
+        }
+    };
     let previous_fits = previous_fits(event);
     let shapes = lock::shapes(event);
     let locked = event.lock.as_ref().map(|(path, recorded)| {
@@ -40,23 +52,12 @@ pub(crate) fn event(event: &Event) -> TokenStream {
             const VERSION: u32 = #current;
             #aliases
 
-            fn encode(
-                &self,
-                out: &mut ::std::vec::Vec<u8>,
-            ) -> ::core::result::Result<(), #krate::EncodeError> {
+            fn encode(&self, out: &mut #krate::private::Bytes) -> #krate::private::Encoding {
                 #krate::private::encode(self, out)
             }
 
-            fn decode(
-                version: u32,
-                payload: &str,
-            ) -> ::core::result::Result<Self, #krate::DecodeError> {
-                match version {
-                    #current => #krate::private::decode::<Self, Self>(version, payload),
-                    #(#older)*
-                    #previous
-                    _ => ::core::result::Result::Err(#krate::DecodeError::version::<Self>(version)),
-                }
+            fn decode(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
+                #decode
             }
 
             #shapes

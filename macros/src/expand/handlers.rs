@@ -44,11 +44,8 @@ fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
             fn execute(
                 &self,
                 command: #command,
-                #services: &<Self as #krate::Aggregate>::Services,
-            ) -> ::core::result::Result<
-                ::std::vec::Vec<<Self as #krate::Aggregate>::Event>,
-                <Self as #krate::Aggregate>::Error,
-            > {
+                #services: &#krate::private::Services<Self>,
+            ) -> #krate::private::Execution<Self> {
                 #body
             }
         }

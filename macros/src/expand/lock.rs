@@ -1,5 +1,7 @@
 //! What `events.lock` has to do with generated code: shapes as data, and what only rustc can compare.
 
+use std::fmt::Write as _;
+
 use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
@@ -8,43 +10,69 @@ use syn::{Path, Type};
 use crate::lock::{Lock, LockedType};
 use crate::model::{Aggregate, Event, ShapeField, shape, type_parts};
 
-/// `fn shapes`: every version that this struct can tell of.
+/// `const SHAPES`: every version that this struct can tell of, as one text, since that is what costs rustc least; and
+/// `const FINGERPRINTS`, of the types in it that may have one.
 pub(super) fn shapes(event: &Event) -> TokenStream {
-    let Event { krate, name, history, .. } = event;
+    let Event { krate, history, .. } = event;
     let previous = history.previous.as_ref().map(|previous| {
         let path = &previous.path;
-        quote!(<#path as #krate::Event>::shapes(out);)
-    });
-    let shapes = (history.first_version()..=event.version).map(|version| {
-        let fields = shape(event, version).into_iter().map(|field| {
-            let (name, text, fingerprint) = (field.name, field.text, fingerprint_of(krate, field.ty));
-            quote! {
-                #krate::FieldShape {
-                    name: #name,
-                    ty: #text,
-                    fingerprint: #fingerprint,
-                }
+        quote! {
+            fn shapes(out: &mut ::std::vec::Vec<#krate::Shape>) {
+                #krate::private::shapes::<Self, #path>(out);
             }
-        });
-        let version = Literal::u32_unsuffixed(version);
-        quote!(#krate::Shape { event: #name, version: #version, fields: &[#(#fields),*] })
+        }
+    });
+    let mut text = String::new();
+    let mut asked = Vec::new();
+    for version in history.first_version()..=event.version {
+        let _ = writeln!(text, "{version}");
+        for field in shape(event, version) {
+            let parts = parts_with_fingerprints(field.ty);
+            let count = if parts.is_empty() { String::new() } else { format!(" #{}", parts.len()) };
+            let _ = writeln!(text, " {}{count}\t{}", field.text, field.name.replace('\n', "\\n"));
+            asked.extend(parts);
+        }
+    }
+    let fingerprints = (!asked.is_empty()).then(|| {
+        quote! {
+            const FINGERPRINTS: &'static [u64] = {
+                #[allow(unused_imports)]
+                use #krate::private::NoSchema as _;
+                &[#(<#krate::private::Schema<#asked>>::FINGERPRINT),*]
+            };
+        }
     });
     quote! {
-        fn shapes(out: &mut ::std::vec::Vec<#krate::Shape>) {
-            #[allow(unused_imports)]
-            use #krate::private::NoSchema as _;
-            #previous
-            const SHAPES: &[#krate::Shape] = &[#(#shapes),*];
-            out.extend_from_slice(SHAPES);
-        }
+        const SHAPES: &'static str = #text;
+        #fingerprints
+        #previous
     }
 }
 
 /// The fingerprint of a type as it is written; `NoSchema` must be in scope.
 pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
-    let parts = type_parts(ty);
+    let parts = parts_with_fingerprints(ty);
     quote!(#krate::private::fingerprint_of(&[#(<#krate::private::Schema<#parts>>::FINGERPRINT),*]))
 }
+
+/// All that the type is written with, each of which may have a fingerprint; nothing, if it is all Rust's own. Names count, as
+/// they do in the lock: of a type that somebody else calls `String`, it would record no more.
+fn parts_with_fingerprints(ty: &Type) -> Vec<&Type> {
+    let parts = type_parts(ty);
+    if parts.iter().all(|part| is_built_in(part)) { Vec::new() } else { parts }
+}
+
+fn is_built_in(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let [only] = &path.path.segments.iter().collect::<Vec<_>>()[..] else { return false };
+    // To compare with an identifier is to write it out.
+    path.qself.is_none() && BUILT_IN.contains(&only.ident.to_string().as_str())
+}
+
+const BUILT_IN: [&str; 20] = [
+    "String", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "u128", "usize", "Box", "Option", "Vec",
+];
 
 /// The build looks at the file again when it changes.
 pub(super) fn tracked(path: &std::path::Path) -> TokenStream {

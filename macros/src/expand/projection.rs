@@ -1,7 +1,7 @@
 //! `impl Projection`, of a view or a reaction: which events are read, and the dispatch.
 
 use proc_macro2::{Literal, TokenStream};
-use syn::Path;
+use syn::{Path, Token};
 
 use super::aggregate::self_at;
 use super::enums::distinct_names;
@@ -136,7 +136,7 @@ fn about(krate: &Path, events: &[&Path], makes: &Makes) -> TokenStream {
 }
 
 /// Decoding apart from the handler's call, for workers that do it side by side.
-fn prepare(krate: &Path, events: &[&Path], selves: &[TokenStream]) -> TokenStream {
+fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStream {
     quote! {
         #[allow(unreachable_patterns)]
         fn prepare(

@@ -3,9 +3,11 @@
 //! Read token by token rather than by syn's parser of whole items: bodies are none of our business, stay as they are
 //! (even half-typed, so that completion works in them), and syn need not be built with its grammar of expressions.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use std::collections::BTreeMap;
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Generics, Ident, Path, ReturnType, Token, Type, Visibility, WhereClause};
 
 use crate::check;
@@ -37,7 +39,7 @@ pub(crate) struct Handler {
     pub(crate) wrong: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Marker {
     Execute,
     Apply,
@@ -147,7 +149,7 @@ impl Handlers {
         let mut options = Options::nested("handlers", &["crate"], arguments, errors);
         let krate = if options.mentions("crate") { options.krate(errors) } else { default_crate() };
         options.finish();
-        let block = errors.ok(Block::parse.parse2(item))?;
+        let block = errors.ok(Block::parse(item))?;
         if let Some(of_trait) = block.of_trait {
             errors.at(
                 &of_trait,
@@ -159,7 +161,7 @@ impl Handlers {
             errors.at(&block.generics, "`#[handlers]` goes on an `impl` without generic parameters");
             return None;
         }
-        let mut methods: Vec<Handler> = Vec::new();
+        let (mut methods, mut handled) = (Vec::new(), BTreeMap::new());
         for method in block.methods {
             let Some((marker, second)) = method.markers() else { continue };
             if let Some(second) = second {
@@ -170,7 +172,7 @@ impl Handlers {
             }
             let Some(mut method) = errors.ok(method.signature(marker)) else { continue };
             method.wrong = !check::handler(&method, errors);
-            if check::handled_once(&method, &methods, errors) && !method.arguments.is_empty() {
+            if check::handled_once(&method, &mut handled, errors) && !method.arguments.is_empty() {
                 methods.push(method);
             }
         }
@@ -197,8 +199,14 @@ struct Method {
     output: ReturnType,
 }
 
-impl Parse for Block {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl Block {
+    fn parse(item: TokenStream) -> syn::Result<Self> {
+        let mut head: Vec<TokenTree> = item.into_iter().collect();
+        let body = head.pop_if(|last| is_braces(last));
+        (|input: ParseStream<'_>| Self::parse_head(input, body)).parse2(head.into_iter().collect())
+    }
+
+    fn parse_head(input: ParseStream<'_>, body: Option<TokenTree>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         if !input.peek(Token![impl]) && !input.peek(Token![unsafe]) {
             return Err(input.error("`#[handlers]` goes on an `impl` block"));
@@ -208,7 +216,7 @@ impl Parse for Block {
         let mut generics: Generics = input.parse()?;
         let mut head = TokenStream::new();
         let mut of_trait = None;
-        while !input.is_empty() && !input.peek(syn::token::Brace) && !input.peek(Token![where]) {
+        while !input.is_empty() && !input.peek(Token![where]) {
             let tree: TokenTree = input.parse()?;
             if matches!(&tree, TokenTree::Ident(ident) if ident == "for") {
                 of_trait = Some(std::mem::take(&mut head));
@@ -218,18 +226,37 @@ impl Parse for Block {
         }
         generics.where_clause = input.parse()?;
         let self_ty: Type = syn::parse2(head)?;
-        let TokenTree::Group(body) = input.parse()? else {
+        let Some(TokenTree::Group(body)) = body else {
             return Err(input.error("expected the body of the `impl` block"));
         };
-        let methods = methods.parse2(body.stream())?;
-        let mut body_kept = proc_macro2::Group::new(Delimiter::Brace, unmarked(body.stream()));
+        let methods = methods.parse2(without_bodies(body.stream()))?;
+        // If all methods are handlers, it is said once: rustc looks at each attribute of each item.
+        let all = methods.iter().all(|method| method.markers().is_some());
+        let (of_all, of_each) = if all { (Some(allowed()), TokenStream::new()) } else { (None, allowed()) };
+        let mut body_kept = Group::new(Delimiter::Brace, unmarked(body.stream(), of_each));
         body_kept.set_span(body.span());
         let where_clause = &generics.where_clause;
         let of = of_trait.as_ref().map(|of_trait| quote::quote!(#of_trait for));
-        let item =
-            quote::quote!(#(#attributes)* #unsafety #keyword #generics #of #self_ty #where_clause #body_kept);
+        let item = quote::quote!(#of_all #(#attributes)* #unsafety #keyword #generics #of #self_ty #where_clause #body_kept);
         Ok(Self { generics, of_trait, self_ty, methods, item })
     }
+}
+
+fn is_braces(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// The body of the block, those of its methods empty: syn looks through all that it is given.
+fn without_bodies(body: TokenStream) -> TokenStream {
+    let mut trees = body.into_iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(tree) = trees.next() {
+        // Braces in a signature, as in `Matrix<{ N }>`, have something after them.
+        let goes_on = |next: &TokenTree| matches!(next, TokenTree::Punct(punct) if ['>', ','].contains(&punct.as_char()));
+        let is_body = is_braces(&tree) && !trees.peek().is_some_and(goes_on);
+        kept.push(if is_body { Group::new(Delimiter::Brace, TokenStream::new()).into() } else { tree });
+    }
+    kept.into_iter().collect()
 }
 
 /// All methods of a block's body; whatever else it holds is passed over.
@@ -388,12 +415,9 @@ fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
     }))
 }
 
-/// The body with our markers taken off its methods.
-///
-/// In their place stands what keeps clippy from advice that a handler can't follow: its signature is not its own
-/// choice.
-fn unmarked(body: TokenStream) -> TokenStream {
-    let allowed = quote::quote! {
+/// What keeps clippy from advice that a handler can't follow: its signature is not its own choice.
+fn allowed() -> TokenStream {
+    quote::quote! {
         #[allow(
             clippy::missing_const_for_fn,
             clippy::needless_pass_by_ref_mut,
@@ -402,21 +426,54 @@ fn unmarked(body: TokenStream) -> TokenStream {
             clippy::unnecessary_wraps,
             clippy::unused_self
         )]
-    };
+    }
+}
+
+/// The body with our markers taken off its methods, and `instead` in their place.
+fn unmarked(body: TokenStream, instead: TokenStream) -> TokenStream {
+    let instead: Vec<TokenTree> = instead.into_iter().collect();
     let mut trees = body.into_iter().peekable();
-    let mut kept = TokenStream::new();
+    // Not a stream: one that grows tree by tree is copied again and again.
+    let mut kept = Vec::new();
     while let Some(tree) = trees.next() {
         let is_pound = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == '#');
-        if is_pound && let Some(TokenTree::Group(group)) = trees.peek() {
-            let attribute = quote::quote!(#tree #group);
-            let parsed = Attribute::parse_outer.parse2(attribute).ok();
-            if parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some()) {
-                trees.next();
-                kept.extend(allowed.clone());
-                continue;
-            }
+        if is_pound && trees.next_if(|group| is_marker(&tree, group)).is_some() {
+            kept.extend_from_slice(&instead);
+        } else {
+            kept.push(tree);
         }
-        kept.extend([tree]);
     }
-    kept
+    kept.into_iter().collect()
+}
+
+/// Whether these two are `#[execute]`, or another of our markers.
+fn is_marker(pound: &TokenTree, group: &TokenTree) -> bool {
+    let attribute = quote::quote!(#pound #group);
+    let parsed = Attribute::parse_outer.parse2(attribute).ok();
+    parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_in_a_signature_are_no_body() {
+        let block = quote::quote! {
+            impl Game {
+                #[execute]
+                fn play(&self, command: Play<{ 1 + 2 }>) -> Played<{ 3 }, { 4 }> { Played {} }
+                fn helper() {}
+                #[apply]
+                fn played(&mut self, event: &Played<{ 3 }, { 4 }>) { self.count += 1; }
+            }
+        };
+        let block = Block::parse(block).expect("a block");
+        let names = block.methods.iter().map(|method| method.name.to_string());
+        assert_eq!(names.collect::<Vec<_>>(), ["play", "helper", "played"]);
+        let output = block.methods[0].output.to_token_stream().to_string();
+        assert_eq!(output, quote::quote!(-> Played<{ 3 }, { 4 }>).to_string());
+        // And what is generated beside them has them all as they were.
+        assert!(block.item.to_string().contains("self . count += 1"), "{}", block.item);
+    }
 }

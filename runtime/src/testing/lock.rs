@@ -51,7 +51,7 @@ pub struct Lock {
     /// The lines that `events.lock` should have.
     lines: BTreeSet<String>,
     /// Of each version of an event its fields: two events of one name would be one in the file.
-    shapes: BTreeMap<(&'static str, u32), &'static [FieldShape]>,
+    shapes: BTreeMap<(&'static str, u32), Vec<FieldShape>>,
     /// Names that two events have.
     ambiguous: BTreeSet<&'static str>,
     golden: Vec<Golden>,
@@ -96,16 +96,8 @@ impl Lock {
             self.lines.insert(format!("aggregate {} retired {}", A::NAME, kind.name));
         }
         for shape in A::Event::shapes() {
-            // One event may be in several aggregates, and is the same there.
-            if self
-                .shapes
-                .insert((shape.event, shape.version), shape.fields)
-                .is_some_and(|other| other != shape.fields)
-            {
-                self.ambiguous.insert(shape.event);
-            }
             let head = format!("event {} {}", shape.event, shape.version);
-            for field in shape.fields {
+            for field in &shape.fields {
                 let fingerprint = match field.fingerprint {
                     0 => String::new(),
                     fingerprint => format!(" #{fingerprint:016x}"),
@@ -113,6 +105,12 @@ impl Lock {
                 self.lines.insert(format!("{head} {} {}{fingerprint}", escaped(field.name), field.ty));
             }
             self.lines.insert(head);
+            // One event may be in several aggregates, and is the same there.
+            let recorded =
+                self.shapes.entry((shape.event, shape.version)).or_insert_with(|| shape.fields.clone());
+            if *recorded != shape.fields {
+                self.ambiguous.insert(shape.event);
+            }
         }
         self.golden.push(Golden::new::<A>(&list(examples)));
         self

@@ -1,0 +1,224 @@
+//! What one writes without factum's macros, to use the same repository and the same store.
+//!
+//! The traits are factum's, because some traits there have to be between a domain and a store, and these are what the same
+//! store asks for. What stands in them is what one would write: enums, `From` each struct, matches that call the methods, a
+//! codec by name. There are no traits in between, no ways back from the enums, no check that names differ, no shapes for a
+//! lock, and a command becomes the enum where it is sent: all that factum has besides counts against it.
+
+use std::fmt::Write as _;
+
+use crate::domain::{Area, command, event, stored_name};
+
+/// The id, once for all aggregates.
+pub(super) const LIB: &str = "
+impl factum::AggregateId for Id {
+    fn to_text(&self) -> std::borrow::Cow<'_, str> {
+        std::borrow::Cow::Borrowed(&self.0)
+    }
+
+    fn from_text(text: &str) -> Result<Self, factum::InvalidId> {
+        Ok(Self(text.to_owned()))
+    }
+}
+";
+
+pub(super) const IMPORTS: &str = "\
+use std::any::Any;
+
+use factum::{
+    Accepts, Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository,
+    SqliteStore,
+};
+use serde::{Deserialize, Serialize};
+
+";
+
+pub(super) fn area(area: &Area, text: &mut String) {
+    for part in area.parts.clone() {
+        structs(area, part, text);
+    }
+    enums(area, text);
+    aggregate(area, text);
+    events(area, text);
+}
+
+/// What each struct has for itself.
+fn structs(area: &Area, part: usize, text: &mut String) {
+    let (state, event, command, name) = (area.state(), event(part), command(part), stored_name(part));
+    let _ = write!(
+        text,
+        "\
+impl Event for {event} {{
+    const NAME: &'static str = \"{name}\";
+    const VERSION: u32 = 1;
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {{
+        serde_json::to_writer(out, self).map_err(EncodeError::json::<Self>)
+    }}
+
+    fn decode(version: u32, payload: &str) -> Result<Self, DecodeError> {{
+        match version {{
+            1 => serde_json::from_str(payload).map_err(|source| DecodeError::payload::<Self>(version, source)),
+            _ => Err(DecodeError::version::<Self>(version)),
+        }}
+    }}
+}}
+
+impl From<{event}> for {state}Event {{
+    fn from(event: {event}) -> Self {{
+        Self::{event}(event)
+    }}
+}}
+
+impl Command for {command} {{
+    type Id = Id;
+
+    fn aggregate_id(&self) -> &Id {{
+        &self.id
+    }}
+}}
+
+impl From<{command}> for {state}Command {{
+    fn from(command: {command}) -> Self {{
+        Self::{command}(command)
+    }}
+}}
+
+"
+    );
+}
+
+fn enums(area: &Area, text: &mut String) {
+    let state = area.state();
+    let _ = write!(
+        text,
+        "\
+#[derive(Debug)]
+pub enum {state}Command {{
+{}}}
+
+#[derive(Debug)]
+pub enum {state}Event {{
+{}}}
+
+impl Command for {state}Command {{
+    type Id = Id;
+
+    fn aggregate_id(&self) -> &Id {{
+        match self {{
+{}        }}
+    }}
+}}
+
+impl Accepts<{state}Command> for {state} {{
+    fn command(command: {state}Command) -> {state}Command {{
+        command
+    }}
+}}
+
+",
+        lines(area, |part| format!("    {0}({0}),", command(part))),
+        lines(area, |part| format!("    {0}({0}),", event(part))),
+        lines(area, |part| format!("            Self::{}(command) => &command.id,", command(part))),
+    );
+}
+
+fn aggregate(area: &Area, text: &mut String) {
+    let (state, module) = (area.state(), area.module());
+    let _ = write!(
+        text,
+        "\
+impl Aggregate for {state} {{
+    const NAME: &'static str = \"{module}\";
+    type Id = Id;
+    type Command = {state}Command;
+    type Event = {state}Event;
+    type Error = Refused;
+    type Services = ();
+
+    fn initial() -> Self {{
+        Self::default()
+    }}
+
+    fn duplicate(&self) -> Self {{
+        self.clone()
+    }}
+
+    fn execute(&self, command: {state}Command, (): &()) -> Result<Vec<{state}Event>, Refused> {{
+        Ok(match command {{
+{}        }})
+    }}
+
+    fn apply(&mut self, event: &{state}Event) {{
+        match event {{
+{}        }}
+    }}
+}}
+
+",
+        lines(area, |part| {
+            format!(
+                "            {state}Command::{}(command) => vec![{state}Event::{}(self.set_part{part:03}(command)?)],",
+                command(part),
+                event(part)
+            )
+        }),
+        lines(area, |part| {
+            format!("            {state}Event::{}(event) => self.part{part:03}_set(event),", event(part))
+        }),
+    );
+}
+
+/// The codec.
+fn events(area: &Area, text: &mut String) {
+    let state = area.state();
+    let _ = write!(
+        text,
+        "\
+impl EventSet for {state}Event {{
+    const KINDS: &'static [EventKind] = &[
+{}    ];
+
+    fn name(&self) -> &'static str {{
+        match self {{
+{}        }}
+    }}
+
+    fn version(&self) -> u32 {{
+        match self {{
+{}        }}
+    }}
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {{
+        match self {{
+{}        }}
+    }}
+
+    fn decode(name: &str, version: u32, payload: &str) -> Result<Decoded<Self>, DecodeError> {{
+        Ok(Decoded::One(match name {{
+{}            _ => return factum::private::decode_other(name, version, payload),
+        }}))
+    }}
+
+    fn inner(&self) -> &dyn Any {{
+        match self {{
+{}        }}
+    }}
+}}
+
+",
+        lines(area, |part| format!("        EventKind::of::<{}>(),", event(part))),
+        lines(area, |part| format!("            Self::{0}(_) => {0}::NAME,", event(part))),
+        lines(area, |part| format!("            Self::{0}(_) => {0}::VERSION,", event(part))),
+        lines(area, |part| format!("            Self::{}(event) => event.encode(out),", event(part))),
+        lines(area, |part| format!(
+            "            {0}::NAME => Self::{0}({0}::decode(version, payload)?),",
+            event(part)
+        )),
+        lines(area, |part| format!("            Self::{}(event) => event,", event(part))),
+    );
+}
+
+fn lines(area: &Area, line: impl Fn(usize) -> String) -> String {
+    area.parts.clone().map(|part| line(part) + "\n").collect()
+}

@@ -1,0 +1,101 @@
+//! What is printed.
+
+use crate::arms::Arm;
+use crate::count::Counts;
+use crate::measure::{Step, Times};
+use crate::report::print_ratio;
+
+/// All of one size.
+pub(crate) struct Measured {
+    pub(crate) size: usize,
+    /// In the order of [`Arm::ALL`], as are the times.
+    pub(crate) counts: Vec<Counts>,
+    pub(crate) times: Vec<Times>,
+}
+
+/// What was promised.
+const TARGET: f64 = 1.1;
+
+impl Measured {
+    /// A line for each arm, and one that sets factum beside what is written by hand.
+    pub(crate) fn print(&self) {
+        println!("\n{0} events and {0} commands: seconds of the processor (on the clock)", self.size);
+        print(&Step::ALL.map(|step| Column {
+            name: step.name(),
+            cells:
+                self.times.iter().map(|of| format!("{:.3} ({:.3})", of.cpu(step), of.wall(step))).collect(),
+            ratio: self.ratio(step),
+        }));
+        let mut columns = vec![
+            self.column("expanded", |of| of.expanded),
+            self.column("llvm debug", |of| of.llvm_debug),
+            self.column("llvm release", |of| of.llvm_release),
+        ];
+        if self.has_instructions() {
+            columns.push(self.column("instructions", instructions));
+        }
+        println!();
+        print(&columns);
+    }
+
+    pub(crate) fn print_ratios(&self, prefix: &str) {
+        let print = |what: &str, ratio| {
+            print_ratio(&format!("compile/{prefix}{what}-{}-vs-hand", self.size), ratio, "<=", TARGET);
+        };
+        for step in [Step::Check, Step::Release] {
+            print(step.name(), self.ratio(step));
+        }
+        if self.has_instructions() {
+            print("check-instructions", self.column("", instructions).ratio);
+        }
+    }
+
+    fn ratio(&self, step: Step) -> f64 {
+        factum_of_hand(self.times.iter().map(|of| of.cpu(step)))
+    }
+
+    fn column(&self, name: &'static str, count: fn(&Counts) -> u64) -> Column {
+        let counts = self.counts.iter().map(count);
+        // Far below what a float holds exactly.
+        #[expect(clippy::cast_precision_loss)]
+        let ratio = factum_of_hand(counts.clone().map(|count| count as f64));
+        Column { name, cells: counts.map(|count| count.to_string()).collect(), ratio }
+    }
+
+    fn has_instructions(&self) -> bool {
+        self.counts.iter().all(|of| of.instructions.is_some())
+    }
+}
+
+fn instructions(counts: &Counts) -> u64 {
+    counts.instructions.unwrap_or_default()
+}
+
+/// Of one value for each arm, those of the two that do the same, which come last.
+fn factum_of_hand(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<_> = values.collect();
+    let [.., hand, factum] = values[..] else { unreachable!("there is one for each arm") };
+    factum / hand
+}
+
+/// What is told of each arm.
+struct Column {
+    name: &'static str,
+    cells: Vec<String>,
+    ratio: f64,
+}
+
+fn print(columns: &[Column]) {
+    let line = |name: &str, cell: &dyn Fn(&Column) -> String| {
+        print!("{name:<8}");
+        for column in columns {
+            print!("{:>18}", cell(column));
+        }
+        println!();
+    };
+    line("", &|column| column.name.to_owned());
+    for (index, arm) in Arm::ALL.iter().enumerate() {
+        line(arm.name(), &|column| column.cells[index].clone());
+    }
+    line("of hand", &|column| format!("{:.3}", column.ratio));
+}
