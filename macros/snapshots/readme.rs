@@ -68,7 +68,7 @@ impl ::factum::Event for MoneyWithdrawn {
 #[automatically_derived]
 impl ::factum::Command for OpenAccount {
     type Id = AccountId;
-    fn aggregate_id(&self) -> &Self::Id {
+    fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
 }
@@ -78,7 +78,7 @@ impl ::factum::Command for OpenAccount {
 #[automatically_derived]
 impl ::factum::Command for DepositMoney {
     type Id = AccountId;
-    fn aggregate_id(&self) -> &Self::Id {
+    fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
 }
@@ -88,7 +88,7 @@ impl ::factum::Command for DepositMoney {
 #[automatically_derived]
 impl ::factum::Command for WithdrawMoney {
     type Id = AccountId;
-    fn aggregate_id(&self) -> &Self::Id {
+    fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
 }
@@ -317,9 +317,9 @@ const _: () = {
     #[automatically_derived]
     impl ::factum::EventSet for BankAccountEvent {
         const KINDS: &'static [::factum::EventKind] = &[
-            ::factum::EventKind::of::<AccountOpened>(),
-            ::factum::EventKind::of::<MoneyDeposited>(),
-            ::factum::EventKind::of::<MoneyWithdrawn>(),
+            <AccountOpened as ::factum::Event>::KIND,
+            <MoneyDeposited as ::factum::Event>::KIND,
+            <MoneyWithdrawn as ::factum::Event>::KIND,
         ];
         fn name(&self) -> &'static str {
             match self {
@@ -340,9 +340,15 @@ const _: () = {
             out: &mut ::factum::private::Bytes,
         ) -> ::factum::private::Encoding {
             match self {
-                Self::AccountOpened(event) => ::factum::Event::encode(event, out),
-                Self::MoneyDeposited(event) => ::factum::Event::encode(event, out),
-                Self::MoneyWithdrawn(event) => ::factum::Event::encode(event, out),
+                Self::AccountOpened(event) => {
+                    <AccountOpened as ::factum::Event>::encode(event, out)
+                }
+                Self::MoneyDeposited(event) => {
+                    <MoneyDeposited as ::factum::Event>::encode(event, out)
+                }
+                Self::MoneyWithdrawn(event) => {
+                    <MoneyWithdrawn as ::factum::Event>::encode(event, out)
+                }
             }
         }
         fn shapes() -> ::std::vec::Vec<::factum::Shape> {
@@ -368,19 +374,19 @@ const _: () = {
             match name {
                 <AccountOpened as ::factum::Event>::NAME => {
                     ::factum::private::one(
-                        ::factum::Event::decode(version, payload),
+                        <AccountOpened as ::factum::Event>::decode(version, payload),
                         Self::AccountOpened,
                     )
                 }
                 <MoneyDeposited as ::factum::Event>::NAME => {
                     ::factum::private::one(
-                        ::factum::Event::decode(version, payload),
+                        <MoneyDeposited as ::factum::Event>::decode(version, payload),
                         Self::MoneyDeposited,
                     )
                 }
                 <MoneyWithdrawn as ::factum::Event>::NAME => {
                     ::factum::private::one(
-                        ::factum::Event::decode(version, payload),
+                        <MoneyWithdrawn as ::factum::Event>::decode(version, payload),
                         Self::MoneyWithdrawn,
                     )
                 }

@@ -20,6 +20,7 @@ mod lock;
 mod projection;
 mod schema;
 mod snapshot;
+pub(crate) mod stub;
 mod upcast;
 
 pub(crate) use self::aggregate::aggregate;

@@ -21,15 +21,22 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| model::Event::parse(&input, errors).map(|model| expand::event(&model))).into()
+    errors::collect(|errors| {
+        let model = model::Event::parse(&input, errors);
+        Some(model.map_or_else(|| expand::stub::event(&input), |model| expand::event(&model)))
+    })
+    .into()
 }
 
 /// Makes a struct a command; see the trait `factum::Command`.
 #[proc_macro_derive(Command, attributes(command))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| model::Command::parse(&input, errors).map(|model| expand::command(&model)))
-        .into()
+    errors::collect(|errors| {
+        let model = model::Command::parse(&input, errors);
+        Some(model.map_or_else(|| expand::stub::command(&input), |model| expand::command(&model)))
+    })
+    .into()
 }
 
 /// Makes a struct or enum the state of an aggregate; see the trait `factum::Aggregate`.

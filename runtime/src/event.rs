@@ -87,6 +87,11 @@ pub trait Event: Debug + Sized + 'static {
     /// Earlier names of the event, still understood when read.
     const ALIASES: &'static [&'static str] = &[];
 
+    /// All of these as one. Generated code asks for it here: an event that is none is then missed in one way only, and rustc tells
+    /// errors that are alike once.
+    #[doc(hidden)]
+    const KIND: EventKind = EventKind::of::<Self>();
+
     /// What the derive tells [`shapes`](Self::shapes); an impl by hand has nothing to tell.
     #[doc(hidden)]
     const SHAPES: &'static str = "";

@@ -256,10 +256,15 @@ pub trait AtHand<E> {
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError>;
 }
 
-impl<E: Event> AtHand<E> for &StoredEvent<'_> {
+/// With the event's own way to decode it: what is no event is missed where that is named.
+impl<E, D> AtHand<E> for (&StoredEvent<'_>, D)
+where
+    D: FnOnce(u32, &str) -> Result<E, DecodeError>,
+{
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
-        let typed = E::decode(self.schema, self.payload)?;
-        Ok(handle(&typed, &self.envelope))
+        let (event, decode) = self;
+        let typed = decode(event.schema, event.payload)?;
+        Ok(handle(&typed, &event.envelope))
     }
 }
 
@@ -270,7 +275,7 @@ impl<E> AtHand<E> for (&E, &Envelope<'_>) {
 }
 
 /// One event, as the projection's handler for `E` takes it.
-pub fn project<P: Project<E>, E: Event>(
+pub fn project<P: Project<E>, E>(
     projection: &mut P,
     event: impl AtHand<E>,
     writer: &Writer<'_, P>,
@@ -321,12 +326,15 @@ impl<P: Project<E>, E> Handle<P> for E {
 }
 
 /// One stored event, decoded for the projection's handler for `E`, which gets it later.
-pub fn prepare<P: Project<E>, E: Event>(event: &StoredEvent<'_>) -> Result<Option<Prepared<P>>, DecodeError> {
-    Ok(Some(Prepared(Box::new(E::decode(event.schema, event.payload)?))))
+pub fn prepare<P: Project<E>, E: 'static>(
+    event: &StoredEvent<'_>,
+    decode: impl FnOnce(u32, &str) -> Result<E, DecodeError>,
+) -> Result<Option<Prepared<P>>, DecodeError> {
+    Ok(Some(Prepared(Box::new(decode(event.schema, event.payload)?))))
 }
 
 /// One event, as the reaction's handler for `E` takes it.
-pub fn react<R: React<E>, E: Event>(
+pub fn react<R: React<E>, E>(
     reaction: &mut R,
     event: impl AtHand<E>,
     delivery: &Writer<'_, R>,
@@ -378,9 +386,26 @@ pub fn unknown_name(name: &str, version: u32) -> ProjectError {
     ProjectError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
 }
 
-/// What a `#[project]` method has returned, if it returns something.
-pub fn projected<E: Into<BoxError>>(result: Result<(), E>) -> Result<(), BoxError> {
-    result.map_err(Into::into)
+/// What a `#[project]` or `#[react]` method has returned, if it returns something.
+pub fn projected<T: Done>(result: T) -> Result<(), BoxError> {
+    result.done()
+}
+
+/// That something is done, or why not.
+#[diagnostic::on_unimplemented(
+    message = "a `#[project]` or `#[react]` method can't return `{Self}`",
+    label = "neither nothing nor a `Result<(), _>`",
+    note = "let it return nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
+)]
+pub trait Done {
+    /// As the caller wants it.
+    fn done(self) -> Result<(), BoxError>;
+}
+
+impl<E: Into<BoxError>> Done for Result<(), E> {
+    fn done(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
 }
 
 /// The first event that has a name, or had one, that one before it has or had; `kinds.len()` if there is none.

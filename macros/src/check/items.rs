@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proc_macro2::TokenTree;
-use quote::ToTokens;
+use quote::{ToTokens, format_ident};
 use syn::{Data, DeriveInput, Ident, LitInt, LitStr};
 
 use crate::errors::Errors;
@@ -123,35 +123,35 @@ pub(crate) fn required(
     }
 }
 
-/// A list with something in it, and nothing twice.
+/// A list with something in it, and nothing twice: what is right in it.
 pub(crate) fn listed(
-    list: Option<&(Ident, Vec<Listed>)>,
+    list: Option<(Ident, Vec<Listed>)>,
     key: &str,
     example: &str,
     errors: &mut Errors,
-) -> bool {
-    let Some((key_token, list)) = list else { return false };
+) -> Vec<Listed> {
+    let Some((key_token, list)) = list else { return Vec::new() };
     if list.is_empty() {
-        errors.at(key_token, format!("`{key}(..)` is empty: list at least one, as `{key}({example})`"));
-        return false;
+        errors.at(&key_token, format!("`{key}(..)` is empty: list at least one, as `{key}({example})`"));
     }
     let (mut types, mut variants) = (HashSet::new(), HashSet::new());
-    let mut right = true;
+    let mut right = Vec::new();
     for listed in list {
         let ty = listed.path.to_token_stream().to_string();
         if !types.insert(ty.clone()) {
             errors.at(&listed.path, format!("`{}` is listed twice", ty.replace(' ', "")));
-            right = false;
-        } else if !variants.insert(listed.variant.to_string()) {
+        } else if variants.insert(listed.variant.to_string()) {
+            right.push(listed);
+        } else {
+            let Listed { path, variant } = listed;
+            let other = format_ident!("Other{variant}", span = variant.span());
+            let shown = ty.replace(' ', "");
             errors.at(
-                &listed.path,
-                format!(
-                    "two of these would be the variant `{0}`: give this one another, as `{1} as Other{0}`",
-                    listed.variant,
-                    ty.replace(' ', "")
-                ),
+                &path,
+                format!("two of these would be the variant `{variant}`: give this one another, as `{shown} as {other}`"),
             );
-            right = false;
+            // As it will be called, most likely.
+            right.push(Listed { path, variant: other });
         }
     }
     right

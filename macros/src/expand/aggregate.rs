@@ -158,7 +158,7 @@ fn codec(model: &Aggregate) -> TokenStream {
     let variants: Vec<_> = events.iter().map(|event| &event.variant).collect();
     let retired_kinds = (!retired.is_empty()).then(|| {
         let kinds = retired.iter().map(|retired| match retired {
-            Retired::Type(path) => quote!(#krate::EventKind::of::<#path>()),
+            Retired::Type(path) => quote!(<#path as #krate::Event>::KIND),
             Retired::Name(name) => quote!(#krate::EventKind::named(#name)),
         });
         quote!(const RETIRED: &'static [#krate::EventKind] = &[#(#kinds),*];)
@@ -185,7 +185,7 @@ fn codec(model: &Aggregate) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #krate::EventSet for #event_enum {
-            const KINDS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+            const KINDS: &'static [#krate::EventKind] = &[#(<#paths as #krate::Event>::KIND),*];
             #retired_kinds
 
             fn name(&self) -> &'static str {
@@ -202,7 +202,7 @@ fn codec(model: &Aggregate) -> TokenStream {
 
             fn encode(&self, out: &mut #krate::private::Bytes) -> #krate::private::Encoding {
                 match self {
-                    #(Self::#variants(event) => #krate::Event::encode(event, out),)*
+                    #(Self::#variants(event) => <#paths as #krate::Event>::encode(event, out),)*
                 }
             }
 
@@ -227,7 +227,7 @@ fn codec(model: &Aggregate) -> TokenStream {
             ) -> #krate::private::Decoding<#krate::Decoded<Self>> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::one(#krate::Event::decode(version, payload), Self::#variants)
+                        #krate::private::one(<#paths as #krate::Event>::decode(version, payload), Self::#variants)
                     })*
                     #(#retired_arms)*
                     _ => #krate::private::decode_other(name, version, payload),

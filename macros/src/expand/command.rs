@@ -15,7 +15,7 @@ pub(crate) fn command(command: &Command) -> TokenStream {
         impl #krate::Command for #ident {
             type Id = #ty;
 
-            fn aggregate_id(&self) -> &Self::Id {
+            fn aggregate_id(&self) -> &#ty {
                 #value
             }
         }

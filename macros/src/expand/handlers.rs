@@ -149,6 +149,7 @@ fn follow(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
             #call;
             ::core::result::Result::Ok(())
         },
+        Some(output) if !is_opaque(output) => quote!(#krate::private::projected::<#output>(#call)),
         Some(_) => quote!(#krate::private::projected(#call)),
     };
     if *marker == Marker::React {

@@ -35,6 +35,8 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             }
         }
     };
+    // Without a list, which has been told of, no handler is one too many.
+    let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::Follows<E> for #ident {}));
     let is_reaction = matches!(makes, Makes::SideEffects).then(|| {
         quote! {
             #[automatically_derived]
@@ -57,7 +59,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
         #[automatically_derived]
         impl #krate::Projection for #ident {
             const NAME: &'static str = #name;
-            const EVENTS: &'static [#krate::EventKind] = &[#(#krate::EventKind::of::<#paths>()),*];
+            const EVENTS: &'static [#krate::EventKind] = &[#(<#paths as #krate::Event>::KIND),*];
             #sources
             #about
 
@@ -70,7 +72,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             ) -> ::core::result::Result<(), #krate::ProjectError> {
                 match name {
                     #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::#one::<#selves, #paths>(self, event, writer)
+                        #krate::private::#one::<#selves, #paths>(self, (event, <#paths as #krate::Event>::decode), writer)
                     })*
                     _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
                         ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
@@ -101,6 +103,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
             #[automatically_derived]
             impl #krate::Follows<#paths> for #ident {}
         )*
+        #follows_any
 
         #distinct_names
     }
@@ -147,7 +150,7 @@ fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStre
             #krate::DecodeError,
         > {
             match name {
-                #(<#events as #krate::Event>::NAME => #krate::private::prepare::<#selves, #events>(event),)*
+                #(<#events as #krate::Event>::NAME => #krate::private::prepare::<#selves, #events>(event, <#events as #krate::Event>::decode),)*
                 _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
                     ::core::option::Option::Some(name) => {
                         <Self as #krate::Projection>::prepare(name, event)

@@ -74,9 +74,14 @@ impl Aggregate {
         check::required(input, &options, "id", "id = AccountId", errors);
         check::required(input, &options, "commands", "commands(OpenAccount, ..)", errors);
         check::required(input, &options, "events", "events(AccountOpened, ..)", errors);
-        let right = id.is_some()
-            & check::listed(commands.as_ref(), "commands", "OpenAccount", errors)
-            & check::listed(events.as_ref(), "events", "AccountOpened", errors);
+        let commands = check::listed(commands, "commands", "OpenAccount", errors);
+        let events = check::listed(events, "events", "AccountOpened", errors);
+        let right = !commands.is_empty() && !events.is_empty();
+        // An id that is missing is most likely that of the commands.
+        let id = id.or_else(|| {
+            let first = &commands.first()?.path;
+            Some(syn::parse_quote!(<#first as #krate::Command>::Id))
+        });
         let aggregate = Self {
             krate,
             ident: input.ident.clone(),
@@ -85,8 +90,8 @@ impl Aggregate {
             id: id.unwrap_or_else(|| syn::parse_quote!(())),
             error: options.ty("error", errors),
             services: options.ty("services", errors),
-            commands: commands.map(|(_, list)| list).unwrap_or_default(),
-            events: events.map(|(_, list)| list).unwrap_or_default(),
+            commands,
+            events,
             retired: options
                 .list("retired", "OldEvent, \"old-name\"", errors)
                 .map(|(_, list)| list)

@@ -37,22 +37,27 @@ impl Command {
 
 fn which(input: &DeriveInput, fields: &Fields, singleton: bool, errors: &mut Errors) -> Option<Which> {
     let mut marked = Vec::new();
+    let mut misspelled = false;
     for (member, field) in fields.members().zip(fields) {
         let mut options = Options::parse(&field.attrs, "command", &["id"], errors);
         if let Some(mark) = options.flag("id", errors) {
             marked.push((mark, Which::Field { member, ty: Box::new(field.ty.clone()) }));
         }
         options.finish();
+        // One that was meant and is not understood has been told of.
+        if marked.is_empty() && field.attrs.iter().any(|attribute| attribute.path().is_ident("command")) {
+            misspelled = true;
+        }
     }
     let mut marked = marked.into_iter();
     match (marked.next(), marked.next()) {
-        (_, Some((second, _))) => {
+        (first, Some((second, _))) => {
             errors.at_span(second, "a command has one id; this is the second `#[command(id)]`");
-            None
+            first.map(|(_, field)| field)
         }
-        (Some((mark, _)), None) if singleton => {
+        (Some((mark, field)), None) if singleton => {
             errors.at_span(mark, "a command for the only aggregate of its kind (`singleton`) has no id");
-            None
+            Some(field)
         }
         (Some((_, field)), None) => Some(field),
         (None, None) if singleton || fields.is_empty() => Some(Which::Only),
@@ -62,15 +67,19 @@ fn which(input: &DeriveInput, fields: &Fields, singleton: bool, errors: &mut Err
                 let (member, field) = fields.members().zip(fields).next()?;
                 return Some(Which::Field { member, ty: Box::new(field.ty.clone()) });
             }
-            errors.at(
-                &input.ident,
-                format!(
+            if !misspelled {
+                errors.at(
+                    &input.ident,
+                    format!(
                     "nothing in `{}` says which aggregate it is for: mark that field with `#[command(id)]`, or the \
                      struct with `#[command(singleton)]` if there is only one",
                     input.ident
                 ),
-            );
-            None
+                );
+            }
+            // Most likely the first: a wrong guess is one more error, and a right one is one less.
+            let (member, field) = fields.members().zip(fields).next()?;
+            Some(Which::Field { member, ty: Box::new(field.ty.clone()) })
         }
     }
 }

@@ -168,7 +168,6 @@ impl Handlers {
                 let message =
                     "a method has one of `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`";
                 errors.at(second, message);
-                continue;
             }
             let Some(mut method) = errors.ok(method.signature(marker)) else { continue };
             method.wrong = !check::handler(&method, errors);

@@ -51,19 +51,19 @@ impl Projection {
     fn of(input: &DeriveInput, mut options: Options, makes: Makes, errors: &mut Errors) -> Option<Self> {
         let events = options.list("events", "AccountOpened, ..", errors);
         check::required(input, &options, "events", "events(AccountOpened, ..)", errors);
-        let listed = check::listed(events.as_ref(), "events", "AccountOpened", errors);
+        let events = check::listed(events, "events", "AccountOpened", errors);
         let projection = Self {
             krate: options.krate(errors),
             ident: input.ident.clone(),
             name: options
                 .string("name", errors)
                 .unwrap_or_else(|| LitStr::new(&kebab(&input.ident.to_string()), input.ident.span())),
-            events: events.map(|(_, list)| list).unwrap_or_default(),
+            events,
             from: options.list("from", "BankAccount, ..", errors).map(|(_, list)| list).unwrap_or_default(),
             is_partitioned: check::partition_by(options.ident_as("partition_by", "stream", errors), errors),
             makes,
         };
         options.finish();
-        (check::projection(input, &projection, errors) & listed).then_some(projection)
+        check::projection(input, &projection, errors).then_some(projection)
     }
 }

@@ -32,4 +32,18 @@ mod elsewhere {
 #[aggregate(id = String, commands(Open), events(Opened, elsewhere::Opened))]
 struct Account;
 
+#[handlers]
+impl Account {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+
+    #[apply]
+    fn opened_elsewhere(&mut self, _: &elsewhere::Opened) {}
+}
+
 fn main() {}

@@ -49,7 +49,7 @@ struct WithoutSelf;
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(
     id = String,
-    commands(OnMutSelf, ByReference, Waits, TooMuch, Generic),
+    commands(OnMutSelf, ByReference, Waits, TooMuch, Generic, Open),
     events(Opened, OnSharedSelf, ByValue, Fallible, WithoutSelf),
 )]
 struct Account;

@@ -1,0 +1,6 @@
+use factum::prelude::*;
+
+#[derive(Command)]
+struct Open(String);
+
+fn main() {}

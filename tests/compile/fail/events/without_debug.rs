@@ -1,0 +1,7 @@
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Event)]
+struct Opened;
+
+fn main() {}
