@@ -296,6 +296,7 @@
 //!
 //! * [`Aggregate`], [`Event`], [`Command`], [`Projection`], [`Reaction`]: what each derive takes.
 //! * [`guide::versions`]: how an event is changed when there are stored ones.
+//! * [`guide::messages`]: all that the compiler says of a mistake, why, and what to write instead.
 //! * [`Repository`]: all that can be done with aggregates. [`ExecuteOptions`]: all that can be said of a command.
 //! * [`EventStore`]: how a store is written. [`Subscription`]: all events as they come.
 //! * [`ReadError`], [`ExecuteError`], [`StoreError`]: all that can go wrong. Nothing is skipped in silence, and nothing

@@ -4,6 +4,7 @@
 //! `TRYBUILD=overwrite cargo test -p factum-tests --test compile`.
 
 mod locked;
+mod page;
 
 #[test]
 fn messages() {
