@@ -12,7 +12,13 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot) -> TokenStream {
     let fingerprint = fingerprint_of_state(krate, state, *version);
     let every = option(every.as_ref());
     let older_than = option(older_than.as_ref());
-    let when = option(when.as_ref());
+    // A type of its own: in an `Option`, rustc would tell of that as well.
+    let when = option(when.as_ref().map(|when| {
+        quote!({
+            let when: fn(&Self) -> bool = #when;
+            when
+        })
+    }));
     quote! {
         const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
             #[allow(unused_imports)]

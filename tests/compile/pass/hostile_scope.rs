@@ -6,7 +6,7 @@
 
 /// The domain.
 pub mod domain {
-    use ::factum::{Aggregate, AggregateId, Command, Event, handlers};
+    use ::factum::{Aggregate, AggregateId, Command, Event, EventSchema, Projection, Reaction, handlers};
     use ::std::clone::Clone;
     use ::std::default::Default;
     use ::std::fmt::Debug;
@@ -20,6 +20,16 @@ pub mod domain {
         pub struct Vec;
         pub struct Box;
         pub struct From;
+        pub struct Ok;
+        pub struct Err;
+        pub struct Some;
+        pub struct None;
+        pub struct Send;
+        pub struct Any;
+        pub struct Self_;
+        pub mod factum {}
+        pub mod serde {}
+        pub mod alloc {}
         pub struct Events;
         pub mod std {}
         pub mod core {}
@@ -75,6 +85,59 @@ pub mod domain {
     impl A {
         const fn is_full(&self) -> bool {
             self.state == u8::MAX
+        }
+    }
+
+    /// What became of it, in an older time.
+    #[derive(Debug, ::serde::Serialize, ::serde::Deserialize, EventSchema)]
+    pub struct Part {
+        /// A raw name.
+        pub r#fn: u8,
+    }
+
+    /// An event with a past.
+    #[derive(Debug, ::serde::Serialize, ::serde::Deserialize, Event)]
+    #[event(version = 2, removed(name = "gone", since = 2, ty = u8))]
+    pub struct Past {
+        /// New.
+        #[event(added(since = 2, default = 7))]
+        pub version: u8,
+        /// Of a type that has a shape of its own.
+        pub payload: Part,
+    }
+
+    /// A view.
+    #[derive(Debug, Default, Clone, Projection)]
+    #[projection(events(E, Past), partition_by = stream)]
+    pub struct P {
+        name: u8,
+    }
+
+    #[handlers]
+    impl P {
+        #[project]
+        fn project(&mut self, event: &E, key: &str) -> ::std::result::Result<(), ::factum::BoxError> {
+            self.name = event.r#type;
+            let _ = key;
+            ::std::result::Result::Ok(())
+        }
+
+        #[project]
+        fn past(&mut self, event: &Past, envelope: &::factum::Envelope<'_>) {
+            self.name = if envelope.key.is_empty() { 0 } else { event.version };
+        }
+    }
+
+    /// What is done.
+    #[derive(Debug, Default, Reaction)]
+    #[reaction(events(E))]
+    pub struct R;
+
+    #[handlers]
+    impl R {
+        #[react]
+        fn react(&self, _: &E, delivery: &::factum::Delivery) {
+            let _ = delivery;
         }
     }
 
