@@ -1,6 +1,6 @@
 //! What an aggregate is, and the traits behind `#[execute]` and `#[apply]`.
 
-use crate::command::Command;
+use crate::command::{Accepts, Command};
 use crate::error::BoxError;
 use crate::event::EventSet;
 use crate::id::AggregateId;
@@ -141,7 +141,7 @@ pub trait Aggregate: Sized + 'static {
     note = "write one in a `#[handlers]` block: `#[execute] fn name(&self, command: {C}) -> Result<Event, Error>`",
     note = "or take `{C}` out of `commands(..)`"
 )]
-pub trait Execute<C>: Lists<C> {
+pub trait Execute<C>: Accepts<C> {
     /// Decides on the command.
     fn execute(&self, command: C, services: &Self::Services) -> Result<Vec<Self::Event>, Self::Error>;
 }
@@ -153,32 +153,28 @@ pub trait Execute<C>: Lists<C> {
     note = "write one in a `#[handlers]` block: `#[apply] fn name(&mut self, event: &{E})`",
     note = "or take `{E}` out of `events(..)`"
 )]
-pub trait Apply<E>: Lists<E> {
+pub trait Apply<E>: Emits<E> {
     /// Brings the state to where it is after `event`.
     fn apply(&mut self, event: &E);
 }
 
-/// One of the aggregate's lists has `T` in it: `commands(..)` or `events(..)`.
-///
-/// Implemented by `derive(Aggregate)` for each type listed, and for nothing else: what makes a handler that would never
-/// be called a compile error.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` lists `{T}` neither as a command nor as an event",
-    label = "would never be called: `{Self}` does not list `{T}`",
-    note = "add it on `{Self}`: `#[aggregate(commands({T}, ..))]` or `#[aggregate(events({T}, ..))]`"
-)]
-pub trait Lists<T>: Aggregate {}
-
 /// Events of type `E` are events of the aggregate: `E` is in its `events(..)`, or is the generated event enum.
 ///
-/// Implemented by `derive(Aggregate)`; what makes emitting an unlisted event a compile error.
+/// What makes emitting an unlisted event a compile error, and applying one. It follows from a `From<E>` of the event enum,
+/// of which `derive(Aggregate)` generates one for each event listed.
 #[diagnostic::on_unimplemented(
     message = "`{E}` is not an event of `{Self}`",
     label = "`{Self}` does not list `{E}`",
     note = "add it: `#[aggregate(events({E}, ..))]` on `{Self}`, and an `#[apply]` method for it"
 )]
-pub trait Emits<E>: Aggregate<Event: From<E>> {
+pub trait Emits<E>: Aggregate {
     /// The event as a variant of the aggregate's event enum.
+    fn event(event: E) -> Self::Event;
+}
+
+// As for `Accepts`.
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate<Event: From<E>>, E> Emits<E> for A {
     fn event(event: E) -> Self::Event {
         event.into()
     }

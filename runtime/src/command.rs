@@ -41,14 +41,22 @@ pub trait Command: Debug {
 
 /// The aggregate takes commands of type `C`: `C` is in its `commands(..)`, or is the generated command enum.
 ///
-/// Implemented by `derive(Aggregate)`; what a repository's `execute` asks for.
+/// What a repository's `execute` asks for, and what an [`Execute`](crate::Execute) has to be about. It follows from a
+/// `From<C>` of the command enum, of which `derive(Aggregate)` generates one for each command listed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take the command `{C}`",
     label = "`{C}` is not among the commands of `{Self}`",
     note = "add it: `#[aggregate(commands({C}, ..))]` on `{Self}`, and an `#[execute]` method for it"
 )]
-pub trait Accepts<C>: Aggregate<Command: From<C>> {
+pub trait Accepts<C>: Aggregate {
     /// The command as a variant of the aggregate's command enum.
+    fn command(command: C) -> Self::Command;
+}
+
+// One impl for all of them: rustc takes longer for one more than for finding out that this one fits. What it rests on is
+// nobody's business who has forgotten to list a command.
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate<Command: From<C>>, C> Accepts<C> for A {
     fn command(command: C) -> Self::Command {
         command.into()
     }

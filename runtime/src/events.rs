@@ -147,6 +147,8 @@ impl<A: Aggregate, T: IntoEvents<A>, const N: usize> IntoEvents<A> for [T; N] {
 
 macro_rules! tuples {
     ($(($($part:ident)*))*) => {$(
+        // Nine of them would stand in every message about an event that is none.
+        #[diagnostic::do_not_recommend]
         impl<A: Aggregate, $($part: IntoEvents<A>),*> IntoEvents<A> for ($($part,)*) {
             #[allow(non_snake_case, unused_variables, clippy::allow_attributes)]
             fn append_to(self, out: &mut Vec<A::Event>) {

@@ -336,6 +336,7 @@ mod projection;
 mod reaction;
 mod replay;
 mod repository;
+mod rules;
 mod shape;
 mod snapshot;
 mod store;
@@ -350,7 +351,7 @@ pub use factum_macros::{
     project, react, upcast,
 };
 
-pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Lists, Retires, Upcast};
+pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
 pub use self::command::{Accepts, Command};
 pub use self::error::{
     AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, SnapshotError, StoreError,

@@ -13,11 +13,8 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let Aggregate { ident, vis, commands, events, command_enum, event_enum, .. } = model;
     let command_definition = enums::definition(vis, ident, command_enum, commands, "commands");
     let event_definition = enums::definition(vis, ident, event_enum, events, "events");
-    let command_conversions = enums::conversions(command_enum, commands);
-    let event_conversions = enums::conversions(event_enum, events);
     let dispatch = dispatch(model);
     let command_impls = command_impls(model);
-    let codec = codec(model);
     let event_impls = event_impls(model);
     let distinct_names = distinct_names(model);
     let kept = model.snapshot.as_ref().map(|snapshot| is_possible(&model.krate, ident, snapshot));
@@ -32,10 +29,7 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
 
         const _: () = {
             #dispatch
-            #command_conversions
             #command_impls
-            #event_conversions
-            #codec
             #event_impls
             #distinct_names
             #kept
@@ -123,39 +117,20 @@ fn taken_apart(listed: &[Listed]) -> (Vec<&Path>, Vec<&Ident>, Vec<Token![Self]>
     (paths.clone().collect(), variants.collect(), paths.map(self_at).collect())
 }
 
-/// The command enum is a command; the aggregate accepts it, and each of its variants.
+/// The command enum is a command, and made from each struct that is listed.
 fn command_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
     let command_enum = &command_enum.ident;
     let (paths, variants, _) = taken_apart(commands);
-    quote! {
-        #[automatically_derived]
-        impl #krate::Command for #command_enum {
-            type Id = #id;
-
-            fn aggregate_id(&self) -> &#id {
-                match self {
-                    #(Self::#variants(command) => #krate::private::id_of::<#paths, #id>(command),)*
-                }
-            }
-        }
-
-        #[automatically_derived]
-        impl #krate::Accepts<#command_enum> for #ident {}
-
-        #(
-            impl #krate::Lists<#paths> for #ident {}
-            impl #krate::Accepts<#paths> for #ident {}
-        )*
-    }
+    quote!(#krate::__command_enum!(#command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
-/// The event enum is the codec.
-fn codec(model: &Aggregate) -> TokenStream {
+/// The event enum is the codec, and made from each struct that is listed. What is said once for each event is said by
+/// `macro_rules!`.
+fn event_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
     let event_enum = &event_enum.ident;
-    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
-    let variants: Vec<_> = events.iter().map(|event| &event.variant).collect();
+    let (paths, variants, _) = taken_apart(events);
     let retired_kinds = (!retired.is_empty()).then(|| {
         let kinds = retired.iter().map(|retired| match retired {
             Retired::Type(path) => quote!(<#path as #krate::Event>::KIND),
@@ -175,97 +150,16 @@ fn codec(model: &Aggregate) -> TokenStream {
             #name => ::core::result::Result::Ok(#krate::Decoded::Several(::std::vec::Vec::new())),
         },
     });
-    let retired_types: Vec<_> = retired
-        .iter()
-        .filter_map(|retired| match retired {
-            Retired::Type(path) => Some(path),
-            Retired::Name(_) => None,
-        })
-        .collect();
-    quote! {
-        #[automatically_derived]
-        impl #krate::EventSet for #event_enum {
-            const KINDS: &'static [#krate::EventKind] = &[#(<#paths as #krate::Event>::KIND),*];
-            #retired_kinds
-
-            fn name(&self) -> &'static str {
-                match self {
-                    #(Self::#variants(_) => <#paths as #krate::Event>::NAME,)*
-                }
-            }
-
-            fn version(&self) -> u32 {
-                match self {
-                    #(Self::#variants(_) => <#paths as #krate::Event>::VERSION,)*
-                }
-            }
-
-            fn encode(&self, out: &mut #krate::private::Bytes) -> #krate::private::Encoding {
-                match self {
-                    #(Self::#variants(event) => <#paths as #krate::Event>::encode(event, out),)*
-                }
-            }
-
-            fn shapes() -> ::std::vec::Vec<#krate::Shape> {
-                let mut shapes = ::std::vec::Vec::new();
-                #(<#paths as #krate::Event>::shapes(&mut shapes);)*
-                #(<#retired_types as #krate::Event>::shapes(&mut shapes);)*
-                shapes
-            }
-
-            fn inner(&self) -> &dyn ::core::any::Any {
-                match self {
-                    #(Self::#variants(event) => event,)*
-                }
-            }
-
-            #[allow(unreachable_patterns)]
-            fn decode(
-                name: &str,
-                version: u32,
-                payload: &str,
-            ) -> #krate::private::Decoding<#krate::Decoded<Self>> {
-                match name {
-                    #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::one(<#paths as #krate::Event>::decode(version, payload), Self::#variants)
-                    })*
-                    #(#retired_arms)*
-                    _ => #krate::private::decode_other(name, version, payload),
-                }
-            }
-        }
-    }
-}
-
-/// The aggregate emits the event enum, and each of its variants.
-fn event_impls(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
-    let event_enum = &event_enum.ident;
-    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
     let retired_types = retired.iter().filter_map(|retired| match retired {
         Retired::Type(path) => Some(path),
         Retired::Name(_) => None,
     });
     quote! {
-        #[automatically_derived]
-        impl #krate::IntoEvents<#ident> for #event_enum {
-            fn append_to(self, out: &mut ::std::vec::Vec<#event_enum>) {
-                out.push(self);
-            }
+        #krate::__event_enum! {
+            #event_enum of #ident: #(#variants(#paths))*;
+            retired #(#retired_types)*; { #retired_kinds }
+            |name, version, payload| { #(#retired_arms)* }
         }
-
-        #[automatically_derived]
-        impl #krate::Emits<#event_enum> for #ident {}
-
-        #(
-            #[automatically_derived]
-            impl #krate::Retires<#retired_types> for #ident {}
-        )*
-
-        #(
-            impl #krate::Lists<#paths> for #ident {}
-            impl #krate::Emits<#paths> for #ident {}
-        )*
     }
 }
 

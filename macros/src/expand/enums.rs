@@ -1,4 +1,4 @@
-//! What the two generated enums have in common: the enum itself, and the conversions from and to its structs.
+//! What the two generated enums have in common.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
@@ -44,39 +44,6 @@ fn shown(path: &Path) -> String {
     match path.get_ident() {
         Some(ident) => ident.to_string(),
         None => quote!(#path).to_string().replace(' ', ""),
-    }
-}
-
-/// `From` each struct, and `TryFrom` back; what is another variant comes back whole.
-pub(super) fn conversions(generated: &GeneratedEnum, listed: &[Listed]) -> TokenStream {
-    let ident = &generated.ident;
-    let paths: Vec<_> = listed.iter().map(|listed| &listed.path).collect();
-    let variants: Vec<_> = listed.iter().map(|listed| &listed.variant).collect();
-    // An only variant leaves no others.
-    let other = [Ident::new("other", Span::mixed_site())];
-    let others = vec![if listed.len() > 1 { &other[..] } else { &[] }; listed.len()];
-    // All in one: a stream of tokens inside another costs more than the tokens.
-    quote! {
-        #(
-            #[automatically_derived]
-            impl ::core::convert::From<#paths> for #ident {
-                fn from(value: #paths) -> Self {
-                    Self::#variants(value)
-                }
-            }
-
-            #[automatically_derived]
-            impl ::core::convert::TryFrom<#ident> for #paths {
-                type Error = #ident;
-
-                fn try_from(value: #ident) -> ::core::result::Result<Self, #ident> {
-                    match value {
-                        #ident::#variants(value) => ::core::result::Result::Ok(value),
-                        #(#others => ::core::result::Result::Err(#others),)*
-                    }
-                }
-            }
-        )*
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) const IMPORTS: &str = "\
 use std::any::Any;
 
 use factum::{
-    Accepts, Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository,
+    Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository,
     SqliteStore,
 };
 use serde::{Deserialize, Serialize};
@@ -107,12 +107,6 @@ impl Command for {state}Command {{
     fn aggregate_id(&self) -> &Id {{
         match self {{
 {}        }}
-    }}
-}}
-
-impl Accepts<{state}Command> for {state} {{
-    fn command(command: {state}Command) -> {state}Command {{
-        command
     }}
 }}
 
