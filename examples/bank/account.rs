@@ -59,24 +59,28 @@ impl FromStr for Cents {
 
 // What happens. Events are the truth that stays: what they say must be enough to rebuild any state, ever.
 
+/// An account has an owner from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "account-opened")]
 pub struct AccountOpened {
     pub owner: String,
 }
 
+/// Money came in over the counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "money-deposited")]
 pub struct MoneyDeposited {
     pub amount: Cents,
 }
 
+/// Money went out over the counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "money-withdrawn")]
 pub struct MoneyWithdrawn {
     pub amount: Cents,
 }
 
+/// Money went to another account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "transfer-sent")]
 pub struct TransferSent {
@@ -84,6 +88,7 @@ pub struct TransferSent {
     pub amount: Cents,
 }
 
+/// Money came from another account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "transfer-received")]
 pub struct TransferReceived {
@@ -93,6 +98,7 @@ pub struct TransferReceived {
 
 // What can be asked. Each command names its account; the account decides.
 
+/// Open an account that nobody has yet.
 #[derive(Debug, Clone, Command)]
 pub struct OpenAccount {
     #[command(id)]
@@ -100,6 +106,7 @@ pub struct OpenAccount {
     pub owner: String,
 }
 
+/// Put money in.
 #[derive(Debug, Clone, Command)]
 pub struct DepositMoney {
     #[command(id)]
@@ -107,6 +114,7 @@ pub struct DepositMoney {
     pub amount: Cents,
 }
 
+/// Take money out: no more than there is.
 #[derive(Debug, Clone, Command)]
 pub struct WithdrawMoney {
     #[command(id)]
@@ -114,6 +122,7 @@ pub struct WithdrawMoney {
     pub amount: Cents,
 }
 
+/// Send money to another account: no more than there is.
 #[derive(Debug, Clone, Command)]
 pub struct SendTransfer {
     #[command(id)]
@@ -122,6 +131,7 @@ pub struct SendTransfer {
     pub amount: Cents,
 }
 
+/// Take in what another account has sent.
 #[derive(Debug, Clone, Command)]
 pub struct ReceiveTransfer {
     #[command(id)]

@@ -5,6 +5,7 @@
 //! wrong item still gets its impls where they can be made, so that one mistake is one error.
 
 mod check;
+mod docs;
 mod errors;
 mod expand;
 mod lock;

@@ -3,6 +3,7 @@
 //! The messages are part of the product: a changed one is read before it is accepted. To accept:
 //! `TRYBUILD=overwrite cargo test -p factum-tests --test compile`.
 
+mod docs;
 mod locked;
 mod page;
 

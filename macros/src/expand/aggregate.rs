@@ -10,9 +10,9 @@ use super::{enums, lock};
 use crate::model::{Aggregate, Listed, Retired};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
-    let Aggregate { ident, vis, commands, events, command_enum, event_enum, .. } = model;
-    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands");
-    let event_definition = enums::definition(vis, ident, event_enum, events, "events");
+    let Aggregate { ident, vis, commands, events, command_enum, event_enum, docs, .. } = model;
+    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands", docs);
+    let event_definition = enums::definition(vis, ident, event_enum, events, "events", docs);
     let dispatch = dispatch(model);
     let command_impls = command_impls(model);
     let event_impls = event_impls(model);

@@ -1,5 +1,7 @@
 //! What the two generated enums have in common.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
@@ -14,6 +16,7 @@ pub(super) fn definition(
     generated: &GeneratedEnum,
     listed: &[Listed],
     what: &str,
+    docs: &HashMap<String, TokenStream>,
 ) -> TokenStream {
     let GeneratedEnum { ident, derives, serde } = generated;
     let doc = format!("The {what} of [`{aggregate}`].");
@@ -21,7 +24,14 @@ pub(super) fn definition(
     let debug = (!has_debug).then(|| quote!(#[derive(::core::fmt::Debug)]));
     let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
-    let docs = listed.iter().map(|listed| format!("See [`{}`].", shown(&listed.path)));
+    let docs = listed.iter().map(|listed| {
+        let shown = shown(&listed.path);
+        let see = format!("See [`{shown}`].");
+        match docs.get(&shown).filter(|docs| !docs.is_empty()) {
+            Some(docs) => quote!(#docs #[doc = ""] #[doc = #see]),
+            None => quote!(#[doc = #see]),
+        }
+    });
     let paths = listed.iter().map(|listed| &listed.path);
     let variants = listed.iter().map(|listed| &listed.variant);
     quote! {
@@ -32,7 +42,7 @@ pub(super) fn definition(
         #[allow(clippy::large_enum_variant)]
         #vis enum #ident {
             #(
-                #[doc = #docs]
+                #docs
                 #variants(#paths),
             )*
         }

@@ -1,5 +1,6 @@
 //! An aggregate.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -9,11 +10,11 @@ use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
 
 use super::snapshot::Snapshot;
-use crate::check;
 use crate::errors::Errors;
 use crate::lock::{self, Lock};
 use crate::options::{ModPath, Options};
 use crate::text::kebab;
+use crate::{check, docs};
 
 const KEYS: &[&str] = &[
     "name", "id", "error", "services", "commands", "events", "retired", "snapshot", "command", "event",
@@ -34,6 +35,8 @@ pub(crate) struct Aggregate {
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) command_enum: GeneratedEnum,
     pub(crate) event_enum: GeneratedEnum,
+    /// What structs beside it say of themselves, where that matters.
+    pub(crate) docs: HashMap<String, TokenStream>,
     /// What was recorded of it, if the crate has a lock.
     pub(crate) lock: Option<(PathBuf, Rc<Lock>)>,
 }
@@ -99,6 +102,7 @@ impl Aggregate {
             snapshot: Snapshot::parse(input, &mut options, errors),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
+            docs: docs::beside(&input.ident),
             lock: lock::of_this_crate(&input.ident, errors),
         };
         options.finish();
