@@ -169,11 +169,11 @@ const _: () = {
             }
         }
     }
-    ::factum::__command_enum!(
+    ::factum::private::command_enum!(
         BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
         DepositMoney(DepositMoney) WithdrawMoney(WithdrawMoney)
     );
-    ::factum::__event_enum! {
+    ::factum::private::event_enum! {
         BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
         MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
         name, version, payload | {}

@@ -40,7 +40,10 @@ fn module_of(item: &str, module: TokenStream) -> Option<HashMap<String, TokenStr
             }
             TokenTree::Ident(keyword) if keyword == "struct" || keyword == "enum" => {
                 if let Some(TokenTree::Ident(name)) = tokens.next() {
-                    structs.insert(name.to_string(), std::mem::take(&mut docs));
+                    let docs = std::mem::take(&mut docs);
+                    // Of what is said of `Self`, the variant's enum would be taken for it.
+                    let of_self = docs.to_string().contains("Self");
+                    structs.insert(name.to_string(), if of_self { TokenStream::new() } else { docs });
                 }
             }
             // Only an attribute or a visibility may stand between the docs and the item.
@@ -58,12 +61,12 @@ fn module_of(item: &str, module: TokenStream) -> Option<HashMap<String, TokenStr
     inner.into_iter().find_map(|inner| module_of(item, inner))
 }
 
-/// `doc = ..`, which `///` is as well. Of what is said of `Self`, the variant's enum would be taken for it.
+/// `doc = ..`, which `///` is as well.
 fn is_doc(attribute: &TokenStream) -> bool {
     let mut tokens = attribute.clone().into_iter();
     let is_doc = matches!(tokens.next(), Some(TokenTree::Ident(name)) if name == "doc");
     let is_text = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
-    is_doc && is_text && !tokens.any(|token| token.to_string().contains("Self"))
+    is_doc && is_text
 }
 
 #[cfg(test)]
@@ -89,7 +92,8 @@ mod tests {
             /// opened.
             pub(crate) struct Opened { /** A field. */ by: String }
             struct Plain(u8);
-            /// State of [`Self`].
+            /// An account,
+            /// which is [`Self`].
             struct Account;
             mod inner { /// Elsewhere.
                 struct Closed; struct Other; }

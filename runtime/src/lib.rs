@@ -336,7 +336,6 @@ mod projection;
 mod reaction;
 mod replay;
 mod repository;
-mod rules;
 mod shape;
 mod snapshot;
 mod store;

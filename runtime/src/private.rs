@@ -1,10 +1,14 @@
 //! What generated code calls. Not for anybody else: it changes without notice.
 
+mod following;
+mod names;
+mod rules;
+mod shapes;
+
 pub use serde;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::aggregate::{Aggregate, Upcast};
@@ -13,11 +17,14 @@ use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
 use crate::events::list;
-use crate::metadata::Envelope;
-use crate::projection::{Project, ProjectError, Projection, Writer};
-use crate::reaction::React;
-use crate::shape::{EventSchema, FNV_OFFSET, Shape, hashed, mixed, never_zero, read_shapes};
-use crate::store::StoredEvent;
+
+pub use self::following::{
+    AtHand, Done, NotProjected, Prepared, Projected, prepare, project, project_other, projected, react,
+    unknown_name,
+};
+pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows, repeated, same};
+pub use self::shapes::{NoSchema, Schema, fingerprint, fingerprint_of, shapes};
+pub use crate::{__command_enum as command_enum, __event_enum as event_enum};
 
 /// What types are called in generated code: rustc reads each word of it, and there is much of it.
 pub type Bytes = Vec<u8>;
@@ -247,264 +254,6 @@ where
     }
 }
 
-/// An event of type `E` as it is at hand, for a handler that borrows it.
-///
-/// Stored or decoded, it goes through one function to its handler, so that a handler that is missing is missed once: rustc
-/// tells errors that are alike in all once.
-pub trait AtHand<E> {
-    /// Hands it to `handle`.
-    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError>;
-}
-
-/// With the event's own way to decode it: what is no event is missed where that is named.
-impl<E, D> AtHand<E> for (&StoredEvent<'_>, D)
-where
-    D: FnOnce(u32, &str) -> Result<E, DecodeError>,
-{
-    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
-        let (event, decode) = self;
-        let typed = decode(event.schema, event.payload)?;
-        Ok(handle(&typed, &event.envelope))
-    }
-}
-
-impl<E> AtHand<E> for (&E, &Envelope<'_>) {
-    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
-        Ok(handle(self.0, self.1))
-    }
-}
-
-/// One event, as the projection's handler for `E` takes it.
-pub fn project<P: Project<E>, E>(
-    projection: &mut P,
-    event: impl AtHand<E>,
-    writer: &Writer<'_, P>,
-) -> Result<(), ProjectError> {
-    event.hand(|event, envelope| projection.project(event, envelope, writer))?.map_err(ProjectError::Handler)
-}
-
-/// An event that is decoded, and waits for its handler.
-pub struct Prepared<P: Projection>(Box<dyn Handle<P>>);
-
-impl<P: Projection> Prepared<P> {
-    /// Hands it to its handler.
-    pub fn project(
-        self,
-        projection: &mut P,
-        envelope: &Envelope<'_>,
-        writer: &Writer<'_, P>,
-    ) -> Result<(), BoxError> {
-        self.0.handle(projection, envelope, writer)
-    }
-}
-
-impl<P: Projection> fmt::Debug for Prepared<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Prepared")
-    }
-}
-
-/// An event of any type that `P` has a handler for.
-trait Handle<P: Projection> {
-    fn handle(
-        self: Box<Self>,
-        projection: &mut P,
-        envelope: &Envelope<'_>,
-        writer: &Writer<'_, P>,
-    ) -> Result<(), BoxError>;
-}
-
-impl<P: Project<E>, E> Handle<P> for E {
-    fn handle(
-        self: Box<Self>,
-        projection: &mut P,
-        envelope: &Envelope<'_>,
-        writer: &Writer<'_, P>,
-    ) -> Result<(), BoxError> {
-        projection.project(&self, envelope, writer)
-    }
-}
-
-/// One stored event, decoded for the projection's handler for `E`, which gets it later.
-pub fn prepare<P: Project<E>, E: 'static>(
-    event: &StoredEvent<'_>,
-    decode: impl FnOnce(u32, &str) -> Result<E, DecodeError>,
-) -> Result<Option<Prepared<P>>, DecodeError> {
-    Ok(Some(Prepared(Box::new(decode(event.schema, event.payload)?))))
-}
-
-/// One event, as the reaction's handler for `E` takes it.
-pub fn react<R: React<E>, E>(
-    reaction: &mut R,
-    event: impl AtHand<E>,
-    delivery: &Writer<'_, R>,
-) -> Result<(), ProjectError> {
-    event.hand(|event, envelope| reaction.react(event, envelope, delivery))?.map_err(ProjectError::Handler)
-}
-
-/// Asks whether the handler of `P` for `E` looks at metadata; that there is one is asked elsewhere.
-#[derive(Debug)]
-pub struct Projected<P, E>(PhantomData<(P, E)>);
-
-impl<P: Project<E>, E> Projected<P, E> {
-    /// What the handler says: an inherent constant, and so found first where there is one.
-    pub const METADATA: bool = P::ENVELOPE;
-}
-
-/// Events without a handler.
-pub trait NotProjected {
-    /// Nobody knows.
-    const METADATA: bool = true;
-}
-
-impl<P, E> NotProjected for Projected<P, E> {}
-
-/// One stored event of the aggregate `A` that the projection does not list. If `A` has retired it, each event that it
-/// has become goes to its handler; if `A` lists it, it is another's business; if `A` does not know it, nobody can tell
-/// what the view would miss.
-pub fn project_other<P: Projection, A: Aggregate>(
-    projection: &mut P,
-    event: &StoredEvent<'_>,
-    writer: &Writer<'_, P>,
-) -> Result<(), ProjectError> {
-    let (name, version) = (event.name, event.schema);
-    if !knows(A::Event::RETIRED, name) {
-        return if knows(A::Event::KINDS, name) { Ok(()) } else { Err(unknown_name(name, version)) };
-    }
-    let mut result = Ok(());
-    A::Event::decode(event.name, event.schema, event.payload)?.each(|_, typed| {
-        if result.is_ok() {
-            result = projection.project_typed(typed.inner(), &event.envelope, writer);
-        }
-    });
-    result
-}
-
-/// The error for a stored event that a projection did not ask for.
-#[cold]
-pub fn unknown_name(name: &str, version: u32) -> ProjectError {
-    ProjectError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
-}
-
-/// What a `#[project]` or `#[react]` method has returned, if it returns something.
-pub fn projected<T: Done>(result: T) -> Result<(), BoxError> {
-    result.done()
-}
-
-/// That something is done, or why not.
-#[diagnostic::on_unimplemented(
-    message = "a `#[project]` or `#[react]` method can't return `{Self}`",
-    label = "neither nothing nor a `Result<(), _>`",
-    note = "let it return nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
-)]
-pub trait Done {
-    /// As the caller wants it.
-    fn done(self) -> Result<(), BoxError>;
-}
-
-impl<E: Into<BoxError>> Done for Result<(), E> {
-    fn done(self) -> Result<(), BoxError> {
-        self.map_err(Into::into)
-    }
-}
-
-/// The first event that has a name, or had one, that one before it has or had; `kinds.len()` if there is none.
-///
-/// rustc interprets this for every aggregate, and takes microseconds for what a processor does in nanoseconds. So it does not
-/// compare each with each, but only those whose mark was set before.
-pub const fn repeated(kinds: &[EventKind]) -> usize {
-    let mut marks = [false; MARKS];
-    let mut index = 0;
-    while index < kinds.len() {
-        let kind = &kinds[index];
-        let of_name = mark(kind.name);
-        let mut was_set = marks[of_name];
-        marks[of_name] = true;
-        let mut alias = 0;
-        while alias < kind.aliases.len() {
-            let of_alias = mark(kind.aliases[alias]);
-            was_set |= marks[of_alias];
-            marks[of_alias] = true;
-            alias += 1;
-        }
-        if was_set && !is_new(kinds, index) {
-            return index;
-        }
-        index += 1;
-    }
-    index
-}
-
-/// A prime, and many more than an aggregate has events.
-const MARKS: usize = 4093;
-
-/// Most names have another one than most others: they differ in length, in how they begin, or in how they end.
-const fn mark(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    match bytes {
-        [first, .., third, second, last] => {
-            let ends =
-                *first as usize + *third as usize * 29 + *second as usize * 311 + *last as usize * 3121;
-            (ends + bytes.len() * 811) % MARKS
-        }
-        _ => bytes.len(),
-    }
-}
-
-/// That the event at `index` is not the one that [`repeated`] has found. The error has its caret at the caller.
-#[track_caller]
-pub const fn assert_new(repeated: usize, index: usize, message: &str) {
-    assert!(repeated != index, "{}", message);
-}
-
-/// Whether none of the names of the event at `index` is one of an event before it.
-pub const fn is_new(kinds: &[EventKind], index: usize) -> bool {
-    is_unused(kinds, index, &kinds[index])
-}
-
-/// Whether none of the names of `kind` is one of the first `count` events.
-pub const fn is_unused(kinds: &[EventKind], count: usize, kind: &EventKind) -> bool {
-    let mut unused = true;
-    let mut index = 0;
-    while index < count {
-        unused &= !share_a_name(&kinds[index], kind);
-        index += 1;
-    }
-    unused
-}
-
-const fn share_a_name(left: &EventKind, right: &EventKind) -> bool {
-    let mut share = is_among(left.name, right);
-    let mut index = 0;
-    while index < left.aliases.len() {
-        share |= is_among(left.aliases[index], right);
-        index += 1;
-    }
-    share
-}
-
-const fn is_among(name: &str, kind: &EventKind) -> bool {
-    let mut found = same(name, kind.name);
-    let mut index = 0;
-    while index < kind.aliases.len() {
-        found |= same(name, kind.aliases[index]);
-        index += 1;
-    }
-    found
-}
-
-/// Whether two names are one.
-pub const fn same(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut same = left.len() == right.len();
-    let mut index = 0;
-    while same && index < left.len() {
-        same = left[index] == right[index];
-        index += 1;
-    }
-    same
-}
-
 /// Asks how the state `A` is written and read, for which it needs serde's derives.
 #[derive(Debug)]
 pub struct Kept<A>(PhantomData<A>);
@@ -536,111 +285,4 @@ pub trait NotKept {
 
 impl<A> NotKept for Kept<A> {
     type State = A;
-}
-
-/// Asks for the fingerprint of `T`, which may have none.
-#[derive(Debug)]
-pub struct Schema<T: ?Sized>(PhantomData<T>);
-
-impl<T: EventSchema + ?Sized> Schema<T> {
-    /// That of its [`EventSchema`]: an inherent constant, and so found first where there is one.
-    pub const FINGERPRINT: u64 = T::FINGERPRINT;
-}
-
-/// Types without an [`EventSchema`].
-pub trait NoSchema {
-    /// None.
-    const FINGERPRINT: u64 = 0;
-}
-
-impl<T: ?Sized> NoSchema for Schema<T> {}
-
-/// The fingerprint of a shape written as `text`, with parts that have fingerprints of their own.
-pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
-    let mut hash = hashed(FNV_OFFSET, text);
-    let mut index = 0;
-    while index < parts.len() {
-        hash = mixed(hash, parts[index]);
-        index += 1;
-    }
-    never_zero(hash)
-}
-
-/// The shapes of an event that has a previous struct: that one's, and its own.
-pub fn shapes<E: Event, P: Event>(out: &mut Vec<Shape>) {
-    P::shapes(out);
-    read_shapes::<E>(out);
-}
-
-/// The fingerprint of a type as it is written, of those of its parts; 0 if none of them has one.
-pub const fn fingerprint_of(parts: &[u64]) -> u64 {
-    if are_zero(parts) {
-        return 0;
-    }
-    let mut hash = FNV_OFFSET;
-    let mut index = 0;
-    while index < parts.len() {
-        hash = mixed(hash, parts[index]);
-        index += 1;
-    }
-    never_zero(hash)
-}
-
-/// Asked first: most types have none, and rustc's interpreter takes its time for a hash.
-const fn are_zero(parts: &[u64]) -> bool {
-    let mut index = 0;
-    while index < parts.len() {
-        if parts[index] != 0 {
-            return false;
-        }
-        index += 1;
-    }
-    true
-}
-
-/// Whether one of the events has, or had, this name.
-pub const fn knows(kinds: &[EventKind], name: &str) -> bool {
-    let mut knows = false;
-    let mut index = 0;
-    while index < kinds.len() {
-        knows |= is_among(name, &kinds[index]);
-        index += 1;
-    }
-    knows
-}
-
-/// Whether the event of this name, if it is among them, is at `version` at least.
-pub const fn is_at_least(kinds: &[EventKind], name: &str, version: u32) -> bool {
-    let mut is = true;
-    let mut index = 0;
-    while index < kinds.len() {
-        is &= kinds[index].version >= version || !is_among(name, &kinds[index]);
-        index += 1;
-    }
-    is
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repeated_name_is_found_and_no_other() {
-        let kind = |name, aliases| EventKind { name, version: 1, aliases };
-        for (kinds, expected) in [
-            (vec![], 0),
-            (vec![kind("opened", &[]), kind("closed", &[]), kind("opened", &[])], 2),
-            (vec![kind("paid-in", &["paid"]), kind("paid", &[])], 1),
-            (vec![kind("paid", &[]), kind("paid-in", &["paid"])], 1),
-            (vec![kind("new", &["old"]), kind("newer", &["old"])], 1),
-            // A name of its own that it had before.
-            (vec![kind("paid", &["paid"]), kind("spent", &[])], 2),
-            // One mark, two names.
-            (vec![kind("card-used", &[]), kind("coin-used", &[])], 2),
-            (vec![kind("a", &[]), kind("b", &[]), kind("b", &[])], 2),
-        ] {
-            assert_eq!(repeated(&kinds), expected, "{kinds:?}");
-        }
-        assert_eq!(mark("card-used"), mark("coin-used"));
-    }
 }

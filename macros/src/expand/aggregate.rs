@@ -122,7 +122,7 @@ fn command_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
     let command_enum = &command_enum.ident;
     let (paths, variants, _) = taken_apart(commands);
-    quote!(#krate::__command_enum!(#command_enum of #ident, #id: #(#variants(#paths))*);)
+    quote!(#krate::private::command_enum!(#command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
 /// The event enum is the codec, and made from each struct that is listed. What is said once for each event is said by
@@ -155,7 +155,7 @@ fn event_impls(model: &Aggregate) -> TokenStream {
         Retired::Name(_) => None,
     });
     quote! {
-        #krate::__event_enum! {
+        #krate::private::event_enum! {
             #event_enum of #ident: #(#variants(#paths))*;
             retired #(#retired_types)*; { #retired_kinds }
             |name, version, payload| { #(#retired_arms)* }

@@ -21,8 +21,6 @@ macro_rules! __conversions {
             type Error = $name;
 
             fn try_from(value: $name) -> ::core::result::Result<Self, $name> {
-                // An only variant leaves no others.
-                #[allow(irrefutable_let_patterns)]
                 if let $name::$variant(value) = value {
                     ::core::result::Result::Ok(value)
                 } else {
