@@ -21,45 +21,24 @@ impl ::factum::AggregateId for AccountId {
 // ---- struct AccountOpened ----
 
 #[automatically_derived]
-impl ::factum::Event for AccountOpened {
+impl ::factum::derived::DerivedEvent for AccountOpened {
     const NAME: &'static str = "account-opened";
-    const VERSION: u32 = 1;
-    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
-        ::factum::private::encode(self, out)
-    }
-    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
-        ::factum::private::decode_current(version, payload)
-    }
     const SHAPES: &'static str = "1\n String\towner\n";
 }
 
 // ---- struct MoneyDeposited ----
 
 #[automatically_derived]
-impl ::factum::Event for MoneyDeposited {
+impl ::factum::derived::DerivedEvent for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
-    const VERSION: u32 = 1;
-    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
-        ::factum::private::encode(self, out)
-    }
-    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
-        ::factum::private::decode_current(version, payload)
-    }
     const SHAPES: &'static str = "1\n u64\tcents\n";
 }
 
 // ---- struct MoneyWithdrawn ----
 
 #[automatically_derived]
-impl ::factum::Event for MoneyWithdrawn {
+impl ::factum::derived::DerivedEvent for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
-    const VERSION: u32 = 1;
-    fn encode(&self, out: &mut ::factum::private::Bytes) -> ::factum::private::Encoding {
-        ::factum::private::encode(self, out)
-    }
-    fn decode(version: u32, payload: &str) -> ::factum::private::Decoding<Self> {
-        ::factum::private::decode_current(version, payload)
-    }
     const SHAPES: &'static str = "1\n u64\tcents\n";
 }
 
@@ -96,7 +75,6 @@ impl ::factum::Command for WithdrawMoney {
 // ---- struct BankAccount ----
 
 ///The commands of [`BankAccount`].
-#[derive(::core::fmt::Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum BankAccountCommand {
     ///See [`OpenAccount`].
@@ -107,7 +85,6 @@ pub enum BankAccountCommand {
     WithdrawMoney(WithdrawMoney),
 }
 ///The events of [`BankAccount`].
-#[derive(::core::fmt::Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum BankAccountEvent {
     ///See [`AccountOpened`].
@@ -170,11 +147,11 @@ const _: () = {
         }
     }
     ::factum::private::command_enum!(
-        BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
+        shown BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
         DepositMoney(DepositMoney) WithdrawMoney(WithdrawMoney)
     );
     ::factum::private::event_enum! {
-        BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
+        shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
         MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
         name, version, payload | {}
     }

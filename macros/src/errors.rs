@@ -38,6 +38,11 @@ impl Errors {
         result.map_err(|error| self.push(error)).ok()
     }
 
+    /// The first one as code, to stand where a type can't be known. rustc tells an error once, however often it is made.
+    pub(crate) fn first(&self) -> Option<TokenStream> {
+        self.found.clone()?.into_iter().next().map(syn::Error::into_compile_error)
+    }
+
     #[cfg(test)]
     pub(crate) fn messages(self) -> Vec<String> {
         self.found.into_iter().flatten().map(|error| error.to_string()).collect()

@@ -236,7 +236,7 @@ impl Options {
         match entry.value {
             Value::List(tokens) => {
                 let parsed = Punctuated::<T, Token![,]>::parse_terminated.parse2(tokens);
-                Some((entry.key, errors.ok(parsed).into_iter().flatten().collect()))
+                Some((entry.key, errors.ok(parsed)?.into_iter().collect()))
             }
             Value::Alone | Value::Assigned(_) => {
                 errors.at(&entry.key, format!("write `{key}({example})`"));

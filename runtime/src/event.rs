@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::BoxError;
-use crate::shape::{Shape, read_shapes};
+use crate::shape::Shape;
 
 /// A fact of the domain: something that happened, named in the past tense.
 ///
@@ -87,19 +87,6 @@ pub trait Event: Debug + Sized + 'static {
     /// Earlier names of the event, still understood when read.
     const ALIASES: &'static [&'static str] = &[];
 
-    /// All of these as one. Generated code asks for it here: an event that is none is then missed in one way only, and rustc tells
-    /// errors that are alike once.
-    #[doc(hidden)]
-    const KIND: EventKind = EventKind::of::<Self>();
-
-    /// What the derive tells [`shapes`](Self::shapes); an impl by hand has nothing to tell.
-    #[doc(hidden)]
-    const SHAPES: &'static str = "";
-
-    /// The fingerprints of the types in [`SHAPES`](Self::SHAPES) that may have one, in order.
-    #[doc(hidden)]
-    const FINGERPRINTS: &'static [u64] = &[];
-
     /// Appends the event, as JSON text, to `out`.
     ///
     /// Fails if serde can't make JSON of it, as with a map whose keys are no strings.
@@ -112,7 +99,7 @@ pub trait Event: Debug + Sized + 'static {
 
     /// Adds the shape of each version that can be read to `out`; of an impl by hand, nothing is known.
     fn shapes(out: &mut Vec<Shape>) {
-        read_shapes::<Self>(out);
+        let _ = out;
     }
 }
 

@@ -319,6 +319,7 @@ struct Readme;
 
 mod aggregate;
 mod command;
+pub mod derived;
 mod encode;
 mod error;
 mod event;

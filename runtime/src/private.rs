@@ -1,6 +1,7 @@
 //! What generated code calls. Not for anybody else: it changes without notice.
 
 mod following;
+mod listed;
 mod names;
 mod rules;
 mod shapes;
@@ -12,16 +13,17 @@ use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
 use crate::aggregate::{Aggregate, Upcast};
-use crate::command::Command;
+use crate::derived::DerivedEvent;
 use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
 use crate::events::list;
 
 pub use self::following::{
-    AtHand, Done, NotProjected, Prepared, Projected, prepare, project, project_other, projected, react,
-    unknown_name,
+    AtHand, Done, NotProjected, Prepared, Projected, WriterFor, prepare, project, project_other, projected,
+    react, unknown_name, writer,
 };
+pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows, repeated, same};
 pub use self::shapes::{NoSchema, Schema, fingerprint, fingerprint_of, shapes};
 pub use crate::{__command_enum as command_enum, __event_enum as event_enum};
@@ -37,21 +39,15 @@ pub type Execution<A> = Result<Vec<<A as Aggregate>::Event>, <A as Aggregate>::E
 /// What `A` decides with.
 pub type Services<A> = <A as Aggregate>::Services;
 
-/// One event as JSON, appended to `out`: the one place where an event type meets serde's serializer.
-pub fn encode<E: Event + Serialize>(event: &E, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    serde_json::to_writer(out, event).map_err(EncodeError::json::<E>)
-}
-
-/// JSON as the event `E` was at `version`: as itself, or as the private struct that derive has made of that version.
-/// The one place where such a type meets serde's deserializer.
+/// JSON as the event `E` was at the older `version`: as the private struct that derive has made of it.
 pub fn decode<E: Event, T: DeserializeOwned>(version: u32, payload: &str) -> Result<T, DecodeError> {
     serde_json::from_str(payload).map_err(|source| DecodeError::payload::<E>(version, source))
 }
 
 /// The event `E` at its current version, which is all that is left: at any other it can't be read.
-pub fn decode_current<E: Event + DeserializeOwned>(version: u32, payload: &str) -> Result<E, DecodeError> {
+pub fn decode_current<E: DerivedEvent>(version: u32, payload: &str) -> Result<E, DecodeError> {
     if version == E::VERSION {
-        decode::<E, E>(version, payload)
+        E::from_json(payload).map_err(|source| DecodeError::payload::<E>(version, source))
     } else {
         Err(DecodeError::version::<E>(version))
     }
@@ -96,6 +92,12 @@ fn upcast_failed<E: Event>(version: u32, field: Option<&'static str>, source: Bo
 pub fn current_name(kinds: &[EventKind], name: &str) -> Option<&'static str> {
     // A kind that has the name now has been tried: to give it again would go round in circles.
     kinds.iter().find(|kind| kind.name != name && kind.aliases.contains(&name)).map(|kind| kind.name)
+}
+
+/// Whether what is stored under `name` is an event that is called `of`.
+#[inline]
+pub fn is(name: &str, of: &str) -> bool {
+    name == of
 }
 
 /// A decoded event as a variant of its enum.
@@ -169,32 +171,6 @@ pub fn upcast<A: Aggregate, T: IntoEvents<A>>(events: T) -> Vec<A::Event> {
     list(events)
 }
 
-/// The id of a command that is for an aggregate with ids of type `I`.
-pub fn id_of<C, I>(command: &C) -> &I
-where
-    C: Command,
-    C::Id: IdFor<I, C>,
-{
-    command.aggregate_id().same()
-}
-
-/// That the id of the command `C` is the aggregate's `I`: an equality whose failure can be explained.
-#[diagnostic::on_unimplemented(
-    message = "the command `{C}` has the id `{Self}`, and the aggregate that lists it has the id `{I}`",
-    label = "`{C}` is for an aggregate with another id",
-    note = "make the `#[command(id)]` field of `{C}` a `{I}`, or the aggregate's `id` a `{Self}`"
-)]
-pub trait IdFor<I, C> {
-    /// Itself.
-    fn same(&self) -> &I;
-}
-
-impl<I, C> IdFor<I, C> for I {
-    fn same(&self) -> &I {
-        self
-    }
-}
-
 /// What an `#[execute]` method has returned, if it says `Result`.
 pub fn fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, A::Error>
 where
@@ -243,6 +219,8 @@ impl<A: Aggregate, T: IntoEvents<A>> Decision<A, Plain> for T {
     }
 }
 
+// Of no help to who returns what is no event.
+#[diagnostic::do_not_recommend]
 impl<A, T, E> Decision<A, Fallible> for Result<T, E>
 where
     A: Aggregate,

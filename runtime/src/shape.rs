@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::event::Event;
+use crate::derived::DerivedEvent;
 use crate::private::fingerprint_of;
 
 /// One version of an event: the fields of its JSON.
@@ -27,11 +27,11 @@ pub struct FieldShape {
     pub fingerprint: u64,
 }
 
-/// Adds what a derived `Event::SHAPES` says. That is text, because a literal is what rustc has least to do with.
+/// Adds what [`DerivedEvent::SHAPES`] says. That is text, because a literal is what rustc has least to do with.
 ///
 /// A line for each version, and below it one for each field: a space, the type, ` #` and a number if that many of the
 /// fingerprints make its own, a tab, the name.
-pub(crate) fn read_shapes<E: Event>(out: &mut Vec<Shape>) {
+pub(crate) fn read_shapes<E: DerivedEvent>(out: &mut Vec<Shape>) {
     read(E::NAME, E::SHAPES, E::FINGERPRINTS, out);
 }
 

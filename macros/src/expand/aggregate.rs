@@ -10,15 +10,19 @@ use super::{enums, lock};
 use crate::model::{Aggregate, Listed, Retired};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
-    let Aggregate { ident, vis, commands, events, command_enum, event_enum, docs, .. } = model;
-    let command_definition = enums::definition(vis, ident, command_enum, commands, "commands", docs);
-    let event_definition = enums::definition(vis, ident, event_enum, events, "events", docs);
+    let Aggregate { ident, vis, commands, events, unlisted, command_enum, event_enum, docs, .. } = model;
+    let define = |generated, listed: &[Listed], what| match unlisted {
+        Some(error) if listed.is_empty() => enums::unknown(vis, generated, error),
+        _ => enums::definition(vis, ident, generated, listed, what, docs),
+    };
+    let command_definition = define(command_enum, commands, "commands");
+    let event_definition = define(event_enum, events, "events");
     let dispatch = dispatch(model);
-    let command_impls = command_impls(model);
-    let event_impls = event_impls(model);
-    let distinct_names = distinct_names(model);
+    let command_impls = (!commands.is_empty()).then(|| command_impls(model));
+    let event_impls = (!events.is_empty()).then(|| event_impls(model));
+    let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
     let kept = model.snapshot.as_ref().map(|snapshot| is_possible(&model.krate, ident, snapshot));
-    let locked = model.lock.as_ref().map(|(path, recorded)| {
+    let locked = model.lock.as_ref().filter(|_| !events.is_empty()).map(|(path, recorded)| {
         let (tracked, listed) = (lock::tracked(path), lock::listed(model, recorded));
         quote!(#tracked #listed)
     });
@@ -58,6 +62,8 @@ fn dispatch(model: &Aggregate) -> TokenStream {
     let error = error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
     let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
+    let unknown_command = commands.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
+    let unknown_event = events.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
     // All in one: a stream of tokens inside another costs more than the tokens.
     let (asked, asked_variants, asked_selves) = taken_apart(commands);
     let (applied, applied_variants, applied_selves) = taken_apart(events);
@@ -90,6 +96,7 @@ fn dispatch(model: &Aggregate) -> TokenStream {
                     #(#command_enum::#asked_variants(command) => {
                         <#asked_selves as #krate::Execute<#asked>>::execute(self, command, services)
                     })*
+                    #unknown_command
                 }
             }
 
@@ -98,6 +105,7 @@ fn dispatch(model: &Aggregate) -> TokenStream {
                     #(#event_enum::#applied_variants(event) => {
                         <#applied_selves as #krate::Apply<#applied>>::apply(self, event)
                     })*
+                    #unknown_event
                 }
             }
         }
@@ -120,20 +128,22 @@ fn taken_apart(listed: &[Listed]) -> (Vec<&Path>, Vec<&Ident>, Vec<Token![Self]>
 /// The command enum is a command, and made from each struct that is listed.
 fn command_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
+    let debug = enums::debug(command_enum);
     let command_enum = &command_enum.ident;
     let (paths, variants, _) = taken_apart(commands);
-    quote!(#krate::private::command_enum!(#command_enum of #ident, #id: #(#variants(#paths))*);)
+    quote!(#krate::private::command_enum!(#debug #command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
 /// The event enum is the codec, and made from each struct that is listed. What is said once for each event is said by
 /// `macro_rules!`.
 fn event_impls(model: &Aggregate) -> TokenStream {
     let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
+    let debug = enums::debug(event_enum);
     let event_enum = &event_enum.ident;
     let (paths, variants, _) = taken_apart(events);
     let retired_kinds = (!retired.is_empty()).then(|| {
         let kinds = retired.iter().map(|retired| match retired {
-            Retired::Type(path) => quote!(<#path as #krate::Event>::KIND),
+            Retired::Type(path) => quote!(<#path as #krate::private::ListedEvent>::KIND),
             Retired::Name(name) => quote!(#krate::EventKind::named(#name)),
         });
         quote!(const RETIRED: &'static [#krate::EventKind] = &[#(#kinds),*];)
@@ -156,7 +166,7 @@ fn event_impls(model: &Aggregate) -> TokenStream {
     });
     quote! {
         #krate::private::event_enum! {
-            #event_enum of #ident: #(#variants(#paths))*;
+            #debug #event_enum of #ident: #(#variants(#paths))*;
             retired #(#retired_types)*; { #retired_kinds }
             |name, version, payload| { #(#retired_arms)* }
         }

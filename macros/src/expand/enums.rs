@@ -20,8 +20,6 @@ pub(super) fn definition(
 ) -> TokenStream {
     let GeneratedEnum { ident, derives, serde } = generated;
     let doc = format!("The {what} of [`{aggregate}`].");
-    let has_debug = derives.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == "Debug"));
-    let debug = (!has_debug).then(|| quote!(#[derive(::core::fmt::Debug)]));
     let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
     let docs = listed.iter().map(|listed| {
@@ -36,7 +34,6 @@ pub(super) fn definition(
     let variants = listed.iter().map(|listed| &listed.variant);
     quote! {
         #[doc = #doc]
-        #debug
         #derives
         #serde
         #[allow(clippy::large_enum_variant)]
@@ -47,6 +44,22 @@ pub(super) fn definition(
             )*
         }
     }
+}
+
+/// What stands for an enum that nothing is known of: an error is a type that fits wherever it is used.
+pub(super) fn unknown(vis: &Visibility, generated: &GeneratedEnum, error: &TokenStream) -> TokenStream {
+    let ident = &generated.ident;
+    quote! {
+        #[doc(hidden)]
+        #vis type #ident = [(); #error];
+    }
+}
+
+/// Who makes the enum's `Debug`: `derived`, if it is among the derives that the user wants.
+pub(super) fn debug(generated: &GeneratedEnum) -> Ident {
+    let is_debug = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "Debug");
+    let by = if generated.derives.iter().any(is_debug) { "derived" } else { "shown" };
+    Ident::new(by, Span::mixed_site())
 }
 
 /// A path as it is written.

@@ -1,4 +1,4 @@
-//! `impl Event`.
+//! What is said of an event: `impl DerivedEvent`, from which `Event` follows.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
@@ -9,7 +9,10 @@ use crate::model::Event;
 
 pub(crate) fn event(event: &Event) -> TokenStream {
     let Event { krate, ident, name, version, aliases, history, .. } = event;
-    let current = Literal::u32_unsuffixed(*version);
+    let current = (*version != 1).then(|| {
+        let current = Literal::u32_unsuffixed(*version);
+        quote!(const VERSION: u32 = #current;)
+    });
     let aliases = (!aliases.is_empty()).then(|| {
         quote! {
             const ALIASES: &'static [&'static str] = &[#(#aliases),*];
@@ -23,17 +26,17 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     let mut older =
         (history.first_version()..*version).rev().map(|version| upcast::arm(event, version)).peekable();
-    let decode = if previous.is_none() && older.peek().is_none() {
-        quote!(#krate::private::decode_current(version, payload))
-    } else {
+    let read = (previous.is_some() || older.peek().is_some()).then(|| {
         quote! {
-            match version {
-                #(#older)*
-                #previous
-                _ => #krate::private::decode_current(version, payload),
+            fn read(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
+                match version {
+                    #(#older)*
+                    #previous
+                    _ => #krate::private::decode_current(version, payload),
+                }
             }
         }
-    };
+    });
     let previous_fits = previous_fits(event);
     let shapes = lock::shapes(event);
     let locked = event.lock.as_ref().map(|(path, recorded)| {
@@ -47,20 +50,12 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        impl #krate::Event for #ident {
+        impl #krate::derived::DerivedEvent for #ident {
             const NAME: &'static str = #name;
-            const VERSION: u32 = #current;
+            #current
             #aliases
-
-            fn encode(&self, out: &mut #krate::private::Bytes) -> #krate::private::Encoding {
-                #krate::private::encode(self, out)
-            }
-
-            fn decode(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
-                #decode
-            }
-
             #shapes
+            #read
         }
 
         #previous_fits

@@ -139,7 +139,13 @@ fn follow(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         } else {
             writer = quote!(writer);
             let passed = at(argument, "writer");
-            pass.extend(quote!(, #passed));
+            pass.extend(match argument {
+                Type::Reference(reference) if *marker == Marker::Project => {
+                    let written_with = &reference.elem;
+                    quote!(, #krate::private::writer::<Self, #written_with>(#passed))
+                }
+                _ => quote!(, #passed),
+            });
         }
     }
     let call = quote!(Self::#name(self, event #pass));

@@ -17,7 +17,7 @@ pub(super) fn shapes(event: &Event) -> TokenStream {
     let previous = history.previous.as_ref().map(|previous| {
         let path = &previous.path;
         quote! {
-            fn shapes(out: &mut ::std::vec::Vec<#krate::Shape>) {
+            fn add_shapes(out: &mut ::std::vec::Vec<#krate::Shape>) {
                 #krate::private::shapes::<Self, #path>(out);
             }
         }

@@ -59,25 +59,22 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
         #[automatically_derived]
         impl #krate::Projection for #ident {
             const NAME: &'static str = #name;
-            const EVENTS: &'static [#krate::EventKind] = &[#(<#paths as #krate::Event>::KIND),*];
+            const EVENTS: &'static [#krate::EventKind] = &[#(<#paths as #krate::private::ListedEvent>::KIND),*];
             #sources
             #about
 
-            #[allow(unreachable_patterns)]
             fn project_stored(
                 &mut self,
                 name: &str,
                 event: &#krate::StoredEvent<'_>,
                 writer: &#krate::Writer<'_, Self>,
             ) -> ::core::result::Result<(), #krate::ProjectError> {
-                match name {
-                    #(<#paths as #krate::Event>::NAME => {
-                        #krate::private::#one::<#selves, #paths>(self, (event, <#paths as #krate::Event>::decode), writer)
-                    })*
-                    _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
-                        ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
-                        ::core::option::Option::None => #other,
-                    },
+                #(if #krate::private::is(name, <#paths as #krate::private::ListedEvent>::NAME) {
+                    return #krate::private::#one::<#selves, #paths>(self, (event, <#paths as #krate::private::ListedEvent>::decode(event.schema, event.payload)), writer);
+                })*
+                match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
+                    ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
+                    ::core::option::Option::None => #other,
                 }
             }
 
@@ -141,7 +138,6 @@ fn about(krate: &Path, events: &[&Path], makes: &Makes) -> TokenStream {
 /// Decoding apart from the handler's call, for workers that do it side by side.
 fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStream {
     quote! {
-        #[allow(unreachable_patterns)]
         fn prepare(
             name: &str,
             event: &#krate::StoredEvent<'_>,
@@ -149,14 +145,12 @@ fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStre
             ::core::option::Option<#krate::private::Prepared<Self>>,
             #krate::DecodeError,
         > {
-            match name {
-                #(<#events as #krate::Event>::NAME => #krate::private::prepare::<#selves, #events>(event, <#events as #krate::Event>::decode),)*
-                _ => match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
-                    ::core::option::Option::Some(name) => {
-                        <Self as #krate::Projection>::prepare(name, event)
-                    }
-                    ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
-                },
+            #(if #krate::private::is(name, <#events as #krate::private::ListedEvent>::NAME) {
+                return #krate::private::prepare::<#selves, #events>(<#events as #krate::private::ListedEvent>::decode(event.schema, event.payload));
+            })*
+            match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
+                ::core::option::Option::Some(name) => <Self as #krate::Projection>::prepare(name, event),
+                ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
             }
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Aggregate {
     pub(crate) services: Option<Type>,
     pub(crate) commands: Vec<Listed>,
     pub(crate) events: Vec<Listed>,
+    /// What has been told of a list that is missing or empty.
+    pub(crate) unlisted: Option<TokenStream>,
     pub(crate) retired: Vec<Retired>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) command_enum: GeneratedEnum,
@@ -79,7 +81,7 @@ impl Aggregate {
         check::required(input, &options, "events", "events(AccountOpened, ..)", errors);
         let commands = check::listed(commands, "commands", "OpenAccount", errors);
         let events = check::listed(events, "events", "AccountOpened", errors);
-        let right = !commands.is_empty() && !events.is_empty();
+        let unlisted = if commands.is_empty() || events.is_empty() { errors.first() } else { None };
         // An id that is missing is most likely that of the commands.
         let id = id.or_else(|| {
             let first = &commands.first()?.path;
@@ -95,6 +97,7 @@ impl Aggregate {
             services: options.ty("services", errors),
             commands,
             events,
+            unlisted,
             retired: options
                 .list("retired", "OldEvent, \"old-name\"", errors)
                 .map(|(_, list)| list)
@@ -106,7 +109,7 @@ impl Aggregate {
             lock: lock::of_this_crate(&input.ident, errors),
         };
         options.finish();
-        (check::aggregate(input, &aggregate, errors) & right).then_some(aggregate)
+        check::aggregate(input, &aggregate, errors).then_some(aggregate)
     }
 }
 

@@ -21,15 +21,11 @@ pub trait AtHand<E> {
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError>;
 }
 
-/// With the event's own way to decode it: what is no event is missed where that is named.
-impl<E, D> AtHand<E> for (&StoredEvent<'_>, D)
-where
-    D: FnOnce(u32, &str) -> Result<E, DecodeError>,
-{
+/// With what it is decoded: what is no event is missed where it is asked to decode.
+impl<E> AtHand<E> for (&StoredEvent<'_>, Result<E, DecodeError>) {
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
-        let (event, decode) = self;
-        let typed = decode(event.schema, event.payload)?;
-        Ok(handle(&typed, &event.envelope))
+        let (event, decoded) = self;
+        Ok(handle(&decoded?, &event.envelope))
     }
 }
 
@@ -46,6 +42,32 @@ pub fn project<P: Project<E>, E>(
     writer: &Writer<'_, P>,
 ) -> Result<(), ProjectError> {
     event.hand(|event, envelope| projection.project(event, envelope, writer))?.map_err(ProjectError::Handler)
+}
+
+/// What the views of `P` are written with, as a handler's argument wants it.
+pub fn writer<'w, 't, P, W>(writer: &'w Writer<'t, P>) -> &'w W
+where
+    P: Projection,
+    Writer<'t, P>: WriterFor<P, W>,
+{
+    writer.same()
+}
+
+/// That it is the same, or holds it: an equality whose failure can be explained.
+#[diagnostic::on_unimplemented(
+    message = "the view `{P}` is not written with `{W}`",
+    label = "handlers of `{P}` get a `&{Self}` here, if they want one",
+    note = "a view in SQLite says so, `#[projection(into = Sqlite, ..)]`, and its handlers get a `&Transaction<'_>`; in memory, the view is `self`: leave this argument out"
+)]
+pub trait WriterFor<P, W> {
+    /// Itself, or what it holds.
+    fn same(&self) -> &W;
+}
+
+impl<P, W> WriterFor<P, W> for W {
+    fn same(&self) -> &W {
+        self
+    }
 }
 
 /// An event that is decoded, and waits for its handler.
@@ -92,10 +114,9 @@ impl<P: Project<E>, E> Handle<P> for E {
 
 /// One stored event, decoded for the projection's handler for `E`, which gets it later.
 pub fn prepare<P: Project<E>, E: 'static>(
-    event: &StoredEvent<'_>,
-    decode: impl FnOnce(u32, &str) -> Result<E, DecodeError>,
+    decoded: Result<E, DecodeError>,
 ) -> Result<Option<Prepared<P>>, DecodeError> {
-    Ok(Some(Prepared(Box::new(decode(event.schema, event.payload)?))))
+    Ok(Some(Prepared(Box::new(decoded?))))
 }
 
 /// One event, as the reaction's handler for `E` takes it.

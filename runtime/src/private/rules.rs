@@ -31,18 +31,36 @@ macro_rules! __conversions {
     )*};
 }
 
+/// `Debug` of an enum, as derived: unless it is `derived` anyhow. Through the list's trait, so that a struct without `Debug` is told
+/// of at the struct only.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __debug {
+    (derived $name:ident $as:path: $($variant:ident($listed:ty))*) => {};
+    (shown $name:ident $as:path: $($variant:ident($listed:ty))*) => {
+        #[automatically_derived]
+        impl ::core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                match self {
+                    $(Self::$variant(value) => <$listed as $as>::debug(value, ::core::stringify!($variant), f),)*
+                }
+            }
+        }
+    };
+}
+
 /// The command enum is a command.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __command_enum {
-    ($name:ident of $aggregate:ident, $id:ty: $($variant:ident($listed:ty))*) => {
+    ($debug:ident $name:ident of $aggregate:ident, $id:ty: $($variant:ident($listed:ty))*) => {
         #[automatically_derived]
         impl $crate::Command for $name {
             type Id = $id;
 
             fn aggregate_id(&self) -> &$id {
                 match self {
-                    $(Self::$variant(command) => $crate::private::id_of::<$listed, $id>(command),)*
+                    $(Self::$variant(command) => <$listed as $crate::private::ListedCommand<$id>>::id(command),)*
                 }
             }
         }
@@ -59,6 +77,7 @@ macro_rules! __command_enum {
             }
         }
 
+        $crate::__debug!($debug $name $crate::private::ListedCommand<$id>: $($variant($listed))*);
         $crate::__conversions!($name $($variant($listed))*);
     };
 }
@@ -69,37 +88,37 @@ macro_rules! __command_enum {
 #[macro_export]
 macro_rules! __event_enum {
     (
-        $name:ident of $aggregate:ident: $($variant:ident($listed:ty))*;
+        $debug:ident $name:ident of $aggregate:ident: $($variant:ident($listed:ty))*;
         retired $($retired:ty)*; { $($kinds:tt)* }
         |$stored:ident, $version:ident, $payload:ident| { $($arms:tt)* }
     ) => {
         #[automatically_derived]
         impl $crate::EventSet for $name {
-            const KINDS: &'static [$crate::EventKind] = &[$(<$listed as $crate::Event>::KIND),*];
+            const KINDS: &'static [$crate::EventKind] = &[$(<$listed as $crate::private::ListedEvent>::KIND),*];
             $($kinds)*
 
             fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(_) => <$listed as $crate::Event>::NAME,)*
+                    $(Self::$variant(_) => <$listed as $crate::private::ListedEvent>::NAME,)*
                 }
             }
 
             fn version(&self) -> u32 {
                 match self {
-                    $(Self::$variant(_) => <$listed as $crate::Event>::VERSION,)*
+                    $(Self::$variant(_) => <$listed as $crate::private::ListedEvent>::VERSION,)*
                 }
             }
 
             fn encode(&self, out: &mut $crate::private::Bytes) -> $crate::private::Encoding {
                 match self {
-                    $(Self::$variant(event) => <$listed as $crate::Event>::encode(event, out),)*
+                    $(Self::$variant(event) => <$listed as $crate::private::ListedEvent>::encode(event, out),)*
                 }
             }
 
             fn shapes() -> ::std::vec::Vec<$crate::Shape> {
                 let mut shapes = ::std::vec::Vec::new();
-                $(<$listed as $crate::Event>::shapes(&mut shapes);)*
-                $(<$retired as $crate::Event>::shapes(&mut shapes);)*
+                $(<$listed as $crate::private::ListedEvent>::shapes(&mut shapes);)*
+                $(<$retired as $crate::private::ListedEvent>::shapes(&mut shapes);)*
                 shapes
             }
 
@@ -115,13 +134,14 @@ macro_rules! __event_enum {
                 $version: u32,
                 $payload: &str,
             ) -> $crate::private::Decoding<$crate::Decoded<Self>> {
+                // In a pattern, rustc would complain once more of what is no event.
+                $(if $crate::private::is($stored, <$listed as $crate::private::ListedEvent>::NAME) {
+                    return $crate::private::one(
+                        <$listed as $crate::private::ListedEvent>::decode($version, $payload),
+                        Self::$variant,
+                    );
+                })*
                 match $stored {
-                    $(<$listed as $crate::Event>::NAME => {
-                        $crate::private::one(
-                            <$listed as $crate::Event>::decode($version, $payload),
-                            Self::$variant,
-                        )
-                    })*
                     $($arms)*
                     _ => $crate::private::decode_other($stored, $version, $payload),
                 }
@@ -147,6 +167,7 @@ macro_rules! __event_enum {
             impl $crate::Retires<$retired> for $aggregate {}
         )*
 
+        $crate::__debug!($debug $name $crate::private::ListedEvent: $($variant($listed))*);
         $crate::__conversions!($name $($variant($listed))*);
     };
 }

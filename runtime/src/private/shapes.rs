@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::derived::DerivedEvent;
 use crate::event::Event;
 use crate::shape::{EventSchema, FNV_OFFSET, Shape, hashed, mixed, never_zero, read_shapes};
 
@@ -34,7 +35,7 @@ pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
 }
 
 /// The shapes of an event that has a previous struct: that one's, and its own.
-pub fn shapes<E: Event, P: Event>(out: &mut Vec<Shape>) {
+pub fn shapes<E: DerivedEvent, P: Event>(out: &mut Vec<Shape>) {
     P::shapes(out);
     read_shapes::<E>(out);
 }

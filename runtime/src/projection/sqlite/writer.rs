@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 
-use rusqlite::{CachedStatement, Statement, Transaction};
+use rusqlite::{CachedStatement, Connection, Statement, Transaction};
+
+use crate::private::WriterFor;
 
 /// The transaction that a view's handlers write in, with the statements that they have used in it.
 ///
@@ -91,6 +93,19 @@ impl<'t> Deref for ViewTransaction<'t> {
 
     fn deref(&self) -> &Transaction<'t> {
         self.transaction
+    }
+}
+
+// What it may be borrowed as: handlers that need no more than a transaction, or a connection, say so.
+impl<'t, P> WriterFor<P, Transaction<'t>> for ViewTransaction<'t> {
+    fn same(&self) -> &Transaction<'t> {
+        self
+    }
+}
+
+impl<P> WriterFor<P, Connection> for ViewTransaction<'_> {
+    fn same(&self) -> &Connection {
+        self
     }
 }
 

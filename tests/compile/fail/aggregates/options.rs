@@ -47,4 +47,15 @@ union Both {
     other: i8,
 }
 
+// Of the lists that are right, nothing is missing.
+macro_rules! apply_opened {
+    ($($aggregate:ident)*) => {$(
+        impl Apply<Opened> for $aggregate {
+            fn apply(&mut self, _: &Opened) {}
+        }
+    )*};
+}
+
+apply_opened!(Singular EmptyAndTwice Named);
+
 fn main() {}
