@@ -10,7 +10,8 @@
 //!
 //! What is timed is one call of rustc, for the crate alone, as cargo makes it: `check` and `debug` with incremental
 //! compilation and nothing remembered, `edit-check` and `edit-debug` after another number was written into one method, and
-//! `release`. Macros are built without optimization, as cargo does it in all profiles.
+//! `release`. The arms take turns, and each figure is the least of all rounds. Macros are built without optimization, as cargo
+//! does it in all profiles.
 //!
 //! Ten events to an aggregate are the default (`many`), as real aggregates have about as many. All in one (`wide`) shows what
 //! grows faster than their number.
@@ -22,8 +23,6 @@ mod count;
 mod domain;
 mod generate;
 mod measure;
-#[path = "../shared/median.rs"]
-mod median;
 mod options;
 #[path = "../shared/report.rs"]
 mod report;
@@ -54,8 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         rustc.prepare(size)?;
         let counts = Arm::ALL.map(|arm| count::count(&rustc, arm, size, options.instructions));
         let counts = counts.into_iter().collect::<Result<_, _>>()?;
-        let times = measure::measure(&rustc, size, options.rounds_at(size))?;
-        let measured = Measured { size, counts, times };
+        let rounds = options.rounds_at(size);
+        let times = measure::measure(&rustc, size, rounds)?;
+        let measured = Measured { size, rounds, counts, times };
         measured.print();
         all.push(measured);
     }

@@ -3,8 +3,7 @@
 use std::error::Error;
 
 use crate::arms::Arm;
-use crate::clock::Time;
-use crate::median::median;
+use crate::clock::{Time, least};
 use crate::rustc::Rustc;
 
 /// What is timed.
@@ -51,15 +50,15 @@ pub(crate) struct Times(Vec<(Step, Time)>);
 
 impl Times {
     pub(crate) fn cpu(&self, step: Step) -> f64 {
-        self.median(step, |time| time.cpu)
+        self.least(step, |time| time.cpu)
     }
 
     pub(crate) fn wall(&self, step: Step) -> f64 {
-        self.median(step, |time| time.wall)
+        self.least(step, |time| time.wall)
     }
 
-    fn median(&self, step: Step, of: fn(&Time) -> f64) -> f64 {
-        median(self.0.iter().filter(|(of, _)| *of == step).map(|(_, time)| of(time)))
+    fn least(&self, step: Step, of: fn(&Time) -> f64) -> f64 {
+        least(self.0.iter().filter(|(of, _)| *of == step).map(|(_, time)| of(time)))
     }
 }
 

@@ -7,7 +7,6 @@ use crate::domain::Shape;
 
 pub(crate) struct Options {
     pub(crate) sizes: Vec<usize>,
-    /// Odd, so that one of them is the median.
     rounds: u32,
     pub(crate) shape: Shape,
     /// Whether factum itself is built, too.
@@ -63,6 +62,11 @@ impl Options {
 
     /// Small crates are compiled more often: what a neighbour on the machine does is as long for them as for others.
     pub(crate) fn rounds_at(&self, size: usize) -> u32 {
-        if self.is_telling && size < 50 { self.rounds * 3 } else { self.rounds }
+        match size {
+            _ if !self.is_telling => self.rounds,
+            ..50 => self.rounds * 3,
+            50..100 => self.rounds * 2,
+            _ => self.rounds,
+        }
     }
 }

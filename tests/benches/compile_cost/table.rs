@@ -8,6 +8,7 @@ use crate::report::print_ratio;
 /// All of one size.
 pub(crate) struct Measured {
     pub(crate) size: usize,
+    pub(crate) rounds: u32,
     /// In the order of [`Arm::ALL`], as are the times.
     pub(crate) counts: Vec<Counts>,
     pub(crate) times: Vec<Times>,
@@ -19,7 +20,10 @@ const TARGET: f64 = 1.1;
 impl Measured {
     /// A line for each arm, and one that sets factum beside what is written by hand.
     pub(crate) fn print(&self) {
-        println!("\n{0} events and {0} commands: seconds of the processor (on the clock)", self.size);
+        println!(
+            "\n{0} events and {0} commands: seconds of the processor (on the clock), the least of {1} rounds",
+            self.size, self.rounds
+        );
         print(&Step::ALL.map(|step| Column {
             name: step.name(),
             cells:
