@@ -44,8 +44,7 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| model::Aggregate::parse(&input, errors).map(|model| expand::aggregate(&model)))
-        .into()
+    errors::collect(|errors| Some(expand::aggregate(&model::Aggregate::parse(&input, errors)))).into()
 }
 
 /// Makes a newtype the id of aggregates; see the trait `factum::AggregateId`.
@@ -53,7 +52,8 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     errors::collect(|errors| {
-        model::AggregateId::parse(&input, errors).map(|model| expand::aggregate_id(&model))
+        let model = model::AggregateId::parse(&input, errors);
+        Some(model.map_or_else(|| expand::stub::aggregate_id(&input), |model| expand::aggregate_id(&model)))
     })
     .into()
 }
@@ -62,8 +62,11 @@ pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(EventSchema, attributes(event_schema))]
 pub fn derive_event_schema(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| model::Schema::parse(input, errors).map(|model| expand::event_schema(&model)))
-        .into()
+    errors::collect(|errors| {
+        let model = model::Schema::parse(&input, errors);
+        Some(model.map_or_else(|| expand::stub::event_schema(&input), |model| expand::event_schema(&model)))
+    })
+    .into()
 }
 
 /// Makes a struct a projection; see the trait `factum::Projection`.

@@ -38,7 +38,7 @@ fn expansion(item: &Item) -> TokenStream {
         } else if has("AggregateId") {
             expand::aggregate_id(&model::AggregateId::parse(&input, errors)?)
         } else if has("Aggregate") {
-            expand::aggregate(&model::Aggregate::parse(&input, errors)?)
+            expand::aggregate(&model::Aggregate::parse(&input, errors))
         } else {
             return None;
         })

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{DecodeError, EncodeError, Event};
-use crate::private::decode_current;
+use crate::private::unreadable;
 use crate::shape::{Shape, read_shapes};
 
 /// What `derive(Event)` says of an event: whatever says it is an [`Event`].
@@ -37,16 +37,15 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     #[doc(hidden)]
     const FINGERPRINTS: &'static [u64] = &[];
 
-    /// See [`Event::decode`]: the current version, and each that the event declares a way from.
+    /// [`Event::shapes`] of the previous struct, if there is one.
     #[doc(hidden)]
-    fn read(version: u32, payload: &str) -> Result<Self, DecodeError> {
-        decode_current(version, payload)
-    }
+    const PREVIOUS: Option<fn(&mut Vec<Shape>)> = None;
 
-    /// See [`Event::shapes`].
+    /// See [`Event::decode`]: of all versions but the current one, those that the event declares a way from.
     #[doc(hidden)]
-    fn add_shapes(out: &mut Vec<Shape>) {
-        read_shapes::<Self>(out);
+    fn read_older(version: u32, payload: &str) -> Result<Self, DecodeError> {
+        let _ = payload;
+        unreadable(version)
     }
 }
 
@@ -62,11 +61,15 @@ impl<E: DerivedEvent> Event for E {
     }
 
     fn decode(version: u32, payload: &str) -> Result<Self, DecodeError> {
-        E::read(version, payload)
+        if version == E::VERSION {
+            E::from_json(payload).map_err(|source| DecodeError::payload::<E>(version, source))
+        } else {
+            E::read_older(version, payload)
+        }
     }
 
     fn shapes(out: &mut Vec<Shape>) {
-        E::add_shapes(out);
+        read_shapes(E::NAME, E::PREVIOUS, E::SHAPES, E::FINGERPRINTS, out);
     }
 }
 
@@ -87,10 +90,12 @@ pub trait Stored: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Stored for T {
+    #[inline]
     fn to_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         serde_json::to_writer(out, self)
     }
 
+    #[inline]
     fn from_json(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
     }

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
 use crate::aggregate::{Aggregate, Upcast};
-use crate::derived::DerivedEvent;
 use crate::error::BoxError;
 use crate::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
 pub use crate::events::IntoEvents;
@@ -25,7 +24,7 @@ pub use self::following::{
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows, repeated, same};
-pub use self::shapes::{NoSchema, Schema, fingerprint, fingerprint_of, shapes};
+pub use self::shapes::{NoSchema, Schema, fingerprint, fingerprint_of};
 pub use crate::{__command_enum as command_enum, __event_enum as event_enum};
 
 /// What types are called in generated code: rustc reads each word of it, and there is much of it.
@@ -44,13 +43,10 @@ pub fn decode<E: Event, T: DeserializeOwned>(version: u32, payload: &str) -> Res
     serde_json::from_str(payload).map_err(|source| DecodeError::payload::<E>(version, source))
 }
 
-/// The event `E` at its current version, which is all that is left: at any other it can't be read.
-pub fn decode_current<E: DerivedEvent>(version: u32, payload: &str) -> Result<E, DecodeError> {
-    if version == E::VERSION {
-        E::from_json(payload).map_err(|source| DecodeError::payload::<E>(version, source))
-    } else {
-        Err(DecodeError::version::<E>(version))
-    }
+/// The event `E` at a version that it declares no way from.
+#[cold]
+pub fn unreadable<E: Event>(version: u32) -> Result<E, DecodeError> {
+    Err(DecodeError::version::<E>(version))
 }
 
 /// The event `E` as its previous struct `P` reads it.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::derived::DerivedEvent;
 use crate::private::fingerprint_of;
 
 /// One version of an event: the fields of its JSON.
@@ -27,15 +26,20 @@ pub struct FieldShape {
     pub fingerprint: u64,
 }
 
-/// Adds what [`DerivedEvent::SHAPES`] says. That is text, because a literal is what rustc has least to do with.
+/// Adds what [`DerivedEvent::SHAPES`](crate::derived::DerivedEvent::SHAPES) says. That is text, because a literal is what rustc has least to do with.
 ///
 /// A line for each version, and below it one for each field: a space, the type, ` #` and a number if that many of the
-/// fingerprints make its own, a tab, the name.
-pub(crate) fn read_shapes<E: DerivedEvent>(out: &mut Vec<Shape>) {
-    read(E::NAME, E::SHAPES, E::FINGERPRINTS, out);
-}
-
-fn read(event: &'static str, text: &'static str, fingerprints: &[u64], out: &mut Vec<Shape>) {
+/// fingerprints make its own, a tab, the name. Before them come those of the struct that was the event before.
+pub(crate) fn read_shapes(
+    event: &'static str,
+    previous: Option<fn(&mut Vec<Shape>)>,
+    text: &'static str,
+    fingerprints: &[u64],
+    out: &mut Vec<Shape>,
+) {
+    if let Some(previous) = previous {
+        previous(out);
+    }
     let mut fingerprints = fingerprints.iter().copied();
     for line in text.lines() {
         let Some((ty, name)) = line.strip_prefix(' ').and_then(|field| field.split_once('\t')) else {
@@ -164,8 +168,9 @@ mod tests {
     #[test]
     fn shapes_are_read_from_their_text() {
         let mut shapes = Vec::new();
-        read(
+        read_shapes(
             "sent",
+            None,
             "1\n2\n String\tto whom\n Map<Place,Side> #3\tplaces\n [u8;4]\tcode\n",
             &[0, 7, 8],
             &mut shapes,

@@ -6,11 +6,15 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Token};
 
 use super::snapshot::{is_possible, snapshots};
-use super::{enums, lock};
+use super::{enums, lock, stub};
 use crate::model::{Aggregate, Listed, Retired};
 
 pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
-    let Aggregate { ident, vis, commands, events, unlisted, command_enum, event_enum, docs, .. } = model;
+    let Aggregate { ident, vis, commands, events, unlisted, wrong, command_enum, event_enum, docs, .. } =
+        model;
+    if let Some((error, generics)) = wrong {
+        return stub::aggregate(model, error, generics);
+    }
     let define = |generated, listed: &[Listed], what| match unlisted {
         Some(error) if listed.is_empty() => enums::unknown(vis, generated, error),
         _ => enums::definition(vis, ident, generated, listed, what, docs),

@@ -26,13 +26,13 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     let mut older =
         (history.first_version()..*version).rev().map(|version| upcast::arm(event, version)).peekable();
-    let read = (previous.is_some() || older.peek().is_some()).then(|| {
+    let older = (previous.is_some() || older.peek().is_some()).then(|| {
         quote! {
-            fn read(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
+            fn read_older(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
                 match version {
                     #(#older)*
                     #previous
-                    _ => #krate::private::decode_current(version, payload),
+                    _ => #krate::private::unreadable(version),
                 }
             }
         }
@@ -55,7 +55,7 @@ pub(crate) fn event(event: &Event) -> TokenStream {
             #current
             #aliases
             #shapes
-            #read
+            #older
         }
 
         #previous_fits

@@ -17,9 +17,8 @@ pub(super) fn shapes(event: &Event) -> TokenStream {
     let previous = history.previous.as_ref().map(|previous| {
         let path = &previous.path;
         quote! {
-            fn add_shapes(out: &mut ::std::vec::Vec<#krate::Shape>) {
-                #krate::private::shapes::<Self, #path>(out);
-            }
+            const PREVIOUS: ::core::option::Option<fn(&mut ::std::vec::Vec<#krate::Shape>)> =
+                ::core::option::Option::Some(<#path as #krate::Event>::shapes);
         }
     });
     let mut text = String::new();

@@ -70,7 +70,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
                 writer: &#krate::Writer<'_, Self>,
             ) -> ::core::result::Result<(), #krate::ProjectError> {
                 #(if #krate::private::is(name, <#paths as #krate::private::ListedEvent>::NAME) {
-                    return #krate::private::#one::<#selves, #paths>(self, (event, <#paths as #krate::private::ListedEvent>::decode(event.schema, event.payload)), writer);
+                    return #krate::private::#one::<#selves, #paths>(self, (event, (<#paths as #krate::private::ListedEvent>::DECODE)(event.schema, event.payload)), writer);
                 })*
                 match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
                     ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
@@ -146,7 +146,7 @@ fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStre
             #krate::DecodeError,
         > {
             #(if #krate::private::is(name, <#events as #krate::private::ListedEvent>::NAME) {
-                return #krate::private::prepare::<#selves, #events>(<#events as #krate::private::ListedEvent>::decode(event.schema, event.payload));
+                return #krate::private::prepare::<#selves, #events>((<#events as #krate::private::ListedEvent>::DECODE)(event.schema, event.payload));
             })*
             match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
                 ::core::option::Option::Some(name) => <Self as #krate::Projection>::prepare(name, event),

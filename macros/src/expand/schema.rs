@@ -8,7 +8,7 @@ use syn::{Data, DeriveInput, Fields, Path};
 use super::lock::fingerprint_of;
 use crate::model::{Schema, type_text};
 
-pub(crate) fn event_schema(schema: &Schema) -> TokenStream {
+pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     let Schema { krate, input } = schema;
     let ident = &input.ident;
     let fingerprint = fingerprint(krate, input);

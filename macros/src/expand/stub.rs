@@ -1,9 +1,11 @@
 //! What stands in for an impl that can't be made: so that one mistake is one error, and not one more wherever the type is used.
 
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Path};
+use syn::{Data, DeriveInput, Generics, Path};
 
+use super::enums;
 use crate::errors::Errors;
+use crate::model::Aggregate;
 use crate::options::Options;
 use crate::text::kebab;
 
@@ -59,6 +61,89 @@ pub(crate) fn command(input: &DeriveInput) -> TokenStream {
             fn aggregate_id(&self) -> &Self::Id {
                 ::core::unreachable!()
             }
+        }
+    }
+}
+
+/// An aggregate of which neither commands nor events are known, as its enums are errors.
+pub(super) fn aggregate(model: &Aggregate, error: &TokenStream, generics: &Generics) -> TokenStream {
+    let Aggregate { krate, ident, vis, name, id, command_enum, event_enum, .. } = model;
+    let commands = enums::unknown(vis, command_enum, error);
+    let events = enums::unknown(vis, event_enum, error);
+    let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
+    let error =
+        model.error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
+    let services = model.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
+    let (generics, arguments, bounds) = generics.split_for_impl();
+    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    quote! {
+        #commands
+        #events
+
+        #[automatically_derived]
+        impl #generics #krate::Aggregate for #ident #arguments
+        where
+            Self: 'static,
+            #(#predicates,)*
+        {
+            const NAME: &'static str = #name;
+
+            type Id = #id;
+            type Command = #command_enum;
+            type Event = #event_enum;
+            type Error = #error;
+            type Services = #services;
+
+            fn initial() -> Self {
+                ::core::unreachable!()
+            }
+
+            fn duplicate(&self) -> Self {
+                ::core::unreachable!()
+            }
+
+            fn execute(&self, _: #command_enum, _: &Self::Services) -> #krate::private::Execution<Self> {
+                ::core::unreachable!()
+            }
+
+            fn apply(&mut self, _: &#event_enum) {}
+        }
+    }
+}
+
+/// An id that no text is.
+pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
+    let krate = krate(input, "aggregate_id");
+    let ident = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    quote! {
+        #[automatically_derived]
+        impl #generics #krate::AggregateId for #ident #arguments
+        where
+            Self: 'static,
+            #(#predicates,)*
+        {
+            fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
+                ::core::unreachable!()
+            }
+
+            fn from_text(_: &str) -> ::core::result::Result<Self, #krate::InvalidId> {
+                ::core::unreachable!()
+            }
+        }
+    }
+}
+
+/// A type whose shape nobody knows.
+pub(crate) fn event_schema(input: &DeriveInput) -> TokenStream {
+    let krate = krate(input, "event_schema");
+    let ident = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #generics #krate::EventSchema for #ident #arguments #bounds {
+            const FINGERPRINT: u64 = 1;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use proc_macro2::TokenStream;
 use quote::format_ident;
 use syn::parse::{Parse, ParseStream};
-use syn::{DeriveInput, Ident, LitStr, Path, Token, Type, Visibility};
+use syn::{DeriveInput, Generics, Ident, LitStr, Path, Token, Type, Visibility};
 
 use super::snapshot::Snapshot;
 use crate::errors::Errors;
@@ -33,6 +33,8 @@ pub(crate) struct Aggregate {
     pub(crate) events: Vec<Listed>,
     /// What has been told of a list that is missing or empty.
     pub(crate) unlisted: Option<TokenStream>,
+    /// What has been told, if its impls can't be made at all, and the generic parameters that it should not have.
+    pub(crate) wrong: Option<(TokenStream, Generics)>,
     pub(crate) retired: Vec<Retired>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) command_enum: GeneratedEnum,
@@ -65,7 +67,7 @@ pub(crate) struct GeneratedEnum {
 }
 
 impl Aggregate {
-    pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Option<Self> {
+    pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Self {
         let mut options = Options::parse(&input.attrs, "aggregate", KEYS, errors);
         let krate = options.krate(errors);
         options.plural("command", "commands", errors);
@@ -87,7 +89,7 @@ impl Aggregate {
             let first = &commands.first()?.path;
             Some(syn::parse_quote!(<#first as #krate::Command>::Id))
         });
-        let aggregate = Self {
+        let mut aggregate = Self {
             krate,
             ident: input.ident.clone(),
             vis: input.vis.clone(),
@@ -98,6 +100,7 @@ impl Aggregate {
             commands,
             events,
             unlisted,
+            wrong: None,
             retired: options
                 .list("retired", "OldEvent, \"old-name\"", errors)
                 .map(|(_, list)| list)
@@ -109,7 +112,10 @@ impl Aggregate {
             lock: lock::of_this_crate(&input.ident, errors),
         };
         options.finish();
-        check::aggregate(input, &aggregate, errors).then_some(aggregate)
+        if !check::aggregate(input, &aggregate, errors) {
+            aggregate.wrong = errors.first().map(|error| (error, input.generics.clone()));
+        }
+        aggregate
     }
 }
 

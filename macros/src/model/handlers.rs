@@ -150,16 +150,25 @@ impl Handlers {
         let krate = if options.mentions("crate") { options.krate(errors) } else { default_crate() };
         options.finish();
         let block = errors.ok(Block::parse(item))?;
-        if let Some(of_trait) = block.of_trait {
+        // Without its markers, none of which is then told to be outside of `#[handlers]`.
+        let without_handlers = |block: Block| {
+            Some(Self {
+                krate: default_crate(),
+                self_ty: block.self_ty,
+                item: block.item,
+                methods: Vec::new(),
+            })
+        };
+        if let Some(of_trait) = &block.of_trait {
             errors.at(
-                &of_trait,
+                of_trait,
                 "`#[handlers]` goes on an `impl` block of the type itself; an `impl` of a trait stays as it is",
             );
-            return None;
+            return without_handlers(block);
         }
         if !block.generics.params.is_empty() {
             errors.at(&block.generics, "`#[handlers]` goes on an `impl` without generic parameters");
-            return None;
+            return without_handlers(block);
         }
         let (mut methods, mut handled) = (Vec::new(), BTreeMap::new());
         for method in block.methods {

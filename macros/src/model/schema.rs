@@ -6,13 +6,13 @@ use crate::check;
 use crate::errors::Errors;
 use crate::options::Options;
 
-pub(crate) struct Schema {
+pub(crate) struct Schema<'i> {
     pub(crate) krate: Path,
-    pub(crate) input: DeriveInput,
+    pub(crate) input: &'i DeriveInput,
 }
 
-impl Schema {
-    pub(crate) fn parse(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+impl<'i> Schema<'i> {
+    pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Option<Self> {
         let mut options = Options::parse(&input.attrs, "event_schema", &["crate"], errors);
         let krate = options.krate(errors);
         options.finish();
@@ -20,6 +20,6 @@ impl Schema {
             errors.at(&data.union_token, "a union has no shape in JSON");
             return None;
         }
-        check::no_generics(&input, "type inside events", errors).then_some(Self { krate, input })
+        check::no_generics(input, "type inside events", errors).then_some(Self { krate, input })
     }
 }

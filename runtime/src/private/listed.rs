@@ -15,6 +15,7 @@ use crate::shape::Shape;
     label = "this type does not derive `Event`",
     note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Event)]`"
 )]
+// Constants, which are the functions themselves: functions that call them would be compiled for each event.
 pub trait ListedEvent: Sized {
     /// [`Event::NAME`].
     const NAME: &'static str;
@@ -24,13 +25,11 @@ pub trait ListedEvent: Sized {
     const KIND: EventKind;
 
     /// [`Event::encode`].
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
-
+    const ENCODE: fn(&Self, &mut Vec<u8>) -> Result<(), EncodeError>;
     /// [`Event::decode`].
-    fn decode(version: u32, payload: &str) -> Result<Self, DecodeError>;
-
+    const DECODE: fn(u32, &str) -> Result<Self, DecodeError>;
     /// [`Event::shapes`].
-    fn shapes(out: &mut Vec<Shape>);
+    const SHAPES: fn(&mut Vec<Shape>);
 
     /// The variant of that name, with the event in it.
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -41,19 +40,9 @@ impl<E: Event> ListedEvent for E {
     const VERSION: u32 = E::VERSION;
     const KIND: EventKind = EventKind::of::<E>();
 
-    #[inline]
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        E::encode(self, out)
-    }
-
-    #[inline]
-    fn decode(version: u32, payload: &str) -> Result<Self, DecodeError> {
-        E::decode(version, payload)
-    }
-
-    fn shapes(out: &mut Vec<Shape>) {
-        E::shapes(out);
-    }
+    const ENCODE: fn(&Self, &mut Vec<u8>) -> Result<(), EncodeError> = E::encode;
+    const DECODE: fn(u32, &str) -> Result<Self, DecodeError> = E::decode;
+    const SHAPES: fn(&mut Vec<Shape>) = E::shapes;
 
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         variant_of(self, variant, f)
@@ -70,9 +59,9 @@ fn variant_of(inner: &dyn fmt::Debug, variant: &str, f: &mut fmt::Formatter<'_>)
     label = "this type does not derive `Command`",
     note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
 )]
-pub trait ListedCommand<I> {
+pub trait ListedCommand<I>: Sized {
     /// [`Command::aggregate_id`].
-    fn id(&self) -> &I;
+    const ID: fn(&Self) -> &I;
 
     /// The variant of that name, with the command in it.
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -83,9 +72,7 @@ where
     C: Command,
     C::Id: IdFor<I, C>,
 {
-    fn id(&self) -> &I {
-        self.aggregate_id().same()
-    }
+    const ID: fn(&Self) -> &I = <C::Id as IdFor<I, C>>::ID;
 
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         variant_of(self, variant, f)
@@ -99,12 +86,10 @@ where
     note = "make the `#[command(id)]` field of `{C}` a `{I}`, or the aggregate's `id` a `{Self}`"
 )]
 pub trait IdFor<I, C> {
-    /// Itself.
-    fn same(&self) -> &I;
+    /// [`Command::aggregate_id`].
+    const ID: fn(&C) -> &I;
 }
 
-impl<I, C> IdFor<I, C> for I {
-    fn same(&self) -> &I {
-        self
-    }
+impl<I, C: Command<Id = I>> IdFor<I, C> for I {
+    const ID: fn(&C) -> &I = C::aggregate_id;
 }

@@ -60,7 +60,7 @@ macro_rules! __command_enum {
 
             fn aggregate_id(&self) -> &$id {
                 match self {
-                    $(Self::$variant(command) => <$listed as $crate::private::ListedCommand<$id>>::id(command),)*
+                    $(Self::$variant(command) => (<$listed as $crate::private::ListedCommand<$id>>::ID)(command),)*
                 }
             }
         }
@@ -111,14 +111,14 @@ macro_rules! __event_enum {
 
             fn encode(&self, out: &mut $crate::private::Bytes) -> $crate::private::Encoding {
                 match self {
-                    $(Self::$variant(event) => <$listed as $crate::private::ListedEvent>::encode(event, out),)*
+                    $(Self::$variant(event) => (<$listed as $crate::private::ListedEvent>::ENCODE)(event, out),)*
                 }
             }
 
             fn shapes() -> ::std::vec::Vec<$crate::Shape> {
                 let mut shapes = ::std::vec::Vec::new();
-                $(<$listed as $crate::private::ListedEvent>::shapes(&mut shapes);)*
-                $(<$retired as $crate::private::ListedEvent>::shapes(&mut shapes);)*
+                $((<$listed as $crate::private::ListedEvent>::SHAPES)(&mut shapes);)*
+                $((<$retired as $crate::private::ListedEvent>::SHAPES)(&mut shapes);)*
                 shapes
             }
 
@@ -137,7 +137,7 @@ macro_rules! __event_enum {
                 // In a pattern, rustc would complain once more of what is no event.
                 $(if $crate::private::is($stored, <$listed as $crate::private::ListedEvent>::NAME) {
                     return $crate::private::one(
-                        <$listed as $crate::private::ListedEvent>::decode($version, $payload),
+                        (<$listed as $crate::private::ListedEvent>::DECODE)($version, $payload),
                         Self::$variant,
                     );
                 })*

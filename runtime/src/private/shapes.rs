@@ -2,9 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::derived::DerivedEvent;
-use crate::event::Event;
-use crate::shape::{EventSchema, FNV_OFFSET, Shape, hashed, mixed, never_zero, read_shapes};
+use crate::shape::{EventSchema, FNV_OFFSET, hashed, mixed, never_zero};
 
 /// Asks for the fingerprint of `T`, which may have none.
 #[derive(Debug)]
@@ -32,12 +30,6 @@ pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
         index += 1;
     }
     never_zero(hash)
-}
-
-/// The shapes of an event that has a previous struct: that one's, and its own.
-pub fn shapes<E: DerivedEvent, P: Event>(out: &mut Vec<Shape>) {
-    P::shapes(out);
-    read_shapes::<E>(out);
 }
 
 /// The fingerprint of a type as it is written, of those of its parts; 0 if none of them has one.
