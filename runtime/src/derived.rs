@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{DecodeError, EncodeError, Event};
-use crate::private::unreadable;
 use crate::shape::{Shape, read_shapes};
 
 /// What `derive(Event)` says of an event: whatever says it is an [`Event`].
@@ -45,7 +44,7 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     #[doc(hidden)]
     fn read_older(version: u32, payload: &str) -> Result<Self, DecodeError> {
         let _ = payload;
-        unreadable(version)
+        Err(DecodeError::version::<Self>(version))
     }
 }
 

@@ -44,6 +44,7 @@ impl<E: Event> ListedEvent for E {
     const DECODE: fn(u32, &str) -> Result<Self, DecodeError> = E::decode;
     const SHAPES: fn(&mut Vec<Shape>) = E::shapes;
 
+    #[inline]
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         variant_of(self, variant, f)
     }
@@ -74,6 +75,7 @@ where
 {
     const ID: fn(&Self) -> &I = <C::Id as IdFor<I, C>>::ID;
 
+    #[inline]
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         variant_of(self, variant, f)
     }
