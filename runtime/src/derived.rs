@@ -13,11 +13,6 @@ use crate::shape::{Shape, read_shapes};
 /// Not to be written by hand: an impl of [`Event`] is as short.
 // One impl of `Event` for all that are derived: rustc takes longer for two more functions in each of them than for
 // finding out that this one fits.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an event",
-    label = "this type does not derive `Event`",
-    note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Event)]`"
-)]
 pub trait DerivedEvent: Debug + Stored + 'static {
     /// See [`Event::NAME`].
     const NAME: &'static str;

@@ -26,7 +26,8 @@ pub struct FieldShape {
     pub fingerprint: u64,
 }
 
-/// Adds what [`DerivedEvent::SHAPES`](crate::derived::DerivedEvent::SHAPES) says. That is text, because a literal is what rustc has least to do with.
+/// Adds what [`DerivedEvent::SHAPES`](crate::derived::DerivedEvent::SHAPES) says. That is text, because a literal is what
+/// rustc has least to do with.
 ///
 /// A line for each version, and below it one for each field: a space, the type, ` #` and a number if that many of the
 /// fingerprints make its own, a tab, the name. Before them come those of the struct that was the event before.
