@@ -217,6 +217,7 @@ impl BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<OpenAccount> for BankAccount {
+    #[inline]
     fn execute(
         &self,
         command: OpenAccount,
@@ -231,6 +232,7 @@ impl ::factum::Execute<OpenAccount> for BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<DepositMoney> for BankAccount {
+    #[inline]
     fn execute(
         &self,
         command: DepositMoney,
@@ -245,6 +247,7 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<WithdrawMoney> for BankAccount {
+    #[inline]
     fn execute(
         &self,
         command: WithdrawMoney,
@@ -259,18 +262,21 @@ impl ::factum::Execute<WithdrawMoney> for BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Apply<AccountOpened> for BankAccount {
+    #[inline]
     fn apply(&mut self, event: &AccountOpened) {
         Self::opened(self, event);
     }
 }
 #[automatically_derived]
 impl ::factum::Apply<MoneyDeposited> for BankAccount {
+    #[inline]
     fn apply(&mut self, event: &MoneyDeposited) {
         Self::deposited(self, event);
     }
 }
 #[automatically_derived]
 impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
+    #[inline]
     fn apply(&mut self, event: &MoneyWithdrawn) {
         Self::withdrawn(self, event);
     }

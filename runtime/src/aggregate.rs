@@ -175,6 +175,7 @@ pub trait Emits<E>: Aggregate {
 // As for `Accepts`.
 #[diagnostic::do_not_recommend]
 impl<A: Aggregate<Event: From<E>>, E> Emits<E> for A {
+    #[inline]
     fn event(event: E) -> Self::Event {
         event.into()
     }

@@ -57,6 +57,7 @@ pub trait Accepts<C>: Aggregate {
 // nobody's business who has forgotten to list a command.
 #[diagnostic::do_not_recommend]
 impl<A: Aggregate<Command: From<C>>, C> Accepts<C> for A {
+    #[inline]
     fn command(command: C) -> Self::Command {
         command.into()
     }

@@ -97,15 +97,18 @@ pub trait IntoEvents<A: Aggregate> {
 }
 
 /// The events as a list.
+#[inline]
 pub(crate) fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
     events.into_list()
 }
 
 impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
+    #[inline]
     fn append_to(self, out: &mut Vec<A::Event>) {
         out.push(A::event(self));
     }
 
+    #[inline]
     fn into_list(self) -> Vec<A::Event> {
         vec![A::event(self)]
     }

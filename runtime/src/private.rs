@@ -97,6 +97,7 @@ pub fn is(name: &str, of: &str) -> bool {
 }
 
 /// A decoded event as a variant of its enum.
+#[inline]
 pub fn one<E, S>(
     event: Result<E, DecodeError>,
     variant: impl FnOnce(E) -> S,
@@ -168,6 +169,7 @@ pub fn upcast<A: Aggregate, T: IntoEvents<A>>(events: T) -> Vec<A::Event> {
 }
 
 /// What an `#[execute]` method has returned, if it says `Result`.
+#[inline]
 pub fn fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, A::Error>
 where
     A: Aggregate,
@@ -181,6 +183,7 @@ where
 }
 
 /// What an `#[execute]` method has returned, if it is plainly no `Result`.
+#[inline]
 pub fn infallible<A: Aggregate, T: IntoEvents<A>>(decided: T) -> Result<Vec<A::Event>, A::Error> {
     Ok(list(decided))
 }

@@ -130,6 +130,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ///
     /// Fails with [`ExecuteError::Refused`] if the aggregate refuses, with [`ExecuteError::Conflict`] if another writer
     /// came between; in any case nothing is stored.
+    #[inline]
     pub fn execute<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
     where
         A: Accepts<C>,

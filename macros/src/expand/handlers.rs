@@ -1,4 +1,5 @@
-//! The `impl` block as it is, and one trait impl for each marked method.
+//! The `impl` block as it is, and one trait impl for each marked method. The methods of these are inline: each is called from one
+//! place, or a few, and would otherwise be compiled once more by itself, which is what a release build takes longest for.
 
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned as _;
@@ -41,6 +42,7 @@ fn execute(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Execute<#command> for #self_ty {
+            #[inline]
             fn execute(
                 &self,
                 command: #command,
@@ -113,6 +115,7 @@ fn apply(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Apply<#event> for #self_ty {
+            #[inline]
             fn apply(&mut self, event: &#event) {
                 #body;
             }
@@ -163,6 +166,7 @@ fn follow(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
             #(#cfgs)*
             #[automatically_derived]
             impl #krate::React<#event> for #self_ty {
+                #[inline]
                 fn react(
                     &mut self,
                     event: &#event,
@@ -180,6 +184,7 @@ fn follow(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         impl #krate::Project<#event> for #self_ty {
             const ENVELOPE: bool = #metadata;
 
+            #[inline]
             fn project(
                 &mut self,
                 event: &#event,
@@ -210,6 +215,7 @@ fn upcast(krate: &Path, self_ty: &Type, method: &Handler) -> TokenStream {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Upcast<#event> for #self_ty {
+            #[inline]
             fn upcast(
                 event: #event,
             ) -> ::core::result::Result<

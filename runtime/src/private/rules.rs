@@ -11,6 +11,7 @@ macro_rules! __conversions {
     ($name:ident $($variant:ident($listed:ty))*) => {$(
         #[automatically_derived]
         impl ::core::convert::From<$listed> for $name {
+            #[inline]
             fn from(value: $listed) -> Self {
                 Self::$variant(value)
             }
@@ -20,6 +21,7 @@ macro_rules! __conversions {
         impl ::core::convert::TryFrom<$name> for $listed {
             type Error = $name;
 
+            #[inline]
             fn try_from(value: $name) -> ::core::result::Result<Self, $name> {
                 if let $name::$variant(value) = value {
                     ::core::result::Result::Ok(value)
@@ -40,6 +42,7 @@ macro_rules! __debug {
     (shown $name:ident $as:path: $($variant:ident($listed:ty))*) => {
         #[automatically_derived]
         impl ::core::fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 match self {
                     $(Self::$variant(value) => <$listed as $as>::debug(value, ::core::stringify!($variant), f),)*
