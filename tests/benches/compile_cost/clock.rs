@@ -13,11 +13,6 @@ pub(crate) struct Time {
     pub(crate) cpu: f64,
 }
 
-/// What of several rounds is told: rustc does the same in each, and whatever else goes on on the machine only adds to it.
-pub(crate) fn least(times: impl Iterator<Item = f64>) -> f64 {
-    times.fold(f64::INFINITY, f64::min)
-}
-
 impl Time {
     /// A line in that format, and no other.
     pub(crate) fn parse(written: &str) -> Result<Self, Box<dyn Error>> {

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::clock::{FORMAT, Time, least};
+use crate::clock::{FORMAT, Time};
 use crate::generate::factum;
+use crate::median::median;
 
-/// Each takes half a minute.
+/// Each takes half a minute. Odd, so that one of them is the median.
 const ROUNDS: u32 = 3;
 
 pub(crate) fn compare(folder: &Path) -> Result<(), Box<dyn Error>> {
@@ -19,14 +20,15 @@ pub(crate) fn compare(folder: &Path) -> Result<(), Box<dyn Error>> {
         whole.push(build(&factum(), &folder.join("cold"))?);
         hollow.push(build(&dependencies, &folder.join("cold"))?);
     }
-    let cpu = |times: &[Time]| least(times.iter().map(|time| time.cpu));
-    let wall = |times: &[Time]| least(times.iter().map(|time| time.wall));
+    let cpu = |times: &[Time]| median(times.iter().map(|time| time.cpu));
+    let wall = |times: &[Time]| median(times.iter().map(|time| time.wall));
     println!(
-        "\nbuilt from nothing, default features: seconds of the processor (on the clock), the least of {ROUNDS} rounds"
+        "\nbuilt from nothing, default features: seconds of the processor (on the clock), the median of {ROUNDS} rounds"
     );
     println!("factum                   {:>8.2} ({:.2})", cpu(&whole), wall(&whole));
     println!("its dependencies alone   {:>8.2} ({:.2})", cpu(&hollow), wall(&hollow));
-    println!("factum of both           {:>8.3}", cpu(&whole) / cpu(&hollow));
+    let ratios = whole.iter().zip(&hollow).map(|(whole, hollow)| whole.cpu / hollow.cpu);
+    println!("factum of both           {:>8.3}", median(ratios));
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use crate::arms::Arm;
-use crate::clock::{Time, least};
+use crate::clock::Time;
+use crate::median::median;
 use crate::rustc::Rustc;
 
 /// What is timed.
@@ -33,6 +34,14 @@ impl Step {
         }
     }
 
+    /// How often in a round: a check is short, and what disturbs it is not.
+    fn repeats(self) -> u32 {
+        match self {
+            Self::Check => 3,
+            _ => 1,
+        }
+    }
+
     fn time(self, rustc: &Rustc<'_>, arm: Arm, size: usize, edit: u32) -> Result<Time, Box<dyn Error>> {
         match self {
             Self::Check => rustc.anew(&["check"], arm, size, edit),
@@ -44,35 +53,43 @@ impl Step {
     }
 }
 
-/// The times of one arm at one size.
+/// The times of one arm at one size, in order.
 #[derive(Default)]
 pub(crate) struct Times(Vec<(Step, Time)>);
 
 impl Times {
     pub(crate) fn cpu(&self, step: Step) -> f64 {
-        self.least(step, |time| time.cpu)
+        median(self.of(step).map(|time| time.cpu))
     }
 
     pub(crate) fn wall(&self, step: Step) -> f64 {
-        self.least(step, |time| time.wall)
+        median(self.of(step).map(|time| time.wall))
     }
 
-    fn least(&self, step: Step, of: fn(&Time) -> f64) -> f64 {
-        least(self.0.iter().filter(|(of, _)| *of == step).map(|(_, time)| of(time)))
+    /// How many times those of `other`: of each with the one right beside it, and of these the median. A machine with
+    /// neighbours is now fast and now slow, for seconds or minutes, and so for both.
+    pub(crate) fn ratio(&self, other: &Self, step: Step) -> f64 {
+        median(self.of(step).zip(other.of(step)).map(|(ours, theirs)| ours.cpu / theirs.cpu))
+    }
+
+    fn of(&self, step: Step) -> impl Iterator<Item = &Time> {
+        self.0.iter().filter(move |(of, _)| *of == step).map(|(_, time)| time)
     }
 }
 
 /// All arms at one size, in the order of [`Arm::ALL`].
 pub(crate) fn measure(rustc: &Rustc<'_>, size: usize, rounds: u32) -> Result<Vec<Times>, Box<dyn Error>> {
     let mut all: Vec<Times> = Arm::ALL.map(|_| Times::default()).into();
-    let mut edit = 0;
-    for _ in 0..rounds {
-        for step in Step::ALL {
-            edit += 1;
-            // Steps that follow one another must find each arm's own remains, which nothing but that arm touches.
-            for (arm, times) in Arm::ALL.into_iter().zip(&mut all) {
-                times.0.push((step, step.time(rustc, arm, size, edit)?));
-            }
+    let steps = Step::ALL.into_iter().flat_map(|step| (0..step.repeats()).map(move |_| step));
+    for (edit, step) in (1..).zip((0..rounds).flat_map(|_| steps.clone())) {
+        // Steps that follow one another must find each arm's own remains, which nothing but that arm touches.
+        let mut arms: Vec<_> = Arm::ALL.into_iter().zip(&mut all).collect();
+        // To be the last of them is nobody's lot for good.
+        if edit % 2 == 0 {
+            arms.reverse();
+        }
+        for (arm, times) in arms {
+            times.0.push((step, step.time(rustc, arm, size, edit)?));
         }
     }
     Ok(all)

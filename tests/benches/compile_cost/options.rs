@@ -7,6 +7,7 @@ use crate::domain::Shape;
 
 pub(crate) struct Options {
     pub(crate) sizes: Vec<usize>,
+    /// Odd, so that one of them is the median.
     rounds: u32,
     pub(crate) shape: Shape,
     /// Whether factum itself is built, too.
@@ -64,8 +65,7 @@ impl Options {
     pub(crate) fn rounds_at(&self, size: usize) -> u32 {
         match size {
             _ if !self.is_telling => self.rounds,
-            ..50 => self.rounds * 3,
-            50..100 => self.rounds * 2,
+            ..100 => self.rounds * 3,
             _ => self.rounds,
         }
     }

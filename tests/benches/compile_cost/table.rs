@@ -21,7 +21,7 @@ impl Measured {
     /// A line for each arm, and one that sets factum beside what is written by hand.
     pub(crate) fn print(&self) {
         println!(
-            "\n{0} events and {0} commands: seconds of the processor (on the clock), the least of {1} rounds",
+            "\n{0} events and {0} commands: seconds of the processor (on the clock), the median of {1} rounds",
             self.size, self.rounds
         );
         print(&Step::ALL.map(|step| Column {
@@ -55,15 +55,16 @@ impl Measured {
     }
 
     fn ratio(&self, step: Step) -> f64 {
-        factum_of_hand(self.times.iter().map(|of| of.cpu(step)))
+        let (hand, factum) = of_the_same(self.times.iter());
+        factum.ratio(hand, step)
     }
 
     fn column(&self, name: &'static str, count: fn(&Counts) -> u64) -> Column {
         let counts = self.counts.iter().map(count);
         // Far below what a float holds exactly.
         #[expect(clippy::cast_precision_loss)]
-        let ratio = factum_of_hand(counts.clone().map(|count| count as f64));
-        Column { name, cells: counts.map(|count| count.to_string()).collect(), ratio }
+        let (hand, factum) = of_the_same(counts.clone().map(|count| count as f64));
+        Column { name, cells: counts.map(|count| count.to_string()).collect(), ratio: factum / hand }
     }
 
     fn has_instructions(&self) -> bool {
@@ -75,11 +76,11 @@ fn instructions(counts: &Counts) -> u64 {
     counts.instructions.unwrap_or_default()
 }
 
-/// Of one value for each arm, those of the two that do the same, which come last.
-fn factum_of_hand(values: impl Iterator<Item = f64>) -> f64 {
-    let values: Vec<_> = values.collect();
-    let [.., hand, factum] = values[..] else { unreachable!("there is one for each arm") };
-    factum / hand
+/// Of one for each arm, those of the two that do the same, which come last: by hand, and with factum.
+fn of_the_same<T: Copy>(all: impl Iterator<Item = T>) -> (T, T) {
+    let all: Vec<_> = all.collect();
+    let [.., hand, factum] = all[..] else { unreachable!("there is one for each arm") };
+    (hand, factum)
 }
 
 /// What is told of each arm.
