@@ -23,6 +23,7 @@ pub trait AtHand<E> {
 
 /// With what it is decoded: what is no event is missed where it is asked to decode.
 impl<E> AtHand<E> for (&StoredEvent<'_>, Result<E, DecodeError>) {
+    #[inline]
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
         let (event, decoded) = self;
         Ok(handle(&decoded?, &event.envelope))
@@ -30,12 +31,14 @@ impl<E> AtHand<E> for (&StoredEvent<'_>, Result<E, DecodeError>) {
 }
 
 impl<E> AtHand<E> for (&E, &Envelope<'_>) {
+    #[inline]
     fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
         Ok(handle(self.0, self.1))
     }
 }
 
 /// One event, as the projection's handler for `E` takes it.
+#[inline]
 pub fn project<P: Project<E>, E>(
     projection: &mut P,
     event: impl AtHand<E>,
