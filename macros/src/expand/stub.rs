@@ -1,7 +1,7 @@
 //! What stands in for an impl that can't be made: so that one mistake is one error, and not one more wherever the type is used.
 
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Generics, Path};
+use syn::{Data, DeriveInput, Generics, Ident, Path};
 
 use super::enums;
 use crate::errors::Errors;
@@ -15,17 +15,11 @@ pub(crate) fn event(input: &DeriveInput) -> TokenStream {
         return TokenStream::new();
     }
     let krate = krate(input, "event");
-    let ident = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
-    let name = kebab(&ident.to_string());
+    let name = kebab(&input.ident.to_string());
+    let head =
+        head(&quote!(#krate::Event), &input.ident, &input.generics, &quote!(::core::fmt::Debug + 'static));
     quote! {
-        #[automatically_derived]
-        impl #generics #krate::Event for #ident #arguments
-        where
-            Self: ::core::fmt::Debug + 'static,
-            #(#predicates,)*
-        {
+        #head {
             const NAME: &'static str = #name;
             const VERSION: u32 = 1;
 
@@ -46,16 +40,9 @@ pub(crate) fn command(input: &DeriveInput) -> TokenStream {
         return TokenStream::new();
     }
     let krate = krate(input, "command");
-    let ident = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    let head = head(&quote!(#krate::Command), &input.ident, &input.generics, &quote!(::core::fmt::Debug));
     quote! {
-        #[automatically_derived]
-        impl #generics #krate::Command for #ident #arguments
-        where
-            Self: ::core::fmt::Debug,
-            #(#predicates,)*
-        {
+        #head {
             type Id = ::std::string::String;
 
             fn aggregate_id(&self) -> &Self::Id {
@@ -74,18 +61,12 @@ pub(super) fn aggregate(model: &Aggregate, error: &TokenStream, generics: &Gener
     let error =
         model.error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
     let services = model.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
-    let (generics, arguments, bounds) = generics.split_for_impl();
-    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    let head = head(&quote!(#krate::Aggregate), ident, generics, &quote!('static));
     quote! {
         #commands
         #events
 
-        #[automatically_derived]
-        impl #generics #krate::Aggregate for #ident #arguments
-        where
-            Self: 'static,
-            #(#predicates,)*
-        {
+        #head {
             const NAME: &'static str = #name;
 
             type Id = #id;
@@ -114,16 +95,9 @@ pub(super) fn aggregate(model: &Aggregate, error: &TokenStream, generics: &Gener
 /// An id that no text is.
 pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
     let krate = krate(input, "aggregate_id");
-    let ident = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    let head = head(&quote!(#krate::AggregateId), &input.ident, &input.generics, &quote!('static));
     quote! {
-        #[automatically_derived]
-        impl #generics #krate::AggregateId for #ident #arguments
-        where
-            Self: 'static,
-            #(#predicates,)*
-        {
+        #head {
             fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
                 ::core::unreachable!()
             }
@@ -138,13 +112,26 @@ pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
 /// A type whose shape nobody knows.
 pub(crate) fn event_schema(input: &DeriveInput) -> TokenStream {
     let krate = krate(input, "event_schema");
-    let ident = &input.ident;
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let head =
+        head(&quote!(#krate::EventSchema), &input.ident, &input.generics, &quote!(::core::marker::Sized));
     quote! {
-        #[automatically_derived]
-        impl #generics #krate::EventSchema for #ident #arguments #bounds {
+        #head {
             const FINGERPRINT: u64 = 1;
         }
+    }
+}
+
+/// `impl .. for` a type with all the parameters that it should not have, if it has what is `asked`: to lack that is a mistake of
+/// its own.
+fn head(of: &TokenStream, ident: &Ident, generics: &Generics, asked: &TokenStream) -> TokenStream {
+    let (generics, arguments, bounds) = generics.split_for_impl();
+    let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+    quote! {
+        #[automatically_derived]
+        impl #generics #of for #ident #arguments
+        where
+            Self: #asked,
+            #(#predicates,)*
     }
 }
 
