@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{DecodeError, EncodeError, Event};
+use crate::private::unreadable;
 use crate::shape::{Shape, read_shapes};
 
 /// What `derive(Event)` says of an event: whatever says it is an [`Event`].
@@ -37,9 +38,8 @@ pub trait DerivedEvent: Debug + Stored + 'static {
 
     /// See [`Event::decode`]: of all versions but the current one, those that the event declares a way from.
     #[doc(hidden)]
-    fn read_older(version: u32, payload: &str) -> Result<Self, DecodeError> {
-        let _ = payload;
-        Err(DecodeError::version::<Self>(version))
+    fn read_older(version: u32, _: &str) -> Result<Self, DecodeError> {
+        unreadable(version)
     }
 }
 

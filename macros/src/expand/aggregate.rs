@@ -63,8 +63,6 @@ fn dispatch(model: &Aggregate) -> TokenStream {
         ..
     } = model;
     let snapshots = snapshot.as_ref().map(|snapshot| snapshots(krate, snapshot));
-    let error = error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
-    let services = services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let unknown_command = commands.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
     let unknown_event = events.is_empty().then(|| quote!(_ => ::core::unreachable!(),));

@@ -1,5 +1,5 @@
 //! The `impl` block as it is, and one trait impl for each marked method. The methods of these are inline: each is called from one
-//! place, or a few, and would otherwise be compiled once more by itself, which is what a release build takes longest for.
+//! place, or a few, and would otherwise be compiled by itself as well, called or not, which a release build notices.
 
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned as _;

@@ -53,14 +53,11 @@ pub(crate) fn command(input: &DeriveInput) -> TokenStream {
 }
 
 /// An aggregate of which neither commands nor events are known, as its enums are errors.
-pub(super) fn aggregate(model: &Aggregate, error: &TokenStream, generics: &Generics) -> TokenStream {
-    let Aggregate { krate, ident, vis, name, id, command_enum, event_enum, .. } = model;
-    let commands = enums::unknown(vis, command_enum, error);
-    let events = enums::unknown(vis, event_enum, error);
+pub(super) fn aggregate(model: &Aggregate, told: &TokenStream, generics: &Generics) -> TokenStream {
+    let Aggregate { krate, ident, vis, name, id, error, services, command_enum, event_enum, .. } = model;
+    let commands = enums::unknown(vis, command_enum, told);
+    let events = enums::unknown(vis, event_enum, told);
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
-    let error =
-        model.error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error));
-    let services = model.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services));
     let head = head(&quote!(#krate::Aggregate), ident, generics, &quote!('static));
     quote! {
         #commands

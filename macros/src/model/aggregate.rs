@@ -27,8 +27,8 @@ pub(crate) struct Aggregate {
     pub(crate) vis: Visibility,
     pub(crate) name: LitStr,
     pub(crate) id: Type,
-    pub(crate) error: Option<Type>,
-    pub(crate) services: Option<Type>,
+    pub(crate) error: Type,
+    pub(crate) services: Type,
     pub(crate) commands: Vec<Listed>,
     pub(crate) events: Vec<Listed>,
     /// What has been told of a list that is missing or empty.
@@ -95,8 +95,10 @@ impl Aggregate {
             vis: input.vis.clone(),
             name,
             id: id.unwrap_or_else(|| syn::parse_quote!(())),
-            error: options.ty("error", errors),
-            services: options.ty("services", errors),
+            error: options
+                .ty("error", errors)
+                .unwrap_or_else(|| syn::parse_quote!(::core::convert::Infallible)),
+            services: options.ty("services", errors).unwrap_or_else(|| syn::parse_quote!(())),
             commands,
             events,
             unlisted,

@@ -11,7 +11,7 @@
 //! What is timed is one call of rustc, for the crate alone, as cargo makes it: `check` and `debug` with incremental
 //! compilation and nothing remembered, `edit-check` and `edit-debug` after another number was written into one method, and
 //! `release`. The arms take turns, forwards and backwards; each time is the median of all rounds, and each ratio the median of the
-//! ratios of times right beside each other. Macros are built without optimization, as cargo does it in all profiles.
+//! ratios of times right beside each other. A check is timed three times a round. Macros are built without optimization, as cargo does it in all profiles.
 //!
 //! Ten events to an aggregate are the default (`many`), as real aggregates have about as many. All in one (`wide`) shows what
 //! grows faster than their number.

@@ -80,12 +80,16 @@ impl Times {
 /// All arms at one size, in the order of [`Arm::ALL`].
 pub(crate) fn measure(rustc: &Rustc<'_>, size: usize, rounds: u32) -> Result<Vec<Times>, Box<dyn Error>> {
     let mut all: Vec<Times> = Arm::ALL.map(|_| Times::default()).into();
-    let steps = Step::ALL.into_iter().flat_map(|step| (0..step.repeats()).map(move |_| step));
-    for (edit, step) in (1..).zip((0..rounds).flat_map(|_| steps.clone())) {
+    let steps = (0..rounds).flat_map(|round| {
+        Step::ALL
+            .into_iter()
+            .flat_map(move |step| (0..step.repeats()).map(move |repeat| (step, round + repeat)))
+    });
+    for (edit, (step, turn)) in (1..).zip(steps) {
         // Steps that follow one another must find each arm's own remains, which nothing but that arm touches.
         let mut arms: Vec<_> = Arm::ALL.into_iter().zip(&mut all).collect();
-        // To be the last of them is nobody's lot for good.
-        if edit % 2 == 0 {
+        // In no step is any of them always the last.
+        if turn % 2 == 1 {
             arms.reverse();
         }
         for (arm, times) in arms {
