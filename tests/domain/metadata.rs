@@ -1,0 +1,70 @@
+//! What is kept beside an event.
+
+use factum::prelude::*;
+use factum::{ExecuteOptions, Uuid};
+use serde_json::json;
+
+use crate::support::account::{Account, deposit, id, open, stores};
+
+#[test]
+fn every_event_has_an_id_of_its_own_and_a_time() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let before = Timestamp::now();
+        let first = accounts.execute(open("alice")).unwrap();
+        let second = accounts.execute(deposit("alice", 1)).unwrap();
+        let after = Timestamp::now();
+        let (first, second) = (&first.events()[0], &second.events()[0]);
+        assert_eq!((first.id.get_version_num(), second.id.get_version_num()), (7, 7));
+        assert!(first.id < second.id, "UUIDs of version 7 are in order of time");
+        assert!(before <= first.recorded_at && second.recorded_at <= after);
+        let stored: Vec<_> = accounts.history(&id("alice")).unwrap().map(Result::unwrap).collect();
+        assert_eq!([&stored[0], &stored[1]], [first, second], "what `execute` answers is what is stored");
+    }
+}
+
+#[test]
+fn what_the_writer_adds_comes_back() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let options = ExecuteOptions::new().custom(&json!({ "user": "Zoë", "ip": [127, 0, 0, 1] })).unwrap();
+        accounts.execute_with(open("alice"), &options).unwrap();
+        accounts.execute(deposit("alice", 1)).unwrap();
+        let stored: Vec<_> = accounts.history(&id("alice")).unwrap().map(Result::unwrap).collect();
+        let user = stored[0].metadata.custom::<serde_json::Value>().unwrap().unwrap()["user"].clone();
+        assert_eq!(user, "Zoë");
+        assert!(stored[0].metadata.custom::<u8>().is_err());
+        assert_eq!(stored[1].metadata, factum::Metadata::default());
+    }
+}
+
+#[test]
+fn correlation_and_causation_flow_from_the_event_reacted_to() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        // The first event of a chain: what follows from it carries its id.
+        let first = accounts.execute(open("alice")).unwrap();
+        let first = &first.events()[0];
+        assert_eq!((first.metadata.correlation, first.metadata.causation), (None, None));
+
+        let reaction = ExecuteOptions::new().caused_by(first);
+        let second = accounts.execute_with(open("bob"), &reaction).unwrap();
+        let second = &second.events()[0];
+        assert_eq!(second.metadata.causation, Some(first.id));
+        assert_eq!(second.metadata.correlation, Some(first.id));
+
+        let reaction = ExecuteOptions::new().caused_by(second);
+        let third = accounts.execute_with(deposit("bob", 1), &reaction).unwrap();
+        let third = &third.events()[0];
+        assert_eq!(third.metadata.causation, Some(second.id));
+        assert_eq!(third.metadata.correlation, Some(first.id), "one chain, one correlation");
+
+        // A chain that began outside.
+        let request = Uuid::now_v7();
+        let outside = ExecuteOptions::new().correlation(request).causation(request);
+        let event = accounts.execute_with(open("carol"), &outside).unwrap();
+        let reaction = ExecuteOptions::new().caused_by(&event.events()[0]);
+        let next = accounts.execute_with(deposit("carol", 1), &reaction).unwrap();
+        assert_eq!(next.events()[0].metadata.correlation, Some(request));
+    }
+}

@@ -1,0 +1,4 @@
+//! What a user declares: ids, events, commands, handlers, and the metadata of what they record.
+
+mod metadata;
+mod shapes;

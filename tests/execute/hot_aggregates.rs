@@ -1,0 +1,213 @@
+//! Hot aggregates: states that stay in memory are never taken for more than they are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use factum::prelude::*;
+use factum::{CacheOptions, ExecuteError, ExecuteOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::support::account::{Account, Refused, deposit, id, open, stores, withdraw};
+
+#[test]
+fn what_another_repository_appends_is_seen() {
+    for store in stores() {
+        let (ours, theirs) = (store.repository::<Account>(), store.repository::<Account>());
+        ours.execute(open("alice")).unwrap();
+        for round in 1..=20 {
+            theirs.execute(deposit("alice", 10)).unwrap();
+            assert_eq!(ours.load(&id("alice")).unwrap().state().cents, round * 10);
+        }
+        // A refusal rests on what is, not on what was.
+        theirs.execute(withdraw("alice", 200)).unwrap();
+        let refused = ours.execute(withdraw("alice", 1)).unwrap_err();
+        assert_eq!(refused.refusal(), Some(&Refused::Overdrawn { missing: 1 }));
+        theirs.execute(deposit("alice", 5)).unwrap();
+        let done = ours.execute(withdraw("alice", 5)).unwrap();
+        assert_eq!((done.state().cents, done.version()), (0, 24));
+        let statistics = ours.statistics();
+        assert_eq!((statistics.misses, statistics.hits, statistics.outdated), (1, 0, 22));
+    }
+}
+
+/// As another process does: a store of its own on the same file. (`stores::processes` has other processes.)
+#[test]
+fn what_another_store_on_the_file_appends_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (ours, theirs) = (SqliteStore::open(&file).unwrap(), SqliteStore::open(&file).unwrap());
+    let (ours, theirs) = (ours.repository::<Account>(), theirs.repository::<Account>());
+    ours.execute(open("alice")).unwrap();
+    for round in 1..=20 {
+        let done = theirs.execute(deposit("alice", 1)).unwrap();
+        assert_eq!(done.version(), 2 * round);
+        let done = ours.execute(deposit("alice", 1)).unwrap();
+        assert_eq!((done.version(), done.state().cents), (2 * round + 1, 2 * round.cast_signed()));
+    }
+}
+
+#[test]
+fn threads_of_many_repositories_lose_nothing() {
+    for store in stores() {
+        store.repository::<Account>().execute(open("alice")).unwrap();
+        let shared = store.repository::<Account>();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let accounts = if thread % 2 == 0 { shared.clone() } else { store.repository::<Account>() };
+                scope.spawn(move || {
+                    let options = ExecuteOptions::new().retry(1_000);
+                    for _ in 0..25 {
+                        accounts.execute_with(deposit("alice", 1), &options).unwrap();
+                        accounts.execute_with(withdraw("alice", 1), &options).unwrap();
+                        accounts.execute_with(deposit("alice", 1), &options).unwrap();
+                    }
+                });
+            }
+        });
+        let loaded = shared.load(&id("alice")).unwrap();
+        assert_eq!((loaded.state().cents, loaded.version()), (100, 301));
+        assert_eq!(store.repository::<Account>().load(&id("alice")).unwrap(), loaded);
+    }
+}
+
+#[test]
+fn a_hot_aggregate_is_not_read_again() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        for _ in 0..9 {
+            accounts.execute(deposit("alice", 1)).unwrap();
+        }
+        let statistics = accounts.clone().statistics();
+        assert_eq!((statistics.misses, statistics.hits, statistics.outdated), (1, 9, 0));
+        assert_eq!(statistics.cached, 1);
+        let off = store.repository::<Account>().with_cache(CacheOptions::aggregates(0));
+        for _ in 0..3 {
+            off.execute(deposit("alice", 1)).unwrap();
+        }
+        let statistics = off.statistics();
+        assert_eq!((statistics.misses, statistics.hits, statistics.cached), (3, 0, 0));
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
+    let store = MemoryStore::new();
+    let few = store.repository::<Account>().with_cache(CacheOptions::aggregates(5));
+    let weigh = |account: &Account| account.owner.as_ref().map_or(0, |owner| owner.len() as u64);
+    let light = store.repository::<Account>().with_cache(CacheOptions::aggregates(1_000).bytes(1_000, weigh));
+    for number in 0..100 {
+        few.execute(open(&format!("{number:0>50}"))).unwrap();
+    }
+    for number in 0..100 {
+        light.load(&id(&format!("{number:0>50}"))).unwrap();
+    }
+    assert_eq!(few.statistics().cached, 5);
+    assert_eq!(light.statistics().cached, 20, "of 50 bytes each");
+    // What was let go is still there.
+    assert_eq!(few.load(&id(&format!("{:0>50}", 0))).unwrap().version(), 1);
+}
+
+/// What a caller was given stays what it was.
+#[test]
+fn states_in_hand_do_not_change() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let opened = accounts.execute(open("alice")).unwrap();
+        let loaded = accounts.load(&id("alice")).unwrap();
+        accounts.execute(deposit("alice", 7)).unwrap();
+        assert_eq!((opened.state().cents, loaded.state().cents), (0, 0));
+        let mut taken = accounts.load(&id("alice")).unwrap().into_state();
+        taken.cents = -1;
+        assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 7);
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Changed {
+    panic: bool,
+}
+
+#[derive(Debug, Command)]
+struct Change {
+    #[command(id)]
+    what: String,
+    panic: bool,
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Change), events(Changed))]
+struct Fragile {
+    begun: u64,
+    ended: u64,
+}
+
+#[handlers]
+impl Fragile {
+    #[execute]
+    fn change(&self, command: Change) -> Changed {
+        Changed { panic: command.panic }
+    }
+
+    #[apply]
+    fn changed(&mut self, event: &Changed) {
+        self.begun += 1;
+        assert!(!event.panic, "in the middle of a change");
+        self.ended += 1;
+    }
+}
+
+/// An `apply` that panics half way leaves no half of its work behind.
+#[test]
+fn a_panic_leaves_the_state_in_memory_whole() {
+    for store in stores() {
+        let fragile = store.repository::<Fragile>();
+        let change = |panic| Change { what: "it".into(), panic };
+        fragile.execute(change(false)).unwrap();
+        for _ in 0..3 {
+            catch_unwind(AssertUnwindSafe(|| fragile.execute(change(true)))).unwrap_err();
+        }
+        let done = fragile.execute(change(false)).unwrap();
+        assert_eq!((done.state().begun, done.state().ended, done.version()), (2, 2, 2));
+    }
+}
+
+/// An append that is refused leaves the state in memory as it was.
+#[test]
+fn a_conflict_leaves_the_state_in_memory_as_it_was() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(deposit("alice", 5)).unwrap();
+        let stale = ExecuteOptions::new().expected_version(1);
+        let error = accounts.execute_with(deposit("alice", 1), &stale).unwrap_err();
+        assert!(matches!(error, ExecuteError::Conflict(_)), "{error}");
+        let mut work = store.unit_of_work();
+        work.execute(&accounts, deposit("alice", 100)).unwrap();
+        accounts.execute(deposit("alice", 1)).unwrap();
+        work.commit().unwrap_err();
+        assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 6);
+        let mut work = store.unit_of_work();
+        work.execute(&accounts, deposit("alice", 100)).unwrap();
+        drop(work);
+        assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 6);
+    }
+}
+
+/// A file that was taken back to an earlier state under a running program: the next command begins anew.
+#[test]
+fn a_store_that_has_lost_events_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 5)).unwrap();
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute("DELETE FROM factum_events WHERE version = 2", ())
+        .unwrap();
+    let error = accounts.execute(deposit("alice", 1)).unwrap_err();
+    assert_eq!(error.to_string(), "conflict in account/alice: expected version 2, found version 1");
+    let done = accounts.execute(deposit("alice", 1)).unwrap();
+    assert_eq!((done.state().cents, done.version()), (1, 2));
+}

@@ -1,0 +1,144 @@
+//! Idempotency keys: the same command again gives the first outcome, and nothing happens again.
+
+use factum::prelude::*;
+use factum::{AppendError, ExecuteError, ExecuteOptions};
+
+use crate::support::account::{Account, Refused, deposit, id, open, stores, withdraw};
+
+fn key(key: &str) -> ExecuteOptions<'static> {
+    ExecuteOptions::new().idempotency_key(key)
+}
+
+#[test]
+fn the_same_key_again_gives_the_first_outcome() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let first = accounts.execute_with(deposit("alice", 5), &key("a")).unwrap();
+        assert!(!first.is_repeated());
+        accounts.execute(deposit("alice", 100)).unwrap();
+        // By whichever repository, and whatever else it says.
+        for accounts in [accounts.clone(), store.repository::<Account>()] {
+            let again = accounts.execute_with(deposit("alice", 7), &key("a").expected_version(1)).unwrap();
+            assert!(again.is_repeated());
+            assert_eq!((again.version(), again.state()), (first.version(), first.state()));
+            assert_eq!(again.events(), first.events(), "ids, positions and times included");
+        }
+        assert_eq!(store.position().unwrap(), 3);
+        assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 105);
+        // Another account has keys of its own.
+        accounts.execute(open("bob")).unwrap();
+        assert!(!accounts.execute_with(deposit("bob", 1), &key("a")).unwrap().is_repeated());
+    }
+}
+
+#[test]
+fn keys_outlive_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let run = || {
+        let accounts = SqliteStore::open(&file).unwrap().repository::<Account>();
+        accounts.execute_with(open("alice"), &key("open")).unwrap();
+        accounts.execute_with(deposit("alice", 5), &key("deposit")).unwrap()
+    };
+    assert!(!run().is_repeated());
+    let again = run();
+    assert!(again.is_repeated());
+    assert_eq!((again.version(), again.state().cents), (2, 5));
+}
+
+#[test]
+fn a_command_that_led_to_nothing_leads_to_nothing_again() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        // Open already, for the same owner: nothing happens.
+        let first = accounts.execute_with(open("alice"), &key("open")).unwrap();
+        assert!(first.is_unchanged() && !first.is_repeated());
+        accounts.execute(deposit("alice", 1)).unwrap();
+        accounts.execute(crate::support::account::Close(id("alice"))).unwrap();
+        // By now it would open the account.
+        let again = accounts.execute_with(open("alice"), &key("open")).unwrap();
+        assert!(again.is_unchanged() && again.is_repeated());
+        assert_eq!((again.version(), again.state().owner.as_deref()), (1, Some("alice")));
+    }
+}
+
+#[test]
+fn a_refused_command_is_decided_on_anew() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let refused = accounts.execute_with(withdraw("alice", 5), &key("w")).unwrap_err();
+        assert_eq!(refused.refusal(), Some(&Refused::Overdrawn { missing: 5 }));
+        accounts.execute(deposit("alice", 5)).unwrap();
+        assert!(!accounts.execute_with(withdraw("alice", 5), &key("w")).unwrap().is_repeated());
+        assert!(accounts.execute_with(withdraw("alice", 5), &key("w")).unwrap().is_repeated());
+    }
+}
+
+#[test]
+fn at_once_one_is_carried_out_and_all_get_its_outcome() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        for round in 1..=20_u64 {
+            let options = key(&round.to_string()).retry(100);
+            let outcomes: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4)
+                    .map(|_| scope.spawn(|| accounts.execute_with(deposit("alice", 1), &options).unwrap()))
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert_eq!(outcomes.iter().filter(|outcome| !outcome.is_repeated()).count(), 1);
+            for outcome in outcomes {
+                assert_eq!((outcome.version(), outcome.state().cents), (round + 1, round.cast_signed()));
+                assert_eq!(outcome.events().len(), 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_or_unit_of_work_with_a_known_key_is_refused_whole() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let batch = || [(deposit("alice", 1), key("one")), (deposit("alice", 2), key("two"))];
+        let done = accounts.execute_batch_with(&id("alice"), batch()).unwrap();
+        assert_eq!((done.version(), done.state().cents), (3, 3));
+        let error = accounts.execute_batch_with(&id("alice"), batch()).unwrap_err();
+        assert_eq!(error.index, Some(0));
+        assert!(
+            matches!(&error.source, ExecuteError::Append(AppendError::KnownKey { key, outcome, .. })
+                if key == "one" && outcome.version == 2),
+            "{error}"
+        );
+        // Each command of it has an outcome of its own.
+        let second = accounts.execute_with(deposit("alice", 9), &key("two")).unwrap();
+        assert_eq!((second.version(), second.state().cents, second.events().len()), (3, 3, 1));
+
+        let mut work = store.unit_of_work();
+        work.execute_with(&accounts, deposit("alice", 1), &key("three")).unwrap();
+        let twice = work.execute_with(&accounts, deposit("alice", 1), &key("three")).unwrap_err();
+        assert!(matches!(twice, ExecuteError::Append(AppendError::MalformedKey { .. })), "{twice}");
+        // Somebody else is faster.
+        accounts.execute_with(deposit("alice", 1), &key("three")).unwrap();
+        let error = work.commit().unwrap_err();
+        assert!(matches!(&error, AppendError::KnownKey { key, .. } if key == "three"), "{error}");
+        assert_eq!(accounts.load(&id("alice")).unwrap().version(), 4);
+    }
+}
+
+#[test]
+fn keys_are_kept_for_as_long_as_one_likes() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute_with(deposit("alice", 1), &key("a")).unwrap();
+        assert_eq!(store.forget_keys(Timestamp::from_micros(0)).unwrap(), 0);
+        assert!(accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
+        assert_eq!(store.forget_keys(Timestamp::from_micros(i64::MAX)).unwrap(), 1);
+        assert!(!accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
+    }
+}

@@ -1,0 +1,489 @@
+//! What the program does after events: at least once, from where it was left.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::Connection;
+use factum::sqlite::{Durability, SqliteOptions};
+use factum::{AppendError, Delivery, ExecuteError, OnFailure, ProjectionError, StoreError, StreamId};
+
+use crate::support::account::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
+
+/// No test waits so long unless it fails.
+const LONG: Duration = Duration::from_mins(1);
+
+/// What went out into the world.
+#[derive(Debug, Default)]
+struct World {
+    /// Position, key and attempt of each mail, in the order in which they were sent.
+    mails: Mutex<Vec<(u64, String, u32)>>,
+    /// A deposit of 13 fails so many times more.
+    refused: AtomicU32,
+    panics: AtomicBool,
+}
+
+impl World {
+    fn positions(&self) -> Vec<u64> {
+        self.mails.lock().unwrap().iter().map(|(position, ..)| *position).collect()
+    }
+}
+
+/// A mail for each deposit and each withdrawal.
+#[derive(Debug, Default, Clone, Reaction)]
+#[reaction(name = "mails", events(Deposited, Withdrawn), partition_by = stream)]
+struct Mails {
+    world: Arc<World>,
+}
+
+#[handlers]
+impl Mails {
+    #[react]
+    fn deposited(
+        &self,
+        event: &Deposited,
+        envelope: &Envelope<'_>,
+        delivery: &Delivery,
+    ) -> Result<(), BoxError> {
+        let take = |left: u32| left.checked_sub(1);
+        if event.cents == 13
+            && self.world.refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        {
+            assert!(!self.world.panics.load(Ordering::SeqCst), "the mail server is on fire");
+            return Err("no mail server".into());
+        }
+        assert_eq!(delivery.event_id(), envelope.id);
+        let mail = (envelope.position, delivery.idempotency_key(), delivery.attempt());
+        self.world.mails.lock().unwrap().push(mail);
+        Ok(())
+    }
+
+    #[react]
+    fn withdrawn(&self, _: &Withdrawn, envelope: &Envelope<'_>) {
+        self.world.mails.lock().unwrap().push((envelope.position, String::new(), 0));
+    }
+}
+
+fn open_store(file: &Path) -> SqliteStore {
+    SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG).open(file).unwrap()
+}
+
+fn stores(folder: &tempfile::TempDir) -> [SqliteStore; 2] {
+    [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()]
+}
+
+#[test]
+fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(deposit("alice", 5)).unwrap();
+        accounts.execute(withdraw("alice", 1)).unwrap();
+        let world = Arc::new(World::default());
+        let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+        let caught = mails().catch_up().unwrap();
+        assert_eq!((caught.events, caught.position), (2, 3));
+        assert_eq!(world.positions(), [2, 3]);
+        // Another start goes on from there.
+        assert_eq!(mails().catch_up().unwrap().events, 0);
+        accounts.execute(deposit("alice", 5)).unwrap();
+        assert_eq!(mails().catch_up().unwrap().events, 1);
+        assert_eq!(world.positions(), [2, 3, 4]);
+        assert_eq!(mails().position().unwrap(), 4);
+        // Back, for whoever wants it all once more; each has the key that it had.
+        let mut again = mails();
+        again.rewind(0).unwrap();
+        again.catch_up().unwrap();
+        assert_eq!(world.positions(), [2, 3, 4, 2, 3, 4]);
+        let sent = world.mails.lock().unwrap();
+        assert_eq!(sent[0], sent[3]);
+        assert!(sent[0].1.starts_with("mails/"), "{sent:?}");
+        assert_ne!(sent[0].1, sent[2].1);
+    }
+}
+
+#[test]
+fn it_may_begin_with_what_comes_from_now_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(deposit("alice", 5)).unwrap();
+        let world = Arc::new(World::default());
+        let mails = || SqliteReaction::from_now(&store, Mails { world: world.clone() }).unwrap();
+        assert_eq!(mails().position().unwrap(), 2);
+        accounts.execute(deposit("alice", 6)).unwrap();
+        // The second start is no beginning: what was appended between the two is not passed over.
+        mails().catch_up().unwrap();
+        assert_eq!(world.positions(), [3]);
+    }
+}
+
+#[test]
+fn it_follows_with_retries_and_dead_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        for panics in [false, true] {
+            let accounts = store.repository::<Account>();
+            let before = accounts.execute(open("alice")).unwrap().version() + store.position().unwrap();
+            let first = store.position().unwrap();
+            for cents in [1, 13, 2] {
+                accounts.execute(deposit("alice", cents)).unwrap();
+            }
+            let world = Arc::new(World { refused: 5.into(), panics: panics.into(), ..World::default() });
+            let mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+            let follow = mails.follow().retry(3, Duration::from_millis(1)).on_failure(OnFailure::SetAside);
+            let following = follow.start().unwrap();
+            following.wait_for(store.position().unwrap(), LONG).unwrap();
+            let done = accounts.execute(deposit("alice", 3)).unwrap();
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+            let mut mails = following.stop().unwrap();
+            assert_eq!(world.positions(), [first + 1, first + 3, first + 4], "{before}");
+            let letters = mails.dead_letters().unwrap();
+            assert_eq!(letters.len(), 1);
+            assert_eq!((letters[0].position, letters[0].attempts), (first + 2, 4));
+            let why = if panics { "on fire" } else { "no mail server" };
+            assert!(letters[0].error.ends_with(why), "{}", letters[0].error);
+            // One refusal is left.
+            let revived = mails.retry_dead_letters().unwrap();
+            assert_eq!((revived.done, revived.failed), (0, 1));
+            let revived = mails.retry_dead_letters().unwrap();
+            assert_eq!((revived.done, revived.failed), (1, 0));
+            assert_eq!(mails.dead_letters().unwrap(), []);
+            let sent = world.mails.lock().unwrap();
+            assert_eq!((sent.last().unwrap().0, sent.last().unwrap().2), (first + 2, 6), "the sixth attempt");
+        }
+    }
+}
+
+#[test]
+fn an_event_that_keeps_failing_holds_it_up() {
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    for cents in [1, 13, 2] {
+        accounts.execute(deposit("alice", cents)).unwrap();
+    }
+    let world = Arc::new(World { refused: 2.into(), ..World::default() });
+    let mut mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+    for _ in 0..2 {
+        let error = mails.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::Handler { position: 3, .. }), "{error}");
+        assert_eq!(mails.position().unwrap(), 2);
+    }
+    assert_eq!(mails.catch_up().unwrap().events, 2);
+    assert_eq!(world.positions(), [2, 3, 4]);
+}
+
+/// Commands to other aggregates, of the same store: each is carried out once, however often the event comes.
+#[derive(Reaction)]
+#[reaction(events(Opened), from(Account))]
+struct Welcome {
+    accounts: Repository<Account, SqliteStore>,
+}
+
+#[handlers]
+impl Welcome {
+    #[react]
+    fn opened(&self, _: &Opened, key: &str, delivery: &Delivery) -> Result<(), BoxError> {
+        if key != "house" {
+            let options = delivery.options().retry(10);
+            self.accounts.execute_with(deposit("house", 5), &options)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn it_gives_commands_that_are_carried_out_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("house")).unwrap();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(open("bob")).unwrap();
+        let mut welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
+        for _ in 0..3 {
+            welcome.rewind(0).unwrap();
+            welcome.catch_up().unwrap();
+            assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 10);
+        }
+        // What has come of it says what it came of.
+        let caused: Vec<_> =
+            accounts.history(&id("house")).unwrap().map(|event| event.unwrap().metadata.causation).collect();
+        assert_eq!(caused.iter().flatten().count(), 2, "{caused:?}");
+        let opened: Vec<_> = ["alice", "bob"]
+            .map(|name| accounts.history(&id(name)).unwrap().next().unwrap().unwrap().id)
+            .into_iter()
+            .map(Some)
+            .collect();
+        assert_eq!(caused[1..], opened);
+    }
+}
+
+#[test]
+fn it_follows_and_gives_commands_while_others_append() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("house")).unwrap();
+        let welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
+        let following = welcome.follow().start().unwrap();
+        for name in 0..50 {
+            accounts.execute(open(&name.to_string())).unwrap();
+        }
+        following.wait_for(store.position().unwrap(), LONG).unwrap();
+        following.stop().unwrap();
+        assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 250);
+    }
+}
+
+#[test]
+fn workers_share_it_and_keep_the_order_of_each_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(&folder) {
+        let accounts = store.repository::<Account>();
+        for name in 0..12 {
+            let name = name.to_string();
+            accounts.execute(open(&name)).unwrap();
+            accounts.execute_batch(&id(&name), (0..5).map(|_| deposit(&name, 1))).unwrap();
+        }
+        let world = Arc::new(World::default());
+        let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+        assert_eq!(mails().workers(4).catch_up().unwrap().events, 60);
+        let sent = world.positions();
+        for stream in 0..12 {
+            let positions = sent.iter().filter(|position| (**position - 1) / 6 == stream);
+            assert!(positions.clone().is_sorted() && positions.count() == 5, "{stream}: {sent:?}");
+        }
+        // Fewer of them go on from there.
+        accounts.execute(deposit("3", 1)).unwrap();
+        assert_eq!(mails().workers(3).catch_up().unwrap().events, 1);
+        assert_eq!(mails().catch_up().unwrap().events, 0);
+        assert_eq!(mails().position().unwrap(), store.position().unwrap());
+    }
+}
+
+/// In two programs, one runs; when it ends, the other goes on.
+#[test]
+fn of_two_runners_one_reacts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (one, two) = (open_store(&file), open_store(&file));
+    let accounts = one.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let world = Arc::new(World::default());
+    let start = |store| {
+        let mails = SqliteReaction::new(store, Mails { world: world.clone() }).unwrap();
+        mails.follow().lease(Duration::from_mins(10)).start().unwrap()
+    };
+    let (first, second) = (start(&one), start(&two));
+    for round in 2..=40 {
+        let done = accounts.execute(deposit("alice", 1)).unwrap();
+        first.wait_for(done.position().unwrap(), LONG).unwrap();
+        second.wait_for(done.position().unwrap(), LONG).unwrap();
+        assert_eq!(world.positions().len(), round - 1);
+    }
+    first.stop().unwrap();
+    let done = accounts.execute(deposit("alice", 1)).unwrap();
+    second.wait_for(done.position().unwrap(), LONG).unwrap();
+    assert_eq!(world.positions(), (2..=41).collect::<Vec<_>>());
+}
+
+/// A handler that takes longer than the lease keeps it.
+#[test]
+fn a_slow_handler_keeps_the_lease() {
+    #[derive(Reaction)]
+    #[reaction(events(Opened))]
+    struct Slow {
+        begun: Arc<AtomicU32>,
+    }
+
+    #[handlers]
+    impl Slow {
+        #[react]
+        fn opened(&self, _: &Opened) {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(400));
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (one, two) = (open_store(&file), open_store(&file));
+    one.repository::<Account>().execute(open("alice")).unwrap();
+    let begun = Arc::new(AtomicU32::new(0));
+    let start = |store| {
+        let slow = SqliteReaction::new(store, Slow { begun: begun.clone() }).unwrap();
+        slow.follow().lease(Duration::from_millis(60)).start().unwrap()
+    };
+    let runners = [start(&one), start(&two)];
+    for runner in &runners {
+        runner.wait_for(1, LONG).unwrap();
+    }
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+/// The events in one store, of any kind; how far it has come in another.
+#[test]
+fn its_progress_may_be_in_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let progress = open_store(&folder.path().join("progress.db"));
+    let events = MemoryStore::new();
+    let accounts = events.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 13)).unwrap();
+    let world = Arc::new(World { refused: 1.into(), ..World::default() });
+    let mails = || SqliteReaction::new_in(&progress, &events, Mails { world: world.clone() }).unwrap();
+    let following = mails().follow().on_failure(OnFailure::SetAside).start().unwrap();
+    let done = accounts.execute(deposit("alice", 5)).unwrap();
+    following.wait_for(done.position().unwrap(), LONG).unwrap();
+    let mut stopped = following.stop().unwrap();
+    assert_eq!(world.positions(), [3]);
+    assert_eq!(stopped.retry_dead_letters().unwrap().done, 1);
+    assert_eq!(mails().catch_up().unwrap().events, 0);
+    assert_eq!(progress.position().unwrap(), 0, "no events there");
+}
+
+/// A store that is full, or held by another, is no fault of any event.
+#[test]
+fn an_error_of_a_store_is_nobodys_fault() {
+    #[derive(Reaction)]
+    #[reaction(events(Opened))]
+    struct Unlucky {
+        /// Busy so many times, then full.
+        busy: AtomicU32,
+    }
+
+    #[handlers]
+    impl Unlucky {
+        #[react]
+        fn opened(&self, _: &Opened, key: &str) -> Result<(), ExecuteError<Refused>> {
+            let busy = self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let source = if busy.is_ok() { StoreError::Busy } else { StoreError::Full };
+            // As a command would answer.
+            Err(AppendError::store(&StreamId::new("account", key), source).into())
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into() }).unwrap();
+    let following = unlucky.follow().on_failure(OnFailure::SetAside).start().unwrap();
+    following.wait_for(1, LONG).unwrap_err();
+    let error = following.stop().unwrap_err();
+    assert!(matches!(error, ProjectionError::Store { source: StoreError::Full, .. }), "{error}");
+    let again = SqliteReaction::new(&store, Unlucky { busy: 0.into() }).unwrap();
+    assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (0, vec![]));
+}
+
+/// One name is one thing's.
+#[test]
+fn a_view_of_its_name_is_not_taken_for_it() {
+    #[derive(Projection)]
+    #[projection(name = "mails", events(Opened), into = Sqlite)]
+    struct View;
+
+    #[handlers]
+    impl View {
+        #[project]
+        fn opened(&self, _: &Opened) {}
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    SqliteProjection::new(&store, View).unwrap();
+    let error = SqliteReaction::new(&store, Mails::default()).unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherDefinition { projection: "mails", .. }), "{error}");
+}
+
+mod killed {
+    use super::*;
+    use std::process::{Child, Command, Stdio};
+
+    const FILE: &str = "FACTUM_REACTION_FILE";
+    const KILLS: u32 = 30;
+
+    /// Notes what it is given in a file of its own, which is as good as a mail: it can't be undone with a transaction.
+    #[derive(Reaction)]
+    #[reaction(events(Deposited))]
+    struct Sends {
+        out: Mutex<Connection>,
+    }
+
+    #[handlers]
+    impl Sends {
+        #[react]
+        fn deposited(
+            &self,
+            _: &Deposited,
+            envelope: &Envelope<'_>,
+            delivery: &Delivery,
+        ) -> Result<(), BoxError> {
+            let out = self.out.lock().unwrap();
+            out.execute("INSERT INTO sent VALUES (?1, ?2)", (envelope.position, delivery.idempotency_key()))?;
+            Ok(())
+        }
+    }
+
+    fn sends(file: &Path) -> Sends {
+        let out = Connection::open(file.with_extension("out")).unwrap();
+        out.busy_timeout(LONG).unwrap();
+        out.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE IF NOT EXISTS sent (position, key)")
+            .unwrap();
+        Sends { out: Mutex::new(out) }
+    }
+
+    fn spawn(file: &Path) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "follow::reactions::killed::every_event_is_handled_whoever_is_killed"])
+            .env(FILE, file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    #[test]
+    fn every_event_is_handled_whoever_is_killed() {
+        if let Some(file) = std::env::var_os(FILE) {
+            let file = Path::new(&file);
+            let store = open_store(file);
+            let reaction = SqliteReaction::new(&store, sends(file)).unwrap();
+            let _following = reaction.follow().lease(Duration::from_millis(20)).start().unwrap();
+            let accounts = store.repository::<Account>();
+            loop {
+                accounts.execute(deposit("alice", 1)).unwrap();
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bank.db");
+        let store = open_store(&file);
+        store.repository::<Account>().execute(open("alice")).unwrap();
+        let reaction = sends(&file);
+        let sent = |sql: &str| {
+            let out = Connection::open(file.with_extension("out")).unwrap();
+            out.query_row(sql, (), |row| row.get::<_, u64>(0)).unwrap()
+        };
+        let mut random = 1_u64;
+        for _ in 0..KILLS {
+            let before = sent("SELECT count(*) FROM sent");
+            let mut child = spawn(&file);
+            while sent("SELECT count(*) FROM sent") == before {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            random = random * 48_271 % 0x7fff_ffff;
+            std::thread::sleep(Duration::from_micros(random % 15_000));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        SqliteReaction::new(&store, reaction).unwrap().catch_up().unwrap();
+        let events = store.position().unwrap() - 1;
+        assert_eq!(sent("SELECT count(DISTINCT position) FROM sent"), events, "at least once");
+        assert_eq!(sent("SELECT count(DISTINCT key) FROM sent"), events, "one key, one event");
+        // At most the one that each was killed over came once more.
+        assert!(sent("SELECT count(*) FROM sent") <= events + u64::from(KILLS));
+    }
+}

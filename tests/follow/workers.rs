@@ -1,0 +1,439 @@
+//! Views that several workers share, each with a part of the streams.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
+use factum::sqlite::{Durability, SqliteOptions};
+use factum::{MemoryShards, OnFailure, ProjectionError};
+use proptest::prelude::*;
+
+use crate::support::account::{Account, Deposited, Opened, deposit, id, open, stores};
+
+/// No test waits so long unless it fails.
+const LONG: Duration = Duration::from_mins(1);
+
+/// What all clones of a view have in common.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Which threads have taken events, and which of each stream.
+    threads: Mutex<HashMap<ThreadId, u64>>,
+    /// An amount of 13 is refused so many times more.
+    refused: AtomicU32,
+    taken: AtomicU64,
+}
+
+/// The balance of each account, and the version up to which it has been taken: an event out of order, missed or taken twice is
+/// an error.
+#[derive(Debug, Default, Clone, Projection)]
+#[projection(
+    events(Opened, Deposited),
+    into = Sqlite,
+    partition_by = stream,
+    init = "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, version INTEGER NOT NULL)",
+)]
+struct Balances {
+    watched: Arc<Watched>,
+}
+
+#[handlers]
+impl Balances {
+    #[project]
+    fn opened(
+        &self,
+        _: &Opened,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        self.add(transaction, envelope, 0)
+    }
+
+    #[project]
+    fn deposited(
+        &self,
+        event: &Deposited,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        let refused = &self.watched.refused;
+        let take = |left: u32| left.checked_sub(1);
+        if event.cents == 13 && refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+            return Err("13 is refused".into());
+        }
+        self.add(transaction, envelope, event.cents)
+    }
+
+    fn add(
+        &self,
+        transaction: &Transaction<'_>,
+        envelope: &Envelope<'_>,
+        cents: i64,
+    ) -> Result<(), BoxError> {
+        *self.watched.threads.lock().unwrap().entry(thread::current().id()).or_default() += 1;
+        self.watched.taken.fetch_add(1, Ordering::SeqCst);
+        let changed = transaction
+            .prepare_cached(
+                "INSERT INTO balances SELECT ?1, 0, 0 WHERE ?3 = 1 ON CONFLICT DO NOTHING",
+            )
+            .and_then(|mut insert| insert.execute((envelope.key, cents, envelope.version)))
+            .and_then(|_| {
+                transaction.prepare_cached(
+                    "UPDATE balances SET cents = cents + ?2, version = ?3 WHERE account = ?1 AND version = ?3 - 1",
+                )
+            })?
+            .execute((envelope.key, cents, envelope.version))?;
+        if changed == 1 { Ok(()) } else { Err(format!("version {} is not next", envelope.version).into()) }
+    }
+}
+
+type Rows = BTreeMap<String, (i64, u64)>;
+
+fn balances(store: &SqliteStore) -> Rows {
+    store
+        .query(|connection| {
+            connection
+                .prepare("SELECT account, cents, version FROM balances")?
+                .query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+                .collect()
+        })
+        .unwrap()
+}
+
+fn open_store(file: &Path) -> SqliteStore {
+    SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG).open(file).unwrap()
+}
+
+/// So many accounts with so many deposits each, one after the other in the store.
+fn fill(store: &SqliteStore, accounts: u32, deposits: u32) -> Rows {
+    let repository = store.repository::<Account>();
+    for name in 0..accounts {
+        let name = name.to_string();
+        repository.execute(open(&name)).unwrap();
+    }
+    for name in 0..accounts {
+        let name = name.to_string();
+        repository.execute_batch(&id(&name), (0..deposits).map(|_| deposit(&name, 2))).unwrap();
+    }
+    expected(accounts, deposits)
+}
+
+fn expected(accounts: u32, deposits: u32) -> Rows {
+    let row = |name: u32| (name.to_string(), (i64::from(deposits) * 2, u64::from(deposits) + 1));
+    (0..accounts).map(row).collect()
+}
+
+#[test]
+fn workers_share_a_view_and_keep_the_order_of_each_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()] {
+        let rows = fill(&store, 40, 200);
+        let view = Balances::default();
+        let mut workers = SqliteProjection::new(&store, view.clone()).unwrap().workers(4);
+        let caught = workers.catch_up().unwrap();
+        assert_eq!((caught.events, caught.position), (8_040, 8_040));
+        assert_eq!(balances(&store), rows);
+        let threads = view.watched.threads.lock().unwrap().clone();
+        assert_eq!(threads.len(), 4, "each has had a part: {threads:?}");
+        assert_eq!(workers.position().unwrap(), 8_040);
+        assert_eq!(workers.catch_up().unwrap().events, 0);
+        assert_eq!(view.watched.taken.load(Ordering::SeqCst), 8_040);
+    }
+}
+
+/// Another number of workers than the last time, or one alone: each goes on where the others were.
+#[test]
+fn the_number_of_workers_may_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(&folder.path().join("bank.db"));
+    let mut deposits = 0;
+    let view = Balances::default();
+    for (round, workers) in [1, 4, 3, 7, 1, 2, 5].into_iter().enumerate() {
+        let accounts = store.repository::<Account>();
+        for name in 0..20 {
+            let name = name.to_string();
+            if round == 0 {
+                accounts.execute(open(&name)).unwrap();
+            }
+            accounts.execute_batch(&id(&name), (0..150).map(|_| deposit(&name, 2))).unwrap();
+        }
+        deposits += 150;
+        // Stopped on the way, so that the parts have not come equally far.
+        let projection = || SqliteProjection::new(&store, view.clone()).unwrap();
+        let stop = projection().workers(workers).on_progress(|_| ControlFlow::Break(())).catch_up();
+        if let Err(error) = stop {
+            assert!(matches!(error, ProjectionError::Stopped { .. }), "{error}");
+        }
+        let other = if round % 2 == 0 { workers + 1 } else { 1 };
+        let caught = projection().workers(other).catch_up().unwrap();
+        assert_eq!(caught.position, store.position().unwrap());
+        assert_eq!(balances(&store), expected(20, deposits), "round {round}");
+    }
+    assert_eq!(view.watched.taken.load(Ordering::SeqCst), store.position().unwrap(), "each event once");
+    // Without workers, or inline, it is the same view.
+    SqliteProjection::new(&store, view.clone()).unwrap().workers(3).catch_up().unwrap();
+    store.repository::<Account>().execute(deposit("0", 2)).unwrap();
+    SqliteProjection::new(&store, view).unwrap().inline().unwrap();
+    store.repository::<Account>().execute(deposit("1", 2)).unwrap();
+    let rows = balances(&store);
+    let one_more = (i64::from(deposits + 1) * 2, u64::from(deposits) + 2);
+    assert_eq!((rows["0"], rows["1"]), (one_more, one_more));
+}
+
+/// A part that fails does not lose what it has, and neither do the others.
+#[test]
+fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(&folder.path().join("bank.db"));
+    fill(&store, 10, 50);
+    let accounts = store.repository::<Account>();
+    accounts.execute(deposit("3", 13)).unwrap();
+    accounts.execute(deposit("3", 1)).unwrap();
+    let view = Balances::default();
+    view.watched.refused.store(1, Ordering::SeqCst);
+    let mut workers = SqliteProjection::new(&store, view).unwrap().workers(4);
+    let error = workers.catch_up().unwrap_err();
+    let ProjectionError::Handler { position: 511, .. } = error else { panic!("{error}") };
+    assert!(workers.position().unwrap() < 511);
+    workers.catch_up().unwrap();
+    let mut rows = expected(10, 50);
+    rows.insert("3".into(), (114, 53));
+    assert_eq!(balances(&store), rows);
+}
+
+#[test]
+fn workers_follow_and_set_events_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()] {
+        fill(&store, 10, 10);
+        let view = Balances::default();
+        view.watched.refused.store(2, Ordering::SeqCst);
+        let workers = SqliteProjection::new(&store, view.clone()).unwrap().workers(3);
+        let following = workers
+            .follow()
+            .retry(1, Duration::from_millis(1))
+            .on_failure(OnFailure::SetAside)
+            .start()
+            .unwrap();
+        let accounts = store.repository::<Account>();
+        for round in 0..20 {
+            let name = (round % 10).to_string();
+            let done = accounts.execute(deposit(&name, 2)).unwrap();
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+            assert_eq!(balances(&store)[&name].1, done.version());
+        }
+        let last = accounts.execute(deposit("5", 13)).unwrap().position().unwrap();
+        following.wait_for(last, LONG).unwrap();
+        let mut workers = following.stop().unwrap();
+        assert_eq!(balances(&store), expected(10, 12));
+        assert_eq!(workers.dead_letters().unwrap().len(), 1);
+        assert_eq!(workers.retry_dead_letters().unwrap().done, 1);
+        assert_eq!(balances(&store)["5"], (37, 14));
+    }
+}
+
+/// Two sets of workers contend: one writes, and it makes no difference that they are of different size.
+#[test]
+fn of_two_sets_of_workers_one_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (one, two) = (open_store(&file), open_store(&file));
+    let rows = fill(&one, 20, 300);
+    let views = [Balances::default(), Balances::default()];
+    let start = |store, view: &Balances, workers| {
+        SqliteProjection::new(store, view.clone()).unwrap().workers(workers).follow().start().unwrap()
+    };
+    let (first, second) = (start(&one, &views[0], 2), start(&two, &views[1], 3));
+    for following in [&first, &second] {
+        following.wait_for(6_020, LONG).unwrap();
+    }
+    assert_eq!(balances(&one), rows);
+    let taken = views.map(|view| view.watched.taken.load(Ordering::SeqCst));
+    assert_eq!(taken.iter().sum::<u64>(), 6_020, "{taken:?}");
+    assert!(taken.contains(&0), "{taken:?}");
+    first.stop().unwrap();
+    second.stop().unwrap();
+}
+
+/// A rebuild with workers.
+#[test]
+fn workers_make_a_view_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(&folder.path().join("bank.db"));
+    let rows = fill(&store, 20, 300);
+    let mut workers = SqliteProjection::new(&store, Balances::default()).unwrap().workers(3);
+    workers.catch_up().unwrap();
+    let caught = workers.rebuild().unwrap();
+    assert_eq!((caught.events, caught.position), (6_020, 6_020));
+    assert_eq!(balances(&store), rows);
+    store.repository::<Account>().execute(deposit("0", 2)).unwrap();
+    assert_eq!(workers.catch_up().unwrap().events, 1);
+}
+
+/// A callback that panics in a worker ends the catch-up with an error, and nothing is lost.
+#[test]
+fn a_panic_of_the_callback_is_an_error() {
+    let store = SqliteStore::in_memory().unwrap();
+    let rows = fill(&store, 10, 10);
+    let workers = || SqliteProjection::new(&store, Balances::default()).unwrap().workers(3);
+    let error = workers().on_progress(|_| panic!("not today")).catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::Panicked { projection: "balances", .. }), "{error}");
+    workers().catch_up().unwrap();
+    assert_eq!(balances(&store), rows);
+}
+
+/// What an earlier program has written, with names and shapes of its own, goes through workers as it does through one.
+mod old_events {
+    use super::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize, Event)]
+    #[event(name = "noted", aliases("jotted"), version = 2)]
+    struct Noted {
+        text: String,
+        #[event(added(since = 2, default = None))]
+        by: Option<String>,
+    }
+
+    #[derive(Debug, Clone, Projection)]
+    #[projection(
+        events(Noted),
+        into = Sqlite,
+        partition_by = stream,
+        init = "CREATE TABLE notes (text TEXT NOT NULL)",
+    )]
+    struct Notes;
+
+    #[handlers]
+    impl Notes {
+        #[project]
+        fn noted(&self, event: &Noted, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+            transaction.execute("INSERT INTO notes VALUES (?1)", [&event.text]).map(drop)
+        }
+    }
+
+    #[test]
+    fn are_upcast() {
+        let store = SqliteStore::in_memory().unwrap();
+        let metadata = factum::Metadata::default();
+        let events =
+            [("jotted", 1, r#"{"text":"a"}"#), ("noted", 2, r#"{"text":"b","by":"c"}"#), ("noted", 9, "{}")];
+        for (name, schema, payload) in events {
+            let event = factum::NewEvent {
+                name,
+                schema,
+                id: factum::Uuid::now_v7(),
+                recorded_at: Timestamp::now(),
+                metadata: &metadata,
+                payload,
+            };
+            let stream = factum::StreamId::new("notes", name);
+            let append =
+                factum::Append::new(&stream, factum::ExpectedVersion::Any, std::slice::from_ref(&event));
+            store.append(&[append]).unwrap();
+        }
+        let mut workers = SqliteProjection::new(&store, Notes).unwrap().workers(2);
+        let error = workers.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::Read { .. }), "{error}");
+        assert_eq!(error.position(), Some(3));
+        let texts: String = store
+            .query(|connection| {
+                let sql = "SELECT group_concat(text, '' ORDER BY text) FROM notes";
+                connection.query_row(sql, (), |row| row.get(0))
+            })
+            .unwrap();
+        // The event of a newer program may be in the part of either.
+        assert!(texts.ends_with('b') || texts == "a", "{texts}");
+    }
+}
+
+/// Sums by shards, and by one, over any store.
+#[derive(Debug, Default, Clone, PartialEq, Projection)]
+#[projection(events(Opened, Deposited), partition_by = stream)]
+struct Sums {
+    cents: BTreeMap<String, i64>,
+}
+
+#[handlers]
+impl Sums {
+    #[project]
+    fn opened(&mut self, _: &Opened, key: &str) -> Result<(), BoxError> {
+        match self.cents.insert(key.to_owned(), 0) {
+            None => Ok(()),
+            Some(_) => Err("opened twice".into()),
+        }
+    }
+
+    #[project]
+    fn deposited(&mut self, event: &Deposited, key: &str) -> Result<(), BoxError> {
+        *self.cents.get_mut(key).ok_or("not opened yet")? += event.cents;
+        Ok(())
+    }
+}
+
+#[test]
+fn shards_in_memory_have_each_stream_in_one_of_them() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let mut shards = MemoryShards::new(&store, 4, &Sums::default());
+        let mut whole = MemoryProjection::new(&store, Sums::default());
+        for round in 1..=3 {
+            for name in 0..30 {
+                let name = name.to_string();
+                if round == 1 {
+                    accounts.execute(open(&name)).unwrap();
+                }
+                accounts.execute(deposit(&name, round)).unwrap();
+            }
+            let (sharded, caught) = (shards.catch_up().unwrap(), whole.catch_up().unwrap());
+            assert_eq!(sharded, caught);
+            let parts: Vec<_> = shards.views().map(|view| view.cents.len()).collect();
+            assert_eq!(parts.iter().sum::<usize>(), 30, "{parts:?}");
+            assert!(parts.iter().all(|part| *part > 0), "{parts:?}");
+            let all: BTreeMap<_, _> = shards.views().flat_map(|view| view.cents.clone()).collect();
+            assert_eq!(all, whole.view().cents);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is appended between catch-ups of any number of workers, stopped or not: the view is what one worker makes.
+    #[test]
+    fn any_run_of_workers_makes_the_same_view(
+        steps in prop::collection::vec((1_usize..6, prop::collection::vec(0_u32..12, 0..60), any::<bool>()), 1..8),
+    ) {
+        let store = SqliteStore::in_memory().unwrap();
+        let accounts = store.repository::<Account>();
+        let mut expected = Rows::new();
+        for (workers, deposits, stopped) in steps {
+            for name in deposits {
+                let name = name.to_string();
+                if let Some(row) = expected.get_mut(&name) {
+                    accounts.execute(deposit(&name, 2)).unwrap();
+                    *row = (row.0 + 2, row.1 + 1);
+                } else {
+                    accounts.execute(open(&name)).unwrap();
+                    expected.insert(name, (0, 1));
+                }
+            }
+            let view = SqliteProjection::new(&store, Balances::default()).unwrap().workers(workers);
+            if stopped {
+                // What it has done until then may be anything; that it goes on from there is what counts.
+                drop(view.on_progress(|_| ControlFlow::Break(())).catch_up());
+            } else {
+                let mut view = view;
+                view.catch_up().unwrap();
+                prop_assert_eq!(balances(&store), expected.clone());
+            }
+        }
+        SqliteProjection::new(&store, Balances::default()).unwrap().catch_up().unwrap();
+        prop_assert_eq!(balances(&store), expected);
+    }
+}

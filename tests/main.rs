@@ -1,0 +1,11 @@
+//! What a user of the library relies on, one folder for each of its areas; `support` has what the tests share.
+
+mod domain;
+mod execute;
+mod follow;
+mod past;
+#[cfg(unix)]
+mod processes;
+mod store;
+mod support;
+mod versions;

@@ -1,0 +1,102 @@
+//! A disk with no room left.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use factum::ExpectedVersion::Any;
+use factum::{AppendError, SqliteStore, StoreError};
+use tempfile::TempDir;
+
+use crate::support::events::{append, read, read_all, stream};
+
+/// A file system of one megabyte in memory; gone when dropped.
+struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// `None`, and the reason on stderr, if it can't be mounted.
+    fn mount() -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "factum-test"])
+            .arg(folder.path())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self { folder }),
+            Ok(output) => {
+                let reason = String::from_utf8_lossy(&output.stderr);
+                eprintln!("skipped: no small file system can be mounted: {}", reason.trim());
+                None
+            }
+            Err(error) => {
+                eprintln!("skipped: `mount` can't be run: {error}");
+                None
+            }
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, so that it goes even while a failed test still has the store open.
+        let unmounted = Command::new("umount").arg("-l").arg(self.folder.path()).status();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            eprintln!("{} could not be unmounted", self.folder.path().display());
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let ballast = disk.file("ballast");
+    std::fs::write(&ballast, vec![b'x'; 300 << 10]).unwrap();
+    let file = disk.file("store.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let mut acknowledged = Vec::new();
+
+    fill(&store, &mut acknowledged);
+    assert!(!acknowledged.is_empty());
+    // What is full stays full, and still nothing is lost.
+    fill(&store, &mut acknowledged);
+    check(&store, &acknowledged);
+    check(&SqliteStore::open(&file).unwrap(), &acknowledged);
+
+    std::fs::remove_file(&ballast).unwrap();
+    let before = acknowledged.len();
+    fill(&store, &mut acknowledged);
+    assert!(acknowledged.len() > before, "no append succeeds although there is room");
+    check(&store, &acknowledged);
+    drop(store);
+    reopen(&file, &acknowledged);
+}
+
+/// Appends, small and large by turns, until there is no room. An error of any other kind is a failure.
+fn fill(store: &SqliteStore, acknowledged: &mut Vec<String>) {
+    for number in acknowledged.len().. {
+        let payload = format!("{number} {}", "x".repeat(if number % 2 == 0 { 10 } else { 20 << 10 }));
+        match append(store, &stream("filled"), Any, &[&payload]) {
+            Ok(_) => acknowledged.push(payload),
+            Err(AppendError::Store { source: StoreError::Full, .. }) => return,
+            Err(error) => panic!("wanted `StoreError::Full`, found: {error:?}"),
+        }
+    }
+}
+
+/// What was acknowledged is there, and nothing else.
+fn check(store: &SqliteStore, acknowledged: &[String]) {
+    assert!(
+        read(store, &stream("filled")).unwrap() == acknowledged,
+        "the stream is not what was acknowledged"
+    );
+    assert!(read_all(store).unwrap() == acknowledged, "the store is not what was acknowledged");
+}
+
+fn reopen(file: &Path, acknowledged: &[String]) {
+    check(&SqliteStore::open(file).unwrap(), acknowledged);
+}

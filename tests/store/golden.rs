@@ -1,0 +1,227 @@
+//! Files that earlier versions have written: each opens, and all that is in it is still there.
+//!
+//! The files in `golden` are never edited. `schema-1.db` was written before there was a second schema. To make one of the
+//! present schema, once that is released: `FACTUM_WRITE_GOLDEN=path cargo test -p factum-tests --test suite golden`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{Connection, Transaction};
+use factum::sqlite::{OpenError, SqliteOptions};
+use factum::{
+    Append, ExpectedVersion, Filter, Metadata, NewEvent, NewKey, Outcome, StoredSnapshot, StreamId, Uuid,
+};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use tempfile::TempDir;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Noted {
+    text: String,
+}
+
+#[derive(Projection)]
+#[projection(
+    name = "notes",
+    events(Noted),
+    into = Sqlite,
+    init = "CREATE TABLE notes (stream TEXT NOT NULL, text TEXT NOT NULL)",
+)]
+struct Notes;
+
+#[handlers]
+impl Notes {
+    #[project]
+    fn noted(
+        &self,
+        event: &Noted,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        transaction.execute("INSERT INTO notes VALUES (?1, ?2)", [envelope.key, &event.text])?;
+        Ok(())
+    }
+}
+
+fn golden(schema: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("store/golden/schema-{schema}.db"))
+}
+
+/// The file, in a folder where it may be written to.
+fn copy(schema: u32) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    fs::copy(golden(schema), &file).unwrap();
+    (folder, file)
+}
+
+/// What each of these files has in it: stream, version, id, and so on, made of the position.
+fn events() -> Vec<String> {
+    let streams = [("alice", 1), ("alice", 2), ("alice", 3), ("bob", 1), ("", 1), ("", 2)];
+    let event = |((key, version), position): ((&str, u64), u128)| {
+        let metadata = metadata(position);
+        let payload = format!(r#"{{"text":"{key} {} é"}}"#, version - 1);
+        let id = Uuid::from_u128(position);
+        let time = time(position);
+        format!("{position} diary/{key} {version} {id} {time:?} {metadata:?} noted 1 {payload}")
+    };
+    streams.into_iter().zip(1..).map(event).collect()
+}
+
+fn time(position: u128) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000 + i64::try_from(position).unwrap())
+}
+
+fn metadata(position: u128) -> Metadata {
+    let id =
+        |base: u128, every: u128| position.is_multiple_of(every).then(|| Uuid::from_u128(base + position));
+    Metadata::new(id(1000, 2), id(2000, 3), (position == 4).then_some(r#"{"user":"ü"}"#))
+}
+
+fn found(store: &SqliteStore) -> Vec<String> {
+    let mut found = Vec::new();
+    let read = store.read_all(Filter::default(), 0, usize::MAX, &mut |event| {
+        let envelope = &event.envelope;
+        found.push(format!(
+            "{} {} {} {} {:?} {:?} {} {} {}",
+            envelope.position,
+            envelope.stream(),
+            envelope.version,
+            envelope.id,
+            envelope.recorded_at,
+            envelope.metadata(),
+            event.name,
+            event.schema,
+            event.payload,
+        ));
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    found
+}
+
+/// All that the store can do must go on, on a file that was brought up to date.
+fn works(store: &SqliteStore) {
+    let alice = StreamId::new("diary", "alice");
+    let mut notes = SqliteProjection::new(store, Notes).unwrap();
+    assert_eq!(notes.position().unwrap(), 6, "the view is where it was");
+    let metadata = Metadata::default();
+    let event = NewEvent {
+        name: "noted",
+        schema: 1,
+        id: Uuid::now_v7(),
+        recorded_at: Timestamp::now(),
+        metadata: &metadata,
+        payload: r#"{"text":"new"}"#,
+    };
+    let keys = [NewKey { key: "new", events: 0..1, recorded_at: Timestamp::now() }];
+    let append = Append { keys: &keys, ..Append::new(&alice, 3, std::slice::from_ref(&event)) };
+    assert_eq!(store.append(&[append]).unwrap().first_position, 7);
+    assert_eq!(store.outcome(&alice, "new").unwrap(), Some(Outcome { before: 3, version: 4 }));
+    let snapshot = StoredSnapshot {
+        version: 4,
+        position: 7,
+        taken_at: Timestamp::now(),
+        fingerprint: 1,
+        checksum: 2,
+        state: b"state",
+    };
+    store.save_snapshot(&alice, &snapshot).unwrap();
+    let mut kept = None;
+    store.read_snapshot(&alice, &mut |snapshot| kept = Some(snapshot.version)).unwrap();
+    assert_eq!(kept, Some(4));
+    assert_eq!(notes.catch_up().unwrap().events, 1);
+    assert_eq!(store.check().unwrap(), []);
+}
+
+fn schema(file: &Path) -> Vec<String> {
+    let connection = Connection::open(file).unwrap();
+    let mut select = connection
+        .prepare("SELECT coalesce(sql, name) FROM sqlite_schema WHERE tbl_name LIKE 'factum_%' ORDER BY name")
+        .unwrap();
+    let rows = select.query_map((), |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn golden_files_open_and_are_brought_up_to_date() {
+    let fresh = TempDir::new().unwrap();
+    drop(SqliteStore::open(fresh.path().join("store.db")).unwrap());
+    let mut schemas = 0;
+    for version in 1.. {
+        if !golden(version).exists() {
+            break;
+        }
+        schemas += 1;
+        let (_folder, file) = copy(version);
+        for _ in 0..2 {
+            let store = SqliteStore::open(&file).unwrap();
+            assert_eq!(found(&store), events(), "schema {version}");
+        }
+        works(&SqliteStore::open(&file).unwrap());
+        assert_eq!(schema(&file), schema(&fresh.path().join("store.db")), "schema {version}");
+    }
+    assert_eq!(schemas, 4, "one file for each version of the schema");
+}
+
+#[test]
+fn an_old_file_opened_for_reading_only_says_what_to_do() {
+    let (_folder, file) = copy(1);
+    let before = fs::read(&file).unwrap();
+    let error = SqliteOptions::new().read_only().open(&file).unwrap_err();
+    assert!(matches!(error, OpenError::OlderSchema { found: 1, known: 4, .. }), "{error}");
+    assert!(error.to_string().ends_with("open it once for writing, which brings it to version 4"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+    drop(SqliteStore::open(&file).unwrap());
+    assert_eq!(found(&SqliteOptions::new().read_only().open(&file).unwrap()), events());
+}
+
+/// Several programs that find an old file at once bring it up to date once.
+#[test]
+fn many_may_bring_a_file_up_to_date_at_once() {
+    let (_folder, file) = copy(1);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(found(&SqliteStore::open(&file).unwrap()), events()));
+        }
+    });
+}
+
+/// A step that can't be made leaves the old version, whole.
+#[test]
+fn a_migration_is_made_whole_or_not_at_all() {
+    let (_folder, file) = copy(1);
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE factum_snapshots (mine)").unwrap();
+    let before = schema(&file);
+    let error = SqliteStore::open(&file).unwrap_err();
+    assert!(matches!(error, OpenError::Sqlite { .. }), "{error}");
+    assert_eq!(schema(&file), before);
+    Connection::open(&file).unwrap().execute_batch("DROP TABLE factum_snapshots").unwrap();
+    works(&SqliteStore::open(&file).unwrap());
+}
+
+/// Writes a file of the present schema where the environment says.
+#[test]
+fn write_golden_file() {
+    let Some(path) = std::env::var_os("FACTUM_WRITE_GOLDEN") else { return };
+    let store = SqliteStore::open(&path).unwrap();
+    for (event, position) in events().iter().zip(1..) {
+        let mut words = event.splitn(4, ' ').skip(1);
+        let key = words.next().unwrap().strip_prefix("diary/").unwrap();
+        let stream = StreamId::new("diary", key);
+        let payload = &event[event.find(r#"{"text""#).unwrap()..];
+        let metadata = metadata(position);
+        let (id, recorded_at) = (Uuid::from_u128(position), time(position));
+        let new = NewEvent { name: "noted", schema: 1, id, recorded_at, metadata: &metadata, payload };
+        store.append(&[Append::new(&stream, ExpectedVersion::Any, &[new])]).unwrap();
+    }
+    SqliteProjection::new(&store, Notes).unwrap().catch_up().unwrap();
+    let bob = StreamId::new("diary", "bob");
+    let keys = [NewKey { key: "golden", events: 0..0, recorded_at: time(9) }];
+    store.append(&[Append { keys: &keys, ..Append::new(&bob, 1, &[]) }]).unwrap();
+    let state = b"{}";
+    let snapshot =
+        StoredSnapshot { version: 1, position: 4, taken_at: time(9), fingerprint: 3, checksum: 5, state };
+    store.save_snapshot(&bob, &snapshot).unwrap();
+}

@@ -1,0 +1,194 @@
+//! Backups, checks, and keeping a file small.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, thread};
+
+use factum::EventStore;
+use factum::ExpectedVersion::Any;
+use factum::sqlite::{BackupError, Durability, SqliteOptions, SqliteStore};
+use tempfile::TempDir;
+
+use crate::store::bad_rows::doctor;
+use crate::support::events::{append, append_all, count, read, read_all, stream};
+
+fn names(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with("-shm") && !name.ends_with("-wal"))
+        .collect();
+    names.sort();
+    names
+}
+
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The copy is of one moment, however much is written meanwhile.
+#[test]
+fn a_backup_is_made_while_others_write() {
+    let folder = TempDir::new().unwrap();
+    let store =
+        SqliteOptions::new().durability(Durability::Normal).open(folder.path().join("store.db")).unwrap();
+    let long = format!("\"{}\"", "x".repeat(2_000));
+    for _ in 0..20 {
+        append(&store, &stream("old"), Any, &[&*long; 50]).unwrap();
+    }
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Also if an assertion fails.
+        let _stop = StopAtEnd(&stop);
+        for writer in 0..2 {
+            let (store, stop) = (&store, &stop);
+            scope.spawn(move || {
+                let (a, b) = (stream(&format!("a{writer}")), stream(&format!("b{writer}")));
+                while !stop.load(Ordering::Relaxed) {
+                    append_all(store, &[(&a, Any, &["1"]), (&b, Any, &["2", "3"])]).unwrap();
+                }
+            });
+        }
+        for number in 0..5 {
+            let before = store.position().unwrap();
+            let path = folder.path().join(format!("backup-{number}.db"));
+            let mut steps = Vec::new();
+            store.backup_with(&path, |progress| steps.push(progress)).unwrap();
+            let last = steps.last().unwrap();
+            assert!(steps.len() > 1, "it tells how far it has come");
+            assert_eq!(last.done, last.total);
+            assert!(steps.is_sorted_by_key(|step| step.done));
+            assert!(steps.iter().all(|step| step.total == last.total), "it began again: {steps:?}");
+
+            let copy = SqliteStore::open(&path).unwrap();
+            let events = read_all(&copy).unwrap().len();
+            assert!(count(events) >= before);
+            for writer in 0..2 {
+                let a = read(&copy, &stream(&format!("a{writer}"))).unwrap().len();
+                let b = read(&copy, &stream(&format!("b{writer}"))).unwrap().len();
+                assert_eq!(2 * a, b, "a part of an append");
+            }
+            assert_eq!(copy.check().unwrap(), []);
+        }
+    });
+    let backups = (0..5).map(|number| format!("backup-{number}.db"));
+    assert_eq!(
+        names(&folder),
+        backups.chain(["store.db".into()]).collect::<Vec<_>>(),
+        "nothing else is left"
+    );
+}
+
+#[test]
+fn a_backup_replaces_nothing_and_leaves_nothing_behind() {
+    let folder = TempDir::new().unwrap();
+    for store in
+        [SqliteStore::open(folder.path().join("store.db")).unwrap(), SqliteStore::in_memory().unwrap()]
+    {
+        append(&store, &stream("a"), Any, &["1"]).unwrap();
+        let there = folder.path().join("there.db");
+        fs::write(&there, "mine").unwrap();
+        let error = store.backup(&there).unwrap_err();
+        assert!(matches!(error, BackupError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&there).unwrap(), b"mine");
+        let error = store.backup(folder.path().join("no").join("folder.db")).unwrap_err();
+        assert!(matches!(error, BackupError::Sqlite(_)), "{error}");
+        assert_eq!(names(&folder), ["store.db", "there.db"]);
+        let path = folder.path().join("copy.db");
+        store.backup(&path).unwrap();
+        // No log was left beside it: one file is all there is to carry away.
+        assert_eq!(read_all(&SqliteStore::open(&path).unwrap()).unwrap(), ["1"]);
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_check_tells_what_is_wrong() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    let store = SqliteStore::open(&file).unwrap();
+    append(&store, &stream("a"), Any, &["1", "2", "3"]).unwrap();
+    append(&store, &stream("b"), Any, &["4"]).unwrap();
+    append(&store, &stream("c"), Any, &["5"]).unwrap();
+    assert_eq!(store.check().unwrap(), []);
+    doctor(
+        &file,
+        "DELETE FROM factum_events WHERE position = 2;
+         UPDATE factum_events SET payload = 'no JSON' WHERE position = 4;
+         DELETE FROM factum_streams WHERE key = 'c'",
+    );
+    let found: Vec<_> = store.check().unwrap().into_iter().map(|damage| damage.message).collect();
+    assert_eq!(
+        found,
+        [
+            "the event at position 5 is in stream 3, which has no name",
+            "tested/a has 2 events, and versions from 1 to 3",
+            "the payload of the event at position 4 is not JSON",
+        ]
+    );
+}
+
+/// SQLite's own structures are looked at too.
+#[test]
+fn a_check_finds_overwritten_pages() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    let store = SqliteStore::open(&file).unwrap();
+    for number in 0..200 {
+        append(&store, &stream(&number.to_string()), Any, &["\"some text of some length\""; 5]).unwrap();
+    }
+    drop(store);
+    let mut bytes = fs::read(&file).unwrap();
+    let pages = bytes.len() / 4096;
+    assert!(pages > 20);
+    for page in (pages / 2..pages).step_by(3) {
+        bytes[page * 4096..(page + 1) * 4096].fill(0x5a);
+    }
+    fs::write(&file, bytes).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
+    assert!(!store.check().unwrap().is_empty());
+}
+
+#[test]
+fn positions_survive_a_vacuum_and_room_is_given_back() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    let store = SqliteStore::open(&file).unwrap();
+    for number in 0..50 {
+        append(&store, &stream(&number.to_string()), Any, &["1", "2"]).unwrap();
+    }
+    doctor(&file, "CREATE TABLE ballast AS SELECT zeroblob(2000000) AS b; DROP TABLE ballast");
+    let before = read_all(&store).unwrap();
+    store.checkpoint().unwrap();
+    let size = fs::metadata(&file).unwrap().len();
+    store.vacuum().unwrap();
+    let checkpoint = store.checkpoint().unwrap();
+    assert!(checkpoint.complete);
+    assert_eq!(checkpoint.left, 0);
+    assert_eq!(fs::metadata(folder.path().join("store.db-wal")).unwrap().len(), 0);
+    assert!(fs::metadata(&file).unwrap().len() + 1_900_000 < size);
+    assert_eq!(read_all(&store).unwrap(), before, "with the positions from 1 on");
+    append(&store, &stream("after"), Any, &["3"]).unwrap();
+    assert_eq!(store.position().unwrap(), 101);
+}
+
+/// A reader in the middle of something keeps the log from being emptied, and that is told.
+#[test]
+fn a_checkpoint_tells_if_somebody_is_in_the_way() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteOptions::new().busy_timeout(std::time::Duration::from_millis(20));
+    let store = options.open(folder.path().join("store.db")).unwrap();
+    append(&store, &stream("a"), Any, &["1"]).unwrap();
+    let checkpoint = store
+        .query(|connection| {
+            connection.query_row("SELECT count(*) FROM factum_events", (), |row| row.get::<_, i64>(0))?;
+            append(&store, &stream("a"), Any, &["2"]).unwrap();
+            Ok(store.checkpoint().unwrap())
+        })
+        .unwrap();
+    assert!(!checkpoint.complete);
+    assert!(store.checkpoint().unwrap().complete);
+}

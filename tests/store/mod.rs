@@ -1,0 +1,11 @@
+//! The stores: the laws, and files that are not as they should be.
+
+pub(crate) mod bad_files;
+mod bad_rows;
+mod conformance;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod golden;
+mod group_commit;
+mod maintenance;
+mod shared_file;
