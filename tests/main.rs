@@ -4,7 +4,6 @@ mod domain;
 mod execute;
 mod follow;
 mod past;
-#[cfg(unix)]
 mod processes;
 mod store;
 mod support;

@@ -4,7 +4,8 @@ use factum::prelude::*;
 use factum::{ExecuteOptions, Uuid};
 use serde_json::json;
 
-use crate::support::account::{Account, deposit, id, open, stores};
+use crate::support::account::{Account, deposit, id, open};
+use crate::support::stores::stores;
 
 #[test]
 fn every_event_has_an_id_of_its_own_and_a_time() {

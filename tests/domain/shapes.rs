@@ -1,9 +1,9 @@
-//! The shapes that ids, commands, events, states and handlers may have.
+//! The shapes that commands, events, states and handlers may have.
 
 use std::cell::Cell;
 
 use factum::prelude::*;
-use factum::{Accepts, Emits, EventKind, EventSet, ExecuteOptions, InvalidId, StreamId, Uuid};
+use factum::{Accepts, Emits, EventKind, EventSet, ExecuteOptions};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize, Event)]
@@ -198,43 +198,6 @@ fn an_event_is_known_by_name_version_and_aliases() {
         panic!("one event")
     };
     assert!(matches!(fact, LampFact::BurntOut(BurntOut { r#type }) if r#type == "bulb"));
-}
-
-#[test]
-fn ids_come_back_from_their_text() {
-    fn there_and_back<I: AggregateId + PartialEq + std::fmt::Debug>(id: &I, text: &str) {
-        assert_eq!(id.to_text(), text);
-        assert_eq!(&I::from_text(text).unwrap(), id);
-    }
-    there_and_back(&"a/b c\u{0}é".to_owned(), "a/b c\u{0}é");
-    there_and_back(&String::new(), "");
-    there_and_back(&-7_i64, "-7");
-    there_and_back(&u128::MAX, "340282366920938463463374607431768211455");
-    there_and_back(&Uuid::nil(), "00000000-0000-0000-0000-000000000000");
-    there_and_back(&(), "");
-    there_and_back(&LampId { number: 9 }, "9");
-    // One id, one text: another spelling is another stream.
-    for text in ["07", "+7", " 7", "", "70000"] {
-        assert!(u16::from_text(text).is_err(), "{text}");
-        let error: InvalidId = LampId::from_text(text).unwrap_err();
-        assert!(error.wanted.ends_with("LampId"), "{error}");
-    }
-    assert!(<()>::from_text("x").is_err());
-    assert!(Uuid::from_text("00000000000000000000000000000000").is_err());
-}
-
-#[test]
-fn no_two_aggregates_share_a_stream_whatever_their_ids_contain() {
-    let texts = ["", "/", "a", "a/b", "b", "/a", "lamp", "lamp/a", "\u{0}", "é"];
-    let mut names = std::collections::HashSet::new();
-    for category in ["lamp", "lamps", "a", "b-c"] {
-        for text in texts {
-            let stream = StreamId::new(category, text);
-            assert_eq!((stream.category(), stream.key()), (category, text));
-            assert!(names.insert(stream.to_string()), "{stream} is ambiguous");
-        }
-    }
-    assert_eq!(StreamId::of::<Lamp>(&LampId { number: 9 }).id::<LampId>().unwrap(), LampId { number: 9 });
 }
 
 #[test]

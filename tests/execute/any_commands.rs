@@ -4,7 +4,8 @@ use factum::prelude::*;
 use factum::{ExecuteError, LoadError};
 use proptest::prelude::*;
 
-use crate::support::account::{Account, AccountCommand, Close, deposit, id, open, stores, withdraw};
+use crate::support::account::{Account, AccountCommand, Close, deposit, id, open, withdraw};
+use crate::support::stores::stores;
 
 const NAMES: [&str; 3] = ["a", "b", "a/b"];
 

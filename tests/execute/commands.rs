@@ -5,8 +5,9 @@ use factum::prelude::*;
 
 use crate::support::account::{
     Account, AccountCommand, AccountEvent, Close, Closed, Deposited, Opened, Refused, Withdrawn, deposit, id,
-    open, stores, withdraw,
+    open, withdraw,
 };
+use crate::support::stores::stores;
 
 #[test]
 fn a_command_answers_with_state_version_and_events() {

@@ -1,6 +1,5 @@
 //! Two writers at one version.
 
-use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,10 +7,11 @@ use factum::prelude::*;
 use factum::{Conflict, ExecuteError, ExecuteOptions, ExpectedVersion, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::support::account::{Account, Refused, deposit, id, open, stores};
+use crate::support::account::{Account, deposit, id, open};
+use crate::support::stores::stores;
 
 const THREADS: usize = 8;
-const EACH: u64 = 25;
+pub(crate) const EACH: u64 = 25;
 
 #[test]
 fn the_slower_writer_gets_a_conflict_that_tells_both_versions() {
@@ -110,105 +110,10 @@ fn threads_that_retry_lose_nothing() {
     }
 }
 
-fn deposit_each<S: EventStore>(accounts: &Repository<Account, S>) {
+pub(crate) fn deposit_each<S: EventStore>(accounts: &Repository<Account, S>) {
     let options = ExecuteOptions::new().retry(u32::MAX);
     for _ in 0..EACH {
         accounts.execute_with(deposit("alice", 1), &options).unwrap();
-    }
-}
-
-/// The file for the child of the test below; not set in any other run.
-const FILE: &str = "FACTUM_TEST_FILE";
-
-#[test]
-fn two_processes_on_one_file_lose_nothing() {
-    if let Some(file) = std::env::var_os(FILE) {
-        // The child: one of two that write the same account in the same file.
-        return deposit_each(&SqliteStore::open(file).unwrap().repository());
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("bank.db");
-    let accounts = SqliteStore::open(&file).unwrap().repository::<Account>();
-    accounts.execute(open("alice")).unwrap();
-    let children: Vec<_> = (0..2)
-        .map(|_| {
-            Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "execute::concurrency::two_processes_on_one_file_lose_nothing",
-                    "--nocapture",
-                ])
-                .env(FILE, &file)
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-    }
-    let alice = accounts.load(&id("alice")).unwrap();
-    assert_eq!((alice.version(), alice.state().cents.unsigned_abs()), (1 + 2 * EACH, 2 * EACH));
-}
-
-#[derive(Debug, Clone, Command)]
-struct Explode(String);
-
-#[derive(Debug, Serialize, Deserialize, Event)]
-struct Exploded {
-    in_apply: bool,
-}
-
-/// How the next handler fails.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-enum Fuse {
-    #[default]
-    None,
-    Execute,
-    Apply,
-}
-
-#[derive(Debug, Default, Clone, Aggregate)]
-#[aggregate(id = String, services = Fuse, error = Refused, commands(Explode), events(Exploded))]
-struct Bomb;
-
-#[handlers]
-impl Bomb {
-    #[execute]
-    fn explode(&self, _: Explode, fuse: &Fuse) -> Result<Exploded, Refused> {
-        assert!(*fuse != Fuse::Execute, "a handler that panics");
-        Ok(Exploded { in_apply: *fuse == Fuse::Apply })
-    }
-
-    #[apply]
-    fn exploded(&mut self, event: &Exploded) {
-        assert!(!event.in_apply, "a handler that panics");
-    }
-}
-
-#[test]
-fn a_handler_that_panics_harms_nobody_else() {
-    for fuse in [Fuse::Execute, Fuse::Apply] {
-        for store in stores() {
-            let bombs = store.repository::<Bomb>();
-            let options = ExecuteOptions::new().services(&fuse);
-            let explode = || Explode("a".into());
-            let panics =
-                |attempt: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).is_err();
-            assert!(panics(&|| drop(bombs.execute_with(explode(), &options))));
-            let batch = || [(explode(), ExecuteOptions::new()), (explode(), options.clone())];
-            assert!(panics(&|| drop(bombs.execute_batch_with(&"a".into(), batch()))));
-            assert!(panics(&|| {
-                let mut work = store.unit_of_work();
-                drop(work.execute(&bombs, explode()));
-                drop(work.execute_with(&bombs, explode(), &options));
-                drop(work.commit());
-            }));
-            // An event that can't be applied is never stored: it could never be loaded.
-            assert_eq!(store.position().unwrap(), 0);
-            assert_eq!(bombs.execute(explode()).unwrap().version(), 1);
-            assert_eq!(bombs.load(&"a".into()).unwrap().version(), 1);
-        }
     }
 }
 

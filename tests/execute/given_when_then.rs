@@ -19,7 +19,7 @@ fn failure(test: impl FnOnce()) -> String {
 }
 
 #[test]
-fn expectations_that_are_met() {
+fn expectations_that_are_met_pass() {
     given::<Account>(()).when(open("alice")).then(opened());
     given::<Account>(opened()).when(open("alice")).then_nothing();
     given::<Account>(opened())

@@ -3,7 +3,8 @@
 use factum::prelude::*;
 use factum::{AppendError, ExecuteError, ExecuteOptions};
 
-use crate::support::account::{Account, Refused, deposit, id, open, stores, withdraw};
+use crate::support::account::{Account, Refused, deposit, id, open, withdraw};
+use crate::support::stores::stores;
 
 fn key(key: &str) -> ExecuteOptions<'static> {
     ExecuteOptions::new().idempotency_key(key)
@@ -65,7 +66,7 @@ fn a_command_that_led_to_nothing_leads_to_nothing_again() {
 }
 
 #[test]
-fn a_refused_command_is_decided_on_anew() {
+fn a_refused_command_is_decided_again() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
@@ -140,5 +141,27 @@ fn keys_are_kept_for_as_long_as_one_likes() {
         assert!(accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
         assert_eq!(store.forget_keys(Timestamp::from_micros(i64::MAX)).unwrap(), 1);
         assert!(!accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
+    }
+}
+
+/// Two requests with one key that can be carried out once: the slower one gets the outcome, not a refusal.
+#[test]
+fn one_key_at_once_is_one_outcome_even_where_a_second_would_be_refused() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        for round in 0..100 {
+            let name = round.to_string();
+            accounts.execute(open(&name)).unwrap();
+            accounts.execute(deposit(&name, 50)).unwrap();
+            let once = ExecuteOptions::new().idempotency_key("k").retry(10);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let done = accounts.execute_with(withdraw(&name, 50), &once).unwrap();
+                        assert_eq!((done.version(), done.state().cents), (3, 0));
+                    });
+                }
+            });
+        }
     }
 }

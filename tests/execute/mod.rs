@@ -2,10 +2,10 @@
 
 mod any_commands;
 mod commands;
-mod concurrency;
+pub(crate) mod concurrency;
 mod given_when_then;
 mod hot_aggregates;
 mod idempotency;
-mod reviewed;
+mod panics;
 mod snapshots;
 mod units_of_work;

@@ -154,7 +154,7 @@ fn id() -> String {
 
 #[test]
 fn a_cold_load_applies_what_came_after_the_snapshot() {
-    for store in crate::support::account::stores() {
+    for store in crate::support::stores::stores() {
         fill(&store.repository::<Counter>(), "a", 107);
         let counters = store.repository::<Counter>();
         let (events, loaded) = applied(|| counters.load(&id()).unwrap());
@@ -169,7 +169,7 @@ fn a_cold_load_applies_what_came_after_the_snapshot() {
 /// A peer applied an event twice, of 300 commands with a snapshot every 100.
 #[test]
 fn no_event_is_applied_twice() {
-    for store in crate::support::account::stores() {
+    for store in crate::support::stores::stores() {
         for round in 1..=300 {
             // Each by a repository that knows nothing but snapshots.
             let counters = store.repository::<Counter>();
@@ -358,7 +358,7 @@ fn a_snapshot_is_due_by_predicate_or_by_age() {
 
 #[test]
 fn dropping_snapshots_loses_nothing() {
-    for store in crate::support::account::stores() {
+    for store in crate::support::stores::stores() {
         let counters = store.repository::<Counter>();
         fill(&counters, "a", 25);
         fill(&counters, "b", 12);
@@ -372,7 +372,7 @@ fn dropping_snapshots_loses_nothing() {
 
 #[test]
 fn the_past_begins_at_a_snapshot_too() {
-    for store in crate::support::account::stores() {
+    for store in crate::support::stores::stores() {
         fill(&store.repository::<Counter>(), "a", 25);
         let counters = store.repository::<Counter>();
         for version in 1..=25 {

@@ -4,7 +4,8 @@ use factum::prelude::*;
 use factum::{AppendError, ExecuteOptions, Uuid};
 use serde::{Deserialize, Serialize};
 
-use crate::support::account::{Account, Close, Refused, deposit, id, open, stores, withdraw};
+use crate::support::account::{Account, Close, Refused, deposit, id, open, withdraw};
+use crate::support::stores::stores;
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 struct Counted;
@@ -141,7 +142,7 @@ fn a_decision_may_depend_on_an_aggregate_that_does_not_change() {
 }
 
 #[test]
-fn what_is_done_atomically_begins_anew_after_a_conflict() {
+fn what_is_done_atomically_is_repeated_after_a_conflict() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("a")).unwrap();
@@ -226,5 +227,25 @@ fn each_command_of_a_unit_or_batch_has_its_own_services() {
         let batch = [(stamp(), ExecuteOptions::new().services(&3)), (stamp(), ExecuteOptions::new())];
         passports.execute_batch_with(&"p".into(), batch).unwrap();
         assert_eq!(passports.load(&"p".into()).unwrap().state().stamps, [1, 2, 3, 1]);
+    }
+}
+
+/// A unit of work decides on what its own store has, whatever the repository keeps in memory of another.
+#[test]
+fn a_unit_of_work_reads_its_own_store() {
+    for (ours, theirs) in stores().into_iter().zip(stores()) {
+        let accounts = ours.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(deposit("alice", 1_000)).unwrap();
+        let other = theirs.repository::<Account>();
+        other.execute(open("alice")).unwrap();
+        other.execute(deposit("alice", 1)).unwrap();
+        let mut work = theirs.unit_of_work();
+        let refused = work.execute(&accounts, withdraw("alice", 500)).unwrap_err();
+        assert_eq!(refused.refusal(), Some(&Refused::Overdrawn { missing: 499 }));
+        work.execute(&accounts, deposit("alice", 4)).unwrap();
+        work.commit().unwrap();
+        assert_eq!(theirs.repository::<Account>().load(&id("alice")).unwrap().state().cents, 5);
+        assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 1_000);
     }
 }

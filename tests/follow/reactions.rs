@@ -1,19 +1,14 @@
-//! What the program does after events: at least once, from where it was left.
+//! What a program does after events: at least once, from where it was left.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use factum::prelude::*;
-use factum::sqlite::rusqlite::Connection;
-use factum::sqlite::{Durability, SqliteOptions};
 use factum::{AppendError, Delivery, ExecuteError, OnFailure, ProjectionError, StoreError, StreamId};
 
 use crate::support::account::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
-
-/// No test waits so long unless it fails.
-const LONG: Duration = Duration::from_mins(1);
+use crate::support::stores::{LONG, open_store, sqlite_stores};
 
 /// What went out into the world.
 #[derive(Debug, Default)]
@@ -66,18 +61,10 @@ impl Mails {
     }
 }
 
-fn open_store(file: &Path) -> SqliteStore {
-    SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG).open(file).unwrap()
-}
-
-fn stores(folder: &tempfile::TempDir) -> [SqliteStore; 2] {
-    [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()]
-}
-
 #[test]
 fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
@@ -106,9 +93,9 @@ fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
 }
 
 #[test]
-fn it_may_begin_with_what_comes_from_now_on() {
+fn a_reaction_may_begin_with_the_next_event() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
@@ -123,9 +110,9 @@ fn it_may_begin_with_what_comes_from_now_on() {
 }
 
 #[test]
-fn it_follows_with_retries_and_dead_letters() {
+fn a_reaction_follows_with_retries_and_dead_letters() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         for panics in [false, true] {
             let accounts = store.repository::<Account>();
             let before = accounts.execute(open("alice")).unwrap().version() + store.position().unwrap();
@@ -160,7 +147,7 @@ fn it_follows_with_retries_and_dead_letters() {
 }
 
 #[test]
-fn an_event_that_keeps_failing_holds_it_up() {
+fn an_event_that_keeps_failing_holds_a_reaction_up() {
     let store = SqliteStore::in_memory().unwrap();
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
@@ -198,9 +185,9 @@ impl Welcome {
 }
 
 #[test]
-fn it_gives_commands_that_are_carried_out_once() {
+fn a_reaction_gives_commands_that_are_carried_out_once() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
         accounts.execute(open("alice")).unwrap();
@@ -225,9 +212,9 @@ fn it_gives_commands_that_are_carried_out_once() {
 }
 
 #[test]
-fn it_follows_and_gives_commands_while_others_append() {
+fn a_reaction_gives_commands_while_others_append() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
         let welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
@@ -242,9 +229,9 @@ fn it_follows_and_gives_commands_while_others_append() {
 }
 
 #[test]
-fn workers_share_it_and_keep_the_order_of_each_stream() {
+fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
     let folder = tempfile::tempdir().unwrap();
-    for store in stores(&folder) {
+    for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         for name in 0..12 {
             let name = name.to_string();
@@ -329,7 +316,7 @@ fn a_slow_handler_keeps_the_lease() {
 
 /// The events in one store, of any kind; how far it has come in another.
 #[test]
-fn its_progress_may_be_in_another_file() {
+fn the_progress_of_a_reaction_may_be_in_another_file() {
     let folder = tempfile::tempdir().unwrap();
     let progress = open_store(&folder.path().join("progress.db"));
     let events = MemoryStore::new();
@@ -382,7 +369,7 @@ fn an_error_of_a_store_is_nobodys_fault() {
 
 /// One name is one thing's.
 #[test]
-fn a_view_of_its_name_is_not_taken_for_it() {
+fn a_view_of_its_name_is_not_taken_for_a_reaction() {
     #[derive(Projection)]
     #[projection(name = "mails", events(Opened), into = Sqlite)]
     struct View;
@@ -397,93 +384,4 @@ fn a_view_of_its_name_is_not_taken_for_it() {
     SqliteProjection::new(&store, View).unwrap();
     let error = SqliteReaction::new(&store, Mails::default()).unwrap_err();
     assert!(matches!(error, ProjectionError::OtherDefinition { projection: "mails", .. }), "{error}");
-}
-
-mod killed {
-    use super::*;
-    use std::process::{Child, Command, Stdio};
-
-    const FILE: &str = "FACTUM_REACTION_FILE";
-    const KILLS: u32 = 30;
-
-    /// Notes what it is given in a file of its own, which is as good as a mail: it can't be undone with a transaction.
-    #[derive(Reaction)]
-    #[reaction(events(Deposited))]
-    struct Sends {
-        out: Mutex<Connection>,
-    }
-
-    #[handlers]
-    impl Sends {
-        #[react]
-        fn deposited(
-            &self,
-            _: &Deposited,
-            envelope: &Envelope<'_>,
-            delivery: &Delivery,
-        ) -> Result<(), BoxError> {
-            let out = self.out.lock().unwrap();
-            out.execute("INSERT INTO sent VALUES (?1, ?2)", (envelope.position, delivery.idempotency_key()))?;
-            Ok(())
-        }
-    }
-
-    fn sends(file: &Path) -> Sends {
-        let out = Connection::open(file.with_extension("out")).unwrap();
-        out.busy_timeout(LONG).unwrap();
-        out.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE IF NOT EXISTS sent (position, key)")
-            .unwrap();
-        Sends { out: Mutex::new(out) }
-    }
-
-    fn spawn(file: &Path) -> Child {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "follow::reactions::killed::every_event_is_handled_whoever_is_killed"])
-            .env(FILE, file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    }
-
-    #[test]
-    fn every_event_is_handled_whoever_is_killed() {
-        if let Some(file) = std::env::var_os(FILE) {
-            let file = Path::new(&file);
-            let store = open_store(file);
-            let reaction = SqliteReaction::new(&store, sends(file)).unwrap();
-            let _following = reaction.follow().lease(Duration::from_millis(20)).start().unwrap();
-            let accounts = store.repository::<Account>();
-            loop {
-                accounts.execute(deposit("alice", 1)).unwrap();
-            }
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("bank.db");
-        let store = open_store(&file);
-        store.repository::<Account>().execute(open("alice")).unwrap();
-        let reaction = sends(&file);
-        let sent = |sql: &str| {
-            let out = Connection::open(file.with_extension("out")).unwrap();
-            out.query_row(sql, (), |row| row.get::<_, u64>(0)).unwrap()
-        };
-        let mut random = 1_u64;
-        for _ in 0..KILLS {
-            let before = sent("SELECT count(*) FROM sent");
-            let mut child = spawn(&file);
-            while sent("SELECT count(*) FROM sent") == before {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            random = random * 48_271 % 0x7fff_ffff;
-            std::thread::sleep(Duration::from_micros(random % 15_000));
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-        SqliteReaction::new(&store, reaction).unwrap().catch_up().unwrap();
-        let events = store.position().unwrap() - 1;
-        assert_eq!(sent("SELECT count(DISTINCT position) FROM sent"), events, "at least once");
-        assert_eq!(sent("SELECT count(DISTINCT key) FROM sent"), events, "one key, one event");
-        // At most the one that each was killed over came once more.
-        assert!(sent("SELECT count(*) FROM sent") <= events + u64::from(KILLS));
-    }
 }

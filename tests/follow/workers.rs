@@ -1,113 +1,20 @@
 //! Views that several workers share, each with a part of the streams.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
-use factum::sqlite::{Durability, SqliteOptions};
 use factum::{MemoryShards, OnFailure, ProjectionError};
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::support::account::{Account, Deposited, Opened, deposit, id, open, stores};
-
-/// No test waits so long unless it fails.
-const LONG: Duration = Duration::from_mins(1);
-
-/// What all clones of a view have in common.
-#[derive(Debug, Default)]
-struct Watched {
-    /// Which threads have taken events, and which of each stream.
-    threads: Mutex<HashMap<ThreadId, u64>>,
-    /// An amount of 13 is refused so many times more.
-    refused: AtomicU32,
-    taken: AtomicU64,
-}
-
-/// The balance of each account, and the version up to which it has been taken: an event out of order, missed or taken twice is
-/// an error.
-#[derive(Debug, Default, Clone, Projection)]
-#[projection(
-    events(Opened, Deposited),
-    into = Sqlite,
-    partition_by = stream,
-    init = "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, version INTEGER NOT NULL)",
-)]
-struct Balances {
-    watched: Arc<Watched>,
-}
-
-#[handlers]
-impl Balances {
-    #[project]
-    fn opened(
-        &self,
-        _: &Opened,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
-    ) -> Result<(), BoxError> {
-        self.add(transaction, envelope, 0)
-    }
-
-    #[project]
-    fn deposited(
-        &self,
-        event: &Deposited,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
-    ) -> Result<(), BoxError> {
-        let refused = &self.watched.refused;
-        let take = |left: u32| left.checked_sub(1);
-        if event.cents == 13 && refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
-            return Err("13 is refused".into());
-        }
-        self.add(transaction, envelope, event.cents)
-    }
-
-    fn add(
-        &self,
-        transaction: &Transaction<'_>,
-        envelope: &Envelope<'_>,
-        cents: i64,
-    ) -> Result<(), BoxError> {
-        *self.watched.threads.lock().unwrap().entry(thread::current().id()).or_default() += 1;
-        self.watched.taken.fetch_add(1, Ordering::SeqCst);
-        let changed = transaction
-            .prepare_cached(
-                "INSERT INTO balances SELECT ?1, 0, 0 WHERE ?3 = 1 ON CONFLICT DO NOTHING",
-            )
-            .and_then(|mut insert| insert.execute((envelope.key, cents, envelope.version)))
-            .and_then(|_| {
-                transaction.prepare_cached(
-                    "UPDATE balances SET cents = cents + ?2, version = ?3 WHERE account = ?1 AND version = ?3 - 1",
-                )
-            })?
-            .execute((envelope.key, cents, envelope.version))?;
-        if changed == 1 { Ok(()) } else { Err(format!("version {} is not next", envelope.version).into()) }
-    }
-}
-
-type Rows = BTreeMap<String, (i64, u64)>;
-
-fn balances(store: &SqliteStore) -> Rows {
-    store
-        .query(|connection| {
-            connection
-                .prepare("SELECT account, cents, version FROM balances")?
-                .query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
-                .collect()
-        })
-        .unwrap()
-}
-
-fn open_store(file: &Path) -> SqliteStore {
-    SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG).open(file).unwrap()
-}
+use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::events::append_event;
+use crate::support::stores::{LONG, open_store, sqlite_stores, stores};
+use crate::support::views::{Balances, Rows};
 
 /// So many accounts with so many deposits each, one after the other in the store.
 fn fill(store: &SqliteStore, accounts: u32, deposits: u32) -> Rows {
@@ -131,18 +38,18 @@ fn expected(accounts: u32, deposits: u32) -> Rows {
 #[test]
 fn workers_share_a_view_and_keep_the_order_of_each_stream() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()] {
+    for store in sqlite_stores(&folder) {
         let rows = fill(&store, 40, 200);
-        let view = Balances::default();
+        let view = Balances::in_order();
         let mut workers = SqliteProjection::new(&store, view.clone()).unwrap().workers(4);
         let caught = workers.catch_up().unwrap();
         assert_eq!((caught.events, caught.position), (8_040, 8_040));
-        assert_eq!(balances(&store), rows);
-        let threads = view.watched.threads.lock().unwrap().clone();
+        assert_eq!(Balances::rows(&store), rows);
+        let threads = view.faults.threads.lock().unwrap().clone();
         assert_eq!(threads.len(), 4, "each has had a part: {threads:?}");
         assert_eq!(workers.position().unwrap(), 8_040);
         assert_eq!(workers.catch_up().unwrap().events, 0);
-        assert_eq!(view.watched.taken.load(Ordering::SeqCst), 8_040);
+        assert_eq!(view.faults.taken(), 8_040);
     }
 }
 
@@ -152,7 +59,7 @@ fn the_number_of_workers_may_change() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(&folder.path().join("bank.db"));
     let mut deposits = 0;
-    let view = Balances::default();
+    let view = Balances::in_order();
     for (round, workers) in [1, 4, 3, 7, 1, 2, 5].into_iter().enumerate() {
         let accounts = store.repository::<Account>();
         for name in 0..20 {
@@ -172,15 +79,15 @@ fn the_number_of_workers_may_change() {
         let other = if round % 2 == 0 { workers + 1 } else { 1 };
         let caught = projection().workers(other).catch_up().unwrap();
         assert_eq!(caught.position, store.position().unwrap());
-        assert_eq!(balances(&store), expected(20, deposits), "round {round}");
+        assert_eq!(Balances::rows(&store), expected(20, deposits), "round {round}");
     }
-    assert_eq!(view.watched.taken.load(Ordering::SeqCst), store.position().unwrap(), "each event once");
+    assert_eq!(view.faults.taken(), store.position().unwrap(), "each event once");
     // Without workers, or inline, it is the same view.
     SqliteProjection::new(&store, view.clone()).unwrap().workers(3).catch_up().unwrap();
     store.repository::<Account>().execute(deposit("0", 2)).unwrap();
     SqliteProjection::new(&store, view).unwrap().inline().unwrap();
     store.repository::<Account>().execute(deposit("1", 2)).unwrap();
-    let rows = balances(&store);
+    let rows = Balances::rows(&store);
     let one_more = (i64::from(deposits + 1) * 2, u64::from(deposits) + 2);
     assert_eq!((rows["0"], rows["1"]), (one_more, one_more));
 }
@@ -194,8 +101,8 @@ fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
     let accounts = store.repository::<Account>();
     accounts.execute(deposit("3", 13)).unwrap();
     accounts.execute(deposit("3", 1)).unwrap();
-    let view = Balances::default();
-    view.watched.refused.store(1, Ordering::SeqCst);
+    let view = Balances::in_order();
+    view.faults.refused.store(1, Ordering::SeqCst);
     let mut workers = SqliteProjection::new(&store, view).unwrap().workers(4);
     let error = workers.catch_up().unwrap_err();
     let ProjectionError::Handler { position: 511, .. } = error else { panic!("{error}") };
@@ -203,16 +110,16 @@ fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
     workers.catch_up().unwrap();
     let mut rows = expected(10, 50);
     rows.insert("3".into(), (114, 53));
-    assert_eq!(balances(&store), rows);
+    assert_eq!(Balances::rows(&store), rows);
 }
 
 #[test]
 fn workers_follow_and_set_events_aside() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().unwrap()] {
+    for store in sqlite_stores(&folder) {
         fill(&store, 10, 10);
-        let view = Balances::default();
-        view.watched.refused.store(2, Ordering::SeqCst);
+        let view = Balances::in_order();
+        view.faults.refused.store(2, Ordering::SeqCst);
         let workers = SqliteProjection::new(&store, view.clone()).unwrap().workers(3);
         let following = workers
             .follow()
@@ -225,15 +132,15 @@ fn workers_follow_and_set_events_aside() {
             let name = (round % 10).to_string();
             let done = accounts.execute(deposit(&name, 2)).unwrap();
             following.wait_for(done.position().unwrap(), LONG).unwrap();
-            assert_eq!(balances(&store)[&name].1, done.version());
+            assert_eq!(Balances::rows(&store)[&name].1, done.version());
         }
         let last = accounts.execute(deposit("5", 13)).unwrap().position().unwrap();
         following.wait_for(last, LONG).unwrap();
         let mut workers = following.stop().unwrap();
-        assert_eq!(balances(&store), expected(10, 12));
+        assert_eq!(Balances::rows(&store), expected(10, 12));
         assert_eq!(workers.dead_letters().unwrap().len(), 1);
         assert_eq!(workers.retry_dead_letters().unwrap().done, 1);
-        assert_eq!(balances(&store)["5"], (37, 14));
+        assert_eq!(Balances::rows(&store)["5"], (37, 14));
     }
 }
 
@@ -244,7 +151,7 @@ fn of_two_sets_of_workers_one_works() {
     let file = folder.path().join("bank.db");
     let (one, two) = (open_store(&file), open_store(&file));
     let rows = fill(&one, 20, 300);
-    let views = [Balances::default(), Balances::default()];
+    let views = [Balances::in_order(), Balances::in_order()];
     let start = |store, view: &Balances, workers| {
         SqliteProjection::new(store, view.clone()).unwrap().workers(workers).follow().start().unwrap()
     };
@@ -252,8 +159,8 @@ fn of_two_sets_of_workers_one_works() {
     for following in [&first, &second] {
         following.wait_for(6_020, LONG).unwrap();
     }
-    assert_eq!(balances(&one), rows);
-    let taken = views.map(|view| view.watched.taken.load(Ordering::SeqCst));
+    assert_eq!(Balances::rows(&one), rows);
+    let taken = views.map(|view| view.faults.taken());
     assert_eq!(taken.iter().sum::<u64>(), 6_020, "{taken:?}");
     assert!(taken.contains(&0), "{taken:?}");
     first.stop().unwrap();
@@ -262,94 +169,29 @@ fn of_two_sets_of_workers_one_works() {
 
 /// A rebuild with workers.
 #[test]
-fn workers_make_a_view_anew() {
+fn workers_rebuild_a_view() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(&folder.path().join("bank.db"));
     let rows = fill(&store, 20, 300);
-    let mut workers = SqliteProjection::new(&store, Balances::default()).unwrap().workers(3);
+    let mut workers = SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(3);
     workers.catch_up().unwrap();
     let caught = workers.rebuild().unwrap();
     assert_eq!((caught.events, caught.position), (6_020, 6_020));
-    assert_eq!(balances(&store), rows);
+    assert_eq!(Balances::rows(&store), rows);
     store.repository::<Account>().execute(deposit("0", 2)).unwrap();
     assert_eq!(workers.catch_up().unwrap().events, 1);
 }
 
 /// A callback that panics in a worker ends the catch-up with an error, and nothing is lost.
 #[test]
-fn a_panic_of_the_callback_is_an_error() {
+fn a_panic_of_the_progress_callback_is_an_error() {
     let store = SqliteStore::in_memory().unwrap();
     let rows = fill(&store, 10, 10);
-    let workers = || SqliteProjection::new(&store, Balances::default()).unwrap().workers(3);
+    let workers = || SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(3);
     let error = workers().on_progress(|_| panic!("not today")).catch_up().unwrap_err();
     assert!(matches!(error, ProjectionError::Panicked { projection: "balances", .. }), "{error}");
     workers().catch_up().unwrap();
-    assert_eq!(balances(&store), rows);
-}
-
-/// What an earlier program has written, with names and shapes of its own, goes through workers as it does through one.
-mod old_events {
-    use super::*;
-    use serde::{Deserialize, Serialize};
-
-    #[derive(Debug, Serialize, Deserialize, Event)]
-    #[event(name = "noted", aliases("jotted"), version = 2)]
-    struct Noted {
-        text: String,
-        #[event(added(since = 2, default = None))]
-        by: Option<String>,
-    }
-
-    #[derive(Debug, Clone, Projection)]
-    #[projection(
-        events(Noted),
-        into = Sqlite,
-        partition_by = stream,
-        init = "CREATE TABLE notes (text TEXT NOT NULL)",
-    )]
-    struct Notes;
-
-    #[handlers]
-    impl Notes {
-        #[project]
-        fn noted(&self, event: &Noted, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-            transaction.execute("INSERT INTO notes VALUES (?1)", [&event.text]).map(drop)
-        }
-    }
-
-    #[test]
-    fn are_upcast() {
-        let store = SqliteStore::in_memory().unwrap();
-        let metadata = factum::Metadata::default();
-        let events =
-            [("jotted", 1, r#"{"text":"a"}"#), ("noted", 2, r#"{"text":"b","by":"c"}"#), ("noted", 9, "{}")];
-        for (name, schema, payload) in events {
-            let event = factum::NewEvent {
-                name,
-                schema,
-                id: factum::Uuid::now_v7(),
-                recorded_at: Timestamp::now(),
-                metadata: &metadata,
-                payload,
-            };
-            let stream = factum::StreamId::new("notes", name);
-            let append =
-                factum::Append::new(&stream, factum::ExpectedVersion::Any, std::slice::from_ref(&event));
-            store.append(&[append]).unwrap();
-        }
-        let mut workers = SqliteProjection::new(&store, Notes).unwrap().workers(2);
-        let error = workers.catch_up().unwrap_err();
-        assert!(matches!(error, ProjectionError::Read { .. }), "{error}");
-        assert_eq!(error.position(), Some(3));
-        let texts: String = store
-            .query(|connection| {
-                let sql = "SELECT group_concat(text, '' ORDER BY text) FROM notes";
-                connection.query_row(sql, (), |row| row.get(0))
-            })
-            .unwrap();
-        // The event of a newer program may be in the part of either.
-        assert!(texts.ends_with('b') || texts == "a", "{texts}");
-    }
+    assert_eq!(Balances::rows(&store), rows);
 }
 
 /// Sums by shards, and by one, over any store.
@@ -423,17 +265,65 @@ proptest! {
                     expected.insert(name, (0, 1));
                 }
             }
-            let view = SqliteProjection::new(&store, Balances::default()).unwrap().workers(workers);
+            let view = SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(workers);
             if stopped {
                 // What it has done until then may be anything; that it goes on from there is what counts.
                 drop(view.on_progress(|_| ControlFlow::Break(())).catch_up());
             } else {
                 let mut view = view;
                 view.catch_up().unwrap();
-                prop_assert_eq!(balances(&store), expected.clone());
+                prop_assert_eq!(Balances::rows(&store), expected.clone());
             }
         }
-        SqliteProjection::new(&store, Balances::default()).unwrap().catch_up().unwrap();
-        prop_assert_eq!(balances(&store), expected);
+        SqliteProjection::new(&store, Balances::in_order()).unwrap().catch_up().unwrap();
+        prop_assert_eq!(Balances::rows(&store), expected);
     }
+}
+
+/// What an earlier program has written, with names and shapes of its own, goes through workers as it does through one.
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "noted", aliases("jotted"), version = 2)]
+struct Noted {
+    text: String,
+    #[event(added(since = 2, default = None))]
+    by: Option<String>,
+}
+
+#[derive(Debug, Clone, Projection)]
+#[projection(
+    events(Noted),
+    into = Sqlite,
+    partition_by = stream,
+    init = "CREATE TABLE notes (text TEXT NOT NULL)",
+)]
+struct Notes;
+
+#[handlers]
+impl Notes {
+    #[project]
+    fn noted(&self, event: &Noted, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction.execute("INSERT INTO notes VALUES (?1)", [&event.text]).map(drop)
+    }
+}
+
+#[test]
+fn old_events_are_upcast_in_workers() {
+    let store = SqliteStore::in_memory().unwrap();
+    let events =
+        [("jotted", 1, r#"{"text":"a"}"#), ("noted", 2, r#"{"text":"b","by":"c"}"#), ("noted", 9, "{}")];
+    for (name, schema, payload) in events {
+        append_event(&store, "notes", name, name, schema, payload);
+    }
+    let mut workers = SqliteProjection::new(&store, Notes).unwrap().workers(2);
+    let error = workers.catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::Read { .. }), "{error}");
+    assert_eq!(error.position(), Some(3));
+    let texts: String = store
+        .query(|connection| {
+            let sql = "SELECT group_concat(text, '' ORDER BY text) FROM notes";
+            connection.query_row(sql, (), |row| row.get(0))
+        })
+        .unwrap();
+    // The event of a newer program may be in the part of either.
+    assert!(texts.ends_with('b') || texts == "a", "{texts}");
 }

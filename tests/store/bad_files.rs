@@ -66,7 +66,7 @@ fn make_store(file: &Path) {
 const CUSTOMERS: &str = "CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('Alice');";
 
 #[test]
-fn files_that_are_no_database() {
+fn a_file_that_is_no_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     // Bytes that look random, and are the same each time.
@@ -78,7 +78,7 @@ fn files_that_are_no_database() {
 }
 
 #[test]
-fn a_truncated_database() {
+fn a_truncated_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
     make_store(&file);
@@ -96,7 +96,7 @@ fn a_truncated_database() {
 }
 
 #[test]
-fn a_database_of_another_program() {
+fn a_database_of_another_program_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("customers.db");
     doctor(&file, CUSTOMERS);
@@ -104,7 +104,7 @@ fn a_database_of_another_program() {
 }
 
 #[test]
-fn a_database_of_another_program_with_a_write_ahead_log() {
+fn a_database_of_another_program_with_a_write_ahead_log_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("customers.db");
     doctor(&file, &format!("PRAGMA journal_mode = WAL; {CUSTOMERS}"));
@@ -113,7 +113,7 @@ fn a_database_of_another_program_with_a_write_ahead_log() {
 
 /// As another program's crash leaves it: the newest rows stand in the log only, and are not ours to move.
 #[test]
-fn a_database_of_another_program_that_has_crashed() {
+fn a_database_of_another_program_that_has_crashed_is_refused() {
     let folder = TempDir::new().unwrap();
     let crashed =
         crash(folder.path(), |file| doctor(file, CUSTOMERS), "INSERT INTO customers VALUES ('Bob')");
@@ -121,7 +121,7 @@ fn a_database_of_another_program_that_has_crashed() {
 }
 
 #[test]
-fn a_newer_schema() {
+fn a_newer_schema_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
     make_store(&file);
@@ -130,7 +130,7 @@ fn a_newer_schema() {
 }
 
 #[test]
-fn a_newer_schema_after_a_crash() {
+fn a_newer_schema_after_a_crash_is_refused() {
     let folder = TempDir::new().unwrap();
     let crashed = crash(folder.path(), make_store, "UPDATE factum_schema SET version = 7777");
     refused(&crashed, is_newer);
@@ -151,7 +151,7 @@ fn crash(folder: &Path, make: impl Fn(&Path), sql: &str) -> PathBuf {
 }
 
 #[test]
-fn a_folder() {
+fn a_folder_is_no_store() {
     let folder = TempDir::new().unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
@@ -160,7 +160,7 @@ fn a_folder() {
 }
 
 #[test]
-fn a_missing_folder() {
+fn a_missing_folder_is_not_made() {
     let folder = TempDir::new().unwrap();
     for options in [SqliteOptions::new(), SqliteOptions::new().read_only()] {
         let error = options.open(folder.path().join("missing/store.db")).unwrap_err();
@@ -170,7 +170,7 @@ fn a_missing_folder() {
 }
 
 #[test]
-fn reading_only() {
+fn a_store_can_be_opened_for_reading_only() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
     make_store(&file);
@@ -204,7 +204,7 @@ fn reading_only_makes_no_file_and_no_store() {
 
 #[cfg(unix)]
 #[test]
-fn a_write_protected_file() {
+fn a_write_protected_file_can_be_opened_for_reading_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = TempDir::new().unwrap();

@@ -90,7 +90,7 @@ fn read_positions(store: &SqliteStore, after: u64) -> (Vec<u64>, Result<(), Stor
 }
 
 #[test]
-fn text_that_is_not_utf8() {
+fn text_that_is_not_utf8_is_an_error() {
     for column in ["payload", "name", "custom"] {
         tells_damage(column, "CAST(x'ff' AS TEXT)");
         tells_damage(column, "CAST(x'61c3' AS TEXT)");
@@ -98,7 +98,7 @@ fn text_that_is_not_utf8() {
 }
 
 #[test]
-fn ids_of_the_wrong_length() {
+fn an_id_of_the_wrong_length_is_an_error() {
     for column in ["id", "correlation", "causation"] {
         for value in ["x''", "x'00'", "zeroblob(15)", "zeroblob(17)"] {
             tells_damage(column, value);
@@ -107,7 +107,7 @@ fn ids_of_the_wrong_length() {
 }
 
 #[test]
-fn schema_versions_that_are_none() {
+fn an_impossible_event_version_is_an_error() {
     for value in ["-1", "4294967296", "9223372036854775807"] {
         tells_damage("schema", value);
     }
@@ -115,7 +115,7 @@ fn schema_versions_that_are_none() {
 
 /// What STRICT tables refuse can still stand in a file, if they were made to be not strict.
 #[test]
-fn values_of_the_wrong_type() {
+fn a_value_of_the_wrong_type_is_an_error() {
     for (column, value) in [
         ("payload", "x'7b7d'"),
         ("payload", "7"),
@@ -148,7 +148,7 @@ const WITHOUT_TYPES: &str = "
 ";
 
 #[test]
-fn a_negative_version() {
+fn a_negative_version_is_an_error() {
     let (_folder, store) = doctored("UPDATE factum_events SET version = -1 WHERE position = 2");
     // It comes before all others in its stream, and in its own place among all.
     is_damage(read_versions(&store, "a"), &[], 2, "version");
@@ -157,7 +157,7 @@ fn a_negative_version() {
 }
 
 #[test]
-fn a_negative_position() {
+fn a_negative_position_is_an_error() {
     let (_folder, store) = doctored("UPDATE factum_events SET position = -7 WHERE position = 2");
     is_damage(read_versions(&store, "a"), &[1], -7, "position");
     is_damage(read_positions(&store, 0), &[], -7, "position");
@@ -165,7 +165,7 @@ fn a_negative_position() {
 }
 
 #[test]
-fn names_of_streams_that_are_not_utf8() {
+fn a_stream_name_that_is_not_utf8_is_an_error() {
     for column in ["category", "key"] {
         let sql = format!("UPDATE factum_streams SET {column} = CAST(x'ff' AS TEXT) WHERE key = 'a'");
         let (_folder, store) = doctored(&sql);

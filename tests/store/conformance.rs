@@ -7,27 +7,29 @@ use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::testing::conformance;
 use factum::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, Outcome, StoreError,
-    StoredSnapshot, StreamId, Timestamp, Visit, VisitReplayed, VisitSnapshot,
+    StreamId, Timestamp, Visit, VisitReplayed, VisitSnapshot,
 };
 use tempfile::TempDir;
 
+use crate::support::delegate::delegate;
+
 #[test]
-fn memory() {
+fn memory_keeps_the_laws() {
     conformance::check_all(MemoryStore::new);
 }
 
 #[test]
-fn sqlite_file() {
+fn sqlite_on_a_file_keeps_the_laws() {
     check_files(&SqliteOptions::new());
 }
 
 #[test]
-fn sqlite_file_with_normal_durability() {
+fn sqlite_with_normal_durability_keeps_the_laws() {
     check_files(&SqliteOptions::new().durability(Durability::Normal));
 }
 
 #[test]
-fn sqlite_in_memory() {
+fn sqlite_in_memory_keeps_the_laws() {
     conformance::check_all(|| SqliteStore::in_memory().unwrap());
 }
 
@@ -90,6 +92,8 @@ impl Broken {
 }
 
 impl EventStore for Broken {
+    delegate!(store: stream_version, position, save_snapshot, drop_snapshots);
+
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {
             Fault::ExpectsNothing => {
@@ -131,14 +135,6 @@ impl EventStore for Broken {
         self.store.read_all(filter, after, self.page(limit), visit)
     }
 
-    fn stream_version(&self, stream: &StreamId) -> Result<u64, StoreError> {
-        self.store.stream_version(stream)
-    }
-
-    fn position(&self) -> Result<u64, StoreError> {
-        self.store.position()
-    }
-
     fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
         match self.fault {
             Fault::WaitsForNothing => self.store.position(),
@@ -177,13 +173,5 @@ impl EventStore for Broken {
             _ => stream,
         };
         self.store.read_snapshot(stream, visit)
-    }
-
-    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
-        self.store.save_snapshot(stream, snapshot)
-    }
-
-    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
-        self.store.drop_snapshots(category)
     }
 }

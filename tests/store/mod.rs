@@ -1,4 +1,4 @@
-//! The stores: the laws, and files that are not as they should be.
+//! The stores: the laws, SQLite, and files that are not as they should be.
 
 pub(crate) mod bad_files;
 mod bad_rows;
@@ -8,4 +8,8 @@ mod full_disk;
 mod golden;
 mod group_commit;
 mod maintenance;
+mod options;
+mod queries;
+mod reentrance;
 mod shared_file;
+mod triggers;

@@ -65,3 +65,29 @@ fn what_can_not_be_a_store_is_refused_and_left_alone() {
     assert!(matches!(&error, OpenError::Foreign { table, .. } if table == "factum_schema"), "{error}");
     assert_eq!(tables(&Connection::open(&file).unwrap()), 2);
 }
+
+#[test]
+fn other_files_and_tables_of_a_connection_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, attached) = (folder.path().join("shop.db"), folder.path().join("attached.db"));
+    let connection = Connection::open(&file).unwrap();
+    connection.execute("ATTACH ?1 AS other", [attached.to_str().unwrap()]).unwrap();
+    connection.execute_batch("CREATE TABLE other.mine (a)").unwrap();
+    SqliteStore::from_connection(connection).unwrap();
+    let mode = |file: &std::path::Path| -> String {
+        let connection = Connection::open(file).unwrap();
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap()
+    };
+    assert_eq!((mode(&file).as_str(), mode(&attached).as_str()), ("wal", "delete"));
+
+    for table in ["TABLE", "TEMP TABLE"] {
+        let file = folder.path().join(format!("{}.db", table.len()));
+        let connection = Connection::open(&file).unwrap();
+        connection
+            .execute_batch(&format!("CREATE TABLE shop (a); CREATE {table} factum_events (a)"))
+            .unwrap();
+        let error = SqliteStore::from_connection(connection).unwrap_err();
+        assert!(matches!(&error, OpenError::Foreign { table, .. } if table == "factum_events"), "{error}");
+        assert_eq!(mode(&file), "delete", "nothing is changed");
+    }
+}

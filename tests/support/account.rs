@@ -1,14 +1,6 @@
 //! An account, for all tests that need some aggregate.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use factum::prelude::*;
-use factum::sqlite::{Durability, SqliteOptions};
-use factum::{
-    Append, AppendError, Appended, Filter, Outcome, StoreError, StoredSnapshot, StreamId, Visit,
-    VisitReplayed, VisitSnapshot,
-};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -160,94 +152,4 @@ pub(crate) fn deposit(name: &str, cents: i64) -> Deposit {
 
 pub(crate) fn withdraw(name: &str, cents: i64) -> Withdraw {
     Withdraw { account: id(name), cents }
-}
-
-/// A store of each kind, empty: what holds on one must hold on the others. A file is read in other ways than memory.
-pub(crate) fn stores() -> [Arc<dyn EventStore>; 3] {
-    let sqlite = SqliteStore::in_memory().expect("SQLite opens in memory");
-    [Arc::new(MemoryStore::new()), Arc::new(sqlite), Arc::new(OnFile::new())]
-}
-
-/// A store in a file, which goes with it.
-struct OnFile {
-    store: SqliteStore,
-    _folder: tempfile::TempDir,
-}
-
-impl OnFile {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // Not durable: these tests are about other things, and there are many.
-        let options = SqliteOptions::new().durability(Durability::Normal);
-        let store = options.open(folder.path().join("events.db")).expect("SQLite opens a file");
-        Self { store, _folder: folder }
-    }
-}
-
-impl EventStore for OnFile {
-    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
-        self.store.append(appends)
-    }
-
-    fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: u64,
-        limit: usize,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        self.store.read_stream(stream, after, limit, visit)
-    }
-
-    fn read_all(
-        &self,
-        filter: Filter<'_>,
-        after: u64,
-        limit: usize,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        self.store.read_all(filter, after, limit, visit)
-    }
-
-    fn stream_version(&self, stream: &StreamId) -> Result<u64, StoreError> {
-        self.store.stream_version(stream)
-    }
-
-    fn position(&self) -> Result<u64, StoreError> {
-        self.store.position()
-    }
-
-    fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
-        self.store.wait_for(position, timeout)
-    }
-
-    fn replay(
-        &self,
-        stream: &StreamId,
-        after: u64,
-        limit: usize,
-        visit: &mut VisitReplayed<'_>,
-    ) -> Result<(), StoreError> {
-        self.store.replay(stream, after, limit, visit)
-    }
-
-    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
-        self.store.outcome(stream, key)
-    }
-
-    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
-        self.store.forget_keys(time)
-    }
-
-    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
-        self.store.read_snapshot(stream, visit)
-    }
-
-    fn save_snapshot(&self, stream: &StreamId, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
-        self.store.save_snapshot(stream, snapshot)
-    }
-
-    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
-        self.store.drop_snapshots(category)
-    }
 }

@@ -1,4 +1,4 @@
-//! Events in short: all that these tests look at is the payload.
+//! Events as a store has them, in short.
 
 use std::ops::ControlFlow;
 
@@ -75,4 +75,24 @@ pub(crate) fn count(number: usize) -> u64 {
 fn keep(payloads: &mut Vec<String>, event: &StoredEvent<'_>) -> ControlFlow<()> {
     payloads.push(event.payload.to_owned());
     ControlFlow::Continue(())
+}
+
+/// Appends an event to any stream, as any program would.
+pub(crate) fn append_event(
+    store: &dyn EventStore,
+    category: &str,
+    key: &str,
+    name: &str,
+    schema: u32,
+    payload: &str,
+) {
+    let event = NewEvent {
+        name,
+        schema,
+        id: Uuid::now_v7(),
+        recorded_at: Timestamp::now(),
+        metadata: &Metadata::default(),
+        payload,
+    };
+    store.append(&[Append::new(&StreamId::new(category, key), ExpectedVersion::Any, &[event])]).unwrap();
 }

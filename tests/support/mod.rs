@@ -1,6 +1,9 @@
-//! What the tests share: a domain, stores, views and processes.
+//! What the tests share.
 
 pub(crate) mod account;
+pub(crate) mod delegate;
 pub(crate) mod events;
-#[cfg(unix)]
+pub(crate) mod fragile;
 pub(crate) mod process;
+pub(crate) mod stores;
+pub(crate) mod views;

@@ -1,36 +1,54 @@
-//! Other processes: this test program itself, told by its environment to do one of the jobs below.
+//! Other processes: this test program itself, which runs one of the jobs below in a process of its own.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::follow::kills;
 use crate::processes;
 use crate::store::bad_files;
 
-const JOB: &str = "FACTUM_TESTED_JOB";
-const FILE: &str = "FACTUM_TESTED_FILE";
+const JOB: &str = "FACTUM_TEST_JOB";
+const FILE: &str = "FACTUM_TEST_FILE";
 
-/// What a job says is told from what the test harness prints by this.
+/// Marks the lines that a job says among those that the test harness prints.
 const SAYS: &str = "job says: ";
 
+/// What each job says first, so that a process that runs none is noticed.
+const BEGUN: &str = "begun";
+
 /// The user `nobody`, who has no privileges.
+#[cfg(unix)]
 const NOBODY: u32 = 65534;
 
 /// Runs the job that the environment asks for; as a test of its own it does nothing.
 #[test]
 fn entry() {
     let Ok(job) = std::env::var(JOB) else { return };
-    let path = PathBuf::from(std::env::var_os(FILE).unwrap());
+    let file = PathBuf::from(std::env::var_os(FILE).unwrap());
+    say(BEGUN);
     match &*job {
-        "append-any" => processes::append_any(&path),
-        "append-exactly" => processes::append_exactly(&path),
-        "append-until-killed" => processes::append_until_killed(&path),
-        "open-files" => processes::open_files(),
-        "open-protected" => bad_files::open_protected(&path),
+        "append-any" => processes::one_file::append_any(&file),
+        "append-exactly" => processes::one_file::append_exactly(&file),
+        "open-files" => processes::one_file::open_files(),
+        "deposit" => processes::one_file::deposit_each_of_two(&file),
+        "append-until-killed" => processes::kills::append_until_killed(&file),
+        #[cfg(unix)]
+        "open-protected" => bad_files::open_protected(&file),
+        "project" => kills::projections::project(&file),
+        "write-with-views" => kills::projections::write_until_killed(&file),
+        "catch-up" => kills::catch_ups::catch_up_until_killed(&file),
+        "rebuild" => kills::catch_ups::rebuild_until_killed(&file),
+        "catch-up-with-workers" => kills::catch_ups::catch_up_with_workers_until_killed(&file),
+        "react" => kills::reactions::react_until_killed(&file),
         other => panic!("no such job: {other}"),
     }
+}
+
+/// The name of the test `entry`, as the harness knows it.
+fn entry_name() -> String {
+    let (_program, module) = module_path!().split_once("::").unwrap();
+    format!("{module}::entry")
 }
 
 /// Tells the parent something.
@@ -47,13 +65,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Starts a job on a file, and waits until it has begun.
     pub(crate) fn start(job: &str, file: &Path) -> Self {
         let program = std::env::current_exe().unwrap();
         Self::spawn(&mut Command::new(program), job, file).unwrap()
     }
 
     /// Starts a job that must not have the privileges of root. `folder` is one that every user may look into.
+    #[cfg(unix)]
     pub(crate) fn start_unprivileged(job: &str, file: &Path, folder: &Path) -> std::io::Result<Self> {
+        use std::os::unix::process::CommandExt;
+
         let program = std::env::current_exe()?;
         if !is_root() {
             return Self::spawn(&mut Command::new(program), job, file);
@@ -66,7 +88,7 @@ impl Job {
 
     fn spawn(command: &mut Command, job: &str, file: &Path) -> std::io::Result<Self> {
         let mut child = command
-            .args(["support::process::entry", "--exact", "--nocapture"])
+            .args([&*entry_name(), "--exact", "--nocapture"])
             .env(JOB, job)
             .env(FILE, file)
             .stdin(Stdio::piped())
@@ -74,12 +96,18 @@ impl Job {
             .spawn()?;
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let input = child.stdin.take().unwrap();
-        Ok(Self { child, lines, input })
+        let mut this = Self { child, lines, input };
+        assert_eq!(this.hear().as_deref(), Some(BEGUN), "the process does not run the job {job}");
+        Ok(this)
     }
 
     /// The next thing that the job says; `None` once it has ended.
     pub(crate) fn hear(&mut self) -> Option<String> {
         self.lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix(SAYS).map(str::to_owned))
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits until the job is done, which must be without an error; gives what it says until then.
@@ -105,6 +133,9 @@ impl Drop for Job {
     }
 }
 
+#[cfg(unix)]
 pub(crate) fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }

@@ -2,26 +2,16 @@
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
-use factum::{
-    Append, DecodeError, EncodeError, ExecuteError, ExpectedVersion, LoadError, Metadata, NewEvent,
-    ReadError, StreamId, Uuid,
-};
+use factum::{DecodeError, EncodeError, ExecuteError, LoadError, ReadError};
 use serde::{Deserialize, Serialize};
 
-use crate::support::account::{Account, deposit, id, open, stores};
+use crate::support::account::{Account, deposit, id, open};
+use crate::support::events::append_event;
+use crate::support::stores::stores;
 
 /// Appends an event as some other program would.
 fn append(store: &dyn EventStore, name: &str, schema: u32, payload: &str) {
-    let event = NewEvent {
-        name,
-        schema,
-        id: Uuid::now_v7(),
-        recorded_at: Timestamp::now(),
-        metadata: &Metadata::default(),
-        payload,
-    };
-    let stream = StreamId::of::<Account>(&id("alice"));
-    store.append(&[Append::new(&stream, ExpectedVersion::Any, &[event])]).unwrap();
+    append_event(store, Account::NAME, "alice", name, schema, payload);
 }
 
 /// What loading, executing and the history say of the event at version 2, position 3; nothing is written meanwhile.
@@ -59,7 +49,7 @@ fn errors_after(name: &str, schema: u32, payload: &str) -> Vec<(ReadError, Strin
 }
 
 #[test]
-fn an_event_of_an_unknown_name() {
+fn an_event_of_an_unknown_name_is_an_error() {
     for (error, by) in errors_after("account-frozen", 1, "{}") {
         let ReadError::Decode { stream, version, position, name, schema, source, .. } = error else {
             panic!("{by}: {error}")
@@ -71,7 +61,7 @@ fn an_event_of_an_unknown_name() {
 }
 
 #[test]
-fn an_event_of_a_version_newer_than_this_program() {
+fn an_event_of_a_version_newer_than_this_program_is_an_error() {
     for (error, by) in errors_after("deposited", 4, r#"{"cents": 1}"#) {
         let ReadError::Decode { source, .. } = error else { panic!("{by}: {error}") };
         assert!(matches!(*source, DecodeError::NewerVersion { version: 4, known: 1, .. }), "{source}");
@@ -79,7 +69,7 @@ fn an_event_of_a_version_newer_than_this_program() {
 }
 
 #[test]
-fn an_event_whose_payload_does_not_fit() {
+fn an_event_whose_payload_does_not_fit_is_an_error() {
     for payload in ["", "{", "[]", "{}", r#"{"cents": "a lot"}"#, r#"{"cents": 1} and more"#, "\u{0}"] {
         for (error, by) in errors_after("deposited", 1, payload) {
             let message = error.to_string();
@@ -103,7 +93,7 @@ fn an_event_under_its_old_name_is_read() {
 }
 
 #[test]
-fn a_stream_that_lacks_an_event() {
+fn a_stream_that_lacks_an_event_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bank.db");
     let store = SqliteStore::open(&file).unwrap();

@@ -299,7 +299,7 @@ impl From<SummedV1> for Summed {
 }
 
 #[test]
-fn an_event_made_anew_reads_what_its_previous_struct_reads() {
+fn an_event_with_a_new_struct_reads_what_its_previous_struct_reads() {
     let ada = |verified| Named { first: "Ada".into(), last: "Lovelace".into(), verified };
     assert_eq!(read::<Named>(1, r#"{"name": "Ada Lovelace"}"#), ada(false));
     assert_eq!(read::<Named>(2, r#"{"full_name": "Ada Lovelace"}"#), ada(false));

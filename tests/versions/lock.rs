@@ -244,7 +244,7 @@ fn every_event_needs_an_example_that_comes_back_as_it_was() {
 }
 
 #[test]
-fn an_example_that_can_not_be_read_any_more_is_told_of() {
+fn an_example_that_can_not_be_read_any_more_is_an_error() {
     let folder = recorded();
     let path = folder.path().join("events.golden");
     let golden = fs::read_to_string(&path).unwrap();
@@ -289,7 +289,7 @@ impl Gate {
 }
 
 #[test]
-fn an_aggregate_that_is_recorded_and_not_there_is_told_of() {
+fn an_aggregate_that_is_recorded_and_not_there_is_an_error() {
     let folder = recorded();
     let message = failure(lock::<Gate>(folder.path(), Entered { unseen: 0 }).write_new());
     assert!(message.contains("  - aggregate door event opened\n"), "{message}");

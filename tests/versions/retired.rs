@@ -4,7 +4,7 @@ use factum::prelude::*;
 use factum::{Append, EventSet, ExpectedVersion, Metadata, NewEvent, ReadError, StreamId, Uuid};
 use serde::{Deserialize, Serialize};
 
-use crate::support::account::stores;
+use crate::support::stores::stores;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 struct Withdrawn {
@@ -167,7 +167,7 @@ fn a_history_goes_on_after_pages_that_are_read_as_nothing() {
 }
 
 #[test]
-fn a_retired_event_that_can_not_be_read_is_told_of() {
+fn a_retired_event_that_can_not_be_read_is_an_error() {
     for (stored, message) in [
         (
             ("cash-taken", 1, r#"{"notes": [18446744073709551615, 1]}"#),

@@ -1,0 +1,152 @@
+//! Events that a view fails at: retries, dead letters, and errors that are no fault of an event.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::sqlite::SqliteOptions;
+use factum::sqlite::rusqlite;
+use factum::{OnFailure, ProjectionError, StoreError, WaitError};
+
+use crate::support::account::{Account, Opened, deposit, id, open};
+use crate::support::stores::{LONG, open_store, sqlite_stores};
+use crate::support::views::{Balances, Faults, row};
+
+#[test]
+fn an_event_that_fails_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        for panics in [false, true] {
+            let accounts = store.repository::<Account>();
+            accounts.execute(open("alice")).unwrap();
+            let done = accounts
+                .execute_batch(&id("alice"), [1, 13, 2].map(|cents| deposit("alice", cents)))
+                .unwrap();
+            let faults = Arc::new(Faults { refused: 3.into(), panics: panics.into(), ..Faults::default() });
+            let view = SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
+            let following = view.follow().retry(3, Duration::from_millis(1)).start().unwrap();
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+            let (cents, events) = Balances::rows(&store)["alice"];
+            assert_eq!((cents, events), (done.state().cents, done.version()), "each event counts once");
+            assert_eq!(faults.refused.load(Ordering::SeqCst), 0);
+            assert_eq!(following.stop().unwrap().dead_letters().unwrap(), []);
+        }
+    }
+}
+
+#[test]
+fn an_event_that_keeps_failing_stops_the_view_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute_batch(&id("alice"), [1, 13, 2].map(|cents| deposit("alice", cents))).unwrap();
+        let faults = Arc::new(Faults { refused: 3.into(), ..Faults::default() });
+        let view = || SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
+        let following = view().follow().retry(2, Duration::from_millis(1)).start().unwrap();
+        let error = following.wait_for(4, LONG).unwrap_err();
+        assert!(matches!(error, WaitError::Ended { position: 2, wanted: 4, .. }), "{error}");
+        assert!(following.has_ended());
+        let error = following.stop().unwrap_err();
+        assert!(matches!(error, ProjectionError::Handler { position: 3, .. }), "{error}");
+        assert_eq!(Balances::rows(&store), row("alice", 1, 2));
+        // The reason is gone, and another start goes on from there.
+        let following = view().follow().start().unwrap();
+        following.wait_for(4, LONG).unwrap();
+        assert_eq!(Balances::rows(&store), row("alice", 16, 4));
+    }
+}
+
+#[test]
+fn an_event_can_be_set_aside_and_tried_again_later() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute_batch(&id("alice"), [1, 13, 13, 2].map(|cents| deposit("alice", cents))).unwrap();
+        let faults = Arc::new(Faults { refused: 5.into(), ..Faults::default() });
+        let view = SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
+        let follow = view.follow().retry(1, Duration::from_millis(1)).on_failure(OnFailure::SetAside);
+        let following = follow.start().unwrap();
+        following.wait_for(5, LONG).unwrap();
+        let mut view = following.stop().unwrap();
+        assert_eq!(Balances::rows(&store), row("alice", 3, 3), "without the two that failed");
+        let letters = view.dead_letters().unwrap();
+        let told: Vec<_> = letters
+            .iter()
+            .map(|letter| (letter.position, letter.stream.to_string(), letter.version, letter.attempts))
+            .collect();
+        assert_eq!(told, [(3, "account/alice".into(), 3, 2), (4, "account/alice".into(), 4, 2)]);
+        assert_eq!(letters[0].name, "deposited");
+        assert!(letters[0].error.ends_with("13 is refused"), "{}", letters[0].error);
+
+        // One more refusal is left.
+        let revived = view.retry_dead_letters().unwrap();
+        assert_eq!((revived.done, revived.failed), (1, 1));
+        assert_eq!(Balances::rows(&store), row("alice", 16, 4));
+        let letters = view.dead_letters().unwrap();
+        assert_eq!((letters.len(), letters[0].position, letters[0].attempts), (1, 3, 3));
+        let revived = view.retry_dead_letters().unwrap();
+        assert_eq!((revived.done, revived.failed), (1, 0));
+        assert_eq!(Balances::rows(&store), row("alice", 29, 5));
+        assert_eq!(view.dead_letters().unwrap(), []);
+    }
+}
+
+/// A handler whose SQL fails for want of room, or because somebody holds the file, is not at fault, and its event is not
+/// set aside.
+#[test]
+fn an_error_of_the_database_is_nobodys_fault() {
+    #[derive(Projection)]
+    #[projection(name = "full", events(Opened), into = Sqlite)]
+    struct Full;
+
+    #[handlers]
+    impl Full {
+        #[project]
+        fn opened(&self, _: &Opened) -> Result<(), BoxError> {
+            // As the transaction would answer.
+            let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            Err(rusqlite::Error::SqliteFailure(full, None).into())
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        store.repository::<Account>().execute(open("alice")).unwrap();
+        let view = SqliteProjection::new(&store, Full).unwrap();
+        let following = view.follow().on_failure(OnFailure::SetAside).start().unwrap();
+        following.wait_for(1, LONG).unwrap_err();
+        let error = following.stop().unwrap_err();
+        assert!(matches!(error, ProjectionError::Store { source: StoreError::Full, .. }), "{error}");
+        let view = SqliteProjection::new(&store, Full).unwrap();
+        assert_eq!((view.position().unwrap(), view.dead_letters().unwrap()), (0, vec![]));
+    }
+}
+
+/// A file that another holds for longer than one waits is no reason to end, neither for a step nor to set an event aside.
+#[test]
+fn a_busy_file_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    open_store(&file).repository::<Account>().execute(open("alice")).unwrap();
+    let store = SqliteOptions::new().busy_timeout(Duration::from_millis(1)).open(&file).unwrap();
+    let faults = Arc::new(Faults { refused: u32::MAX.into(), ..Faults::default() });
+    let view = SqliteProjection::new(&store, Balances { faults }).unwrap();
+    let following = view.follow().on_failure(OnFailure::SetAside).start().unwrap();
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.busy_timeout(LONG).unwrap();
+    for round in 1..=20 {
+        let accounts = open_store(&file).repository::<Account>();
+        let done = accounts.execute(deposit("alice", 13)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        other.execute_batch("COMMIT").unwrap();
+        assert!(!following.has_ended(), "round {round}");
+        if round % 5 == 0 {
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+        }
+    }
+    assert_eq!(following.stop().unwrap().dead_letters().unwrap().len(), 20);
+}

@@ -1,0 +1,98 @@
+//! Views that are part of each append.
+
+use std::sync::Arc;
+
+use factum::prelude::*;
+use factum::{AppendError, ExecuteError, ProjectionError};
+
+use crate::support::account::{Account, deposit, id, open};
+use crate::support::stores::{open_store, sqlite_stores};
+use crate::support::views::{Balances, Faults, Rows, row};
+
+#[test]
+fn an_inline_view_is_always_current() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute(deposit("alice", 5)).unwrap();
+        SqliteProjection::new(&store, Balances::default()).unwrap().inline().unwrap();
+        assert_eq!(Balances::rows(&store), row("alice", 5, 2), "what was there before is in it");
+        for round in 1..=10 {
+            accounts.execute(deposit("alice", 1)).unwrap();
+            assert_eq!(Balances::rows(&store), row("alice", 5 + round, 2 + round.unsigned_abs()));
+        }
+        let again = SqliteProjection::new(&store, Balances::default()).unwrap().inline().unwrap_err();
+        assert!(matches!(again, ProjectionError::Registered { projection: "balances", .. }), "{again}");
+    }
+}
+
+#[test]
+fn an_inline_view_that_fails_makes_its_command_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        for panics in [false, true] {
+            let faults =
+                Arc::new(Faults { refused: u32::MAX.into(), panics: panics.into(), ..Faults::default() });
+            let accounts = store.repository::<Account>();
+            accounts.execute(open("alice")).unwrap();
+            if !panics {
+                let view = SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
+                view.inline().unwrap();
+            }
+            let before = store.position().unwrap();
+            let error = accounts.execute(deposit("alice", 13)).unwrap_err();
+            let ExecuteError::Append(AppendError::Projection { stream, source, .. }) = &error else {
+                panic!("{error}")
+            };
+            assert_eq!((stream.to_string().as_str(), source.position()), ("account/alice", Some(before + 1)));
+            assert!(error.to_string().starts_with("can't append to account/alice: `balances` failed at"));
+            assert_eq!(store.position().unwrap(), before, "nothing is stored");
+            // Neither the view nor the state in memory has kept anything of it.
+            let cents = accounts.load(&id("alice")).unwrap().state().cents;
+            assert_eq!(Balances::rows(&store)["alice"].0, cents);
+            accounts.execute(deposit("alice", 1)).unwrap();
+            assert_eq!(Balances::rows(&store)["alice"].0, cents + 1);
+        }
+    }
+}
+
+/// In a commit for many, the one whose events the view refuses fails alone.
+#[test]
+fn an_inline_view_fails_one_command_of_a_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(&folder.path().join("bank.db"));
+    let accounts = store.repository::<Account>();
+    let faults = Arc::new(Faults { refused: u32::MAX.into(), ..Faults::default() });
+    SqliteProjection::new(&store, Balances { faults }).unwrap().inline().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let accounts = &accounts;
+            scope.spawn(move || {
+                let name = thread.to_string();
+                accounts.execute(open(&name)).unwrap();
+                for round in 0..10 {
+                    let cents = if round % 2 == 0 { 13 } else { 1 };
+                    assert_eq!(accounts.execute(deposit(&name, cents)).is_ok(), cents == 1);
+                }
+            });
+        }
+    });
+    let rows = Balances::rows(&store);
+    assert_eq!(rows.len(), 16);
+    assert!(rows.values().all(|row| *row == (5, 6)), "{rows:?}");
+}
+
+/// A program that does not have the view leaves it behind; the next append of one that has it brings it up to date.
+#[test]
+fn an_inline_view_catches_up_with_programs_that_do_not_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    SqliteProjection::new(&with, Balances::default()).unwrap().inline().unwrap();
+    without.repository::<Account>().execute(open("alice")).unwrap();
+    without.repository::<Account>().execute(deposit("alice", 3)).unwrap();
+    assert_eq!(Balances::rows(&with), Rows::new());
+    with.repository::<Account>().execute(deposit("alice", 4)).unwrap();
+    assert_eq!(Balances::rows(&with), row("alice", 7, 3));
+}

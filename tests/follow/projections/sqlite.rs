@@ -1,0 +1,221 @@
+//! Views in SQLite: a view and its position are one commit.
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Connection, Transaction};
+use factum::{CaughtUp, ProjectionError, ReadError};
+
+use super::{Balances, Card, IssueCard, Totals};
+use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::views::balances;
+
+#[test]
+fn a_view_in_sqlite_and_how_far_it_has_come_are_one_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    for store in [SqliteStore::open(&file).unwrap(), SqliteStore::in_memory().unwrap()] {
+        let (accounts, cards) = (store.repository::<Account>(), store.repository::<Card>());
+        cards.execute(IssueCard { card: 1, owner: "Alice".into() }).unwrap();
+        accounts.execute(open("alice")).unwrap();
+        // More than one transaction's worth.
+        accounts.execute_batch(&id("alice"), (0..2500).map(|_| deposit("alice", 1))).unwrap();
+
+        let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+        assert_eq!(view.catch_up().unwrap(), CaughtUp { events: 2501, position: 2503 });
+        assert_eq!(balances(&store), [("alice".to_owned(), 2500)]);
+
+        // Another run of the program goes on where this one stopped.
+        accounts.execute(deposit("alice", 10)).unwrap();
+        let mut again = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+        assert_eq!(again.position().unwrap(), 2503);
+        assert_eq!(again.catch_up().unwrap(), CaughtUp { events: 1, position: 2504 });
+        assert_eq!(view.catch_up().unwrap(), CaughtUp { events: 0, position: 2504 });
+        assert_eq!(balances(&store), [("alice".to_owned(), 2510)]);
+    }
+}
+
+#[test]
+fn what_a_failed_transaction_wrote_does_not_count() {
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), [deposit("alice", 1), deposit("alice", 13)]).unwrap();
+
+    let mut panics = SqliteProjection::new(&store, Balances { panic_at: Some(13) }).unwrap();
+    // A panic is an error of its event; what stands before it counts.
+    let error = panics.catch_up().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`balances` failed at position 3 (account/alice, version 3): the handler panicked: a handler \
+         that panics"
+    );
+    assert_eq!((balances(&store), panics.position().unwrap()), (vec![("alice".to_owned(), 1)], 2));
+
+    // Nobody else is harmed: the store works, and so does the projection.
+    accounts.execute(deposit("alice", 2)).unwrap();
+    let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    view.catch_up().unwrap();
+    assert_eq!(balances(&store), [("alice".to_owned(), 16)]);
+}
+
+#[test]
+fn what_comes_before_an_event_that_fails_counts() {
+    #[derive(Projection)]
+    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE seen (cents INTEGER NOT NULL)")]
+    struct Seen;
+
+    #[handlers]
+    impl Seen {
+        #[project]
+        fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) -> Result<(), BoxError> {
+            transaction.execute("INSERT INTO seen VALUES (?1)", [event.cents])?;
+            if event.cents == 13 { Err("13 is refused".into()) } else { Ok(()) }
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let amounts = [1, 2, 13, 3];
+    accounts.execute_batch(&id("alice"), amounts.map(|cents| deposit("alice", cents))).unwrap();
+    let mut seen = SqliteProjection::new(&store, Seen).unwrap();
+    for _ in 0..2 {
+        let error = seen.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::Handler { position: 4, .. }), "{error}");
+        assert_eq!(seen.position().unwrap(), 3);
+        let sum: i64 = store
+            .query(|connection| connection.query_row("SELECT sum(cents) FROM seen", (), |row| row.get(0)))
+            .unwrap();
+        assert_eq!(sum, 3);
+    }
+}
+
+#[test]
+fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
+    #[derive(Projection)]
+    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE once (cents INTEGER PRIMARY KEY)")]
+    struct Once;
+
+    #[handlers]
+    impl Once {
+        #[project]
+        fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) {
+            // The error that says that all was rolled back is lost.
+            drop(transaction.execute("INSERT OR ROLLBACK INTO once VALUES (?1)", [event.cents]));
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), [1, 2, 2, 3].map(|cents| deposit("alice", cents))).unwrap();
+    let mut once = SqliteProjection::new(&store, Once).unwrap();
+    for _ in 0..2 {
+        let error = once.catch_up().unwrap_err();
+        assert!(matches!(error, ProjectionError::RolledBack { position: 4, .. }), "{error}");
+        let count: u64 = store
+            .query(|connection| connection.query_row("SELECT count(*) FROM once", (), |row| row.get(0)))
+            .unwrap();
+        assert_eq!((count, once.position().unwrap()), (2, 3));
+    }
+}
+
+#[test]
+fn two_projections_of_one_name_are_told_apart() {
+    #[derive(Projection)]
+    #[projection(name = "balances", version = 2, events(Opened), into = Sqlite, init = "CREATE TABLE other (x)")]
+    struct Other;
+
+    #[handlers]
+    impl Other {
+        #[project]
+        fn opened(&self, _: &Opened) {}
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    let error = SqliteProjection::new(&store, Other).unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherDefinition { version: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_view_that_has_seen_more_than_there_is_does_not_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 1)).unwrap();
+    let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    view.catch_up().unwrap();
+    Connection::open(&file).unwrap().execute("DELETE FROM factum_events WHERE version = 2", ()).unwrap();
+    let error = view.catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::Ahead { seen: 2, newest: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_view_of_another_version_is_rebuilt() {
+    #[derive(Projection)]
+    #[projection(
+        name = "balances",
+        version = 3,
+        events(Opened),
+        from(Account),
+        into = Sqlite,
+        init = "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL DEFAULT -1)",
+    )]
+    struct Newer;
+
+    #[handlers]
+    impl Newer {
+        #[project]
+        fn opened(
+            &self,
+            _: &Opened,
+            envelope: &Envelope<'_>,
+            transaction: &Transaction<'_>,
+        ) -> rusqlite::Result<()> {
+            transaction.execute("INSERT INTO balances (account) VALUES (?1)", [envelope.key]).map(drop)
+        }
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    SqliteProjection::new(&store, Balances { panic_at: None }).unwrap().catch_up().unwrap();
+    let mut older = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    let mut anew = SqliteProjection::new(&store, Newer).unwrap();
+    assert!(anew.needs_rebuild().unwrap());
+    let error = anew.position().unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 3, .. }), "{error}");
+    assert_eq!(balances(&store), [("alice".to_owned(), 0)]);
+    anew.catch_up().unwrap();
+    assert!(!anew.needs_rebuild().unwrap());
+    assert_eq!(balances(&store), [("alice".to_owned(), -1)]);
+
+    // A program that still runs the older version writes nothing into the newer view.
+    store.repository::<Account>().execute(open("bob")).unwrap();
+    let error = older.catch_up().unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherVersion { stored: 3, current: 2, .. }), "{error}");
+    anew.catch_up().unwrap();
+    assert_eq!(balances(&store), [("alice".to_owned(), -1), ("bob".to_owned(), -1)]);
+}
+
+#[test]
+fn an_event_that_can_not_be_read_stops_the_projection_at_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 1)).unwrap();
+    let doctored = "UPDATE factum_events SET payload = '{}' WHERE version = 2";
+    Connection::open(&file).unwrap().execute(doctored, ()).unwrap();
+
+    let mut totals = MemoryProjection::new(store.clone(), Totals::default());
+    let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    for error in [totals.catch_up().unwrap_err(), view.catch_up().unwrap_err()] {
+        let ProjectionError::Read { source, .. } = error else { panic!("{error}") };
+        assert!(matches!(*source, ReadError::Decode { version: 2, position: 2, .. }), "{source}");
+    }
+    // What comes before it counts.
+    assert_eq!((view.position().unwrap(), balances(&store)), (1, vec![("alice".to_owned(), 0)]));
+}

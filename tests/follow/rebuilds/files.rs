@@ -1,0 +1,110 @@
+//! The file that a rebuild writes.
+
+use factum::prelude::*;
+use factum::{ProjectionError, StoreError};
+
+use super::{First, MANY, Second, Told, fill, left_behind, row};
+use crate::support::account::{Deposited, Opened};
+use crate::support::stores::open_store;
+use crate::support::views::balances;
+
+/// A file that somebody has put in the place of the new view is not taken for it.
+#[test]
+fn another_file_of_that_name_is_not_taken_for_the_new_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    fill(&store, MANY);
+    SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+    let second = SqliteProjection::new(&store, Second::default()).unwrap();
+    second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+    let begun: Vec<_> = left_behind(folder.path());
+    let begun = begun.iter().find(|name| !name.ends_with("-wal") && !name.ends_with("-shm")).unwrap();
+    for content in [&b""[..], b"no database"] {
+        for name in left_behind(folder.path()) {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        std::fs::write(folder.path().join(begun), content).unwrap();
+        let mut second = SqliteProjection::new(&store, Second::default()).unwrap();
+        if content.is_empty() {
+            // Stopped once more, for the next round.
+            second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+        } else {
+            second.catch_up().unwrap();
+        }
+    }
+    assert_eq!(balances(&store), row("alice", 1_199_900));
+}
+
+/// The view in another file than the events.
+#[test]
+fn a_view_in_another_file_is_rebuilt_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (events, views) =
+        (open_store(&folder.path().join("bank.db")), open_store(&folder.path().join("views.db")));
+    fill(&events, MANY);
+    SqliteProjection::new_in(&views, &events, First::default()).unwrap().catch_up().unwrap();
+    assert_eq!(balances(&views), row("alice", 11_999));
+    let told = Told::default();
+    let second = || SqliteProjection::new_in(&views, &events, Second::default()).unwrap();
+    second().on_progress(told.until(1)).catch_up().unwrap_err();
+    assert!(left_behind(folder.path()).iter().all(|name| name.starts_with("views.db-rebuild-balances-")));
+    second().catch_up().unwrap();
+    assert_eq!(balances(&views), row("alice", 1_199_900));
+    assert_eq!((views.position().unwrap(), left_behind(folder.path())), (0, vec![]));
+    let error = second().inline().unwrap_err();
+    assert!(matches!(error, ProjectionError::OtherFile { .. }), "{error}");
+}
+
+/// A path that no file can be made at.
+#[test]
+fn a_rebuild_without_a_place_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    fill(&store, MANY);
+    SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+    let second = || SqliteProjection::new(&store, Second::default()).unwrap();
+    second().on_progress(Told::default().until(1)).catch_up().unwrap_err();
+    for name in left_behind(folder.path()) {
+        let path = folder.path().join(&name);
+        std::fs::remove_file(&path).unwrap();
+        if !name.ends_with("-wal") && !name.ends_with("-shm") {
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("full"), "").unwrap();
+        }
+    }
+    let error = second().catch_up().unwrap_err();
+    let ProjectionError::RebuildFile { path, .. } = &error else { panic!("{error}") };
+    assert!(path.starts_with(folder.path()), "{error}");
+    assert_eq!(balances(&store), row("alice", 11_999));
+    assert!(!matches!(error, ProjectionError::Store { source: StoreError::Busy, .. }));
+}
+
+/// What a store in memory has had in a file goes with it, done or not.
+#[test]
+fn a_store_in_memory_leaves_nothing_behind() {
+    #[derive(Projection)]
+    #[projection(name = "left-behind-by-memory", events(Opened, Deposited), into = Sqlite)]
+    struct View;
+
+    #[handlers]
+    impl View {
+        #[project]
+        fn opened(&self, _: &Opened) {}
+
+        #[project]
+        fn deposited(&self, _: &Deposited) {}
+    }
+
+    // The folder is not this test's alone: what counts is what has this rebuild's name.
+    let name = "left-behind-by-memory";
+    let left = || left_behind(&std::env::temp_dir()).into_iter().filter(|file| file.contains(name)).count();
+    let store = SqliteStore::in_memory().unwrap();
+    fill(&store, MANY);
+    let view = SqliteProjection::new(&store, View).unwrap();
+    view.on_progress(Told::default().until(1)).rebuild().unwrap_err();
+    assert!(left() > 0);
+    drop(store);
+    assert_eq!(left(), 0);
+}

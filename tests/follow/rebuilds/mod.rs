@@ -1,0 +1,114 @@
+//! Views that are rebuilt beside the one that serves, which is replaced when the new one has caught up.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use factum::Progress;
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
+
+use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+
+/// How many events there are where there are many: some transactions' worth.
+const MANY: u64 = 12_000;
+
+/// A view of balances under one name, in the version given, where each cent counts `$factor` times.
+macro_rules! balances_view {
+    ($view:ident, $version:literal, $factor:literal $(, $init:literal)?) => {
+        #[derive(Debug, Default, Clone, Projection)]
+        #[projection(
+            name = "balances",
+            version = $version,
+            events(Opened, Deposited),
+            into = Sqlite,
+            init = concat!(
+                "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL);",
+                $($init)?
+            ),
+        )]
+        struct $view {
+            /// How many events its handlers have taken.
+            taken: Arc<AtomicU64>,
+        }
+
+        #[handlers]
+        impl $view {
+            #[project]
+            fn opened(&self, _: &Opened, key: &str, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+                self.taken.fetch_add(1, Ordering::SeqCst);
+                transaction.execute("INSERT INTO balances VALUES (?1, 0)", [key]).map(drop)
+            }
+
+            #[project]
+            fn deposited(
+                &self,
+                event: &Deposited,
+                key: &str,
+                transaction: &Transaction<'_>,
+            ) -> Result<(), BoxError> {
+                if event.cents == 13 && $version == 3 {
+                    return Err("13 is refused".into());
+                }
+                self.taken.fetch_add(1, Ordering::SeqCst);
+                transaction
+                    .prepare_cached("UPDATE balances SET cents = cents + ?2 WHERE account = ?1")?
+                    .execute((key, event.cents * $factor))?;
+                Ok(())
+            }
+        }
+    };
+}
+
+balances_view!(First, 1, 1);
+balances_view!(Second, 2, 100, "CREATE INDEX by_cents ON balances (cents);");
+// Refuses some events.
+balances_view!(Third, 3, 1);
+
+balances_view!(Fourth, 4, 1);
+
+fn row(account: &str, cents: i64) -> Vec<(String, i64)> {
+    vec![(account.to_owned(), cents)]
+}
+
+fn fill(store: &SqliteStore, events: u64) {
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), (1..events).map(|_| deposit("alice", 1))).unwrap();
+}
+
+/// The names in a folder, or whatever a rebuild has left where the system keeps what need not last.
+fn left_behind(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.contains("rebuild"));
+    names.sort();
+    names
+}
+
+/// All progress that was told.
+#[derive(Debug, Default, Clone)]
+struct Told(Arc<Mutex<Vec<Progress>>>);
+
+impl Told {
+    /// Tells, and breaks off where `until` events are done.
+    fn until(&self, until: u64) -> impl FnMut(&Progress) -> ControlFlow<()> + Send + use<> {
+        let told = self.clone();
+        move |progress| {
+            told.0.lock().unwrap().push(*progress);
+            if progress.done >= until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+
+    fn take(&self) -> Vec<Progress> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+// After the macro, which `schema` uses.
+mod beside_others;
+mod files;
+mod progress;
+mod schema;
+mod versions;

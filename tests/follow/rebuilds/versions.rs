@@ -1,0 +1,137 @@
+//! When a view is rebuilt: after a change of its version, or on demand.
+
+use std::sync::atomic::Ordering;
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
+use factum::{OnFailure, ProjectionError};
+
+use super::{First, Fourth, MANY, Second, Third, Told, fill, left_behind, row};
+use crate::support::account::{Account, Opened, deposit};
+use crate::support::stores::{LONG, sqlite_stores};
+use crate::support::views::balances;
+
+#[test]
+fn a_changed_version_rebuilds_the_view() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        fill(&store, MANY);
+        SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+        assert_eq!(balances(&store), row("alice", 11_999));
+
+        let mut second = SqliteProjection::new(&store, Second::default()).unwrap();
+        assert!(second.needs_rebuild().unwrap());
+        assert_eq!(balances(&store), row("alice", 11_999), "the old one serves");
+        let caught = second.catch_up().unwrap();
+        assert_eq!((caught.events, caught.position), (MANY, MANY));
+        assert_eq!(balances(&store), row("alice", 1_199_900));
+        assert_eq!(second.position().unwrap(), MANY);
+        // It goes on as any other.
+        store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
+        assert_eq!(second.catch_up().unwrap().events, 1);
+        assert_eq!(balances(&store), row("alice", 1_200_000));
+        assert_eq!(left_behind(folder.path()), Vec::<String>::new());
+        assert_eq!(store.check().unwrap(), []);
+
+        // A program that still runs the first version writes nothing into the second's.
+        let error = SqliteProjection::new(&store, First::default()).unwrap_err();
+        assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 1, .. }), "{error}");
+        assert!(error.to_string().ends_with("a newer program has made it"), "{error}");
+    }
+}
+
+#[test]
+fn a_view_is_rebuilt_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        fill(&store, 10);
+        let mut view = SqliteProjection::new(&store, First::default()).unwrap();
+        view.catch_up().unwrap();
+        // Damage.
+        store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
+        damage(&store);
+        view.catch_up().unwrap();
+        assert_eq!(balances(&store), row("alice", -999));
+        assert_eq!(view.rebuild().unwrap().position, 11);
+        assert_eq!(balances(&store), row("alice", 10));
+        assert_eq!(view.rebuild().unwrap().position, 11);
+        assert_eq!(balances(&store), row("alice", 10));
+    }
+}
+
+/// Writes something wrong into the view of either store, by a projection that may.
+fn damage(store: &SqliteStore) {
+    #[derive(Projection)]
+    #[projection(name = "damage", events(Opened), into = Sqlite)]
+    struct Damage;
+
+    #[handlers]
+    impl Damage {
+        #[project]
+        fn opened(&self, _: &Opened, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+            transaction.execute("UPDATE balances SET cents = -1000", ()).map(drop)
+        }
+    }
+
+    SqliteProjection::new(store, Damage).unwrap().catch_up().unwrap();
+}
+
+#[test]
+fn an_inline_view_of_another_version_is_rebuilt_first() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        fill(&store, 10);
+        SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+        SqliteProjection::new(&store, Second::default()).unwrap().inline().unwrap();
+        assert_eq!(balances(&store), row("alice", 900));
+        store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
+        assert_eq!(balances(&store), row("alice", 1_000));
+    }
+}
+
+/// An event that the new version refuses: the old view stays, or it is set aside.
+#[test]
+fn a_rebuild_that_fails_leaves_the_old_view() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        fill(&store, 10);
+        let accounts = store.repository::<Account>();
+        let refused = accounts.execute(deposit("alice", 13)).unwrap().position().unwrap();
+        accounts.execute(deposit("alice", 1)).unwrap();
+        SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+        let mut third = SqliteProjection::new(&store, Third::default()).unwrap();
+        for _ in 0..2 {
+            let error = third.catch_up().unwrap_err();
+            assert_eq!(error.position(), Some(refused), "{error}");
+            assert_eq!(balances(&store), row("alice", 23));
+            assert!(third.needs_rebuild().unwrap());
+        }
+        let following = third.follow().on_failure(OnFailure::SetAside).start().unwrap();
+        following.wait_for(store.position().unwrap(), LONG).unwrap();
+        let third = following.stop().unwrap();
+        assert_eq!(balances(&store), row("alice", 10));
+        let letters = third.dead_letters().unwrap();
+        assert_eq!(letters.iter().map(|letter| letter.position).collect::<Vec<_>>(), [refused]);
+
+        // What an earlier version has set aside is the new one's to take.
+        SqliteProjection::new(&store, Fourth::default()).unwrap().catch_up().unwrap();
+        assert_eq!(SqliteProjection::new(&store, Fourth::default()).unwrap().dead_letters().unwrap(), []);
+        assert_eq!(balances(&store), row("alice", 23));
+    }
+}
+
+/// What was begun for one version is not gone on with for another.
+#[test]
+fn a_stopped_rebuild_of_an_earlier_version_counts_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        fill(&store, MANY);
+        SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+        let second = SqliteProjection::new(&store, Second::default()).unwrap();
+        second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+        let fourth = Fourth::default();
+        SqliteProjection::new(&store, fourth.clone()).unwrap().catch_up().unwrap();
+        assert_eq!(fourth.taken.load(Ordering::SeqCst), MANY);
+        assert_eq!(balances(&store), row("alice", 11_999));
+    }
+}

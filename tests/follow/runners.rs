@@ -1,0 +1,119 @@
+//! Threads that keep views up to date: what they see, and which of many has the lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum::WaitError;
+use factum::prelude::*;
+use factum::sqlite::rusqlite;
+
+use crate::support::account::{Account, deposit, id, open, withdraw};
+use crate::support::stores::{LONG, open_store, sqlite_stores};
+use crate::support::views::{Balances, Faults, Rows, row};
+
+#[test]
+fn a_following_view_shows_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        accounts.execute_batch(&id("alice"), (0..9_000).map(|_| deposit("alice", 1))).unwrap();
+        let following = SqliteProjection::new(&store, Balances::default()).unwrap().follow().start().unwrap();
+        for round in 1..=20 {
+            let done = accounts.execute(deposit("alice", 1)).unwrap();
+            following.wait_for(done.position().unwrap(), LONG).unwrap();
+            assert_eq!(Balances::rows(&store), row("alice", 9_000 + round, 9_001 + round.unsigned_abs()));
+        }
+        assert_eq!(following.position(), store.position().unwrap());
+        let error = following.wait_for(following.position() + 1, Duration::ZERO).unwrap_err();
+        assert!(matches!(error, WaitError::TimedOut { wanted: 9_022, .. }), "{error}");
+        // Stopped, it goes on where it was.
+        let view = following.stop().unwrap();
+        accounts.execute(withdraw("alice", 20)).unwrap();
+        let following = view.follow().start().unwrap();
+        following.wait_for(store.position().unwrap(), LONG).unwrap();
+        assert_eq!(Balances::rows(&store), row("alice", 9_000, 9_022));
+    }
+}
+
+/// What another program appends is noticed too.
+#[test]
+fn a_following_view_sees_what_others_append() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (ours, theirs) = (open_store(&file), open_store(&file));
+    let following = SqliteProjection::new(&ours, Balances::default()).unwrap().follow().start().unwrap();
+    let accounts = theirs.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let done = accounts.execute(deposit("alice", 3)).unwrap();
+    following.wait_for(done.position().unwrap(), LONG).unwrap();
+    assert_eq!(Balances::rows(&theirs), row("alice", 3, 2));
+}
+
+/// However many runners there are, one projects; when it ends, or its lease does, another takes its place.
+#[test]
+fn of_many_runners_one_projects() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let stores: Vec<_> = (0..4).map(|_| open_store(&file)).collect();
+    let faults: Vec<_> = (0..4).map(|_| Arc::new(Faults::default())).collect();
+    let accounts = stores[0].repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let mut runners: Vec<_> = stores
+        .iter()
+        .zip(&faults)
+        .map(|(store, faults)| {
+            let view = SqliteProjection::new(store, Balances { faults: faults.clone() }).unwrap();
+            Some(view.follow().lease(Duration::from_mins(10)).start().unwrap())
+        })
+        .collect();
+    let mut expected = 1;
+    for round in 0..4 {
+        for _ in 0..25 {
+            accounts.execute(deposit("alice", 1)).unwrap();
+        }
+        expected += 25;
+        for runner in runners.iter().flatten() {
+            runner.wait_for(expected, LONG).unwrap();
+        }
+        let before: Vec<u64> = faults.iter().map(|faults| faults.taken()).collect();
+        assert_eq!(before.iter().sum::<u64>(), expected, "{before:?}");
+        // All of a round is one runner's. Its end lets another in at once, long before the lease would.
+        let active = before.iter().filter(|events| **events > 0).count();
+        assert_eq!(active, round + 1, "{before:?}");
+        let newest =
+            (0..4).filter(|runner| runners[*runner].is_some()).max_by_key(|runner| before[*runner]).unwrap();
+        runners[newest].take().unwrap().stop().unwrap();
+    }
+    assert_eq!(Balances::rows(&stores[0]), row("alice", 100, 101));
+}
+
+/// A runner that has died, as when its process is killed, is waited for until its lease ends, and no longer.
+#[test]
+fn a_dead_runner_loses_its_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let now = Timestamp::now().as_micros();
+    let dead = |until: i64| {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection
+            .execute("REPLACE INTO factum_leases VALUES ('balances', x'00112233', ?1)", [until])
+            .unwrap();
+    };
+    dead(now + 3_600_000_000);
+    let view = SqliteProjection::new(&store, Balances::default()).unwrap();
+    let following = view.follow().lease(Duration::from_millis(200)).start().unwrap();
+    following.wait_for(1, Duration::from_millis(300)).unwrap_err();
+    assert_eq!(Balances::rows(&store), Rows::new(), "the lease is another's");
+    dead(now);
+    following.wait_for(1, LONG).unwrap();
+    assert_eq!(Balances::rows(&store), row("alice", 0, 1));
+    drop(following);
+    let leases: u64 = store
+        .query(|connection| connection.query_row("SELECT count(*) FROM factum_leases", (), |row| row.get(0)))
+        .unwrap();
+    assert_eq!(leases, 0, "given back");
+}

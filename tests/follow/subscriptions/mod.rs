@@ -1,0 +1,130 @@
+//! All events of a store, as they come.
+
+mod decoding;
+mod reads;
+mod waits;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::{
+    Append, ExpectedVersion, Filter, Metadata, NewEvent, StoreError, StreamId, SubscribedEvent, Subscription,
+    Uuid, Visit,
+};
+
+use crate::support::delegate::delegate;
+use crate::support::events::append_event;
+use crate::support::stores::LONG;
+
+type Dynamic = Subscription<Arc<dyn EventStore>>;
+
+/// Appends an event, as any program would.
+fn append(store: &dyn EventStore, category: &str, key: &str, name: &str, payload: &str) {
+    append_event(store, category, key, name, 1, payload);
+}
+
+/// Appends `count` events of one name.
+fn append_many(store: &dyn EventStore, category: &str, name: &str, count: usize) {
+    let metadata = Metadata::default();
+    let new = |_| NewEvent {
+        name,
+        schema: 1,
+        id: Uuid::now_v7(),
+        recorded_at: Timestamp::now(),
+        metadata: &metadata,
+        payload: "{}",
+    };
+    let events: Vec<_> = (0..count).map(new).collect();
+    store.append(&[Append::new(&StreamId::new(category, "a"), ExpectedVersion::Any, &events)]).unwrap();
+}
+
+fn next(subscription: &mut Subscription<impl EventStore>) -> SubscribedEvent {
+    subscription.next_within(LONG).expect("an event, not a hang").unwrap()
+}
+
+/// The positions of all events that are there now.
+fn drain(subscription: &mut Dynamic) -> Vec<u64> {
+    std::iter::from_fn(|| subscription.try_next()).map(|event| event.unwrap().envelope().position).collect()
+}
+
+/// A store that is watched, fails when told to, and is appended to by others at the worst moments.
+struct Watched {
+    store: Arc<dyn EventStore>,
+    /// How many events reads have handed out.
+    visited: AtomicUsize,
+    /// After how many events the next read fails.
+    read_fails: Mutex<Option<usize>>,
+    fail_wait: AtomicBool,
+    append_before_read: AtomicBool,
+    append_after_read: AtomicBool,
+    /// How often somebody began to wait.
+    waits: AtomicUsize,
+    /// What for, the last time.
+    waited_for: Mutex<u64>,
+    waiting: Condvar,
+}
+
+impl Watched {
+    fn new(store: Arc<dyn EventStore>) -> Self {
+        Self {
+            store,
+            visited: AtomicUsize::new(0),
+            read_fails: Mutex::new(None),
+            fail_wait: AtomicBool::new(false),
+            append_before_read: AtomicBool::new(false),
+            append_after_read: AtomicBool::new(false),
+            waits: AtomicUsize::new(0),
+            waited_for: Mutex::new(0),
+            waiting: Condvar::new(),
+        }
+    }
+
+    fn fail_read_after(&self, events: Option<usize>) {
+        *self.read_fails.lock().unwrap() = events;
+    }
+
+    fn until_somebody_waits_beyond(&self, position: u64) {
+        let waited = self.waited_for.lock().unwrap();
+        let waited = self.waiting.wait_timeout_while(waited, LONG, |waited_for| *waited_for <= position);
+        assert!(!waited.unwrap().1.timed_out(), "nobody waits");
+    }
+
+    fn append_if(&self, told: &AtomicBool) {
+        if told.swap(false, Ordering::SeqCst) {
+            append(&self.store, "account", "a", "deposited", "{}");
+        }
+    }
+}
+
+impl EventStore for Watched {
+    delegate!(store: append, read_stream, stream_version, position, outcome, forget_keys);
+
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.append_if(&self.append_before_read);
+        let fails = self.read_fails.lock().unwrap().take();
+        self.store.read_all(filter, after, fails.unwrap_or(limit), &mut |event| {
+            self.visited.fetch_add(1, Ordering::SeqCst);
+            visit(event)
+        })?;
+        self.append_if(&self.append_after_read);
+        if fails.is_some() { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
+    fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
+        if self.fail_wait.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Busy);
+        }
+        *self.waited_for.lock().unwrap() = position;
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        self.waiting.notify_all();
+        self.store.wait_for(position, timeout)
+    }
+}

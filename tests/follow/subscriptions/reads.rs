@@ -1,0 +1,240 @@
+//! Which events a subscription gives, and how far it has seen.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use factum::prelude::*;
+use factum::{EventKind, ExecuteOptions, SubscriptionOptions, Uuid};
+
+use super::{Watched, append, append_many, drain, next};
+use crate::support::account::{Account, Deposited, Opened, id, open};
+use crate::support::stores::{LONG, stores};
+
+#[test]
+fn what_is_there_comes_first_and_then_what_is_appended() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 600);
+        let mut subscription = store.subscribe(SubscriptionOptions::new());
+        let stopper = subscription.stopper();
+        let (sender, receiver) = mpsc::channel();
+        let follower = thread::spawn(move || {
+            for event in &mut subscription {
+                sender.send(event.unwrap().envelope().position).unwrap();
+            }
+            subscription.seen()
+        });
+        for position in 1..=600 {
+            assert_eq!(receiver.recv_timeout(LONG), Ok(position));
+        }
+        for position in 601..=620 {
+            append(&store, "account", "a", "deposited", "{}");
+            assert_eq!(receiver.recv_timeout(LONG), Ok(position));
+        }
+        stopper.stop();
+        let nothing_more = receiver.recv_timeout(LONG);
+        assert_eq!(nothing_more, Err(mpsc::RecvTimeoutError::Disconnected), "and nothing twice");
+        assert_eq!(follower.join().unwrap(), 620);
+    }
+}
+
+#[test]
+fn what_others_append_to_the_file_comes_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = SqliteStore::open(&file).unwrap();
+    // Knows of the first no more than another process does.
+    let other = SqliteStore::open(&file).unwrap();
+    let mut subscription = store.subscribe(SubscriptionOptions::new());
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..20 {
+                sender.send(next(&mut subscription).envelope().position).unwrap();
+            }
+        });
+        for position in 1..=20 {
+            append(&other, "account", "a", "deposited", "{}");
+            assert_eq!(receiver.recv_timeout(LONG), Ok(position));
+        }
+    });
+}
+
+#[test]
+fn an_event_comes_whole() {
+    for store in stores() {
+        let options = ExecuteOptions::new()
+            .correlation(Uuid::from_u128(1))
+            .causation(Uuid::from_u128(2))
+            .custom(&serde_json::json!({"by": "alice"}))
+            .unwrap();
+        let done = store.repository::<Account>().execute_with(open("alice"), &options).unwrap();
+        let recorded = &done.events()[0];
+        let event = next(&mut store.subscribe(SubscriptionOptions::new()));
+        let envelope = event.envelope();
+        assert_eq!(envelope.stream(), recorded.stream);
+        assert_eq!(envelope.aggregate_id(), Ok(id("alice")));
+        assert_eq!((envelope.position, envelope.version), (1, 1));
+        assert_eq!((envelope.id, envelope.recorded_at), (recorded.id, recorded.recorded_at));
+        assert_eq!(envelope.metadata(), recorded.metadata);
+        assert_eq!((event.name(), event.schema(), event.payload()), ("opened", 1, r#"{"owner":"alice"}"#));
+        // It is its own, and outlives the subscription and the store.
+        drop((store, done));
+        assert_eq!(event.clone().decode_event().unwrap(), Some(Opened { owner: "alice".into() }));
+    }
+}
+
+#[test]
+fn a_filter_lets_names_and_categories_pass() {
+    for store in stores() {
+        append(&store, "account", "a", "opened", "{}");
+        append(&store, "account", "a", "paid-in", "{}");
+        append(&store, "card", "a", "opened", "{}");
+        append(&store, "card", "account", "issued", "{}");
+        append(&store, "account", "a", "deposited", "{}");
+        let options = SubscriptionOptions::new;
+        let deposits = EventKind::of::<Deposited>().names();
+        for (options, expected) in [
+            (options(), vec![1, 2, 3, 4, 5]),
+            (options().names(["opened"]), vec![1, 3]),
+            (options().names(deposits), vec![2, 5]),
+            (options().names(["opened"]).names(vec!["issued".to_owned()]), vec![1, 3, 4]),
+            (options().categories([Account::NAME]), vec![1, 2, 5]),
+            (options().categories(["account", "card"]), vec![1, 2, 3, 4, 5]),
+            (options().names(["opened"]).categories(["card"]), vec![3]),
+            (options().names(["opened"]).categories(["card"]).after(3), vec![]),
+            (options().names(["unheard-of"]), vec![]),
+            (options().names([""; 0]), vec![1, 2, 3, 4, 5]),
+        ] {
+            for buffer in [1, 2, 256] {
+                let options = options.clone().buffer(buffer);
+                let mut subscription = store.subscribe(options.clone());
+                assert_eq!(drain(&mut subscription), expected, "{options:?}");
+                assert_eq!(subscription.seen(), 5, "{options:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_subscription_goes_on_where_one_was() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 10);
+        let mut position = 0;
+        let mut seen = Vec::new();
+        // Each reads ahead more than it hands out.
+        for _ in 0..4 {
+            let mut subscription = store.subscribe(SubscriptionOptions::new().after(position).buffer(5));
+            for _ in 0..3 {
+                seen.extend(subscription.try_next().map(|event| event.unwrap().envelope().position));
+            }
+            position = subscription.seen();
+            assert_eq!(Some(&position), seen.last());
+        }
+        assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_does_not_pass_counts_as_seen() {
+    for store in stores() {
+        let options = SubscriptionOptions::new().names(["deposited"]);
+        let mut subscription = store.subscribe(options.clone());
+        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 0));
+        append_many(&store, "account", "opened", 5);
+        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 5));
+        append_many(&store, "account", "deposited", 2);
+        append_many(&store, "account", "opened", 3);
+        assert_eq!(next(&mut subscription).envelope().position, 6);
+        assert_eq!(subscription.seen(), 6, "there is one more in the buffer");
+        assert_eq!(next(&mut subscription).envelope().position, 7);
+        assert_eq!(subscription.seen(), 10);
+        let mut resumed = store.subscribe(options.after(subscription.seen()));
+        assert_eq!((drain(&mut resumed), resumed.seen()), (vec![], 10));
+        append_many(&store, "account", "deposited", 1);
+        assert_eq!((drain(&mut resumed), drain(&mut subscription)), (vec![11], vec![11]));
+    }
+}
+
+#[test]
+fn the_end_of_all_positions_is_not_reached() {
+    for store in stores() {
+        append(&store, "account", "a", "opened", "{}");
+        for after in [2, i64::MAX as u64, u64::MAX - 1, u64::MAX] {
+            let mut subscription =
+                store.subscribe(SubscriptionOptions::new().after(after).buffer(usize::MAX));
+            assert!(subscription.try_next().is_none());
+            assert_eq!(subscription.seen(), after);
+        }
+    }
+}
+
+#[test]
+fn no_more_is_read_than_the_buffer_holds() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 700);
+        for (buffer, held) in [(0, 1), (1, 1), (7, 7), (300, 300)] {
+            let watched = Arc::new(Watched::new(store.clone()));
+            let mut subscription = watched.subscribe(SubscriptionOptions::new().buffer(buffer));
+            assert_eq!(watched.visited.load(Ordering::SeqCst), 0, "nothing before it is asked for");
+            for taken in 1..=700 {
+                assert_eq!(next(&mut subscription).envelope().position, taken);
+                let ahead = watched.visited.load(Ordering::SeqCst) - usize::try_from(taken).unwrap();
+                assert!(ahead < held, "{ahead} read ahead of {taken}");
+            }
+            assert!(subscription.try_next().is_none());
+            assert_eq!(watched.visited.load(Ordering::SeqCst), 700, "each is read once");
+        }
+    }
+}
+
+#[test]
+fn each_event_of_many_writers_comes_once_and_in_order() {
+    const WRITERS: usize = 4;
+    const EACH: u64 = 250;
+    for store in stores() {
+        let mut all = store.subscribe(SubscriptionOptions::new().buffer(16));
+        let mut some =
+            store.subscribe(SubscriptionOptions::new().names(["withdrawn"]).categories(["1", "3"]));
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let store = &store;
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let name = if number % 5 == 0 { "withdrawn" } else { "deposited" };
+                        append(store, &writer.to_string(), "a", name, "{}");
+                    }
+                });
+            }
+            scope.spawn(|| {
+                let mut versions = [0; WRITERS];
+                for position in 1..=EACH * WRITERS as u64 {
+                    let event = next(&mut all);
+                    let envelope = event.envelope();
+                    assert_eq!((envelope.position, all.seen()), (position, position));
+                    let version = &mut versions[envelope.category.parse::<usize>().unwrap()];
+                    *version += 1;
+                    assert_eq!(envelope.version, *version);
+                }
+            });
+            // Positions that do not pass race with those that do.
+            scope.spawn(|| {
+                let mut last = 0;
+                let mut versions = [1; WRITERS];
+                for _ in 0..2 * EACH / 5 {
+                    let event = next(&mut some);
+                    let envelope = event.envelope();
+                    assert!(envelope.position > last && some.seen() >= envelope.position);
+                    last = envelope.position;
+                    let version = &mut versions[envelope.category.parse::<usize>().unwrap()];
+                    assert_eq!((event.name(), envelope.version), ("withdrawn", *version));
+                    *version += 5;
+                }
+            });
+        });
+        for mut subscription in [all, some] {
+            assert!(subscription.try_next().is_none());
+            assert_eq!(subscription.seen(), EACH * WRITERS as u64);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Subscriptions that wait, are stopped, or fail.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::{Stopper, StoreError, SubscriptionOptions};
+
+use super::{Watched, append, append_many, next};
+use crate::support::stores::{LONG, stores};
+
+#[test]
+fn a_wait_has_an_end() {
+    for store in stores() {
+        let watched = Arc::new(Watched::new(store.clone()));
+        let mut subscription = watched.subscribe(SubscriptionOptions::new());
+        assert!(subscription.try_next().is_none());
+        assert!(subscription.next_within(Duration::from_millis(1)).is_none());
+        // Longer than the store is asked to wait at a time.
+        let before = watched.waits.load(Ordering::SeqCst);
+        assert!(subscription.next_within(Duration::from_millis(120)).is_none());
+        let waits = watched.waits.load(Ordering::SeqCst) - before;
+        assert!(waits <= 5, "the store waits, not the subscription by asking {waits} times");
+        assert!(!subscription.stopper().is_stopped(), "only the time is up");
+        append(&store, "account", "a", "opened", "{}");
+        let event = subscription.next_within(Duration::MAX).unwrap().unwrap();
+        assert_eq!(event.envelope().position, 1);
+    }
+}
+
+#[test]
+fn a_stop_wakes_who_waits() {
+    fn is_shared<T: Clone + Send + Sync>() {}
+    is_shared::<Stopper>();
+
+    for store in stores() {
+        append_many(&store, "account", "deposited", 1);
+        let store = Arc::new(Watched::new(store));
+        let mut subscription = store.subscribe(SubscriptionOptions::new());
+        let stopper = subscription.stopper();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            assert_eq!(next(&mut subscription).envelope().position, 1);
+            sender.send(subscription.next().is_none()).unwrap();
+            sender.send(subscription.next().is_none()).unwrap();
+            sender.send(subscription.seen() == 1).unwrap();
+        });
+        store.until_somebody_waits_beyond(1);
+        stopper.clone().stop();
+        for _ in 0..3 {
+            assert_eq!(receiver.recv_timeout(LONG), Ok(true));
+        }
+    }
+}
+
+#[test]
+fn who_is_stopped_hands_out_nothing_more() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 5);
+        let mut subscription = store.subscribe(SubscriptionOptions::new());
+        assert_eq!(next(&mut subscription).envelope().position, 1);
+        subscription.stopper().stop();
+        assert!(subscription.stopper().is_stopped());
+        for _ in 0..2 {
+            assert!(subscription.next().is_none());
+            assert!(subscription.try_next().is_none());
+            assert!(subscription.next_within(LONG).is_none());
+        }
+        assert_eq!(subscription.seen(), 1, "so that another goes on with what was in the buffer");
+    }
+}
+
+#[test]
+fn an_append_beside_a_read_is_not_lost() {
+    for store in stores() {
+        append_many(&store, "account", "opened", 3);
+        let watched = Arc::new(Watched::new(store));
+        let mut subscription = watched.subscribe(SubscriptionOptions::new().names(["deposited"]));
+        // After the store was asked for its position, and read; what was asked then is too old to count these.
+        watched.append_after_read.store(true, Ordering::SeqCst);
+        assert!(subscription.try_next().is_none());
+        assert_eq!((subscription.seen(), watched.position().unwrap()), (3, 4));
+        assert_eq!(next(&mut subscription).envelope().position, 4);
+
+        // After the store was asked, and before it is read: read at once, and not once more.
+        append_many(&watched, "account", "opened", 1);
+        watched.append_before_read.store(true, Ordering::SeqCst);
+        assert_eq!(next(&mut subscription).envelope().position, 6);
+        assert_eq!((subscription.seen(), watched.position().unwrap()), (6, 6));
+        assert!(subscription.try_next().is_none());
+    }
+}
+
+#[test]
+fn an_error_is_handed_out_and_the_read_tried_again() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 5);
+        let watched = Arc::new(Watched::new(store));
+        let mut subscription = watched.subscribe(SubscriptionOptions::new());
+        // In the middle of a read.
+        watched.fail_read_after(Some(2));
+        for position in [1, 2] {
+            assert_eq!(next(&mut subscription).envelope().position, position);
+        }
+        assert_eq!(subscription.seen(), 2);
+        let error = subscription.next_within(LONG).unwrap().unwrap_err();
+        assert!(matches!(error, StoreError::Busy), "{error}");
+        assert_eq!(subscription.seen(), 2);
+        assert_eq!(next(&mut subscription).envelope().position, 3);
+        for position in [4, 5] {
+            assert_eq!(next(&mut subscription).envelope().position, position);
+        }
+        // At its beginning, and while waiting: however it is asked.
+        append_many(&watched, "account", "deposited", 1);
+        watched.fail_read_after(Some(0));
+        assert!(subscription.try_next().unwrap().is_err());
+        watched.fail_wait.store(true, Ordering::SeqCst);
+        assert!(subscription.next_within(LONG).unwrap().is_err());
+        assert_eq!(subscription.seen(), 5);
+        assert_eq!(next(&mut subscription).envelope().position, 6);
+        assert!(subscription.try_next().is_none());
+        assert_eq!(subscription.seen(), 6);
+    }
+}
+
+#[test]
+fn an_error_does_not_keep_from_stopping() {
+    for store in stores() {
+        append_many(&store, "account", "deposited", 2);
+        let watched = Arc::new(Watched::new(store));
+        let mut subscription = watched.subscribe(SubscriptionOptions::new());
+        watched.fail_read_after(Some(1));
+        next(&mut subscription);
+        subscription.stopper().stop();
+        assert!(subscription.next().is_none(), "not even the error that waits");
+    }
+}

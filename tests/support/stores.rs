@@ -1,0 +1,51 @@
+//! Stores to test on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::sqlite::{Durability, SqliteOptions};
+use tempfile::TempDir;
+
+use crate::support::delegate::delegate;
+
+/// No test waits so long unless it fails.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
+
+/// A store of each kind, empty: what holds on one must hold on the others. A file is read in other ways than memory.
+pub(crate) fn stores() -> [Arc<dyn EventStore>; 3] {
+    let sqlite = SqliteStore::in_memory().expect("SQLite opens in memory");
+    [Arc::new(MemoryStore::new()), Arc::new(sqlite), Arc::new(OnFile::new())]
+}
+
+/// SQLite on a file and in memory: the first has connections that read, the other has one for all.
+pub(crate) fn sqlite_stores(folder: &TempDir) -> [SqliteStore; 2] {
+    [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().expect("SQLite opens in memory")]
+}
+
+/// A store that does not wait for the disk: tests that use it do not depend on that, and there are many.
+pub(crate) fn open_store(file: &Path) -> SqliteStore {
+    let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG);
+    options.open(file).expect("SQLite opens a file")
+}
+
+/// A store in a file, which goes with it.
+struct OnFile {
+    store: SqliteStore,
+    _folder: TempDir,
+}
+
+impl OnFile {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { store: open_store(&folder.path().join("events.db")), _folder: folder }
+    }
+}
+
+impl EventStore for OnFile {
+    delegate!(
+        store: append, read_stream, read_all, replay, stream_version, position, wait_for, outcome, forget_keys,
+        read_snapshot, save_snapshot, drop_snapshots,
+    );
+}

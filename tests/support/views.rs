@@ -1,0 +1,149 @@
+//! Views to test with, and what is in them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+
+use factum::prelude::*;
+use factum::sqlite::rusqlite::Transaction;
+
+use crate::support::account::{Deposited, Opened, Withdrawn};
+
+/// What all clones of a view are to do wrong, and what they have done.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// How many more deposits of 13 fail.
+    pub(crate) refused: AtomicU32,
+    /// Whether they fail by a panic.
+    pub(crate) panics: AtomicBool,
+    /// Whether an event that is not the next one of its stream fails.
+    pub(crate) in_order: AtomicBool,
+    /// How many events the handlers have taken.
+    pub(crate) taken: AtomicU64,
+    /// The threads that have taken them.
+    pub(crate) threads: Mutex<HashSet<ThreadId>>,
+}
+
+impl Faults {
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+}
+
+/// The balance of each account, and how many events made it: one that is missed or counted twice shows.
+#[derive(Debug, Default, Clone, Projection)]
+#[projection(
+    events(Opened, Deposited, Withdrawn),
+    into = Sqlite,
+    partition_by = stream,
+    init = "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, events INTEGER NOT NULL)",
+)]
+pub(crate) struct Balances {
+    pub(crate) faults: Arc<Faults>,
+}
+
+#[handlers]
+impl Balances {
+    #[project]
+    fn opened(
+        &self,
+        _: &Opened,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        self.add(transaction, envelope, 0)
+    }
+
+    #[project]
+    fn deposited(
+        &self,
+        event: &Deposited,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        self.add(transaction, envelope, event.cents)?;
+        let take = |left: u32| left.checked_sub(1);
+        if event.cents == 13
+            && self.faults.refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        {
+            assert!(!self.faults.panics.load(Ordering::SeqCst), "13 in a panic");
+            return Err("13 is refused".into());
+        }
+        Ok(())
+    }
+
+    #[project]
+    fn withdrawn(
+        &self,
+        event: &Withdrawn,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), BoxError> {
+        self.add(transaction, envelope, -event.cents)
+    }
+
+    fn add(
+        &self,
+        transaction: &Transaction<'_>,
+        envelope: &Envelope<'_>,
+        cents: i64,
+    ) -> Result<(), BoxError> {
+        self.faults.threads.lock().unwrap().insert(thread::current().id());
+        self.faults.taken.fetch_add(1, Ordering::SeqCst);
+        let events: u64 = transaction
+            .prepare_cached(
+                "INSERT INTO balances VALUES (?1, ?2, 1)
+                 ON CONFLICT DO UPDATE SET cents = cents + excluded.cents, events = events + 1
+                 RETURNING events",
+            )?
+            .query_row((envelope.key, cents), |row| row.get(0))?;
+        if self.faults.in_order.load(Ordering::SeqCst) && events != envelope.version {
+            return Err(format!("version {} is not next", envelope.version).into());
+        }
+        Ok(())
+    }
+}
+
+impl Balances {
+    /// A view that fails at an event that is not the next one of its stream.
+    pub(crate) fn in_order() -> Self {
+        Self { faults: Arc::new(Faults { in_order: true.into(), ..Faults::default() }) }
+    }
+
+    /// What is in the view.
+    pub(crate) fn rows(store: &SqliteStore) -> Rows {
+        rows(store, "SELECT account, cents, events FROM balances")
+    }
+}
+
+/// Cents and number of events of each account.
+pub(crate) type Rows = BTreeMap<String, (i64, u64)>;
+
+pub(crate) fn row(account: &str, cents: i64, events: u64) -> Rows {
+    BTreeMap::from([(account.to_owned(), (cents, events))])
+}
+
+/// What a query gives that selects account, cents and number of events.
+pub(crate) fn rows(store: &SqliteStore, sql: &str) -> Rows {
+    store
+        .query(|connection| {
+            connection
+                .prepare(sql)?
+                .query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+                .collect()
+        })
+        .unwrap()
+}
+
+/// The cents of each account, in a table `balances` of any view.
+pub(crate) fn balances(store: &SqliteStore) -> Vec<(String, i64)> {
+    store
+        .query(|connection| {
+            connection
+                .prepare("SELECT account, cents FROM balances ORDER BY account")?
+                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .unwrap()
+}
