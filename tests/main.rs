@@ -1,4 +1,17 @@
-//! What a user of the library relies on, one folder for each of its areas; `support` has what the tests share.
+//! What a user of the library relies on: one folder for each of its areas.
+//!
+//! | a test of | is in |
+//! |---|---|
+//! | ids, event schemas, handlers, metadata | `domain` |
+//! | commands, conflicts, hot aggregates, snapshots, idempotency keys, batches, units of work, given/when/then | `execute` |
+//! | `load_at`, the history | `past` |
+//! | event versions, retired events, `events.lock`, events that can't be read | `versions` |
+//! | projections, rebuilds, workers, dead letters, reactions, subscriptions | `follow` |
+//! | stores: the laws, bad files and rows, schema versions, group commit, maintenance | `store` |
+//! | several processes on one file, crashes of the store | `processes` |
+//! | what the tests share | `support` |
+//!
+//! What does not compile, and its message, is in `compile`: a program of its own.
 
 mod domain;
 mod execute;

@@ -1,4 +1,4 @@
-//! What is kept beside an event.
+//! Metadata: what is stored with an event besides its payload.
 
 use factum::prelude::*;
 use factum::{ExecuteOptions, Uuid};

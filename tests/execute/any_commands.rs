@@ -1,4 +1,4 @@
-//! For any commands: the live state is the state that the store gives back.
+//! Property test: after any commands, the live state is the state that the store gives back.
 
 use factum::prelude::*;
 use factum::{ExecuteError, LoadError};

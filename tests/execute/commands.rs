@@ -1,4 +1,4 @@
-//! Commands in, events out.
+//! `Repository::execute`: commands in, events out.
 
 use factum::ExecuteError;
 use factum::prelude::*;

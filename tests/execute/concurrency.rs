@@ -1,4 +1,4 @@
-//! Two writers at one version.
+//! Concurrent writers: conflicts, retries and expected versions.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! Hot aggregates: states that stay in memory are never taken for more than they are.
+//! Hot aggregates: a state kept in memory is used only where it is current.
 
 use factum::prelude::*;
 use factum::{CacheOptions, ExecuteError, ExecuteOptions};

@@ -1,4 +1,4 @@
-//! Idempotency keys: the same command again gives the first outcome, and nothing happens again.
+//! Idempotency keys: a command that is sent twice happens once.
 
 use factum::prelude::*;
 use factum::{AppendError, ExecuteError, ExecuteOptions};

@@ -1,4 +1,4 @@
-//! Handlers and policies that panic: nothing of theirs stays behind.
+//! Handlers and policies that panic: nothing that they have begun is kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

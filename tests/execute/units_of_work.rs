@@ -1,4 +1,4 @@
-//! Several aggregates, one commit.
+//! Units of work: several aggregates, one commit.
 
 use factum::prelude::*;
 use factum::{AppendError, ExecuteOptions, Uuid};

@@ -1,4 +1,4 @@
-//! Events that a view fails at: retries, dead letters, and errors that are no fault of an event.
+//! Events that a handler fails at: retries, dead letters, and errors that are no fault of an event.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Views that are part of each append.
+//! Inline projections: part of each append.
 
 use std::sync::Arc;
 

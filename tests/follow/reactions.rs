@@ -1,4 +1,4 @@
-//! What a program does after events: at least once, from where it was left.
+//! Reactions: what a program does after events, at least once.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Threads that keep views up to date: what they see, and which of many has the lease.
+//! Runners: threads that keep views up to date, of which one has the lease.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Views that several workers share, each with a part of the streams.
+//! Workers: a view or shards of one, each with a partition of the streams.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

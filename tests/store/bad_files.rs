@@ -10,8 +10,8 @@ use factum::{AppendError, EventStore, SqliteStore, StoreError};
 use rusqlite::{Connection, ErrorCode};
 use tempfile::TempDir;
 
-use crate::store::bad_rows::doctor;
 use crate::support::events::{append, read_all, stream};
+use crate::support::stores::doctor;
 
 /// All files of a folder, but for what SQLite leaves beside a database that is in use: a log with nothing in it, and
 /// the memory that processes share.

@@ -1,14 +1,13 @@
-//! Rows that factum never writes. Who reads them gets an error that tells which event, and which part of it.
+//! Rows that factum never writes: the error names the event and the column.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use factum::ExpectedVersion::NoStream;
 use factum::{EventStore, Filter, SqliteStore, StoreError};
-use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::events::{append, read, stream};
+use crate::support::stores::doctor;
 
 /// The position of the event that is doctored: the second of stream `a`.
 const DOCTORED: i64 = 2;
@@ -24,10 +23,6 @@ fn doctored(sql: &str) -> (TempDir, SqliteStore) {
     doctor(&file, sql);
     let store = SqliteStore::open(&file).unwrap();
     (folder, store)
-}
-
-pub(crate) fn doctor(file: &Path, sql: &str) {
-    Connection::open(file).unwrap().execute_batch(sql).unwrap();
 }
 
 /// Stores `value` in a column of the second event; both ways to read must tell, and the rest must still be readable.

@@ -1,4 +1,4 @@
-//! Every store keeps the laws.
+//! The conformance suite: every store keeps the laws.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Files that earlier versions have written: each opens, and all that is in it is still there.
 //!
 //! The files in `golden` are never edited. `schema-1.db` was written before there was a second schema. To make one of the
-//! present schema, once that is released: `FACTUM_WRITE_GOLDEN=path cargo test -p factum-tests --test suite golden`.
+//! present schema, once that is released: `FACTUM_WRITE_GOLDEN=path cargo test -p factum-tests --test suite write_golden`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Appends of many threads in one commit: each gets its own answer, and none pays for another's fault.
+//! Group commit: appends of many threads in one commit, each with an answer of its own.
 
 use std::sync::Barrier;
 use std::thread;
@@ -10,8 +10,8 @@ use factum::{AppendError, EventStore, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::store::bad_rows::doctor;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
+use crate::support::stores::doctor;
 
 /// What each of the threads below does, by its number.
 #[derive(Debug, Clone, Copy, PartialEq)]

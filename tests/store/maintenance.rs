@@ -8,8 +8,8 @@ use factum::ExpectedVersion::Any;
 use factum::sqlite::{BackupError, Durability, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-use crate::store::bad_rows::doctor;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
+use crate::support::stores::doctor;
 
 fn names(folder: &TempDir) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder.path())

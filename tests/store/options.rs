@@ -1,4 +1,4 @@
-//! Options of SQLite at their ends.
+//! Options of SQLite at their limits.
 
 use factum::prelude::*;
 use factum::sqlite::SqliteOptions;

@@ -1,4 +1,4 @@
-//! Triggers of the user's on the tables of a store.
+//! Triggers that a user adds to the tables of a store.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;

@@ -1,4 +1,4 @@
-//! Stores that stand before another one.
+//! Stores that pass calls on to another store.
 
 /// Makes methods of `EventStore` that pass through to the store in a field: `delegate!(field: append, read_stream, ..)`,
 /// within the `impl`.

@@ -1,4 +1,4 @@
-//! Events as a store has them, in short.
+//! Events in short, as a store takes and gives them.
 
 use std::ops::ControlFlow;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use factum::prelude::*;
 use factum::sqlite::{Durability, SqliteOptions};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::delegate::delegate;
@@ -28,6 +29,11 @@ pub(crate) fn sqlite_stores(folder: &TempDir) -> [SqliteStore; 2] {
 pub(crate) fn open_store(file: &Path) -> SqliteStore {
     let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG);
     options.open(file).expect("SQLite opens a file")
+}
+
+/// Runs SQL on the file of a store, past the store.
+pub(crate) fn doctor(file: &Path, sql: &str) {
+    Connection::open(file).unwrap().execute_batch(sql).unwrap();
 }
 
 /// A store in a file, which goes with it.

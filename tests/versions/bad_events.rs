@@ -1,4 +1,4 @@
-//! Stored events that this program can't read: told, never skipped, never a panic.
+//! Stored events that this program can not read: an error, never skipped, never a panic.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;

@@ -1,4 +1,4 @@
-//! Events of older versions, read as current ones.
+//! Events of older versions, read as the current one.
 
 use factum::DecodeError;
 use factum::prelude::*;

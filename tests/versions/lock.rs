@@ -1,4 +1,4 @@
-//! The lock of shapes and the golden payloads: what is written, and what they refuse.
+//! `events.lock` and the golden payloads: what is written, and what they refuse.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

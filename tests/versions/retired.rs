@@ -1,4 +1,4 @@
-//! Events that happen no more: split, merged, or of no interest to anybody.
+//! Retired events: split, merged, or read as nothing.
 
 use factum::prelude::*;
 use factum::{Append, EventSet, ExpectedVersion, Metadata, NewEvent, ReadError, StreamId, Uuid};

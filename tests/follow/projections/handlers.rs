@@ -1,4 +1,4 @@
-//! What handlers of a view may ask for.
+//! What the handlers of a projection may ask for.
 
 use factum::prelude::*;
 use factum::sqlite::ViewTransaction;

@@ -1,4 +1,4 @@
-//! Views in memory.
+//! Projections into memory.
 
 use factum::CaughtUp;
 use factum::prelude::*;

@@ -1,4 +1,4 @@
-//! Views that catch up when they are asked to.
+//! Projections that catch up when they are asked to.
 
 mod handlers;
 mod memory;

@@ -1,4 +1,4 @@
-//! Views in SQLite: a view and its position are one commit.
+//! Projections into SQLite: a view and its position are one commit.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};

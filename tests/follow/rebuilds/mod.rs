@@ -1,4 +1,4 @@
-//! Views that are rebuilt beside the one that serves, which is replaced when the new one has caught up.
+//! Rebuilds: a view is made beside the one that serves, and replaces it.
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! All that the schema of a view may have in it.
+//! Rebuilds of views with everything that a schema may have.
 
 use std::path::Path;
 use std::sync::Arc;

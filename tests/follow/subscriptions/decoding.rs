@@ -1,4 +1,4 @@
-//! Events of a subscription, read as those of an aggregate or of one type.
+//! Events of a subscription, decoded as those of an aggregate or of one type.
 
 use factum::prelude::*;
 use factum::{DecodeError, Decoded, ReadError, SubscribedEvent, SubscriptionOptions};

@@ -1,4 +1,4 @@
-//! All events of a store, as they come.
+//! Subscriptions: the events of a store, as they come.
 
 mod decoding;
 mod reads;
