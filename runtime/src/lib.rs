@@ -314,7 +314,7 @@ extern crate self as factum;
 
 /// The README's program, compiled and run as a test.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 mod aggregate;
