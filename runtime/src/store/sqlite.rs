@@ -439,9 +439,9 @@ impl Shared {
         if pending.is_empty() {
             return Ok(());
         }
-        let write = append::Write::begin(writer, false)?;
+        let transaction = append::begin(writer)?;
         pending.iter().try_for_each(|snapshot| snapshot.write(writer))?;
-        write.commit()
+        transaction.commit()
     }
 }
 

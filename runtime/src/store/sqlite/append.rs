@@ -24,15 +24,15 @@ pub(super) fn commit(
     snapshots: &[PendingSnapshot],
     inline: &mut [Box<dyn Inline>],
 ) -> Vec<Result<Appended, AppendError>> {
-    let write = match Write::begin(connection, !inline.is_empty()) {
-        Ok(write) => write,
+    let transaction = match begin(connection) {
+        Ok(transaction) => transaction,
         // Whoever holds the file will not let go for the next one either.
         Err(error) => {
             let failed = |request: &Request<'_>| Err(Failure::from(same_again(&error)).of(request));
             return requests.iter().map(failed).collect();
         }
     };
-    match together(write, requests, snapshots, inline) {
+    match together(transaction, requests, snapshots, inline) {
         Ok(answers) => answers,
         Err(failure) => match requests {
             // With snapshots, it may be these that did not fit.
@@ -47,9 +47,9 @@ fn alone(
     request: Request<'_>,
     inline: &mut [Box<dyn Inline>],
 ) -> Result<Appended, AppendError> {
-    let result = Write::begin(connection, !inline.is_empty())
+    let result = begin(connection)
         .map_err(Failure::from)
-        .and_then(|write| together(write, &[request], &[], inline));
+        .and_then(|transaction| together(transaction, &[request], &[], inline));
     match result.map(|mut answers| answers.pop()) {
         Ok(Some(answer)) => answer,
         Ok(None) => unreachable!("one request has one answer"),
@@ -86,7 +86,7 @@ impl Failure {
 
 /// One transaction. After an error nothing is stored.
 fn together(
-    write: Write<'_>,
+    transaction: Transaction<'_>,
     requests: &[Request<'_>],
     snapshots: &[PendingSnapshot],
     inline: &mut [Box<dyn Inline>],
@@ -94,77 +94,37 @@ fn together(
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
     {
-        let mut statements = Statements::prepare(write.connection())?;
+        let mut statements = Statements::prepare(&transaction)?;
         for request in requests {
             let answer = statements.append(request)?;
             stored |= answer.is_ok();
             answers.push(answer);
         }
     }
-    if let (true, Write::Handed(transaction)) = (stored, &write) {
+    if stored {
         for projection in inline {
-            projection.project(transaction).map_err(Failure::Projection)?;
+            projection.project(&transaction).map_err(Failure::Projection)?;
         }
     }
     if !snapshots.is_empty() {
         // They must not be the reason why an append fails.
-        let connection = write.connection();
-        connection.execute_batch("SAVEPOINT factum_snapshots")?;
-        if snapshots.iter().try_for_each(|snapshot| snapshot.write(connection)).is_err() {
-            connection.execute_batch("ROLLBACK TO factum_snapshots")?;
+        transaction.execute_batch("SAVEPOINT factum_snapshots")?;
+        if snapshots.iter().try_for_each(|snapshot| snapshot.write(&transaction)).is_err() {
+            transaction.execute_batch("ROLLBACK TO factum_snapshots")?;
         }
-        connection.execute_batch("RELEASE factum_snapshots")?;
+        transaction.execute_batch("RELEASE factum_snapshots")?;
         stored = true;
     }
     if stored {
-        write.commit()?;
+        transaction.commit()?;
     }
     Ok(answers)
 }
 
 /// A write transaction, rolled back if it is not committed. Immediate: one that began as a reader could not become a writer
 /// after another process has written.
-pub(super) enum Write<'c> {
-    /// Begun and ended by statements that are compiled once.
-    Own(Own<'c>),
-    /// As rusqlite has it, to be handed to projections.
-    Handed(Transaction<'c>),
-}
-
-/// Rolls back what was not committed.
-pub(super) struct Own<'c>(&'c Connection);
-
-impl<'c> Write<'c> {
-    pub(super) fn begin(connection: &'c Connection, handed: bool) -> rusqlite::Result<Self> {
-        if handed {
-            return Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map(Self::Handed);
-        }
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        Ok(Self::Own(Own(connection)))
-    }
-
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::Own(own) => own.0,
-            Self::Handed(transaction) => transaction,
-        }
-    }
-
-    pub(super) fn commit(self) -> rusqlite::Result<()> {
-        match self {
-            Self::Own(own) => own.0.prepare_cached("COMMIT")?.execute(()).map(drop),
-            Self::Handed(transaction) => transaction.commit(),
-        }
-    }
-}
-
-impl Drop for Own<'_> {
-    fn drop(&mut self) {
-        if !self.0.is_autocommit() {
-            // Can fail only if the connection is beyond use, and then its next user is told.
-            let _ = self.0.execute_batch("ROLLBACK");
-        }
-    }
+pub(super) fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 /// What an append runs.
