@@ -34,26 +34,13 @@ pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
 
 /// The fingerprint of a type as it is written, of those of its parts; 0 if none of them has one.
 pub const fn fingerprint_of(parts: &[u64]) -> u64 {
-    if are_zero(parts) {
-        return 0;
-    }
     let mut hash = FNV_OFFSET;
+    let mut has_one = false;
     let mut index = 0;
     while index < parts.len() {
+        has_one |= parts[index] != 0;
         hash = mixed(hash, parts[index]);
         index += 1;
     }
-    never_zero(hash)
-}
-
-/// Asked first: most types have none, and rustc's interpreter takes its time for a hash.
-const fn are_zero(parts: &[u64]) -> bool {
-    let mut index = 0;
-    while index < parts.len() {
-        if parts[index] != 0 {
-            return false;
-        }
-        index += 1;
-    }
-    true
+    if has_one { never_zero(hash) } else { 0 }
 }
