@@ -48,9 +48,20 @@ impl Errors {
         self.found.into_iter().flatten().map(|error| error.to_string()).collect()
     }
 
+    /// All of them as code, in the order of the source, whichever stage found them.
     fn into_tokens(self) -> TokenStream {
-        self.found.map(syn::Error::into_compile_error).unwrap_or_default()
+        let mut errors: Vec<_> = self.found.into_iter().flatten().collect();
+        errors.sort_by_key(|error| position(error.span()));
+        errors.into_iter().map(syn::Error::into_compile_error).collect()
     }
+}
+
+/// The line and the column of a span; outside of rustc it has none.
+fn position(span: Span) -> Option<(usize, usize)> {
+    proc_macro::is_available().then(|| {
+        let start = span.unwrap().start();
+        (start.line(), start.column())
+    })
 }
 
 /// Runs a derive: what it makes, if anything, and the errors it found.

@@ -1,4 +1,4 @@
-//! Models as code, one file for each thing that is made.
+//! Checked models as code, one file for each thing that is generated.
 //!
 //! All of it names what it uses by absolute paths, so that nothing in the user's scope can get in the way. Tokens that
 //! the user wrote keep their spans: an error about a type listed in an attribute has its caret there.
@@ -12,6 +12,7 @@ macro_rules! quote {
 
 mod aggregate;
 mod command;
+mod docs;
 mod enums;
 mod event;
 mod handlers;

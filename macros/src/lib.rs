@@ -1,90 +1,134 @@
 //! The macros of `factum`. Use them through the `factum` crate, which re-exports them and documents what they make.
 //!
-//! Each macro goes the same way: attributes become options with spans (`options`), options and item become a model
-//! (`model`), rules are checked and their errors collected (`check`, `errors`), the model becomes code (`expand`). A
-//! wrong item still gets its impls where they can be made, so that one mistake is one error.
+//! Each macro is the same pipeline: attributes with spans (`attributes`) and the item are parsed (`syntax`), the rules
+//! make a checked model of it (`rules`), and the model becomes code (`expand`). All errors are collected on the way
+//! (`errors`). An invalid item gets stubs of its impls, so that one mistake is one error.
 
-mod check;
-mod docs;
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod attributes;
 mod errors;
 mod expand;
-mod lock;
-mod model;
-mod options;
 #[cfg(test)]
-mod snapshot;
-mod text;
+mod golden;
+#[cfg(test)]
+mod layers;
+mod lock;
+mod markers;
+mod names;
+mod rules;
+mod syntax;
 
 use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
 use syn::{DeriveInput, parse_macro_input};
+
+use crate::errors::Errors;
+
+/// Parses, checks and expands a derive's item. What is returned stands beside the errors.
+type Recipe = fn(&DeriveInput, &mut Errors) -> Option<Tokens>;
+
+fn derive(item: TokenStream, recipe: Recipe) -> TokenStream {
+    let item = parse_macro_input!(item as DeriveInput);
+    errors::collect(|errors| recipe(&item, errors)).into()
+}
 
 /// Makes a struct an event; see the trait `factum::Event`.
 #[proc_macro_derive(Event, attributes(event))]
-pub fn derive_event(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| {
-        let model = model::Event::parse(&input, errors);
-        Some(model.map_or_else(|| expand::stub::event(&input), |model| expand::event(&model)))
+pub fn derive_event(item: TokenStream) -> TokenStream {
+    derive(item, event)
+}
+
+fn event(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::EventSyntax::parse(item, errors);
+    Some(match rules::event(&syntax, errors) {
+        Some(event) => expand::event(&event),
+        None => expand::stub::event(&syntax),
     })
-    .into()
 }
 
 /// Makes a struct a command; see the trait `factum::Command`.
 #[proc_macro_derive(Command, attributes(command))]
-pub fn derive_command(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| {
-        let model = model::Command::parse(&input, errors);
-        Some(model.map_or_else(|| expand::stub::command(&input), |model| expand::command(&model)))
+pub fn derive_command(item: TokenStream) -> TokenStream {
+    derive(item, command)
+}
+
+fn command(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::CommandSyntax::parse(item, errors);
+    Some(match rules::command(&syntax, errors) {
+        Some(command) => expand::command(&command),
+        None => expand::stub::command(&syntax),
     })
-    .into()
 }
 
 /// Makes a struct or enum the state of an aggregate; see the trait `factum::Aggregate`.
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
-pub fn derive_aggregate(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| Some(expand::aggregate(&model::Aggregate::parse(&input, errors)))).into()
+pub fn derive_aggregate(item: TokenStream) -> TokenStream {
+    derive(item, aggregate)
+}
+
+fn aggregate(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::AggregateSyntax::parse(item, errors);
+    let aggregate = rules::aggregate(&syntax, errors);
+    let reported = errors.first();
+    Some(if aggregate.is_valid {
+        expand::aggregate(&aggregate, reported.as_ref())
+    } else {
+        expand::stub::aggregate(&aggregate, reported.as_ref())
+    })
 }
 
 /// Makes a newtype the id of aggregates; see the trait `factum::AggregateId`.
 #[proc_macro_derive(AggregateId, attributes(aggregate_id))]
-pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| {
-        let model = model::AggregateId::parse(&input, errors);
-        Some(model.map_or_else(|| expand::stub::aggregate_id(&input), |model| expand::aggregate_id(&model)))
+pub fn derive_aggregate_id(item: TokenStream) -> TokenStream {
+    derive(item, aggregate_id)
+}
+
+fn aggregate_id(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::AggregateIdSyntax::parse(item, errors);
+    Some(match rules::aggregate_id(&syntax, errors) {
+        Some(id) => expand::aggregate_id(&id),
+        None => expand::stub::aggregate_id(&syntax),
     })
-    .into()
 }
 
 /// Makes the shape of a type part of the shape of every event that has it; see the trait `factum::EventSchema`.
 #[proc_macro_derive(EventSchema, attributes(event_schema))]
-pub fn derive_event_schema(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| {
-        let model = model::Schema::parse(&input, errors);
-        Some(model.map_or_else(|| expand::stub::event_schema(&input), |model| expand::event_schema(&model)))
+pub fn derive_event_schema(item: TokenStream) -> TokenStream {
+    derive(item, event_schema)
+}
+
+fn event_schema(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::SchemaSyntax::parse(item, errors);
+    Some(match rules::event_schema(&syntax, errors) {
+        Some(schema) => expand::event_schema(&schema),
+        None => expand::stub::event_schema(&syntax),
     })
-    .into()
 }
 
 /// Makes a struct a projection; see the trait `factum::Projection`.
 #[proc_macro_derive(Projection, attributes(projection))]
-pub fn derive_projection(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| model::Projection::parse(&input, errors).map(|model| expand::projection(&model)))
-        .into()
+pub fn derive_projection(item: TokenStream) -> TokenStream {
+    derive(item, projection)
+}
+
+fn projection(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::ProjectionSyntax::parse(item, errors);
+    rules::projection(&syntax, errors).map(|projection| expand::projection(&projection))
 }
 
 /// Makes a struct a reaction; see the trait `factum::Reaction`.
 #[proc_macro_derive(Reaction, attributes(reaction))]
-pub fn derive_reaction(input: TokenStream) -> TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
-    errors::collect(|errors| {
-        model::Projection::parse_reaction(&input, errors).map(|model| expand::projection(&model))
-    })
-    .into()
+pub fn derive_reaction(item: TokenStream) -> TokenStream {
+    derive(item, reaction)
+}
+
+fn reaction(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+    let syntax = syntax::ProjectionSyntax::parse_reaction(item, errors);
+    rules::projection(&syntax, errors).map(|reaction| expand::projection(&reaction))
 }
 
 /// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
@@ -102,10 +146,14 @@ pub fn derive_reaction(input: TokenStream) -> TokenStream {
 /// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>` or `key: &str`, then if wanted `delivery: &Delivery`; returns nothing or a `Result<(), _>` |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    errors::collect_beside(item.into(), |item, errors| {
-        model::Handlers::parse(arguments.into(), item, errors).map(|model| expand::handlers(&model))
+    connect_handlers(arguments.into(), item.into()).into()
+}
+
+fn connect_handlers(arguments: Tokens, item: Tokens) -> Tokens {
+    errors::collect_beside(item, |item, errors| {
+        let syntax = syntax::HandlersSyntax::parse(arguments, item, errors)?;
+        Some(expand::handlers(&rules::handlers(&syntax, errors)))
     })
-    .into()
 }
 
 /// Marks a method in a `#[handlers]` block that decides on a command.

@@ -33,13 +33,18 @@ pub(crate) struct LockedAggregate {
     pub(crate) retired: BTreeSet<String>,
 }
 
-/// The lock of the crate that is being compiled, and where it is; `None` if it has none. What is wrong with the file is
-/// told at `item`.
-pub(crate) fn of_this_crate(item: &Ident, errors: &mut Errors) -> Option<(PathBuf, Rc<Lock>)> {
+/// The file of the crate that is being compiled.
+pub(crate) struct LockFile {
+    pub(crate) path: PathBuf,
+    pub(crate) lock: Rc<Lock>,
+}
+
+/// The file of the crate that is being compiled, if it has one. An error in the file is reported at `item`.
+pub(crate) fn of_this_crate(item: &Ident, errors: &mut Errors) -> Option<LockFile> {
     let path = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR")?).join("events.lock");
     let modified = std::fs::metadata(&path).ok()?.modified().ok();
     match read(&path, modified) {
-        Ok(lock) => Some((path, lock)),
+        Ok(lock) => Some(LockFile { path, lock }),
         Err(message) => {
             errors.at(item, message);
             None

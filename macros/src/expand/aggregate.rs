@@ -6,18 +6,22 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Token};
 
 use super::snapshot::{is_possible, snapshots};
-use super::{enums, lock, stub};
-use crate::model::{Aggregate, Listed, Retired};
+use super::{docs, enums, lock};
+use crate::rules::{Aggregate, Listed};
+use crate::syntax::{AggregateSyntax, Retired};
 
-pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
-    let Aggregate { ident, vis, commands, events, unlisted, wrong, command_enum, event_enum, docs, .. } =
-        model;
-    if let Some((error, generics)) = wrong {
-        return stub::aggregate(model, error, generics);
-    }
-    let define = |generated, listed: &[Listed], what| match unlisted {
-        Some(error) if listed.is_empty() => enums::unknown(vis, generated, error),
-        _ => enums::definition(vis, ident, generated, listed, what, docs),
+/// The enums and impls of an aggregate; `error` is reported where a list is missing.
+pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> TokenStream {
+    let Aggregate { syntax, commands, events, .. } = model;
+    let AggregateSyntax { krate, command_enum, event_enum, .. } = syntax;
+    let (ident, vis) = (&syntax.input.ident, &syntax.input.vis);
+    let docs = docs::beside(ident);
+    let define = |generated, listed: &[Listed<'_>], what| {
+        if listed.is_empty() {
+            enums::unknown(vis, generated, error)
+        } else {
+            enums::definition(vis, ident, generated, listed, what, &docs)
+        }
     };
     let command_definition = define(command_enum, commands, "commands");
     let event_definition = define(event_enum, events, "events");
@@ -25,9 +29,9 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
     let command_impls = (!commands.is_empty()).then(|| command_impls(model));
     let event_impls = (!events.is_empty()).then(|| event_impls(model));
     let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
-    let kept = model.snapshot.as_ref().map(|snapshot| is_possible(&model.krate, ident, snapshot));
-    let locked = model.lock.as_ref().filter(|_| !events.is_empty()).map(|(path, recorded)| {
-        let (tracked, listed) = (lock::tracked(path), lock::listed(model, recorded));
+    let snapshot_is_possible = model.snapshot.as_ref().map(|snapshot| is_possible(krate, ident, snapshot));
+    let locked = model.lock.as_ref().filter(|_| !events.is_empty()).map(|file| {
+        let (tracked, listed) = (lock::tracked(&file.path), lock::listed(model, &file.lock));
         quote!(#tracked #listed)
     });
     quote! {
@@ -40,28 +44,18 @@ pub(crate) fn aggregate(model: &Aggregate) -> TokenStream {
             #command_impls
             #event_impls
             #distinct_names
-            #kept
+            #snapshot_is_possible
             #locked
         };
     }
 }
 
 /// `impl Aggregate`.
-fn dispatch(model: &Aggregate) -> TokenStream {
-    let Aggregate {
-        krate,
-        ident,
-        name,
-        id,
-        error,
-        services,
-        commands,
-        events,
-        snapshot,
-        command_enum,
-        event_enum,
-        ..
-    } = model;
+fn dispatch(model: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { syntax, commands, events, snapshot, .. } = model;
+    let AggregateSyntax { krate, name, command_enum, event_enum, .. } = syntax;
+    let ident = &syntax.input.ident;
+    let (id, error, services) = (id(model), error_type(syntax), services(syntax));
     let snapshots = snapshot.as_ref().map(|snapshot| snapshots(krate, snapshot));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let unknown_command = commands.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
@@ -114,6 +108,24 @@ fn dispatch(model: &Aggregate) -> TokenStream {
     }
 }
 
+/// The id type. One that is missing is most likely that of the commands.
+pub(super) fn id(model: &Aggregate<'_>) -> TokenStream {
+    let krate = &model.syntax.krate;
+    match (model.syntax.id.value(), model.commands.first()) {
+        (Some(id), _) => quote!(#id),
+        (None, Some(Listed { path, .. })) => quote!(<#path as #krate::Command>::Id),
+        (None, None) => quote!(()),
+    }
+}
+
+pub(super) fn error_type(syntax: &AggregateSyntax<'_>) -> TokenStream {
+    syntax.error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error))
+}
+
+pub(super) fn services(syntax: &AggregateSyntax<'_>) -> TokenStream {
+    syntax.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services))
+}
+
 /// `Self`, placed where `path` is: rustc complains of a missing impl at the type that lacks it, and the list is where
 /// the user looks.
 pub(super) fn self_at(path: &Path) -> Token![Self] {
@@ -121,28 +133,30 @@ pub(super) fn self_at(path: &Path) -> Token![Self] {
 }
 
 /// The types of a list, their variants, and `Self` at the place of each.
-fn taken_apart(listed: &[Listed]) -> (Vec<&Path>, Vec<&Ident>, Vec<Token![Self]>) {
-    let paths = listed.iter().map(|listed| &listed.path);
+fn taken_apart<'a>(listed: &'a [Listed<'_>]) -> (Vec<&'a Path>, Vec<&'a Ident>, Vec<Token![Self]>) {
+    let paths = listed.iter().map(|listed| listed.path);
     let variants = listed.iter().map(|listed| &listed.variant);
     (paths.clone().collect(), variants.collect(), paths.map(self_at).collect())
 }
 
 /// The command enum is a command, and made from each struct that is listed.
-fn command_impls(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, id, commands, command_enum, .. } = model;
+fn command_impls(model: &Aggregate<'_>) -> TokenStream {
+    let AggregateSyntax { input, krate, command_enum, .. } = model.syntax;
+    let (ident, id) = (&input.ident, id(model));
     let debug = enums::debug(command_enum);
     let command_enum = &command_enum.ident;
-    let (paths, variants, _) = taken_apart(commands);
+    let (paths, variants, _) = taken_apart(&model.commands);
     quote!(#krate::private::command_enum!(#debug #command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
 /// The event enum is the codec, and made from each struct that is listed. What is said once for each event is said by
 /// `macro_rules!`.
-fn event_impls(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
+fn event_impls(model: &Aggregate<'_>) -> TokenStream {
+    let AggregateSyntax { input, krate, retired, event_enum, .. } = model.syntax;
+    let ident = &input.ident;
     let debug = enums::debug(event_enum);
     let event_enum = &event_enum.ident;
-    let (paths, variants, _) = taken_apart(events);
+    let (paths, variants, _) = taken_apart(&model.events);
     let retired_kinds = (!retired.is_empty()).then(|| {
         let kinds = retired.iter().map(|retired| match retired {
             Retired::Type(path) => quote!(<#path as #krate::private::ListedEvent>::KIND),
@@ -176,13 +190,14 @@ fn event_impls(model: &Aggregate) -> TokenStream {
 }
 
 /// No two events are stored under one name. The names are constants of the events, so rustc compares them.
-fn distinct_names(model: &Aggregate) -> TokenStream {
-    let Aggregate { krate, ident, events, retired, event_enum, .. } = model;
+fn distinct_names(model: &Aggregate<'_>) -> TokenStream {
+    let AggregateSyntax { input, krate, retired, event_enum, .. } = model.syntax;
+    let (ident, events) = (&input.ident, &model.events);
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);
     let kinds = quote!(#set::KINDS);
-    let mend = "give one of them another with `#[event(name = \"..\")]`";
-    let listed = enums::distinct_names(krate, ident, events, &kinds, mend);
+    let fix = "give one of them another with `#[event(name = \"..\")]`";
+    let listed = enums::distinct_names(krate, ident, events, &kinds, fix);
     let count = Literal::usize_unsuffixed(events.len());
     let retired = retired.iter().enumerate().map(|(index, retired)| {
         let (span, shown) = match retired {

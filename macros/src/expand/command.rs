@@ -2,13 +2,13 @@
 
 use proc_macro2::TokenStream;
 
-use crate::model::{Command, Which};
+use crate::rules::{Command, IdSource};
 
-pub(crate) fn command(command: &Command) -> TokenStream {
-    let Command { krate, ident, which } = command;
-    let (ty, value) = match which {
-        Which::Field { member, ty } => (quote!(#ty), quote!(&self.#member)),
-        Which::Only => (quote!(()), quote!(&())),
+pub(crate) fn command(command: &Command<'_>) -> TokenStream {
+    let (krate, ident) = (&command.syntax.krate, &command.syntax.input.ident);
+    let (ty, value) = match command.id {
+        IdSource::Field { member, ty } => (quote!(#ty), quote!(&self.#member)),
+        IdSource::Singleton => (quote!(()), quote!(&())),
     };
     quote! {
         #[automatically_derived]

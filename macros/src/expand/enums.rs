@@ -7,14 +7,15 @@ use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Visibility};
 
-use crate::model::{GeneratedEnum, Listed};
+use crate::rules::Listed;
+use crate::syntax::GeneratedEnum;
 
 /// `enum BankAccountEvent { AccountOpened(AccountOpened), .. }`, at the place of the aggregate.
 pub(super) fn definition(
     vis: &Visibility,
     aggregate: &Ident,
     generated: &GeneratedEnum,
-    listed: &[Listed],
+    listed: &[Listed<'_>],
     what: &str,
     docs: &HashMap<String, TokenStream>,
 ) -> TokenStream {
@@ -23,14 +24,14 @@ pub(super) fn definition(
     let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
     let docs = listed.iter().map(|listed| {
-        let shown = shown(&listed.path);
+        let shown = shown(listed.path);
         let see = format!("See [`{shown}`].");
         match docs.get(&shown).filter(|docs| !docs.is_empty()) {
             Some(docs) => quote!(#docs #[doc = ""] #[doc = #see]),
             None => quote!(#[doc = #see]),
         }
     });
-    let paths = listed.iter().map(|listed| &listed.path);
+    let paths = listed.iter().map(|listed| listed.path);
     let variants = listed.iter().map(|listed| &listed.variant);
     quote! {
         #[doc = #doc]
@@ -46,8 +47,12 @@ pub(super) fn definition(
     }
 }
 
-/// What stands for an enum that nothing is known of: an error is a type that fits wherever it is used.
-pub(super) fn unknown(vis: &Visibility, generated: &GeneratedEnum, error: &TokenStream) -> TokenStream {
+/// A placeholder for an enum whose variants are unknown: an error is a type that fits wherever it is used.
+pub(super) fn unknown(
+    vis: &Visibility,
+    generated: &GeneratedEnum,
+    error: Option<&TokenStream>,
+) -> TokenStream {
     let ident = &generated.ident;
     quote! {
         #[doc(hidden)]
@@ -75,9 +80,9 @@ fn shown(path: &Path) -> String {
 pub(super) fn distinct_names(
     krate: &Path,
     ident: &Ident,
-    events: &[Listed],
+    events: &[Listed<'_>],
     kinds: &TokenStream,
-    mend: &str,
+    fix: &str,
 ) -> TokenStream {
     let repeated = Ident::new("repeated", Span::mixed_site());
     let checks = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
@@ -85,7 +90,7 @@ pub(super) fn distinct_names(
         let index = Literal::usize_unsuffixed(index);
         let message = format!(
             "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
-             event listed before it; {mend}"
+             event listed before it; {fix}"
         );
         // The parentheses are where the caret begins: it would be at `#krate`, which is nowhere.
         quote_spanned!(path.span()=> (#krate::private::assert_new)(#repeated, #index, #message);)

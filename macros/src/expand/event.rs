@@ -5,10 +5,13 @@ use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
 use super::{lock, upcast};
-use crate::model::Event;
+use crate::rules::Event;
+use crate::syntax::EventSyntax;
 
-pub(crate) fn event(event: &Event) -> TokenStream {
-    let Event { krate, ident, name, version, aliases, history, .. } = event;
+pub(crate) fn event(event: &Event<'_>) -> TokenStream {
+    let Event { syntax, version, history, .. } = event;
+    let EventSyntax { input, krate, name, aliases, .. } = syntax;
+    let ident = &input.ident;
     let current = (*version != 1).then(|| {
         let current = Literal::u32_unsuffixed(*version);
         quote!(const VERSION: u32 = #current;)
@@ -19,13 +22,13 @@ pub(crate) fn event(event: &Event) -> TokenStream {
         }
     });
     let previous = history.previous.as_ref().map(|previous| {
-        let path = &previous.path;
+        let path = previous.path;
         let before = Literal::u32_unsuffixed(previous.since - 1);
         // A version of 0 is nobody's: what is left of the pattern is an error at run time, as it should be.
         quote!(1..=#before => #krate::private::decode_previous::<Self, #path>(version, payload),)
     });
-    let mut older =
-        (history.first_version()..*version).rev().map(|version| upcast::arm(event, version)).peekable();
+    let old_versions = event.versions.iter().rev().skip(1);
+    let mut older = old_versions.map(|(&number, version)| upcast::arm(event, number, version)).peekable();
     let older = (previous.is_some() || older.peek().is_some()).then(|| {
         quote! {
             fn read_older(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
@@ -39,13 +42,13 @@ pub(crate) fn event(event: &Event) -> TokenStream {
     });
     let previous_fits = previous_fits(event);
     let shapes = lock::shapes(event);
-    let locked = event.lock.as_ref().map(|(path, recorded)| {
-        let (tracked, fingerprints) = (lock::tracked(path), lock::fingerprints(event, recorded));
+    let locked = event.lock.as_ref().map(|file| {
+        let (tracked, fingerprints) = (lock::tracked(&file.path), lock::fingerprints(event, &file.lock));
         quote!(#tracked #fingerprints)
     });
     // Nobody reads these fields any more; that their types are types is checked all the same.
     let removed = history.removed.iter().map(|removed| {
-        let ty = &removed.ty;
+        let ty = removed.ty;
         quote!(const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;)
     });
     quote! {
@@ -65,10 +68,10 @@ pub(crate) fn event(event: &Event) -> TokenStream {
 }
 
 /// The previous struct is this event, one version below: constants of its own, so rustc compares.
-fn previous_fits(event: &Event) -> Option<TokenStream> {
-    let Event { krate, ident, history, .. } = event;
-    let previous = history.previous.as_ref()?;
-    let path = &previous.path;
+fn previous_fits(event: &Event<'_>) -> Option<TokenStream> {
+    let (krate, ident) = (&event.syntax.krate, &event.syntax.input.ident);
+    let previous = event.history.previous.as_ref()?;
+    let path = previous.path;
     let shown = quote!(#path).to_string().replace(' ', "");
     let before = previous.since - 1;
     let version_message = format!(

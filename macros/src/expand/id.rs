@@ -3,10 +3,11 @@
 use proc_macro2::TokenStream;
 use syn::Member;
 
-use crate::model::AggregateId;
+use crate::rules::AggregateId;
 
-pub(crate) fn aggregate_id(id: &AggregateId) -> TokenStream {
-    let AggregateId { krate, ident, member, ty } = id;
+pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
+    let AggregateId { syntax, member, ty } = id;
+    let (krate, ident) = (&syntax.krate, &syntax.input.ident);
     let made = match member {
         Member::Named(name) => quote!(Self { #name: inner }),
         Member::Unnamed(_) => quote!(Self(inner)),

@@ -8,14 +8,15 @@ use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
 use crate::lock::{Lock, LockedType};
-use crate::model::{Aggregate, Event, ShapeField, shape, type_parts};
+use crate::rules::{Aggregate, Event, ShapeField};
+use crate::syntax::{AggregateSyntax, type_parts};
 
 /// `const SHAPES`: every version that this struct can tell of, as one text, since that is what costs rustc least; and
 /// `const FINGERPRINTS`, of the types in it that may have one.
-pub(super) fn shapes(event: &Event) -> TokenStream {
-    let Event { krate, history, .. } = event;
-    let previous = history.previous.as_ref().map(|previous| {
-        let path = &previous.path;
+pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
+    let krate = &event.syntax.krate;
+    let previous = event.history.previous.as_ref().map(|previous| {
+        let path = previous.path;
         quote! {
             const PREVIOUS: ::core::option::Option<fn(&mut ::std::vec::Vec<#krate::Shape>)> =
                 ::core::option::Option::Some(<#path as #krate::Event>::shapes);
@@ -23,9 +24,9 @@ pub(super) fn shapes(event: &Event) -> TokenStream {
     });
     let mut text = String::new();
     let mut asked = Vec::new();
-    for version in history.first_version()..=event.version {
-        let _ = writeln!(text, "{version}");
-        for field in shape(event, version) {
+    for (number, version) in &event.versions {
+        let _ = writeln!(text, "{number}");
+        for field in &version.shape {
             let parts = parts_with_fingerprints(field.ty);
             let count = if parts.is_empty() { String::new() } else { format!(" #{}", parts.len()) };
             let _ = writeln!(text, " {}{count}\t{}", field.text, field.name.replace('\n', "\\n"));
@@ -82,30 +83,31 @@ pub(super) fn tracked(path: &std::path::Path) -> TokenStream {
 }
 
 /// Types inside an event whose own shape is recorded, at whichever version: their fingerprints are constants.
-pub(super) fn fingerprints(event: &Event, lock: &Lock) -> TokenStream {
-    let names = std::iter::once(&event.name).chain(&event.aliases);
-    let recorded = names.filter_map(|name| lock.events.get(&name.value())).flatten();
-    let ours = event.history.first_version()..=event.version;
-    recorded
-        .filter(|(version, _)| ours.contains(version))
-        .flat_map(|(&version, recorded)| {
-            shape(event, version).into_iter().filter_map(move |field| {
-                let recorded = recorded.get(&field.name).filter(|recorded| recorded.fingerprint != 0)?;
-                Some(fingerprint(event, version, &field, recorded))
-            })
-        })
-        .collect()
+pub(super) fn fingerprints(event: &Event<'_>, lock: &Lock) -> TokenStream {
+    let mut fingerprints = TokenStream::new();
+    for (number, recorded) in event.names().filter_map(|name| lock.events.get(&name)).flatten() {
+        for field in event.versions.get(number).into_iter().flat_map(|version| &version.shape) {
+            let recorded = recorded.get(&field.name).filter(|recorded| recorded.fingerprint != 0);
+            fingerprints.extend(recorded.map(|recorded| fingerprint(event, *number, field, recorded)));
+        }
+    }
+    fingerprints
 }
 
-fn fingerprint(event: &Event, version: u32, field: &ShapeField<'_>, recorded: &LockedType) -> TokenStream {
-    let (krate, ty, next) = (&event.krate, field.ty, event.version + 1);
+fn fingerprint(
+    event: &Event<'_>,
+    version: u32,
+    field: &ShapeField<'_>,
+    recorded: &LockedType,
+) -> TokenStream {
+    let (krate, ty, next) = (&event.syntax.krate, field.ty, event.version + 1);
     let now = fingerprint_of(krate, ty);
     let fingerprint = Literal::u64_unsuffixed(recorded.fingerprint);
     let message = format!(
         "`{}` version {version} is recorded with `{1}: {2}`, and what is inside of that type, or the type, has changed: \
          keep the old type as it was, and, if `{1}` is of the new one now, give the event version {next} and write \
          `#[event(changed(since = {next}, from = ..old type.., with = ..))]` here",
-        event.name.value(),
+        event.syntax.name.value(),
         field.name,
         recorded.text
     );
@@ -120,8 +122,9 @@ fn fingerprint(event: &Event, version: u32, field: &ShapeField<'_>, recorded: &L
 
 /// What an aggregate has listed once is still listed, or retired, at the recorded version at least; and what it has
 /// retired is not listed again. Names and versions of events are constants of theirs.
-pub(super) fn listed(model: &Aggregate, lock: &Lock) -> TokenStream {
-    let Aggregate { krate, ident, name, event_enum, .. } = model;
+pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
+    let AggregateSyntax { input, krate, name, event_enum, .. } = model.syntax;
+    let ident = &input.ident;
     let Some(recorded) = lock.aggregates.get(&name.value()) else { return TokenStream::new() };
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);

@@ -5,16 +5,19 @@ use syn::{Path, Token};
 
 use super::aggregate::self_at;
 use super::enums::distinct_names;
-use crate::model::{Makes, Projection};
+use crate::rules::{Product, Projection};
+use crate::syntax::ProjectionSyntax;
 
-pub(crate) fn projection(model: &Projection) -> TokenStream {
-    let Projection { krate, ident, name, events, from, is_partitioned, makes } = model;
-    let paths: Vec<_> = events.iter().map(|event| &event.path).collect();
+pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
+    let Projection { syntax, events, is_partitioned, product } = model;
+    let ProjectionSyntax { input, krate, name, from, .. } = syntax;
+    let ident = &input.ident;
+    let paths: Vec<_> = events.iter().map(|event| event.path).collect();
     let selves: Vec<_> = paths.iter().map(|path| self_at(path)).collect();
-    let about = about(krate, &paths, makes);
-    let one = match makes {
-        Makes::View { .. } => quote!(project),
-        Makes::SideEffects => quote!(react),
+    let about = about(krate, &paths, product);
+    let one = match product {
+        Product::View { .. } => quote!(project),
+        Product::SideEffects => quote!(react),
     };
     let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
     let sources = (!from.is_empty()).then(|| {
@@ -37,7 +40,7 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
     };
     // Without a list, which has been told of, no handler is one too many.
     let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::Follows<E> for #ident {}));
-    let is_reaction = matches!(makes, Makes::SideEffects).then(|| {
+    let is_reaction = matches!(product, Product::SideEffects).then(|| {
         quote! {
             #[automatically_derived]
             impl #krate::Reaction for #ident {}
@@ -107,8 +110,8 @@ pub(crate) fn projection(model: &Projection) -> TokenStream {
 }
 
 /// What it makes: of which version, and into what.
-fn about(krate: &Path, events: &[&Path], makes: &Makes) -> TokenStream {
-    let Makes::View { version, into, init } = makes else {
+fn about(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
+    let Product::View { version, into, init } = product else {
         return quote! {
             const VERSION: u32 = 1;
 

@@ -6,10 +6,11 @@ use proc_macro2::{Literal, TokenStream};
 use syn::{Data, DeriveInput, Fields, Path};
 
 use super::lock::fingerprint_of;
-use crate::model::{Schema, type_text};
+use crate::rules::Schema;
+use crate::syntax::type_text;
 
 pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
-    let Schema { krate, input } = schema;
+    let (krate, input) = (&schema.syntax.krate, schema.syntax.input);
     let ident = &input.ident;
     let fingerprint = fingerprint(krate, input);
     quote! {

@@ -5,9 +5,9 @@ use quote::quote_spanned;
 use syn::{Ident, Path};
 
 use super::schema::fingerprint_of_state;
-use crate::model::Snapshot;
+use crate::rules::Snapshot;
 
-pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot) -> TokenStream {
+pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     let Snapshot { every, older_than, when, version, state, .. } = snapshot;
     let fingerprint = fingerprint_of_state(krate, state, *version);
     let every = option(every.as_ref());
@@ -41,7 +41,7 @@ fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
 }
 
 /// Whether serde can write and read the state, rustc knows; what to do if not is ours to say.
-pub(super) fn is_possible(krate: &Path, ident: &Ident, snapshot: &Snapshot) -> TokenStream {
+pub(super) fn is_possible(krate: &Path, ident: &Ident, snapshot: &Snapshot<'_>) -> TokenStream {
     let message = format!(
         "`{ident}` can't be kept as a snapshot: derive `serde::Serialize` and `serde::Deserialize` for it, or take out \
          `snapshot(..)`"

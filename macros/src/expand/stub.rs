@@ -1,23 +1,22 @@
 //! What stands in for an impl that can't be made: so that one mistake is one error, and not one more wherever the type is used.
 
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Generics, Ident, Path};
+use syn::{Data, DeriveInput};
 
+use super::aggregate::{error_type, id, services};
 use super::enums;
-use crate::errors::Errors;
-use crate::model::Aggregate;
-use crate::options::Options;
-use crate::text::kebab;
+use crate::names::kebab;
+use crate::rules::Aggregate;
+use crate::syntax::{AggregateIdSyntax, AggregateSyntax, CommandSyntax, EventSyntax, SchemaSyntax};
 
 /// An event that nothing is known of but that it wants to be one.
-pub(crate) fn event(input: &DeriveInput) -> TokenStream {
+pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
+    let EventSyntax { input, krate, .. } = syntax;
     if is_union(input) {
         return TokenStream::new();
     }
-    let krate = krate(input, "event");
     let name = kebab(&input.ident.to_string());
-    let head =
-        head(&quote!(#krate::Event), &input.ident, &input.generics, &quote!(::core::fmt::Debug + 'static));
+    let head = head(&quote!(#krate::Event), input, &quote!(::core::fmt::Debug + 'static));
     quote! {
         #head {
             const NAME: &'static str = #name;
@@ -35,12 +34,12 @@ pub(crate) fn event(input: &DeriveInput) -> TokenStream {
 }
 
 /// A command of which nobody knows whom it is for.
-pub(crate) fn command(input: &DeriveInput) -> TokenStream {
+pub(crate) fn command(syntax: &CommandSyntax<'_>) -> TokenStream {
+    let CommandSyntax { input, krate, .. } = syntax;
     if is_union(input) {
         return TokenStream::new();
     }
-    let krate = krate(input, "command");
-    let head = head(&quote!(#krate::Command), &input.ident, &input.generics, &quote!(::core::fmt::Debug));
+    let head = head(&quote!(#krate::Command), input, &quote!(::core::fmt::Debug));
     quote! {
         #head {
             type Id = ::std::string::String;
@@ -53,12 +52,13 @@ pub(crate) fn command(input: &DeriveInput) -> TokenStream {
 }
 
 /// An aggregate of which neither commands nor events are known, as its enums are errors.
-pub(super) fn aggregate(model: &Aggregate, told: &TokenStream, generics: &Generics) -> TokenStream {
-    let Aggregate { krate, ident, vis, name, id, error, services, command_enum, event_enum, .. } = model;
-    let commands = enums::unknown(vis, command_enum, told);
-    let events = enums::unknown(vis, event_enum, told);
+pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
+    let AggregateSyntax { input, krate, name, command_enum, event_enum, .. } = model.syntax;
+    let commands = enums::unknown(&input.vis, command_enum, reported);
+    let events = enums::unknown(&input.vis, event_enum, reported);
+    let (id, error, services) = (id(model), error_type(model.syntax), services(model.syntax));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
-    let head = head(&quote!(#krate::Aggregate), ident, generics, &quote!('static));
+    let head = head(&quote!(#krate::Aggregate), input, &quote!('static));
     quote! {
         #commands
         #events
@@ -90,9 +90,9 @@ pub(super) fn aggregate(model: &Aggregate, told: &TokenStream, generics: &Generi
 }
 
 /// An id that no text is.
-pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
-    let krate = krate(input, "aggregate_id");
-    let head = head(&quote!(#krate::AggregateId), &input.ident, &input.generics, &quote!('static));
+pub(crate) fn aggregate_id(syntax: &AggregateIdSyntax<'_>) -> TokenStream {
+    let AggregateIdSyntax { input, krate } = syntax;
+    let head = head(&quote!(#krate::AggregateId), input, &quote!('static));
     quote! {
         #head {
             fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
@@ -107,10 +107,9 @@ pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
 }
 
 /// A type whose shape nobody knows.
-pub(crate) fn event_schema(input: &DeriveInput) -> TokenStream {
-    let krate = krate(input, "event_schema");
-    let head =
-        head(&quote!(#krate::EventSchema), &input.ident, &input.generics, &quote!(::core::marker::Sized));
+pub(crate) fn event_schema(syntax: &SchemaSyntax<'_>) -> TokenStream {
+    let SchemaSyntax { input, krate } = syntax;
+    let head = head(&quote!(#krate::EventSchema), input, &quote!(::core::marker::Sized));
     quote! {
         #head {
             const FINGERPRINT: u64 = 1;
@@ -120,8 +119,9 @@ pub(crate) fn event_schema(input: &DeriveInput) -> TokenStream {
 
 /// `impl .. for` a type with all the parameters that it should not have, if it has what is `asked`: to lack that is a mistake of
 /// its own.
-fn head(of: &TokenStream, ident: &Ident, generics: &Generics, asked: &TokenStream) -> TokenStream {
-    let (generics, arguments, bounds) = generics.split_for_impl();
+fn head(of: &TokenStream, input: &DeriveInput, asked: &TokenStream) -> TokenStream {
+    let ident = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
     let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
     quote! {
         #[automatically_derived]
@@ -135,10 +135,4 @@ fn head(of: &TokenStream, ident: &Ident, generics: &Generics, asked: &TokenStrea
 /// It can't derive `Debug`, which both have to be.
 fn is_union(input: &DeriveInput) -> bool {
     matches!(input.data, Data::Union(_))
-}
-
-/// Where factum is; what is wrong with the options has been told.
-fn krate(input: &DeriveInput, attribute: &'static str) -> Path {
-    let mut errors = Errors::default();
-    Options::parse(&input.attrs, attribute, &["crate"], &mut errors).krate(&mut errors)
 }

@@ -4,32 +4,30 @@ use proc_macro2::{Literal, TokenStream};
 use quote::format_ident;
 use syn::{Ident, Member};
 
-use crate::model::serde::serde_options;
-use crate::model::{ChangeKind, Conversion, Event, Field, Past, old_type};
+use crate::rules::{ChangeKind, Conversion, Event, Field, FieldAt, StoredField, Version, old_type};
 
 /// `2 => { struct V2 { .. } .. }`: how payloads of `version` become the present struct.
-pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
-    let Event { krate, history, .. } = event;
-    let number = Literal::u32_unsuffixed(version);
-    let then = Past::all(&history.fields, version);
-    let values = history.fields.iter().zip(&then).map(|(field, then)| {
-        let (cfgs, member) = (field.cfgs(), &field.member);
+pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> TokenStream {
+    let krate = &event.syntax.krate;
+    let literal = Literal::u32_unsuffixed(number);
+    let values = event.history.fields.iter().zip(&version.fields).map(|(field, then)| {
+        let (cfgs, member) = (&field.syntax.cfgs, &field.syntax.member);
         let value = value(event, field, then);
         quote!(#(#cfgs)* #member: #value)
     });
     let made = quote!(::core::result::Result::Ok(Self { #(#values),* }));
-    if then.iter().all(|then| then.present.is_none()) {
+    if version.fields.iter().all(|field| field.stored.is_none()) {
         // Whatever stood there says nothing to this struct; whether it was `{}` or `null` can't be told any more.
         return quote! {
-            #number => {
+            #literal => {
                 #krate::private::decode::<Self, #krate::private::serde::de::IgnoredAny>(version, payload)?;
                 #made
             }
         };
     }
-    let (ident, definition) = old_struct(event, version, &then);
+    let (ident, definition) = old_struct(event, number, version);
     quote! {
-        #number => {
+        #literal => {
             #definition
             let old = #krate::private::decode::<Self, #ident>(version, payload)?;
             #made
@@ -38,22 +36,23 @@ pub(super) fn arm(event: &Event, version: u32) -> TokenStream {
 }
 
 /// The struct as it was, with what serde was told of it.
-fn old_struct(event: &Event, version: u32, then: &[Past<'_>]) -> (Ident, TokenStream) {
-    let krate = &event.krate;
-    let ident = format_ident!("__V{version}");
+fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, TokenStream) {
+    let krate = &event.syntax.krate;
+    let ident = format_ident!("__V{number}");
     let serde_crate = quote!(#krate::private::serde).to_string().replace(' ', "");
-    let container = event.serde.iter().filter(|option| option.name != "crate" && option.name != "rename");
+    let container =
+        event.syntax.serde.iter().filter(|option| option.name != "crate" && option.name != "rename");
     let container = container.map(|option| &option.tokens);
-    let present: Vec<_> = then.iter().filter_map(|then| then.present.as_ref()).collect();
-    let types = present.iter().map(|field| field.ty);
-    let attributes = present.iter().map(|field| field.attributes());
-    let is_tuple = present.iter().any(|field| matches!(field.member, Member::Unnamed(_)));
+    let stored: Vec<_> = version.fields.iter().filter_map(|field| field.stored.as_ref()).collect();
+    let types = stored.iter().map(|field| field.ty);
+    let attributes = stored.iter().map(|field| attributes(field));
+    let is_tuple = stored.iter().any(|field| matches!(field.member, Member::Unnamed(_)));
     let body = if is_tuple {
-        quote!((#(#(#attributes)* #types),*);)
+        quote!((#(#attributes #types),*);)
     } else {
-        let members = present.iter().map(|field| &field.member);
-        let gone = gone(event, version);
-        quote!({ #(#(#attributes)* #members: #types,)* #gone })
+        let members = stored.iter().map(|field| &field.member);
+        let gone = gone(event, number);
+        quote!({ #(#attributes #members: #types,)* #gone })
     };
     let definition = quote! {
         #[derive(#krate::private::serde::Deserialize)]
@@ -63,23 +62,27 @@ fn old_struct(event: &Event, version: u32, then: &[Past<'_>]) -> (Ident, TokenSt
     (ident, definition)
 }
 
+/// The attributes of a field in an old struct.
+fn attributes(field: &StoredField<'_>) -> TokenStream {
+    let cfgs = &field.syntax.cfgs;
+    let rename = field.rename.map(|name| quote!(rename = #name));
+    let options = field.serde.iter().map(|option| option.tokens.clone()).chain(rename);
+    quote!(#(#cfgs)* #[serde(#(#options),*)])
+}
+
 /// Fields that are no more. serde passes over what a struct does not have, unless it was told not to, or to put it into a
 /// flattened field.
-fn gone(event: &Event, version: u32) -> Option<TokenStream> {
-    let krate = &event.krate;
-    let denied = event.serde.iter().any(|option| option.name == "deny_unknown_fields");
-    let flattened = event
-        .history
-        .fields
-        .iter()
-        .any(|field| serde_options(&field.attributes).iter().any(|option| option.name == "flatten"));
+fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
+    let krate = &event.syntax.krate;
+    let denied = event.syntax.serde.iter().any(|option| option.name == "deny_unknown_fields");
+    let flattened = event.history.fields.iter().any(|field| field.syntax.serde_option("flatten").is_some());
     if !denied && !flattened {
         return None;
     }
     let gone = event.history.removed_at(version).enumerate();
     Some(
         gone.map(|(index, removed)| {
-            let (member, name) = (format_ident!("_gone{index}"), &removed.name);
+            let (member, name) = (format_ident!("_gone{index}"), removed.name);
             quote! {
                 #[serde(rename = #name, default)]
                 #member: #krate::private::serde::de::IgnoredAny,
@@ -90,27 +93,27 @@ fn gone(event: &Event, version: u32) -> Option<TokenStream> {
 }
 
 /// What the field is now, made of what it was, or of its default.
-fn value(event: &Event, field: &Field, then: &Past<'_>) -> TokenStream {
-    let krate = &event.krate;
-    let mut value = match &then.present {
-        Some(present) => {
-            let member = &present.member;
+fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStream {
+    let krate = &event.syntax.krate;
+    let mut value = match &then.stored {
+        Some(stored) => {
+            let member = &stored.member;
             quote!(old.#member)
         }
         None => TokenStream::new(),
     };
-    for (index, change) in then.since.iter().enumerate() {
-        // What the next change begins with is what this one ends with.
-        let later = then.since.get(index + 1..).unwrap_or_default();
-        let new = old_type(later).unwrap_or(&field.ty);
-        match &change.kind {
+    for (index, change) in then.later.iter().enumerate() {
+        // This change ends with the type that the next one begins with.
+        let later = then.later.get(index + 1..).unwrap_or_default();
+        let new = old_type(later).unwrap_or(&field.syntax.ty);
+        match change.kind {
             ChangeKind::Added { default } => value = quote!(#default),
             ChangeKind::Renamed { .. } => {}
-            ChangeKind::Changed { from, with: Conversion::Sure(with) } => {
+            ChangeKind::Changed { from, with: Conversion::Infallible(with) } => {
                 value = quote!(#krate::private::convert::<#from, #new>(#with, #value));
             }
             ChangeKind::Changed { from, with: Conversion::Fallible(with) } => {
-                let shown = field.shown();
+                let shown = field.syntax.shown();
                 value = quote! {
                     #krate::private::try_convert::<Self, #from, #new, _>(version, #shown, #with, #value)?
                 };

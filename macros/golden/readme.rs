@@ -1,0 +1,283 @@
+// What factum's macros make of the README's program. Written by a test; to update it:
+// UPDATE_GOLDEN=1 cargo test -p factum-macros
+
+// ---- struct AccountId ----
+
+#[automatically_derived]
+impl ::factum::AggregateId for AccountId {
+    fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
+        <String as ::factum::AggregateId>::to_text(&self.0)
+    }
+    fn from_text(text: &str) -> ::core::result::Result<Self, ::factum::InvalidId> {
+        match <String as ::factum::AggregateId>::from_text(text) {
+            ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(Self(inner)),
+            ::core::result::Result::Err(_) => {
+                ::core::result::Result::Err(::factum::InvalidId::new::<Self>(text))
+            }
+        }
+    }
+}
+
+// ---- struct AccountOpened ----
+
+#[automatically_derived]
+impl ::factum::derived::DerivedEvent for AccountOpened {
+    const NAME: &'static str = "account-opened";
+    const SHAPES: &'static str = "1\n String\towner\n";
+}
+
+// ---- struct MoneyDeposited ----
+
+#[automatically_derived]
+impl ::factum::derived::DerivedEvent for MoneyDeposited {
+    const NAME: &'static str = "money-deposited";
+    const SHAPES: &'static str = "1\n u64\tcents\n";
+}
+
+// ---- struct MoneyWithdrawn ----
+
+#[automatically_derived]
+impl ::factum::derived::DerivedEvent for MoneyWithdrawn {
+    const NAME: &'static str = "money-withdrawn";
+    const SHAPES: &'static str = "1\n u64\tcents\n";
+}
+
+// ---- struct OpenAccount ----
+
+#[automatically_derived]
+impl ::factum::Command for OpenAccount {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+// ---- struct DepositMoney ----
+
+#[automatically_derived]
+impl ::factum::Command for DepositMoney {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+// ---- struct WithdrawMoney ----
+
+#[automatically_derived]
+impl ::factum::Command for WithdrawMoney {
+    type Id = AccountId;
+    fn aggregate_id(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+// ---- struct BankAccount ----
+
+///The commands of [`BankAccount`].
+#[allow(clippy::large_enum_variant)]
+pub enum BankAccountCommand {
+    ///See [`OpenAccount`].
+    OpenAccount(OpenAccount),
+    ///See [`DepositMoney`].
+    DepositMoney(DepositMoney),
+    ///See [`WithdrawMoney`].
+    WithdrawMoney(WithdrawMoney),
+}
+///The events of [`BankAccount`].
+#[allow(clippy::large_enum_variant)]
+pub enum BankAccountEvent {
+    ///See [`AccountOpened`].
+    AccountOpened(AccountOpened),
+    ///See [`MoneyDeposited`].
+    MoneyDeposited(MoneyDeposited),
+    ///See [`MoneyWithdrawn`].
+    MoneyWithdrawn(MoneyWithdrawn),
+}
+const _: () = {
+    #[automatically_derived]
+    impl ::factum::Aggregate for BankAccount {
+        const NAME: &'static str = "bank-account";
+        type Id = AccountId;
+        type Command = BankAccountCommand;
+        type Event = BankAccountEvent;
+        type Error = AccountError;
+        type Services = ();
+        fn initial() -> Self {
+            <Self as ::core::default::Default>::default()
+        }
+        fn duplicate(&self) -> Self {
+            <Self as ::core::clone::Clone>::clone(self)
+        }
+        fn execute(
+            &self,
+            command: BankAccountCommand,
+            services: &Self::Services,
+        ) -> ::factum::private::Execution<Self> {
+            match command {
+                BankAccountCommand::OpenAccount(command) => {
+                    <Self as ::factum::Execute<
+                        OpenAccount,
+                    >>::execute(self, command, services)
+                }
+                BankAccountCommand::DepositMoney(command) => {
+                    <Self as ::factum::Execute<
+                        DepositMoney,
+                    >>::execute(self, command, services)
+                }
+                BankAccountCommand::WithdrawMoney(command) => {
+                    <Self as ::factum::Execute<
+                        WithdrawMoney,
+                    >>::execute(self, command, services)
+                }
+            }
+        }
+        fn apply(&mut self, event: &BankAccountEvent) {
+            match event {
+                BankAccountEvent::AccountOpened(event) => {
+                    <Self as ::factum::Apply<AccountOpened>>::apply(self, event)
+                }
+                BankAccountEvent::MoneyDeposited(event) => {
+                    <Self as ::factum::Apply<MoneyDeposited>>::apply(self, event)
+                }
+                BankAccountEvent::MoneyWithdrawn(event) => {
+                    <Self as ::factum::Apply<MoneyWithdrawn>>::apply(self, event)
+                }
+            }
+        }
+    }
+    ::factum::private::command_enum!(
+        shown BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
+        DepositMoney(DepositMoney) WithdrawMoney(WithdrawMoney)
+    );
+    ::factum::private::event_enum! {
+        shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
+        MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
+        name, version, payload | {}
+    }
+    const _: () = {
+        let repeated = ::factum::private::repeated(
+            <BankAccountEvent as ::factum::EventSet>::KINDS,
+        );
+        (::factum::private::assert_new)(
+            repeated,
+            1,
+            "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+        );
+        (::factum::private::assert_new)(
+            repeated,
+            2,
+            "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+        );
+    };
+};
+
+// ---- #[handlers] impl BankAccount ----
+
+#[allow(
+    clippy::missing_const_for_fn,
+    clippy::needless_pass_by_ref_mut,
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self
+)]
+impl BankAccount {
+    fn open(&self, command: OpenAccount) -> Result<AccountOpened, AccountError> {
+        if self.owner.is_some() {
+            return Err(AccountError::AlreadyOpen);
+        }
+        Ok(AccountOpened {
+            owner: command.owner,
+        })
+    }
+    fn deposit(&self, command: DepositMoney) -> Result<MoneyDeposited, AccountError> {
+        self.balance.checked_add(command.cents).ok_or(AccountError::TooMuch)?;
+        Ok(MoneyDeposited {
+            cents: command.cents,
+        })
+    }
+    fn withdraw(&self, command: WithdrawMoney) -> Result<MoneyWithdrawn, AccountError> {
+        if command.cents > self.balance {
+            return Err(AccountError::Overdraft(self.balance));
+        }
+        Ok(MoneyWithdrawn {
+            cents: command.cents,
+        })
+    }
+    fn opened(&mut self, event: &AccountOpened) {
+        self.owner = Some(event.owner.clone());
+    }
+    fn deposited(&mut self, event: &MoneyDeposited) {
+        self.balance += event.cents;
+    }
+    fn withdrawn(&mut self, event: &MoneyWithdrawn) {
+        self.balance -= event.cents;
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<OpenAccount> for BankAccount {
+    #[inline]
+    fn execute(
+        &self,
+        command: OpenAccount,
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
+        ::factum::private::fallible::<
+            Self,
+            AccountOpened,
+            AccountError,
+        >(Self::open(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<DepositMoney> for BankAccount {
+    #[inline]
+    fn execute(
+        &self,
+        command: DepositMoney,
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
+        ::factum::private::fallible::<
+            Self,
+            MoneyDeposited,
+            AccountError,
+        >(Self::deposit(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Execute<WithdrawMoney> for BankAccount {
+    #[inline]
+    fn execute(
+        &self,
+        command: WithdrawMoney,
+        _: &::factum::private::Services<Self>,
+    ) -> ::factum::private::Execution<Self> {
+        ::factum::private::fallible::<
+            Self,
+            MoneyWithdrawn,
+            AccountError,
+        >(Self::withdraw(self, command))
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<AccountOpened> for BankAccount {
+    #[inline]
+    fn apply(&mut self, event: &AccountOpened) {
+        Self::opened(self, event);
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<MoneyDeposited> for BankAccount {
+    #[inline]
+    fn apply(&mut self, event: &MoneyDeposited) {
+        Self::deposited(self, event);
+    }
+}
+#[automatically_derived]
+impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
+    #[inline]
+    fn apply(&mut self, event: &MoneyWithdrawn) {
+        Self::withdrawn(self, event);
+    }
+}

@@ -1,0 +1,24 @@
+//! `impl Apply<E>` for an `#[apply]` method.
+
+use proc_macro2::TokenStream;
+use syn::{Path, Type};
+
+use crate::rules::Handler;
+use crate::syntax::MethodSyntax;
+
+pub(super) fn apply(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+    let MethodSyntax { cfgs, name, .. } = handler.method;
+    let event = handler.method.handled();
+    let body =
+        if handler.is_valid { quote!(Self::#name(self, event)) } else { quote!(::core::unreachable!()) };
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Apply<#event> for #self_ty {
+            #[inline]
+            fn apply(&mut self, event: &#event) {
+                #body;
+            }
+        }
+    }
+}

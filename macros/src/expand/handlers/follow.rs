@@ -1,0 +1,114 @@
+//! `impl Project<E>` for a `#[project]` method, and `impl React<E>` for a `#[react]` method.
+
+use proc_macro2::TokenStream;
+use syn::{Ident, Path, Type};
+
+use super::named_at;
+use super::output::is_opaque;
+use crate::rules::Handler;
+use crate::syntax::MethodSyntax;
+
+pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+    let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
+    let Call { envelope, writer, wants_metadata, body } = Call::new(krate, handler, |writer, argument| {
+        let Type::Reference(reference) = argument else { return quote!(#writer) };
+        let written_with = &reference.elem;
+        quote!(#krate::private::writer::<Self, #written_with>(#writer))
+    });
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::Project<#event> for #self_ty {
+            const ENVELOPE: bool = #wants_metadata;
+
+            #[inline]
+            fn project(
+                &mut self,
+                event: &#event,
+                #envelope: &#krate::Envelope<'_>,
+                #writer: &#krate::Writer<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::BoxError> {
+                #body
+            }
+        }
+    }
+}
+
+pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+    let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
+    let Call { envelope, writer, body, .. } = Call::new(krate, handler, |writer, _| quote!(#writer));
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #krate::React<#event> for #self_ty {
+            #[inline]
+            fn react(
+                &mut self,
+                event: &#event,
+                #envelope: &#krate::Envelope<'_>,
+                #writer: &#krate::Delivery,
+            ) -> ::core::result::Result<(), #krate::BoxError> {
+                #body
+            }
+        }
+    }
+}
+
+/// The call of a method that follows events.
+struct Call {
+    /// The patterns of the trait's arguments: a name, if the call passes it on, or `_`.
+    envelope: TokenStream,
+    writer: TokenStream,
+    wants_metadata: bool,
+    body: TokenStream,
+}
+
+impl Call {
+    /// `as_argument` makes of the writer what the method's argument of that type is.
+    fn new(krate: &Path, handler: &Handler<'_>, as_argument: impl Fn(Ident, &Type) -> TokenStream) -> Self {
+        let MethodSyntax { name, arguments, output, .. } = handler.method;
+        let (mut envelope, mut writer) = (quote!(_), quote!(_));
+        let mut wants_metadata = false;
+        let mut pass = TokenStream::new();
+        for argument in arguments.iter().skip(1) {
+            if is_envelope(argument) {
+                wants_metadata = true;
+                envelope = quote!(envelope);
+                let passed = named_at(argument, "envelope");
+                pass.extend(quote!(, #passed));
+            } else if is_text(argument) {
+                envelope = quote!(envelope);
+                let passed = named_at(argument, "envelope");
+                pass.extend(quote!(, #passed.key));
+            } else {
+                writer = quote!(writer);
+                let passed = as_argument(named_at(argument, "writer"), argument);
+                pass.extend(quote!(, #passed));
+            }
+        }
+        let call = quote!(Self::#name(self, event #pass));
+        let body = match output {
+            _ if !handler.is_valid => quote!(::core::unreachable!()),
+            None => quote! {
+                #call;
+                ::core::result::Result::Ok(())
+            },
+            Some(output) if !is_opaque(output) => quote!(#krate::private::projected::<#output>(#call)),
+            Some(_) => quote!(#krate::private::projected(#call)),
+        };
+        Self { envelope, writer, wants_metadata, body }
+    }
+}
+
+/// `&str`: the key of the stream.
+fn is_text(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    matches!(&*reference.elem, Type::Path(path) if path.qself.is_none() && path.path.is_ident("str"))
+}
+
+/// `&Envelope<'_>`, by its name: a macro sees no more of a type.
+fn is_envelope(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Envelope")
+}

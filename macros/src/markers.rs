@@ -1,0 +1,142 @@
+//! The markers of methods in a `#[handlers]` block, one row each.
+//!
+//! A further marker is a row here, a variant of [`HandlerTrait`] with its file in `expand/handlers/`, and an attribute
+//! macro of its name in `lib.rs`.
+
+use std::ops::RangeInclusive;
+
+use syn::{Attribute, Ident};
+
+/// What a marker asks of its method, and which trait the method becomes.
+pub(crate) struct Marker {
+    pub(crate) name: &'static str,
+    /// The marked method, as it stands in a sentence.
+    pub(crate) method: &'static str,
+    pub(crate) receivers: &'static [ReceiverKind],
+    /// What the method takes as its receiver, and why.
+    pub(crate) takes: &'static str,
+    pub(crate) handles: Handles,
+    /// How many arguments it takes after the receiver.
+    pub(crate) arguments: RangeInclusive<usize>,
+    /// Why it has no return value, if it may not have one.
+    pub(crate) no_output: Option<&'static str>,
+    /// Why it is not async.
+    pub(crate) not_async: &'static str,
+    /// A signature, with `{name}` for the method's name.
+    pub(crate) example: &'static str,
+    pub(crate) implements: HandlerTrait,
+}
+
+/// How a method takes `self`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReceiverKind {
+    /// Not at all.
+    None,
+    /// `&self`
+    Shared,
+    /// `&mut self`
+    Exclusive,
+    /// In any other form.
+    Other,
+}
+
+/// How a method takes the thing that it handles.
+#[derive(Clone, Copy)]
+pub(crate) enum Handles {
+    /// By value; the text says what it is.
+    Owned(&'static str),
+    /// By reference: an event.
+    BorrowedEvent,
+}
+
+/// The trait that a marked method implements.
+#[derive(Clone, Copy)]
+pub(crate) enum HandlerTrait {
+    Execute,
+    Apply,
+    Upcast,
+    Project,
+    React,
+}
+
+pub(crate) static MARKERS: [Marker; 5] = [
+    Marker {
+        name: "execute",
+        method: "an `#[execute]` method",
+        receivers: &[ReceiverKind::Shared],
+        takes: "takes `&self`: it decides; what changes the state is an `#[apply]` method",
+        handles: Handles::Owned("command"),
+        arguments: 1..=2,
+        no_output: None,
+        not_async: NO_WAITING,
+        example: "fn {name}(&self, command: C) -> Result<Event, Error>`, with services `fn {name}(&self, command: C, services: &S) -> ..",
+        implements: HandlerTrait::Execute,
+    },
+    Marker {
+        name: "apply",
+        method: "an `#[apply]` method",
+        receivers: &[ReceiverKind::Exclusive],
+        takes: "takes `&mut self`: it changes the state as the event says",
+        handles: Handles::BorrowedEvent,
+        arguments: 1..=1,
+        no_output: Some("returns nothing: the event has happened, and can't be refused any more"),
+        not_async: NO_WAITING,
+        example: "fn {name}(&mut self, event: &E)",
+        implements: HandlerTrait::Apply,
+    },
+    Marker {
+        name: "upcast",
+        method: "an `#[upcast]` function",
+        receivers: &[ReceiverKind::None],
+        takes: "takes no `self`: what an event has become does not depend on the state",
+        handles: Handles::Owned("event"),
+        arguments: 1..=1,
+        no_output: None,
+        not_async: NO_WAITING,
+        example: "fn {name}(event: E) -> (One, Other)",
+        implements: HandlerTrait::Upcast,
+    },
+    Marker {
+        name: "project",
+        method: "a `#[project]` method",
+        receivers: &[ReceiverKind::Exclusive, ReceiverKind::Shared],
+        takes: "takes `&mut self` or `&self`",
+        handles: Handles::BorrowedEvent,
+        arguments: 1..=3,
+        no_output: None,
+        not_async: "it writes in the transaction that it is given, and waits for nothing",
+        example: "fn {name}(&mut self, event: &E, envelope: &Envelope<'_>, transaction: &Transaction<'_>)",
+        implements: HandlerTrait::Project,
+    },
+    Marker {
+        name: "react",
+        method: "a `#[react]` method",
+        receivers: &[ReceiverKind::Exclusive, ReceiverKind::Shared],
+        takes: "takes `&mut self` or `&self`",
+        handles: Handles::BorrowedEvent,
+        arguments: 1..=3,
+        no_output: None,
+        not_async: "it runs in a thread of its own, and may block: hand the future to your runtime's `block_on`",
+        example: "fn {name}(&self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery)",
+        implements: HandlerTrait::React,
+    },
+];
+
+const NO_WAITING: &str = "it decides on what it has, and waits for nothing";
+
+impl Marker {
+    /// The marker that an attribute is, if it is one of ours: another crate's `apply` is not.
+    pub(crate) fn of(attribute: &Attribute) -> Option<&'static Self> {
+        let path = attribute.path();
+        if path.segments.len() > 1 && path.segments.first()?.ident != "factum" {
+            return None;
+        }
+        let name = path.segments.last()?.ident.to_string();
+        MARKERS.iter().find(|marker| marker.name == name)
+    }
+
+    /// How to write the method `name`.
+    pub(crate) fn example(&self, name: &Ident) -> String {
+        self.example.replace("{name}", &name.to_string())
+    }
+}

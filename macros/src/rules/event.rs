@@ -1,0 +1,60 @@
+//! What an event must be like.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::history::History;
+use super::{Version, items, recorded, whole_history};
+use crate::errors::Errors;
+use crate::lock::{self, LockFile};
+use crate::syntax::EventSyntax;
+
+pub(crate) struct Event<'s> {
+    pub(crate) syntax: &'s EventSyntax<'s>,
+    pub(crate) version: u32,
+    pub(crate) history: History<'s>,
+    /// The event at every version that its struct can read by itself, up to the present one.
+    pub(crate) versions: BTreeMap<u32, Version<'s>>,
+    /// The crate's `events.lock`, if it has one.
+    pub(crate) lock: Option<LockFile>,
+}
+
+/// The event, if its impl can be made.
+pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Option<Event<'s>> {
+    // Every change would seem to be wrong beside a version that is.
+    let version = items::version(syntax.version.as_ref(), errors)?;
+    let history = History::check(&syntax.history, version, errors);
+    let lock = lock::of_this_crate(&syntax.input.ident, errors);
+    names(syntax, errors);
+    let can_be_read = items::plain_struct(syntax.input, "event", errors)
+        && whole_history::check(syntax, &history, version, errors);
+    if !can_be_read {
+        return None;
+    }
+    let versions = Version::all(syntax, &history, version);
+    if !whole_history::one_field_of_each_name(syntax, &history, &versions, errors) {
+        return None;
+    }
+    let event = Event { syntax, version, history, versions, lock };
+    if let Some(file) = &event.lock {
+        recorded::compare(&event, &file.lock, errors);
+    }
+    Some(event)
+}
+
+impl Event<'_> {
+    /// All names that stored events of this type may have.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.syntax.name).chain(&self.syntax.aliases).map(syn::LitStr::value)
+    }
+}
+
+fn names(syntax: &EventSyntax<'_>, errors: &mut Errors) {
+    items::name(&syntax.name, errors);
+    let mut names = HashSet::from([syntax.name.value()]);
+    for alias in &syntax.aliases {
+        items::name(alias, errors);
+        if !names.insert(alias.value()) {
+            errors.at(alias, "the event has this name already");
+        }
+    }
+}

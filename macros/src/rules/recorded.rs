@@ -1,0 +1,220 @@
+//! Whether an event is still what `events.lock` says that it was.
+
+use std::collections::BTreeMap;
+
+use quote::ToTokens;
+
+use super::{Event, ShapeField};
+use crate::errors::Errors;
+use crate::lock::{Lock, LockedType};
+
+/// Compares every recorded version that this struct reads by itself.
+pub(super) fn compare(event: &Event<'_>, lock: &Lock, errors: &mut Errors) {
+    let versions = event.names().filter_map(|name| lock.events.get(&name)).flatten();
+    // Newest first: what differs there may be all that differs in older versions too.
+    let mut recorded: Vec<_> = versions.collect();
+    recorded.sort_by_key(|(version, _)| std::cmp::Reverse(**version));
+    for (&version, recorded) in recorded {
+        let Some(now) = event.versions.get(&version) else { continue };
+        let is_same = if version == event.version {
+            present(event, &now.shape, recorded, errors)
+        } else {
+            past(event, version, &now.shape, recorded, errors)
+        };
+        if !is_same {
+            return;
+        }
+    }
+}
+
+/// The present version: what differs was changed without saying so.
+fn present(
+    event: &Event<'_>,
+    fields: &[ShapeField<'_>],
+    recorded: &BTreeMap<String, LockedType>,
+    errors: &mut Errors,
+) -> bool {
+    let mut same = true;
+    let mut differ = |tokens: &dyn ToTokens, message: String| {
+        errors.at(&tokens.to_token_stream(), message);
+        same = false;
+    };
+    let (name, version, next) = (event.syntax.name.value(), event.version, event.version + 1);
+    for field in fields {
+        match recorded.get(&field.name) {
+            None => differ(
+                field.ty,
+                format!(
+                    "`{name}` version {version} is recorded without the field `{}`: give the event version {next}, and \
+                     write `#[event(added(since = {next}, default = ..))]` here, or `renamed(since = {next}, from = \
+                     \"..\")` if it is an old one",
+                    field.name
+                ),
+            ),
+            Some(ty) if differs(ty, field) => differ(
+                field.ty,
+                format!(
+                    "`{name}` version {version} is recorded with `{0}: {1}`, and it is `{2}` now: give the event version \
+                     {next}, and write `#[event(changed(since = {next}, from = {1}, with = ..))]` here",
+                    field.name, ty.text, field.text
+                ),
+            ),
+            Some(_) => {}
+        }
+    }
+    for (gone, ty) in recorded.iter().filter(|(gone, _)| fields.iter().all(|field| field.name != **gone)) {
+        differ(
+            &event.syntax.input.ident,
+            format!(
+                "`{name}` version {version} is recorded with the field `{gone}: {0}`, and has it no more: give the event \
+                 version {next}, and write `#[event(removed(since = {next}, name = \"{gone}\", ty = {0}))]` here, or \
+                 `renamed(since = {next}, from = \"{gone}\")` on the field that it has become",
+                ty.text
+            ),
+        );
+    }
+    same
+}
+
+/// An old version: what is declared to have changed must lead back to it.
+fn past(
+    event: &Event<'_>,
+    version: u32,
+    fields: &[ShapeField<'_>],
+    recorded: &BTreeMap<String, LockedType>,
+    errors: &mut Errors,
+) -> bool {
+    let same = fields.len() == recorded.len()
+        && fields.iter().all(|field| recorded.get(&field.name).is_some_and(|ty| !differs(ty, field)));
+    if same {
+        return true;
+    }
+    let was: Vec<_> = recorded.iter().map(|(name, ty)| format!("{name}: {}", ty.text)).collect();
+    let declared: Vec<_> = fields.iter().map(|field| format!("{}: {}", field.name, field.text)).collect();
+    let token: &dyn ToTokens = match &event.syntax.version {
+        Some(version) => version,
+        None => &event.syntax.input.ident,
+    };
+    errors.at(
+        &token.to_token_stream(),
+        format!(
+            "`{}` version {version} is recorded as {{ {} }}; by the changes declared since, it was {{ {} }}",
+            event.syntax.name.value(),
+            was.join(", "),
+            declared.join(", ")
+        ),
+    );
+    false
+}
+
+/// Whether the type is another one. One with a fingerprint may have got another name: rustc compares that.
+fn differs(recorded: &LockedType, field: &ShapeField<'_>) -> bool {
+    recorded.text != field.text && recorded.fingerprint == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event as event_rules;
+    use super::*;
+    use crate::syntax::EventSyntax;
+
+    const LOCK: &str = "\
+# recorded
+aggregate account event opened
+event opened 1
+event opened 1 nick\\sname String
+event opened 1 owner String
+event opened 2
+event opened 2 by Option<Person> #00000000000000ff
+event opened 2 owner String
+";
+
+    /// What the derive says of an event when that is recorded.
+    fn messages(event: &str) -> Vec<String> {
+        let mut errors = Errors::default();
+        let input = syn::parse_str(event).expect("an item");
+        let syntax = EventSyntax::parse(&input, &mut errors);
+        let event = event_rules(&syntax, &mut errors).expect("an event");
+        compare(&event, &Lock::parse(LOCK).expect("a lock"), &mut errors);
+        errors.messages()
+    }
+
+    #[test]
+    fn what_is_as_recorded_is_right() {
+        let event = r#"
+            #[event(name = "opened", version = 2, removed(since = 2, name = "nick name", ty = std::string::String))]
+            struct Opened { owner: String, #[event(added(since = 2, default = None))] by: Option<people::Person> }
+        "#;
+        assert_eq!(messages(event), [""; 0]);
+        // A version that is not recorded yet, an event that is not, and one that is recorded under its old name.
+        let newer = r#"
+            #[event(name = "began", aliases("opened"), version = 3, removed(since = 2, name = "nick name", ty = String))]
+            struct Began {
+                #[event(renamed(since = 3, from = "owner"))] holder: String,
+                #[event(added(since = 2, default = None))] by: Option<Person>,
+            }
+        "#;
+        assert_eq!(messages(newer), [""; 0]);
+        assert_eq!(messages("struct Unheard { of: u8 }"), [""; 0]);
+        // A type with a fingerprint may be called otherwise: rustc compares what it is.
+        assert_eq!(messages(&event.replace("people::Person", "people::Human")), [""; 0]);
+    }
+
+    #[test]
+    fn each_difference_is_told_with_what_to_write() {
+        let event = r#"
+            #[event(name = "opened", version = 2, removed(since = 2, name = "nick name", ty = String))]
+            struct Opened { owner: u64, #[event(added(since = 2, default = 0))] at: u8 }
+        "#;
+        let messages = messages(event);
+        let [at, owner, by] = &*messages else { panic!("{messages:#?}") };
+        assert_eq!(
+            owner,
+            "`opened` version 2 is recorded with `owner: String`, and it is `u64` now: give the event version 3, and write \
+             `#[event(changed(since = 3, from = String, with = ..))]` here"
+        );
+        assert!(
+            at.starts_with("`opened` version 2 is recorded without the field `at`: give the event version 3"),
+            "{at}"
+        );
+        assert!(by.contains("recorded with the field `by: Option<Person>`, and has it no more"), "{by}");
+        assert!(
+            by.contains("`#[event(removed(since = 3, name = \"by\", ty = Option<Person>))]` here"),
+            "{by}"
+        );
+    }
+
+    #[test]
+    fn a_history_that_does_not_lead_back_is_told() {
+        let event = r#"
+            #[event(name = "opened", version = 2, removed(since = 2, name = "nick", ty = String))]
+            struct Opened { owner: String, #[event(added(since = 2, default = None))] by: Option<Person> }
+        "#;
+        assert_eq!(
+            messages(event),
+            [
+                "`opened` version 1 is recorded as { nick name: String, owner: String }; by the changes declared since, it was \
+             { nick: String, owner: String }"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_edited_is_told() {
+        for line in [
+            "event",
+            "event opened",
+            "event opened one",
+            "event opened 1 field",
+            "room opened 1",
+            "event a 1 b c #x",
+        ] {
+            let message = Lock::parse(&format!("# head\n{line}\n")).expect_err(line);
+            assert!(message.starts_with("events.lock, line 2, is not understood: `"), "{message}");
+        }
+        // Two branches that were merged.
+        assert!(Lock::parse("event a 1 b u8\nevent a 1 b u16\n").is_err());
+        let lock = Lock::parse("event a 1 b\\\\s\\sc u8\n").expect("a lock");
+        assert!(lock.events["a"][&1].contains_key("b\\s c"));
+    }
+}

@@ -1,0 +1,19 @@
+//! What a type inside events must be like.
+
+use syn::Data;
+
+use super::items;
+use crate::errors::Errors;
+use crate::syntax::SchemaSyntax;
+
+pub(crate) struct Schema<'s> {
+    pub(crate) syntax: &'s SchemaSyntax<'s>,
+}
+
+pub(crate) fn event_schema<'s>(syntax: &'s SchemaSyntax<'s>, errors: &mut Errors) -> Option<Schema<'s>> {
+    if let Data::Union(data) = &syntax.input.data {
+        errors.at(&data.union_token, "a union has no shape in JSON");
+        return None;
+    }
+    items::no_generics(syntax.input, "type inside events", errors).then_some(Schema { syntax })
+}

@@ -1,0 +1,49 @@
+//! `derive(Command)`.
+
+use proc_macro2::Span;
+use syn::{Data, DeriveInput, Member, Path, Type};
+
+use crate::attributes::{Given, Options};
+use crate::errors::Errors;
+
+pub(crate) struct CommandSyntax<'i> {
+    pub(crate) input: &'i DeriveInput,
+    pub(crate) krate: Path,
+    /// Whether `#[command(singleton)]` is there.
+    pub(crate) is_singleton: bool,
+    /// The fields of the struct; none, if it is no struct.
+    pub(crate) fields: Vec<CommandFieldSyntax<'i>>,
+}
+
+pub(crate) struct CommandFieldSyntax<'i> {
+    pub(crate) member: Member,
+    pub(crate) ty: &'i Type,
+    /// Where `#[command(id)]` says `id`.
+    pub(crate) id: Given<Span>,
+}
+
+impl<'i> CommandSyntax<'i> {
+    pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
+        let mut options = Options::parse(&input.attrs, "command", &["singleton", "crate"], errors);
+        let krate = options.krate(errors);
+        let is_singleton = options.flag("singleton", errors).is_some();
+        options.finish();
+        let mut fields = Vec::new();
+        if let Data::Struct(data) = &input.data {
+            for (member, field) in data.fields.members().zip(&data.fields) {
+                let mut options = Options::parse(&field.attrs, "command", &["id"], errors);
+                let id = match options.flag("id", errors) {
+                    Some(id) => Given::Value(id),
+                    // There is nothing else to say of a field.
+                    None if field.attrs.iter().any(|attribute| attribute.path().is_ident("command")) => {
+                        Given::Invalid
+                    }
+                    None => Given::Missing,
+                };
+                options.finish();
+                fields.push(CommandFieldSyntax { member, ty: &field.ty, id });
+            }
+        }
+        Self { input, krate, is_singleton, fields }
+    }
+}

@@ -1,0 +1,80 @@
+//! `#[handlers]`: the block, and the signatures of its marked methods.
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Generics, Ident, Path, Token, Type};
+
+use super::ImplBlock;
+use super::impl_block::Method;
+use super::signature::{Receiver, Signature};
+use crate::attributes::Options;
+use crate::errors::Errors;
+use crate::markers::Marker;
+
+pub(crate) struct HandlersSyntax {
+    pub(crate) krate: Path,
+    pub(crate) block: ImplBlock,
+    /// The marked methods.
+    pub(crate) methods: Vec<MethodSyntax>,
+}
+
+/// A marked method.
+pub(crate) struct MethodSyntax {
+    pub(crate) marker: &'static Marker,
+    /// A second marker, which should not be there.
+    pub(crate) second_marker: Option<Attribute>,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) asyncness: Option<Token![async]>,
+    pub(crate) generics: Generics,
+    pub(crate) receiver: Receiver,
+    /// The types of the arguments after the receiver.
+    pub(crate) arguments: Vec<Type>,
+    /// The type that it returns, if one is written and it is not `()`.
+    pub(crate) output: Option<Type>,
+}
+
+impl HandlersSyntax {
+    pub(crate) fn parse(arguments: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Self> {
+        let mut options = Options::nested("handlers", &["crate"], arguments, errors);
+        let krate = options.krate(errors);
+        options.finish();
+        let (block, methods) = errors.ok(ImplBlock::parse(item))?;
+        let methods = methods.into_iter().filter_map(|method| MethodSyntax::parse(method, errors)).collect();
+        Some(Self { krate, block, methods })
+    }
+}
+
+impl MethodSyntax {
+    /// The method with its signature; `None` if it has no marker, or a signature that can't be read.
+    fn parse(method: Method, errors: &mut Errors) -> Option<Self> {
+        let mut markers = method.markers();
+        let (marker, _) = markers.next()?;
+        let second_marker = markers.next().map(|(_, attribute)| attribute.clone());
+        drop(markers);
+        let Signature { receiver, arguments, output } =
+            errors.ok(Signature::parse(&method.name, method.arguments, method.output))?;
+        Some(Self {
+            marker,
+            second_marker,
+            cfgs: method
+                .attributes
+                .into_iter()
+                .filter(|attribute| attribute.path().is_ident("cfg"))
+                .collect(),
+            name: method.name,
+            asyncness: method.asyncness,
+            generics: method.generics,
+            receiver,
+            arguments,
+            output,
+        })
+    }
+
+    /// The type of the command or event that it handles.
+    pub(crate) fn handled(&self) -> Option<&Type> {
+        match self.arguments.first()? {
+            Type::Reference(reference) => Some(&reference.elem),
+            ty => Some(ty),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! An `impl` block, read token by token rather than by syn's parser of whole items.
+//!
+//! Bodies stay as they are, even half-typed, so that completion works in them, and syn need not be built with its
+//! grammar of expressions.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Attribute, Generics, Ident, ReturnType, Token, Type, Visibility, WhereClause};
+
+use crate::markers::Marker;
+
+/// The block, ready to be written again.
+pub(crate) struct ImplBlock {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) unsafety: Option<Token![unsafe]>,
+    pub(crate) keyword: Token![impl],
+    pub(crate) generics: Generics,
+    pub(crate) of_trait: Option<TokenStream>,
+    pub(crate) self_ty: Type,
+    /// The tokens of the body, cut wherever a marker stood.
+    pub(crate) body: Vec<Vec<TokenTree>>,
+    pub(crate) body_span: Span,
+    pub(crate) is_each_method_marked: bool,
+}
+
+/// A method, up to its body.
+pub(super) struct Method {
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) asyncness: Option<Token![async]>,
+    pub(super) name: Ident,
+    pub(super) generics: Generics,
+    pub(super) arguments: TokenStream,
+    pub(super) output: ReturnType,
+}
+
+impl ImplBlock {
+    pub(super) fn parse(item: TokenStream) -> syn::Result<(Self, Vec<Method>)> {
+        let mut head: Vec<TokenTree> = item.into_iter().collect();
+        let body = head.pop_if(|last| is_braces(last));
+        (|input: ParseStream<'_>| Self::parse_head(input, body)).parse2(head.into_iter().collect())
+    }
+
+    fn parse_head(input: ParseStream<'_>, body: Option<TokenTree>) -> syn::Result<(Self, Vec<Method>)> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        if !input.peek(Token![impl]) && !input.peek(Token![unsafe]) {
+            return Err(input.error("`#[handlers]` goes on an `impl` block"));
+        }
+        let unsafety = input.parse()?;
+        let keyword = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let mut head = TokenStream::new();
+        let mut of_trait = None;
+        while !input.is_empty() && !input.peek(Token![where]) {
+            let tree: TokenTree = input.parse()?;
+            if matches!(&tree, TokenTree::Ident(ident) if ident == "for") {
+                of_trait = Some(std::mem::take(&mut head));
+            } else {
+                head.extend([tree]);
+            }
+        }
+        generics.where_clause = input.parse()?;
+        let self_ty = syn::parse2(head)?;
+        let Some(TokenTree::Group(body)) = body else {
+            return Err(input.error("expected the body of the `impl` block"));
+        };
+        let methods = parse_methods.parse2(without_bodies(body.stream()))?;
+        let block = Self {
+            attributes,
+            unsafety,
+            keyword,
+            generics,
+            of_trait,
+            self_ty,
+            body: cut_at_markers(body.stream()),
+            body_span: body.span(),
+            is_each_method_marked: methods.iter().all(|method| method.markers().next().is_some()),
+        };
+        Ok((block, methods))
+    }
+}
+
+impl Method {
+    /// Its markers, each with its attribute.
+    pub(super) fn markers(&self) -> impl Iterator<Item = (&'static Marker, &Attribute)> {
+        self.attributes.iter().filter_map(|attribute| Some((Marker::of(attribute)?, attribute)))
+    }
+}
+
+fn is_braces(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// The body of the block, those of its methods empty: syn looks through all that it is given.
+fn without_bodies(body: TokenStream) -> TokenStream {
+    let mut trees = body.into_iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(tree) = trees.next() {
+        // Braces in a signature, as in `Matrix<{ N }>`, have something after them.
+        let goes_on = |next: &TokenTree| matches!(next, TokenTree::Punct(punct) if ['>', ','].contains(&punct.as_char()));
+        let is_body = is_braces(&tree) && !trees.peek().is_some_and(goes_on);
+        kept.push(if is_body { Group::new(Delimiter::Brace, TokenStream::new()).into() } else { tree });
+    }
+    kept.into_iter().collect()
+}
+
+/// All methods of a block's body; whatever else it holds is passed over.
+fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
+    let mut methods = Vec::new();
+    while !input.is_empty() {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        let mut asyncness = None;
+        if input.peek(Token![const]) && !is_function_qualifier(input) || input.peek(Token![type]) {
+            // Its type and value may have `fn` and braces in them; it ends with a semicolon.
+            while !input.is_empty() && input.parse::<Option<Token![;]>>()?.is_none() {
+                input.parse::<TokenTree>()?;
+            }
+            continue;
+        }
+        // `const fn`, `async fn`, `extern "C" fn` and the like: what may stand before `fn`.
+        while !input.peek(Token![fn]) && !input.is_empty() {
+            if input.peek(Token![async]) {
+                asyncness = Some(input.parse()?);
+                continue;
+            }
+            // The end of an item that is no method: `helper! { .. }`, `helper!(..);`.
+            let ends = input.peek(Token![;]) || input.peek(syn::token::Brace);
+            input.parse::<TokenTree>()?;
+            if ends {
+                break;
+            }
+        }
+        if !input.peek(Token![fn]) {
+            continue;
+        }
+        input.parse::<Token![fn]>()?;
+        let name = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let arguments = match input.parse()? {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => group.stream(),
+            other => return Err(syn::Error::new_spanned(other, "expected the arguments of a method")),
+        };
+        let output = input.parse()?;
+        generics.where_clause = input.parse::<Option<WhereClause>>()?;
+        // The body.
+        input.parse::<TokenTree>()?;
+        methods.push(Method { attributes, asyncness, name, generics, arguments, output });
+    }
+    Ok(methods)
+}
+
+/// Whether `const` begins a function, as in `const fn`, and not `const NAME: T = ..`.
+fn is_function_qualifier(input: ParseStream<'_>) -> bool {
+    input.peek2(Token![fn])
+        || input.peek2(Token![unsafe])
+        || input.peek2(Token![async])
+        || input.peek2(Token![extern])
+}
+
+/// The tokens of the body without its markers, cut where each stood.
+fn cut_at_markers(body: TokenStream) -> Vec<Vec<TokenTree>> {
+    let mut trees = body.into_iter().peekable();
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    while let Some(tree) = trees.next() {
+        let is_pound = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == '#');
+        if is_pound && trees.next_if(|group| is_marker(&tree, group)).is_some() {
+            parts.push(std::mem::take(&mut part));
+        } else {
+            part.push(tree);
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// Whether these two are `#[execute]`, or another of our markers.
+fn is_marker(pound: &TokenTree, group: &TokenTree) -> bool {
+    let parsed = Attribute::parse_outer.parse2(quote!(#pound #group)).ok();
+    parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens as _;
+
+    use super::*;
+
+    #[test]
+    fn braces_in_a_signature_are_no_body() {
+        let block = quote! {
+            impl Game {
+                #[execute]
+                fn play(&self, command: Play<{ 1 + 2 }>) -> Played<{ 3 }, { 4 }> { Played {} }
+                fn helper() {}
+                #[apply]
+                fn played(&mut self, event: &Played<{ 3 }, { 4 }>) { self.count += 1; }
+            }
+        };
+        let (block, methods) = ImplBlock::parse(block).expect("a block");
+        let names = methods.iter().map(|method| method.name.to_string());
+        assert_eq!(names.collect::<Vec<_>>(), ["play", "helper", "played"]);
+        let output = methods[0].output.to_token_stream().to_string();
+        assert_eq!(output, quote!(-> Played<{ 3 }, { 4 }>).to_string());
+        // The block keeps the bodies as they were.
+        let body: TokenStream = block.body.into_iter().flatten().collect();
+        assert!(body.to_string().contains("self . count += 1"), "{body}");
+    }
+}

@@ -1,0 +1,67 @@
+//! The `serde` attributes of an item: they decide how its old versions are read.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::{Attribute, Ident, LitStr, Meta};
+
+/// One option of a `#[serde(..)]` attribute: its name, and all of it.
+pub(crate) struct SerdeOption {
+    pub(crate) name: Ident,
+    pub(crate) tokens: TokenStream,
+}
+
+impl SerdeOption {
+    /// The text in `name = "text"`, or in `name(deserialize = "text")`.
+    pub(crate) fn text(&self) -> Option<String> {
+        let mut flat = Vec::new();
+        flatten(self.tokens.clone(), &mut flat);
+        let start = flat
+            .iter()
+            .position(|tree| matches!(tree, TokenTree::Ident(ident) if ident == "deserialize"))
+            .unwrap_or_default();
+        flat.iter().skip(start).find_map(|tree| match tree {
+            TokenTree::Literal(literal) => {
+                syn::parse2::<LitStr>(literal.to_token_stream()).ok().map(|text| text.value())
+            }
+            _ => None,
+        })
+    }
+}
+
+fn flatten(tokens: TokenStream, flat: &mut Vec<TokenTree>) {
+    for tree in tokens {
+        match tree {
+            TokenTree::Group(group) => flatten(group.stream(), flat),
+            tree => flat.push(tree),
+        }
+    }
+}
+
+/// All options in the `serde` attributes of an item. serde itself reports those that it does not understand.
+pub(super) fn serde_options(attributes: &[Attribute]) -> Vec<SerdeOption> {
+    let lists = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("serde") => Some(list.tokens.clone()),
+        _ => None,
+    });
+    lists.flat_map(split).collect()
+}
+
+/// Values of serde's options are literals or stand in parentheses: every comma separates.
+fn split(tokens: TokenStream) -> Vec<SerdeOption> {
+    let mut options = Vec::new();
+    let mut option = TokenStream::new();
+    let end = |option: &mut TokenStream, options: &mut Vec<SerdeOption>| {
+        let tokens = std::mem::take(option);
+        if let Some(TokenTree::Ident(name)) = tokens.clone().into_iter().next() {
+            options.push(SerdeOption { name, tokens });
+        }
+    };
+    for tree in tokens {
+        match &tree {
+            TokenTree::Punct(punct) if punct.as_char() == ',' => end(&mut option, &mut options),
+            _ => option.extend([tree]),
+        }
+    }
+    end(&mut option, &mut options);
+    options
+}

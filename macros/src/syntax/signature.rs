@@ -1,0 +1,101 @@
+//! The signature of a method: its receiver, its arguments, what it returns.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Attribute, Ident, ReturnType, Token, Type};
+
+use crate::markers::ReceiverKind;
+
+pub(crate) struct Signature {
+    pub(crate) receiver: Receiver,
+    pub(crate) arguments: Vec<Type>,
+    pub(crate) output: Option<Type>,
+}
+
+/// How a method takes `self`, and the tokens that say so; without a receiver, the method's name.
+pub(crate) struct Receiver {
+    pub(crate) kind: ReceiverKind,
+    pub(crate) tokens: TokenStream,
+}
+
+impl Signature {
+    pub(super) fn parse(name: &Ident, arguments: TokenStream, output: ReturnType) -> syn::Result<Self> {
+        let (receiver, arguments) = parse_arguments.parse2(arguments)?;
+        let output = match output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => match *ty {
+                Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+                ty => Some(ty),
+            },
+        };
+        let none = || Receiver { kind: ReceiverKind::None, tokens: name.to_token_stream() };
+        Ok(Self { receiver: receiver.unwrap_or_else(none), arguments, output })
+    }
+}
+
+/// How `self` is taken, if it is, and the types of the other arguments.
+fn parse_arguments(input: ParseStream<'_>) -> syn::Result<(Option<Receiver>, Vec<Type>)> {
+    let mut receiver = None;
+    let mut types = Vec::new();
+    while !input.is_empty() {
+        input.call(Attribute::parse_outer)?;
+        if let Some(found) = self_argument(input)? {
+            receiver = Some(found);
+        } else {
+            // The pattern: everything up to the colon that begins the type.
+            while !input.peek(Token![:]) || input.peek(Token![::]) {
+                if input.parse::<Option<Token![::]>>()?.is_none() {
+                    input.parse::<TokenTree>()?;
+                }
+            }
+            input.parse::<Token![:]>()?;
+            types.push(input.parse()?);
+        }
+        if input.parse::<Option<Token![,]>>()?.is_none() {
+            break;
+        }
+    }
+    Ok((receiver, types))
+}
+
+/// `self` in one of its forms, if that is what comes next.
+fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
+    let ahead = input.fork();
+    let mut form = TokenStream::new();
+    let by_reference = ahead.parse::<Option<Token![&]>>()?;
+    by_reference.to_tokens(&mut form);
+    if by_reference.is_some() {
+        ahead.parse::<Option<syn::Lifetime>>()?.to_tokens(&mut form);
+    }
+    let mutable = ahead.parse::<Option<Token![mut]>>()?;
+    mutable.to_tokens(&mut form);
+    // `self::Name` begins the pattern of some other argument.
+    if !ahead.peek(Token![self]) || ahead.peek2(Token![::]) {
+        return Ok(None);
+    }
+    ahead.parse::<Token![self]>()?.to_tokens(&mut form);
+    let mut by_reference = by_reference.is_some().then(|| mutable.is_some());
+    let mut typed = false;
+    if ahead.parse::<Option<Token![:]>>()?.is_some() {
+        let ty: Type = ahead.parse()?;
+        // `self: &Self` is `&self`.
+        by_reference = match &ty {
+            Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "Self" => {
+                Some(reference.mutability.is_some())
+            }
+            _ => {
+                typed = true;
+                by_reference
+            }
+        };
+        ty.to_tokens(&mut form);
+    }
+    syn::parse::discouraged::Speculative::advance_to(input, &ahead);
+    let kind = match by_reference {
+        Some(false) if !typed => ReceiverKind::Shared,
+        Some(true) if !typed => ReceiverKind::Exclusive,
+        _ => ReceiverKind::Other,
+    };
+    Ok(Some(Receiver { kind, tokens: form }))
+}
