@@ -1,4 +1,4 @@
-// What factum's macros make of the README's program. Written by a test; to update it:
+// What factum's macros generate for the README's program. A test writes it; to update it:
 // UPDATE_GOLDEN=1 cargo test -p factum-macros
 
 // ---- struct AccountId ----

@@ -1,4 +1,4 @@
-//! Collecting what is wrong, so that one build tells all of it.
+//! Collects errors, so that one build reports all of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -28,7 +28,7 @@ impl Errors {
         }
     }
 
-    /// Whether anything is wrong so far: what follows from it need not be told too.
+    /// Whether an error is reported so far: one that follows from it need not be reported as well.
     pub(crate) fn any(&self) -> bool {
         self.found.is_some()
     }
@@ -38,7 +38,8 @@ impl Errors {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// The first one as code, to stand where a type can't be known. rustc tells an error once, however often it is made.
+    /// The first error as code, a placeholder for a type that can't be known. rustc reports an error once, however often it
+    /// stands in the code.
     pub(crate) fn first(&self) -> Option<TokenStream> {
         self.found.clone()?.into_iter().next().map(syn::Error::into_compile_error)
     }
@@ -48,26 +49,23 @@ impl Errors {
         self.found.into_iter().flatten().map(|error| error.to_string()).collect()
     }
 
-    /// All of them as code, in the order of the source, whichever stage found them.
+    /// All errors as code, by their lines in the source, whichever stage found them.
     fn into_tokens(self) -> TokenStream {
         let mut errors: Vec<_> = self.found.into_iter().flatten().collect();
-        errors.sort_by_key(|error| position(error.span()));
+        errors.sort_by_key(|error| line(error.span()));
         errors.into_iter().map(syn::Error::into_compile_error).collect()
     }
 }
 
-/// The line and the column of a span; outside of rustc it has none.
-fn position(span: Span) -> Option<(usize, usize)> {
-    proc_macro::is_available().then(|| {
-        let start = span.unwrap().start();
-        (start.line(), start.column())
-    })
+/// The line of a span; 0 in unit tests, where rustc is not at work.
+fn line(span: Span) -> usize {
+    if proc_macro::is_available() { span.unwrap().start().line() } else { 0 }
 }
 
-/// Runs a derive: what it makes, if anything, and the errors it found.
-pub(crate) fn collect(derive: impl FnOnce(&mut Errors) -> Option<TokenStream>) -> TokenStream {
+/// Runs a derive. Returns its errors and the code that it generates.
+pub(crate) fn collect(derive: impl FnOnce(&mut Errors) -> TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let made = derive(&mut errors).unwrap_or_default();
+    let made = derive(&mut errors);
     if !errors.any() {
         return made;
     }
@@ -75,17 +73,17 @@ pub(crate) fn collect(derive: impl FnOnce(&mut Errors) -> Option<TokenStream>) -
     quote!(#errors #made)
 }
 
-/// Runs an attribute macro on an item; if nothing comes of it, the item stays, so that the editor stays alive.
+/// Runs an attribute macro on an item. If it generates nothing, the item stays as it is, for the editor to see.
 pub(crate) fn collect_beside(
     item: TokenStream,
     expand: impl FnOnce(TokenStream, &mut Errors) -> Option<TokenStream>,
 ) -> TokenStream {
-    collect(|errors| expand(item.clone(), errors).or(Some(item)))
+    collect(|errors| expand(item.clone(), errors).unwrap_or(item))
 }
 
-/// What a marker expands to when no `#[handlers]` has taken it away.
+/// The item, with the error of a marker that no `#[handlers]` has taken away.
 pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
-    collect_beside(item, |_, errors| {
+    collect(|errors| {
         errors.at_span(
             Span::call_site().span(),
             format!(
@@ -93,6 +91,6 @@ pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
                  in a `cfg_attr`"
             ),
         );
-        None
+        item
     })
 }

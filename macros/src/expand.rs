@@ -1,9 +1,9 @@
 //! Checked models as code, one file for each thing that is generated.
 //!
-//! All of it names what it uses by absolute paths, so that nothing in the user's scope can get in the way. Tokens that
-//! the user wrote keep their spans: an error about a type listed in an attribute has its caret there.
+//! Generated code uses absolute paths, so that nothing in the user's scope can get in the way. Tokens that the user wrote
+//! keep their spans: an error about a type listed in an attribute has its caret there.
 
-/// As `quote::quote!`, with names of variables that neither meet nor shadow anything of the user's.
+/// `quote::quote!` with names of variables that neither use nor shadow the user's own.
 macro_rules! quote {
     ($($tokens:tt)*) => {
         ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*)

@@ -1,4 +1,4 @@
-//! What the macros make of the README's program, as one reads it: the file `golden/readme.rs`.
+//! A golden test: what the macros generate for the README's program, in the file `golden/readme.rs`.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ fn program() -> syn::File {
     syn::parse_file(code.expect("the README has a program")).expect("the program is Rust")
 }
 
-/// What our derives add to an item, or what `#[handlers]` makes of it.
+/// The code that our derives add to an item, or that `#[handlers]` makes of it.
 fn expansion(item: &Item) -> TokenStream {
     match item {
         Item::Impl(block) => {
@@ -44,10 +44,10 @@ fn expansion(item: &Item) -> TokenStream {
 }
 
 #[test]
-fn what_is_made_of_the_readmes_program() {
+fn the_readmes_program_expands_as_recorded() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/readme.rs");
     let mut found = String::from(
-        "// What factum's macros make of the README's program. Written by a test; to update it:\n\
+        "// What factum's macros generate for the README's program. A test writes it; to update it:\n\
          // UPDATE_GOLDEN=1 cargo test -p factum-macros\n",
     );
     for item in program().items {
@@ -59,7 +59,7 @@ fn what_is_made_of_the_readmes_program() {
             Item::Struct(item) => format!("struct {}", item.ident),
             _ => "#[handlers] impl BankAccount".to_owned(),
         };
-        let made = prettyplease::unparse(&syn::parse2(made).expect("what is made is Rust"));
+        let made = prettyplease::unparse(&syn::parse2(made).expect("the generated code is Rust"));
         let _ = write!(found, "\n// ---- {name} ----\n\n{made}");
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -68,7 +68,7 @@ fn what_is_made_of_the_readmes_program() {
     let expected = std::fs::read_to_string(file).expect("the golden file is there");
     assert!(
         found == expected,
-        "what is generated has changed; read it: UPDATE_GOLDEN=1 cargo test -p factum-macros, then git diff"
+        "the generated code has changed; read the change: UPDATE_GOLDEN=1 cargo test -p factum-macros, then git diff"
     );
 }
 

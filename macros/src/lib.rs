@@ -1,4 +1,4 @@
-//! The macros of `factum`. Use them through the `factum` crate, which re-exports them and documents what they make.
+//! The macros of `factum`. Use them through the `factum` crate, which re-exports them and documents what they generate.
 //!
 //! Each macro is the same pipeline: attributes with spans (`attributes`) and the item are parsed (`syntax`), the rules
 //! make a checked model of it (`rules`), and the model becomes code (`expand`). All errors are collected on the way
@@ -28,8 +28,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::errors::Errors;
 
-/// Parses, checks and expands a derive's item. What is returned stands beside the errors.
-type Recipe = fn(&DeriveInput, &mut Errors) -> Option<Tokens>;
+/// A derive: parses its item, checks it, and expands it or a stub. The code stands beside the errors.
+type Recipe = fn(&DeriveInput, &mut Errors) -> Tokens;
 
 fn derive(item: TokenStream, recipe: Recipe) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);
@@ -42,12 +42,12 @@ pub fn derive_event(item: TokenStream) -> TokenStream {
     derive(item, event)
 }
 
-fn event(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn event(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::EventSyntax::parse(item, errors);
-    Some(match rules::event(&syntax, errors) {
+    match rules::event(&syntax, errors) {
         Some(event) => expand::event(&event),
         None => expand::stub::event(&syntax),
-    })
+    }
 }
 
 /// Makes a struct a command; see the trait `factum::Command`.
@@ -56,12 +56,12 @@ pub fn derive_command(item: TokenStream) -> TokenStream {
     derive(item, command)
 }
 
-fn command(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn command(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::CommandSyntax::parse(item, errors);
-    Some(match rules::command(&syntax, errors) {
+    match rules::command(&syntax, errors) {
         Some(command) => expand::command(&command),
         None => expand::stub::command(&syntax),
-    })
+    }
 }
 
 /// Makes a struct or enum the state of an aggregate; see the trait `factum::Aggregate`.
@@ -70,15 +70,15 @@ pub fn derive_aggregate(item: TokenStream) -> TokenStream {
     derive(item, aggregate)
 }
 
-fn aggregate(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn aggregate(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::AggregateSyntax::parse(item, errors);
     let aggregate = rules::aggregate(&syntax, errors);
     let reported = errors.first();
-    Some(if aggregate.is_valid {
+    if aggregate.is_valid {
         expand::aggregate(&aggregate, reported.as_ref())
     } else {
         expand::stub::aggregate(&aggregate, reported.as_ref())
-    })
+    }
 }
 
 /// Makes a newtype the id of aggregates; see the trait `factum::AggregateId`.
@@ -87,12 +87,12 @@ pub fn derive_aggregate_id(item: TokenStream) -> TokenStream {
     derive(item, aggregate_id)
 }
 
-fn aggregate_id(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn aggregate_id(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::AggregateIdSyntax::parse(item, errors);
-    Some(match rules::aggregate_id(&syntax, errors) {
+    match rules::aggregate_id(&syntax, errors) {
         Some(id) => expand::aggregate_id(&id),
         None => expand::stub::aggregate_id(&syntax),
-    })
+    }
 }
 
 /// Makes the shape of a type part of the shape of every event that has it; see the trait `factum::EventSchema`.
@@ -101,12 +101,12 @@ pub fn derive_event_schema(item: TokenStream) -> TokenStream {
     derive(item, event_schema)
 }
 
-fn event_schema(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn event_schema(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::SchemaSyntax::parse(item, errors);
-    Some(match rules::event_schema(&syntax, errors) {
+    match rules::event_schema(&syntax, errors) {
         Some(schema) => expand::event_schema(&schema),
         None => expand::stub::event_schema(&syntax),
-    })
+    }
 }
 
 /// Makes a struct a projection; see the trait `factum::Projection`.
@@ -115,9 +115,9 @@ pub fn derive_projection(item: TokenStream) -> TokenStream {
     derive(item, projection)
 }
 
-fn projection(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn projection(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::ProjectionSyntax::parse(item, errors);
-    rules::projection(&syntax, errors).map(|projection| expand::projection(&projection))
+    rules::projection(&syntax, errors).map(|projection| expand::projection(&projection)).unwrap_or_default()
 }
 
 /// Makes a struct a reaction; see the trait `factum::Reaction`.
@@ -126,16 +126,16 @@ pub fn derive_reaction(item: TokenStream) -> TokenStream {
     derive(item, reaction)
 }
 
-fn reaction(item: &DeriveInput, errors: &mut Errors) -> Option<Tokens> {
+fn reaction(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::ProjectionSyntax::parse_reaction(item, errors);
-    rules::projection(&syntax, errors).map(|reaction| expand::projection(&reaction))
+    rules::projection(&syntax, errors).map(|reaction| expand::projection(&reaction)).unwrap_or_default()
 }
 
 /// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
 ///
-/// The block stays as it is, its methods ordinary methods; for each marked one an impl of `factum::Execute<C>`,
-/// `factum::Apply<E>`, `factum::Upcast<E>`, `factum::Project<E>` or `factum::React<E>` is added that calls it. A type may
-/// have several such blocks, in several files. The markers need no import of their own.
+/// The block stays as it is, and its methods are ordinary methods. For each marked method, the macro adds an impl of
+/// `factum::Execute<C>`, `factum::Apply<E>`, `factum::Upcast<E>`, `factum::Project<E>` or `factum::React<E>` that calls it.
+/// A type may have several such blocks, in several files. The markers need no import of their own.
 ///
 /// | marker | method |
 /// |---|---|
@@ -168,7 +168,7 @@ pub fn apply(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("apply", item.into()).into()
 }
 
-/// Marks a function in a `#[handlers]` block that says what a retired event has become.
+/// Marks a function in a `#[handlers]` block that turns a retired event into other events.
 #[proc_macro_attribute]
 pub fn upcast(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("upcast", item.into()).into()
@@ -180,7 +180,7 @@ pub fn project(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("project", item.into()).into()
 }
 
-/// Marks a method in a `#[handlers]` block that does what there is to do after an event.
+/// Marks a method in a `#[handlers]` block that acts after an event.
 #[proc_macro_attribute]
 pub fn react(_: TokenStream, item: TokenStream) -> TokenStream {
     errors::outside_handlers("react", item.into()).into()

@@ -1,5 +1,5 @@
-//! The file `events.lock` beside the `Cargo.toml` of the crate that is being compiled: the shape of every event that was
-//! ever released.
+//! The file `events.lock` beside the `Cargo.toml` of the crate that is being compiled: the shape of every event ever
+//! released.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,12 @@ use syn::Ident;
 
 use crate::errors::Errors;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Lock {
-    /// For each event and version its fields, by name.
+    /// For each event and version, its fields by name.
     pub(crate) events: BTreeMap<String, BTreeMap<u32, BTreeMap<String, LockedType>>>,
-    /// For each aggregate what it lists, and what it has retired.
+    /// For each aggregate, the events that it lists and those that it has retired.
     pub(crate) aggregates: BTreeMap<String, LockedAggregate>,
 }
 
@@ -55,8 +55,8 @@ pub(crate) fn of_this_crate(item: &Ident, errors: &mut Errors) -> Option<LockFil
 type Known = Option<(PathBuf, Option<SystemTime>, Rc<Lock>)>;
 
 thread_local! {
-    /// The file as it was read last: a crate has one, and many events. An editor's macro server lives longer than the
-    /// file stays as it is.
+    /// The content at the last reading: a crate has one file, and many events. It is read again when it was modified,
+    /// since an editor's macro server lives on.
     static KNOWN: RefCell<Known> = const { RefCell::new(None) };
 }
 
@@ -126,7 +126,7 @@ impl Lock {
                         None => (ty, 0),
                     };
                     let ty = LockedType { text: text.to_owned(), fingerprint };
-                    // Two branches that were merged may each have recorded another.
+                    // Two merged branches may each have recorded another type.
                     if fields.insert(unescaped(field), ty.clone()).is_some_and(|other| other != ty) {
                         return None;
                     }
@@ -138,7 +138,7 @@ impl Lock {
     }
 }
 
-/// A name in JSON may have white space in it; in the file it is `\s`, a backslash `\\`.
+/// The name in JSON of a field in the file, where `\s` is white space and `\\` a backslash.
 fn unescaped(field: &str) -> String {
     let mut chars = field.chars();
     let mut name = String::new();

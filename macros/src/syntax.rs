@@ -1,5 +1,6 @@
-//! What the macros read of an item: its options and parts, typed, with spans. No rules: what is wrong in form is
-//! reported here or in `attributes`, what is wrong in meaning in `rules`.
+//! Parses an item into typed parts, with spans.
+//!
+//! There are no rules here. This stage and `attributes` report errors of form, `rules` reports errors of meaning.
 
 mod aggregate;
 mod command;

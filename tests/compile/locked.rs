@@ -114,7 +114,7 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
     assert!(text.contains("`opened` version 1 is recorded with `side: Side`, and what is inside"), "{text}");
 
     let text = door.refusal("owner: String, pub side: Side }", "owner: String }");
-    assert!(text.contains("recorded with the field `side: Side`, and has it no more"), "{text}");
+    assert!(text.contains("recorded with the field `side: Side`, and no longer has it"), "{text}");
 
     let text = door.refusal("name = \"shut\"", "name = \"closed\"");
     assert!(

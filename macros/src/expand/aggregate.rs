@@ -10,7 +10,7 @@ use super::{docs, enums, lock};
 use crate::rules::{Aggregate, Listed};
 use crate::syntax::{AggregateSyntax, Retired};
 
-/// The enums and impls of an aggregate; `error` is reported where a list is missing.
+/// The enums and impls of an aggregate. `error` is the placeholder for the enum of a missing list.
 pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> TokenStream {
     let Aggregate { syntax, commands, events, .. } = model;
     let AggregateSyntax { krate, command_enum, event_enum, .. } = syntax;
@@ -60,7 +60,7 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let unknown_command = commands.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
     let unknown_event = events.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
-    // All in one: a stream of tokens inside another costs more than the tokens.
+    // One `quote!`: a stream of tokens inside another costs more than the tokens.
     let (asked, asked_variants, asked_selves) = taken_apart(commands);
     let (applied, applied_variants, applied_selves) = taken_apart(events);
     quote! {
@@ -108,7 +108,7 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
     }
 }
 
-/// The id type. One that is missing is most likely that of the commands.
+/// The id type. A missing one is most likely that of the commands.
 pub(super) fn id(model: &Aggregate<'_>) -> TokenStream {
     let krate = &model.syntax.krate;
     match (model.syntax.id.value(), model.commands.first()) {
@@ -126,8 +126,7 @@ pub(super) fn services(syntax: &AggregateSyntax<'_>) -> TokenStream {
     syntax.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services))
 }
 
-/// `Self`, placed where `path` is: rustc complains of a missing impl at the type that lacks it, and the list is where
-/// the user looks.
+/// `Self`, placed where `path` is: rustc reports a missing impl at the type that lacks it, and the user looks at the list.
 pub(super) fn self_at(path: &Path) -> Token![Self] {
     Token![Self](path.span().resolved_at(Span::call_site()))
 }
@@ -139,7 +138,7 @@ fn taken_apart<'a>(listed: &'a [Listed<'_>]) -> (Vec<&'a Path>, Vec<&'a Ident>, 
     (paths.clone().collect(), variants.collect(), paths.map(self_at).collect())
 }
 
-/// The command enum is a command, and made from each struct that is listed.
+/// The command enum is a command, and each listed struct converts into it.
 fn command_impls(model: &Aggregate<'_>) -> TokenStream {
     let AggregateSyntax { input, krate, command_enum, .. } = model.syntax;
     let (ident, id) = (&input.ident, id(model));
@@ -149,8 +148,7 @@ fn command_impls(model: &Aggregate<'_>) -> TokenStream {
     quote!(#krate::private::command_enum!(#debug #command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
-/// The event enum is the codec, and made from each struct that is listed. What is said once for each event is said by
-/// `macro_rules!`.
+/// The event enum is the codec, and each listed struct converts into it. `macro_rules!` repeat the part of each event.
 fn event_impls(model: &Aggregate<'_>) -> TokenStream {
     let AggregateSyntax { input, krate, retired, event_enum, .. } = model.syntax;
     let ident = &input.ident;
@@ -165,7 +163,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
         quote!(const RETIRED: &'static [#krate::EventKind] = &[#(#kinds),*];)
     });
     let retired_arms = retired.iter().map(|retired| match retired {
-        // Whether there is an `#[upcast]` function for it, rustc knows: the first of the two traits whose method fits.
+        // Only rustc knows whether the event has an `#[upcast]` function: it takes the first of the two traits that fits.
         Retired::Type(path) => quote! {
             <#path as #krate::Event>::NAME => {
                 use #krate::private::{ReadAsNothing as _, ReadAsOthers as _};

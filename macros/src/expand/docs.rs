@@ -1,17 +1,16 @@
-//! What the structs of a list say of themselves, for the variants made of them.
+//! The docs of listed structs, for the variants of the generated enums.
 //!
-//! A macro is handed its own item alone. Where rustdoc is at work, the file that the item stands in is read once more, and
-//! what stands beside the item in it is looked through: links in its docs mean the same there. Of a struct elsewhere nothing
-//! is known but its name, which is a link to it.
+//! A macro sees its own item alone. For rustdoc, this module reads the item's file again and takes the docs of the structs
+//! beside the item: links in them mean the same there. A struct elsewhere is only a link with its name.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-/// The doc attributes of the structs beside `ident`, by their names; none, but for rustdoc.
+/// The doc attributes of the structs beside `ident`, by name; empty unless rustdoc is at work.
 pub(crate) fn beside(ident: &Ident) -> HashMap<String, TokenStream> {
-    // rustc reads no docs, and has no time.
+    // rustc does not need docs, and reading the file takes time.
     let is_rustdoc =
         std::env::current_exe().is_ok_and(|exe| exe.file_stem().is_some_and(|stem| stem == "rustdoc"));
     let file = is_rustdoc.then(|| ident.span().unwrap().local_file()).flatten();
@@ -23,7 +22,7 @@ fn read(file: &Path, item: &str) -> Option<HashMap<String, TokenStream>> {
     module_of(item, text.parse().ok()?)
 }
 
-/// The structs of the module that `item` is in, this one or one inside of it.
+/// The structs of the module that `item` is in: `module`, or one inside of it.
 fn module_of(item: &str, module: TokenStream) -> Option<HashMap<String, TokenStream>> {
     let mut structs = HashMap::new();
     let mut docs = TokenStream::new();
@@ -41,9 +40,9 @@ fn module_of(item: &str, module: TokenStream) -> Option<HashMap<String, TokenStr
             TokenTree::Ident(keyword) if keyword == "struct" || keyword == "enum" => {
                 if let Some(TokenTree::Ident(name)) = tokens.next() {
                     let docs = std::mem::take(&mut docs);
-                    // Of what is said of `Self`, the variant's enum would be taken for it.
-                    let of_self = docs.to_string().contains("Self");
-                    structs.insert(name.to_string(), if of_self { TokenStream::new() } else { docs });
+                    // On a variant, `Self` would mean the enum: such docs are left out.
+                    let has_self = docs.to_string().contains("Self");
+                    structs.insert(name.to_string(), if has_self { TokenStream::new() } else { docs });
                 }
             }
             // Only an attribute or a visibility may stand between the docs and the item.
@@ -61,7 +60,7 @@ fn module_of(item: &str, module: TokenStream) -> Option<HashMap<String, TokenStr
     inner.into_iter().find_map(|inner| module_of(item, inner))
 }
 
-/// `doc = ..`, which `///` is as well.
+/// `doc = ..`; `///` is the short form of it.
 fn is_doc(attribute: &TokenStream) -> bool {
     let mut tokens = attribute.clone().into_iter();
     let is_doc = matches!(tokens.next(), Some(TokenTree::Ident(name)) if name == "doc");
@@ -73,11 +72,11 @@ fn is_doc(attribute: &TokenStream) -> bool {
 mod tests {
     use super::*;
 
-    fn said(item: &str, text: &str) -> Vec<(String, String)> {
+    fn docs(item: &str, text: &str) -> Vec<(String, String)> {
         let structs = module_of(item, text.parse().unwrap()).unwrap_or_default();
-        let mut said: Vec<_> = structs.into_iter().map(|(name, docs)| (name, docs.to_string())).collect();
-        said.sort();
-        said
+        let mut found: Vec<_> = structs.into_iter().map(|(name, docs)| (name, docs.to_string())).collect();
+        found.sort();
+        found
     }
 
     #[test]
@@ -100,9 +99,9 @@ mod tests {
         ";
         let expected =
             [("Account", ""), ("Opened", "# [doc = \" It was\"] # [doc = \" opened.\"]"), ("Plain", "")];
-        assert_eq!(said("Account", text), expected.map(|(name, docs)| (name.to_owned(), docs.to_owned())));
-        let names: Vec<_> = said("Other", text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(docs("Account", text), expected.map(|(name, docs)| (name.to_owned(), docs.to_owned())));
+        let names: Vec<_> = docs("Other", text).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["Closed", "Other"]);
-        assert!(said("Missing", text).is_empty());
+        assert!(docs("Missing", text).is_empty());
     }
 }

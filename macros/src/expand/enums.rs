@@ -10,7 +10,7 @@ use syn::{Ident, Path, Visibility};
 use crate::rules::Listed;
 use crate::syntax::GeneratedEnum;
 
-/// `enum BankAccountEvent { AccountOpened(AccountOpened), .. }`, at the place of the aggregate.
+/// `enum BankAccountEvent { AccountOpened(AccountOpened), .. }`, beside the aggregate.
 pub(super) fn definition(
     vis: &Visibility,
     aggregate: &Ident,
@@ -60,7 +60,7 @@ pub(super) fn unknown(
     }
 }
 
-/// Who makes the enum's `Debug`: `derived`, if it is among the derives that the user wants.
+/// Where the enum's `Debug` comes from: `derived` if the user derives it, `shown` if the runtime's macro writes it.
 pub(super) fn debug(generated: &GeneratedEnum) -> Ident {
     let is_debug = |path: &Path| path.segments.last().is_some_and(|last| last.ident == "Debug");
     let by = if generated.derives.iter().any(is_debug) { "derived" } else { "shown" };
@@ -75,8 +75,8 @@ fn shown(path: &Path) -> String {
     }
 }
 
-/// No two events of a list are stored under one name. The names are constants of the events, in `kinds`, so rustc
-/// compares them.
+/// Asserts that no two events of a list are stored under one name. The names are constants of the events, in `kinds`, so
+/// rustc compares them.
 pub(super) fn distinct_names(
     krate: &Path,
     ident: &Ident,
@@ -92,11 +92,11 @@ pub(super) fn distinct_names(
             "`{ident}` lists two events that are stored under one name: `{shown}` has the name, or an alias, of an \
              event listed before it; {fix}"
         );
-        // The parentheses are where the caret begins: it would be at `#krate`, which is nowhere.
+        // The caret begins at the parentheses. At `#krate` it would have no place in the source.
         quote_spanned!(path.span()=> (#krate::private::assert_new)(#repeated, #index, #message);)
     });
     let checks: TokenStream = checks.collect();
-    // One constant for all of them: rustc takes longer for another than for what is in it.
+    // One constant for all checks: rustc takes longer for a further constant than for its content.
     quote! {
         const _: () = {
             let #repeated = #krate::private::repeated(#kinds);

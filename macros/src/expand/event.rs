@@ -1,4 +1,4 @@
-//! What is said of an event: `impl DerivedEvent`, from which `Event` follows.
+//! `impl DerivedEvent` for a struct, from which `Event` follows.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
@@ -24,7 +24,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let previous = history.previous.as_ref().map(|previous| {
         let path = previous.path;
         let before = Literal::u32_unsuffixed(previous.since - 1);
-        // A version of 0 is nobody's: what is left of the pattern is an error at run time, as it should be.
+        // No previous struct has version 0: the pattern then matches nothing, which is an error at run time.
         quote!(1..=#before => #krate::private::decode_previous::<Self, #path>(version, payload),)
     });
     let old_versions = event.versions.iter().rev().skip(1);
@@ -46,7 +46,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         let (tracked, fingerprints) = (lock::tracked(&file.path), lock::fingerprints(event, &file.lock));
         quote!(#tracked #fingerprints)
     });
-    // Nobody reads these fields any more; that their types are types is checked all the same.
+    // No code reads these fields. rustc still checks that their types exist.
     let removed = history.removed.iter().map(|removed| {
         let ty = removed.ty;
         quote!(const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;)
@@ -67,7 +67,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     }
 }
 
-/// The previous struct is this event, one version below: constants of its own, so rustc compares.
+/// Asserts that the previous struct is this event, one version below. Both are constants of it, so rustc compares.
 fn previous_fits(event: &Event<'_>) -> Option<TokenStream> {
     let (krate, ident) = (&event.syntax.krate, &event.syntax.input.ident);
     let previous = event.history.previous.as_ref()?;

@@ -1,4 +1,4 @@
-//! What `events.lock` has to do with generated code: shapes as data, and what only rustc can compare.
+//! Shapes as constants, and the assertions against `events.lock` that only rustc can evaluate.
 
 use std::fmt::Write as _;
 
@@ -11,8 +11,8 @@ use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
 use crate::syntax::{AggregateSyntax, type_parts};
 
-/// `const SHAPES`: every version that this struct can tell of, as one text, since that is what costs rustc least; and
-/// `const FINGERPRINTS`, of the types in it that may have one.
+/// `const SHAPES`: the shape of every version that the struct reads by itself, as one text, which costs rustc least; and
+/// `const FINGERPRINTS` of the types in it that may have one.
 pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
     let krate = &event.syntax.krate;
     let previous = event.history.previous.as_ref().map(|previous| {
@@ -55,8 +55,8 @@ pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
     quote!(#krate::private::fingerprint_of(&[#(<#krate::private::Schema<#parts>>::FINGERPRINT),*]))
 }
 
-/// All that the type is written with, each of which may have a fingerprint; nothing, if it is all Rust's own. Names count, as
-/// they do in the lock: of a type that somebody else calls `String`, it would record no more.
+/// The types that a type is written with, each of which may have a fingerprint; none, if all are Rust's own. Names decide,
+/// as they do in the lock, which does not tell a user's own `String` from Rust's.
 fn parts_with_fingerprints(ty: &Type) -> Vec<&Type> {
     let parts = type_parts(ty);
     if parts.iter().all(|part| is_built_in(part)) { Vec::new() } else { parts }
@@ -65,7 +65,7 @@ fn parts_with_fingerprints(ty: &Type) -> Vec<&Type> {
 fn is_built_in(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
     let [only] = &path.path.segments.iter().collect::<Vec<_>>()[..] else { return false };
-    // To compare with an identifier is to write it out.
+    // Comparing with an identifier makes a text of it each time.
     path.qself.is_none() && BUILT_IN.contains(&only.ident.to_string().as_str())
 }
 
@@ -74,7 +74,7 @@ const BUILT_IN: [&str; 20] = [
     "u64", "u128", "usize", "Box", "Option", "Vec",
 ];
 
-/// The build looks at the file again when it changes.
+/// Makes cargo build the crate again when the file changes.
 pub(super) fn tracked(path: &std::path::Path) -> TokenStream {
     let path = path.to_string_lossy();
     quote!(
@@ -82,7 +82,7 @@ pub(super) fn tracked(path: &std::path::Path) -> TokenStream {
     )
 }
 
-/// Types inside an event whose own shape is recorded, at whichever version: their fingerprints are constants.
+/// Asserts the recorded fingerprints of types inside an event, at every version. Fingerprints are constants.
 pub(super) fn fingerprints(event: &Event<'_>, lock: &Lock) -> TokenStream {
     let mut fingerprints = TokenStream::new();
     for (number, recorded) in event.names().filter_map(|name| lock.events.get(&name)).flatten() {
@@ -120,8 +120,8 @@ fn fingerprint(
     }
 }
 
-/// What an aggregate has listed once is still listed, or retired, at the recorded version at least; and what it has
-/// retired is not listed again. Names and versions of events are constants of theirs.
+/// Asserts that each recorded event of an aggregate is still listed or retired, at the recorded version at least, and that
+/// no retired one is listed again. Names and versions are constants of the events.
 pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
     let AggregateSyntax { input, krate, name, event_enum, .. } = model.syntax;
     let ident = &input.ident;
@@ -129,7 +129,7 @@ pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);
     let events = recorded.events.iter().map(|event| {
-        // Under this name; what it is called now may be further.
+        // The newest version under this name. Under a later name, the event may have newer ones.
         let newest = lock.events.get(event).and_then(|versions| versions.keys().max()).copied().unwrap_or(1);
         let missing = format!(
             "`{ident}` is recorded with the event `{event}`, and has none of that name any more: stored ones could not \

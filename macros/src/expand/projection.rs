@@ -38,7 +38,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             }
         }
     };
-    // Without a list, which has been told of, no handler is one too many.
+    // A missing list is reported. Without it, no handler is one too many.
     let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::Follows<E> for #ident {}));
     let is_reaction = matches!(product, Product::SideEffects).then(|| {
         quote! {
@@ -52,10 +52,10 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             impl #krate::PartitionedByStream for #ident {}
         }
     });
-    // Reactions are handed one event after the other; only views have something to gain.
+    // A reaction handles one event after the other: only a view gains by decoding ahead.
     let prepare =
         (is_partitioned.is_some() && is_reaction.is_none()).then(|| prepare(krate, &paths, &selves));
-    // From whichever aggregates they are.
+    // The events of all aggregates together.
     let kinds = quote!(<#ident as #krate::Projection>::EVENTS);
     let distinct_names = distinct_names(krate, ident, events, &kinds, "make two projections of it");
     quote! {
@@ -109,7 +109,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     }
 }
 
-/// What it makes: of which version, and into what.
+/// The constants and the target of what the projection produces.
 fn about(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
     let Product::View { version, into, init } = product else {
         return quote! {
@@ -138,7 +138,7 @@ fn about(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
     }
 }
 
-/// Decoding apart from the handler's call, for workers that do it side by side.
+/// Decodes an event apart from the handler's call, for workers that decode side by side.
 fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStream {
     quote! {
         fn prepare(

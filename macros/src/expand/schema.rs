@@ -31,8 +31,8 @@ fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     }}
 }
 
-/// The fingerprint of a state: of its shape, in the given version of what that means, its name, and the paths of its fields'
-/// types. Too much rather than too little: if it changes for nothing, a stream is replayed once more.
+/// The fingerprint of a state: of its shape, the version that the user gives, its name, and the paths of its fields' types.
+/// Too much rather than too little: a change for nothing costs one more replay of a stream.
 pub(super) fn fingerprint_of_state(krate: &Path, input: &DeriveInput, version: u32) -> TokenStream {
     let shape = fingerprint(krate, input);
     let version = Literal::u64_unsuffixed(version.into());
@@ -41,7 +41,7 @@ pub(super) fn fingerprint_of_state(krate: &Path, input: &DeriveInput, version: u
     quote!(#krate::private::fingerprint(#text, &[#version, #shape]))
 }
 
-/// Everything that serde sees of the type but its name.
+/// Everything that serde sees of the type, without its name.
 fn text(input: &DeriveInput) -> String {
     let mut text = String::new();
     attributes(&input.attrs, &mut text);

@@ -12,7 +12,7 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     let fingerprint = fingerprint_of_state(krate, state, *version);
     let every = option(every.as_ref());
     let older_than = option(older_than.as_ref());
-    // A type of its own: in an `Option`, rustc would tell of that as well.
+    // Typed by itself: an error about it inside of an `Option` would mention the `Option` as well.
     let when = option(when.as_ref().map(|when| {
         quote!({
             let when: fn(&Self) -> bool = #when;
@@ -40,7 +40,7 @@ fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
     }
 }
 
-/// Whether serde can write and read the state, rustc knows; what to do if not is ours to say.
+/// Asserts that serde can write and read the state, which only rustc knows, with a message of ours.
 pub(super) fn is_possible(krate: &Path, ident: &Ident, snapshot: &Snapshot<'_>) -> TokenStream {
     let message = format!(
         "`{ident}` can't be kept as a snapshot: derive `serde::Serialize` and `serde::Deserialize` for it, or take out \

@@ -1,4 +1,4 @@
-//! What stands in for an impl that can't be made: so that one mistake is one error, and not one more wherever the type is used.
+//! Stubs for impls that can't be made: one mistake is one error, and not one more wherever the type is used.
 
 use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput};
@@ -9,7 +9,7 @@ use crate::names::kebab;
 use crate::rules::Aggregate;
 use crate::syntax::{AggregateIdSyntax, AggregateSyntax, CommandSyntax, EventSyntax, SchemaSyntax};
 
-/// An event that nothing is known of but that it wants to be one.
+/// The stub of an event.
 pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
     let EventSyntax { input, krate, .. } = syntax;
     if is_union(input) {
@@ -33,7 +33,7 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
     }
 }
 
-/// A command of which nobody knows whom it is for.
+/// The stub of a command: its aggregate is unknown.
 pub(crate) fn command(syntax: &CommandSyntax<'_>) -> TokenStream {
     let CommandSyntax { input, krate, .. } = syntax;
     if is_union(input) {
@@ -51,7 +51,7 @@ pub(crate) fn command(syntax: &CommandSyntax<'_>) -> TokenStream {
     }
 }
 
-/// An aggregate of which neither commands nor events are known, as its enums are errors.
+/// The stub of an aggregate: its enums are placeholders.
 pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let AggregateSyntax { input, krate, name, command_enum, event_enum, .. } = model.syntax;
     let commands = enums::unknown(&input.vis, command_enum, reported);
@@ -89,7 +89,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -
     }
 }
 
-/// An id that no text is.
+/// The stub of an id.
 pub(crate) fn aggregate_id(syntax: &AggregateIdSyntax<'_>) -> TokenStream {
     let AggregateIdSyntax { input, krate } = syntax;
     let head = head(&quote!(#krate::AggregateId), input, &quote!('static));
@@ -106,7 +106,7 @@ pub(crate) fn aggregate_id(syntax: &AggregateIdSyntax<'_>) -> TokenStream {
     }
 }
 
-/// A type whose shape nobody knows.
+/// The stub of a type inside events: its shape is unknown.
 pub(crate) fn event_schema(syntax: &SchemaSyntax<'_>) -> TokenStream {
     let SchemaSyntax { input, krate } = syntax;
     let head = head(&quote!(#krate::EventSchema), input, &quote!(::core::marker::Sized));
@@ -117,9 +117,9 @@ pub(crate) fn event_schema(syntax: &SchemaSyntax<'_>) -> TokenStream {
     }
 }
 
-/// `impl .. for` a type with all the parameters that it should not have, if it has what is `asked`: to lack that is a mistake of
-/// its own.
-fn head(of: &TokenStream, input: &DeriveInput, asked: &TokenStream) -> TokenStream {
+/// `impl .. for` the type, with the parameters that it should not have. Its bound is what the trait asks for: a type that
+/// lacks it has another mistake, which rustc reports.
+fn head(of: &TokenStream, input: &DeriveInput, bound: &TokenStream) -> TokenStream {
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
@@ -127,12 +127,12 @@ fn head(of: &TokenStream, input: &DeriveInput, asked: &TokenStream) -> TokenStre
         #[automatically_derived]
         impl #generics #of for #ident #arguments
         where
-            Self: #asked,
+            Self: #bound,
             #(#predicates,)*
     }
 }
 
-/// It can't derive `Debug`, which both have to be.
+/// A union can't derive `Debug`, which events and commands need.
 fn is_union(input: &DeriveInput) -> bool {
     matches!(input.data, Data::Union(_))
 }

@@ -1,4 +1,4 @@
-//! Reading an old version in one step: the struct as it was then, and the way from each of its fields to the present one.
+//! Reads an old version in one step: the struct as it was then, and the conversion of each field to the present one.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::format_ident;
@@ -17,7 +17,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
     });
     let made = quote!(::core::result::Result::Ok(Self { #(#values),* }));
     if version.fields.iter().all(|field| field.stored.is_none()) {
-        // Whatever stood there says nothing to this struct; whether it was `{}` or `null` can't be told any more.
+        // No field of that version is left. The payload may be `{}` or `null`: any JSON will do.
         return quote! {
             #literal => {
                 #krate::private::decode::<Self, #krate::private::serde::de::IgnoredAny>(version, payload)?;
@@ -35,7 +35,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
     }
 }
 
-/// The struct as it was, with what serde was told of it.
+/// The struct as it was, with its `serde` options.
 fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, TokenStream) {
     let krate = &event.syntax.krate;
     let ident = format_ident!("__V{number}");
@@ -70,8 +70,8 @@ fn attributes(field: &StoredField<'_>) -> TokenStream {
     quote!(#(#cfgs)* #[serde(#(#options),*)])
 }
 
-/// Fields that are no more. serde passes over what a struct does not have, unless it was told not to, or to put it into a
-/// flattened field.
+/// The removed fields, where serde must know them. It skips unknown fields, unless they are denied or go into a flattened
+/// field.
 fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
     let krate = &event.syntax.krate;
     let denied = event.syntax.serde.iter().any(|option| option.name == "deny_unknown_fields");
@@ -92,7 +92,7 @@ fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
     )
 }
 
-/// What the field is now, made of what it was, or of its default.
+/// The present value of a field, converted from the old one, or its default.
 fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStream {
     let krate = &event.syntax.krate;
     let mut value = match &then.stored {

@@ -10,9 +10,9 @@ use crate::syntax::AggregateSyntax;
 
 pub(crate) struct Aggregate<'s> {
     pub(crate) syntax: &'s AggregateSyntax<'s>,
-    /// Empty if the list is missing or invalid, which is reported.
+    /// Empty if the list is missing or has an error, which is reported.
     pub(crate) commands: Vec<Listed<'s>>,
-    /// Empty if the list is missing or invalid, which is reported.
+    /// Empty if the list is missing or has an error, which is reported.
     pub(crate) events: Vec<Listed<'s>>,
     pub(crate) snapshot: Option<Snapshot<'s>>,
     /// The crate's `events.lock`, if it has one.

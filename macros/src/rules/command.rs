@@ -17,7 +17,7 @@ pub(crate) enum IdSource<'s> {
         member: &'s Member,
         ty: &'s Type,
     },
-    /// Nowhere: there is one aggregate of the kind.
+    /// Nowhere: there is only one aggregate of the kind.
     Singleton,
 }
 
@@ -56,7 +56,7 @@ fn id_source<'s>(syntax: &'s CommandSyntax<'s>, errors: &mut Errors) -> Option<I
                     ),
                 );
             }
-            // Most likely the first field: a wrong guess is one more error, a right one is one less.
+            // The id is most likely the first field. A wrong guess is one more error, a right guess is one less.
             fields.first().map(IdSource::of)
         }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Event<'s> {
 
 /// The event, if its impl can be made.
 pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Option<Event<'s>> {
-    // Every change would seem to be wrong beside a version that is.
+    // Against a wrong version, every declared change would look wrong as well.
     let version = items::version(syntax.version.as_ref(), errors)?;
     let history = History::check(&syntax.history, version, errors);
     let lock = lock::of_this_crate(&syntax.input.ident, errors);

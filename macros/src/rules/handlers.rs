@@ -18,7 +18,7 @@ pub(crate) struct Handlers<'s> {
 /// A marked method.
 pub(crate) struct Handler<'s> {
     pub(crate) method: &'s MethodSyntax,
-    /// Whether it keeps the rules of its marker. It gets an impl in any case, so that rustc does not miss one as well.
+    /// Whether it keeps the rules of its marker. It gets an impl in any case, so that rustc does not report a missing one.
     pub(crate) is_valid: bool,
 }
 
@@ -72,7 +72,7 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     if let Some(asyncness) = &syntax.asyncness {
         wrong(asyncness, format!("{method} is not async: {}", marker.not_async));
     }
-    // A lifetime is as good as one that is left out.
+    // A named lifetime means what an elided one means.
     if generics.type_params().next().is_some() || generics.const_params().next().is_some() {
         wrong(generics, format!("{method} has no generic parameters: one method, one type"));
     }
@@ -105,7 +105,7 @@ fn is_handled_once<'s>(
     names: &mut BTreeMap<(&'static str, String), &'s Ident>,
     errors: &mut Errors,
 ) -> bool {
-    // A `cfg` may take one of two away.
+    // Of two methods with `cfg`, a build may have only one.
     let Some(ty) = method.handled().filter(|_| method.cfgs.is_empty()) else { return true };
     match names.entry((method.marker.name, ty.to_token_stream().to_string())) {
         Entry::Occupied(other) => {

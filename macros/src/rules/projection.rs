@@ -10,7 +10,7 @@ use crate::syntax::{ProductSyntax, ProjectionSyntax};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
-    /// Empty if the list is missing or invalid, which is reported.
+    /// Empty if the list is missing or has an error, which is reported.
     pub(crate) events: Vec<Listed<'s>>,
     /// Whether several workers can share it.
     pub(crate) is_partitioned: bool,

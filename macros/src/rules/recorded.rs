@@ -11,7 +11,7 @@ use crate::lock::{Lock, LockedType};
 /// Compares every recorded version that this struct reads by itself.
 pub(super) fn compare(event: &Event<'_>, lock: &Lock, errors: &mut Errors) {
     let versions = event.names().filter_map(|name| lock.events.get(&name)).flatten();
-    // Newest first: what differs there may be all that differs in older versions too.
+    // Newest first: a difference there may be the only one in the older versions too.
     let mut recorded: Vec<_> = versions.collect();
     recorded.sort_by_key(|(version, _)| std::cmp::Reverse(**version));
     for (&version, recorded) in recorded {
@@ -27,7 +27,7 @@ pub(super) fn compare(event: &Event<'_>, lock: &Lock, errors: &mut Errors) {
     }
 }
 
-/// The present version: what differs was changed without saying so.
+/// Compares the present version: a difference is a change that is not declared.
 fn present(
     event: &Event<'_>,
     fields: &[ShapeField<'_>],
@@ -66,8 +66,8 @@ fn present(
         differ(
             &event.syntax.input.ident,
             format!(
-                "`{name}` version {version} is recorded with the field `{gone}: {0}`, and has it no more: give the event \
-                 version {next}, and write `#[event(removed(since = {next}, name = \"{gone}\", ty = {0}))]` here, or \
+                "`{name}` version {version} is recorded with the field `{gone}: {0}`, and no longer has it: give the event version \
+                 {next}, and write `#[event(removed(since = {next}, name = \"{gone}\", ty = {0}))]` here, or \
                  `renamed(since = {next}, from = \"{gone}\")` on the field that it has become",
                 ty.text
             ),
@@ -76,7 +76,7 @@ fn present(
     same
 }
 
-/// An old version: what is declared to have changed must lead back to it.
+/// Compares an old version: the declared changes must lead back to it.
 fn past(
     event: &Event<'_>,
     version: u32,
@@ -107,7 +107,7 @@ fn past(
     false
 }
 
-/// Whether the type is another one. One with a fingerprint may have got another name: rustc compares that.
+/// Whether the type is another one. A type with a fingerprint may have a new name: rustc compares its fingerprint.
 fn differs(recorded: &LockedType, field: &ShapeField<'_>) -> bool {
     recorded.text != field.text && recorded.fingerprint == 0
 }
@@ -129,7 +129,7 @@ event opened 2 by Option<Person> #00000000000000ff
 event opened 2 owner String
 ";
 
-    /// What the derive says of an event when that is recorded.
+    /// The errors of an event when `LOCK` is recorded.
     fn messages(event: &str) -> Vec<String> {
         let mut errors = Errors::default();
         let input = syn::parse_str(event).expect("an item");
@@ -140,7 +140,7 @@ event opened 2 owner String
     }
 
     #[test]
-    fn what_is_as_recorded_is_right() {
+    fn an_event_that_is_as_recorded_has_no_error() {
         let event = r#"
             #[event(name = "opened", version = 2, removed(since = 2, name = "nick name", ty = std::string::String))]
             struct Opened { owner: String, #[event(added(since = 2, default = None))] by: Option<people::Person> }
@@ -156,12 +156,12 @@ event opened 2 owner String
         "#;
         assert_eq!(messages(newer), [""; 0]);
         assert_eq!(messages("struct Unheard { of: u8 }"), [""; 0]);
-        // A type with a fingerprint may be called otherwise: rustc compares what it is.
+        // A type with a fingerprint may have another name: rustc compares the fingerprint.
         assert_eq!(messages(&event.replace("people::Person", "people::Human")), [""; 0]);
     }
 
     #[test]
-    fn each_difference_is_told_with_what_to_write() {
+    fn each_difference_is_reported_with_what_to_write() {
         let event = r#"
             #[event(name = "opened", version = 2, removed(since = 2, name = "nick name", ty = String))]
             struct Opened { owner: u64, #[event(added(since = 2, default = 0))] at: u8 }
@@ -177,7 +177,7 @@ event opened 2 owner String
             at.starts_with("`opened` version 2 is recorded without the field `at`: give the event version 3"),
             "{at}"
         );
-        assert!(by.contains("recorded with the field `by: Option<Person>`, and has it no more"), "{by}");
+        assert!(by.contains("recorded with the field `by: Option<Person>`, and no longer has it"), "{by}");
         assert!(
             by.contains("`#[event(removed(since = 3, name = \"by\", ty = Option<Person>))]` here"),
             "{by}"
@@ -185,7 +185,7 @@ event opened 2 owner String
     }
 
     #[test]
-    fn a_history_that_does_not_lead_back_is_told() {
+    fn a_history_that_does_not_lead_back_is_reported() {
         let event = r#"
             #[event(name = "opened", version = 2, removed(since = 2, name = "nick", ty = String))]
             struct Opened { owner: String, #[event(added(since = 2, default = None))] by: Option<Person> }
@@ -200,7 +200,7 @@ event opened 2 owner String
     }
 
     #[test]
-    fn a_file_that_was_edited_is_told() {
+    fn an_edited_file_is_reported() {
         for line in [
             "event",
             "event opened",
@@ -212,7 +212,7 @@ event opened 2 owner String
             let message = Lock::parse(&format!("# head\n{line}\n")).expect_err(line);
             assert!(message.starts_with("events.lock, line 2, is not understood: `"), "{message}");
         }
-        // Two branches that were merged.
+        // Two merged branches recorded different types.
         assert!(Lock::parse("event a 1 b u8\nevent a 1 b u16\n").is_err());
         let lock = Lock::parse("event a 1 b\\\\s\\sc u8\n").expect("a lock");
         assert!(lock.events["a"][&1].contains_key("b\\s c"));

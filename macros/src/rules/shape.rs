@@ -26,7 +26,7 @@ pub(super) fn shape<'a, 's: 'a>(
     let mut shape: Vec<_> = stored
         .filter(|field| ["skip", "skip_deserializing"].iter().all(|skip| field.serde_option(skip).is_none()))
         .map(|field| {
-            // A flattened field has its own fields there, and its own name nowhere.
+            // A flattened field gives its own fields to the JSON, and not its name.
             let text = type_text(field.ty);
             let is_flattened = field.serde_option("flatten").is_some();
             let name =
@@ -55,7 +55,7 @@ fn json_name(field: &StoredField<'_>, rename_all: Option<&str>) -> String {
     }
 }
 
-/// serde's `rename_all`, for names of fields.
+/// The name of a field under serde's `rename_all`.
 fn in_case(name: &str, case: Option<&str>) -> String {
     let pascal = || {
         name.split('_')

@@ -1,4 +1,4 @@
-//! What `snapshot(..)` must be like: due at some time, and not always; and that the state comes back whole.
+//! What `snapshot(..)` must be like: it says when a snapshot is due, and every field of the state comes back.
 
 use proc_macro2::TokenStream;
 use syn::{DeriveInput, Ident, LitInt, Path};

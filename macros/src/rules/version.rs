@@ -30,9 +30,9 @@ pub(crate) struct StoredField<'s> {
     pub(crate) syntax: &'s FieldSyntax,
     pub(crate) member: Member,
     pub(crate) ty: &'s Type,
-    /// The field's `serde` options that held then.
+    /// The field's `serde` options that apply to that version.
     pub(crate) serde: Vec<&'s SerdeOption>,
-    /// The name for serde, if `member` does not give it.
+    /// The name in JSON, if `member` does not give it.
     pub(crate) rename: Option<&'s LitStr>,
 }
 
@@ -101,7 +101,7 @@ impl<'s> StoredField<'s> {
             }
         }
         if old_type.is_some_and(|old_type| type_text(old_type) != type_text(&syntax.ty)) {
-            // These speak of the present type: functions that make or write one.
+            // These options name functions of the present type.
             let of_type = ["with", "deserialize_with", "serialize_with", "bound", "borrow"];
             serde.retain(|option| {
                 let is_path = option.name == "default" && option.tokens.to_string() != "default";

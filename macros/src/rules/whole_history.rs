@@ -1,4 +1,4 @@
-//! What the changes of an event must be like together: every version accounted for, nothing that can't have been.
+//! What the changes of an event must be like together: every version has one, and none contradicts another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ fn every_version_has_a_change(
     let changed: BTreeSet<u32> = history.changed_versions().collect();
     // The present version may be any number: the search ends at the first version without a change.
     let missing = (history.first_version().max(2)..=version).find(|version| !changed.contains(version));
-    // A change with an error of its own may be the one that is missing here.
+    // A change that is reported already may be the one that is missing here.
     if let Some(missing) = missing
         && let Some(token) = &syntax.version
         && !errors.any()
@@ -90,7 +90,7 @@ fn nothing_before_the_previous_struct(history: &History<'_>, errors: &mut Errors
         errors.at(
             since.token,
             format!(
-                "the event was made anew in version {}: what changed until then belongs to its previous struct",
+                "the event's struct was replaced in version {}: what changed until then belongs to its previous struct",
                 previous.since
             ),
         );
@@ -99,7 +99,7 @@ fn nothing_before_the_previous_struct(history: &History<'_>, errors: &mut Errors
     is_valid
 }
 
-/// Fields of tuple structs have no names to change, and none that a removed field could be declared by.
+/// Fields of tuple structs have no names: none can be renamed, and none declared as removed.
 fn changes_have_names(syntax: &EventSyntax<'_>, history: &History<'_>, errors: &mut Errors) -> bool {
     let Data::Struct(data) = &syntax.input.data else { return true };
     if !matches!(data.fields, Fields::Unnamed(_)) {
@@ -120,7 +120,7 @@ fn changes_have_names(syntax: &EventSyntax<'_>, history: &History<'_>, errors: &
     is_valid
 }
 
-/// What serde does to the whole struct must make sense for the structs that it was.
+/// The struct's own `serde` options must make sense for its old versions too.
 fn serde_suits_all_versions(
     syntax: &EventSyntax<'_>,
     history: &History<'_>,

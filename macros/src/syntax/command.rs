@@ -34,7 +34,7 @@ impl<'i> CommandSyntax<'i> {
                 let mut options = Options::parse(&field.attrs, "command", &["id"], errors);
                 let id = match options.flag("id", errors) {
                     Some(id) => Given::Value(id),
-                    // There is nothing else to say of a field.
+                    // A field has no other option: this one was meant.
                     None if field.attrs.iter().any(|attribute| attribute.path().is_ident("command")) => {
                         Given::Invalid
                     }

@@ -1,4 +1,4 @@
-//! The changes that an event declares: on its fields, and on the struct those of fields that are gone.
+//! The changes that an event declares: on its fields, and on the struct for removed fields.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -34,7 +34,7 @@ pub(crate) struct ChangeSyntax {
 pub(crate) enum ChangeKindSyntax {
     Added { default: Given<TokenStream> },
     Renamed { from: Given<LitStr> },
-    Changed { from: Given<Type>, with: Given<TokenStream>, try_with: Given<TokenStream> },
+    Changed { from: Given<Box<Type>>, with: Given<TokenStream>, try_with: Given<TokenStream> },
 }
 
 /// `removed(..)` on the struct.
@@ -117,7 +117,7 @@ impl ChangeSyntax {
             let from = options.string("from", errors);
             ChangeKindSyntax::Renamed { from: options.given("from", from) }
         } else {
-            let from = options.ty("from", errors);
+            let from = options.ty("from", errors).map(Box::new);
             let with = options.expression("with", errors);
             let try_with = options.expression("try_with", errors);
             ChangeKindSyntax::Changed {

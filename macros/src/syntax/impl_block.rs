@@ -91,7 +91,7 @@ fn is_braces(tree: &TokenTree) -> bool {
     matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }
 
-/// The body of the block, those of its methods empty: syn looks through all that it is given.
+/// The body of the block with empty bodies of its methods, so that syn has less to look through.
 fn without_bodies(body: TokenStream) -> TokenStream {
     let mut trees = body.into_iter().peekable();
     let mut kept = Vec::new();
@@ -104,7 +104,7 @@ fn without_bodies(body: TokenStream) -> TokenStream {
     kept.into_iter().collect()
 }
 
-/// All methods of a block's body; whatever else it holds is passed over.
+/// All methods of a block's body; its other items are skipped.
 fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
     let mut methods = Vec::new();
     while !input.is_empty() {
@@ -112,19 +112,19 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         input.parse::<Visibility>()?;
         let mut asyncness = None;
         if input.peek(Token![const]) && !is_function_qualifier(input) || input.peek(Token![type]) {
-            // Its type and value may have `fn` and braces in them; it ends with a semicolon.
+            // The type and the value of the item may have `fn` and braces in them; the item ends with a semicolon.
             while !input.is_empty() && input.parse::<Option<Token![;]>>()?.is_none() {
                 input.parse::<TokenTree>()?;
             }
             continue;
         }
-        // `const fn`, `async fn`, `extern "C" fn` and the like: what may stand before `fn`.
+        // The qualifiers before `fn`, as in `const fn`, `async fn` and `extern "C" fn`.
         while !input.peek(Token![fn]) && !input.is_empty() {
             if input.peek(Token![async]) {
                 asyncness = Some(input.parse()?);
                 continue;
             }
-            // The end of an item that is no method: `helper! { .. }`, `helper!(..);`.
+            // An item that is no method ends here: `helper! { .. }`, `helper!(..);`.
             let ends = input.peek(Token![;]) || input.peek(syn::token::Brace);
             input.parse::<TokenTree>()?;
             if ends {
@@ -143,7 +143,6 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         };
         let output = input.parse()?;
         generics.where_clause = input.parse::<Option<WhereClause>>()?;
-        // The body.
         input.parse::<TokenTree>()?;
         methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }

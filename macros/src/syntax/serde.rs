@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Attribute, Ident, LitStr, Meta};
 
-/// One option of a `#[serde(..)]` attribute: its name, and all of it.
+/// One option of a `#[serde(..)]` attribute: its name, and all of its tokens.
 pub(crate) struct SerdeOption {
     pub(crate) name: Ident,
     pub(crate) tokens: TokenStream,
@@ -46,7 +46,7 @@ pub(super) fn serde_options(attributes: &[Attribute]) -> Vec<SerdeOption> {
     lists.flat_map(split).collect()
 }
 
-/// Values of serde's options are literals or stand in parentheses: every comma separates.
+/// The options of one list. Their values are literals or stand in parentheses, so every comma separates two options.
 fn split(tokens: TokenStream) -> Vec<SerdeOption> {
     let mut options = Vec::new();
     let mut option = TokenStream::new();

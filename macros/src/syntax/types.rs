@@ -1,10 +1,10 @@
-//! Types, as they are written.
+//! Types as the user wrote them: as text, and taken apart.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{GenericArgument, PathArguments, Type};
 
-/// A type as text: one way of writing it, and no paths.
+/// A type as text, with one way of spacing and without paths.
 pub(crate) fn type_text(ty: &Type) -> String {
     let mut text = String::new();
     write(ty.to_token_stream(), &mut text);
@@ -32,7 +32,7 @@ fn write(tokens: TokenStream, text: &mut String) {
             }
             TokenTree::Punct(punct) => {
                 text.push(punct.as_char());
-                // A path: what stands before `::` goes.
+                // The word before `::` is part of a path: it is dropped.
                 if text.ends_with("::") {
                     text.truncate(text.len() - 2);
                     let word = text.rfind(|char: char| !char.is_alphanumeric() && char != '_' && char != '#');
@@ -45,7 +45,7 @@ fn write(tokens: TokenStream, text: &mut String) {
     }
 }
 
-/// A type and all that it is written with: `Option<(Side, u8)>`, `Side`, `u8`. Each may have a fingerprint.
+/// A type and every type in it: `Option<(Side, u8)>`, `Side`, `u8`. Each may have a fingerprint.
 pub(crate) fn type_parts(ty: &Type) -> Vec<&Type> {
     let mut parts = Vec::new();
     collect_parts(ty, &mut parts);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_told_apart_by_what_they_are_not_by_where_they_come_from() {
+    fn types_differ_by_name_and_not_by_path() {
         for (written, text) in [
             ("u64", "u64"),
             ("Option < std :: string :: String >", "Option<String>"),

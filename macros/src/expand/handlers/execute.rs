@@ -40,8 +40,8 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
     }
 }
 
-/// What the handler returns, as `execute` does. Its types stand here once more, so that an error about them has its
-/// caret where they are written.
+/// The handler's return value as that of `execute`. Its types are repeated here, so that an error about them has its caret
+/// where the user wrote them.
 fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStream {
     let Some(output) = output else {
         return quote! {

@@ -64,7 +64,7 @@ struct Call {
 }
 
 impl Call {
-    /// `as_argument` makes of the writer what the method's argument of that type is.
+    /// `as_argument` converts the writer into the method's argument of the given type.
     fn new(krate: &Path, handler: &Handler<'_>, as_argument: impl Fn(Ident, &Type) -> TokenStream) -> Self {
         let MethodSyntax { name, arguments, output, .. } = handler.method;
         let (mut envelope, mut writer) = (quote!(_), quote!(_));
@@ -100,13 +100,13 @@ impl Call {
     }
 }
 
-/// `&str`: the key of the stream.
+/// Whether a type is `&str`, which asks for the key of the stream.
 fn is_text(ty: &Type) -> bool {
     let Type::Reference(reference) = ty else { return false };
     matches!(&*reference.elem, Type::Path(path) if path.qself.is_none() && path.path.is_ident("str"))
 }
 
-/// `&Envelope<'_>`, by its name: a macro sees no more of a type.
+/// Whether a type is `&Envelope<'_>`. A macro sees only the name of a type.
 fn is_envelope(ty: &Type) -> bool {
     let Type::Reference(reference) = ty else { return false };
     let Type::Path(path) = &*reference.elem else { return false };

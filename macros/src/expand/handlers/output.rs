@@ -1,12 +1,12 @@
-//! What a method returns, as far as its type says so.
+//! The return type of a method, as far as its tokens say what it is.
 
 use syn::{GenericArgument, PathArguments, Type};
 
-/// The two types in `Result<T, E>`, each if it can be written again; `None` if it is something else.
+/// The two types in `Result<T, E>`, each if generated code can repeat it; `None` if the type is no `Result`.
 pub(super) fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type>)> {
     let Type::Path(path) = output else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
-    // An event may be called `Result`; an alias of that name has arguments, or none and is looked into by rustc.
+    // Without arguments, `Result` may be an event or an alias: rustc finds out.
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let mut types = arguments.args.iter().map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty).filter(|ty| !is_opaque(ty)),
@@ -15,7 +15,7 @@ pub(super) fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type
     Some((types.next().flatten(), types.next().flatten()))
 }
 
-/// `impl Trait` can't be named a second time.
+/// Whether a type has `impl Trait` in it, which generated code can't repeat.
 pub(super) fn is_opaque(ty: &Type) -> bool {
     quote!(#ty).to_string().split(' ').any(|word| word == "impl")
 }
