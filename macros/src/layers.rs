@@ -61,19 +61,25 @@ fn imports_are_found() {
     assert_eq!(imported("use crate::errors::Errors;"), ["errors"]);
     assert_eq!(imported("let name = crate::names::kebab(crate::rules::name());"), ["names", "rules"]);
     assert_eq!(imported("use crate::{names, errors::Errors};"), ["{names, errors::Errors};"]);
+    assert_eq!(imported("use super::super::rules::Event;"), ["rules"]);
+    assert_eq!(imported("use super::history::History;"), [""; 0]);
     assert_eq!(imported("let text = \"crate::rules\"; // crate::rules"), [""; 0]);
 }
 
 /// The modules of the crate that a line of code names, outside of its comments and texts.
 fn imported(line: &str) -> Vec<&str> {
     let code = line.split("//").next().unwrap_or_default().split('"').step_by(2);
-    code.flat_map(|code| code.split("crate::").skip(1))
-        .map(|rest| {
-            let end = rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len());
-            // A group of imports has no one name. It is refused as a whole: each module has a line of its own.
-            if end == 0 { rest } else { &rest[..end] }
-        })
-        .collect()
+    let after = |separator| code.clone().flat_map(move |code| code.split(separator).skip(1)).map(first_name);
+    // `super` may lead out of a module as well.
+    let is_module = |name: &&str| MAY_IMPORT.iter().any(|(module, _)| module == name);
+    after("crate::").chain(after("super::").filter(is_module)).collect()
+}
+
+/// The name that a path begins with. A group of imports has none and is refused as a whole: each module has a line of
+/// its own.
+fn first_name(path: &str) -> &str {
+    let end = path.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(path.len());
+    if end == 0 { path } else { &path[..end] }
 }
 
 fn add_files(folder: &Path, files: &mut Vec<PathBuf>) {
