@@ -1,4 +1,4 @@
-//! The domain: what an account is, what it can be asked, what can happen to it.
+//! The domain: a bank account, its events and its commands.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,7 +36,7 @@ impl fmt::Display for Cents {
     }
 }
 
-/// A text that is no amount of money.
+/// A text that is not an amount of money.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount like 12 or 12.50")]
 pub struct NotAnAmount(String);
@@ -57,9 +57,9 @@ impl FromStr for Cents {
     }
 }
 
-// What happens. Events are the truth that stays: what they say must be enough to rebuild any state, ever.
+// The events. They stay for good, so they must say enough to rebuild any state.
 
-/// An account has an owner from now on.
+/// An account was opened for an owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "account-opened")]
 pub struct AccountOpened {
@@ -96,9 +96,9 @@ pub struct TransferReceived {
     pub amount: Cents,
 }
 
-// What can be asked. Each command names its account; the account decides.
+// The commands. Each names its account, and the account decides.
 
-/// Open an account that nobody has yet.
+/// Open an account that does not exist yet.
 #[derive(Debug, Clone, Command)]
 pub struct OpenAccount {
     #[command(id)]
@@ -131,7 +131,7 @@ pub struct SendTransfer {
     pub amount: Cents,
 }
 
-/// Take in what another account has sent.
+/// Receive money that another account has sent.
 #[derive(Debug, Clone, Command)]
 pub struct ReceiveTransfer {
     #[command(id)]
@@ -140,7 +140,7 @@ pub struct ReceiveTransfer {
     pub amount: Cents,
 }
 
-/// Why an account says no.
+/// Why an account refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AccountError {
     #[error("there is no account `{0}`")]
@@ -157,7 +157,7 @@ pub enum AccountError {
     SameAccount(AccountId),
 }
 
-/// An account, as far as decisions need to know it.
+/// The state of an account, as far as decisions need it.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, Aggregate)]
 #[aggregate(
     name = "bank-account",
@@ -166,11 +166,11 @@ pub enum AccountError {
     commands(OpenAccount, DepositMoney, WithdrawMoney, SendTransfer, ReceiveTransfer),
     events(AccountOpened, MoneyDeposited, MoneyWithdrawn, TransferSent, TransferReceived),
     event(derive(Clone, PartialEq, Eq)),
-    // An account lives long: the program, started for one command, need not read all of its life.
+    // An account may have many events, and the program, started for one command, need not read all of them.
     snapshot(every = 100),
 )]
 pub struct BankAccount {
-    /// Nobody, until it is opened.
+    /// `None` until the account is opened.
     pub owner: Option<String>,
     pub balance: Cents,
 }
@@ -237,7 +237,7 @@ impl BankAccount {
         self.balance.0 += event.amount.0;
     }
 
-    /// Whether the account exists, and the amount is one.
+    /// Checks that the account exists and that the amount is not zero.
     fn can_move(&self, account: &AccountId, amount: Cents) -> Result<(), AccountError> {
         if self.owner.is_none() {
             return Err(AccountError::Unknown(account.clone()));
@@ -257,11 +257,11 @@ impl BankAccount {
         Ok(())
     }
 
-    /// An event is applied without asking, so what would not fit must be refused here.
+    /// Checks that the amount fits: an event is applied without a check, so the command must be refused.
     fn can_take(&self, account: &AccountId, amount: Cents) -> Result<(), AccountError> {
         self.can_move(account, amount)?;
         match self.balance.0.checked_add(amount.0) {
-            // What SQLite can count, so that the balances' table can hold it too.
+            // At most an integer of SQLite, so that the table of balances can hold the sum too.
             Some(sum) if i64::try_from(sum).is_ok() => Ok(()),
             _ => Err(AccountError::TooMuch { account: account.clone(), asked: amount }),
         }
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_more_than_there_is() {
+    fn an_overdraft_is_refused() {
         let refusal = AccountError::Overdraft { account: alice(), balance: Cents(50), asked: Cents(51) };
         let rich = || given::<BankAccount>((opened(), MoneyDeposited { amount: Cents(50) }));
         rich().when(WithdrawMoney { account: alice(), amount: Cents(51) }).then_error(&refusal);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_moved_and_nobody_is_not_served() {
+    fn zero_amounts_and_wrong_accounts_are_refused() {
         given::<BankAccount>(opened())
             .when(DepositMoney { account: alice(), amount: Cents(0) })
             .then_error(&AccountError::ZeroAmount);
@@ -331,7 +331,7 @@ mod tests {
             .then_error(&AccountError::TooMuch { account: alice(), asked: Cents(1) });
     }
 
-    /// What is in somebody's file can be read: see `events.lock` and `events.golden`.
+    /// The events in users' files stay readable: see `events.lock` and `events.golden`.
     #[test]
     fn what_was_stored_can_be_read() {
         factum::testing::lock! {

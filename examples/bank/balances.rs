@@ -7,7 +7,7 @@ use crate::account::{
     AccountId, AccountOpened, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent,
 };
 
-/// One row for each account. Written in the transaction that remembers which events it has seen.
+/// One row for each account, written in the transaction that stores the projection's position.
 #[derive(Projection)]
 #[projection(
     name = "balances",
@@ -95,7 +95,7 @@ pub struct Row {
     pub balance: Cents,
 }
 
-/// All balances as of now: what is in the file, brought up to date.
+/// Brings the table up to date, and reads all balances.
 pub fn balances(store: &SqliteStore) -> Result<Vec<Row>, BoxError> {
     SqliteProjection::new(store, Balances)?.catch_up()?;
     let rows = store.query(|connection| {

@@ -1,9 +1,10 @@
-//! The command line: words in, lines out.
+//! The command line: runs what the arguments say, and prints the results.
 
 use std::io::{self, Write};
 
 use factum::prelude::*;
-use factum::{AppendError, ExecuteError, ExecuteOptions, LoadError, Moment, Uuid};
+use factum::store::AppendError;
+use factum::{ExecuteError, ExecuteOptions, LoadError, Moment, Uuid};
 use thiserror::Error;
 
 use crate::account::{
@@ -13,7 +14,7 @@ use crate::account::{
 use crate::balances::balances;
 use crate::statement::statement;
 
-/// What the program understands.
+/// The arguments that the program understands.
 pub const USAGE: &str = "\
 bank                                            plays a short story on a fresh file
 bank [--file FILE] open ACCOUNT OWNER           opens an account
@@ -28,25 +29,25 @@ bank [--file FILE] statement ACCOUNT            the money that came and went
 bank [--file FILE] balances                     of all accounts
 FILE is bank.db if not given.";
 
-/// How often to decide anew when somebody else was faster: more often than there are people at the counter.
+/// How often to decide again after a conflict: far more often than writers are likely to compete.
 const RETRIES: u32 = 1000;
 
-/// Why the program did not do what it was asked.
+/// Why the program failed.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// The words make no sense.
+    /// The arguments are wrong.
     #[error("{0}")]
     Usage(String),
-    /// The bank says no.
+    /// The account refused the command.
     #[error(transparent)]
     Refused(#[from] AccountError),
-    /// There is nothing to answer.
+    /// The account has no state at the moment asked for.
     #[error("{0}")]
     NoAnswer(String),
     /// Something is wrong with the file.
     #[error(transparent)]
     Broken(BoxError),
-    /// Nobody listens.
+    /// The output could not be written.
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -72,7 +73,7 @@ impl From<NotAnAmount> for Failure {
     }
 }
 
-/// Whether the words make sense, as far as can be told without a file.
+/// Whether the arguments are well-formed, as far as the program can check without a file.
 pub fn is_known(words: &[&str]) -> bool {
     matches!(
         *words,
@@ -84,16 +85,16 @@ pub fn is_known(words: &[&str]) -> bool {
     )
 }
 
-/// Does what `words` say on the accounts in `store`.
+/// Runs the command in `words` on the accounts in `store`.
 pub fn run(store: &SqliteStore, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
     let bank = Bank { store, accounts: store.repository() };
     match *words {
         ["open", account, owner] => bank.open(account, owner, out),
         ["deposit", account, amount] => {
-            bank.tell(DepositMoney { account: account.into(), amount: amount.parse()? }, account, out)
+            bank.change(DepositMoney { account: account.into(), amount: amount.parse()? }, account, out)
         }
         ["withdraw", account, amount] => {
-            bank.tell(WithdrawMoney { account: account.into(), amount: amount.parse()? }, account, out)
+            bank.change(WithdrawMoney { account: account.into(), amount: amount.parse()? }, account, out)
         }
         ["transfer", from, to, amount] => bank.transfer(&from.into(), &to.into(), amount.parse()?, out),
         ["balance", account] => bank.balance(account, None, out),
@@ -126,8 +127,8 @@ impl Bank<'_> {
         Ok(writeln!(out, "{account} is open, for {owner}")?)
     }
 
-    /// One command on one account. Whoever else writes to it at the same time, both get their turn.
-    fn tell<C>(&self, command: C, account: &str, out: &mut impl Write) -> Result<(), Failure>
+    /// Runs one command on one account, and retries it while other writers are faster.
+    fn change<C>(&self, command: C, account: &str, out: &mut impl Write) -> Result<(), Failure>
     where
         BankAccount: factum::Accepts<C>,
         C: Clone,
@@ -136,8 +137,9 @@ impl Bank<'_> {
         Ok(writeln!(out, "{account} holds {}", done.state().balance)?)
     }
 
-    /// Two accounts change, or none: one commit, begun anew if another writer was faster. Both events carry one
-    /// correlation id.
+    /// Changes two accounts or none, in one commit that is retried after a conflict.
+    ///
+    /// Both events carry one correlation id.
     fn transfer(
         &self,
         from: &AccountId,
@@ -172,14 +174,14 @@ impl Bank<'_> {
         Ok(())
     }
 
-    /// A line for each event, as it is read: however long the history, little of it is in memory.
+    /// Prints each event as it is read, so that a long history takes little memory.
     fn history(&self, account: &str, out: &mut impl Write) -> Result<(), Failure> {
         let history = self.accounts.history(&account.into()).map_err(|error| not_loaded(account, error))?;
         writeln!(out, "{:>7}  {:<27}  {:<22}  {:>10}  chain", "version", "time", "what", "amount")?;
         for event in history {
             let event = event.map_err(|error| Failure::Broken(error.into()))?;
             let (what, amount) = describe(&event.event);
-            // The last digits of a UUID are the random ones: enough to see what belongs together.
+            // The last digits of a UUID are random: enough to see which events belong together.
             let chain = event.metadata.correlation.map(|id| id.simple().to_string().split_off(24));
             let amount = amount.map(|amount| amount.to_string()).unwrap_or_default();
             let line = format!(
@@ -195,7 +197,7 @@ impl Bank<'_> {
 
     fn statement(&self, account: &str, out: &mut impl Write) -> Result<(), Failure> {
         let id = account.into();
-        // An account without movements has a statement, one that is not there has none.
+        // An account without movements has an empty statement; an account that does not exist is an error.
         self.accounts.load(&id).map_err(|error| not_loaded(account, error))?;
         let lines = statement(self.store, &id).map_err(Failure::Broken)?;
         writeln!(out, "{:<27}  {:<22}  {:>11}  {:>10}", "time", "what", "amount", "balance")?;
@@ -217,7 +219,7 @@ impl Bank<'_> {
     }
 }
 
-/// What an event means to a customer.
+/// An event in a customer's words, and its amount.
 fn describe(event: &BankAccountEvent) -> (String, Option<Cents>) {
     match event {
         BankAccountEvent::AccountOpened(event) => (format!("opened for {}", event.owner), None),
@@ -230,7 +232,7 @@ fn describe(event: &BankAccountEvent) -> (String, Option<Cents>) {
     }
 }
 
-/// Asking for what is not there is a refusal; everything else is trouble.
+/// A missing account is a refusal, a missing version is no answer, and any other error is a broken file.
 fn not_loaded(account: &str, error: LoadError) -> Failure {
     match error {
         LoadError::NotFound { .. } => AccountError::Unknown(account.into()).into(),

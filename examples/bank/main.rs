@@ -1,8 +1,8 @@
 //! A bank on one SQLite file: a complete command-line program.
 //!
-//! `cargo run --example bank` plays a short story on a fresh file; `cargo run --example bank -- help` tells what else
-//! it can do. [`account`] is the domain, [`balances`] and [`statement`] are views, [`cli`] is the program
-//! around them.
+//! `cargo run --example bank` plays a short story on a fresh file; `cargo run --example bank -- help` prints
+//! the usage. [`account`] is the domain, [`balances`] and [`statement`] are views, and [`cli`] is the command
+//! line.
 
 mod account;
 mod balances;
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use factum::SqliteStore;
+use factum::sqlite::SqliteStore;
 
 use crate::cli::{Failure, USAGE};
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         ref words => on_file("bank.db", words, &mut out),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    eprintln!("{failure}");
+    eprintln!("{}", factum::with_causes(&failure));
     match failure {
         Failure::Refused(_) | Failure::NoAnswer(_) => ExitCode::from(1),
         Failure::Usage(_) | Failure::Broken(_) | Failure::Output(_) => ExitCode::from(2),
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn on_file(file: &str, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
-    // Before a file is made for nothing.
+    // Checked first, so that wrong arguments create no file.
     if !cli::is_known(words) {
         return Err(Failure::Usage(USAGE.into()));
     }
@@ -44,34 +44,34 @@ fn on_file(file: &str, words: &[&str], out: &mut impl Write) -> Result<(), Failu
     cli::run(&store, words, out)
 }
 
-/// What a newcomer sees first: the commands, and what they print.
+/// The story: titles, each with the commands to run under it.
 const STORY: &[(&str, &[&str])] = &[
     ("Two people open accounts.", &["open alice Alice", "open bob Bob"]),
     ("Money moves.", &["deposit alice 100", "withdraw alice 12.50", "transfer alice bob 40"]),
     (
-        "The bank knows when to say no, and a transfer happens in full or not at all.",
+        "The bank refuses some commands, and a transfer happens in full or not at all.",
         &["withdraw bob 1000", "deposit bob 0", "deposit carol 5", "transfer alice carol 5"],
     ),
     (
-        "Nothing is forgotten: how it came to be, and how it was.",
+        "The store keeps every event, and can show each earlier balance.",
         &["history alice", "balance alice --version 2", "balance alice"],
     ),
     (
-        "Projections keep everybody's balance, and statements, in tables beside the events.",
+        "Projections keep balances and statements in tables beside the events.",
         &["balances", "statement alice"],
     ),
 ];
 
-/// Plays the story on a file of its own, which goes when it is told.
+/// Plays the story on a file of its own, and deletes the file afterwards.
 fn story(out: &mut impl Write) -> Result<(), Failure> {
     let directory = std::env::temp_dir().join(format!("factum-bank-{}", std::process::id()));
     std::fs::create_dir_all(&directory)?;
-    let told = tell_story(&directory.join("bank.db"), out);
+    let result = play(&directory.join("bank.db"), out);
     std::fs::remove_dir_all(&directory)?;
-    told
+    result
 }
 
-fn tell_story(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
+fn play(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let store = SqliteStore::open(file).map_err(|error| Failure::Broken(error.into()))?;
     for (title, lines) in STORY {
         writeln!(out, "\n{title}\n")?;
@@ -79,7 +79,7 @@ fn tell_story(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
             writeln!(out, "$ bank {line}")?;
             let words: Vec<&str> = line.split(' ').collect();
             match cli::run(&store, &words, out) {
-                // In a story, a refusal is part of the plot.
+                // The story includes refusals.
                 Err(Failure::Refused(refusal)) => writeln!(out, "{refusal}")?,
                 other => other?,
             }

@@ -1,4 +1,4 @@
-//! Statements of account: a line for each event that moved money, with what the account held after it.
+//! Statements of account: a line for each event that moved money, with the balance after it.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
@@ -58,7 +58,7 @@ impl Statements {
     }
 }
 
-/// A line below the last one of its account; `sign` tells whether money came or went.
+/// Adds a line to an account's statement; `sign` is 1 for money that came in, and -1 for money that went out.
 fn line(
     transaction: &Transaction<'_>,
     envelope: &Envelope<'_>,
@@ -81,7 +81,7 @@ fn line(
 pub struct Line {
     pub time: String,
     pub what: String,
-    /// What came, or, below zero, went.
+    /// The money that came in or, below zero, went out.
     pub cents: i64,
     pub balance: Cents,
 }

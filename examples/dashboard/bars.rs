@@ -1,4 +1,4 @@
-//! Bars from the left, one below the other: for things that have names.
+//! Bar charts: one horizontal bar for each name.
 
 use super::scale::Scale;
 use super::svg::{Anchor, Svg, WIDTH};
@@ -9,7 +9,7 @@ const BAR: f64 = 20.0;
 const LEFT: f64 = 170.0;
 const RIGHT: f64 = 60.0;
 
-/// A chart of these, each with its number beside it.
+/// A chart with a bar for each row, and its number beside the bar.
 pub fn bars(label: &str, rows: &[(String, u64)]) -> String {
     let mut svg = Svg::default();
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or_default();
@@ -27,7 +27,7 @@ pub fn bars(label: &str, rows: &[(String, u64)]) -> String {
     svg.finish(y.max(ROW), label)
 }
 
-/// Counts of things are far below what a float can't tell.
+/// Exact, because all counts here are far below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 pub fn as_float(count: u64) -> f64 {
     count as f64

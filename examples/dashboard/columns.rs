@@ -1,4 +1,4 @@
-//! Columns side by side, in groups: for things that follow each other.
+//! Column charts: groups of columns side by side, in order.
 
 use super::bars::as_float;
 use super::scale::{Scale, ticks};
@@ -25,7 +25,7 @@ pub fn columns(label: &str, series: [&str; 2], groups: &[(String, [u64; 2])]) ->
     }
     let pitch = (WIDTH - LEFT - RIGHT) / as_float(groups.len().max(1) as u64);
     let width = (pitch * 0.38).min(26.0);
-    // Names are left out where they would run into each other.
+    // Names that would overlap are left out.
     let every = (44.0 / pitch).ceil().max(1.0);
     for (index, (name, counts)) in groups.iter().enumerate() {
         let index = as_float(index as u64);

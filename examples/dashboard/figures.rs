@@ -1,14 +1,14 @@
-//! What the page shows: questions that the views have the answers to.
+//! The figures of the page, read from the views.
 
-use factum::SqliteStore;
 use factum::sqlite::QueryError;
+use factum::sqlite::SqliteStore;
 use factum::sqlite::rusqlite::{Connection, Result, Row};
 
 use super::bars::bars;
 use super::columns::columns;
 use super::lines::{Sums, lines};
 
-/// A chart, and the numbers in it for those who want them as such.
+/// A chart, and its numbers as a table.
 #[derive(Debug)]
 pub struct Figure {
     pub title: &'static str,
@@ -18,7 +18,7 @@ pub struct Figure {
     pub rows: Vec<Vec<String>>,
 }
 
-/// All figures, of one moment of the store.
+/// All figures, of one state of the store.
 pub fn all(store: &SqliteStore) -> std::result::Result<Vec<Figure>, QueryError> {
     store.query(|views| {
         Ok(vec![outcomes(views)?, by_year(views)?, money(views)?, delays(views)?, steps(views)?])
@@ -46,7 +46,7 @@ fn outcomes(views: &Connection) -> Result<Figure> {
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let all: u64 = counts.iter().map(|(_, count)| count).sum();
-    let text = format!("{all} fines, by where each of them stands.");
+    let text = format!("{all} fines, by their present outcome.");
     Ok(counted("How fines end", text, ["outcome", "fines"], &counts))
 }
 
@@ -94,7 +94,8 @@ fn money(views: &Connection) -> Result<Figure> {
     Ok(Figure {
         title: TITLE,
         text: format!(
-            "All that was asked for by a day, with postage and penalties, and all that was paid: {asked:.2} and {paid:.2} in the end."
+            "The total asked for by each day, with postage and penalties, and the total paid: {asked:.2} and {paid:.2} \
+             in the end."
         ),
         svg: lines(TITLE, ["asked for", "paid"], &sums, &years),
         head: vec!["by", "asked for", "paid"],
@@ -131,7 +132,6 @@ fn steps(views: &Connection) -> Result<Figure> {
          SELECT name, (SELECT coalesce(sum(count), 0) FROM steps WHERE step = name) FROM names ORDER BY number",
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let text =
-        "How many fines have come to each step of the way, from the roadside to the collector.".to_owned();
+    let text = "How many fines have reached each step, from the roadside to the collector.".to_owned();
     Ok(counted("How far fines go", text, ["step", "fines"], &counts))
 }

@@ -1,4 +1,4 @@
-//! Sums that grow as days pass.
+//! Line charts: sums that grow from day to day.
 
 use super::scale::{Scale, ticks};
 use super::svg::{Anchor, Svg, WIDTH};
@@ -9,14 +9,15 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 28.0;
 
-/// A day: its number, for the distance between two, and what both sums have come to by then.
+/// Both sums at the end of a day. The number of the day gives the distance between two days.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sums {
     pub day: f64,
     pub sums: [f64; 2],
 }
 
-/// A chart of two sums over days, in order; `years` has the number of the first day of each year that is to be named.
+/// A chart of two sums over days, in order; `years` has the number of the first day of each year, and its
+/// name.
 pub fn lines(label: &str, series: [&str; 2], days: &[Sums], years: &[(f64, String)]) -> String {
     let mut svg = Svg::default();
     svg.legend(&series, LEFT);
@@ -44,7 +45,7 @@ pub fn lines(label: &str, series: [&str; 2], days: &[Sums], years: &[(f64, Strin
         let mut points = Vec::new();
         let mut before = 0.0;
         for Sums { day, sums } in days {
-            // What is there by a day is there from that day on: a step, and no slope.
+            // A sum changes on its day and stays until the next: a step and not a slope.
             points.push((along.at(*day), up.at(before)));
             points.push((along.at(*day), up.at(sums[index])));
             before = sums[index];

@@ -1,15 +1,18 @@
-//! A dashboard of road-traffic fines: views made from their events, drawn as charts into one HTML file, to look at.
+//! A dashboard of road-traffic fines: views of their events, drawn as charts into one HTML file.
 //!
-//! `cargo run --example dashboard -- FILE.csv [OUT.html]`. It reads the log that the example `fines` reads, with that
-//! example's domain, keeps it in a store in memory, makes four views from it (`views`, and the `outcomes` of `fines`), and
-//! draws them (`scale`, `bars`, `columns`, `lines`) onto a page (`page`) that asks for nothing else: no script, no font, no
-//! image. How far each view is shows in a bar.
+//! `cargo run --example dashboard -- FILE.csv [OUT.html]` runs these steps, with a progress bar for each
+//! view:
+//!
+//! * It imports the log that the example `fines` imports, with the same domain, into a store in memory.
+//! * It builds four views: those of `views`, and the `outcomes` of `fines`.
+//! * `figures` reads the views, and `bars`, `columns` and `lines` draw them, with `scale` and `svg`.
+//! * `page` writes the page, which needs no script, font or image.
 
 mod bars;
 mod columns;
 /// The domain, the log, a view and the bars of the example `fines`.
 #[path = "../fines"]
-#[allow(dead_code, reason = "that example uses what this one does not")]
+#[allow(dead_code, reason = "the example `fines` uses more of them than this one")]
 mod fines {
     pub mod fine;
     pub mod import;
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
     match run(file, out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dashboard: {error}");
+            eprintln!("dashboard: {}", factum::with_causes(&*error));
             ExitCode::from(2)
         }
     }

@@ -1,11 +1,11 @@
-//! The page: all figures in one file that asks for nothing else.
+//! The page: all figures in one file that needs no other file.
 
 use std::fmt::Write as _;
 
 use super::figures::Figure;
 use super::svg::escaped;
 
-/// Light or dark, as the reader's system is.
+/// Light or dark, as the reader's system is set.
 const STYLE: &str = "
 :root { color-scheme: light dark; --paper: #fcfcfb; --ink: #1b1b1a; --soft: #6a6a66; --grid: #e3e3df;
   --one: #2f6fb7; --two: #d98324; }
@@ -33,7 +33,7 @@ pub fn page(figures: &[Figure]) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <title>Road-traffic fines</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>Road-traffic fines</h1>\n<p>Made from the events of an event store, by projections.</p>\n"
+         <h1>Road-traffic fines</h1>\n<p>Built by projections from the events of an event store.</p>\n"
     );
     for figure in figures {
         // Writing to a string can't fail.

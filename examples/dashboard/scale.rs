@@ -1,6 +1,6 @@
-//! From values to places on the paper.
+//! Scales: from values to coordinates.
 
-/// Values from 0 on, or from some other value, along a length of paper.
+/// Maps a range of values to a range of coordinates.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     from: f64,
@@ -10,19 +10,19 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// From a value at `start` to one at `end`. If they are one value, all lies at the start.
+    /// Maps `from` to `start` and `to` to `end`. If `from` equals `to`, every value is at `start`.
     pub fn new((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
         Self { from, to, start, end }
     }
 
-    /// Where a value lies.
+    /// The coordinate of a value.
     pub fn at(self, value: f64) -> f64 {
         let Self { from, to, start, end } = self;
         if to > from { start + (value - from) / (to - from) * (end - start) } else { start }
     }
 }
 
-/// Round numbers from 0 to at least `most`, some five of them, whole ones: 0, 20, 40, 60. Two of them at least.
+/// About five round, whole numbers from 0 to at least `most`, such as 0, 20, 40, 60; never fewer than two.
 pub fn ticks(most: f64) -> Vec<f64> {
     let rough = (most / 5.0).max(1.0);
     let power = 10_f64.powf(rough.log10().floor());

@@ -1,15 +1,15 @@
-//! The pieces that all charts are drawn with. Colours and fonts are the page's.
+//! The elements that all charts are drawn with. The page sets their colours and fonts.
 
 use std::fmt::Write as _;
 
-/// How wide a chart is; all places are in these units.
+/// The width of a chart, in the units of all coordinates.
 pub const WIDTH: f64 = 720.0;
 
-/// A drawing, piece by piece.
+/// A drawing, built element by element.
 #[derive(Debug, Default)]
 pub struct Svg(String);
 
-/// Where a text lies, seen from its place.
+/// Which point of a text is at its coordinates.
 #[derive(Debug, Clone, Copy)]
 pub enum Anchor {
     Start,
@@ -18,7 +18,7 @@ pub enum Anchor {
 }
 
 impl Svg {
-    /// A box with a class, which says its colour; `title` shows where the mouse rests.
+    /// A rectangle: `class` sets its colour, and `title` shows under the mouse pointer.
     pub fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
         let title = escaped(title);
         let _ = writeln!(
@@ -34,7 +34,7 @@ impl Svg {
         );
     }
 
-    /// A line through all of these.
+    /// A line through all points.
     pub fn path(&mut self, class: &str, points: &[(f64, f64)]) {
         let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(self.0, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" "));
@@ -53,18 +53,18 @@ impl Svg {
         );
     }
 
-    /// Which colour is what, in one row from the left.
+    /// The legend: the name of each colour, in one row from the left.
     pub fn legend(&mut self, names: &[&str], left: f64) {
         let mut x = left;
         for (name, class) in names.iter().zip(["one", "two"]) {
             self.rect(class, (x, 2.0), (12.0, 12.0), name);
             self.text("label", Anchor::Start, (x + 18.0, 12.5), name);
-            // Eight units a character is more than any takes.
+            // No character is wider than eight units.
             x += 18.0 + 8.0 * f64::from(u16::try_from(name.chars().count()).unwrap_or(u16::MAX)) + 16.0;
         }
     }
 
-    /// The drawing as an element of a page, with a text for those who can't see it.
+    /// The drawing as an element of a page, with a label for screen readers.
     pub fn finish(self, height: f64, label: &str) -> String {
         format!(
             "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n{}</svg>",
@@ -74,7 +74,7 @@ impl Svg {
     }
 }
 
-/// As it may stand in an element or an attribute.
+/// Escapes a text for use in an element or an attribute.
 pub fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, character| {
         match character {

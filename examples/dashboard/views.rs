@@ -1,8 +1,9 @@
-//! The views: tables that projections make from what has happened to fines.
+//! The views: tables that projections build from the events of fines.
 
+use factum::follow::ProjectionError;
 use factum::prelude::*;
+use factum::sqlite::SqliteProjection;
 use factum::sqlite::{ViewTransaction, rusqlite};
-use factum::{ProjectionError, SqliteProjection};
 
 use super::fines::fine::{
     AppealLodged, AppealedToJudge, FineCreated, FineNotified, FineSent, PaymentReceived, PenaltyAdded,
@@ -12,7 +13,7 @@ use super::fines::outcomes::Outcomes;
 use super::fines::progress::Bars;
 use super::fines::values::Day;
 
-/// Makes all of them, or brings them up to date.
+/// Builds all views, or brings them up to date.
 pub fn make(store: &SqliteStore, bars: &Bars) -> Result<(), ProjectionError> {
     SqliteProjection::new(store, Outcomes)?.on_progress(bars.view("outcomes")).catch_up()?;
     SqliteProjection::new(store, Steps)?.on_progress(bars.view("steps")).catch_up()?;
@@ -21,7 +22,7 @@ pub fn make(store: &SqliteStore, bars: &Bars) -> Result<(), ProjectionError> {
     Ok(())
 }
 
-/// How many fines have come to each step, by year. A fine takes each of these once, but for payments.
+/// How many fines have reached each step, by year. A fine takes each step once, except payments.
 #[derive(Projection)]
 #[projection(
     events(
@@ -89,7 +90,7 @@ fn step(view: &ViewTransaction<'_>, step: &str, on: &Day) -> rusqlite::Result<()
     .map(drop)
 }
 
-/// What was asked for and what was paid, by day: a penalty adds what it raises the amount by.
+/// The amounts asked for and paid, by day. A penalty adds the difference to the amount before.
 #[derive(Projection)]
 #[projection(
     events(FineCreated, FineSent, PenaltyAdded, PaymentReceived),

@@ -1,4 +1,4 @@
-//! The domain: a road-traffic fine, from the day it is written to the day it is paid, dismissed, or given up.
+//! The domain: a road-traffic fine, from its creation until it is paid, dismissed, or sent for collection.
 
 mod appeal;
 mod commands;
@@ -13,15 +13,16 @@ pub use self::commands::*;
 pub use self::events::*;
 use super::values::{Cents, Day, FineId};
 
-/// A fine is what has happened to it: nearly every step is taken once, and its event says all there is to know.
+/// The state of a fine: the events that have happened to it. Nearly every step happens once.
 ///
-/// # What makes two entries of the log the same
+/// # When two entries of the log are the same
 ///
-/// What they say: the fine, the step, the day, the amounts. Not the line they stand in, nor their place among the
-/// entries of their fine: both change when a bad row is repaired or files are joined. Two payments of one amount on one
-/// day may both be real; the total paid, which each states, tells them apart. So an entry is known if the very event
-/// that it leads to has happened already, and the answer to it is then: nothing new. Another event of a step that was
-/// taken is a contradiction, and refused.
+/// Two entries are the same if they say the same: the fine, the step, the day, the amounts. Their lines do
+/// not count, nor does their order: both change when a bad row is repaired or files are joined. Two payments
+/// of one amount on one day may both be real; the total paid, which each entry states, distinguishes them.
+///
+/// An entry is known if the event that it leads to has happened already. Its command then leads to no event.
+/// A different event for a step that was taken is a contradiction, and the fine refuses it.
 #[derive(Debug, Default, Clone, PartialEq, Aggregate)]
 #[aggregate(
     name = "fine",
@@ -70,7 +71,7 @@ pub enum Refusal {
     NoRaise(Cents),
     #[error("nothing is owed any more")]
     NothingOwed,
-    #[error("a payment of nothing")]
+    #[error("a payment must be more than 0.00")]
     EmptyPayment,
     #[error("the total paid would be {counted}, not {stated}")]
     WrongTotal { stated: Cents, counted: Cents },
@@ -114,8 +115,8 @@ impl Fine {
         })
     }
 
-    /// The total that the log states is checked here and not by whoever reads the log: the aggregate alone knows what
-    /// was paid before, and a wrong total is found before anything is stored.
+    /// The handler checks the total that the log states, because only the aggregate knows the earlier
+    /// payments. So a wrong total is refused before anything is stored.
     #[execute]
     fn receive_payment(&self, command: ReceivePayment) -> Result<Option<PaymentReceived>, Refusal> {
         let ReceivePayment { on, amount, total, .. } = command;
@@ -169,36 +170,36 @@ impl Fine {
 }
 
 impl Fine {
-    /// What the fine amounts to by now, without postage.
+    /// The present amount of the fine, without postage.
     pub fn amount(&self) -> Cents {
         let created = self.created.as_ref().map(|created| created.amount);
         self.penalty.as_ref().map(|penalty| penalty.new_amount).or(created).unwrap_or_default()
     }
 
-    /// All that is to be paid, whether or not it was.
+    /// The total to be paid, with postage, whether or not it was paid.
     pub fn due(&self) -> Cents {
         self.amount() + self.sent.as_ref().map(|sent| sent.postage).unwrap_or_default()
     }
 
-    /// All that was paid.
+    /// The total that was paid.
     pub fn paid(&self) -> Cents {
         self.payments.iter().map(|payment| payment.amount).sum()
     }
 
-    /// Whether the police, the prefecture or a judge has let the offender off.
+    /// Whether the police, the prefecture or a judge has dismissed the fine.
     pub fn is_dismissed(&self) -> bool {
         self.created.as_ref().is_some_and(|created| created.dismissed_by.is_some())
             || self.appeal.is_successful()
     }
 
-    /// Anything may still happen to the fine on this day.
+    /// Checks that the fine exists on this day, and is not in collection.
     fn check_open(&self, on: &Day) -> Result<(), Refusal> {
         let created = self.created.as_ref().ok_or(Refusal::NotCreated)?;
         require(created.on <= *on, Refusal::CreatedLater(created.on.clone()))?;
         require(self.collection.is_none(), Refusal::InCollection)
     }
 
-    /// The offender may still be pressed for money on this day.
+    /// Checks that the offender still owes money on this day.
     fn check_debt(&self, on: &Day) -> Result<(), Refusal> {
         self.check_open(on)?;
         require(!self.is_dismissed(), Refusal::Dismissed)?;
@@ -206,7 +207,7 @@ impl Fine {
     }
 }
 
-/// A step that is taken once: nothing new if this very event has happened, a refusal if another one has in its place.
+/// A step that happens once: no event if this event has happened already, a refusal if a different one has.
 fn once<E: Event + PartialEq>(
     happened: Option<&E>,
     event: E,

@@ -1,4 +1,4 @@
-//! From the log into the store.
+//! The import: carries out the rows of the log as commands.
 
 use std::error::Error;
 use std::io::{self, BufRead};
@@ -9,29 +9,31 @@ use factum::{ExecuteError, ExecuteOptions};
 use super::fine::{Fine, Refusal};
 use super::log::Log;
 
-/// How many rows went where.
+/// How many rows were recorded, known or skipped.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Led to an event.
+    /// Rows that led to an event.
     pub recorded: u64,
-    /// Said what was recorded before.
+    /// Rows that say what was recorded before.
     pub known: u64,
-    /// Were malformed, or refused by their fine.
+    /// Rows that are malformed, or that their fine refused.
     pub skipped: u64,
 }
 
-/// Why an import ended before its log did. What came before is stored.
+/// Why an import ended before the end of its log. The rows before are stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("can't read on: {0}")]
+    #[error("can't read the next row: {0}")]
     Read(#[from] io::Error),
     #[error("line {line}: {source}")]
     Store { line: u64, source: ExecuteError<Refusal> },
 }
 
-/// Carries out every row of `log` on the fine that it names, and tells `skip` of each row that can't be, with its line.
+/// Carries out every row of `log` on the fine that it names, and passes each row that fails to `skip`, with
+/// its line.
 ///
-/// A row is a commit of its own. An import that was cut short is run again: the rows that went in are known then.
+/// Each row is a commit of its own. An import that was interrupted can run again: the stored rows are then
+/// known.
 pub fn import<S: EventStore>(
     mut log: Log<impl BufRead>,
     fines: &Repository<Fine, S>,
@@ -84,7 +86,7 @@ A2,Create Fine,2006-01-05 25:00:00+01:00,35.0,NIL,,,
         let imported =
             import(log, &fines, |line, reason| skipped.push((line, reason.to_string()))).expect("all of it");
 
-        // The row that says what the one before says is no second payment; the one with another total is.
+        // A row that repeats the row before is not a second payment; a row with another total is.
         assert_eq!(imported, Imported { recorded: 3, known: 1, skipped: 2 });
         assert_eq!(skipped[0], (6, Refusal::NotCreated.to_string()));
         assert!(

@@ -1,7 +1,7 @@
 //! The log: a CSV file with one entry a line, each of which becomes a command.
 //!
-//! Of its columns we read those that the questions of this example are about. Officer, article, points, vehicle and how
-//! the letter went out are left where they are.
+//! The reader uses only the columns that this example needs. It ignores officer, article, points, vehicle and
+//! the way in which the letter was sent.
 
 use std::io::{self, BufRead};
 
@@ -30,9 +30,9 @@ pub struct Log<R> {
     header: StringRecord,
 }
 
-/// A row that is not blank, and where it stands.
+/// A row that is not blank, and its line.
 pub struct Row {
-    /// From 1, which is the header.
+    /// Counted from 1, which is the header.
     pub line: u64,
     pub entry: Result<Entry, Malformed>,
 }
@@ -44,7 +44,7 @@ pub struct Entry {
     pub command: FineCommand,
 }
 
-/// Why a file is no log at all.
+/// Why a file is not a log.
 #[derive(Debug, Error)]
 pub enum LogError {
     #[error(transparent)]
@@ -59,7 +59,7 @@ pub enum LogError {
     ColumnTwice(&'static str),
 }
 
-/// Why a row is no entry.
+/// Why a row is not an entry.
 #[derive(Debug, Error)]
 pub enum Malformed {
     #[error("it is not UTF-8 text")]
@@ -77,7 +77,7 @@ pub enum Malformed {
 }
 
 impl<R: BufRead> Log<R> {
-    /// A log that begins with its header.
+    /// Opens a log, and reads its header.
     pub fn open(input: R) -> Result<Self, LogError> {
         let mut lines = Lines { input, number: 0, bytes: Vec::new() };
         let Some(line) = lines.next_line()? else { return Err(LogError::Empty) };
@@ -104,10 +104,10 @@ impl<R: BufRead> Log<R> {
     }
 }
 
-/// Lines that are not blank, numbered as an editor does.
+/// Lines that are not blank, numbered as an editor numbers them.
 ///
-/// Split here and not by the CSV reader: no cell of this log has a line break in it, so a stray quote should
-/// spoil its own line and not swallow those after it. Nor does that reader number the lines of every file rightly.
+/// They are split here and not by the CSV reader. No cell of this log has a line break, so a stray quote
+/// should spoil its own line only. The CSV reader also miscounts the lines of some files.
 struct Lines<R> {
     input: R,
     number: u64,
@@ -129,14 +129,15 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The cells of one line; `None` if they are not text. A byte order mark, which Excel begins a file with, is dropped.
+/// The cells of one line; `None` if they are not text. Drops the byte order mark with which Excel begins a
+/// file.
 fn record(line: &[u8]) -> Option<StringRecord> {
     let mut cells = StringRecord::new();
     let mut reader = ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(line);
     reader.read_record(&mut cells).ok().map(|_| cells)
 }
 
-/// A row under its header.
+/// The cells of a row, found by the names in the header.
 struct Cells<'a> {
     header: &'a StringRecord,
     cells: StringRecord,
@@ -151,7 +152,7 @@ impl Cells<'_> {
         let activity = self.text(ACTIVITY)?;
         let time = self.text(TIME)?;
         let at = time.parse()?;
-        // As the log writes it, in Italian time. The parser saw to it that ten characters are there.
+        // The day as the log writes it, in Italian time. A time that was parsed has at least ten characters.
         let on = Day(time.chars().take(10).collect());
         let command = match activity {
             "Create Fine" => {
@@ -188,7 +189,7 @@ impl Cells<'_> {
         self.text(column)?.parse().map_err(|source| Malformed::Amount { column, source })
     }
 
-    /// The log writes `NIL` for a fine that stands.
+    /// The log writes `NIL` for a fine that was not dismissed.
     fn dismissal(&self) -> Option<String> {
         Some(self.cell(DISMISSAL)).filter(|code| !matches!(*code, "" | "NIL")).map(str::to_owned)
     }

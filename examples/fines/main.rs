@@ -1,11 +1,17 @@
-//! Road-traffic fines: replays the log of a police force, each row as a command, and tells how the fines have ended.
+//! Road-traffic fines: replays the log of a police force, each row as a command, and prints how the fines
+//! have ended.
 //!
-//! `cargo run --example fines -- FILE.csv [STORE.db]`, and `-- --rebuild STORE.db` to make the view anew. The file has the columns of the public event log "Road Traffic
-//! Fine Management Process" (de Leoni and Mannhardt, 2015). `log` turns rows into commands, `fine` decides on them,
-//! `import` takes the first to the second, `outcomes` is the view that the summary is read from, and `progress` shows how
-//! far all that is.
+//! `cargo run --example fines -- FILE.csv [STORE.db]` replays a log; `-- --rebuild STORE.db` rebuilds the
+//! view. The file has the columns of the public event log "Road Traffic Fine Management Process" (de Leoni
+//! and Mannhardt, 2015).
 //!
-//! These files name each other by `super`, as the package's tests take the whole program in as a module.
+//! * `log` turns rows into commands, and `fine` decides on them.
+//! * `import` executes the commands of a log.
+//! * `outcomes` is the view that the summary is read from.
+//! * `progress` draws progress bars.
+//!
+//! The files name each other by `super`, because the tests of this package include the whole program as a
+//! module.
 
 mod fine;
 mod import;
@@ -48,15 +54,15 @@ fn main() -> ExitCode {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("fines: {error}");
+            eprintln!("fines: {}", factum::with_causes(&*error));
             ExitCode::from(2)
         }
     }
 }
 
-/// Replays the file, prints what came of it, and gives the number of rows that were skipped.
+/// Replays the file, prints the results, and returns the number of skipped rows.
 fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
-    // The log first: a mistyped name should not leave an empty store behind.
+    // The log is opened first, so that a mistyped name leaves no empty store behind.
     let bars = Bars::new();
     let log = File::open(file).map_err(Into::into).and_then(|input| {
         let bytes = input.metadata()?.len();
@@ -81,9 +87,9 @@ fn run(file: &Path, store: Option<&Path>) -> Result<u64, Box<dyn Error>> {
     Ok(skipped)
 }
 
-/// Makes the view anew, beside the one that others may be reading, and prints what it says.
+/// Rebuilds the view beside the one that readers use, and prints the summary.
 fn rebuild(store: &Path) -> Result<u64, Box<dyn Error>> {
-    // A mistyped name is not a new store.
+    // A mistyped name must not create a store.
     if !store.exists() {
         return Err(format!("there is no {}", store.display()).into());
     }
@@ -96,7 +102,7 @@ fn rebuild(store: &Path) -> Result<u64, Box<dyn Error>> {
 }
 
 fn open(store: Option<&Path>) -> Result<SqliteStore, OpenError> {
-    // Should the power fail, the log is still there to be replayed: no reason to wait for the disk at each row.
+    // After a power failure the log can be replayed, so there is no need to wait for the disk at each row.
     let options = SqliteOptions::new().durability(Durability::Normal);
     match store {
         Some(path) => options.open(path),

@@ -1,4 +1,4 @@
-//! How fines end: a projection into a table, and the summary made from it.
+//! How fines end: a projection into a table, and the summary read from the table.
 
 use std::fmt;
 
@@ -12,8 +12,10 @@ use super::fine::{
 };
 use super::values::Cents;
 
-/// One row for each fine. Written in the transaction that remembers which events it has seen, so that another run on the
-/// same store goes on where this one ends.
+/// One row for each fine.
+///
+/// The row is written in the transaction that stores the projection's position, so that the next run on the
+/// same store resumes where this run ends.
 #[derive(Projection)]
 #[projection(
     name = "outcomes",
@@ -128,7 +130,7 @@ impl Outcomes {
     }
 }
 
-/// Changes the row of the fine that the event happened to; the value is `?2`.
+/// Changes the row of the event's fine; the value is `?2`.
 fn update(
     transaction: &Transaction<'_>,
     envelope: &Envelope<'_>,
@@ -147,7 +149,7 @@ pub struct Summary {
     outcomes: Vec<Outcome>,
 }
 
-/// The fines that have ended in one way.
+/// The fines with one outcome.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     name: String,
@@ -158,7 +160,7 @@ struct Outcome {
 }
 
 impl Summary {
-    /// What the projection has written so far.
+    /// Reads what the projection has written so far.
     pub fn read(store: &SqliteStore) -> Result<Self, QueryError> {
         let outcomes = store.query(|connection| {
             connection

@@ -1,13 +1,13 @@
-//! Bars on the terminal: how far a file is read, and a view made.
+//! Progress bars on the terminal: how far a file is read, and a view is built.
 
 use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use factum::Progress;
+use factum::follow::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// The bars of this program, one below the other. Where the output is no terminal, nothing is drawn.
+/// The bars of this program, one below the other. Nothing is drawn if the output is not a terminal.
 #[derive(Debug, Default)]
 pub struct Bars(MultiProgress);
 
@@ -16,12 +16,12 @@ impl Bars {
         Self::default()
     }
 
-    /// For a file of so many bytes.
+    /// A bar for a file of this many bytes.
     pub fn reading(&self, bytes: u64) -> ProgressBar {
         self.bar(bytes, "{msg:12} {wide_bar} {bytes}/{total_bytes}", "the log")
     }
 
-    /// For a view: what its projection tells goes here.
+    /// A bar for a view; its projection reports its progress to the result.
     pub fn view(&self, name: &'static str) -> impl FnMut(&Progress) -> ControlFlow<()> + Send + use<> {
         let bar = self.bar(0, "{msg:12} {wide_bar} {pos}/{len} events{prefix}", name);
         move |progress| {
@@ -37,7 +37,7 @@ impl Bars {
         }
     }
 
-    /// A line above the bars.
+    /// Prints a line above the bars.
     pub fn line(&self, text: &str) {
         self.0.suspend(|| eprintln!("{text}"));
     }
@@ -52,7 +52,7 @@ impl Bars {
     }
 }
 
-/// The bars stay as they are; what comes next begins a line of its own.
+/// The bars stay on the terminal, and later output begins on a new line.
 impl Drop for Bars {
     fn drop(&mut self) {
         if io::stderr().is_terminal() {

@@ -1,4 +1,4 @@
-//! What events and commands are made of: ids, days, amounts.
+//! The values in events and commands: ids, days, amounts.
 
 use std::fmt;
 use std::iter::Sum;
@@ -15,8 +15,8 @@ pub struct FineId(pub String);
 
 /// A day of the Italian calendar, like `2005-03-23`.
 ///
-/// Not a [`Timestamp`]: that is UTC, in which midnight in Italy is still the day before, and deadlines of the law count
-/// days. As text, because all we ask is which of two days comes first, and ISO dates sort as they are.
+/// Not a [`Timestamp`], because legal deadlines count days, and midnight in Italy is still the day before in
+/// UTC. A text is enough, because the domain only compares days, and ISO dates sort as text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Day(pub String);
@@ -37,7 +37,8 @@ impl Cents {
     pub const ZERO: Self = Self(0);
 }
 
-/// Can't overflow: a parsed amount has nine digits before the point at most, so it takes a hundred million of them.
+/// Can't overflow: a parsed amount has at most nine digits before the point, so it would take a hundred
+/// million amounts.
 impl Add for Cents {
     type Output = Self;
 
@@ -58,7 +59,7 @@ impl fmt::Display for Cents {
     }
 }
 
-/// A text that is no amount of money.
+/// A text that is not an amount of money.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount in whole cents, like 36.0 or 49.25")]
 pub struct NotAnAmount(String);
@@ -78,7 +79,7 @@ impl FromStr for Cents {
         if !(1..=9).contains(&euros.len()) {
             return Err(not_an_amount());
         }
-        // `parse` alone would let a sign pass.
+        // `parse` alone would accept a sign.
         let number = |digits: &str| {
             let all = digits.bytes().all(|byte| byte.is_ascii_digit());
             digits.parse::<u64>().ok().filter(|_| all).ok_or_else(not_an_amount)

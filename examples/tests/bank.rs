@@ -1,8 +1,8 @@
-//! The bank as its users meet it.
+//! Runs the bank as a user does.
 
 /// The domain with its own tests.
 #[path = "../bank/account.rs"]
-#[allow(dead_code, reason = "what the program uses, these tests need not")]
+#[allow(dead_code, reason = "the program uses more than these tests")]
 mod account;
 mod program;
 
@@ -25,14 +25,14 @@ impl Bank {
         program::run("bank", &words)
     }
 
-    /// Runs what must succeed, and gives what it prints.
+    /// Runs a command that must succeed, and returns what it prints.
     fn ok(&self, line: &str) -> String {
         let run = self.run(line);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{line}");
         run.out
     }
 
-    /// Runs what must be refused, and gives the refusal.
+    /// Runs a command that must be refused, and returns the refusal.
     fn refused(&self, line: &str) -> String {
         let run = self.run(line);
         assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{line}");
@@ -41,7 +41,7 @@ impl Bank {
 }
 
 #[test]
-fn the_story_is_told_and_leaves_nothing_behind() {
+fn the_story_plays_and_leaves_nothing_behind() {
     let run = program::run("bank", &[]);
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     assert!(
@@ -110,7 +110,7 @@ fn at_many_counters_at_once_nothing_is_lost() {
 }
 
 #[test]
-fn refusals_are_told_and_change_nothing() {
+fn refusals_are_printed_and_change_nothing() {
     let bank = Bank::new();
     bank.ok("open alice Alice");
     bank.ok("deposit alice 10");
@@ -134,7 +134,7 @@ fn balances_and_history_are_tables() {
     for line in ["open alice Alice", "deposit alice 12", "open bob Bob", "deposit bob 3", "balances"] {
         bank.ok(line);
     }
-    // Seen once already: each event counts once all the same.
+    // The projection has seen the events before: each event still counts once.
     bank.ok("deposit bob 4.05");
     let rows: Vec<String> = bank.ok("balances").lines().map(|line| words(line).join(" ")).collect();
     assert_eq!(rows, ["account owner balance", "alice Alice 12.00", "bob Bob 7.05"]);
@@ -146,9 +146,9 @@ fn balances_and_history_are_tables() {
     assert_eq!(rows.len(), 4);
 }
 
-/// Each movement once, with what was held after it, however often the statement is asked for.
+/// A statement shows each movement once, with the balance after it, however often it is printed.
 #[test]
-fn a_statement_tells_what_came_and_went() {
+fn a_statement_shows_every_movement() {
     let bank = Bank::new();
     for line in ["open alice Alice", "open bob Bob", "statement alice", "deposit alice 12", "statement alice"]
     {

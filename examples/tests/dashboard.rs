@@ -1,6 +1,6 @@
-//! The dashboard, as its users meet it: a page whose numbers are those of the log.
+//! Runs the dashboard as a user does: the numbers of the page are those of the log.
 
-/// The program once more, for the tests inside its files.
+/// The program as a module, for the tests inside its files.
 #[path = "../dashboard/main.rs"]
 #[allow(dead_code, reason = "what only `main` uses is tested by running the program")]
 mod dashboard;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 
-/// Runs the program on a log, and gives the page that it has made.
+/// Runs the program on a log, and returns the page that it writes.
 fn page(log: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("a path in Unicode").to_owned();
@@ -19,13 +19,13 @@ fn page(log: &str) -> String {
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     let page = fs::read_to_string(path("out.html")).expect("a page");
     assert_well_formed(&page);
-    // Outside of the style, whose names these are not.
+    // The style is left out, because its names may contain these texts.
     let drawn = page.split_once("</style>").expect("a style").1;
     assert!(!drawn.contains("NaN") && !drawn.contains("\"inf"), "{drawn}");
     page
 }
 
-/// All elements end, in the right order, and all special characters are escaped.
+/// Checks that all elements end in the right order, and that all special characters are escaped.
 fn assert_well_formed(page: &str) {
     let body = page.strip_prefix("<!DOCTYPE html>").expect("an HTML page");
     let mut open = Vec::new();
@@ -92,7 +92,7 @@ fn a_page_has_the_numbers_of_its_log() {
     );
     let money = table(&page, "Asked for and paid, in euros");
     assert_eq!(money.first(), Some(&row(&["2006-01-01", "35.00", "0.00"])));
-    // 35 and 11.50, raised by 35.25, and twice 20.
+    // Asked for: 35 and 11.50, raised by 35.25, and twice 20.
     assert_eq!(money.last(), Some(&row(&["2008-01-02", "121.75", "60.00"])));
     let delays: Vec<_> =
         table(&page, "Until the first payment").into_iter().map(|row| row[1].clone()).collect();
@@ -119,7 +119,7 @@ fn without_a_log_it_says_what_it_wants() {
     assert!(run.err.starts_with("dashboard: can't read /nowhere/log.csv: "), "{}", run.err);
 }
 
-/// The log of an Italian police force, of which a part goes with these tests; it is not in the repository.
+/// The log of an Italian police force, which is not in the repository; `None` skips the test.
 fn real_log() -> Option<PathBuf> {
     let Some(directory) = std::env::var_os("FACTUM_DATA_DIR") else {
         eprintln!("skipped: FACTUM_DATA_DIR names no directory with road-traffic-fines.csv");
@@ -128,7 +128,7 @@ fn real_log() -> Option<PathBuf> {
     Some(PathBuf::from(directory).join("road-traffic-fines.csv"))
 }
 
-/// Counted from the cells of the log, with nothing of the program's code.
+/// The expected numbers are counted from the cells of the log, without the program's code.
 #[test]
 fn the_page_of_the_real_log_has_its_numbers() {
     let Some(path) = real_log() else { return };

@@ -1,6 +1,6 @@
-//! The replay of a log of fines, as its users meet it.
+//! Runs the replay of a log of fines as a user does.
 
-/// The program once more, for the tests inside its files.
+/// The program as a module, for the tests inside its files.
 #[path = "../fines/main.rs"]
 #[allow(dead_code, reason = "what only `main` uses is tested by running the program")]
 mod fines;
@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use factum::Position;
 use factum::prelude::*;
 use program::Run;
 
@@ -41,7 +42,7 @@ impl Folder {
 /// One line of the summary: fines, appealed, payments, paid.
 type Line = (u64, u64, u64, String);
 
-/// The summary, by outcome; the first line apart.
+/// The first line of the output, and the summary by outcome.
 fn summary(run: &Run) -> (&str, BTreeMap<&str, Line>) {
     let mut lines = run.out.lines();
     let rows = lines.next().expect("a line about rows");
@@ -58,7 +59,7 @@ fn summary(run: &Run) -> (&str, BTreeMap<&str, Line>) {
     (rows, outcomes.collect())
 }
 
-/// A small log of three fines, with a column that the program does not ask for.
+/// A small log of three fines, with a column that the program does not use.
 const LOG: &str = "\
 amount,case:concept:name,concept:name,dismissal,expense,paymentAmount,points,time:timestamp,totalPaymentAmount
 35.0,B1,Create Fine,NIL,,,0.0,2006-01-01 00:00:00+01:00,0.0
@@ -101,11 +102,11 @@ fn a_store_records_no_row_twice() {
     let second = program::run("fines", &[&log, &store]);
     assert_eq!((second.code, second.err.as_str()), (Some(0), ""));
     assert_eq!(second.out, accepted("10 rows accepted: 0 recorded, 10 already known; 0 skipped"));
-    assert_eq!(SqliteStore::open(store).expect("a store").position().expect("a position"), 10);
+    assert_eq!(SqliteStore::open(store).expect("a store").position().expect("a position"), Position::new(10));
 }
 
 #[test]
-fn the_view_is_made_anew_when_asked() {
+fn the_view_is_rebuilt_on_request() {
     let folder = Folder::new();
     let (log, store) = (folder.write("log.csv", LOG), folder.path("fines.db"));
     let run = program::run("fines", &["--rebuild", &store]);
@@ -120,7 +121,7 @@ fn the_view_is_made_anew_when_asked() {
 fn another_run_goes_on_where_the_last_one_ended() {
     let folder = Folder::new();
     let (log, store) = (folder.path("log.csv"), folder.path("fines.db"));
-    // The second row is broken at first, and what builds on it is refused.
+    // At first the second row is malformed, and rows that depend on it are refused.
     fs::write(&log, LOG.replace("Send Fine", "Sned Fine")).expect("written");
     let first = program::run("fines", &[&log, &store]);
     assert_eq!(first.code, Some(1));
@@ -189,7 +190,7 @@ fn a_log_may_come_from_elsewhere() {
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     assert_eq!(run.out, accepted("10 rows accepted: 10 recorded, 0 already known; 0 skipped"));
 
-    // Lines are numbered as an editor does, whatever they end with.
+    // Lines are numbered as an editor numbers them, whatever they end with.
     let run = folder.replay(format!("{}\r\nB9\r\n", LOG.replace('\n', "\r\n")));
     assert_eq!(run.err, "line 13: it has 1 columns, the header has 9\n");
 
@@ -264,14 +265,14 @@ fn a_file_that_is_no_log_is_refused_and_leaves_no_store() {
     }
     assert!(!fs::exists(&store).expect("looked up"));
 
-    // Nor is what is no store written to.
+    // A file that is not a store is not written to either.
     let log = folder.write("log.csv", LOG);
     let run = program::run("fines", &[&log, &log]);
     assert_eq!((run.code, run.err), (Some(2), format!("fines: {log} is not a SQLite database\n")));
     assert_eq!(fs::read_to_string(&log).expect("read"), LOG);
 }
 
-/// The log of an Italian police force, of which a part goes with these tests; it is not in the repository.
+/// The log of an Italian police force, which is not in the repository; `None` skips the test.
 fn real_log() -> Option<PathBuf> {
     let Some(directory) = std::env::var_os("FACTUM_DATA_DIR") else {
         eprintln!("skipped: FACTUM_DATA_DIR names no directory with road-traffic-fines.csv");
@@ -280,7 +281,7 @@ fn real_log() -> Option<PathBuf> {
     Some(PathBuf::from(directory).join("road-traffic-fines.csv"))
 }
 
-/// What the program should find in a log, counted from its cells with nothing of the program's code.
+/// The summary that the program should print, counted from the cells of the log without the program's code.
 fn counted(log: &str) -> BTreeMap<&'static str, Line> {
     #[derive(Default)]
     struct Case {
@@ -298,7 +299,7 @@ fn counted(log: &str) -> BTreeMap<&'static str, Line> {
     let mut cases = HashMap::<_, Case>::new();
     for row in rows {
         let cell = |name| row[header.iter().position(|column| *column == name).expect("a column")];
-        // A sum of some hundred amounts below a thousand: rounding can't go wrong by half a cent.
+        // Amounts are below a thousand, so the float is far closer to the exact amount than half a cent.
         #[allow(clippy::cast_possible_truncation, reason = "some thousands")]
         let cents = |name| (cell(name).parse::<f64>().expect("an amount") * 100.0).round() as i64;
         let case = cases.entry(cell("case:concept:name")).or_default();
@@ -365,5 +366,8 @@ fn the_real_log_goes_in_whole_and_once() {
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
         assert_eq!(summary(&run), (rows, expected.clone()));
     }
-    assert_eq!(SqliteStore::open(store).expect("a store").position().expect("a position"), 390);
+    assert_eq!(
+        SqliteStore::open(store).expect("a store").position().expect("a position"),
+        Position::new(390)
+    );
 }

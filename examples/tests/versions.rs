@@ -1,14 +1,14 @@
-//! Three generations of a program on one file, as their users meet them.
+//! Runs three generations of a program on one file, as a user does.
 
 #[path = "../versions/generation1.rs"]
-#[allow(dead_code, reason = "what the program uses, these tests need not")]
+#[allow(dead_code, reason = "the program uses more than these tests")]
 mod generation1;
 #[path = "../versions/generation2.rs"]
-#[allow(dead_code, reason = "what the program uses, these tests need not")]
+#[allow(dead_code, reason = "the program uses more than these tests")]
 mod generation2;
 /// The present domain, with its own tests.
 #[path = "../versions/generation3.rs"]
-#[allow(dead_code, reason = "what the program uses, these tests need not")]
+#[allow(dead_code, reason = "the program uses more than these tests")]
 mod generation3;
 mod program;
 
@@ -27,7 +27,7 @@ struct Parcels {
 }
 
 impl Parcels {
-    /// What the generations up to `last` have written, one after the other.
+    /// A file that the generations up to `last` have written, one after the other.
     fn written_by(last: u8) -> Self {
         let parcels = Self { directory: tempfile::tempdir().expect("a folder") };
         for generation in 1..=last {
@@ -45,21 +45,21 @@ impl Parcels {
         program::run("versions", &[verb, &generation.to_string(), file.to_str().expect("a path in Unicode")])
     }
 
-    /// Runs what must succeed, and gives what it prints.
+    /// Runs a command that must succeed, and returns what it prints.
     fn ok(&self, verb: &str, generation: u8) -> String {
         let run = self.run(verb, generation);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{verb} {generation}");
         run.out
     }
 
-    /// Runs what must fail, and gives what it complains of.
+    /// Runs a command that must fail, and returns its error.
     fn fails(&self, verb: &str, generation: u8) -> String {
         let run = self.run(verb, generation);
         assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{verb} {generation}");
         run.err
     }
 
-    /// The table of events as SQLite has it, every column of every row: no code of factum has a say in it.
+    /// The table of events, every column of every row, read without factum.
     fn rows(&self) -> Vec<Vec<Value>> {
         self.query("SELECT * FROM factum_events ORDER BY position")
     }
@@ -86,8 +86,9 @@ impl Parcels {
     }
 }
 
-/// All that the first generation has stored: name, version of the shape, payload. Written by hand, and for good: if one of
-/// these is read no more, files out in the world are read no more.
+/// All events that the first generation stores: name, event version, payload.
+///
+/// Written by hand, and never changed: if one of them can't be read, users' files can't be read.
 const FIRST: &[(&str, i64, &str)] = &[
     (
         "parcel-accepted",
@@ -159,12 +160,12 @@ fn what_it_has_become_stands_where_it_stood() {
         let history = repository.history(&parcel.to_owned()).expect("a history");
         history
             .map(|event| event.expect("an event"))
-            .map(|event| (event.version, event.index, event.position))
+            .map(|event| (event.version, event.index, event.position.get()))
             .collect()
     };
-    // The label was version 2; nothing moves up into its place.
+    // The label was version 2; no other event takes that version.
     assert_eq!(places("ada"), [(1, 0, 1), (3, 0, 3), (4, 0, 4)]);
-    // Sent back is a return and a refund, of one version.
+    // The event `parcel-sent-back` is read as a return and a refund, which share its version.
     assert_eq!(places("bob"), [(1, 0, 5), (2, 0, 6), (2, 1, 6)]);
 }
 
@@ -205,7 +206,7 @@ fn the_second_and_the_third_agree_on_what_both_can_read() {
         assert_eq!(third.postage.0, second.postage.0, "{parcel}");
         assert_eq!(third.insured.0, second.insured.0, "{parcel}");
         assert_eq!(third.refunded.0, second.refunded.0, "{parcel}");
-        // Each has a type of its own for these.
+        // Each generation has a type of its own for places.
         assert_eq!(format!("{:?}", third.at), format!("{:?}", second.place), "{parcel}");
         let progress = match second.progress {
             generation2::Progress::Unheard => generation3::Progress::Unheard,
@@ -251,15 +252,15 @@ fn an_older_program_refuses_what_is_newer() {
         "can't read parcel/dan at version 4 (position 15): version 3 of `parcel-scanned` is newer than version 2, the \
          newest this program knows\n"
     );
-    // What it can read in full, it reads.
+    // A generation loads the parcels whose events it can all read.
     assert_eq!(parcels.load::<generation1::Parcel>("ada").expect("a parcel").labels, 1);
     assert!(parcels.load::<generation2::Parcel>("eve").is_ok());
 
-    // Nor does it decide on half of what has happened.
+    // A generation does not decide on a state from some of the events.
     let scan = generation1::ScanParcel { parcel: "dan".into(), place: "depot north".into() };
     let error = parcels.store().repository::<generation1::Parcel>().execute(scan).expect_err("an error");
     assert_eq!(
-        error.to_string(),
+        factum::with_causes(&error),
         "can't read parcel/dan at version 1 (position 10): version 2 of `parcel-accepted` is newer than version 1, the \
          newest this program knows"
     );
@@ -286,12 +287,13 @@ fn the_refusal_is_typed_and_says_which_event_it_is() {
             ("fay", 1, 17, "parcel-accepted", 3),
         ),
     ] {
-        let LoadError::Read(ReadError::Decode { stream, version, position, name, schema, source, .. }) =
-            error
+        let LoadError::Read(ReadError::Decode {
+            stream, version, position, name, event_version, source, ..
+        }) = error
         else {
             panic!("{expected:?}: {error}")
         };
-        assert_eq!((stream.key(), version, position, name.as_str(), schema), expected);
+        assert_eq!((stream.key(), version, position.get(), name.as_str(), event_version), expected);
         match *source {
             DecodeError::UnknownName { name, .. } => assert_eq!(name, expected.3),
             DecodeError::NewerVersion { name, version, known, .. } => {
@@ -304,7 +306,7 @@ fn the_refusal_is_typed_and_says_which_event_it_is() {
 }
 
 #[test]
-fn text_that_is_no_money_is_told_of() {
+fn text_that_is_not_an_amount_is_reported() {
     for postage in ["cheap", "4.9", "4,90", "+4.90", "4.+9", "184467440737095517.00", ""] {
         let payload = format!(r#"{{"recipient":"Ada","weight":1,"postage":"{postage}","counter":3}}"#);
         let expected = |present: u32| {
@@ -315,14 +317,14 @@ fn text_that_is_no_money_is_told_of() {
         };
         let second = generation2::ParcelAccepted::decode(1, &payload).expect_err("the second");
         assert_eq!(second.to_string(), expected(2));
-        // By way of the previous struct.
+        // Through the previous struct.
         let third = generation3::ParcelAccepted::decode(1, &payload).expect_err("the third");
         assert_eq!(third.to_string(), expected(3));
     }
 }
 
 #[test]
-fn the_story_is_told_and_leaves_nothing_behind() {
+fn the_story_plays_and_leaves_nothing_behind() {
     let run = program::run("versions", &[]);
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     for line in [

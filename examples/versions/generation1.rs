@@ -1,4 +1,4 @@
-//! The first year of a parcel service: one counter, one depot, and most of what it knows is text.
+//! The first year of a parcel service: one counter, one depot, and most values are text.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -7,11 +7,11 @@ use thiserror::Error;
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-accepted")]
 pub struct ParcelAccepted {
-    /// Name and address, as they stand on the parcel.
+    /// Name and address, as written on the parcel.
     pub recipient: String,
     /// In grams.
     pub weight: u32,
-    /// As it stands on the receipt, such as `4.90`.
+    /// As printed on the receipt, such as `4.90`.
     pub postage: String,
     pub counter: u8,
 }
@@ -34,7 +34,7 @@ pub struct ParcelHandedOver {
     pub to: String,
 }
 
-/// Back to the sender, who gets the postage back.
+/// The parcel went back to the sender, who gets the postage back.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-sent-back")]
 pub struct ParcelSentBack {
@@ -80,7 +80,7 @@ pub struct SendBackParcel {
     pub reason: String,
 }
 
-/// Why the service says no.
+/// Why a parcel refuses a command.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum ParcelError {
     #[error("the parcel is here already")]

@@ -1,6 +1,6 @@
 //! The second year: there are vans, parcels can be insured, and money is counted in cents.
 //!
-//! What the first year has stored stays as it is; each event says what has changed since.
+//! The stored events of the first year stay as they are; each event declares what has changed since.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use thiserror::Error;
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
-/// A text that is no amount of money.
+/// A text that is not an amount of money.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount like 4.90")]
 pub struct NotAnAmount(String);
@@ -19,7 +19,7 @@ pub struct NotAnAmount(String);
 impl TryFrom<String> for Cents {
     type Error = NotAnAmount;
 
-    /// Reads what the first year has put on its receipts.
+    /// Reads an amount as the first year printed it on receipts.
     fn try_from(text: String) -> Result<Self, NotAnAmount> {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let cents = text.split_once('.').and_then(|(whole, cents)| {
@@ -37,7 +37,7 @@ impl TryFrom<String> for Cents {
 pub enum Place {
     Depot(String),
     Van(u16),
-    /// What somebody once typed in, and no program can tell.
+    /// A text that was typed in, and that the program does not understand.
     Elsewhere(String),
 }
 
@@ -50,14 +50,14 @@ impl From<String> for Place {
     }
 }
 
-/// A field has another name, one another type, one is new and one is gone: one version.
+/// One version with four changes: a renamed field, one of another type, an added one and a removed one.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-accepted", version = 2, removed(since = 2, name = "counter", ty = u8))]
 pub struct ParcelAccepted {
     pub recipient: String,
     #[event(renamed(since = 2, from = "weight"))]
     pub grams: u32,
-    // What is no amount can't be guessed: an error beats a wrong sum.
+    // A text that is not an amount is an error, which is better than a wrong sum.
     #[event(changed(since = 2, from = String, try_with = Cents::try_from))]
     pub postage: Cents,
     #[event(added(since = 2, default = Cents(0)))]
@@ -70,7 +70,7 @@ pub struct LabelPrinted {
     pub printer: String,
 }
 
-/// Any text makes a place: a conversion that can't fail.
+/// Any text is a place, so the conversion can't fail.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-scanned", version = 2)]
 pub struct ParcelScanned {
@@ -78,7 +78,7 @@ pub struct ParcelScanned {
     pub place: Place,
 }
 
-/// Another name for the same thing: its version does not change.
+/// A renamed event, whose version does not change.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-delivered", aliases("parcel-handed-over"))]
 pub struct ParcelDelivered {
@@ -131,7 +131,7 @@ pub struct SendBackParcel {
     pub reason: String,
 }
 
-/// Why the service says no.
+/// Why a parcel refuses a command.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum ParcelError {
     #[error("the parcel is here already")]

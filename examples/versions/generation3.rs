@@ -1,6 +1,7 @@
-//! The third year: a machine sorts by address, a refund is a matter of its own, and nobody counts labels any more.
+//! The third year: a machine sorts by address, refunds are events of their own, and labels are no longer
+//! counted.
 //!
-//! All that has ever been stored is still read, by this file alone.
+//! This file alone still reads every event that was ever stored.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use thiserror::Error;
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
-/// A text that is no amount of money.
+/// A text that is not an amount of money.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount like 4.90")]
 pub struct NotAnAmount(String);
@@ -19,7 +20,7 @@ pub struct NotAnAmount(String);
 impl TryFrom<String> for Cents {
     type Error = NotAnAmount;
 
-    /// Reads what the first year has put on its receipts.
+    /// Reads an amount as the first year printed it on receipts.
     fn try_from(text: String) -> Result<Self, NotAnAmount> {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let cents = text.split_once('.').and_then(|(whole, cents)| {
@@ -37,7 +38,7 @@ impl TryFrom<String> for Cents {
 pub enum Place {
     Depot(String),
     Van(u16),
-    /// What somebody once typed in, and no program can tell.
+    /// A text that was typed in, and that the program does not understand.
     Elsewhere(String),
 }
 
@@ -50,19 +51,19 @@ impl From<String> for Place {
     }
 }
 
-/// One field has become two, which is more than can be said of each alone: the event was made anew.
+/// One field has become two, which no attribute of one field can say: the previous struct is converted.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-accepted", version = 3, previous = ParcelAcceptedV2)]
 pub struct ParcelAccepted {
     pub name: String,
-    /// What the first years have not told apart from the name is not made up.
+    /// `None` if the recipient of the earlier versions has no address.
     pub address: Option<String>,
     pub grams: u32,
     pub postage: Cents,
     pub insured: Cents,
 }
 
-/// As it was in the second year, and knows the first.
+/// The event of the second year, which also reads that of the first.
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(name = "parcel-accepted", version = 2, removed(since = 2, name = "counter", ty = u8))]
 pub struct ParcelAcceptedV2 {
@@ -85,7 +86,7 @@ impl From<ParcelAcceptedV2> for ParcelAccepted {
     }
 }
 
-/// Two things have happened to one field, in order.
+/// One field with two changes, in order.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "parcel-scanned", version = 3)]
 pub struct ParcelScanned {
@@ -111,7 +112,7 @@ pub struct PostageRefunded {
     pub amount: Cents,
 }
 
-/// Happens no more: a return and a refund are two things. Its history outlives it.
+/// A retired event, because a return and a refund are two events now. Stored ones are still read.
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(name = "parcel-sent-back", version = 2)]
 pub struct ParcelSentBack {
@@ -159,7 +160,7 @@ pub struct RefundPostage {
     pub amount: Cents,
 }
 
-/// Why the service says no.
+/// Why a parcel refuses a command.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum ParcelError {
     #[error("the parcel is here already")]
@@ -188,7 +189,7 @@ pub enum Progress {
     error = ParcelError,
     commands(AcceptParcel, ScanParcel, DeliverParcel, ReturnParcel, RefundPostage),
     events(ParcelAccepted, ParcelScanned, ParcelDelivered, ParcelReturned, PostageRefunded),
-    // Of labels nobody wants to know anything: the name is enough, and no struct is kept.
+    // Label events are read as nothing, so the name is enough and the struct is gone.
     retired(ParcelSentBack, "label-printed"),
 )]
 pub struct Parcel {
@@ -231,7 +232,7 @@ impl Parcel {
         Ok(ParcelReturned { reason: command.reason })
     }
 
-    /// In one sum or in several, all of it or a part.
+    /// Refunds the postage, or a part of it, in one sum or in several.
     #[execute]
     fn refund(&self, command: RefundPostage) -> Result<PostageRefunded, ParcelError> {
         if self.progress != Progress::Returned {
@@ -274,7 +275,7 @@ impl Parcel {
         self.refunded.0 += event.amount.0;
     }
 
-    /// Split: the rest of this file never hears of the old event.
+    /// Splits the old event, so that the rest of this file need not know it.
     #[upcast]
     fn split(event: ParcelSentBack) -> (ParcelReturned, PostageRefunded) {
         (ParcelReturned { reason: event.reason }, PostageRefunded { amount: event.refund })

@@ -1,9 +1,12 @@
-//! Three generations of a program on one file of events: each reads what those before it have written, and none of them
-//! rewrites any of it.
+//! Three generations of a program on one file of events: each reads the events of the earlier ones, and none
+//! rewrites them.
 //!
-//! `cargo run --example versions` tells the story on a fresh file; `-- write 1 FILE` and `-- read 3 FILE` do one step of
-//! it. [`generation1`], [`generation2`] and [`generation3`] are one file of one code base, at three times: in yours they
-//! are commits, and only the last one is there. [`writing`] and [`reading`] are what the program does with them.
+//! `cargo run --example versions` plays the story on a fresh file; `-- write 1 FILE` and `-- read 3 FILE` run
+//! one step.
+//!
+//! [`generation1`], [`generation2`] and [`generation3`] are one file of one code base at three times. In a
+//! real program they are commits, and only the last one is present. [`writing`] and [`reading`] are what the
+//! program does with them.
 
 mod generation1;
 mod generation2;
@@ -19,20 +22,20 @@ use factum::prelude::*;
 use thiserror::Error;
 
 const USAGE: &str = "\
-versions                 tells the story on a fresh file
-versions write N FILE    lets generation N (1, 2 or 3) go on where the one before has ended
+versions                 plays the story on a fresh file
+versions write N FILE    lets generation N (1, 2 or 3) write its events, after the generation before
 versions read N FILE     shows what is stored, and what generation N reads";
 
-/// Why the program did not do what it was asked.
+/// Why the program failed.
 #[derive(Debug, Error)]
 enum Failure {
-    /// The words make no sense.
+    /// The arguments are wrong.
     #[error("{USAGE}")]
     Usage,
-    /// A parcel is not as it should be, an event can't be read, or the file is no store.
+    /// A parcel refused a command, an event can't be read, or the file is not a store.
     #[error(transparent)]
     Failed(BoxError),
-    /// Nobody listens.
+    /// The output could not be written.
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Err(failure) = run(&words, &mut io::stdout().lock()) else { return ExitCode::SUCCESS };
-    eprintln!("{failure}");
+    eprintln!("{}", factum::with_causes(&failure));
     match failure {
         Failure::Failed(_) => ExitCode::from(1),
         Failure::Usage | Failure::Output(_) => ExitCode::from(2),
@@ -101,30 +104,30 @@ fn open(file: &Path) -> Result<SqliteStore, Failure> {
     SqliteStore::open(file).map_err(|error| Failure::Failed(error.into()))
 }
 
-/// Tells the story on a file of its own, which goes when it is told.
+/// Plays the story on a file of its own, and deletes the file afterwards.
 fn story(out: &mut impl Write) -> Result<(), Failure> {
     let directory = std::env::temp_dir().join(format!("factum-versions-{}", std::process::id()));
     std::fs::create_dir_all(&directory)?;
-    let told = tell_story(&directory.join("parcels.db"), out);
+    let result = play(&directory.join("parcels.db"), out);
     std::fs::remove_dir_all(&directory)?;
-    told
+    result
 }
 
-fn tell_story(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
+fn play(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let store = open(file)?;
     for (generation, title) in [
-        (Generation::First, "The first generation writes, and reads what it has written."),
-        (Generation::Second, "The second reads that in its own way, and goes on."),
-        (Generation::Third, "The third reads all of it. Nothing that is stored has changed."),
+        (Generation::First, "The first generation writes events, and reads them."),
+        (Generation::Second, "The second reads them in its own shapes, and writes more."),
+        (Generation::Third, "The third reads all events. No stored event has changed."),
     ] {
         generation.write(&store)?;
         write!(out, "\n{title}\n\n{}", generation.read(&store)?)?;
     }
-    writeln!(out, "\nThe others can't read what came after them, and say so.\n")?;
+    writeln!(out, "\nThe earlier generations can't read newer events, and say so.\n")?;
     for generation in [Generation::First, Generation::Second] {
         match generation.read(&store) {
-            // In a story, this is part of the plot.
-            Err(Failure::Failed(error)) => writeln!(out, "{error}")?,
+            // The story includes these errors.
+            Err(Failure::Failed(error)) => writeln!(out, "{}", factum::with_causes(&*error))?,
             other => write!(out, "{}", other?)?,
         }
     }

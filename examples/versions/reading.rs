@@ -1,29 +1,31 @@
-//! What is stored, beside what a generation makes of it.
+//! The stored events, beside the events that a generation reads.
 
 use std::fmt::{Debug, Write as _};
 use std::ops::ControlFlow;
 
+use factum::EventSet;
+use factum::Position;
 use factum::prelude::*;
-use factum::{EventSet, Filter};
+use factum::store::Filter;
 
-/// A stored event, as far as any generation can tell.
+/// A stored event, without its payload.
 struct Stored {
     parcel: String,
     version: u64,
     name: String,
-    schema: u32,
+    event_version: u32,
 }
 
-/// All parcels as the aggregate `A` reads them: for each its events, stored and read, and its state.
+/// All parcels as the aggregate `A` reads them: the events of each, stored and read, and its state.
 ///
-/// Fails if there is one event that `A` can't read: half of what has happened is not what has happened.
+/// Fails if `A` can't read one of the events, because a state from the other events would be wrong.
 pub fn read<A>(store: &SqliteStore) -> Result<String, BoxError>
 where
     A: Aggregate<Id = String> + Debug,
     A::Services: Default,
 {
     let parcels = store.repository::<A>();
-    let stored = stored(store, A::NAME)?;
+    let stored = stored(store, A::CATEGORY)?;
     let mut text = String::new();
     for parcel in names(&stored) {
         let mut history = parcels.history(parcel)?.collect::<Result<Vec<_>, _>>()?.into_iter().peekable();
@@ -41,7 +43,7 @@ where
 
 /// A line for each event that the stored one is read as.
 fn lines(text: &mut String, stored: &Stored, read: &[impl EventSet]) -> Result<(), BoxError> {
-    let mut left = format!("{:>2}  {} {}", stored.version, stored.name, stored.schema);
+    let mut left = format!("{:>2}  {} {}", stored.version, stored.name, stored.event_version);
     if read.is_empty() {
         writeln!(text, "{left:<24}  nothing")?;
     }
@@ -49,7 +51,7 @@ fn lines(text: &mut String, stored: &Stored, read: &[impl EventSet]) -> Result<(
         let mut payload = Vec::new();
         event.encode(&mut payload)?;
         let payload = String::from_utf8(payload)?;
-        writeln!(text, "{left:<24}  {} {} {payload}", event.name(), event.version())?;
+        writeln!(text, "{left:<24}  {} {} {payload}", event.name(), event.event_version())?;
         left.clear();
     }
     Ok(())
@@ -58,20 +60,21 @@ fn lines(text: &mut String, stored: &Stored, read: &[impl EventSet]) -> Result<(
 /// The events of one category, in the order in which they were stored.
 fn stored(store: &SqliteStore, category: &str) -> Result<Vec<Stored>, BoxError> {
     let mut stored = Vec::new();
-    let filter = Filter { categories: &[category], ..Filter::default() };
-    store.read_all(filter, 0, usize::MAX, &mut |event| {
+    let categories = [category];
+    let filter = Filter::new().categories(&categories);
+    store.read_all(filter, Position::START, usize::MAX, &mut |event| {
         stored.push(Stored {
             parcel: event.envelope.key.to_owned(),
             version: event.envelope.version,
             name: event.name.to_owned(),
-            schema: event.schema,
+            event_version: event.event_version,
         });
         ControlFlow::Continue(())
     })?;
     Ok(stored)
 }
 
-/// Each parcel once, the oldest first: what has a first event is a parcel.
+/// Each parcel once, the oldest first: every parcel has one event of version 1.
 fn names(stored: &[Stored]) -> impl Iterator<Item = &String> {
     stored.iter().filter(|event| event.version == 1).map(|event| &event.parcel)
 }

@@ -1,11 +1,11 @@
-//! What each generation does, so that there is something to read.
+//! The commands of each generation, which write the events to read.
 
 use factum::ExecuteError;
 use factum::prelude::*;
 
 use crate::{generation1, generation2, generation3};
 
-/// The whole way of one parcel, a return, and a parcel that is still under way.
+/// Delivers one parcel, sends one back, and leaves one under way.
 pub fn first(store: &SqliteStore) -> Result<(), ExecuteError<generation1::ParcelError>> {
     use generation1::{AcceptParcel, HandOverParcel, Parcel, PrintLabel, ScanParcel, SendBackParcel};
 
@@ -41,7 +41,7 @@ pub fn first(store: &SqliteStore) -> Result<(), ExecuteError<generation1::Parcel
     Ok(())
 }
 
-/// Delivers a parcel of the first; sends one on its way, and one back.
+/// Delivers a parcel of the first generation, leaves a new one under way, and sends one back.
 pub fn second(store: &SqliteStore) -> Result<(), ExecuteError<generation2::ParcelError>> {
     use generation2::{
         AcceptParcel, Cents, DeliverParcel, Parcel, Place, PrintLabel, ScanParcel, SendBackParcel,
@@ -71,7 +71,7 @@ pub fn second(store: &SqliteStore) -> Result<(), ExecuteError<generation2::Parce
     Ok(())
 }
 
-/// Delivers a parcel of the second, takes one back, and refunds half of its postage.
+/// Delivers a parcel of the second generation, takes one back, and refunds half of its postage.
 pub fn third(store: &SqliteStore) -> Result<(), ExecuteError<generation3::ParcelError>> {
     use generation3::{
         AcceptParcel, Cents, DeliverParcel, Parcel, Place, RefundPostage, ReturnParcel, ScanParcel,

@@ -21,25 +21,27 @@ impl ::factum::AggregateId for AccountId {
 // ---- struct AccountOpened ----
 
 #[automatically_derived]
-impl ::factum::derived::DerivedEvent for AccountOpened {
+impl ::factum::macro_support::DerivedEvent for AccountOpened {
     const NAME: &'static str = "account-opened";
-    const SHAPES: &'static str = "1\n String\towner\n";
+    const SHAPES: ::factum::macro_support::ConstShapes = &[
+        (1, &[("owner", "String", 0)]),
+    ];
 }
 
 // ---- struct MoneyDeposited ----
 
 #[automatically_derived]
-impl ::factum::derived::DerivedEvent for MoneyDeposited {
+impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
-    const SHAPES: &'static str = "1\n u64\tcents\n";
+    const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
 }
 
 // ---- struct MoneyWithdrawn ----
 
 #[automatically_derived]
-impl ::factum::derived::DerivedEvent for MoneyWithdrawn {
+impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
-    const SHAPES: &'static str = "1\n u64\tcents\n";
+    const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
 }
 
 // ---- struct OpenAccount ----
@@ -97,7 +99,7 @@ pub enum BankAccountEvent {
 const _: () = {
     #[automatically_derived]
     impl ::factum::Aggregate for BankAccount {
-        const NAME: &'static str = "bank-account";
+        const CATEGORY: &'static str = "bank-account";
         type Id = AccountId;
         type Command = BankAccountCommand;
         type Event = BankAccountEvent;
@@ -113,7 +115,7 @@ const _: () = {
             &self,
             command: BankAccountCommand,
             services: &Self::Services,
-        ) -> ::factum::private::Execution<Self> {
+        ) -> ::factum::macro_support::Execution<Self> {
             match command {
                 BankAccountCommand::OpenAccount(command) => {
                     <Self as ::factum::Execute<
@@ -146,25 +148,25 @@ const _: () = {
             }
         }
     }
-    ::factum::private::command_enum!(
+    ::factum::macro_support::command_enum!(
         shown BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
         DepositMoney(DepositMoney) WithdrawMoney(WithdrawMoney)
     );
-    ::factum::private::event_enum! {
+    ::factum::macro_support::event_enum! {
         shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
         MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
         name, version, payload | {}
     }
     const _: () = {
-        let repeated = ::factum::private::repeated(
+        let repeated = ::factum::macro_support::repeated_name(
             <BankAccountEvent as ::factum::EventSet>::KINDS,
         );
-        (::factum::private::assert_new)(
+        (::factum::macro_support::assert_new)(
             repeated,
             1,
             "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
         );
-        (::factum::private::assert_new)(
+        (::factum::macro_support::assert_new)(
             repeated,
             2,
             "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
@@ -221,9 +223,9 @@ impl ::factum::Execute<OpenAccount> for BankAccount {
     fn execute(
         &self,
         command: OpenAccount,
-        _: &::factum::private::Services<Self>,
-    ) -> ::factum::private::Execution<Self> {
-        ::factum::private::fallible::<
+        _: &::factum::macro_support::Services<Self>,
+    ) -> ::factum::macro_support::Execution<Self> {
+        ::factum::macro_support::decide_fallible::<
             Self,
             AccountOpened,
             AccountError,
@@ -236,9 +238,9 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
     fn execute(
         &self,
         command: DepositMoney,
-        _: &::factum::private::Services<Self>,
-    ) -> ::factum::private::Execution<Self> {
-        ::factum::private::fallible::<
+        _: &::factum::macro_support::Services<Self>,
+    ) -> ::factum::macro_support::Execution<Self> {
+        ::factum::macro_support::decide_fallible::<
             Self,
             MoneyDeposited,
             AccountError,
@@ -251,9 +253,9 @@ impl ::factum::Execute<WithdrawMoney> for BankAccount {
     fn execute(
         &self,
         command: WithdrawMoney,
-        _: &::factum::private::Services<Self>,
-    ) -> ::factum::private::Execution<Self> {
-        ::factum::private::fallible::<
+        _: &::factum::macro_support::Services<Self>,
+    ) -> ::factum::macro_support::Execution<Self> {
+        ::factum::macro_support::decide_fallible::<
             Self,
             MoneyWithdrawn,
             AccountError,

@@ -1,4 +1,7 @@
-//! Chapters on whole subjects, where the pages of single items are too small a view.
+//! Guides: chapters on subjects that concern several items.
+
+#[doc = include_str!("../doc/commanded.md")]
+pub mod commanded {}
 
 #[doc = include_str!("../doc/messages.md")]
 pub mod messages {}

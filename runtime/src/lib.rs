@@ -1,12 +1,41 @@
 //! Event-sourced domains: annotate plain structs, let the compiler check the aggregate, keep every event in SQLite.
 //!
-//! An *event-sourced* program does not store what is, but what has happened. Each change is an *event*, a fact in the past
-//! tense, appended to the *stream* of the thing that it happened to and never changed again. What is follows from
-//! that at any time; so does what was, and why.
+//! An *event-sourced* program stores what has happened, not what is. Each change is an *event*: a fact in the past tense. It is
+//! appended to the *stream* of one aggregate, and never changes again. The program computes the present state from the
+//! events. It computes every past state, and its reasons, in the same way.
 //!
-//! This page builds a small bank in six steps. It is one program: what a step uses of the steps before is hidden.
+//! # What do I need
 //!
-//! # 1. Events: what happens
+//! | I want to .. | see |
+//! |---|---|
+//! | learn it step by step | the [tutorial](#tutorial) below |
+//! | declare an event, a command, an aggregate, an id | the derives [`Event`], [`Command`], [`Aggregate`], [`AggregateId`] |
+//! | know what a handler may return | [`IntoEvents`]; [`Events`] to look ahead at the state between two events |
+//! | execute commands, load aggregates, read their history | [`Repository`] |
+//! | set metadata, an expected version, retries, an idempotency key | [`ExecuteOptions`] |
+//! | change several aggregates in one commit | [`EventStoreExt::atomically`], [`UnitOfWork`] |
+//! | load faster | [`CacheOptions`], [`Snapshots`]; [`RepositoryStatistics`] counts what they save |
+//! | keep events in a file, back it up, check it | [`SqliteStore`], [`SqliteOptions`] |
+//! | keep events in memory | [`MemoryStore`](memory::MemoryStore) |
+//! | make a view (a read model) | [`Projection`](follow::Projection), [`SqliteProjection`], [`MemoryProjection`](memory::MemoryProjection) |
+//! | read my own writes in a view | [`SqliteProjection::inline`], [`RunningFollower::wait_for`](follow::RunningFollower::wait_for) |
+//! | rebuild a view | [`SqliteProjection::rebuild`] |
+//! | send a mail, call a service, give a command to another aggregate | [`Reaction`](follow::Reaction), [`SqliteReaction`] |
+//! | continue after an event that fails | [`OnFailure`](follow::OnFailure), [`DeadLetter`](follow::DeadLetter) |
+//! | read all events as they come | [`Subscription`](follow::Subscription) |
+//! | change an event that is stored already | [`guide::versions`] |
+//! | test an aggregate without a store | [`testing::given`] |
+//! | keep stored events readable | [`testing::lock!`] |
+//! | write a store, and test it | [`store::EventStore`], [`testing::conformance`] |
+//! | understand a message of the compiler | [`guide::messages`] |
+//! | come from Commanded (Elixir) | [`guide::commanded`] |
+//! | understand an error | [`ExecuteError`], [`LoadError`], [`StoreError`](store::StoreError); [`with_causes`] prints one whole |
+//!
+//! # Tutorial
+//!
+//! Six steps build a small bank. They are one program; each step hides what it uses of the steps before.
+//!
+//! ## 1. Events: what happens
 //!
 //! ```
 //! use factum::prelude::*;
@@ -32,10 +61,10 @@
 //! ```
 //!
 //! An event is a struct that owns its data, with serde's derives and [`Event`]. It is stored as JSON, under a name and a
-//! version. The name is for good: it ties what is stored to the code, whatever becomes of the struct's own name. Its shape
-//! may change: [`Event`] tells how each change is declared, and how old versions are read.
+//! version. The name never changes: it connects the stored event to the code, even if the struct is renamed. The shape may
+//! change: [`Event`] says how to declare each change, and how old versions are read.
 //!
-//! # 2. Commands: what is asked for
+//! ## 2. Commands: what is asked for
 //!
 //! ```
 //! # use factum::prelude::*;
@@ -64,10 +93,10 @@
 //! }
 //! ```
 //!
-//! A command is a request, in the imperative, and may be refused. One field says which account is meant. Ids are strings,
+//! A command is a request, in the imperative, and the aggregate may refuse it. One field names the account. Ids are strings,
 //! integers, UUIDs, or newtypes of these with [`derive(AggregateId)`](AggregateId).
 //!
-//! # 3. The aggregate: what decides
+//! ## 3. The aggregate: what decides
 //!
 //! ```
 //! # use factum::prelude::*;
@@ -134,18 +163,18 @@
 //! }
 //! ```
 //!
-//! [`Aggregate`] is derived on the state, which holds what decisions need to know and no more. Its lists are the
-//! contract: a command without an `#[execute]` method does not compile, nor an event without an `#[apply]` method, nor a
-//! method that emits what is not listed.
+//! Derive [`Aggregate`] on the state, which holds what decisions need and no more. Its lists are the contract. Three
+//! mistakes do not compile: a command without an `#[execute]` method, an event without an `#[apply]` method, and a method
+//! that emits an unlisted event.
 //!
-//! An `#[execute]` method looks and decides; it changes nothing. It returns an event, or several in any of the shapes that
-//! [`IntoEvents`] lists, or a `Result` of these. If what comes next depends on what came before, [`Events`] looks ahead. An
-//! `#[apply]` method changes the state and can't fail: the event has happened.
+//! An `#[execute]` method decides, and changes nothing. It returns an event, or several in one of the shapes of
+//! [`IntoEvents`], or a `Result` of these. If the next event depends on the one before, [`Events`] looks ahead. An
+//! `#[apply]` method changes the state. It cannot fail: the event has happened.
 //!
-//! The derive makes two enums, `BankAccountCommand` and `BankAccountEvent`, and the dispatch between them and the
-//! methods. [`#[handlers]`](macro@handlers) leaves the methods what they are: functions that a test can call.
+//! The derive writes two enums, `BankAccountCommand` and `BankAccountEvent`, and the dispatch between them and the
+//! methods. [`#[handlers]`](macro@handlers) does not change the methods: a test can call them.
 //!
-//! # 4. A store, and a repository
+//! ## 4. A store and a repository
 //!
 //! ```
 //! # use factum::prelude::*;
@@ -159,14 +188,14 @@
 //! let done = accounts.execute(DepositMoney { account: alice(), cents: 500 })?;
 //! assert_eq!((done.state().balance, done.version()), (500, 2));
 //!
-//! // Refused: the domain's own error, and nothing is stored.
+//! // A refusal is the domain's own error, and nothing is stored.
 //! let error = accounts.execute(WithdrawMoney { account: alice(), cents: 501 }).unwrap_err();
 //! assert_eq!(error.refusal(), Some(&AccountError::Overdraft(500)));
 //!
-//! // Nothing happened: not an error, and nothing is stored either.
+//! // No event is no error, and nothing is stored either.
 //! assert!(accounts.execute(DepositMoney { account: alice(), cents: 0 })?.is_unchanged());
 //!
-//! // What was.
+//! // The past.
 //! assert_eq!(accounts.load_at(&alice(), 1)?.state().balance, 0);
 //! for event in accounts.history(&alice())? {
 //!     let event = event?;
@@ -175,15 +204,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`SqliteStore`] is one file; what [`execute`](Repository::execute) has returned is on the disk. [`MemoryStore`] is
-//! for tests. Both are [`EventStore`]s, as yours can be.
+//! [`SqliteStore`] is one file. When [`execute`](Repository::execute) returns, the events are on the disk.
+//! [`MemoryStore`](memory::MemoryStore) is for tests. Both implement [`EventStore`](store::EventStore), as your own store can.
 //!
-//! The events are appended with the version that the decision was made on. If another thread or process was faster, the
-//! answer is a [`Conflict`], or, with [`ExecuteOptions::retry`], a new decision on the new state. The same options
-//! carry metadata: who, why, and [from which event it follows](ExecuteOptions::caused_by). Several aggregates change
-//! together in a [unit of work](EventStore::atomically).
+//! The append names the version that the decision was made on. If another thread or process was faster, the answer is
+//! a [`Conflict`](store::Conflict). With [`ExecuteOptions::retry`], the aggregate decides again on the new state. The options
+//! also carry metadata: the user, the reason, and [the event that caused the command](ExecuteOptions::caused_by). A
+//! [unit of work](EventStoreExt::atomically) changes several aggregates together.
 //!
-//! # 5. Views, and tests
+//! ## 5. Views and tests
 //!
 //! ```
 //! # use factum::prelude::*;
@@ -213,19 +242,22 @@
 //! for name in ["alice", "bob"] {
 //!     accounts.execute(DepositMoney { account: AccountId(name.into()), cents: 250 })?;
 //! }
-//! let mut total = MemoryProjection::new(store, Total::default());
+//! let mut total = MemoryProjection::new(&store, Total::default());
 //! total.catch_up()?;
 //! assert_eq!(total.view().cents, 500);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`Projection`] is a view made from the events of any aggregates, for a question that no single one of them
-//! answers. [`SqliteProjection`] keeps one in tables beside the events, where the view and how far it has come are one
-//! commit: each event counts exactly once, whatever crashes. It can be [part of each append](SqliteProjection::inline), and
-//! so always current, or [follow](SqliteProjection::follow) in a thread of its own. When its `version` is raised, it is made anew
-//! beside the one that serves. What is no view, as a mail, is a [`Reaction`].
+//! A [`Projection`](follow::Projection) is a view made from the events of any aggregates, for a question that no single one
+//! answers. [`SqliteProjection`] keeps it in tables beside the events. The view and its position are one commit, so each
+//! event counts exactly once, even after a crash.
 //!
-//! With the feature `testing`, an aggregate is tested without a store:
+//! * [`SqliteProjection::inline`] makes the view part of each append, and so always current.
+//! * [`SqliteProjection::follow`] keeps it up to date in a thread of its own.
+//! * A new `version` of the projection rebuilds the view beside the one that serves.
+//! * An effect outside of the store, such as a mail, is a [`Reaction`](follow::Reaction).
+//!
+//! With the feature `testing`, a test of an aggregate needs no store:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -239,7 +271,7 @@
 //!     .then_error(&AccountError::Overdraft(500));
 //! ```
 //!
-//! # 6. A long life
+//! ## 6. A long life
 //!
 //! ```
 //! # use factum::prelude::*;
@@ -272,13 +304,13 @@
 //! }
 //! assert_eq!(accounts.statistics().hits, 249);
 //!
-//! // The request that came twice is carried out once.
+//! // A request that comes twice is carried out once.
 //! let once = ExecuteOptions::new().idempotency_key("request 4711");
 //! let first = accounts.execute_with(DepositMoney { account: alice(), cents: 5 }, &once)?;
 //! let again = accounts.execute_with(DepositMoney { account: alice(), cents: 5 }, &once)?;
 //! assert!(again.is_repeated() && again.version() == first.version());
 //!
-//! // Another program, or this one tomorrow, begins at the snapshot of version 200.
+//! // Another program, or this one tomorrow, starts at the snapshot of version 200.
 //! store.backup(&copy)?;
 //! let tomorrow = SqliteStore::open(&copy)?.repository::<BankAccount>();
 //! assert_eq!(tomorrow.load(&alice())?.version(), 251);
@@ -286,29 +318,70 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A command on an aggregate that was just used reads only what is new; on one that was not, what came after its last
-//! [snapshot](Snapshots). Both are caches: they may be dropped at any time, and what is wrong with one is never believed.
-//! [`CacheOptions`] bounds what is in memory, [`RepositoryStatistics`] tells what it was good for, and an
-//! [idempotency key](ExecuteOptions::idempotency_key) makes a command that is sent twice happen once.
-//! [`SqliteStore`] can be [copied](SqliteStore::backup) and [checked](SqliteStore::check) while it is in use.
-//!
-//! # Where to look next
-//!
-//! * [`Aggregate`], [`Event`], [`Command`], [`Projection`], [`Reaction`]: what each derive takes.
-//! * [`guide::versions`]: how an event is changed when there are stored ones.
-//! * [`guide::messages`]: all that the compiler says of a mistake, why, and what to write instead.
-//! * [`Repository`]: all that can be done with aggregates. [`ExecuteOptions`]: all that can be said of a command.
-//! * [`EventStore`]: how a store is written. [`Subscription`]: all events as they come.
-//! * [`ReadError`], [`ExecuteError`], [`StoreError`]: all that can go wrong. Nothing is skipped in silence, and nothing
-//!   panics.
+//! * A command on a cached aggregate reads only the events that are new since then. [`CacheOptions`] bounds the cache, and
+//!   [`RepositoryStatistics`] counts its hits.
+//! * Without a cached state, a load reads the events after the last [snapshot](Snapshots).
+//! * Both are caches. They may be dropped at any time, and a damaged snapshot is never used.
+//! * An [idempotency key](ExecuteOptions::idempotency_key) makes a command that is sent twice happen once.
+//! * [`SqliteStore`] can be copied (`backup`) and checked (`check`) while it is in use.
 //!
 //! # Features
 //!
-//! * `sqlite` (on by default): [`SqliteStore`] and projections into SQLite, with SQLite compiled in.
-//! * `testing`: the module `testing`, for your `dev-dependencies`: given/when/then for aggregates, and a conformance suite
-//!   for stores.
-
+//! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
+//!   in.
+//! * `testing`: the module `testing`, for your `dev-dependencies`. It has given/when/then for aggregates, the lock of events, and
+//!   a conformance suite for stores.
+//!
+//! <!-- Without a feature, links to its items lead to the list of features. -->
+#![cfg_attr(
+    feature = "sqlite",
+    doc = "
+[`SqliteStore`]: sqlite::SqliteStore
+[`SqliteOptions`]: sqlite::SqliteOptions
+[`SqliteProjection`]: sqlite::SqliteProjection
+[`SqliteProjection::inline`]: sqlite::SqliteProjection::inline
+[`SqliteProjection::follow`]: sqlite::SqliteProjection::follow
+[`SqliteProjection::rebuild`]: sqlite::SqliteProjection::rebuild
+[`SqliteReaction`]: sqlite::SqliteReaction
+"
+)]
+#![cfg_attr(
+    not(feature = "sqlite"),
+    doc = "
+[`SqliteStore`]: #features
+[`SqliteOptions`]: #features
+[`SqliteProjection`]: #features
+[`SqliteProjection::inline`]: #features
+[`SqliteProjection::follow`]: #features
+[`SqliteProjection::rebuild`]: #features
+[`SqliteReaction`]: #features
+"
+)]
+#![cfg_attr(
+    feature = "testing",
+    doc = "
+[`testing::given`]: testing::given
+[`testing::lock!`]: testing::lock!
+[`testing::conformance`]: testing::conformance
+"
+)]
+#![cfg_attr(
+    not(feature = "testing"),
+    doc = "
+[`testing::given`]: #features
+[`testing::lock!`]: #features
+[`testing::conformance`]: #features
+"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+#![cfg_attr(
+    not(feature = "sqlite"),
+    allow(dead_code, reason = "the engine of followers and the group commit are run by databases")
+)]
 
 extern crate self as factum;
 
@@ -317,97 +390,63 @@ extern crate self as factum;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod aggregate;
-mod command;
-pub mod derived;
-mod encode;
-mod error;
-mod event;
-mod event_id;
-mod events;
-#[cfg(feature = "sqlite")]
-mod following;
+mod domain;
+mod event_store_ext;
+pub mod follow;
 pub mod guide;
-mod id;
-mod metadata;
-mod options;
 #[doc(hidden)]
-pub mod private;
-mod projection;
-mod reaction;
-mod replay;
+pub mod macro_support;
+pub mod memory;
 mod repository;
-mod shape;
-mod snapshot;
-mod store;
-mod subscription;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod time;
-mod unit_of_work;
 
 pub use factum_macros::{
-    Aggregate, AggregateId, Command, Event, EventSchema, Projection, Reaction, apply, execute, handlers,
-    project, react, upcast,
+    Aggregate, AggregateId, Command, Event, EventSchema, apply, execute, handlers, upcast,
 };
-
-pub use self::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
-pub use self::command::{Accepts, Command};
-pub use self::error::{
-    AppendError, BoxError, Conflict, ExecuteError, LoadError, ReadError, SnapshotError, StoreError,
-};
-pub use self::event::{DecodeError, Decoded, EncodeError, Event, EventKind, EventSet};
-pub use self::events::{Events, IntoEvents};
-#[cfg(feature = "sqlite")]
-pub use self::following::{DeadLetter, Follow, Follower, Following, OnFailure, Progress, Revived, WaitError};
-pub use self::id::{AggregateId, InvalidId, StreamId};
-pub use self::metadata::{Cause, Envelope, Metadata, Recorded};
-pub use self::options::{Attempts, ExecuteOptions, Once, Retry};
-pub use self::projection::{
-    CaughtUp, Follows, HandlerPanicked, Memory, MemoryProjection, MemoryShards, PartitionedByStream, Project,
-    ProjectError, Projection, ProjectionError, Target, Writer,
-};
-#[cfg(feature = "sqlite")]
-pub use self::projection::{Sqlite, SqliteProjection};
-#[cfg(feature = "sqlite")]
-pub use self::reaction::SqliteReaction;
-pub use self::reaction::{Delivery, React, Reaction, SideEffects};
-pub use self::repository::{
-    BatchError, CacheOptions, Executed, History, Loaded, Repository, RepositoryStatistics,
-};
-pub use self::shape::{EventSchema, FieldShape, Shape};
-pub use self::snapshot::{SnapshotPolicy, Snapshots};
-#[cfg(feature = "sqlite")]
-pub use self::store::SqliteStore;
-pub use self::store::{
-    Append, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, NewEvent, NewKey, Outcome, Partition,
-    ReplayedEvent, StoredEvent, StoredSnapshot, Visit, VisitReplayed, VisitSnapshot, check_appends,
-};
-pub use self::subscription::{Stopper, SubscribedEvent, Subscription, SubscriptionOptions};
-pub use self::time::{InvalidTimestamp, Moment, Timestamp};
-pub use self::unit_of_work::{Committed, Decided, UnitOfWork};
-/// Ids of events, correlations and causations.
+/// The type of the ids of events, correlations and causations.
 pub use uuid::Uuid;
 
-/// The SQLite store and its options.
-#[cfg(feature = "sqlite")]
-pub mod sqlite {
-    pub use crate::projection::ViewTransaction;
-    pub use crate::store::SqliteStore;
-    pub use crate::store::sqlite::{
-        BackupError, BackupProgress, Checkpoint, Damage, Durability, OpenError, QueryError, SqliteOptions,
-    };
-    /// The rusqlite that factum is built with, for projections' handlers and queries.
-    pub use rusqlite;
-}
+pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
+pub use self::domain::codec_error::{DecodeError, EncodeError};
+pub use self::domain::command::{Accepts, Command};
+pub use self::domain::decision::{Events, IntoEvents};
+pub use self::domain::error::{BoxError, with_causes};
+pub use self::domain::event::{Event, EventKind};
+pub use self::domain::event_schema::{EventSchema, FieldShape, Shape};
+pub use self::domain::event_set::{Decoded, EventSet};
+pub use self::domain::id::{AggregateId, InvalidId};
+pub use self::domain::metadata::{Cause, Envelope, Metadata, Recorded};
+pub use self::domain::position::Position;
+pub use self::domain::snapshot::{SnapshotPolicy, Snapshots};
+pub use self::domain::stream_name::StreamName;
+pub use self::domain::time::{InvalidTimestamp, Timestamp};
+pub use self::event_store_ext::EventStoreExt;
+pub use self::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
+pub use self::repository::execute_options::{CanRetry, ExecuteOptions, NoRetry, Retries};
+pub use self::repository::history::History;
+pub use self::repository::moment::Moment;
+pub use self::repository::outcome::{Executed, Loaded};
+pub use self::repository::repository::Repository;
+pub use self::repository::state_cache::CacheOptions;
+pub use self::repository::statistics::RepositoryStatistics;
+pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 
 /// What most files of a domain need: `use factum::prelude::*;`.
 pub mod prelude {
-    pub use crate::{
-        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventSchema, EventStore, Events,
-        Execute, MemoryProjection, MemoryStore, Project, Projection, Reaction, Repository, Timestamp, Upcast,
-        apply, execute, handlers, project, react, upcast,
+    pub use crate::follow::{
+        Delivery, OnFailure, Project, Projection, Reaction, SubscriptionOptions, project, react,
     };
+    pub use crate::memory::{MemoryProjection, MemoryStore};
     #[cfg(feature = "sqlite")]
-    pub use crate::{Sqlite, SqliteProjection, SqliteReaction, SqliteStore};
+    pub use crate::sqlite::{Sqlite, SqliteProjection, SqliteReaction, SqliteStore};
+    pub use crate::store::EventStore;
+    pub use crate::{
+        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventSchema, EventStoreExt,
+        Events, Execute, ExecuteError, ExecuteOptions, Repository, Timestamp, Upcast, apply, execute,
+        handlers, upcast,
+    };
 }

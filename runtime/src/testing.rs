@@ -1,7 +1,10 @@
 //! Tools for tests; behind the feature `testing`.
 //!
-//! [`given`] tests an aggregate without a store: given what has happened, when a command comes, then this follows.
-//! [`lock!`] keeps the shapes and examples of all events, and checks that each can still be read. [`conformance`] tests a store against what the rest of factum relies on.
+//! * [`given`] tests an aggregate without a store: given these events, when this command, then those events.
+//! * [`lock!`] records the shapes and examples of all events, and checks that each can still be read.
+//! * [`conformance`] tests a store against the laws that the rest of factum relies on.
+
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "an expectation that is not met is a panic")]
 
 pub mod conformance;
 mod difference;

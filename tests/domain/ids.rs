@@ -1,7 +1,7 @@
 //! Ids of aggregates, and the names of their streams.
 
 use factum::prelude::*;
-use factum::{InvalidId, StreamId, Uuid};
+use factum::{InvalidId, StreamName, Uuid};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, AggregateId)]
@@ -59,10 +59,13 @@ fn no_two_aggregates_share_a_stream_whatever_their_ids_contain() {
     let mut names = std::collections::HashSet::new();
     for category in ["lamp", "lamps", "a", "b-c"] {
         for text in texts {
-            let stream = StreamId::new(category, text);
+            let stream = StreamName::new(category, text);
             assert_eq!((stream.category(), stream.key()), (category, text));
             assert!(names.insert(stream.to_string()), "{stream} is ambiguous");
         }
     }
-    assert_eq!(StreamId::of::<Lamp>(&LampId { number: 9 }).id::<LampId>().unwrap(), LampId { number: 9 });
+    assert_eq!(
+        StreamName::of::<Lamp>(&LampId { number: 9 }).aggregate_id::<LampId>().unwrap(),
+        LampId { number: 9 }
+    );
 }

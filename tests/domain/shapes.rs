@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use factum::prelude::*;
-use factum::{Accepts, Emits, EventKind, EventSet, ExecuteOptions};
+use factum::{Accepts, Emits, EventKind, EventSet};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize, Event)]
@@ -203,7 +203,7 @@ fn an_event_is_known_by_name_version_and_aliases() {
 #[test]
 fn generated_traits_can_be_relied_on() {
     fn takes<A: Accepts<Look> + Accepts<LampRequest> + Emits<Lit> + Emits<LampFact>>() -> &'static str {
-        A::NAME
+        A::CATEGORY
     }
     assert_eq!(takes::<Lamp>(), "lamp");
 }

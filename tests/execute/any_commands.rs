@@ -1,7 +1,7 @@
 //! Property test: after any commands, the live state is the state that the store gives back.
 
+use factum::LoadError;
 use factum::prelude::*;
-use factum::{ExecuteError, LoadError};
 use proptest::prelude::*;
 
 use crate::support::account::{Account, AccountCommand, Close, deposit, id, open, withdraw};
@@ -59,7 +59,7 @@ proptest! {
                 }
                 prop_assert_eq!(&replayed, state);
             }
-            prop_assert_eq!(store.position().unwrap(), live.iter().map(|(_, version)| version).sum::<u64>());
+            prop_assert_eq!(store.position().unwrap().get(), live.iter().map(|(_, version)| version).sum::<u64>());
             ends.push(live);
         }
         prop_assert!(ends.windows(2).all(|ends| ends[0] == ends[1]), "all stores lead to the same");

@@ -1,12 +1,13 @@
 //! `Repository::execute`: commands in, events out.
 
-use factum::ExecuteError;
+use factum::Position;
 use factum::prelude::*;
 
 use crate::support::account::{
     Account, AccountCommand, AccountEvent, Close, Closed, Deposited, Opened, Refused, Withdrawn, deposit, id,
     open, withdraw,
 };
+use crate::support::chain::chain;
 use crate::support::stores::stores;
 
 #[test]
@@ -20,7 +21,10 @@ fn a_command_answers_with_state_version_and_events() {
         assert_eq!(done.version(), 2);
         let [event] = done.events() else { panic!("one event: {:?}", done.events()) };
         assert_eq!(event.event, AccountEvent::Deposited(Deposited { cents: 50 }));
-        assert_eq!((event.version, event.position, event.stream.to_string()), (2, 2, "account/alice".into()));
+        assert_eq!(
+            (event.version, event.position.get(), event.stream.to_string()),
+            (2, 2, "account/alice".into())
+        );
         assert_eq!(done.into_state(), accounts.load(&id("alice")).unwrap().into_state());
     }
 }
@@ -32,7 +36,7 @@ fn a_command_that_decides_nothing_happened_stores_nothing_and_says_so() {
         accounts.execute(open("alice")).unwrap();
         let again = accounts.execute(open("alice")).unwrap();
         assert!(again.is_unchanged() && again.events().is_empty());
-        assert_eq!((again.version(), store.position().unwrap()), (1, 1));
+        assert_eq!((again.version(), store.position().unwrap().get()), (1, 1));
     }
 }
 
@@ -46,7 +50,7 @@ fn a_refusal_is_the_domains_own_error_and_stores_nothing() {
         accounts.execute(open("alice")).unwrap();
         let error = accounts.execute(withdraw("alice", 3)).unwrap_err();
         assert!(matches!(error, ExecuteError::Refused(Refused::Overdrawn { missing: 3 })), "{error:?}");
-        assert_eq!(store.position().unwrap(), 1);
+        assert_eq!(store.position().unwrap(), Position::new(1));
     }
 }
 
@@ -96,7 +100,7 @@ fn a_batch_is_decided_step_by_step_and_stored_at_once() {
             vec![open("alice").into(), deposit("alice", 9).into(), withdraw("alice", 4).into()];
         let done = accounts.execute_batch(&id("alice"), batch).unwrap();
         assert_eq!((done.state().cents, done.version(), done.events().len()), (5, 3, 3));
-        assert_eq!(done.events().iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(done.events().iter().map(|event| event.position.get()).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(accounts.load(&id("alice")).unwrap().state(), done.state());
 
         // The second is refused on what the first would have left: nothing of it is stored, and it says which.
@@ -106,14 +110,14 @@ fn a_batch_is_decided_step_by_step_and_stored_at_once() {
             (error.index, error.source.refusal()),
             (Some(1), Some(&Refused::Overdrawn { missing: 1 }))
         );
-        assert_eq!(store.position().unwrap(), 3);
+        assert_eq!(store.position().unwrap(), Position::new(3));
 
         let error = accounts.execute_batch(&id("alice"), [deposit("bob", 3)]).unwrap_err();
         assert!(matches!(error.source, ExecuteError::OtherAggregate { .. }), "{error}");
 
         assert_eq!(
-            error.to_string(),
-            "command 0 of the batch: a batch for account/alice has a command for account/bob"
+            chain(&error),
+            "command 0 of the batch failed: a batch for account/alice has a command for account/bob"
         );
 
         let nothing = accounts.execute_batch(&id("alice"), Vec::<AccountCommand>::new()).unwrap();

@@ -3,8 +3,9 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use factum::StreamName;
 use factum::prelude::*;
-use factum::{Conflict, ExecuteError, ExecuteOptions, ExpectedVersion, StreamId};
+use factum::store::{Conflict, ExpectedVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::support::account::{Account, deposit, id, open};
@@ -24,7 +25,7 @@ fn the_slower_writer_gets_a_conflict_that_tells_both_versions() {
         match accounts.execute_with(deposit("alice", 1), &seen).unwrap_err() {
             ExecuteError::Conflict(conflict) => assert_eq!(
                 conflict,
-                Conflict::new(StreamId::of::<Account>(&id("alice")), ExpectedVersion::Exactly(1), 2)
+                Conflict::new(StreamName::of::<Account>(&id("alice")), ExpectedVersion::Exactly(1), 2)
             ),
             other => panic!("{other}"),
         }

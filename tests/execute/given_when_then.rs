@@ -45,7 +45,7 @@ fn other_events_are_shown_line_by_line() {
     assert_eq!(
         message,
         "\
-other events followed than expected (after 2 events):
+the events are not the ones expected (after 2 events):
   (- expected, + found)
     withdrawn v1 {
   -   \"cents\": 10
@@ -66,7 +66,7 @@ fn a_refusal_that_was_not_expected_is_told() {
         "\
 the command was refused (nothing had happened before):
   NotOpen
-expected were the events
+expected the events
 deposited v1 {
   \"cents\": 5
 }
@@ -82,7 +82,7 @@ fn a_refusal_that_did_not_come_is_told() {
     assert_eq!(
         message,
         "\
-the command was not refused (after 1 event); expected was NotOpen, what followed is
+the command was not refused (after 1 event): expected NotOpen, found the events
 deposited v1 {
   \"cents\": 5
 }
@@ -91,7 +91,7 @@ deposited v1 {
     let message = failure(|| {
         let _ = given::<Account>(opened()).when(open("alice")).then_error_is(|_| true);
     });
-    assert!(message.ends_with("expected was a refusal, what followed is\n  nothing\n"), "{message}");
+    assert!(message.ends_with("expected a refusal, found the events\n  none\n"), "{message}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Idempotency keys: a command that is sent twice happens once.
 
+use factum::Position;
 use factum::prelude::*;
-use factum::{AppendError, ExecuteError, ExecuteOptions};
+use factum::store::AppendError;
 
 use crate::support::account::{Account, Refused, deposit, id, open, withdraw};
 use crate::support::stores::stores;
@@ -25,7 +26,7 @@ fn the_same_key_again_gives_the_first_outcome() {
             assert_eq!((again.version(), again.state()), (first.version(), first.state()));
             assert_eq!(again.events(), first.events(), "ids, positions and times included");
         }
-        assert_eq!(store.position().unwrap(), 3);
+        assert_eq!(store.position().unwrap(), Position::new(3));
         assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 105);
         // Another account has keys of its own.
         accounts.execute(open("bob")).unwrap();
@@ -137,9 +138,9 @@ fn keys_are_kept_for_as_long_as_one_likes() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         accounts.execute_with(deposit("alice", 1), &key("a")).unwrap();
-        assert_eq!(store.forget_keys(Timestamp::from_micros(0)).unwrap(), 0);
+        assert_eq!(store.forget_keys_before(Timestamp::from_micros(0)).unwrap(), 0);
         assert!(accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
-        assert_eq!(store.forget_keys(Timestamp::from_micros(i64::MAX)).unwrap(), 1);
+        assert_eq!(store.forget_keys_before(Timestamp::from_micros(i64::MAX)).unwrap(), 1);
         assert!(!accounts.execute_with(deposit("alice", 1), &key("a")).unwrap().is_repeated());
     }
 }

@@ -6,9 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use factum::prelude::*;
-use factum::{CacheOptions, SnapshotError, StoredSnapshot, StreamId};
+use factum::store::StoredSnapshot;
+use factum::{CacheOptions, Position, SnapshotError, StreamName};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+
+use crate::support::chain::chain;
 
 thread_local! {
     static APPLIED: Cell<u64> = const { Cell::new(0) };
@@ -290,7 +293,7 @@ fn a_snapshot_of_events_that_are_not_there_is_ignored() {
         let store = filled::<Counter>(&file, 20);
         Connection::open(&file).unwrap().execute(sql, ()).unwrap();
         let counters = store.repository::<Counter>();
-        let events = store.stream_version(&StreamId::new("counter", "a")).unwrap();
+        let events = store.stream_version(&StreamName::new("counter", "a")).unwrap();
         let loaded = counters.load(&id()).unwrap();
         assert_eq!((loaded.version(), loaded.state().events), (events, events), "{sql}");
         assert_eq!(loaded.state().sum, events * (events + 1) / 2, "{sql}");
@@ -346,7 +349,7 @@ fn a_snapshot_is_due_by_predicate_or_by_age() {
     let older = store.repository::<older::Counter>();
     fill(&older, "older", 50);
     assert_eq!(older.statistics().snapshots_taken, 0, "no event is an hour old");
-    let long_ago = factum::ExecuteOptions::new().recorded_at(Timestamp::from_micros(0));
+    let long_ago = ExecuteOptions::new().recorded_at(Timestamp::from_micros(0));
     older.execute_with(count("ancient", 1), &long_ago).unwrap();
     assert_eq!(older.statistics().snapshots_taken, 1);
     fill(&older, "ancient", 50);
@@ -436,10 +439,7 @@ fn a_state_that_can_not_be_written_harms_nobody() {
     let statistics = counters.statistics();
     assert_eq!((statistics.snapshots_taken, statistics.snapshots_failed), (0, 3));
     let error = counters.take_snapshot(&id()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the state of unwritable/a can't be kept as a snapshot: key must be a string"
-    );
+    assert_eq!(chain(&error), "the state of unwritable/a can't be kept as a snapshot: key must be a string");
     assert_eq!(store.repository::<Unwritable>().load(&id()).unwrap().state().pairs.len(), 7);
 }
 
@@ -468,17 +468,10 @@ fn a_snapshot_from_elsewhere_is_not_trusted() {
     let store = MemoryStore::new();
     let counters = store.repository::<Counter>();
     fill(&counters, "a", 10);
-    let stream = StreamId::new("counter", "a");
+    let stream = StreamName::new("counter", "a");
     let mut kept = Vec::new();
     store.read_snapshot(&stream, &mut |snapshot| kept = snapshot.state.to_vec()).unwrap();
-    let forged = StoredSnapshot {
-        version: 10,
-        position: 10,
-        taken_at: Timestamp::now(),
-        fingerprint: 1,
-        checksum: 1,
-        state: &kept,
-    };
+    let forged = StoredSnapshot::new(10, Position::new(10), Timestamp::now(), 1, 1, &kept);
     store.save_snapshot(&stream, &forged).unwrap();
     let cold = store.repository::<Counter>();
     assert_eq!(cold.load(&id()).unwrap().state().sum, 55);

@@ -1,7 +1,8 @@
 //! Units of work: several aggregates, one commit.
 
 use factum::prelude::*;
-use factum::{AppendError, ExecuteOptions, Uuid};
+use factum::store::AppendError;
+use factum::{Position, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::support::account::{Account, Close, Refused, deposit, id, open, withdraw};
@@ -49,7 +50,7 @@ fn aggregates_of_several_kinds_change_together() {
         // Nothing is there before the commit.
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, 10);
         let committed = work.commit().unwrap();
-        assert_eq!((committed.events, committed.position), (3, Some(6)));
+        assert_eq!((committed.events, committed.position), (3, Some(Position::new(6))));
 
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, 6);
         assert_eq!(accounts.load(&id("b")).unwrap().state().cents, 4);
@@ -67,7 +68,7 @@ fn a_unit_of_work_that_is_not_committed_has_done_nothing() {
         let error = work.execute(&accounts, deposit("nobody", 4)).unwrap_err();
         assert_eq!(error.refusal(), Some(&Refused::NotOpen));
         drop(work);
-        assert_eq!((store.position().unwrap(), accounts.load(&id("a")).unwrap().version()), (1, 1));
+        assert_eq!((store.position().unwrap().get(), accounts.load(&id("a")).unwrap().version()), (1, 1));
     }
 }
 
@@ -117,7 +118,8 @@ fn a_unit_of_work_in_which_nothing_happens_stores_nothing() {
         accounts.execute(open("a")).unwrap();
         let mut work = store.unit_of_work();
         assert!(work.execute(&accounts, open("a")).unwrap().is_unchanged());
-        assert_eq!(work.commit().unwrap(), factum::Committed { events: 0, position: None });
+        let committed = work.commit().unwrap();
+        assert_eq!((committed.events, committed.position), (0, None));
         let options = ExecuteOptions::new().expected_version(7);
         let mut work = store.unit_of_work();
         assert!(work.execute_with(&accounts, deposit("a", 1), &options).is_err());

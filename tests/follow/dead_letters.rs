@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use factum::Position;
+use factum::follow::{FollowError, ProjectionError, WaitError};
 use factum::prelude::*;
-use factum::sqlite::SqliteOptions;
-use factum::sqlite::rusqlite;
-use factum::{OnFailure, ProjectionError, StoreError, WaitError};
+use factum::sqlite::{SqliteOptions, rusqlite};
+use factum::store::StoreError;
 
 use crate::support::account::{Account, Opened, deposit, id, open};
 use crate::support::stores::{LONG, open_store, sqlite_stores};
@@ -45,15 +46,19 @@ fn an_event_that_keeps_failing_stops_the_view_before_it() {
         let faults = Arc::new(Faults { refused: 3.into(), ..Faults::default() });
         let view = || SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
         let following = view().follow().retry(2, Duration::from_millis(1)).start().unwrap();
-        let error = following.wait_for(4, LONG).unwrap_err();
-        assert!(matches!(error, WaitError::Ended { position: 2, wanted: 4, .. }), "{error}");
+        let error = following.wait_for(Position::new(4), LONG).unwrap_err();
+        let WaitError::Ended { position, wanted, .. } = error else { panic!("{error}") };
+        assert_eq!((position.get(), wanted.get()), (2, 4));
         assert!(following.has_ended());
         let error = following.stop().unwrap_err();
-        assert!(matches!(error, ProjectionError::Handler { position: 3, .. }), "{error}");
+        assert!(
+            matches!(&error, ProjectionError::Follow(FollowError::Handler { position, .. }) if position.get() == 3),
+            "{error}"
+        );
         assert_eq!(Balances::rows(&store), row("alice", 1, 2));
         // The reason is gone, and another start goes on from there.
         let following = view().follow().start().unwrap();
-        following.wait_for(4, LONG).unwrap();
+        following.wait_for(Position::new(4), LONG).unwrap();
         assert_eq!(Balances::rows(&store), row("alice", 16, 4));
     }
 }
@@ -67,15 +72,15 @@ fn an_event_can_be_set_aside_and_tried_again_later() {
         accounts.execute_batch(&id("alice"), [1, 13, 13, 2].map(|cents| deposit("alice", cents))).unwrap();
         let faults = Arc::new(Faults { refused: 5.into(), ..Faults::default() });
         let view = SqliteProjection::new(&store, Balances { faults: faults.clone() }).unwrap();
-        let follow = view.follow().retry(1, Duration::from_millis(1)).on_failure(OnFailure::SetAside);
+        let follow = view.follow().retry(1, Duration::from_millis(1)).on_failure(OnFailure::DeadLetter);
         let following = follow.start().unwrap();
-        following.wait_for(5, LONG).unwrap();
+        following.wait_for(Position::new(5), LONG).unwrap();
         let mut view = following.stop().unwrap();
         assert_eq!(Balances::rows(&store), row("alice", 3, 3), "without the two that failed");
         let letters = view.dead_letters().unwrap();
         let told: Vec<_> = letters
             .iter()
-            .map(|letter| (letter.position, letter.stream.to_string(), letter.version, letter.attempts))
+            .map(|letter| (letter.position.get(), letter.stream.to_string(), letter.version, letter.attempts))
             .collect();
         assert_eq!(told, [(3, "account/alice".into(), 3, 2), (4, "account/alice".into(), 4, 2)]);
         assert_eq!(letters[0].name, "deposited");
@@ -83,12 +88,12 @@ fn an_event_can_be_set_aside_and_tried_again_later() {
 
         // One more refusal is left.
         let revived = view.retry_dead_letters().unwrap();
-        assert_eq!((revived.done, revived.failed), (1, 1));
+        assert_eq!((revived.succeeded, revived.failed), (1, 1));
         assert_eq!(Balances::rows(&store), row("alice", 16, 4));
         let letters = view.dead_letters().unwrap();
-        assert_eq!((letters.len(), letters[0].position, letters[0].attempts), (1, 3, 3));
+        assert_eq!((letters.len(), letters[0].position.get(), letters[0].attempts), (1, 3, 3));
         let revived = view.retry_dead_letters().unwrap();
-        assert_eq!((revived.done, revived.failed), (1, 0));
+        assert_eq!((revived.succeeded, revived.failed), (1, 0));
         assert_eq!(Balances::rows(&store), row("alice", 29, 5));
         assert_eq!(view.dead_letters().unwrap(), []);
     }
@@ -116,12 +121,15 @@ fn an_error_of_the_database_is_nobodys_fault() {
     for store in sqlite_stores(&folder) {
         store.repository::<Account>().execute(open("alice")).unwrap();
         let view = SqliteProjection::new(&store, Full).unwrap();
-        let following = view.follow().on_failure(OnFailure::SetAside).start().unwrap();
-        following.wait_for(1, LONG).unwrap_err();
+        let following = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
+        following.wait_for(Position::new(1), LONG).unwrap_err();
         let error = following.stop().unwrap_err();
-        assert!(matches!(error, ProjectionError::Store { source: StoreError::Full, .. }), "{error}");
+        assert!(
+            matches!(error, ProjectionError::Follow(FollowError::Store { source: StoreError::Full, .. })),
+            "{error}"
+        );
         let view = SqliteProjection::new(&store, Full).unwrap();
-        assert_eq!((view.position().unwrap(), view.dead_letters().unwrap()), (0, vec![]));
+        assert_eq!((view.position().unwrap(), view.dead_letters().unwrap()), (Position::START, vec![]));
     }
 }
 
@@ -134,7 +142,7 @@ fn a_busy_file_is_waited_for() {
     let store = SqliteOptions::new().busy_timeout(Duration::from_millis(1)).open(&file).unwrap();
     let faults = Arc::new(Faults { refused: u32::MAX.into(), ..Faults::default() });
     let view = SqliteProjection::new(&store, Balances { faults }).unwrap();
-    let following = view.follow().on_failure(OnFailure::SetAside).start().unwrap();
+    let following = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
     let other = rusqlite::Connection::open(&file).unwrap();
     other.busy_timeout(LONG).unwrap();
     for round in 1..=20 {

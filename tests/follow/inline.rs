@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
-use factum::{AppendError, ExecuteError, ProjectionError};
+use factum::store::AppendError;
 
 use crate::support::account::{Account, deposit, id, open};
+use crate::support::chain::chain;
 use crate::support::stores::{open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
 
@@ -23,7 +25,7 @@ fn an_inline_view_is_always_current() {
             assert_eq!(Balances::rows(&store), row("alice", 5 + round, 2 + round.unsigned_abs()));
         }
         let again = SqliteProjection::new(&store, Balances::default()).unwrap().inline().unwrap_err();
-        assert!(matches!(again, ProjectionError::Registered { projection: "balances", .. }), "{again}");
+        assert!(matches!(again, ProjectionError::AlreadyInline { projection: "balances", .. }), "{again}");
     }
 }
 
@@ -42,11 +44,13 @@ fn an_inline_view_that_fails_makes_its_command_fail() {
             }
             let before = store.position().unwrap();
             let error = accounts.execute(deposit("alice", 13)).unwrap_err();
-            let ExecuteError::Append(AppendError::Projection { stream, source, .. }) = &error else {
+            let ExecuteError::Append(AppendError::Hook { stream, source, .. }) = &error else {
                 panic!("{error}")
             };
-            assert_eq!((stream.to_string().as_str(), source.position()), ("account/alice", Some(before + 1)));
-            assert!(error.to_string().starts_with("can't append to account/alice: `balances` failed at"));
+            let position = source.downcast_ref::<FollowError>().and_then(FollowError::position);
+            assert_eq!((stream.to_string().as_str(), position), ("account/alice", Some(before.next())));
+            let begin = "a hook of the store refuses the append to account/alice: `balances` failed at";
+            assert!(chain(&error).starts_with(begin), "{}", chain(&error));
             assert_eq!(store.position().unwrap(), before, "nothing is stored");
             // Neither the view nor the state in memory has kept anything of it.
             let cents = accounts.load(&id("alice")).unwrap().state().cents;

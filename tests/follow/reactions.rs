@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use factum::follow::{FollowError, ReactionError};
 use factum::prelude::*;
-use factum::{AppendError, Delivery, ExecuteError, OnFailure, ProjectionError, StoreError, StreamId};
+use factum::store::{AppendError, StoreError};
+use factum::{Position, StreamName};
 
 use crate::support::account::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
 use crate::support::stores::{LONG, open_store, sqlite_stores};
@@ -50,14 +52,14 @@ impl Mails {
             return Err("no mail server".into());
         }
         assert_eq!(delivery.event_id(), envelope.id);
-        let mail = (envelope.position, delivery.idempotency_key(), delivery.attempt());
+        let mail = (envelope.position.get(), delivery.idempotency_key(), delivery.attempt());
         self.world.mails.lock().unwrap().push(mail);
         Ok(())
     }
 
     #[react]
     fn withdrawn(&self, _: &Withdrawn, envelope: &Envelope<'_>) {
-        self.world.mails.lock().unwrap().push((envelope.position, String::new(), 0));
+        self.world.mails.lock().unwrap().push((envelope.position.get(), String::new(), 0));
     }
 }
 
@@ -72,17 +74,17 @@ fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
         let world = Arc::new(World::default());
         let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
         let caught = mails().catch_up().unwrap();
-        assert_eq!((caught.events, caught.position), (2, 3));
+        assert_eq!((caught.events, caught.position.get()), (2, 3));
         assert_eq!(world.positions(), [2, 3]);
         // Another start goes on from there.
         assert_eq!(mails().catch_up().unwrap().events, 0);
         accounts.execute(deposit("alice", 5)).unwrap();
         assert_eq!(mails().catch_up().unwrap().events, 1);
         assert_eq!(world.positions(), [2, 3, 4]);
-        assert_eq!(mails().position().unwrap(), 4);
+        assert_eq!(mails().position().unwrap(), Position::new(4));
         // Back, for whoever wants it all once more; each has the key that it had.
         let mut again = mails();
-        again.rewind(0).unwrap();
+        again.rewind(Position::START).unwrap();
         again.catch_up().unwrap();
         assert_eq!(world.positions(), [2, 3, 4, 2, 3, 4]);
         let sent = world.mails.lock().unwrap();
@@ -101,7 +103,7 @@ fn a_reaction_may_begin_with_the_next_event() {
         accounts.execute(deposit("alice", 5)).unwrap();
         let world = Arc::new(World::default());
         let mails = || SqliteReaction::from_now(&store, Mails { world: world.clone() }).unwrap();
-        assert_eq!(mails().position().unwrap(), 2);
+        assert_eq!(mails().position().unwrap(), Position::new(2));
         accounts.execute(deposit("alice", 6)).unwrap();
         // The second start is no beginning: what was appended between the two is not passed over.
         mails().catch_up().unwrap();
@@ -115,14 +117,14 @@ fn a_reaction_follows_with_retries_and_dead_letters() {
     for store in sqlite_stores(&folder) {
         for panics in [false, true] {
             let accounts = store.repository::<Account>();
-            let before = accounts.execute(open("alice")).unwrap().version() + store.position().unwrap();
-            let first = store.position().unwrap();
+            let before = accounts.execute(open("alice")).unwrap().version() + store.position().unwrap().get();
+            let first = store.position().unwrap().get();
             for cents in [1, 13, 2] {
                 accounts.execute(deposit("alice", cents)).unwrap();
             }
             let world = Arc::new(World { refused: 5.into(), panics: panics.into(), ..World::default() });
             let mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
-            let follow = mails.follow().retry(3, Duration::from_millis(1)).on_failure(OnFailure::SetAside);
+            let follow = mails.follow().retry(3, Duration::from_millis(1)).on_failure(OnFailure::DeadLetter);
             let following = follow.start().unwrap();
             following.wait_for(store.position().unwrap(), LONG).unwrap();
             let done = accounts.execute(deposit("alice", 3)).unwrap();
@@ -131,14 +133,14 @@ fn a_reaction_follows_with_retries_and_dead_letters() {
             assert_eq!(world.positions(), [first + 1, first + 3, first + 4], "{before}");
             let letters = mails.dead_letters().unwrap();
             assert_eq!(letters.len(), 1);
-            assert_eq!((letters[0].position, letters[0].attempts), (first + 2, 4));
+            assert_eq!((letters[0].position.get(), letters[0].attempts), (first + 2, 4));
             let why = if panics { "on fire" } else { "no mail server" };
             assert!(letters[0].error.ends_with(why), "{}", letters[0].error);
             // One refusal is left.
             let revived = mails.retry_dead_letters().unwrap();
-            assert_eq!((revived.done, revived.failed), (0, 1));
+            assert_eq!((revived.succeeded, revived.failed), (0, 1));
             let revived = mails.retry_dead_letters().unwrap();
-            assert_eq!((revived.done, revived.failed), (1, 0));
+            assert_eq!((revived.succeeded, revived.failed), (1, 0));
             assert_eq!(mails.dead_letters().unwrap(), []);
             let sent = world.mails.lock().unwrap();
             assert_eq!((sent.last().unwrap().0, sent.last().unwrap().2), (first + 2, 6), "the sixth attempt");
@@ -158,8 +160,11 @@ fn an_event_that_keeps_failing_holds_a_reaction_up() {
     let mut mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
     for _ in 0..2 {
         let error = mails.catch_up().unwrap_err();
-        assert!(matches!(error, ProjectionError::Handler { position: 3, .. }), "{error}");
-        assert_eq!(mails.position().unwrap(), 2);
+        assert!(
+            matches!(&error, ReactionError::Follow(FollowError::Handler { position, .. }) if position.get() == 3),
+            "{error}"
+        );
+        assert_eq!(mails.position().unwrap(), Position::new(2));
     }
     assert_eq!(mails.catch_up().unwrap().events, 2);
     assert_eq!(world.positions(), [2, 3, 4]);
@@ -194,7 +199,7 @@ fn a_reaction_gives_commands_that_are_carried_out_once() {
         accounts.execute(open("bob")).unwrap();
         let mut welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
         for _ in 0..3 {
-            welcome.rewind(0).unwrap();
+            welcome.rewind(Position::START).unwrap();
             welcome.catch_up().unwrap();
             assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 10);
         }
@@ -223,7 +228,7 @@ fn a_reaction_gives_commands_while_others_append() {
             accounts.execute(open(&name.to_string())).unwrap();
         }
         following.wait_for(store.position().unwrap(), LONG).unwrap();
-        following.stop().unwrap();
+        drop(following.stop().unwrap());
         assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 250);
     }
 }
@@ -274,7 +279,7 @@ fn of_two_runners_one_reacts() {
         second.wait_for(done.position().unwrap(), LONG).unwrap();
         assert_eq!(world.positions().len(), round - 1);
     }
-    first.stop().unwrap();
+    drop(first.stop().unwrap());
     let done = accounts.execute(deposit("alice", 1)).unwrap();
     second.wait_for(done.position().unwrap(), LONG).unwrap();
     assert_eq!(world.positions(), (2..=41).collect::<Vec<_>>());
@@ -309,7 +314,7 @@ fn a_slow_handler_keeps_the_lease() {
     };
     let runners = [start(&one), start(&two)];
     for runner in &runners {
-        runner.wait_for(1, LONG).unwrap();
+        runner.wait_for(Position::new(1), LONG).unwrap();
     }
     assert_eq!(begun.load(Ordering::SeqCst), 1);
 }
@@ -324,15 +329,15 @@ fn the_progress_of_a_reaction_may_be_in_another_file() {
     accounts.execute(open("alice")).unwrap();
     accounts.execute(deposit("alice", 13)).unwrap();
     let world = Arc::new(World { refused: 1.into(), ..World::default() });
-    let mails = || SqliteReaction::new_in(&progress, &events, Mails { world: world.clone() }).unwrap();
-    let following = mails().follow().on_failure(OnFailure::SetAside).start().unwrap();
+    let mails = || SqliteReaction::in_file(&progress, &events, Mails { world: world.clone() }).unwrap();
+    let following = mails().follow().on_failure(OnFailure::DeadLetter).start().unwrap();
     let done = accounts.execute(deposit("alice", 5)).unwrap();
     following.wait_for(done.position().unwrap(), LONG).unwrap();
     let mut stopped = following.stop().unwrap();
     assert_eq!(world.positions(), [3]);
-    assert_eq!(stopped.retry_dead_letters().unwrap().done, 1);
+    assert_eq!(stopped.retry_dead_letters().unwrap().succeeded, 1);
     assert_eq!(mails().catch_up().unwrap().events, 0);
-    assert_eq!(progress.position().unwrap(), 0, "no events there");
+    assert_eq!(progress.position().unwrap(), Position::START, "no events there");
 }
 
 /// A store that is full, or held by another, is no fault of any event.
@@ -352,19 +357,22 @@ fn an_error_of_a_store_is_nobodys_fault() {
             let busy = self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             let source = if busy.is_ok() { StoreError::Busy } else { StoreError::Full };
             // As a command would answer.
-            Err(AppendError::store(&StreamId::new("account", key), source).into())
+            Err(AppendError::store(&StreamName::new("account", key), source).into())
         }
     }
 
     let store = SqliteStore::in_memory().unwrap();
     store.repository::<Account>().execute(open("alice")).unwrap();
     let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into() }).unwrap();
-    let following = unlucky.follow().on_failure(OnFailure::SetAside).start().unwrap();
-    following.wait_for(1, LONG).unwrap_err();
+    let following = unlucky.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
+    following.wait_for(Position::new(1), LONG).unwrap_err();
     let error = following.stop().unwrap_err();
-    assert!(matches!(error, ProjectionError::Store { source: StoreError::Full, .. }), "{error}");
+    assert!(
+        matches!(error, ReactionError::Follow(FollowError::Store { source: StoreError::Full, .. })),
+        "{error}"
+    );
     let again = SqliteReaction::new(&store, Unlucky { busy: 0.into() }).unwrap();
-    assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (0, vec![]));
+    assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (Position::START, vec![]));
 }
 
 /// One name is one thing's.
@@ -381,7 +389,7 @@ fn a_view_of_its_name_is_not_taken_for_a_reaction() {
     }
 
     let store = SqliteStore::in_memory().unwrap();
-    SqliteProjection::new(&store, View).unwrap();
+    drop(SqliteProjection::new(&store, View).unwrap());
     let error = SqliteReaction::new(&store, Mails::default()).unwrap_err();
-    assert!(matches!(error, ProjectionError::OtherDefinition { projection: "mails", .. }), "{error}");
+    assert!(matches!(error, ReactionError::NameTaken { reaction: "mails", .. }), "{error}");
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use factum::WaitError;
+use factum::Position;
+use factum::follow::WaitError;
 use factum::prelude::*;
 use factum::sqlite::rusqlite;
 
@@ -25,8 +26,8 @@ fn a_following_view_shows_what_was_written() {
             assert_eq!(Balances::rows(&store), row("alice", 9_000 + round, 9_001 + round.unsigned_abs()));
         }
         assert_eq!(following.position(), store.position().unwrap());
-        let error = following.wait_for(following.position() + 1, Duration::ZERO).unwrap_err();
-        assert!(matches!(error, WaitError::TimedOut { wanted: 9_022, .. }), "{error}");
+        let error = following.wait_for(following.position().next(), Duration::ZERO).unwrap_err();
+        assert!(matches!(&error, WaitError::TimedOut { wanted, .. } if wanted.get() == 9_022), "{error}");
         // Stopped, it goes on where it was.
         let view = following.stop().unwrap();
         accounts.execute(withdraw("alice", 20)).unwrap();
@@ -74,7 +75,7 @@ fn of_many_runners_one_projects() {
         }
         expected += 25;
         for runner in runners.iter().flatten() {
-            runner.wait_for(expected, LONG).unwrap();
+            runner.wait_for(Position::new(expected), LONG).unwrap();
         }
         let before: Vec<u64> = faults.iter().map(|faults| faults.taken()).collect();
         assert_eq!(before.iter().sum::<u64>(), expected, "{before:?}");
@@ -83,7 +84,7 @@ fn of_many_runners_one_projects() {
         assert_eq!(active, round + 1, "{before:?}");
         let newest =
             (0..4).filter(|runner| runners[*runner].is_some()).max_by_key(|runner| before[*runner]).unwrap();
-        runners[newest].take().unwrap().stop().unwrap();
+        drop(runners[newest].take().unwrap().stop().unwrap());
     }
     assert_eq!(Balances::rows(&stores[0]), row("alice", 100, 101));
 }
@@ -106,10 +107,10 @@ fn a_dead_runner_loses_its_lease() {
     dead(now + 3_600_000_000);
     let view = SqliteProjection::new(&store, Balances::default()).unwrap();
     let following = view.follow().lease(Duration::from_millis(200)).start().unwrap();
-    following.wait_for(1, Duration::from_millis(300)).unwrap_err();
+    following.wait_for(Position::new(1), Duration::from_millis(300)).unwrap_err();
     assert_eq!(Balances::rows(&store), Rows::new(), "the lease is another's");
     dead(now);
-    following.wait_for(1, LONG).unwrap();
+    following.wait_for(Position::new(1), LONG).unwrap();
     assert_eq!(Balances::rows(&store), row("alice", 0, 1));
     drop(following);
     let leases: u64 = store

@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use factum::Position;
+use factum::follow::{FollowError, ProjectionError};
+use factum::memory::MemoryShards;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
-use factum::{MemoryShards, OnFailure, ProjectionError};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -43,11 +45,11 @@ fn workers_share_a_view_and_keep_the_order_of_each_stream() {
         let view = Balances::in_order();
         let mut workers = SqliteProjection::new(&store, view.clone()).unwrap().workers(4);
         let caught = workers.catch_up().unwrap();
-        assert_eq!((caught.events, caught.position), (8_040, 8_040));
+        assert_eq!((caught.events, caught.position.get()), (8_040, 8_040));
         assert_eq!(Balances::rows(&store), rows);
         let threads = view.faults.threads.lock().unwrap().clone();
         assert_eq!(threads.len(), 4, "each has had a part: {threads:?}");
-        assert_eq!(workers.position().unwrap(), 8_040);
+        assert_eq!(workers.position().unwrap(), Position::new(8_040));
         assert_eq!(workers.catch_up().unwrap().events, 0);
         assert_eq!(view.faults.taken(), 8_040);
     }
@@ -74,14 +76,14 @@ fn the_number_of_workers_may_change() {
         let projection = || SqliteProjection::new(&store, view.clone()).unwrap();
         let stop = projection().workers(workers).on_progress(|_| ControlFlow::Break(())).catch_up();
         if let Err(error) = stop {
-            assert!(matches!(error, ProjectionError::Stopped { .. }), "{error}");
+            assert!(matches!(error, ProjectionError::Follow(FollowError::Stopped { .. })), "{error}");
         }
         let other = if round % 2 == 0 { workers + 1 } else { 1 };
         let caught = projection().workers(other).catch_up().unwrap();
         assert_eq!(caught.position, store.position().unwrap());
         assert_eq!(Balances::rows(&store), expected(20, deposits), "round {round}");
     }
-    assert_eq!(view.faults.taken(), store.position().unwrap(), "each event once");
+    assert_eq!(view.faults.taken(), store.position().unwrap().get(), "each event once");
     // Without workers, or inline, it is the same view.
     SqliteProjection::new(&store, view.clone()).unwrap().workers(3).catch_up().unwrap();
     store.repository::<Account>().execute(deposit("0", 2)).unwrap();
@@ -105,8 +107,9 @@ fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
     view.faults.refused.store(1, Ordering::SeqCst);
     let mut workers = SqliteProjection::new(&store, view).unwrap().workers(4);
     let error = workers.catch_up().unwrap_err();
-    let ProjectionError::Handler { position: 511, .. } = error else { panic!("{error}") };
-    assert!(workers.position().unwrap() < 511);
+    let ProjectionError::Follow(FollowError::Handler { position, .. }) = error else { panic!("{error}") };
+    assert_eq!(position, Position::new(511));
+    assert!(workers.position().unwrap() < Position::new(511));
     workers.catch_up().unwrap();
     let mut rows = expected(10, 50);
     rows.insert("3".into(), (114, 53));
@@ -124,7 +127,7 @@ fn workers_follow_and_set_events_aside() {
         let following = workers
             .follow()
             .retry(1, Duration::from_millis(1))
-            .on_failure(OnFailure::SetAside)
+            .on_failure(OnFailure::DeadLetter)
             .start()
             .unwrap();
         let accounts = store.repository::<Account>();
@@ -139,7 +142,7 @@ fn workers_follow_and_set_events_aside() {
         let mut workers = following.stop().unwrap();
         assert_eq!(Balances::rows(&store), expected(10, 12));
         assert_eq!(workers.dead_letters().unwrap().len(), 1);
-        assert_eq!(workers.retry_dead_letters().unwrap().done, 1);
+        assert_eq!(workers.retry_dead_letters().unwrap().succeeded, 1);
         assert_eq!(Balances::rows(&store)["5"], (37, 14));
     }
 }
@@ -157,14 +160,14 @@ fn of_two_sets_of_workers_one_works() {
     };
     let (first, second) = (start(&one, &views[0], 2), start(&two, &views[1], 3));
     for following in [&first, &second] {
-        following.wait_for(6_020, LONG).unwrap();
+        following.wait_for(Position::new(6_020), LONG).unwrap();
     }
     assert_eq!(Balances::rows(&one), rows);
     let taken = views.map(|view| view.faults.taken());
     assert_eq!(taken.iter().sum::<u64>(), 6_020, "{taken:?}");
     assert!(taken.contains(&0), "{taken:?}");
-    first.stop().unwrap();
-    second.stop().unwrap();
+    drop(first.stop().unwrap());
+    drop(second.stop().unwrap());
 }
 
 /// A rebuild with workers.
@@ -176,7 +179,7 @@ fn workers_rebuild_a_view() {
     let mut workers = SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(3);
     workers.catch_up().unwrap();
     let caught = workers.rebuild().unwrap();
-    assert_eq!((caught.events, caught.position), (6_020, 6_020));
+    assert_eq!((caught.events, caught.position.get()), (6_020, 6_020));
     assert_eq!(Balances::rows(&store), rows);
     store.repository::<Account>().execute(deposit("0", 2)).unwrap();
     assert_eq!(workers.catch_up().unwrap().events, 1);
@@ -189,7 +192,10 @@ fn a_panic_of_the_progress_callback_is_an_error() {
     let rows = fill(&store, 10, 10);
     let workers = || SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(3);
     let error = workers().on_progress(|_| panic!("not today")).catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::Panicked { projection: "balances", .. }), "{error}");
+    assert!(
+        matches!(error, ProjectionError::Follow(FollowError::Panicked { follower: "balances", .. })),
+        "{error}"
+    );
     workers().catch_up().unwrap();
     assert_eq!(Balances::rows(&store), rows);
 }
@@ -222,7 +228,7 @@ impl Sums {
 fn shards_in_memory_have_each_stream_in_one_of_them() {
     for store in stores() {
         let accounts = store.repository::<Account>();
-        let mut shards = MemoryShards::new(&store, 4, &Sums::default());
+        let mut shards = MemoryShards::new(&store, Sums::default(), 4);
         let mut whole = MemoryProjection::new(&store, Sums::default());
         for round in 1..=3 {
             for name in 0..30 {
@@ -249,7 +255,7 @@ proptest! {
     /// Whatever is appended between catch-ups of any number of workers, stopped or not: the view is what one worker makes.
     #[test]
     fn any_run_of_workers_makes_the_same_view(
-        steps in prop::collection::vec((1_usize..6, prop::collection::vec(0_u32..12, 0..60), any::<bool>()), 1..8),
+        steps in prop::collection::vec((1_u32..6, prop::collection::vec(0_u32..12, 0..60), any::<bool>()), 1..8),
     ) {
         let store = SqliteStore::in_memory().unwrap();
         let accounts = store.repository::<Account>();
@@ -316,8 +322,8 @@ fn old_events_are_upcast_in_workers() {
     }
     let mut workers = SqliteProjection::new(&store, Notes).unwrap().workers(2);
     let error = workers.catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::Read { .. }), "{error}");
-    assert_eq!(error.position(), Some(3));
+    assert!(matches!(error, ProjectionError::Follow(FollowError::Read { .. })), "{error}");
+    assert_eq!(error.position(), Some(Position::new(3)));
     let texts: String = store
         .query(|connection| {
             let sql = "SELECT group_concat(text, '' ORDER BY text) FROM notes";

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use factum::ExpectedVersion::Any;
+use factum::Position;
 use factum::prelude::*;
 use factum::sqlite::SqliteStore;
+use factum::store::ExpectedVersion::Any;
 use tempfile::TempDir;
 
 use super::own_payload;
@@ -41,7 +42,7 @@ fn check_whole(store: &SqliteStore, acknowledged: &[String]) {
     assert!(parts.values().all(|events| *events == EVENTS), "a part of an append was stored: {parts:?}");
     let (a, b) = (read(store, &stream("a")).unwrap().len(), read(store, &stream("b")).unwrap().len());
     assert_eq!((a, b), (parts.len() * A_EVENTS, parts.len() * (EVENTS - A_EVENTS)));
-    assert_eq!(store.position().unwrap(), count(a + b));
+    assert_eq!(store.position().unwrap(), Position::new(count(a + b)));
 }
 
 /// How many events each append of the job that is killed has, and how many of them go to the first stream.

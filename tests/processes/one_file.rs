@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use factum::AppendError;
-use factum::ExpectedVersion::{Any, Exactly};
 use factum::prelude::*;
 use factum::sqlite::SqliteStore;
+use factum::store::AppendError;
+use factum::store::ExpectedVersion::{Any, Exactly};
 use tempfile::TempDir;
 
 use super::own_payload;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use factum::ExpectedVersion::Any;
-use factum::sqlite::{OpenError, SqliteOptions};
-use factum::{AppendError, EventStore, SqliteStore, StoreError};
+use factum::Position;
+use factum::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use factum::store::ExpectedVersion::Any;
+use factum::store::{AppendError, EventStore, StoreError};
 use rusqlite::{Connection, ErrorCode};
 use tempfile::TempDir;
 
@@ -185,7 +186,7 @@ fn reads_only(store: &SqliteStore) {
     let refused = append(store, &stream("a"), Any, &["3"]);
     let as_wanted = matches!(&refused, Err(AppendError::Store { source: StoreError::ReadOnly, .. }));
     assert!(as_wanted, "{refused:?}");
-    assert_eq!(store.position().unwrap(), 2);
+    assert_eq!(store.position().unwrap(), Position::new(2));
 }
 
 #[test]

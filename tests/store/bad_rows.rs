@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use factum::ExpectedVersion::NoStream;
-use factum::{EventStore, Filter, SqliteStore, StoreError};
+use factum::Position;
+use factum::sqlite::SqliteStore;
+use factum::store::ExpectedVersion::NoStream;
+use factum::store::{EventStore, Filter, StoreError};
 use tempfile::TempDir;
 
 use crate::support::events::{append, read, stream};
@@ -77,8 +79,8 @@ fn read_versions(store: &SqliteStore, key: &str) -> (Vec<u64>, Result<(), StoreE
 
 fn read_positions(store: &SqliteStore, after: u64) -> (Vec<u64>, Result<(), StoreError>) {
     let mut seen = Vec::new();
-    let result = store.read_all(Filter::default(), after, usize::MAX, &mut |event| {
-        seen.push(event.envelope.position);
+    let result = store.read_all(Filter::default(), Position::new(after), usize::MAX, &mut |event| {
+        seen.push(event.envelope.position.get());
         ControlFlow::Continue(())
     });
     (seen, result)
@@ -181,8 +183,8 @@ fn events_of_a_stream_that_is_gone() {
 fn the_greatest_version() {
     let (_folder, store) =
         doctored("UPDATE factum_events SET version = 9223372036854775807 WHERE position = 3");
-    let refused = append(&store, &stream("a"), factum::ExpectedVersion::Any, &["6"]);
+    let refused = append(&store, &stream("a"), factum::store::ExpectedVersion::Any, &["6"]);
     assert!(refused.is_err(), "{refused:?}");
-    assert_eq!(store.position().unwrap(), 5);
-    append(&store, &stream("b"), factum::ExpectedVersion::Exactly(2), &["6"]).unwrap();
+    assert_eq!(store.position().unwrap(), Position::new(5));
+    append(&store, &stream("b"), factum::store::ExpectedVersion::Exactly(2), &["6"]).unwrap();
 }

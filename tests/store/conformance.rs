@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use factum::memory::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
-use factum::testing::conformance;
-use factum::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, MemoryStore, Outcome, StoreError,
-    StreamId, Timestamp, Visit, VisitReplayed, VisitSnapshot,
+use factum::store::{
+    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, Outcome, StoreError, Visit,
+    VisitReplayed, VisitSnapshot,
 };
+use factum::testing::conformance;
+use factum::{Position, StreamName, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::delegate::delegate;
@@ -97,11 +99,13 @@ impl EventStore for Broken {
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {
             Fault::ExpectsNothing => {
-                let any = appends.iter().map(|append| Append { expected: ExpectedVersion::Any, ..*append });
+                let any = appends.iter().map(|append| {
+                    Append::new(append.stream, ExpectedVersion::Any, append.events).with_keys(append.keys)
+                });
                 self.store.append(&any.collect::<Vec<_>>())
             }
             Fault::AppendsOneByOne if appends.len() > 1 => {
-                factum::check_appends(appends)?;
+                factum::store::check_appends(appends)?;
                 let mut parts = appends.iter().map(|append| self.store.append(&[*append]));
                 let mut whole = parts.next().expect("more than one")?;
                 for part in parts {
@@ -115,7 +119,7 @@ impl EventStore for Broken {
 
     fn read_stream(
         &self,
-        stream: &StreamId,
+        stream: &StreamName,
         after: u64,
         limit: usize,
         visit: &mut Visit<'_>,
@@ -127,7 +131,7 @@ impl EventStore for Broken {
     fn read_all(
         &self,
         filter: Filter<'_>,
-        after: u64,
+        after: Position,
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
@@ -135,30 +139,30 @@ impl EventStore for Broken {
         self.store.read_all(filter, after, self.page(limit), visit)
     }
 
-    fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
         match self.fault {
             Fault::WaitsForNothing => self.store.position(),
             _ => self.store.wait_for(position, timeout),
         }
     }
 
-    fn outcome(&self, stream: &StreamId, key: &str) -> Result<Option<Outcome>, StoreError> {
+    fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
         match self.fault {
             Fault::KnowsNoKeys => Ok(None),
             _ => self.store.outcome(stream, key),
         }
     }
 
-    fn forget_keys(&self, time: Timestamp) -> Result<u64, StoreError> {
+    fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
         match self.fault {
-            Fault::ForgetsAllKeys => self.store.forget_keys(Timestamp::from_micros(i64::MAX)),
-            _ => self.store.forget_keys(time),
+            Fault::ForgetsAllKeys => self.store.forget_keys_before(Timestamp::from_micros(i64::MAX)),
+            _ => self.store.forget_keys_before(time),
         }
     }
 
     fn replay(
         &self,
-        stream: &StreamId,
+        stream: &StreamName,
         after: u64,
         limit: usize,
         visit: &mut VisitReplayed<'_>,
@@ -167,9 +171,9 @@ impl EventStore for Broken {
         self.store.replay(stream, after, limit, visit)
     }
 
-    fn read_snapshot(&self, stream: &StreamId, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+    fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
         let stream = match self.fault {
-            Fault::MixesSnapshotsUp => &StreamId::new(stream.category(), "snapshot-a"),
+            Fault::MixesSnapshotsUp => &StreamName::new(stream.category(), "snapshot-a"),
             _ => stream,
         };
         self.store.read_snapshot(stream, visit)

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use factum::ExpectedVersion::Any;
-use factum::{AppendError, SqliteStore, StoreError};
+use factum::sqlite::SqliteStore;
+use factum::store::ExpectedVersion::Any;
+use factum::store::{AppendError, StoreError};
 use tempfile::TempDir;
 
 use crate::support::events::{append, read, read_all, stream};

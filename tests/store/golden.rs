@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{Connection, Transaction};
 use factum::sqlite::{OpenError, SqliteOptions};
-use factum::{
-    Append, ExpectedVersion, Filter, Metadata, NewEvent, NewKey, Outcome, StoredSnapshot, StreamId, Uuid,
-};
+use factum::store::{Append, ExpectedVersion, Filter, NewEvent, NewKey, Outcome, StoredSnapshot};
+use factum::{Metadata, Position, StreamName, Uuid};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use tempfile::TempDir;
@@ -81,7 +80,7 @@ fn metadata(position: u128) -> Metadata {
 
 fn found(store: &SqliteStore) -> Vec<String> {
     let mut found = Vec::new();
-    let read = store.read_all(Filter::default(), 0, usize::MAX, &mut |event| {
+    let read = store.read_all(Filter::default(), Position::START, usize::MAX, &mut |event| {
         let envelope = &event.envelope;
         found.push(format!(
             "{} {} {} {} {:?} {:?} {} {} {}",
@@ -92,7 +91,7 @@ fn found(store: &SqliteStore) -> Vec<String> {
             envelope.recorded_at,
             envelope.metadata(),
             event.name,
-            event.schema,
+            event.event_version,
             event.payload,
         ));
         ControlFlow::Continue(())
@@ -103,30 +102,17 @@ fn found(store: &SqliteStore) -> Vec<String> {
 
 /// All that the store can do must go on, on a file that was brought up to date.
 fn works(store: &SqliteStore) {
-    let alice = StreamId::new("diary", "alice");
+    let alice = StreamName::new("diary", "alice");
     let mut notes = SqliteProjection::new(store, Notes).unwrap();
-    assert_eq!(notes.position().unwrap(), 6, "the view is where it was");
+    assert_eq!(notes.position().unwrap(), Position::new(6), "the view is where it was");
     let metadata = Metadata::default();
-    let event = NewEvent {
-        name: "noted",
-        schema: 1,
-        id: Uuid::now_v7(),
-        recorded_at: Timestamp::now(),
-        metadata: &metadata,
-        payload: r#"{"text":"new"}"#,
-    };
-    let keys = [NewKey { key: "new", events: 0..1, recorded_at: Timestamp::now() }];
-    let append = Append { keys: &keys, ..Append::new(&alice, 3, std::slice::from_ref(&event)) };
-    assert_eq!(store.append(&[append]).unwrap().first_position, 7);
-    assert_eq!(store.outcome(&alice, "new").unwrap(), Some(Outcome { before: 3, version: 4 }));
-    let snapshot = StoredSnapshot {
-        version: 4,
-        position: 7,
-        taken_at: Timestamp::now(),
-        fingerprint: 1,
-        checksum: 2,
-        state: b"state",
-    };
+    let payload = r#"{"text":"new"}"#;
+    let event = NewEvent::new("noted", 1, payload, Uuid::now_v7(), Timestamp::now(), &metadata);
+    let keys = [NewKey::new("new", 0..1, Timestamp::now())];
+    let append = Append::new(&alice, 3, std::slice::from_ref(&event)).with_keys(&keys);
+    assert_eq!(store.append(&[append]).unwrap().first_position, Some(Position::new(7)));
+    assert_eq!(store.outcome(&alice, "new").unwrap(), Some(Outcome::new(3, 4)));
+    let snapshot = StoredSnapshot::new(4, Position::new(7), Timestamp::now(), 1, 2, b"state");
     store.save_snapshot(&alice, &snapshot).unwrap();
     let mut kept = None;
     store.read_snapshot(&alice, &mut |snapshot| kept = Some(snapshot.version)).unwrap();
@@ -209,19 +195,17 @@ fn write_golden_file() {
     for (event, position) in events().iter().zip(1..) {
         let mut words = event.splitn(4, ' ').skip(1);
         let key = words.next().unwrap().strip_prefix("diary/").unwrap();
-        let stream = StreamId::new("diary", key);
+        let stream = StreamName::new("diary", key);
         let payload = &event[event.find(r#"{"text""#).unwrap()..];
         let metadata = metadata(position);
         let (id, recorded_at) = (Uuid::from_u128(position), time(position));
-        let new = NewEvent { name: "noted", schema: 1, id, recorded_at, metadata: &metadata, payload };
+        let new = NewEvent::new("noted", 1, payload, id, recorded_at, &metadata);
         store.append(&[Append::new(&stream, ExpectedVersion::Any, &[new])]).unwrap();
     }
     SqliteProjection::new(&store, Notes).unwrap().catch_up().unwrap();
-    let bob = StreamId::new("diary", "bob");
-    let keys = [NewKey { key: "golden", events: 0..0, recorded_at: time(9) }];
-    store.append(&[Append { keys: &keys, ..Append::new(&bob, 1, &[]) }]).unwrap();
-    let state = b"{}";
-    let snapshot =
-        StoredSnapshot { version: 1, position: 4, taken_at: time(9), fingerprint: 3, checksum: 5, state };
+    let bob = StreamName::new("diary", "bob");
+    let keys = [NewKey::new("golden", 0..0, time(9))];
+    store.append(&[Append::new(&bob, 1, &[]).with_keys(&keys)]).unwrap();
+    let snapshot = StoredSnapshot::new(1, Position::new(4), time(9), 3, 5, b"{}");
     store.save_snapshot(&bob, &snapshot).unwrap();
 }

@@ -4,9 +4,10 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use factum::ExpectedVersion::{Any, Exactly, NoStream};
+use factum::Position;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
-use factum::{AppendError, EventStore, StoreError};
+use factum::store::ExpectedVersion::{Any, Exactly, NoStream};
+use factum::store::{AppendError, EventStore, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -78,7 +79,7 @@ fn a_refused_or_failing_append_leaves_the_others_alone() {
             }
         }
         assert_eq!(right, 8);
-        assert_eq!(store.position().unwrap(), before + 16);
+        assert_eq!(store.position().unwrap().get(), before.get() + 16);
     }
     read_all(&store).unwrap();
     assert_eq!(read(&store, &stream("taken")).unwrap().len(), 1);
@@ -143,7 +144,7 @@ fn who_is_answered_is_stored() {
                     let found: u64 = elsewhere
                         .query_row(
                             "SELECT version FROM factum_events WHERE position = ?1",
-                            [appended.first_position],
+                            [appended.first_position.unwrap().get()],
                             |row| row.get(0),
                         )
                         .unwrap();
@@ -152,5 +153,5 @@ fn who_is_answered_is_stored() {
             });
         }
     });
-    assert_eq!(store.position().unwrap(), count(THREADS * 20));
+    assert_eq!(store.position().unwrap(), Position::new(count(THREADS * 20)));
 }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
 
-use factum::EventStore;
-use factum::ExpectedVersion::Any;
+use factum::Position;
 use factum::sqlite::{BackupError, Durability, SqliteOptions, SqliteStore};
+use factum::store::EventStore;
+use factum::store::ExpectedVersion::Any;
 use tempfile::TempDir;
 
 use crate::support::events::{append, append_all, count, read, read_all, stream};
@@ -65,7 +66,7 @@ fn a_backup_is_made_while_others_write() {
 
             let copy = SqliteStore::open(&path).unwrap();
             let events = read_all(&copy).unwrap().len();
-            assert!(count(events) >= before);
+            assert!(count(events) >= before.get());
             for writer in 0..2 {
                 let a = read(&copy, &stream(&format!("a{writer}"))).unwrap().len();
                 let b = read(&copy, &stream(&format!("b{writer}"))).unwrap().len();
@@ -162,17 +163,17 @@ fn positions_survive_a_vacuum_and_room_is_given_back() {
     }
     doctor(&file, "CREATE TABLE ballast AS SELECT zeroblob(2000000) AS b; DROP TABLE ballast");
     let before = read_all(&store).unwrap();
-    store.checkpoint().unwrap();
+    store.checkpoint_wal().unwrap();
     let size = fs::metadata(&file).unwrap().len();
     store.vacuum().unwrap();
-    let checkpoint = store.checkpoint().unwrap();
+    let checkpoint = store.checkpoint_wal().unwrap();
     assert!(checkpoint.complete);
     assert_eq!(checkpoint.left, 0);
     assert_eq!(fs::metadata(folder.path().join("store.db-wal")).unwrap().len(), 0);
     assert!(fs::metadata(&file).unwrap().len() + 1_900_000 < size);
     assert_eq!(read_all(&store).unwrap(), before, "with the positions from 1 on");
     append(&store, &stream("after"), Any, &["3"]).unwrap();
-    assert_eq!(store.position().unwrap(), 101);
+    assert_eq!(store.position().unwrap(), Position::new(101));
 }
 
 /// A reader in the middle of something keeps the log from being emptied, and that is told.
@@ -186,9 +187,9 @@ fn a_checkpoint_tells_if_somebody_is_in_the_way() {
         .query(|connection| {
             connection.query_row("SELECT count(*) FROM factum_events", (), |row| row.get::<_, i64>(0))?;
             append(&store, &stream("a"), Any, &["2"]).unwrap();
-            Ok(store.checkpoint().unwrap())
+            Ok(store.checkpoint_wal().unwrap())
         })
         .unwrap();
     assert!(!checkpoint.complete);
-    assert!(store.checkpoint().unwrap().complete);
+    assert!(store.checkpoint_wal().unwrap().complete);
 }

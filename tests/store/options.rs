@@ -1,9 +1,10 @@
 //! Options of SQLite at their limits.
 
+use factum::Position;
 use factum::prelude::*;
 use factum::sqlite::SqliteOptions;
 use factum::sqlite::rusqlite::Connection;
-use factum::{AppendError, ExecuteError, StoreError};
+use factum::store::{AppendError, StoreError};
 
 use crate::support::account::{Account, deposit, open};
 
@@ -20,5 +21,5 @@ fn extreme_options_of_sqlite_hold() {
         matches!(error, ExecuteError::Append(AppendError::Store { source: StoreError::ReadOnly, .. })),
         "{error}"
     );
-    assert_eq!(reading.position().unwrap(), 1);
+    assert_eq!(reading.position().unwrap(), Position::new(1));
 }

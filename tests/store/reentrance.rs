@@ -4,6 +4,7 @@ use factum::prelude::*;
 use factum::sqlite::rusqlite::Transaction;
 
 use crate::support::account::{Account, Opened, deposit, open};
+use crate::support::chain::chain;
 use crate::support::stores::sqlite_stores;
 
 #[test]
@@ -29,9 +30,9 @@ fn a_handler_that_uses_its_own_store_gets_an_error() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         let mut eager = SqliteProjection::new(&store, Eager { accounts: accounts.clone() }).unwrap();
-        let error = eager.catch_up().unwrap_err().to_string();
+        let error = chain(&eager.catch_up().unwrap_err());
         assert!(
-            error.ends_with("the store is in use by the handler or query that uses it once more"),
+            error.ends_with("the store can't be used again by a handler or query that holds it"),
             "{error}"
         );
         assert_eq!(accounts.execute(deposit("alice", 1)).unwrap().version(), 2);

@@ -1,8 +1,9 @@
 //! A store in a database that has other tables.
 
-use factum::ExpectedVersion::Any;
-use factum::sqlite::{OpenError, SqliteOptions};
-use factum::{EventStore, SqliteStore};
+use factum::Position;
+use factum::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use factum::store::EventStore;
+use factum::store::ExpectedVersion::Any;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -20,7 +21,7 @@ fn other_tables_stay_what_they_are() {
     for round in 1..=3 {
         let store = SqliteStore::from_connection(connect()).unwrap();
         append(&store, &stream("a"), Any, &["1"]).unwrap();
-        assert_eq!(store.position().unwrap(), round);
+        assert_eq!(store.position().unwrap(), Position::new(round));
         let name: String = store
             .query(|connection| connection.query_row("SELECT name FROM customers", (), |row| row.get(0)))
             .unwrap();
@@ -32,7 +33,7 @@ fn other_tables_stay_what_they_are() {
     let customers: u64 = connect().query_row("SELECT count(*) FROM customers", (), |row| row.get(0)).unwrap();
     assert_eq!(customers, 4);
     // Once the store is there, the file is one as any other.
-    assert_eq!(SqliteStore::open(&file).unwrap().position().unwrap(), 3);
+    assert_eq!(SqliteStore::open(&file).unwrap().position().unwrap(), Position::new(3));
 }
 
 #[test]

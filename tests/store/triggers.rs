@@ -1,8 +1,9 @@
 //! Triggers that a user adds to the tables of a store.
 
+use factum::Position;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
-use factum::{AppendError, ExecuteError, StoreError};
+use factum::store::{AppendError, StoreError};
 
 use crate::support::fragile::{Fragile, change};
 
@@ -22,12 +23,12 @@ fn a_trigger_that_undoes_an_append_is_an_error() {
         matches!(error, ExecuteError::Append(AppendError::Store { source: StoreError::Other(_), .. })),
         "{error}"
     );
-    assert_eq!(store.position().unwrap(), 1);
+    assert_eq!(store.position().unwrap(), Position::new(1));
     sql("DROP TRIGGER t;
          CREATE TRIGGER t BEFORE INSERT ON factum_snapshots BEGIN SELECT RAISE(ROLLBACK, 'no snapshots'); END");
     for version in 2..8 {
         assert_eq!(fragile.execute(change(false)).unwrap().version(), version);
     }
     assert!(fragile.statistics().snapshots_taken > 1);
-    assert_eq!(store.position().unwrap(), 7);
+    assert_eq!(store.position().unwrap(), Position::new(7));
 }

@@ -7,96 +7,96 @@ macro_rules! delegate {
         $(crate::support::delegate::delegate!(@$method $field);)*
     };
     (@append $field:ident) => {
-        fn append(&self, appends: &[factum::Append<'_>]) -> Result<factum::Appended, factum::AppendError> {
+        fn append(&self, appends: &[factum::store::Append<'_>]) -> Result<factum::store::Appended, factum::store::AppendError> {
             self.$field.append(appends)
         }
     };
     (@read_stream $field:ident) => {
         fn read_stream(
             &self,
-            stream: &factum::StreamId,
+            stream: &factum::StreamName,
             after: u64,
             limit: usize,
-            visit: &mut factum::Visit<'_>,
-        ) -> Result<(), factum::StoreError> {
+            visit: &mut factum::store::Visit<'_>,
+        ) -> Result<(), factum::store::StoreError> {
             self.$field.read_stream(stream, after, limit, visit)
         }
     };
     (@read_all $field:ident) => {
         fn read_all(
             &self,
-            filter: factum::Filter<'_>,
-            after: u64,
+            filter: factum::store::Filter<'_>,
+            after: factum::Position,
             limit: usize,
-            visit: &mut factum::Visit<'_>,
-        ) -> Result<(), factum::StoreError> {
+            visit: &mut factum::store::Visit<'_>,
+        ) -> Result<(), factum::store::StoreError> {
             self.$field.read_all(filter, after, limit, visit)
         }
     };
     (@replay $field:ident) => {
         fn replay(
             &self,
-            stream: &factum::StreamId,
+            stream: &factum::StreamName,
             after: u64,
             limit: usize,
-            visit: &mut factum::VisitReplayed<'_>,
-        ) -> Result<(), factum::StoreError> {
+            visit: &mut factum::store::VisitReplayed<'_>,
+        ) -> Result<(), factum::store::StoreError> {
             self.$field.replay(stream, after, limit, visit)
         }
     };
     (@stream_version $field:ident) => {
-        fn stream_version(&self, stream: &factum::StreamId) -> Result<u64, factum::StoreError> {
+        fn stream_version(&self, stream: &factum::StreamName) -> Result<u64, factum::store::StoreError> {
             self.$field.stream_version(stream)
         }
     };
     (@position $field:ident) => {
-        fn position(&self) -> Result<u64, factum::StoreError> {
+        fn position(&self) -> Result<factum::Position, factum::store::StoreError> {
             self.$field.position()
         }
     };
     (@wait_for $field:ident) => {
         fn wait_for(
             &self,
-            position: u64,
+            position: factum::Position,
             timeout: std::time::Duration,
-        ) -> Result<u64, factum::StoreError> {
+        ) -> Result<factum::Position, factum::store::StoreError> {
             self.$field.wait_for(position, timeout)
         }
     };
     (@outcome $field:ident) => {
         fn outcome(
             &self,
-            stream: &factum::StreamId,
+            stream: &factum::StreamName,
             key: &str,
-        ) -> Result<Option<factum::Outcome>, factum::StoreError> {
+        ) -> Result<Option<factum::store::Outcome>, factum::store::StoreError> {
             self.$field.outcome(stream, key)
         }
     };
-    (@forget_keys $field:ident) => {
-        fn forget_keys(&self, time: factum::Timestamp) -> Result<u64, factum::StoreError> {
-            self.$field.forget_keys(time)
+    (@forget_keys_before $field:ident) => {
+        fn forget_keys_before(&self, time: factum::Timestamp) -> Result<u64, factum::store::StoreError> {
+            self.$field.forget_keys_before(time)
         }
     };
     (@read_snapshot $field:ident) => {
         fn read_snapshot(
             &self,
-            stream: &factum::StreamId,
-            visit: &mut factum::VisitSnapshot<'_>,
-        ) -> Result<(), factum::StoreError> {
+            stream: &factum::StreamName,
+            visit: &mut factum::store::VisitSnapshot<'_>,
+        ) -> Result<(), factum::store::StoreError> {
             self.$field.read_snapshot(stream, visit)
         }
     };
     (@save_snapshot $field:ident) => {
         fn save_snapshot(
             &self,
-            stream: &factum::StreamId,
-            snapshot: &factum::StoredSnapshot<'_>,
-        ) -> Result<(), factum::StoreError> {
+            stream: &factum::StreamName,
+            snapshot: &factum::store::StoredSnapshot<'_>,
+        ) -> Result<(), factum::store::StoreError> {
             self.$field.save_snapshot(stream, snapshot)
         }
     };
     (@drop_snapshots $field:ident) => {
-        fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, factum::StoreError> {
+        fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, factum::store::StoreError> {
             self.$field.drop_snapshots(category)
         }
     };

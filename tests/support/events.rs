@@ -2,20 +2,20 @@
 
 use std::ops::ControlFlow;
 
-use factum::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, Metadata, NewEvent, StoreError,
-    StoredEvent, StreamId, Timestamp,
+use factum::store::{
+    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, NewEvent, StoreError, StoredEvent,
 };
+use factum::{Metadata, Position, StreamName, Timestamp};
 use uuid::Uuid;
 
-pub(crate) fn stream(key: &str) -> StreamId {
-    StreamId::new("tested", key)
+pub(crate) fn stream(key: &str) -> StreamName {
+    StreamName::new("tested", key)
 }
 
 /// Appends one event for each payload.
 pub(crate) fn append(
     store: &impl EventStore,
-    stream: &StreamId,
+    stream: &StreamName,
     expected: ExpectedVersion,
     payloads: &[&str],
 ) -> Result<Appended, AppendError> {
@@ -25,17 +25,10 @@ pub(crate) fn append(
 /// Appends to several streams at once.
 pub(crate) fn append_all(
     store: &impl EventStore,
-    parts: &[(&StreamId, ExpectedVersion, &[&str])],
+    parts: &[(&StreamName, ExpectedVersion, &[&str])],
 ) -> Result<Appended, AppendError> {
     let metadata = Metadata::default();
-    let event = |payload| NewEvent {
-        name: "tested",
-        schema: 1,
-        id: Uuid::now_v7(),
-        recorded_at: Timestamp::now(),
-        metadata: &metadata,
-        payload,
-    };
+    let event = |payload| NewEvent::new("tested", 1, payload, Uuid::now_v7(), Timestamp::now(), &metadata);
     let events: Vec<Vec<_>> = parts
         .iter()
         .map(|(_, _, payloads)| payloads.iter().map(|payload| event(payload)).collect())
@@ -49,7 +42,7 @@ pub(crate) fn append_all(
 }
 
 /// The payloads of one stream. Its versions must have no gap.
-pub(crate) fn read(store: &impl EventStore, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+pub(crate) fn read(store: &impl EventStore, stream: &StreamName) -> Result<Vec<String>, StoreError> {
     let mut payloads = Vec::new();
     store.read_stream(stream, 0, usize::MAX, &mut |event| {
         assert_eq!(event.envelope.version, count(payloads.len() + 1), "a gap in {stream}");
@@ -61,8 +54,12 @@ pub(crate) fn read(store: &impl EventStore, stream: &StreamId) -> Result<Vec<Str
 /// The payloads of all streams. The positions must have no gap.
 pub(crate) fn read_all(store: &impl EventStore) -> Result<Vec<String>, StoreError> {
     let mut payloads = Vec::new();
-    store.read_all(Filter::default(), 0, usize::MAX, &mut |event| {
-        assert_eq!(event.envelope.position, count(payloads.len() + 1), "a gap in the positions");
+    store.read_all(Filter::default(), Position::START, usize::MAX, &mut |event| {
+        assert_eq!(
+            event.envelope.position,
+            Position::new(count(payloads.len() + 1)),
+            "a gap in the positions"
+        );
         keep(&mut payloads, event)
     })?;
     Ok(payloads)
@@ -83,16 +80,10 @@ pub(crate) fn append_event(
     category: &str,
     key: &str,
     name: &str,
-    schema: u32,
+    event_version: u32,
     payload: &str,
 ) {
-    let event = NewEvent {
-        name,
-        schema,
-        id: Uuid::now_v7(),
-        recorded_at: Timestamp::now(),
-        metadata: &Metadata::default(),
-        payload,
-    };
-    store.append(&[Append::new(&StreamId::new(category, key), ExpectedVersion::Any, &[event])]).unwrap();
+    let metadata = Metadata::default();
+    let event = NewEvent::new(name, event_version, payload, Uuid::now_v7(), Timestamp::now(), &metadata);
+    store.append(&[Append::new(&StreamName::new(category, key), ExpectedVersion::Any, &[event])]).unwrap();
 }

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod account;
+pub(crate) mod chain;
 pub(crate) mod delegate;
 pub(crate) mod events;
 pub(crate) mod fragile;

@@ -51,7 +51,7 @@ impl OnFile {
 
 impl EventStore for OnFile {
     delegate!(
-        store: append, read_stream, read_all, replay, stream_version, position, wait_for, outcome, forget_keys,
+        store: append, read_stream, read_all, replay, stream_version, position, wait_for, outcome, forget_keys_before,
         read_snapshot, save_snapshot, drop_snapshots,
     );
 }

@@ -4,6 +4,8 @@ use factum::DecodeError;
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::chain::chain;
+
 fn read<E: Event>(version: u32, json: &str) -> E {
     E::decode(version, json).unwrap_or_else(|error| panic!("version {version}: {error}"))
 }
@@ -111,7 +113,7 @@ fn changes_of_a_field_stack() {
 fn a_conversion_that_fails_tells_which_field() {
     let error = Measured::decode(4, r#"{"degrees": 1001}"#).unwrap_err();
     assert_eq!(
-        error.to_string(),
+        chain(&error),
         "`measured` version 4 can't be read as version 5 (field `temperature`): 1001 is too hot"
     );
 }
@@ -307,7 +309,7 @@ fn an_event_with_a_new_struct_reads_what_its_previous_struct_reads() {
     assert_eq!(read::<Named>(4, r#"{"first": "Ada", "last": "Lovelace", "verified": true}"#), ada(true));
     round_trip(&ada(true));
     let error = Named::decode(1, r#"{"name": "Plato"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "`named` version 1 can't be read as version 4: `Plato` is one word");
+    assert_eq!(chain(&error), "`named` version 1 can't be read as version 4: `Plato` is one word");
     assert_eq!(read::<Summed>(1, r#"{"parts": [1, 2, 3]}"#), Summed { total: 6 });
     round_trip(&Summed { total: 6 });
 }

@@ -1,4 +1,5 @@
-//! The part of the domain that few fines get to: appeals. Handlers of an aggregate may stand in any number of files.
+//! Appeals, the part of the domain that few fines reach. The handlers of an aggregate may be in several
+//! files.
 
 use factum::prelude::*;
 
@@ -7,7 +8,7 @@ use super::{
     AppealedToJudge, Fine, ForwardAppeal, LodgeAppeal, NotifyAppealAnswer, Refusal, once, require,
 };
 
-/// The offender's appeals, as far as they have come.
+/// The events of the offender's appeals.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Appeals {
     lodged: Option<AppealLodged>,

@@ -1,4 +1,4 @@
-//! What a fine can be asked to take.
+//! The commands to a fine.
 
 use factum::prelude::*;
 
@@ -42,7 +42,7 @@ pub struct ReceivePayment {
     pub fine: FineId,
     pub on: Day,
     pub amount: Cents,
-    /// All that has been paid with this payment, as the one who received it counts.
+    /// The total paid, this payment included, as its receiver counts.
     pub total: Cents,
 }
 

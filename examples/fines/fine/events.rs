@@ -1,7 +1,8 @@
-//! What happens to a fine.
+//! The events of a fine.
 //!
-//! Events hold what their entry in the log says, the day included. The store keeps a time with every event as well,
-//! but that is for the audit trail and for looking at the past: an aggregate decides on events alone.
+//! An event holds what its entry in the log says, the day included. The store keeps a time with every event
+//! as well, but only for the audit trail and for loads of an earlier state: an aggregate decides on events
+//! alone.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::super::values::{Cents, Day};
 pub struct FineCreated {
     pub on: Day,
     pub amount: Cents,
-    /// The code of who dismissed it, if somebody did.
+    /// The code of the authority that dismissed the fine, if one did.
     pub dismissed_by: Option<String>,
 }
 
@@ -25,14 +26,14 @@ pub struct FineSent {
     pub postage: Cents,
 }
 
-/// The offender has got it. From here on deadlines run.
+/// The offender has received the fine. Deadlines begin here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "fine-notified")]
 pub struct FineNotified {
     pub on: Day,
 }
 
-/// The deadline has passed: the amount is a higher one from now on.
+/// The deadline has passed, and the amount is higher from now on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "penalty-added")]
 pub struct PenaltyAdded {
@@ -45,7 +46,7 @@ pub struct PenaltyAdded {
 pub struct PaymentReceived {
     pub on: Day,
     pub amount: Cents,
-    /// All that has been paid, with this payment.
+    /// The total paid, this payment included.
     pub total: Cents,
 }
 
@@ -61,7 +62,7 @@ pub struct AppealLodged {
 #[event(name = "appeal-forwarded")]
 pub struct AppealForwarded {
     pub on: Day,
-    /// The code of who dismissed the fine, if the appeal led to that.
+    /// The code of the authority that dismissed the fine, if the appeal led to that.
     pub dismissed_by: Option<String>,
 }
 
@@ -79,16 +80,16 @@ pub struct AppealAnswerNotified {
     pub on: Day,
 }
 
-/// The offender appeals to a judge. The log never says how that ends, but for a dismissal.
+/// The offender appeals to a judge. The log says how that ends only if the fine is dismissed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "appealed-to-judge")]
 pub struct AppealedToJudge {
     pub on: Day,
-    /// The code of who dismissed the fine, if the appeal led to that.
+    /// The code of the authority that dismissed the fine, if the appeal led to that.
     pub dismissed_by: Option<String>,
 }
 
-/// The debt is a collector's from now on; the police are done with it.
+/// The debt belongs to a collector from now on, and the police no longer handle it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "sent-for-collection")]
 pub struct SentForCollection {

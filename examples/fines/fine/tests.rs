@@ -1,4 +1,4 @@
-//! The rules, one by one: given what has happened, when a command comes, then this follows.
+//! The rules, one by one: given these events, when this command, then those events.
 
 use factum::testing::{Given, given};
 
@@ -118,7 +118,7 @@ fn a_payment_is_of_something() {
 fn the_same_entry_again_is_nothing_new() {
     penalised().when(SendFine { fine: fine(), on: day("2006-02-01"), postage: Cents(1_100) }).then_nothing();
     penalised().and(payment(3_500, 3_500)).when(pay(3_500, 3_500)).then_nothing();
-    // Not even where it would be refused, were it new.
+    // A known entry is no refusal, even where a new one would be refused.
     penalised().and((payment(3_500, 3_500), collection())).when(pay(3_500, 3_500)).then_nothing();
     penalised().and(collection()).when(collect()).then_nothing();
 }

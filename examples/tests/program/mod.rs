@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What a run has printed, and how it ended.
+/// The output of a run, and its exit code.
 pub struct Run {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-/// Runs the example with these arguments, and no more than a newcomer's environment.
+/// Runs the example with these arguments.
 pub fn run(example: &str, arguments: &[&str]) -> Run {
     let output = Command::new(binary(example)).args(arguments).output().expect("the example starts");
     Run {
@@ -20,7 +20,7 @@ pub fn run(example: &str, arguments: &[&str]) -> Run {
     }
 }
 
-/// Cargo builds a package's examples before it runs its tests, one folder up from the tests.
+/// The file of an example. Cargo builds examples before it runs tests, into a folder beside the tests.
 fn binary(example: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("the test has a file");
     path.pop();

@@ -66,7 +66,7 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
-            const NAME: &'static str = #name;
+            const CATEGORY: &'static str = #name;
             #snapshots
 
             type Id = #id;
@@ -87,7 +87,7 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
                 &self,
                 command: #command_enum,
                 services: &Self::Services,
-            ) -> #krate::private::Execution<Self> {
+            ) -> #krate::macro_support::Execution<Self> {
                 match command {
                     #(#command_enum::#asked_variants(command) => {
                         <#asked_selves as #krate::Execute<#asked>>::execute(self, command, services)
@@ -145,7 +145,7 @@ fn command_impls(model: &Aggregate<'_>) -> TokenStream {
     let debug = enums::debug(command_enum);
     let command_enum = &command_enum.ident;
     let (paths, variants, _) = taken_apart(&model.commands);
-    quote!(#krate::private::command_enum!(#debug #command_enum of #ident, #id: #(#variants(#paths))*);)
+    quote!(#krate::macro_support::command_enum!(#debug #command_enum of #ident, #id: #(#variants(#paths))*);)
 }
 
 /// The event enum is the codec, and each listed struct converts into it. `macro_rules!` repeat the part of each event.
@@ -157,7 +157,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
     let (paths, variants, _) = taken_apart(&model.events);
     let retired_kinds = (!retired.is_empty()).then(|| {
         let kinds = retired.iter().map(|retired| match retired {
-            Retired::Type(path) => quote!(<#path as #krate::private::ListedEvent>::KIND),
+            Retired::Type(path) => quote!(<#path as #krate::macro_support::ListedEvent>::KIND),
             Retired::Name(name) => quote!(#krate::EventKind::named(#name)),
         });
         quote!(const RETIRED: &'static [#krate::EventKind] = &[#(#kinds),*];)
@@ -166,8 +166,8 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
         // Only rustc knows whether the event has an `#[upcast]` function: it takes the first of the two traits that fits.
         Retired::Type(path) => quote! {
             <#path as #krate::Event>::NAME => {
-                use #krate::private::{ReadAsNothing as _, ReadAsOthers as _};
-                (&#krate::private::Retired::<#ident, #path>::ask()).read(version, payload)
+                use #krate::macro_support::{ReadDropped as _, ReadUpcast as _};
+                (&#krate::macro_support::RetiredProbe::<#ident, #path>::ask()).read(version, payload)
             }
         },
         Retired::Name(name) => quote! {
@@ -179,7 +179,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
         Retired::Name(_) => None,
     });
     quote! {
-        #krate::private::event_enum! {
+        #krate::macro_support::event_enum! {
             #debug #event_enum of #ident: #(#variants(#paths))*;
             retired #(#retired_types)*; { #retired_kinds }
             |name, version, payload| { #(#retired_arms)* }
@@ -209,8 +209,8 @@ fn distinct_names(model: &Aggregate<'_>) -> TokenStream {
         );
         quote_spanned! {span=>
             const _: () = ::core::assert!(
-                #krate::private::is_unused(#set::KINDS, #count, &#set::RETIRED[#index])
-                    && #krate::private::is_new(#set::RETIRED, #index),
+                #krate::macro_support::is_unused(#set::KINDS, #count, &#set::RETIRED[#index])
+                    && #krate::macro_support::is_new(#set::RETIRED, #index),
                 #message
             );
         }

@@ -93,13 +93,13 @@ pub(super) fn distinct_names(
              event listed before it; {fix}"
         );
         // The caret begins at the parentheses. At `#krate` it would have no place in the source.
-        quote_spanned!(path.span()=> (#krate::private::assert_new)(#repeated, #index, #message);)
+        quote_spanned!(path.span()=> (#krate::macro_support::assert_new)(#repeated, #index, #message);)
     });
     let checks: TokenStream = checks.collect();
     // One constant for all checks: rustc takes longer for a further constant than for its content.
     quote! {
         const _: () = {
-            let #repeated = #krate::private::repeated(#kinds);
+            let #repeated = #krate::macro_support::repeated_name(#kinds);
             #checks
         };
     }

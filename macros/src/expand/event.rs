@@ -25,17 +25,17 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         let path = previous.path;
         let before = Literal::u32_unsuffixed(previous.since - 1);
         // No previous struct has version 0: the pattern then matches nothing, which is an error at run time.
-        quote!(1..=#before => #krate::private::decode_previous::<Self, #path>(version, payload),)
+        quote!(1..=#before => #krate::macro_support::decode_previous::<Self, #path>(version, payload),)
     });
     let old_versions = event.versions.iter().rev().skip(1);
     let mut older = old_versions.map(|(&number, version)| upcast::arm(event, number, version)).peekable();
     let older = (previous.is_some() || older.peek().is_some()).then(|| {
         quote! {
-            fn read_older(version: u32, payload: &str) -> #krate::private::Decoding<Self> {
+            fn read_older(version: u32, payload: &str) -> #krate::macro_support::Decoding<Self> {
                 match version {
                     #(#older)*
                     #previous
-                    _ => #krate::private::unreadable(version),
+                    _ => #krate::macro_support::unreadable(version),
                 }
             }
         }
@@ -53,7 +53,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        impl #krate::derived::DerivedEvent for #ident {
+        impl #krate::macro_support::DerivedEvent for #ident {
             const NAME: &'static str = #name;
             #current
             #aliases
@@ -84,7 +84,7 @@ fn previous_fits(event: &Event<'_>) -> Option<TokenStream> {
         const _: () = {
             ::core::assert!(<#path as #krate::Event>::VERSION == #before, #version_message);
             ::core::assert!(
-                #krate::private::same(<#path as #krate::Event>::NAME, <#ident as #krate::Event>::NAME),
+                #krate::macro_support::same_name(<#path as #krate::Event>::NAME, <#ident as #krate::Event>::NAME),
                 #name_message
             );
         };

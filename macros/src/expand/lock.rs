@@ -1,7 +1,5 @@
 //! Shapes as constants, and the assertions against `events.lock` that only rustc can evaluate.
 
-use std::fmt::Write as _;
-
 use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
@@ -11,8 +9,7 @@ use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
 use crate::syntax::{AggregateSyntax, type_parts};
 
-/// `const SHAPES`: the shape of every version that the struct reads by itself, as one text, which costs rustc least; and
-/// `const FINGERPRINTS` of the types in it that may have one.
+/// `const SHAPES`: every version that the struct reads by itself, with its fields.
 pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
     let krate = &event.syntax.krate;
     let previous = event.history.previous.as_ref().map(|previous| {
@@ -22,37 +19,40 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
                 ::core::option::Option::Some(<#path as #krate::Event>::shapes);
         }
     });
-    let mut text = String::new();
-    let mut asked = Vec::new();
+    let mut asks = false;
+    let mut shapes = Vec::new();
     for (number, version) in &event.versions {
-        let _ = writeln!(text, "{number}");
-        for field in &version.shape {
-            let parts = parts_with_fingerprints(field.ty);
-            let count = if parts.is_empty() { String::new() } else { format!(" #{}", parts.len()) };
-            let _ = writeln!(text, " {}{count}\t{}", field.text, field.name.replace('\n', "\\n"));
-            asked.extend(parts);
-        }
+        let fields = version.shape.iter().map(|field| {
+            let ShapeField { name, text, ty, .. } = field;
+            let has_parts = !parts_with_fingerprints(ty).is_empty();
+            asks |= has_parts;
+            let fingerprint = if has_parts { fingerprint_of(krate, ty) } else { quote!(0) };
+            quote!((#name, #text, #fingerprint))
+        });
+        let number = Literal::u32_unsuffixed(*number);
+        let fields: Vec<_> = fields.collect();
+        shapes.push(quote!((#number, &[#(#fields),*])));
     }
-    let fingerprints = (!asked.is_empty()).then(|| {
-        quote! {
-            const FINGERPRINTS: &'static [u64] = {
-                #[allow(unused_imports)]
-                use #krate::private::NoSchema as _;
-                &[#(<#krate::private::Schema<#asked>>::FINGERPRINT),*]
-            };
-        }
-    });
+    let shapes = quote!(&[#(#shapes),*]);
+    let shapes = if asks {
+        quote!({
+            #[allow(unused_imports)]
+            use #krate::macro_support::NoFingerprint as _;
+            #shapes
+        })
+    } else {
+        shapes
+    };
     quote! {
-        const SHAPES: &'static str = #text;
-        #fingerprints
+        const SHAPES: #krate::macro_support::ConstShapes = #shapes;
         #previous
     }
 }
 
-/// The fingerprint of a type as it is written; `NoSchema` must be in scope.
+/// The fingerprint of a type as it is written; `NoFingerprint` must be in scope.
 pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
     let parts = parts_with_fingerprints(ty);
-    quote!(#krate::private::fingerprint_of(&[#(<#krate::private::Schema<#parts>>::FINGERPRINT),*]))
+    quote!(#krate::macro_support::fingerprint_of(&[#(<#krate::macro_support::HasFingerprint<#parts>>::FINGERPRINT),*]))
 }
 
 /// The types that a type is written with, each of which may have a fingerprint; none, if all are Rust's own. Names decide,
@@ -114,7 +114,7 @@ fn fingerprint(
     quote_spanned! {ty.span()=>
         const _: () = {
             #[allow(unused_imports)]
-            use #krate::private::NoSchema as _;
+            use #krate::macro_support::NoFingerprint as _;
             ::core::assert!(#now == #fingerprint, #message);
         };
     }
@@ -143,12 +143,12 @@ pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
         let newest = Literal::u32_unsuffixed(newest);
         quote_spanned! {ident.span()=>
             const _: () = ::core::assert!(
-                #krate::private::knows(#set::KINDS, #event) || #krate::private::knows(#set::RETIRED, #event),
+                #krate::macro_support::knows_name(#set::KINDS, #event) || #krate::macro_support::knows_name(#set::RETIRED, #event),
                 #missing
             );
             const _: () = ::core::assert!(
-                #krate::private::is_at_least(#set::KINDS, #event, #newest)
-                    && #krate::private::is_at_least(#set::RETIRED, #event, #newest),
+                #krate::macro_support::is_at_least(#set::KINDS, #event, #newest)
+                    && #krate::macro_support::is_at_least(#set::RETIRED, #event, #newest),
                 #lowered
             );
         }
@@ -159,7 +159,7 @@ pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
              ones would be taken for it"
         );
         quote_spanned! {ident.span()=>
-            const _: () = ::core::assert!(!#krate::private::knows(#set::KINDS, #event), #message);
+            const _: () = ::core::assert!(!#krate::macro_support::knows_name(#set::KINDS, #event), #message);
         }
     });
     events.chain(retired).collect()

@@ -1,6 +1,6 @@
-//! `impl Projection`, of a view or a reaction: which events are read, and the dispatch.
+//! The impls of a projection or a reaction: what it is, which events it reads, and the choice among its handlers.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
@@ -14,7 +14,8 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let ident = &input.ident;
     let paths: Vec<_> = events.iter().map(|event| event.path).collect();
     let selves: Vec<_> = paths.iter().map(|path| self_at(path)).collect();
-    let about = about(krate, &paths, product);
+    let target = target(krate, &paths, product);
+    let kind = kind(krate, ident, product);
     let one = match product {
         Product::View { .. } => quote!(project),
         Product::SideEffects => quote!(react),
@@ -22,73 +23,68 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
     let sources = (!from.is_empty()).then(|| {
         quote! {
-            const FROM: &'static [&'static str] = &[#(<#from as #krate::Aggregate>::NAME),*];
+            const FROM: &'static [&'static str] = &[#(<#from as #krate::Aggregate>::CATEGORY),*];
         }
     });
-    let unknown = quote!(::core::result::Result::Err(#krate::private::unknown_name(name, event.schema)));
+    let unknown =
+        quote!(::core::result::Result::Err(#krate::macro_support::unknown_name(name, event.event_version)));
     let other = if from.is_empty() {
         unknown
     } else {
         quote! {
             match event.envelope.category {
-                #(<#from as #krate::Aggregate>::NAME => {
-                    #krate::private::project_other::<Self, #from>(self, event, writer)
+                #(<#from as #krate::Aggregate>::CATEGORY => {
+                    #krate::macro_support::handle_other::<Self, #from>(self, event, context)
                 })*
                 _ => #unknown,
             }
         }
     };
     // A missing list is reported. Without it, no handler is one too many.
-    let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::Follows<E> for #ident {}));
-    let is_reaction = matches!(product, Product::SideEffects).then(|| {
-        quote! {
-            #[automatically_derived]
-            impl #krate::Reaction for #ident {}
-        }
-    });
+    let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::follow::Lists<E> for #ident {}));
     let is_partitioned = is_partitioned.then(|| {
         quote! {
             #[automatically_derived]
-            impl #krate::PartitionedByStream for #ident {}
+            impl #krate::follow::PartitionedByStream for #ident {}
         }
     });
     // A reaction handles one event after the other: only a view gains by decoding ahead.
-    let prepare =
-        (is_partitioned.is_some() && is_reaction.is_none()).then(|| prepare(krate, &paths, &selves));
+    let prepare = (is_partitioned.is_some() && matches!(product, Product::View { .. }))
+        .then(|| prepare(krate, &paths, &selves));
     // The events of all aggregates together.
-    let kinds = quote!(<#ident as #krate::Projection>::EVENTS);
+    let kinds = quote!(<#ident as #krate::follow::EventHandler>::EVENTS);
     let distinct_names = distinct_names(krate, ident, events, &kinds, "make two projections of it");
     quote! {
         #[automatically_derived]
-        impl #krate::Projection for #ident {
+        impl #krate::follow::EventHandler for #ident {
             const NAME: &'static str = #name;
-            const EVENTS: &'static [#krate::EventKind] = &[#(<#paths as #krate::private::ListedEvent>::KIND),*];
+            const EVENTS: &'static [#krate::EventKind] = &[#(<#paths as #krate::macro_support::ListedEvent>::KIND),*];
             #sources
-            #about
+            #target
 
-            fn project_stored(
+            fn handle_stored(
                 &mut self,
                 name: &str,
-                event: &#krate::StoredEvent<'_>,
-                writer: &#krate::Writer<'_, Self>,
-            ) -> ::core::result::Result<(), #krate::ProjectError> {
-                #(if #krate::private::is(name, <#paths as #krate::private::ListedEvent>::NAME) {
-                    return #krate::private::#one::<#selves, #paths>(self, (event, (<#paths as #krate::private::ListedEvent>::DECODE)(event.schema, event.payload)), writer);
+                event: &#krate::store::StoredEvent<'_>,
+                context: &#krate::follow::Context<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
+                #(if #krate::macro_support::name_is(name, <#paths as #krate::macro_support::ListedEvent>::NAME) {
+                    return #krate::macro_support::#one::<#selves, #paths>(self, (event, <#paths as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload)), context);
                 })*
-                match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
-                    ::core::option::Option::Some(name) => self.project_stored(name, event, writer),
+                match #krate::macro_support::current_name(<Self as #krate::follow::EventHandler>::EVENTS, name) {
+                    ::core::option::Option::Some(name) => self.handle_stored(name, event, context),
                     ::core::option::Option::None => #other,
                 }
             }
 
-            fn project_typed(
+            fn handle_typed(
                 &mut self,
                 event: &dyn ::core::any::Any,
                 envelope: &#krate::Envelope<'_>,
-                writer: &#krate::Writer<'_, Self>,
-            ) -> ::core::result::Result<(), #krate::ProjectError> {
+                context: &#krate::follow::Context<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
                 #(if let ::core::option::Option::Some(event) = event.downcast_ref::<#paths>() {
-                    return #krate::private::#one::<#selves, #paths>(self, (event, envelope), writer);
+                    return #krate::macro_support::#one::<#selves, #paths>(self, (event, envelope), context);
                 })*
                 ::core::result::Result::Ok(())
             }
@@ -96,12 +92,12 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             #prepare
         }
 
-        #is_reaction
+        #kind
         #is_partitioned
 
         #(
             #[automatically_derived]
-            impl #krate::Follows<#paths> for #ident {}
+            impl #krate::follow::Lists<#paths> for #ident {}
         )*
         #follows_any
 
@@ -109,32 +105,39 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     }
 }
 
-/// The constants and the target of what the projection produces.
-fn about(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
-    let Product::View { version, into, init } = product else {
-        return quote! {
-            const VERSION: u32 = 1;
+/// What the handlers write to, and whether they look at metadata.
+fn target(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
+    let Product::View { into, .. } = product else {
+        return quote!(type Target = #krate::follow::SideEffects;);
+    };
+    let into = into.as_ref().map_or_else(|| quote!(#krate::memory::Memory), |into| quote!(#into));
+    quote! {
+        const WANTS_METADATA: bool = {
+            #[allow(unused_imports)]
+            use #krate::macro_support::NotProjected as _;
+            false #(|| #krate::macro_support::Projected::<Self, #events>::WANTS_METADATA)*
+        };
 
-            type Target = #krate::SideEffects;
+        type Target = #into;
+    }
+}
+
+/// The impl that says what it is: a projection of some version, or a reaction.
+fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
+    let Product::View { version, init, .. } = product else {
+        return quote! {
+            #[automatically_derived]
+            impl #krate::follow::Reaction for #ident {}
         };
     };
     let version = Literal::u32_unsuffixed(*version);
-    let into = into.as_ref().map_or_else(|| quote!(#krate::Memory), |into| quote!(#into));
-    let init = init.as_ref().map(|init| {
-        quote! {
-            const INIT: &'static str = #init;
-        }
-    });
+    let init = init.as_ref().map(|init| quote!(const INIT: &'static str = #init;));
     quote! {
-        const VERSION: u32 = #version;
-        const METADATA: bool = {
-            #[allow(unused_imports)]
-            use #krate::private::NotProjected as _;
-            false #(|| #krate::private::Projected::<Self, #events>::METADATA)*
-        };
-        #init
-
-        type Target = #into;
+        #[automatically_derived]
+        impl #krate::follow::Projection for #ident {
+            const VERSION: u32 = #version;
+            #init
+        }
     }
 }
 
@@ -143,16 +146,16 @@ fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStre
     quote! {
         fn prepare(
             name: &str,
-            event: &#krate::StoredEvent<'_>,
+            event: &#krate::store::StoredEvent<'_>,
         ) -> ::core::result::Result<
-            ::core::option::Option<#krate::private::Prepared<Self>>,
+            ::core::option::Option<#krate::follow::Prepared<Self>>,
             #krate::DecodeError,
         > {
-            #(if #krate::private::is(name, <#events as #krate::private::ListedEvent>::NAME) {
-                return #krate::private::prepare::<#selves, #events>((<#events as #krate::private::ListedEvent>::DECODE)(event.schema, event.payload));
+            #(if #krate::macro_support::name_is(name, <#events as #krate::macro_support::ListedEvent>::NAME) {
+                return #krate::macro_support::prepare::<#selves, #events>(<#events as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload));
             })*
-            match #krate::private::current_name(<Self as #krate::Projection>::EVENTS, name) {
-                ::core::option::Option::Some(name) => <Self as #krate::Projection>::prepare(name, event),
+            match #krate::macro_support::current_name(<Self as #krate::follow::EventHandler>::EVENTS, name) {
+                ::core::option::Option::Some(name) => <Self as #krate::follow::EventHandler>::prepare(name, event),
                 ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
             }
         }

@@ -26,8 +26,8 @@ fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
     quote! {{
         #[allow(unused_imports)]
-        use #krate::private::NoSchema as _;
-        #krate::private::fingerprint(#text, &[#(#parts),*])
+        use #krate::macro_support::NoFingerprint as _;
+        #krate::macro_support::fingerprint(#text, &[#(#parts),*])
     }}
 }
 
@@ -38,7 +38,7 @@ pub(super) fn fingerprint_of_state(krate: &Path, input: &DeriveInput, version: u
     let version = Literal::u64_unsuffixed(version.into());
     let (ident, types) = (&input.ident, types(&input.data));
     let text = quote!(#ident #(#types),*).to_string();
-    quote!(#krate::private::fingerprint(#text, &[#version, #shape]))
+    quote!(#krate::macro_support::fingerprint(#text, &[#version, #shape]))
 }
 
 /// Everything that serde sees of the type, without its name.

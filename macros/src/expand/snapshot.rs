@@ -22,12 +22,12 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     quote! {
         const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
             #[allow(unused_imports)]
-            use #krate::private::NotKept as _;
+            use #krate::macro_support::NoSnapshotCodec as _;
             ::core::option::Option::Some(#krate::Snapshots::new(
                 #fingerprint,
-                #krate::SnapshotPolicy { every: #every, older_than: #older_than, when: #when },
-                #krate::private::Kept::<Self>::ENCODE,
-                #krate::private::Kept::<Self>::DECODE,
+                #krate::SnapshotPolicy::new(#every, #older_than, #when),
+                #krate::macro_support::SnapshotCodec::<Self>::ENCODE,
+                #krate::macro_support::SnapshotCodec::<Self>::DECODE,
             ))
         };
     }
@@ -49,8 +49,8 @@ pub(super) fn is_possible(krate: &Path, ident: &Ident, snapshot: &Snapshot<'_>) 
     quote_spanned! {snapshot.key.span()=>
         const _: () = {
             #[allow(unused_imports)]
-            use #krate::private::NotKept as _;
-            ::core::assert!(#krate::private::Kept::<#ident>::IS_POSSIBLE, #message);
+            use #krate::macro_support::NoSnapshotCodec as _;
+            ::core::assert!(#krate::macro_support::SnapshotCodec::<#ident>::IS_POSSIBLE, #message);
         };
     }
 }

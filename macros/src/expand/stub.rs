@@ -22,11 +22,11 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = 1;
 
-            fn encode(&self, _: &mut #krate::private::Bytes) -> #krate::private::Encoding {
+            fn encode(&self, _: &mut #krate::macro_support::Bytes) -> #krate::macro_support::Encoding {
                 ::core::unreachable!()
             }
 
-            fn decode(_: u32, _: &str) -> #krate::private::Decoding<Self> {
+            fn decode(_: u32, _: &str) -> #krate::macro_support::Decoding<Self> {
                 ::core::unreachable!()
             }
         }
@@ -64,7 +64,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -
         #events
 
         #head {
-            const NAME: &'static str = #name;
+            const CATEGORY: &'static str = #name;
 
             type Id = #id;
             type Command = #command_enum;
@@ -80,7 +80,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -
                 ::core::unreachable!()
             }
 
-            fn execute(&self, _: #command_enum, _: &Self::Services) -> #krate::private::Execution<Self> {
+            fn execute(&self, _: #command_enum, _: &Self::Services) -> #krate::macro_support::Execution<Self> {
                 ::core::unreachable!()
             }
 

@@ -20,7 +20,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
         // No field of that version is left. The payload may be `{}` or `null`: any JSON will do.
         return quote! {
             #literal => {
-                #krate::private::decode::<Self, #krate::private::serde::de::IgnoredAny>(version, payload)?;
+                #krate::macro_support::decode_older::<Self, #krate::macro_support::serde::de::IgnoredAny>(version, payload)?;
                 #made
             }
         };
@@ -29,7 +29,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
     quote! {
         #literal => {
             #definition
-            let old = #krate::private::decode::<Self, #ident>(version, payload)?;
+            let old = #krate::macro_support::decode_older::<Self, #ident>(version, payload)?;
             #made
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
 fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, TokenStream) {
     let krate = &event.syntax.krate;
     let ident = format_ident!("__V{number}");
-    let serde_crate = quote!(#krate::private::serde).to_string().replace(' ', "");
+    let serde_crate = quote!(#krate::macro_support::serde).to_string().replace(' ', "");
     let container =
         event.syntax.serde.iter().filter(|option| option.name != "crate" && option.name != "rename");
     let container = container.map(|option| &option.tokens);
@@ -55,7 +55,7 @@ fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, 
         quote!({ #(#attributes #members: #types,)* #gone })
     };
     let definition = quote! {
-        #[derive(#krate::private::serde::Deserialize)]
+        #[derive(#krate::macro_support::serde::Deserialize)]
         #[serde(crate = #serde_crate #(, #container)*)]
         struct #ident #body
     };
@@ -85,7 +85,7 @@ fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
             let (member, name) = (format_ident!("_gone{index}"), removed.name);
             quote! {
                 #[serde(rename = #name, default)]
-                #member: #krate::private::serde::de::IgnoredAny,
+                #member: #krate::macro_support::serde::de::IgnoredAny,
             }
         })
         .collect(),
@@ -110,12 +110,12 @@ fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStrea
             ChangeKind::Added { default } => value = quote!(#default),
             ChangeKind::Renamed { .. } => {}
             ChangeKind::Changed { from, with: Conversion::Infallible(with) } => {
-                value = quote!(#krate::private::convert::<#from, #new>(#with, #value));
+                value = quote!(#krate::macro_support::convert_field::<#from, #new>(#with, #value));
             }
             ChangeKind::Changed { from, with: Conversion::Fallible(with) } => {
                 let shown = field.syntax.shown();
                 value = quote! {
-                    #krate::private::try_convert::<Self, #from, #new, _>(version, #shown, #with, #value)?
+                    #krate::macro_support::try_convert_field::<Self, #from, #new, _>(version, #shown, #with, #value)?
                 };
             }
         }

@@ -4,33 +4,34 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use crate::aggregate::Aggregate;
-use crate::error::ReadError;
-use crate::id::StreamId;
-use crate::metadata::Recorded;
-use crate::replay::recorded;
-use crate::store::EventStore;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::metadata::Recorded;
+use crate::domain::stream_name::StreamName;
+use crate::repository::error::ReadError;
+use crate::repository::replay::recorded;
+use crate::store::event_store::EventStore;
 
-/// How many events are read ahead: all the memory that a history of any length takes.
+/// How many events are read ahead. This bounds the memory of a history of any length.
 const PAGE: usize = 128;
 
 /// The events of one aggregate, from the first on, read page by page as they are asked for.
 ///
-/// Made by [`Repository::history`](crate::Repository::history). The first event that can't be read is given as an error
-/// and ends it.
+/// Made by [`Repository::history`](crate::Repository::history). The first event that can't be read is
+/// returned as an error and ends the iteration.
+#[must_use = "a history is read as it is iterated over"]
 pub struct History<'s, A: Aggregate, S> {
     store: &'s S,
-    stream: StreamId,
+    stream: StreamName,
     /// The version of the last event read.
     version: u64,
     page: VecDeque<Recorded<A::Event>>,
-    /// Why reading stopped, to be told once the page is used up.
+    /// Why reading stopped; returned once the page is used up.
     failed: Option<ReadError>,
     ended: bool,
 }
 
 impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
-    pub(super) fn new(store: &'s S, stream: StreamId) -> Self {
+    pub(super) fn new(store: &'s S, stream: StreamName) -> Self {
         Self { store, stream, version: 0, page: VecDeque::new(), failed: None, ended: false }
     }
 
@@ -66,7 +67,7 @@ impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
     type Item = Result<Recorded<A::Event>, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A page of retired events that are read as nothing is empty, and not the last.
+        // A page is empty if all of its events are retired and read as nothing. More events may follow.
         while self.page.is_empty() && !self.ended {
             self.read_page();
         }

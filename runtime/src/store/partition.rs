@@ -1,22 +1,24 @@
-//! Parts of a store, by stream.
+//! Partitions of a store's streams.
 
-use crate::id::StreamId;
-use crate::shape::{FNV_OFFSET, hashed};
+use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::domain::stream_name::StreamName;
 
-/// One of several parts that the streams of a store are split into: each stream is in one of them, and stays there.
+/// A share of the streams of a store: every stream is in one of several partitions, and stays there.
 ///
-/// For several workers on one store: what belongs together is in order, what does not may go side by side.
+/// Several workers can read one store, each with a partition. Each worker gets the events of a stream in
+/// order.
 ///
 /// ```
 /// use factum::prelude::*;
-/// use factum::{Filter, Partition};
+/// use factum::Position;
+/// use factum::store::{Filter, Partition};
 ///
 /// let store = MemoryStore::new();
-/// for part in Partition::all(4) {
-///     let filter = Filter { partition: part, ..Filter::default() };
-///     store.read_all(filter, 0, usize::MAX, &mut |_| std::ops::ControlFlow::Continue(()))?;
+/// for partition in Partition::all(4) {
+///     let filter = Filter::new().partition(partition);
+///     store.read_all(filter, Position::START, usize::MAX, &mut |_| std::ops::ControlFlow::Continue(()))?;
 /// }
-/// # Ok::<(), factum::StoreError>(())
+/// # Ok::<(), factum::store::StoreError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Partition {
@@ -25,28 +27,34 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// The one that all streams are in.
+    /// The only partition of one: all streams are in it.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
-    /// All parts of so many; 0 is taken for 1.
+    /// All partitions, if there are `count` of them; 0 counts as 1.
+    #[must_use]
     pub fn all(count: u32) -> impl DoubleEndedIterator<Item = Self> + Clone {
         let of = count.max(1);
         (0..of).map(move |index| Self { index, of })
     }
 
-    /// Which of them it is, from 0.
+    /// The index of the partition, from 0.
+    #[must_use]
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// How many there are.
+    /// The number of partitions.
+    #[must_use]
     pub fn of(self) -> u32 {
         self.of
     }
 
-    /// Whether a stream is in it, for a store that has nothing but names to go by. One that numbers its streams may go by
-    /// the numbers: it is each store's own affair which part a stream is in, as long as that does not change.
-    pub fn has(self, stream: &StreamId) -> bool {
+    /// Whether a stream is in the partition, by a hash of the stream's name.
+    ///
+    /// A store may choose partitions in another way, such as by the numbers of its streams. The partition of
+    /// a stream must never change.
+    #[must_use]
+    pub fn has(self, stream: &StreamName) -> bool {
         self.of == 1 || hashed(FNV_OFFSET, stream.as_str()) % u64::from(self.of) == u64::from(self.index)
     }
 }

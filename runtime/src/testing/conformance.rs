@@ -1,9 +1,9 @@
 //! The laws that an [`EventStore`] keeps, as tests for any store.
 //!
-//! [`check_all`] is what the author of a store calls. Each law is also a function of its own, to be run alone on a
-//! store that is empty; it panics with a message that names the law.
+//! The author of a store calls [`check_all`]. Each law is also a function of its own, for a store that is
+//! empty. A law that does not hold panics with a message that names the law.
 //!
-//! No law looks at how long anything takes. A store that loses a wake-up or deadlocks shows it by hanging.
+//! No law limits how long a call may take. A store that loses a wake-up or deadlocks makes its law hang.
 
 mod appending;
 mod concurrency;
@@ -20,12 +20,12 @@ pub use self::keeping::*;
 pub use self::reading::*;
 pub use self::remembering::*;
 pub use self::waiting::*;
-use crate::store::EventStore;
+use crate::store::event_store::EventStore;
 
-/// Checks all laws, each on a store of its own: `new_store` gives an empty one at each call.
+/// Checks all laws, each on a store of its own: `new_store` returns an empty one at each call.
 ///
 /// ```
-/// use factum::MemoryStore;
+/// use factum::memory::MemoryStore;
 /// use factum::testing::conformance;
 ///
 /// conformance::check_all(MemoryStore::new);

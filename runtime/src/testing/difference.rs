@@ -1,4 +1,4 @@
-//! What was expected beside what came.
+//! An expected and a found text, compared line by line.
 
 use std::fmt::Write as _;
 

@@ -1,16 +1,17 @@
-//! Given what has happened, when a command comes, then this follows.
+//! Tests of an aggregate without a store: given these events, when this command, then those events.
 
 use std::fmt::{Debug, Write as _};
 
 use super::difference::difference;
-use crate::aggregate::Aggregate;
-use crate::command::Accepts;
-use crate::event::EventSet;
-use crate::events::{IntoEvents, list};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::command::Accepts;
+use crate::domain::decision::{IntoEvents, list};
+use crate::domain::error::with_causes;
+use crate::domain::event_set::EventSet;
 
-/// The aggregate `A` after `events` have happened to it: the beginning of a test without a store.
+/// Begins a test without a store: the aggregate `A` after `events`.
 ///
-/// `events` is whatever a handler may return: one event, a tuple, an array, a `Vec`, `()` for none.
+/// `events` is anything that a handler may return: one event, a tuple, an array, a `Vec`, `()` for none.
 ///
 /// ```
 /// use factum::prelude::*;
@@ -41,12 +42,12 @@ use crate::events::{IntoEvents, list};
 ///     .when(Withdraw { account: "alice".into(), cents: 60 })
 ///     .then_error(&Overdrawn);
 /// ```
-#[must_use = "a test goes on with `.when(..)`"]
+#[must_use = "continue the test with `.when(..)`"]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A>) -> Given<A> {
     Given { state: A::initial(), count: 0 }.and(events)
 }
 
-/// An aggregate to which something has happened; see [`given`].
+/// An aggregate after some events; see [`given`].
 #[derive(Debug, Clone)]
 pub struct Given<A> {
     state: A,
@@ -54,8 +55,8 @@ pub struct Given<A> {
 }
 
 impl<A: Aggregate> Given<A> {
-    /// And then this has happened as well.
-    #[must_use = "a test goes on with `.when(..)`"]
+    /// Adds events that happened after the others.
+    #[must_use = "continue the test with `.when(..)`"]
     pub fn and(mut self, events: impl IntoEvents<A>) -> Self {
         for event in list(events) {
             self.state.apply(&event);
@@ -64,8 +65,8 @@ impl<A: Aggregate> Given<A> {
         self
     }
 
-    /// A command comes.
-    #[must_use = "a test ends with `.then(..)` or one of its kin"]
+    /// Decides on a command, with the default services.
+    #[must_use = "end the test with an expectation, such as `.then(..)`"]
     pub fn when<C>(self, command: C) -> When<A>
     where
         A: Accepts<C>,
@@ -74,8 +75,8 @@ impl<A: Aggregate> Given<A> {
         self.when_with(command, &A::Services::default())
     }
 
-    /// A command comes, and is decided on with these services.
-    #[must_use = "a test ends with `.then(..)` or one of its kin"]
+    /// Decides on a command, with these services.
+    #[must_use = "end the test with an expectation, such as `.then(..)`"]
     pub fn when_with<C>(self, command: C, services: &A::Services) -> When<A>
     where
         A: Accepts<C>,
@@ -90,12 +91,13 @@ impl<A: Aggregate> Given<A> {
         When { state, count, outcome }
     }
 
-    /// What has happened has led to this state.
+    /// Expects that the events led to this state.
     ///
     /// # Panics
     ///
-    /// If it has not.
+    /// If the state is another one.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "a test may end with any expectation")]
     pub fn then_state(self, expected: &A) -> Self
     where
         A: Debug + PartialEq,
@@ -107,7 +109,7 @@ impl<A: Aggregate> Given<A> {
 
 /// An aggregate that has decided on a command; see [`given`].
 ///
-/// Expectations can follow one another. Each panics, with both sides line by line, if it is not met.
+/// Expectations can be chained. Each panics if it is not met, and compares both sides line by line.
 #[derive(Debug)]
 pub struct When<A: Aggregate> {
     state: A,
@@ -115,15 +117,16 @@ pub struct When<A: Aggregate> {
     outcome: Result<Vec<A::Event>, A::Error>,
 }
 
+#[expect(clippy::return_self_not_must_use, reason = "a test may end with any expectation")]
 impl<A: Aggregate> When<A> {
-    /// Exactly these events follow.
+    /// Expects exactly these events.
     ///
-    /// They are compared as they would be stored: name, version and JSON. So the events themselves need no
-    /// `PartialEq`, and what serde leaves out does not count.
+    /// The events are compared as they would be stored: name, event version and JSON. So they need no
+    /// `PartialEq`, and fields that serde skips do not count.
     ///
     /// # Panics
     ///
-    /// If others follow, or the command was refused.
+    /// If the command led to other events, or was refused.
     #[track_caller]
     pub fn then(self, expected: impl IntoEvents<A>) -> Self
     where
@@ -135,24 +138,24 @@ impl<A: Aggregate> When<A> {
                 let found = stored(events);
                 assert!(
                     found == expected,
-                    "other events followed than expected{}:\n{}",
+                    "the events are not the ones expected{}:\n{}",
                     self.after(),
                     difference(&expected, &found)
                 );
             }
             Err(error) => panic!(
-                "the command was refused{}:\n  {error:?}\nexpected were the events\n{expected}",
+                "the command was refused{}:\n  {error:?}\nexpected the events\n{expected}",
                 self.after()
             ),
         }
         self
     }
 
-    /// No events follow, and the command was not refused either.
+    /// Expects that the command led to no events, and was not refused.
     ///
     /// # Panics
     ///
-    /// If some follow, or the command was refused.
+    /// If the command led to events, or was refused.
     #[track_caller]
     pub fn then_nothing(self) -> Self
     where
@@ -161,11 +164,11 @@ impl<A: Aggregate> When<A> {
         self.then(())
     }
 
-    /// The command is refused with this error.
+    /// Expects that the command was refused with this error.
     ///
     /// # Panics
     ///
-    /// If it is refused with another, or not refused.
+    /// If the command was refused with another error, or not refused.
     #[track_caller]
     pub fn then_error(self, expected: &A::Error) -> Self
     where
@@ -183,11 +186,11 @@ impl<A: Aggregate> When<A> {
         self
     }
 
-    /// The command is refused with an error that `matches`: for errors that can't be compared.
+    /// Expects that the command was refused with an error that `matches`, for errors without `PartialEq`.
     ///
     /// # Panics
     ///
-    /// If it is refused with another, or not refused.
+    /// If the command was refused with another error, or not refused.
     #[track_caller]
     pub fn then_error_is(self, matches: impl FnOnce(&A::Error) -> bool) -> Self
     where
@@ -206,11 +209,11 @@ impl<A: Aggregate> When<A> {
         self
     }
 
-    /// The state, with the events that follow applied, is this.
+    /// Expects this state after the command, with its events applied.
     ///
     /// # Panics
     ///
-    /// If it is not.
+    /// If the state is another one.
     #[track_caller]
     pub fn then_state(self, expected: &A) -> Self
     where
@@ -221,7 +224,7 @@ impl<A: Aggregate> When<A> {
         self
     }
 
-    /// The state after the command, for whatever else a test wants to look at.
+    /// The state after the command, for all other checks of a test.
     pub fn state(&self) -> &A {
         &self.state
     }
@@ -229,13 +232,13 @@ impl<A: Aggregate> When<A> {
     #[track_caller]
     fn not_refused(&self, events: &[A::Event], expected: &str) {
         panic!(
-            "the command was not refused{}; expected was {expected}, what followed is\n{}",
+            "the command was not refused{}: expected {expected}, found the events\n{}",
             self.after(),
-            if events.is_empty() { "  nothing\n".into() } else { stored(events) }
+            if events.is_empty() { "  none\n".into() } else { stored(events) }
         );
     }
 
-    /// Where the test stands, for messages.
+    /// How many events came before the command, for messages.
     fn after(&self) -> String {
         match self.count {
             0 => " (nothing had happened before)".into(),
@@ -254,20 +257,20 @@ fn check_state<A: Debug + PartialEq>(expected: &A, found: &A, count: usize) {
     );
 }
 
-/// Events as they would be stored, in a form to read.
+/// Events as they would be stored, in a readable form.
 #[track_caller]
 fn stored<E: EventSet>(events: &[E]) -> String {
     let mut text = String::new();
     for event in events {
         let mut json = Vec::new();
         if let Err(error) = event.encode(&mut json) {
-            panic!("{error}");
+            panic!("{}", with_causes(&error));
         }
         let json = match serde_json::from_slice::<serde_json::Value>(&json) {
             Ok(value) => format!("{value:#}"),
-            Err(error) => panic!("`{}` is stored as what is not JSON: {error}", event.name()),
+            Err(error) => panic!("`{}` is not stored as JSON: {error}", event.name()),
         };
-        let _ = writeln!(text, "{} v{} {json}", event.name(), event.version());
+        let _ = writeln!(text, "{} v{} {json}", event.name(), event.event_version());
     }
     text
 }

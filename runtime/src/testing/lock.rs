@@ -1,4 +1,4 @@
-//! The files that keep the shapes and examples of every event that was ever released.
+//! The lock: files that record the shapes and examples of every event that was ever released.
 
 mod file;
 mod golden;
@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use self::file::{KeptFile, Mode};
+use self::file::{Mode, RecordFile};
 use self::golden::Golden;
-use crate::aggregate::Aggregate;
-use crate::event::EventSet;
-use crate::events::{IntoEvents, list};
-use crate::shape::FieldShape;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::decision::{IntoEvents, list};
+use crate::domain::event_schema::FieldShape;
+use crate::domain::event_set::EventSet;
 
-/// Checks, and while you work writes, `events.lock` and `events.golden` beside the crate's `Cargo.toml`.
+/// Checks `events.lock` and `events.golden` beside the crate's `Cargo.toml` and, outside of CI, adds what is
+/// new.
 ///
-/// In a test, for all aggregates of the crate, each with an example of every event:
+/// Call the macro in a test, for all aggregates of the crate, each with an example of every event:
 ///
 /// ```no_run
 /// # use factum::prelude::*;
@@ -31,7 +32,8 @@ use crate::shape::FieldShape;
 /// }
 /// ```
 ///
-/// See [`guide::versions`](crate::guide::versions) for what the files are for, and what to do when the test fails.
+/// See [`guide::versions`](crate::guide::versions) for what the files are for, and what to do when the test
+/// fails.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __lock {
@@ -50,9 +52,9 @@ pub struct Lock {
     mode: Mode,
     /// The lines that `events.lock` should have.
     lines: BTreeSet<String>,
-    /// Of each version of an event its fields: two events of one name would be one in the file.
+    /// The fields of each event version. Two events of one name would be one event in the file.
     shapes: BTreeMap<(&'static str, u32), Vec<FieldShape>>,
-    /// Names that two events have.
+    /// Names that two different events have.
     ambiguous: BTreeSet<&'static str>,
     golden: Vec<Golden>,
 }
@@ -60,8 +62,9 @@ pub struct Lock {
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Lock {
-    /// For the crate whose `Cargo.toml` is in `folder`. New lines are written, except where the environment variable
-    /// `CI` is set: there, they are an error.
+    /// Begins with the crate whose `Cargo.toml` is in `folder`.
+    ///
+    /// New lines are written, unless the environment variable `CI` is set: then they are an error.
     pub fn of_crate(folder: impl AsRef<Path>) -> Self {
         let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
         let mode = if ci { Mode::Check } else { Mode::Write };
@@ -75,25 +78,26 @@ impl Lock {
         }
     }
 
-    /// Writes nothing, as where `CI` is set.
+    /// Writes nothing: new lines are an error, as if `CI` were set.
     pub fn check_only(mut self) -> Self {
         self.mode = Mode::Check;
         self
     }
 
-    /// Writes what is new, also where `CI` is set.
+    /// Writes new lines, even if `CI` is set.
     pub fn write_new(mut self) -> Self {
         self.mode = Mode::Write;
         self
     }
 
-    /// With the events of the aggregate `A`; `examples` has one of each kind, as a handler might return them.
+    /// Adds the events of the aggregate `A`; `examples` has one event of each kind, in any form that a
+    /// handler may return.
     pub fn aggregate<A: Aggregate>(mut self, examples: impl IntoEvents<A>) -> Self {
         for kind in A::Event::KINDS {
-            self.lines.insert(format!("aggregate {} event {}", A::NAME, kind.name));
+            self.lines.insert(format!("aggregate {} event {}", A::CATEGORY, kind.name));
         }
         for kind in A::Event::RETIRED {
-            self.lines.insert(format!("aggregate {} retired {}", A::NAME, kind.name));
+            self.lines.insert(format!("aggregate {} retired {}", A::CATEGORY, kind.name));
         }
         for shape in A::Event::shapes() {
             let head = format!("event {} {}", shape.event, shape.version);
@@ -105,7 +109,7 @@ impl Lock {
                 self.lines.insert(format!("{head} {} {}{fingerprint}", escaped(field.name), field.ty));
             }
             self.lines.insert(head);
-            // One event may be in several aggregates, and is the same there.
+            // Several aggregates may list one event, whose shape is then the same.
             let recorded =
                 self.shapes.entry((shape.event, shape.version)).or_insert_with(|| shape.fields.clone());
             if *recorded != shape.fields {
@@ -116,12 +120,17 @@ impl Lock {
         self
     }
 
-    /// Compares with the files, and writes what is new.
+    /// Compares the events with the files, and writes new lines.
     ///
     /// # Panics
     ///
-    /// With what is wrong and what to do about it: if a recorded event has changed, if a stored example can't be read
-    /// any more, if an event has no example, or if there is something new where nothing is to be written.
+    /// In these cases, with what is wrong and what to do about it:
+    ///
+    /// * a recorded event has changed;
+    /// * a recorded example can't be read any more;
+    /// * an event has no example;
+    /// * two different events have one name;
+    /// * there are new lines, and nothing may be written.
     #[track_caller]
     pub fn check(self) {
         if let Err(message) = self.try_check() {
@@ -132,20 +141,19 @@ impl Lock {
     fn try_check(&self) -> Result<(), String> {
         if let Some(name) = self.ambiguous.first() {
             return Err(format!(
-                "two events are called `{name}`: in `events.lock`, and so in a crate that has one, the name of an event \
-                 stands for one event; call one of them otherwise before anything is stored, or keep their aggregates in \
-                 crates of their own"
+                "two events are called `{name}`, and `events.lock` has one event for each name: rename one of them \
+                 before any is stored, or move their aggregates to separate crates"
             ));
         }
-        // One after the other: two tests of a crate may both add to the files.
+        // One test at a time, because two tests of a crate may both add to the files.
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let lock = KeptFile::open(
+        let lock = RecordFile::open(
             self.folder.join("events.lock"),
             "# The shape of every event that was ever released, by version. Written by `factum::testing::lock!`; add \
              it to version control, and do not edit it.",
         )?;
         self.check_recorded(&lock)?;
-        let golden = KeptFile::open(
+        let golden = RecordFile::open(
             self.folder.join("events.golden"),
             "# An example of every event that was ever released, as it is stored, by version. Written by \
              `factum::testing::lock!` when a version is new; add it to version control, and do not edit it.",
@@ -155,7 +163,7 @@ impl Lock {
             aggregate.check(golden.lines())?;
             examples.extend(aggregate.new_lines(golden.lines())?);
         }
-        // A type that has another name by now, or a fingerprint, is still what is recorded.
+        // A field counts as recorded even if its type was renamed, or has a fingerprint now.
         let new = self
             .lines
             .iter()
@@ -164,8 +172,8 @@ impl Lock {
         golden.add(&examples, self.mode)
     }
 
-    /// Nothing that was recorded of these aggregates and events is otherwise now.
-    fn check_recorded(&self, lock: &KeptFile) -> Result<(), String> {
+    /// Fails if a record of these aggregates and events is no longer true.
+    fn check_recorded(&self, lock: &RecordFile) -> Result<(), String> {
         let lost =
             lock.lines().iter().filter(|line| !self.still_holds(line)).map(|line| format!("  - {line}\n"));
         let grown = self.lines.iter().filter(|line| is_new_field_of_old_version(lock, line));
@@ -174,12 +182,12 @@ impl Lock {
             return Ok(());
         }
         Err(format!(
-            "events are not what `events.lock` says that they were. What is stored can't be changed: bring the event \
-             back as it was, and give it a new version with what has changed\n{differences}"
+            "events differ from what `events.lock` records. Stored events can't be changed: restore the event as \
+             recorded, and declare the change in a new version\n{differences}"
         ))
     }
 
-    /// Whether a recorded line is true of the events as they are now, or none of our business.
+    /// Whether a recorded line is true of the present events, or about none of them.
     fn still_holds(&self, line: &str) -> bool {
         if self.lines.contains(line) {
             return true;
@@ -187,8 +195,9 @@ impl Lock {
         let mut words = line.splitn(4, ' ');
         match (words.next(), words.next(), words.next(), words.next()) {
             (Some("aggregate"), Some(name), Some(list), Some(event)) => {
-                // What was listed may have another name by now, or be retired; what was retired stays so. An aggregate
-                // that is not here has got another name, and its streams are lost; or it was left out of `lock!`.
+                // A listed event may have been renamed or retired since; a retired event stays retired. An
+                // aggregate that is missing here was renamed, which loses its streams, or was left out of
+                // `lock!`.
                 self.golden.iter().find(|ours| ours.aggregate == name).is_some_and(|ours| {
                     list == "event" && ours.kinds.iter().any(|kind| kind.names().any(|known| known == event))
                 })
@@ -199,7 +208,7 @@ impl Lock {
                 known.all(|kind| {
                     let field = field.map(|field| format!(" {field}")).unwrap_or_default();
                     let now = format!("event {} {version}{field}", kind.name);
-                    // Of an event that is retired by its name alone, nothing is known any more.
+                    // The shape of an event that is retired by its name alone is not known any more.
                     kind.version == u32::MAX || self.lines.iter().any(|line| is_as_recorded(&now, line))
                 })
             }
@@ -208,8 +217,8 @@ impl Lock {
     }
 }
 
-/// A field of a version that is recorded without it.
-fn is_new_field_of_old_version(lock: &KeptFile, line: &str) -> bool {
+/// Whether a line is a field of an event version that is recorded without this field.
+fn is_new_field_of_old_version(lock: &RecordFile, line: &str) -> bool {
     let mut words = line.splitn(4, ' ');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some("event"), Some(name), Some(version), Some(_)) => {
@@ -220,8 +229,10 @@ fn is_new_field_of_old_version(lock: &KeptFile, line: &str) -> bool {
     }
 }
 
-/// Whether a line says the same as the recorded one: of a field with a recorded fingerprint, that counts and not what
-/// its type is called; of one without, what it is called. As the derive has it.
+/// Whether a line says the same as the recorded one.
+///
+/// A field with a recorded fingerprint is compared by its fingerprint, whatever its type is called. A field
+/// without one is compared by the name of its type. The derive compares in the same way.
 fn is_as_recorded(recorded: &str, line: &str) -> bool {
     let parts = |line: &str| -> Option<(String, String, Option<String>)> {
         let mut words = line.splitn(5, ' ');
@@ -238,7 +249,7 @@ fn is_as_recorded(recorded: &str, line: &str) -> bool {
         })
 }
 
-/// A name in JSON may have white space in it; a line is divided by spaces.
+/// Escapes a field's name, which may contain spaces: spaces separate the words of a line.
 fn escaped(name: &str) -> String {
     name.replace('\\', "\\\\").replace(' ', "\\s")
 }

@@ -17,8 +17,7 @@ mod sizes;
 use std::error::Error;
 use std::path::Path;
 
-use factum::SqliteStore;
-use factum::sqlite::{Durability, OpenError, SqliteOptions};
+use factum::sqlite::{Durability, OpenError, SqliteOptions, SqliteStore};
 
 use self::report::print_ratio;
 use self::sizes::Sizes;

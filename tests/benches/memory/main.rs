@@ -16,8 +16,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use factum::SqliteStore;
-use factum::sqlite::{Durability, OpenError, SqliteOptions};
+use factum::sqlite::{Durability, OpenError, SqliteOptions, SqliteStore};
 
 use self::fill::fill;
 use self::report::print_ratio;

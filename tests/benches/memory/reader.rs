@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path, events: u64, cache_bytes: u32) -> Result<(), Box
     let store = open(path, cache_bytes)?;
     let loaded = store.repository::<Replayed>().load(&KEY.to_owned())?;
     assert_eq!(loaded.state().deposits, events);
-    let mut total = MemoryProjection::new(store, Total::default());
+    let mut total = MemoryProjection::new(&store, Total::default());
     total.catch_up()?;
     let Total { cents, deposits } = total.into_view();
     assert!(deposits >= events && cents > deposits, "others have been appended meanwhile, none is missing");

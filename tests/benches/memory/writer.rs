@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Output};
 
-use factum::SqliteStore;
+use factum::sqlite::SqliteStore;
 
 use crate::fill::fill;
 

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::ops::Range;
 
 use factum::prelude::*;
-use factum::{Append, Metadata, NewEvent, StreamId, Timestamp, Uuid};
+use factum::store::{Append, NewEvent};
+use factum::{Metadata, StreamName, Uuid};
 
 use crate::account::MoneyDeposited;
 
@@ -15,7 +16,7 @@ pub(crate) fn fill(
     versions: Range<u64>,
     batch: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let stream = StreamId::new("account", account);
+    let stream = StreamName::new("account", account);
     let mut version = versions.start;
     while version < versions.end {
         let until = versions.end.min(version + batch);
@@ -36,12 +37,6 @@ fn payload(version: u64) -> Result<String, Box<dyn Error>> {
 }
 
 fn event<'e>(payload: &'e str, recorded_at: Timestamp, metadata: &'e Metadata) -> NewEvent<'e> {
-    NewEvent {
-        name: MoneyDeposited::NAME,
-        schema: MoneyDeposited::VERSION,
-        id: Uuid::now_v7(),
-        recorded_at,
-        metadata,
-        payload,
-    }
+    let (name, event_version) = (MoneyDeposited::NAME, MoneyDeposited::VERSION);
+    NewEvent::new(name, event_version, payload, Uuid::now_v7(), recorded_at, metadata)
 }

@@ -11,8 +11,7 @@ mod writes;
 
 use std::path::PathBuf;
 
-use factum::SqliteStore;
-use factum::sqlite::{Durability, SqliteOptions};
+use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 fn main() {

@@ -47,6 +47,6 @@ fn catch_up_10_000_in_memory(bencher: Bencher) {
     }
     bencher
         .counter(ItemsCount::new(ACCOUNTS * EVENTS))
-        .with_inputs(|| MemoryProjection::new(store.clone(), Total::default()))
+        .with_inputs(|| MemoryProjection::new(&store, Total::default()))
         .bench_local_refs(|total| total.catch_up().expect("all events are there"));
 }

@@ -13,7 +13,8 @@ use std::num::NonZeroU32;
 
 use factum::prelude::*;
 use factum::sqlite::SqliteOptions;
-use factum::{Append, CacheOptions, ExpectedVersion, Metadata, NewEvent, Repository, StreamId, Timestamp};
+use factum::store::{Append, ExpectedVersion, NewEvent};
+use factum::{CacheOptions, Metadata, StreamName};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -101,21 +102,17 @@ impl Payments {
         let directory = tempfile::tempdir()?;
         // The default cache is smaller than the file: an arm would be fast or slow for what was read before it.
         let store = SqliteOptions::new().cache_bytes(1 << 30).open(directory.path().join("upcast.db"))?;
-        for (key, schema, payloads) in [(CURRENT, 5, &self.current), (FIRST, 1, &self.first)] {
+        for (key, event_version, payloads) in [(CURRENT, 5, &self.current), (FIRST, 1, &self.first)] {
             let metadata = Metadata::default();
             let recorded_at = Timestamp::now();
             let events: Vec<_> = payloads
                 .iter()
-                .map(|payload| NewEvent {
-                    name: PaymentTaken::NAME,
-                    schema,
-                    id: Uuid::now_v7(),
-                    recorded_at,
-                    metadata: &metadata,
-                    payload,
+                .map(|payload| {
+                    let id = Uuid::now_v7();
+                    NewEvent::new(PaymentTaken::NAME, event_version, payload, id, recorded_at, &metadata)
                 })
                 .collect();
-            let stream = StreamId::of::<Ledger>(&key.to_owned());
+            let stream = StreamName::of::<Ledger>(&key.to_owned());
             store.append(&[Append::new(&stream, ExpectedVersion::NoStream, &events)])?;
         }
         Ok((directory, store))

@@ -50,7 +50,7 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
     for account in 0..sizes.events / EACH {
         fill(&store, &format!("{account:08}"), 0..EACH, EACH)?;
     }
-    store.checkpoint()?;
+    store.checkpoint_wal()?;
     let raw = by_hand(&path)?;
     let mut times: [Vec<f64>; 4] = Default::default();
     let mut sums = Vec::new();
@@ -83,14 +83,14 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
 
 fn memory(store: &SqliteStore) -> Result<(f64, u64), Box<dyn Error>> {
     let begun = Instant::now();
-    let mut balances = MemoryProjection::new(store, Balances::default());
+    let mut balances = MemoryProjection::new(&store, Balances::default());
     balances.catch_up()?;
     let time = begun.elapsed().as_secs_f64();
     Ok((time, balances.view().by_account.values().sum()))
 }
 
 fn table(store: &SqliteStore) -> Result<(f64, u64), Box<dyn Error>> {
-    let mut balances = SqliteProjection::reset(store, Rows, |transaction| {
+    let mut balances = SqliteProjection::from_scratch(store, Rows, |transaction| {
         transaction.execute_batch("DROP TABLE IF EXISTS balances")
     })?;
     let begun = Instant::now();

@@ -38,7 +38,7 @@ pub(crate) fn measure(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
             following.wait_for(done.position().ok_or("nothing was appended")?, LONG)?;
             lags.push(appended.elapsed());
         }
-        following.stop()?;
+        drop(following.stop()?);
         lags.sort();
         let (median, worst) = (lags[lags.len() / 2], lags[lags.len() - 1]);
         println!("  {name:46} median {:8.3} ms, worst {:8.3} ms", millis(median), millis(worst));

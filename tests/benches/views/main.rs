@@ -19,8 +19,7 @@ mod table;
 use std::error::Error;
 use std::path::Path;
 
-use factum::SqliteStore;
-use factum::sqlite::{Durability, OpenError, SqliteOptions};
+use factum::sqlite::{Durability, OpenError, SqliteOptions, SqliteStore};
 
 use self::sizes::Sizes;
 

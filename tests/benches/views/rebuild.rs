@@ -32,7 +32,7 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
             fill(&store, &format!("{account:08}"), 0..EACH, EACH)?;
         }
         SqliteProjection::new(&store, Balances)?.catch_up()?;
-        store.checkpoint()?;
+        store.checkpoint_wal()?;
         let done = AtomicBool::new(false);
         let (told, longest) = std::thread::scope(|scope| {
             let appends = scope.spawn(|| longest_append(&store, &done));

@@ -6,7 +6,8 @@
 
 /// The domain.
 pub mod domain {
-    use ::factum::{Aggregate, AggregateId, Command, Event, EventSchema, Projection, Reaction, handlers};
+    use ::factum::follow::{Projection, Reaction};
+    use ::factum::{Aggregate, AggregateId, Command, Event, EventSchema, handlers};
     use ::std::clone::Clone;
     use ::std::default::Default;
     use ::std::fmt::Debug;
@@ -136,7 +137,7 @@ pub mod domain {
     #[handlers]
     impl R {
         #[react]
-        fn react(&self, _: &E, delivery: &::factum::Delivery) {
+        fn react(&self, _: &E, delivery: &::factum::follow::Delivery) {
             let _ = delivery;
         }
     }

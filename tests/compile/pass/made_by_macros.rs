@@ -141,7 +141,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     counters.execute(Count { self_: "a".into(), amount: 3 })?;
     let state = counters.execute(Count { self_: "a".into(), amount: 4 })?;
     assert_eq!(state.state().count, 7);
-    let mut total = MemoryProjection::new(store.clone(), Total::default());
+    let mut total = MemoryProjection::new(&store, Total::default());
     total.catch_up()?;
     assert_eq!(total.view().event, 7);
     let kept = store.repository::<Keeper>().execute(Keep { id: 8 })?;

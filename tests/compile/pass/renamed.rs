@@ -50,7 +50,7 @@ impl Count {
 fn main() {
     let store = MemoryStore::new();
     store.repository::<Account>().execute(Open(Id("a".into()))).unwrap();
-    let mut count = MemoryProjection::new(store, Count::default());
+    let mut count = MemoryProjection::new(&store, Count::default());
     count.catch_up().unwrap();
     assert_eq!(count.view().0, 1);
 }

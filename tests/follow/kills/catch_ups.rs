@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use factum::Progress;
+use factum::Position;
+use factum::follow::Progress;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 
@@ -38,8 +39,10 @@ fn followed(store: &SqliteStore) -> SqliteProjection<Followed> {
 }
 
 fn reset(store: &SqliteStore) -> SqliteProjection<Followed> {
-    SqliteProjection::reset(store, Followed, |transaction| transaction.execute_batch("DROP TABLE followed"))
-        .unwrap()
+    SqliteProjection::from_scratch(store, Followed, |transaction| {
+        transaction.execute_batch("DROP TABLE followed")
+    })
+    .unwrap()
 }
 
 fn say_works(_: &Progress) -> ControlFlow<()> {
@@ -69,7 +72,7 @@ fn kill_again_and_again(job: &str, check: impl Fn(&SqliteStore, u32)) {
     }
     let mut view = followed(&store);
     view.rebuild().unwrap();
-    assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, store.position().unwrap()));
+    assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, store.position().unwrap().get()));
     assert_eq!(store.check().unwrap(), []);
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -84,8 +87,10 @@ fn a_catch_up_is_exact_whoever_is_killed() {
     let partly = Cell::new(0);
     kill_again_and_again("catch-up", |store, kill| {
         let position = followed(store).position().unwrap();
-        assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position), "kill {kill}");
-        partly.set(partly.get() + u32::from(position > 0 && position < u64::from(MANY)));
+        assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position.get()), "kill {kill}");
+        partly.set(
+            partly.get() + u32::from(position > Position::START && position < Position::new(u64::from(MANY))),
+        );
     });
     assert!(partly.get() > KILLS / 10, "{} of {KILLS} in the middle", partly.get());
 }
@@ -102,8 +107,8 @@ fn a_rebuild_is_exact_whoever_is_killed() {
     let changed = Cell::new(0);
     kill_again_and_again("rebuild", |store, kill| {
         let position = followed(store).position().unwrap();
-        assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position), "kill {kill}");
-        assert!(position >= u64::from(MANY), "it serves all the while");
+        assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position.get()), "kill {kill}");
+        assert!(position >= Position::new(u64::from(MANY)), "it serves all the while");
         let under_way = "SELECT 'x', 0, count(*) FROM factum_rebuilds";
         changed.set(changed.get() + rows(store, under_way)["x"].1);
         // What has died has the lease, and what is appended meanwhile is not in the new view yet.
@@ -129,10 +134,10 @@ fn workers_are_exact_whoever_is_killed() {
     let partly = Cell::new(0);
     kill_again_and_again("catch-up-with-workers", |store, kill| {
         let position = followed(store).position().unwrap();
-        partly.set(partly.get() + u32::from(position < u64::from(MANY)));
+        partly.set(partly.get() + u32::from(position < Position::new(u64::from(MANY))));
         // Others go on, not all of them as many.
-        followed(store).workers(1 + kill as usize % 4).catch_up().unwrap();
-        let all = counted(store, store.position().unwrap());
+        followed(store).workers(1 + kill % 4).catch_up().unwrap();
+        let all = counted(store, store.position().unwrap().get());
         assert_eq!(rows(store, "SELECT * FROM followed"), all, "kill {kill}");
     });
     assert!(partly.get() > KILLS / 10, "{} of {KILLS} in the middle", partly.get());

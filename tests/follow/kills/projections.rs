@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use factum::prelude::*;
-use factum::{ExecuteOptions, OnFailure};
 
 use super::{Followed, Inline, KILLS, counted};
 use crate::follow::projections;
@@ -22,7 +21,8 @@ pub(crate) fn write_until_killed(file: &Path) {
     SqliteProjection::new(&store, Inline).unwrap().inline().unwrap();
     let follow = SqliteProjection::new(&store, Followed).unwrap().follow();
     // Short, as the one who was killed before has most likely had it.
-    let _following = follow.lease(Duration::from_millis(20)).on_failure(OnFailure::SetAside).start().unwrap();
+    let _following =
+        follow.lease(Duration::from_millis(20)).on_failure(OnFailure::DeadLetter).start().unwrap();
     let accounts = store.repository::<Account>();
     let options = ExecuteOptions::new().retry(1_000);
     std::thread::scope(|scope| {
@@ -47,8 +47,8 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let store = open_store(&file);
-    SqliteProjection::new(&store, Inline).unwrap();
-    SqliteProjection::new(&store, Followed).unwrap();
+    drop(SqliteProjection::new(&store, Inline).unwrap());
+    drop(SqliteProjection::new(&store, Followed).unwrap());
     // States that stay in memory while other processes append.
     let hot = store.repository::<Account>();
     let mut random = 1_u64;
@@ -65,14 +65,14 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
         std::thread::sleep(Duration::from_micros(random % 15_000));
         job.kill();
         // One moment, two views: the inline one has all there is, the other all up to its checkpoint.
-        let all = counted(&store, store.position().unwrap());
+        let all = counted(&store, store.position().unwrap().get());
         assert_eq!(rows(&store, "SELECT * FROM inline"), all, "kill {kill}");
         for (name, (cents, events)) in &all {
             let loaded = hot.load(&id(name)).unwrap();
             assert_eq!((loaded.state().cents, loaded.version()), (*cents, *events), "kill {kill}");
         }
         let followed = SqliteProjection::new(&store, Followed).unwrap().position().unwrap();
-        assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, followed), "kill {kill}");
+        assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, followed.get()), "kill {kill}");
     }
     assert!(hot.statistics().outdated > 0);
     let mut view = SqliteProjection::new(&store, Followed).unwrap();

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use factum::Delivery;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 
@@ -26,7 +25,10 @@ impl Sends {
     #[react]
     fn deposited(&self, _: &Deposited, envelope: &Envelope<'_>, delivery: &Delivery) -> Result<(), BoxError> {
         let out = self.out.lock().unwrap();
-        out.execute("INSERT INTO sent VALUES (?1, ?2)", (envelope.position, delivery.idempotency_key()))?;
+        out.execute(
+            "INSERT INTO sent VALUES (?1, ?2)",
+            (envelope.position.get(), delivery.idempotency_key()),
+        )?;
         Ok(())
     }
 }
@@ -61,7 +63,7 @@ fn every_event_is_handled_whoever_is_killed() {
         job.kill();
     }
     SqliteReaction::new(&store, reaction).unwrap().catch_up().unwrap();
-    let events = store.position().unwrap() - 1;
+    let events = store.position().unwrap().get() - 1;
     assert_eq!(sent("SELECT count(DISTINCT position) FROM sent"), events, "at least once");
     assert_eq!(sent("SELECT count(DISTINCT key) FROM sent"), events, "one key, one event");
     // At most the one that each was killed over came once more.

@@ -1,9 +1,10 @@
 //! What the handlers of a projection may ask for.
 
+use factum::Uuid;
+use factum::follow::EventHandler;
 use factum::prelude::*;
 use factum::sqlite::ViewTransaction;
 use factum::sqlite::rusqlite::{self};
-use factum::{ExecuteOptions, Uuid};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, open};
 use crate::support::stores::stores;
@@ -28,7 +29,7 @@ fn a_projection_can_begin_a_chain_of_causes() {
     let store = MemoryStore::new();
     let accounts = store.repository::<Account>();
     let opened = accounts.execute(open("alice")).unwrap();
-    let mut newcomers = MemoryProjection::new(store, Newcomers::default());
+    let mut newcomers = MemoryProjection::new(&store, Newcomers::default());
     newcomers.catch_up().unwrap();
     let reaction = ExecuteOptions::new().caused_by(newcomers.view().causes[0]);
     let gift = accounts.execute_with(deposit("alice", 1), &reaction).unwrap();
@@ -76,7 +77,7 @@ fn a_handler_may_take_the_key_alone() {
         }
     }
 
-    const { assert!(!Keys::METADATA && Mixed::METADATA) };
+    const { assert!(!<Keys as EventHandler>::WANTS_METADATA && <Mixed as EventHandler>::WANTS_METADATA) };
     for store in stores() {
         let accounts = store.repository::<Account>();
         let mut ids = Vec::new();
@@ -86,10 +87,10 @@ fn a_handler_may_take_the_key_alone() {
             let done = accounts.execute_with(deposit(name, 1), &options).unwrap();
             ids.push((done.events()[0].id, Some(Uuid::from_u128(number))));
         }
-        let mut keys = MemoryProjection::new(store.clone(), Keys::default());
+        let mut keys = MemoryProjection::new(&store, Keys::default());
         keys.catch_up().unwrap();
         assert_eq!(keys.view().keys, ["alice", "bob"]);
-        let mut mixed = MemoryProjection::new(store, Mixed::default());
+        let mut mixed = MemoryProjection::new(&store, Mixed::default());
         mixed.catch_up().unwrap();
         assert_eq!(mixed.into_view(), Mixed { opened: vec!["alice".into(), "bob".into()], deposited: ids });
     }

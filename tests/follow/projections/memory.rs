@@ -1,10 +1,10 @@
 //! Projections into memory.
 
-use factum::CaughtUp;
 use factum::prelude::*;
 
-use super::{Card, IssueCard, Owners, Totals};
+use super::{Card, IssueCard, Owners, Totals, caught_up};
 use crate::support::account::{Account, deposit, id, open, withdraw};
+use crate::support::chain::chain;
 use crate::support::events::append_event;
 use crate::support::stores::stores;
 
@@ -15,13 +15,13 @@ fn a_view_in_memory_is_made_from_events_of_several_aggregates() {
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
         cards.execute(IssueCard { card: 7, owner: "Alice".into() }).unwrap();
-        let mut totals = MemoryProjection::new(store.clone(), Totals::default());
-        assert_eq!(totals.catch_up().unwrap(), CaughtUp { events: 2, position: 4 });
-        assert_eq!(totals.catch_up().unwrap(), CaughtUp { events: 0, position: 4 });
+        let mut totals = MemoryProjection::new(&store, Totals::default());
+        assert_eq!(caught_up(&totals.catch_up().unwrap()), (2, 4));
+        assert_eq!(caught_up(&totals.catch_up().unwrap()), (0, 4));
         accounts.execute(deposit("alice", 6)).unwrap();
         accounts.execute(withdraw("alice", 1)).unwrap();
-        assert_eq!(totals.catch_up().unwrap(), CaughtUp { events: 1, position: 6 });
-        assert_eq!((totals.view().deposited, totals.position()), (11, 6));
+        assert_eq!(caught_up(&totals.catch_up().unwrap()), (1, 6));
+        assert_eq!((totals.view().deposited, totals.position().get()), (11, 6));
         assert_eq!(totals.into_view().cards, [(7, "Alice".to_owned())]);
     }
 }
@@ -34,14 +34,14 @@ fn a_handler_that_fails_names_its_event_and_is_tried_again() {
         accounts
             .execute_batch(&id("alice"), [deposit("alice", 1), deposit("alice", 13), deposit("alice", 2)])
             .unwrap();
-        let mut totals = MemoryProjection::new(store, Totals { refuse: Some(13), ..Totals::default() });
+        let mut totals = MemoryProjection::new(&store, Totals { refuse: Some(13), ..Totals::default() });
         for _ in 0..2 {
             let error = totals.catch_up().unwrap_err();
             assert_eq!(
-                error.to_string(),
+                chain(&error),
                 "`totals` failed at position 3 (account/alice, version 3): 13 is refused"
             );
-            assert_eq!((totals.view().deposited, totals.position()), (1, 2));
+            assert_eq!((totals.view().deposited, totals.position().get()), (1, 2));
         }
     }
 }
@@ -52,8 +52,8 @@ fn a_view_in_memory_keeps_to_its_aggregates_and_knows_old_names() {
         let (accounts, cards) = (store.repository::<Account>(), store.repository::<Card>());
         cards.execute(IssueCard { card: 7, owner: "Alice".into() }).unwrap();
         accounts.execute(open("alice")).unwrap();
-        append_event(&store, Account::NAME, "alice", "paid-in", 1, r#"{"cents": 5}"#);
-        let mut owners = MemoryProjection::new(store, Owners::default());
+        append_event(&store, Account::CATEGORY, "alice", "paid-in", 1, r#"{"cents": 5}"#);
+        let mut owners = MemoryProjection::new(&store, Owners::default());
         owners.catch_up().unwrap();
         assert_eq!(owners.view(), &Owners { owners: vec!["alice".into()], cents: 5 });
     }

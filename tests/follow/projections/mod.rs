@@ -4,6 +4,7 @@ mod handlers;
 mod memory;
 mod sqlite;
 
+use factum::follow::CaughtUp;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 use serde::{Deserialize, Serialize};
@@ -136,4 +137,9 @@ impl Owners {
     fn deposited(&mut self, event: &Deposited) {
         self.cents += event.cents;
     }
+}
+
+/// How many events a catch-up has looked at, and the position that it has reached.
+fn caught_up(caught: &CaughtUp) -> (u64, u64) {
+    (caught.events, caught.position.get())
 }

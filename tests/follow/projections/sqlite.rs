@@ -1,11 +1,13 @@
 //! Projections into SQLite: a view and its position are one commit.
 
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};
-use factum::{CaughtUp, ProjectionError, ReadError};
+use factum::{Position, ReadError};
 
-use super::{Balances, Card, IssueCard, Totals};
+use super::{Balances, Card, IssueCard, Totals, caught_up};
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::chain::chain;
 use crate::support::views::balances;
 
 #[test]
@@ -20,15 +22,15 @@ fn a_view_in_sqlite_and_how_far_it_has_come_are_one_commit() {
         accounts.execute_batch(&id("alice"), (0..2500).map(|_| deposit("alice", 1))).unwrap();
 
         let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
-        assert_eq!(view.catch_up().unwrap(), CaughtUp { events: 2501, position: 2503 });
+        assert_eq!(caught_up(&view.catch_up().unwrap()), (2501, 2503));
         assert_eq!(balances(&store), [("alice".to_owned(), 2500)]);
 
         // Another run of the program goes on where this one stopped.
         accounts.execute(deposit("alice", 10)).unwrap();
         let mut again = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
-        assert_eq!(again.position().unwrap(), 2503);
-        assert_eq!(again.catch_up().unwrap(), CaughtUp { events: 1, position: 2504 });
-        assert_eq!(view.catch_up().unwrap(), CaughtUp { events: 0, position: 2504 });
+        assert_eq!(again.position().unwrap(), Position::new(2503));
+        assert_eq!(caught_up(&again.catch_up().unwrap()), (1, 2504));
+        assert_eq!(caught_up(&view.catch_up().unwrap()), (0, 2504));
         assert_eq!(balances(&store), [("alice".to_owned(), 2510)]);
     }
 }
@@ -44,11 +46,11 @@ fn what_a_failed_transaction_wrote_does_not_count() {
     // A panic is an error of its event; what stands before it counts.
     let error = panics.catch_up().unwrap_err();
     assert_eq!(
-        error.to_string(),
+        chain(&error),
         "`balances` failed at position 3 (account/alice, version 3): the handler panicked: a handler \
          that panics"
     );
-    assert_eq!((balances(&store), panics.position().unwrap()), (vec![("alice".to_owned(), 1)], 2));
+    assert_eq!((balances(&store), panics.position().unwrap().get()), (vec![("alice".to_owned(), 1)], 2));
 
     // Nobody else is harmed: the store works, and so does the projection.
     accounts.execute(deposit("alice", 2)).unwrap();
@@ -80,8 +82,11 @@ fn what_comes_before_an_event_that_fails_counts() {
     let mut seen = SqliteProjection::new(&store, Seen).unwrap();
     for _ in 0..2 {
         let error = seen.catch_up().unwrap_err();
-        assert!(matches!(error, ProjectionError::Handler { position: 4, .. }), "{error}");
-        assert_eq!(seen.position().unwrap(), 3);
+        assert!(
+            matches!(&error, ProjectionError::Follow(FollowError::Handler { position, .. }) if position.get() == 4),
+            "{error}"
+        );
+        assert_eq!(seen.position().unwrap(), Position::new(3));
         let sum: i64 = store
             .query(|connection| connection.query_row("SELECT sum(cents) FROM seen", (), |row| row.get(0)))
             .unwrap();
@@ -111,11 +116,14 @@ fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
     let mut once = SqliteProjection::new(&store, Once).unwrap();
     for _ in 0..2 {
         let error = once.catch_up().unwrap_err();
-        assert!(matches!(error, ProjectionError::RolledBack { position: 4, .. }), "{error}");
+        assert!(
+            matches!(&error, ProjectionError::Follow(FollowError::RolledBack { position, .. }) if position.get() == 4),
+            "{error}"
+        );
         let count: u64 = store
             .query(|connection| connection.query_row("SELECT count(*) FROM once", (), |row| row.get(0)))
             .unwrap();
-        assert_eq!((count, once.position().unwrap()), (2, 3));
+        assert_eq!((count, once.position().unwrap().get()), (2, 3));
     }
 }
 
@@ -132,9 +140,12 @@ fn two_projections_of_one_name_are_told_apart() {
     }
 
     let store = SqliteStore::in_memory().unwrap();
-    SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
+    drop(SqliteProjection::new(&store, Balances { panic_at: None }).unwrap());
     let error = SqliteProjection::new(&store, Other).unwrap_err();
-    assert!(matches!(error, ProjectionError::OtherDefinition { version: 2, .. }), "{error}");
+    assert!(
+        matches!(error, ProjectionError::Follow(FollowError::OtherDefinition { version: 2, .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -149,7 +160,10 @@ fn a_view_that_has_seen_more_than_there_is_does_not_go_on() {
     view.catch_up().unwrap();
     Connection::open(&file).unwrap().execute("DELETE FROM factum_events WHERE version = 2", ()).unwrap();
     let error = view.catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::Ahead { seen: 2, newest: 1, .. }), "{error}");
+    assert!(
+        matches!(&error, ProjectionError::Follow(FollowError::AheadOfStore { seen, newest, .. }) if (seen.get(), newest.get()) == (2, 1)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -185,7 +199,10 @@ fn a_view_of_another_version_is_rebuilt() {
     let mut anew = SqliteProjection::new(&store, Newer).unwrap();
     assert!(anew.needs_rebuild().unwrap());
     let error = anew.position().unwrap_err();
-    assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 3, .. }), "{error}");
+    assert!(
+        matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 2, current: 3, .. })),
+        "{error}"
+    );
     assert_eq!(balances(&store), [("alice".to_owned(), 0)]);
     anew.catch_up().unwrap();
     assert!(!anew.needs_rebuild().unwrap());
@@ -194,7 +211,10 @@ fn a_view_of_another_version_is_rebuilt() {
     // A program that still runs the older version writes nothing into the newer view.
     store.repository::<Account>().execute(open("bob")).unwrap();
     let error = older.catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::OtherVersion { stored: 3, current: 2, .. }), "{error}");
+    assert!(
+        matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 3, current: 2, .. })),
+        "{error}"
+    );
     anew.catch_up().unwrap();
     assert_eq!(balances(&store), [("alice".to_owned(), -1), ("bob".to_owned(), -1)]);
 }
@@ -210,12 +230,15 @@ fn an_event_that_can_not_be_read_stops_the_projection_at_it() {
     let doctored = "UPDATE factum_events SET payload = '{}' WHERE version = 2";
     Connection::open(&file).unwrap().execute(doctored, ()).unwrap();
 
-    let mut totals = MemoryProjection::new(store.clone(), Totals::default());
+    let mut totals = MemoryProjection::new(&store, Totals::default());
     let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
     for error in [totals.catch_up().unwrap_err(), view.catch_up().unwrap_err()] {
-        let ProjectionError::Read { source, .. } = error else { panic!("{error}") };
-        assert!(matches!(*source, ReadError::Decode { version: 2, position: 2, .. }), "{source}");
+        let ProjectionError::Follow(FollowError::Read { source, .. }) = error else { panic!("{error}") };
+        assert!(
+            matches!(*source, ReadError::Decode { version: 2, position, .. } if position.get() == 2),
+            "{source}"
+        );
     }
     // What comes before it counts.
-    assert_eq!((view.position().unwrap(), balances(&store)), (1, vec![("alice".to_owned(), 0)]));
+    assert_eq!((view.position().unwrap().get(), balances(&store)), (1, vec![("alice".to_owned(), 0)]));
 }

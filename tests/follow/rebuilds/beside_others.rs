@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use factum::Position;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 
 use super::{First, MANY, Second, fill, left_behind, row};
 use crate::support::account::{Account, deposit};
+use crate::support::chain::chain;
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::balances;
 
@@ -37,8 +39,8 @@ fn the_old_view_serves_while_the_new_one_is_made() {
         .start()
         .unwrap();
     in_the_middle.wait();
-    assert_eq!(following.position(), 0, "nobody can see it yet");
-    following.wait_for(1, Duration::from_millis(1)).unwrap_err();
+    assert_eq!(following.position(), Position::START, "nobody can see it yet");
+    following.wait_for(Position::new(1), Duration::from_millis(1)).unwrap_err();
     let accounts = old.repository::<Account>();
     let done = accounts.execute(deposit("alice", 1)).unwrap();
     assert_eq!(balances(&store), row("alice", 12_000), "inline, in the old one");
@@ -47,8 +49,8 @@ fn the_old_view_serves_while_the_new_one_is_made() {
     assert_eq!(balances(&store), row("alice", 1_200_000));
     // The old program's appends fail from now on, and say why, as its view is gone.
     let error = accounts.execute(deposit("alice", 1)).unwrap_err();
-    assert!(error.to_string().contains("a newer program has made it"), "{error}");
-    following.stop().unwrap();
+    assert!(chain(&error).contains("a newer program has made it"), "{}", chain(&error));
+    drop(following.stop().unwrap());
 }
 
 /// Of two processes that find an old view, one makes it anew.

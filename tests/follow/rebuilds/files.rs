@@ -1,7 +1,8 @@
 //! The file that a rebuild writes.
 
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
-use factum::{ProjectionError, StoreError};
+use factum::store::StoreError;
 
 use super::{First, MANY, Second, Told, fill, left_behind, row};
 use crate::support::account::{Deposited, Opened};
@@ -43,15 +44,15 @@ fn a_view_in_another_file_is_rebuilt_there() {
     let (events, views) =
         (open_store(&folder.path().join("bank.db")), open_store(&folder.path().join("views.db")));
     fill(&events, MANY);
-    SqliteProjection::new_in(&views, &events, First::default()).unwrap().catch_up().unwrap();
+    SqliteProjection::in_file(&views, &events, First::default()).unwrap().catch_up().unwrap();
     assert_eq!(balances(&views), row("alice", 11_999));
     let told = Told::default();
-    let second = || SqliteProjection::new_in(&views, &events, Second::default()).unwrap();
+    let second = || SqliteProjection::in_file(&views, &events, Second::default()).unwrap();
     second().on_progress(told.until(1)).catch_up().unwrap_err();
     assert!(left_behind(folder.path()).iter().all(|name| name.starts_with("views.db-rebuild-balances-")));
     second().catch_up().unwrap();
     assert_eq!(balances(&views), row("alice", 1_199_900));
-    assert_eq!((views.position().unwrap(), left_behind(folder.path())), (0, vec![]));
+    assert_eq!((views.position().unwrap().get(), left_behind(folder.path())), (0, vec![]));
     let error = second().inline().unwrap_err();
     assert!(matches!(error, ProjectionError::OtherFile { .. }), "{error}");
 }
@@ -78,7 +79,7 @@ fn a_rebuild_without_a_place_says_so() {
     let ProjectionError::RebuildFile { path, .. } = &error else { panic!("{error}") };
     assert!(path.starts_with(folder.path()), "{error}");
     assert_eq!(balances(&store), row("alice", 11_999));
-    assert!(!matches!(error, ProjectionError::Store { source: StoreError::Busy, .. }));
+    assert!(!matches!(error, ProjectionError::Follow(FollowError::Store { source: StoreError::Busy, .. })));
 }
 
 /// What a store in memory has had in a file goes with it, done or not.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use factum::Progress;
+use factum::follow::Progress;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use factum::ProjectionError;
+use factum::Position;
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 
 use super::{First, MANY, Second, Told, fill, row};
@@ -22,7 +23,11 @@ fn a_rebuild_tells_its_progress_and_goes_on_where_it_was_stopped() {
 
         let mut stopped = second().on_progress(told.until(1));
         let error = stopped.catch_up().unwrap_err();
-        let ProjectionError::Stopped { position, goal: MANY, .. } = error else { panic!("{error}") };
+        let ProjectionError::Follow(FollowError::Stopped { position, goal, .. }) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(goal, Position::new(MANY));
+        let position = position.get();
         assert!((1..MANY).contains(&position), "{position}");
         assert_eq!(balances(&store), row("alice", 11_999), "the old one serves");
         assert_eq!(taken.load(Ordering::SeqCst), position);
@@ -32,7 +37,7 @@ fn a_rebuild_tells_its_progress_and_goes_on_where_it_was_stopped() {
         assert!(first[0].rate() > 0.0 && first[0].left().is_some());
 
         let caught = second().on_progress(told.until(u64::MAX)).catch_up().unwrap();
-        assert_eq!((caught.position, caught.events), (MANY, MANY - position));
+        assert_eq!((caught.position.get(), caught.events), (MANY, MANY - position));
         assert_eq!(taken.load(Ordering::SeqCst), MANY, "no event was projected twice");
         assert_eq!(balances(&store), row("alice", 1_199_900));
         let rest = told.take();
@@ -50,8 +55,11 @@ fn a_catch_up_tells_its_progress_and_can_be_stopped() {
     let told = Told::default();
     let mut view = SqliteProjection::new(&store, First::default()).unwrap().on_progress(told.until(4_000));
     let error = view.catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::Stopped { goal: MANY, .. }), "{error}");
-    let position = view.position().unwrap();
+    assert!(
+        matches!(&error, ProjectionError::Follow(FollowError::Stopped { goal, .. }) if goal.get() == MANY),
+        "{error}"
+    );
+    let position = view.position().unwrap().get();
     assert_eq!(balances(&store), row("alice", i64::try_from(position).unwrap() - 1), "it is exact");
     let mut view = view.on_progress(told.until(u64::MAX));
     assert_eq!(view.catch_up().unwrap().events, MANY - position);

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use factum::ProjectionError;
+use factum::follow::ProjectionError;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};
 
 use super::{First, Second, fill, row};
 use crate::support::account::{Account, Deposited, Opened, deposit, open};
+use crate::support::chain::chain;
 use crate::support::stores::open_store;
 use crate::support::views::balances;
 
@@ -150,8 +151,8 @@ fn tables_of_others_stay_as_they_are() {
     connection.execute_batch("CREATE TABLE fifth (y)").unwrap();
     let mut fifth = SqliteProjection::new(&store, Fifth::default()).unwrap();
     let error = fifth.catch_up().unwrap_err();
-    assert!(matches!(error, ProjectionError::Tables { .. }), "{error}");
-    assert!(error.to_string().contains("fifth"), "{error}");
+    assert!(matches!(error, ProjectionError::Init { .. }), "{error}");
+    assert!(chain(&error).contains("fifth"), "{}", chain(&error));
     assert_eq!(balances(&store), row("alice", 900));
     connection.execute_batch("DROP TABLE fifth").unwrap();
     fifth.catch_up().unwrap();
@@ -187,8 +188,8 @@ fn what_can_not_be_copied_says_so_at_once() {
     let mut texts = SqliteProjection::new(&store, Texts).unwrap();
     texts.catch_up().unwrap();
     let error = texts.rebuild().unwrap_err();
-    assert!(matches!(error, ProjectionError::Tables { .. }), "{error}");
-    assert!(error.to_string().contains("`reset` makes the view anew in place"), "{error}");
+    assert!(matches!(error, ProjectionError::Init { .. }), "{error}");
+    assert!(chain(&error).contains("`from_scratch` rebuilds the view in place"), "{}", chain(&error));
     let found: u64 = store
         .query(|connection| {
             let sql = "SELECT count(*) FROM texts WHERE texts MATCH 'alice'";

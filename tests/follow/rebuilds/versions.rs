@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use factum::Position;
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
-use factum::{OnFailure, ProjectionError};
 
 use super::{First, Fourth, MANY, Second, Third, Told, fill, left_behind, row};
 use crate::support::account::{Account, Opened, deposit};
@@ -23,9 +24,9 @@ fn a_changed_version_rebuilds_the_view() {
         assert!(second.needs_rebuild().unwrap());
         assert_eq!(balances(&store), row("alice", 11_999), "the old one serves");
         let caught = second.catch_up().unwrap();
-        assert_eq!((caught.events, caught.position), (MANY, MANY));
+        assert_eq!((caught.events, caught.position.get()), (MANY, MANY));
         assert_eq!(balances(&store), row("alice", 1_199_900));
-        assert_eq!(second.position().unwrap(), MANY);
+        assert_eq!(second.position().unwrap(), Position::new(MANY));
         // It goes on as any other.
         store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
         assert_eq!(second.catch_up().unwrap().events, 1);
@@ -35,7 +36,10 @@ fn a_changed_version_rebuilds_the_view() {
 
         // A program that still runs the first version writes nothing into the second's.
         let error = SqliteProjection::new(&store, First::default()).unwrap_err();
-        assert!(matches!(error, ProjectionError::OtherVersion { stored: 2, current: 1, .. }), "{error}");
+        assert!(
+            matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 2, current: 1, .. })),
+            "{error}"
+        );
         assert!(error.to_string().ends_with("a newer program has made it"), "{error}");
     }
 }
@@ -52,9 +56,9 @@ fn a_view_is_rebuilt_on_demand() {
         damage(&store);
         view.catch_up().unwrap();
         assert_eq!(balances(&store), row("alice", -999));
-        assert_eq!(view.rebuild().unwrap().position, 11);
+        assert_eq!(view.rebuild().unwrap().position, Position::new(11));
         assert_eq!(balances(&store), row("alice", 10));
-        assert_eq!(view.rebuild().unwrap().position, 11);
+        assert_eq!(view.rebuild().unwrap().position, Position::new(11));
         assert_eq!(balances(&store), row("alice", 10));
     }
 }
@@ -106,7 +110,7 @@ fn a_rebuild_that_fails_leaves_the_old_view() {
             assert_eq!(balances(&store), row("alice", 23));
             assert!(third.needs_rebuild().unwrap());
         }
-        let following = third.follow().on_failure(OnFailure::SetAside).start().unwrap();
+        let following = third.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
         following.wait_for(store.position().unwrap(), LONG).unwrap();
         let third = following.stop().unwrap();
         assert_eq!(balances(&store), row("alice", 10));

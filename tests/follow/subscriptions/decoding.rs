@@ -1,11 +1,13 @@
 //! Events of a subscription, decoded as those of an aggregate or of one type.
 
+use factum::follow::SubscribedEvent;
 use factum::prelude::*;
-use factum::{DecodeError, Decoded, ReadError, SubscribedEvent, SubscriptionOptions};
+use factum::{DecodeError, Decoded, ReadError};
 use serde::{Deserialize, Serialize};
 
 use super::{append, next};
 use crate::support::account::{Account, AccountEvent, Closed, Deposited, Opened, deposit, open};
+use crate::support::chain::chain;
 use crate::support::events::append_event;
 use crate::support::stores::stores;
 
@@ -19,7 +21,7 @@ fn an_event_is_read_as_one_of_an_aggregate() {
         append(&store, "account", "alice", "account-frozen", "{}");
         append_event(&store, "account", "alice", "deposited", 4, r#"{"cents": 1}"#);
         append(&store, "account", "alice", "deposited", r#"{"cents": "many"}"#);
-        let mut subscription = store.subscribe(SubscriptionOptions::new().categories([Account::NAME]));
+        let mut subscription = store.subscribe(SubscriptionOptions::new().categories([Account::CATEGORY]));
 
         let expected: [AccountEvent; 3] = [
             Opened { owner: "alice".into() }.into(),
@@ -34,14 +36,15 @@ fn an_event_is_read_as_one_of_an_aggregate() {
         let mut refused = |message: &str| {
             let event = next(&mut subscription);
             let error = event.decode::<AccountEvent>().unwrap_err();
-            assert!(error.to_string().contains(message), "{error}");
-            let ReadError::Decode { stream, version, position, name, schema, source, .. } = error else {
+            assert!(chain(&error).contains(message), "{error}");
+            let ReadError::Decode { stream, version, position, name, event_version, source, .. } = error
+            else {
                 panic!("{error}")
             };
             let envelope = event.envelope();
             assert_eq!(stream.to_string(), "account/alice");
             assert_eq!((version, position), (envelope.version, envelope.position));
-            assert_eq!((name.as_str(), schema), (event.name(), event.schema()));
+            assert_eq!((name.as_str(), event_version), (event.name(), event.event_version()));
             *source
         };
         let frozen =
@@ -80,7 +83,7 @@ fn an_event_is_read_as_one_of_a_type() {
             let event = next(&mut subscription);
             assert_eq!(event.decode_event::<Opened>().unwrap(), None, "no error of another event");
             let error = event.decode_event::<Deposited>().unwrap_err();
-            assert!(error.to_string().starts_with(message), "{error}");
+            assert!(chain(&error).starts_with(message), "{error}");
         }
         // An old version, under an old name, of an event that the aggregate has retired.
         let transfer = next(&mut subscription).decode_event::<TransferMade>().unwrap();
@@ -156,7 +159,7 @@ fn a_retired_event_is_read_as_what_it_has_become() {
         assert_eq!(decoded(next(&mut subscription)).unwrap(), Decoded::Several(vec![]));
         let error = decoded(next(&mut subscription)).unwrap_err();
         assert_eq!(
-            error.to_string(),
+            chain(&error),
             "can't read transfers/t at version 3 (position 3): `transfer-made` version 2 can't be read as version 2: \
              nothing made"
         );

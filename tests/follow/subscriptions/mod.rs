@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use factum::follow::{SubscribedEvent, Subscription};
 use factum::prelude::*;
-use factum::{
-    Append, ExpectedVersion, Filter, Metadata, NewEvent, StoreError, StreamId, SubscribedEvent, Subscription,
-    Uuid, Visit,
-};
+use factum::store::{Append, ExpectedVersion, Filter, NewEvent, StoreError, Visit};
+use factum::{Metadata, Position, StreamName, Uuid};
 
 use crate::support::delegate::delegate;
 use crate::support::events::append_event;
@@ -28,16 +27,9 @@ fn append(store: &dyn EventStore, category: &str, key: &str, name: &str, payload
 /// Appends `count` events of one name.
 fn append_many(store: &dyn EventStore, category: &str, name: &str, count: usize) {
     let metadata = Metadata::default();
-    let new = |_| NewEvent {
-        name,
-        schema: 1,
-        id: Uuid::now_v7(),
-        recorded_at: Timestamp::now(),
-        metadata: &metadata,
-        payload: "{}",
-    };
+    let new = |_| NewEvent::new(name, 1, "{}", Uuid::now_v7(), Timestamp::now(), &metadata);
     let events: Vec<_> = (0..count).map(new).collect();
-    store.append(&[Append::new(&StreamId::new(category, "a"), ExpectedVersion::Any, &events)]).unwrap();
+    store.append(&[Append::new(&StreamName::new(category, "a"), ExpectedVersion::Any, &events)]).unwrap();
 }
 
 fn next(subscription: &mut Subscription<impl EventStore>) -> SubscribedEvent {
@@ -46,7 +38,9 @@ fn next(subscription: &mut Subscription<impl EventStore>) -> SubscribedEvent {
 
 /// The positions of all events that are there now.
 fn drain(subscription: &mut Dynamic) -> Vec<u64> {
-    std::iter::from_fn(|| subscription.try_next()).map(|event| event.unwrap().envelope().position).collect()
+    std::iter::from_fn(|| subscription.try_next())
+        .map(|event| event.unwrap().envelope().position.get())
+        .collect()
 }
 
 /// A store that is watched, fails when told to, and is appended to by others at the worst moments.
@@ -62,7 +56,7 @@ struct Watched {
     /// How often somebody began to wait.
     waits: AtomicUsize,
     /// What for, the last time.
-    waited_for: Mutex<u64>,
+    waited_for: Mutex<Position>,
     waiting: Condvar,
 }
 
@@ -76,7 +70,7 @@ impl Watched {
             append_before_read: AtomicBool::new(false),
             append_after_read: AtomicBool::new(false),
             waits: AtomicUsize::new(0),
-            waited_for: Mutex::new(0),
+            waited_for: Mutex::new(Position::START),
             waiting: Condvar::new(),
         }
     }
@@ -87,7 +81,7 @@ impl Watched {
 
     fn until_somebody_waits_beyond(&self, position: u64) {
         let waited = self.waited_for.lock().unwrap();
-        let waited = self.waiting.wait_timeout_while(waited, LONG, |waited_for| *waited_for <= position);
+        let waited = self.waiting.wait_timeout_while(waited, LONG, |waited_for| waited_for.get() <= position);
         assert!(!waited.unwrap().1.timed_out(), "nobody waits");
     }
 
@@ -99,12 +93,12 @@ impl Watched {
 }
 
 impl EventStore for Watched {
-    delegate!(store: append, read_stream, stream_version, position, outcome, forget_keys);
+    delegate!(store: append, read_stream, stream_version, position, outcome, forget_keys_before);
 
     fn read_all(
         &self,
         filter: Filter<'_>,
-        after: u64,
+        after: Position,
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
@@ -118,7 +112,7 @@ impl EventStore for Watched {
         if fails.is_some() { Err(StoreError::Busy) } else { Ok(()) }
     }
 
-    fn wait_for(&self, position: u64, timeout: Duration) -> Result<u64, StoreError> {
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
         if self.fail_wait.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Busy);
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use factum::prelude::*;
-use factum::{EventKind, ExecuteOptions, SubscriptionOptions, Uuid};
+use factum::{EventKind, Position, Uuid};
 
 use super::{Watched, append, append_many, drain, next};
 use crate::support::account::{Account, Deposited, Opened, id, open};
@@ -20,7 +20,7 @@ fn what_is_there_comes_first_and_then_what_is_appended() {
         let (sender, receiver) = mpsc::channel();
         let follower = thread::spawn(move || {
             for event in &mut subscription {
-                sender.send(event.unwrap().envelope().position).unwrap();
+                sender.send(event.unwrap().envelope().position.get()).unwrap();
             }
             subscription.seen()
         });
@@ -34,7 +34,7 @@ fn what_is_there_comes_first_and_then_what_is_appended() {
         stopper.stop();
         let nothing_more = receiver.recv_timeout(LONG);
         assert_eq!(nothing_more, Err(mpsc::RecvTimeoutError::Disconnected), "and nothing twice");
-        assert_eq!(follower.join().unwrap(), 620);
+        assert_eq!(follower.join().unwrap(), Position::new(620));
     }
 }
 
@@ -50,7 +50,7 @@ fn what_others_append_to_the_file_comes_too() {
     thread::scope(|scope| {
         scope.spawn(move || {
             for _ in 0..20 {
-                sender.send(next(&mut subscription).envelope().position).unwrap();
+                sender.send(next(&mut subscription).envelope().position.get()).unwrap();
             }
         });
         for position in 1..=20 {
@@ -74,10 +74,13 @@ fn an_event_comes_whole() {
         let envelope = event.envelope();
         assert_eq!(envelope.stream(), recorded.stream);
         assert_eq!(envelope.aggregate_id(), Ok(id("alice")));
-        assert_eq!((envelope.position, envelope.version), (1, 1));
+        assert_eq!((envelope.position.get(), envelope.version), (1, 1));
         assert_eq!((envelope.id, envelope.recorded_at), (recorded.id, recorded.recorded_at));
         assert_eq!(envelope.metadata(), recorded.metadata);
-        assert_eq!((event.name(), event.schema(), event.payload()), ("opened", 1, r#"{"owner":"alice"}"#));
+        assert_eq!(
+            (event.name(), event.event_version(), event.payload()),
+            ("opened", 1, r#"{"owner":"alice"}"#)
+        );
         // It is its own, and outlives the subscription and the store.
         drop((store, done));
         assert_eq!(event.clone().decode_event().unwrap(), Some(Opened { owner: "alice".into() }));
@@ -99,10 +102,10 @@ fn a_filter_lets_names_and_categories_pass() {
             (options().names(["opened"]), vec![1, 3]),
             (options().names(deposits), vec![2, 5]),
             (options().names(["opened"]).names(vec!["issued".to_owned()]), vec![1, 3, 4]),
-            (options().categories([Account::NAME]), vec![1, 2, 5]),
+            (options().categories([Account::CATEGORY]), vec![1, 2, 5]),
             (options().categories(["account", "card"]), vec![1, 2, 3, 4, 5]),
             (options().names(["opened"]).categories(["card"]), vec![3]),
-            (options().names(["opened"]).categories(["card"]).after(3), vec![]),
+            (options().names(["opened"]).categories(["card"]).after(Position::new(3)), vec![]),
             (options().names(["unheard-of"]), vec![]),
             (options().names([""; 0]), vec![1, 2, 3, 4, 5]),
         ] {
@@ -110,7 +113,7 @@ fn a_filter_lets_names_and_categories_pass() {
                 let options = options.clone().buffer(buffer);
                 let mut subscription = store.subscribe(options.clone());
                 assert_eq!(drain(&mut subscription), expected, "{options:?}");
-                assert_eq!(subscription.seen(), 5, "{options:?}");
+                assert_eq!(subscription.seen(), Position::new(5), "{options:?}");
             }
         }
     }
@@ -120,7 +123,7 @@ fn a_filter_lets_names_and_categories_pass() {
 fn another_subscription_goes_on_where_one_was() {
     for store in stores() {
         append_many(&store, "account", "deposited", 10);
-        let mut position = 0;
+        let mut position = Position::START;
         let mut seen = Vec::new();
         // Each reads ahead more than it hands out.
         for _ in 0..4 {
@@ -131,7 +134,7 @@ fn another_subscription_goes_on_where_one_was() {
             position = subscription.seen();
             assert_eq!(Some(&position), seen.last());
         }
-        assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+        assert_eq!(seen, (1..=10).map(Position::new).collect::<Vec<_>>());
     }
 }
 
@@ -140,17 +143,17 @@ fn what_does_not_pass_counts_as_seen() {
     for store in stores() {
         let options = SubscriptionOptions::new().names(["deposited"]);
         let mut subscription = store.subscribe(options.clone());
-        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 0));
+        assert_eq!((drain(&mut subscription), subscription.seen().get()), (vec![], 0));
         append_many(&store, "account", "opened", 5);
-        assert_eq!((drain(&mut subscription), subscription.seen()), (vec![], 5));
+        assert_eq!((drain(&mut subscription), subscription.seen().get()), (vec![], 5));
         append_many(&store, "account", "deposited", 2);
         append_many(&store, "account", "opened", 3);
-        assert_eq!(next(&mut subscription).envelope().position, 6);
-        assert_eq!(subscription.seen(), 6, "there is one more in the buffer");
-        assert_eq!(next(&mut subscription).envelope().position, 7);
-        assert_eq!(subscription.seen(), 10);
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(6));
+        assert_eq!(subscription.seen(), Position::new(6), "there is one more in the buffer");
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(7));
+        assert_eq!(subscription.seen(), Position::new(10));
         let mut resumed = store.subscribe(options.after(subscription.seen()));
-        assert_eq!((drain(&mut resumed), resumed.seen()), (vec![], 10));
+        assert_eq!((drain(&mut resumed), resumed.seen().get()), (vec![], 10));
         append_many(&store, "account", "deposited", 1);
         assert_eq!((drain(&mut resumed), drain(&mut subscription)), (vec![11], vec![11]));
     }
@@ -162,9 +165,9 @@ fn the_end_of_all_positions_is_not_reached() {
         append(&store, "account", "a", "opened", "{}");
         for after in [2, i64::MAX as u64, u64::MAX - 1, u64::MAX] {
             let mut subscription =
-                store.subscribe(SubscriptionOptions::new().after(after).buffer(usize::MAX));
+                store.subscribe(SubscriptionOptions::new().after(Position::new(after)).buffer(usize::MAX));
             assert!(subscription.try_next().is_none());
-            assert_eq!(subscription.seen(), after);
+            assert_eq!(subscription.seen(), Position::new(after));
         }
     }
 }
@@ -178,7 +181,7 @@ fn no_more_is_read_than_the_buffer_holds() {
             let mut subscription = watched.subscribe(SubscriptionOptions::new().buffer(buffer));
             assert_eq!(watched.visited.load(Ordering::SeqCst), 0, "nothing before it is asked for");
             for taken in 1..=700 {
-                assert_eq!(next(&mut subscription).envelope().position, taken);
+                assert_eq!(next(&mut subscription).envelope().position, Position::new(taken));
                 let ahead = watched.visited.load(Ordering::SeqCst) - usize::try_from(taken).unwrap();
                 assert!(ahead < held, "{ahead} read ahead of {taken}");
             }
@@ -211,7 +214,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
                 for position in 1..=EACH * WRITERS as u64 {
                     let event = next(&mut all);
                     let envelope = event.envelope();
-                    assert_eq!((envelope.position, all.seen()), (position, position));
+                    assert_eq!((envelope.position.get(), all.seen().get()), (position, position));
                     let version = &mut versions[envelope.category.parse::<usize>().unwrap()];
                     *version += 1;
                     assert_eq!(envelope.version, *version);
@@ -219,7 +222,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
             });
             // Positions that do not pass race with those that do.
             scope.spawn(|| {
-                let mut last = 0;
+                let mut last = Position::START;
                 let mut versions = [1; WRITERS];
                 for _ in 0..2 * EACH / 5 {
                     let event = next(&mut some);
@@ -234,7 +237,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
         });
         for mut subscription in [all, some] {
             assert!(subscription.try_next().is_none());
-            assert_eq!(subscription.seen(), EACH * WRITERS as u64);
+            assert_eq!(subscription.seen(), Position::new(EACH * WRITERS as u64));
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use factum::Position;
+use factum::follow::Stopper;
 use factum::prelude::*;
-use factum::{Stopper, StoreError, SubscriptionOptions};
+use factum::store::StoreError;
 
 use super::{Watched, append, append_many, next};
 use crate::support::stores::{LONG, stores};
@@ -26,7 +28,7 @@ fn a_wait_has_an_end() {
         assert!(!subscription.stopper().is_stopped(), "only the time is up");
         append(&store, "account", "a", "opened", "{}");
         let event = subscription.next_within(Duration::MAX).unwrap().unwrap();
-        assert_eq!(event.envelope().position, 1);
+        assert_eq!(event.envelope().position, Position::new(1));
     }
 }
 
@@ -42,10 +44,10 @@ fn a_stop_wakes_who_waits() {
         let stopper = subscription.stopper();
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            assert_eq!(next(&mut subscription).envelope().position, 1);
+            assert_eq!(next(&mut subscription).envelope().position, Position::new(1));
             sender.send(subscription.next().is_none()).unwrap();
             sender.send(subscription.next().is_none()).unwrap();
-            sender.send(subscription.seen() == 1).unwrap();
+            sender.send(subscription.seen() == Position::new(1)).unwrap();
         });
         store.until_somebody_waits_beyond(1);
         stopper.clone().stop();
@@ -60,7 +62,7 @@ fn who_is_stopped_hands_out_nothing_more() {
     for store in stores() {
         append_many(&store, "account", "deposited", 5);
         let mut subscription = store.subscribe(SubscriptionOptions::new());
-        assert_eq!(next(&mut subscription).envelope().position, 1);
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(1));
         subscription.stopper().stop();
         assert!(subscription.stopper().is_stopped());
         for _ in 0..2 {
@@ -68,7 +70,11 @@ fn who_is_stopped_hands_out_nothing_more() {
             assert!(subscription.try_next().is_none());
             assert!(subscription.next_within(LONG).is_none());
         }
-        assert_eq!(subscription.seen(), 1, "so that another goes on with what was in the buffer");
+        assert_eq!(
+            subscription.seen(),
+            Position::new(1),
+            "so that another goes on with what was in the buffer"
+        );
     }
 }
 
@@ -81,14 +87,14 @@ fn an_append_beside_a_read_is_not_lost() {
         // After the store was asked for its position, and read; what was asked then is too old to count these.
         watched.append_after_read.store(true, Ordering::SeqCst);
         assert!(subscription.try_next().is_none());
-        assert_eq!((subscription.seen(), watched.position().unwrap()), (3, 4));
-        assert_eq!(next(&mut subscription).envelope().position, 4);
+        assert_eq!((subscription.seen().get(), watched.position().unwrap().get()), (3, 4));
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(4));
 
         // After the store was asked, and before it is read: read at once, and not once more.
         append_many(&watched, "account", "opened", 1);
         watched.append_before_read.store(true, Ordering::SeqCst);
-        assert_eq!(next(&mut subscription).envelope().position, 6);
-        assert_eq!((subscription.seen(), watched.position().unwrap()), (6, 6));
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(6));
+        assert_eq!((subscription.seen().get(), watched.position().unwrap().get()), (6, 6));
         assert!(subscription.try_next().is_none());
     }
 }
@@ -102,15 +108,15 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
         // In the middle of a read.
         watched.fail_read_after(Some(2));
         for position in [1, 2] {
-            assert_eq!(next(&mut subscription).envelope().position, position);
+            assert_eq!(next(&mut subscription).envelope().position, Position::new(position));
         }
-        assert_eq!(subscription.seen(), 2);
+        assert_eq!(subscription.seen(), Position::new(2));
         let error = subscription.next_within(LONG).unwrap().unwrap_err();
         assert!(matches!(error, StoreError::Busy), "{error}");
-        assert_eq!(subscription.seen(), 2);
-        assert_eq!(next(&mut subscription).envelope().position, 3);
+        assert_eq!(subscription.seen(), Position::new(2));
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(3));
         for position in [4, 5] {
-            assert_eq!(next(&mut subscription).envelope().position, position);
+            assert_eq!(next(&mut subscription).envelope().position, Position::new(position));
         }
         // At its beginning, and while waiting: however it is asked.
         append_many(&watched, "account", "deposited", 1);
@@ -118,10 +124,10 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
         assert!(subscription.try_next().unwrap().is_err());
         watched.fail_wait.store(true, Ordering::SeqCst);
         assert!(subscription.next_within(LONG).unwrap().is_err());
-        assert_eq!(subscription.seen(), 5);
-        assert_eq!(next(&mut subscription).envelope().position, 6);
+        assert_eq!(subscription.seen(), Position::new(5));
+        assert_eq!(next(&mut subscription).envelope().position, Position::new(6));
         assert!(subscription.try_next().is_none());
-        assert_eq!(subscription.seen(), 6);
+        assert_eq!(subscription.seen(), Position::new(6));
     }
 }
 

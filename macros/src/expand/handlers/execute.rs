@@ -32,8 +32,8 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
             fn execute(
                 &self,
                 command: #command,
-                #services: &#krate::private::Services<Self>,
-            ) -> #krate::private::Execution<Self> {
+                #services: &#krate::macro_support::Services<Self>,
+            ) -> #krate::macro_support::Execution<Self> {
                 #body
             }
         }
@@ -50,15 +50,15 @@ fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStre
         };
     };
     if is_opaque(output) {
-        return quote!(#krate::private::decided::<Self, _, _>(#call));
+        return quote!(#krate::macro_support::decide::<Self, _, _>(#call));
     }
     match result_parts(output) {
         Some((Some(events), Some(error))) => {
-            quote!(#krate::private::fallible::<Self, #events, #error>(#call))
+            quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
         }
-        Some(_) => quote!(#krate::private::fallible::<Self, _, _>(#call)),
-        None if is_plain(output) => quote!(#krate::private::infallible::<Self, #output>(#call)),
-        None => quote!(#krate::private::decided::<Self, #output, _>(#call)),
+        Some(_) => quote!(#krate::macro_support::decide_fallible::<Self, _, _>(#call)),
+        None if is_plain(output) => quote!(#krate::macro_support::decide_infallible::<Self, #output>(#call)),
+        None => quote!(#krate::macro_support::decide::<Self, #output, _>(#call)),
     }
 }
 

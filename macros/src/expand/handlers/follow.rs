@@ -10,23 +10,23 @@ use crate::syntax::MethodSyntax;
 
 pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
-    let Call { envelope, writer, wants_metadata, body } = Call::new(krate, handler, |writer, argument| {
-        let Type::Reference(reference) = argument else { return quote!(#writer) };
+    let Call { envelope, context, wants_metadata, body } = Call::new(krate, handler, |context, argument| {
+        let Type::Reference(reference) = argument else { return quote!(#context) };
         let written_with = &reference.elem;
-        quote!(#krate::private::writer::<Self, #written_with>(#writer))
+        quote!(#krate::macro_support::context::<Self, #written_with>(#context))
     });
     quote! {
         #(#cfgs)*
         #[automatically_derived]
-        impl #krate::Project<#event> for #self_ty {
-            const ENVELOPE: bool = #wants_metadata;
+        impl #krate::follow::Project<#event> for #self_ty {
+            const WANTS_METADATA: bool = #wants_metadata;
 
             #[inline]
             fn project(
                 &mut self,
                 event: &#event,
                 #envelope: &#krate::Envelope<'_>,
-                #writer: &#krate::Writer<'_, Self>,
+                #context: &#krate::follow::Context<'_, Self>,
             ) -> ::core::result::Result<(), #krate::BoxError> {
                 #body
             }
@@ -36,17 +36,17 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
 
 pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
-    let Call { envelope, writer, body, .. } = Call::new(krate, handler, |writer, _| quote!(#writer));
+    let Call { envelope, context, body, .. } = Call::new(krate, handler, |context, _| quote!(#context));
     quote! {
         #(#cfgs)*
         #[automatically_derived]
-        impl #krate::React<#event> for #self_ty {
+        impl #krate::follow::React<#event> for #self_ty {
             #[inline]
             fn react(
                 &mut self,
                 event: &#event,
                 #envelope: &#krate::Envelope<'_>,
-                #writer: &#krate::Delivery,
+                #context: &#krate::follow::Delivery,
             ) -> ::core::result::Result<(), #krate::BoxError> {
                 #body
             }
@@ -58,16 +58,16 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
 struct Call {
     /// The patterns of the trait's arguments: a name, if the call passes it on, or `_`.
     envelope: TokenStream,
-    writer: TokenStream,
+    context: TokenStream,
     wants_metadata: bool,
     body: TokenStream,
 }
 
 impl Call {
-    /// `as_argument` converts the writer into the method's argument of the given type.
+    /// `as_argument` converts the context into the method's argument of the given type.
     fn new(krate: &Path, handler: &Handler<'_>, as_argument: impl Fn(Ident, &Type) -> TokenStream) -> Self {
         let MethodSyntax { name, arguments, output, .. } = handler.method;
-        let (mut envelope, mut writer) = (quote!(_), quote!(_));
+        let (mut envelope, mut context) = (quote!(_), quote!(_));
         let mut wants_metadata = false;
         let mut pass = TokenStream::new();
         for argument in arguments.iter().skip(1) {
@@ -81,8 +81,8 @@ impl Call {
                 let passed = named_at(argument, "envelope");
                 pass.extend(quote!(, #passed.key));
             } else {
-                writer = quote!(writer);
-                let passed = as_argument(named_at(argument, "writer"), argument);
+                context = quote!(context);
+                let passed = as_argument(named_at(argument, "context"), argument);
                 pass.extend(quote!(, #passed));
             }
         }
@@ -93,10 +93,10 @@ impl Call {
                 #call;
                 ::core::result::Result::Ok(())
             },
-            Some(output) if !is_opaque(output) => quote!(#krate::private::projected::<#output>(#call)),
-            Some(_) => quote!(#krate::private::projected(#call)),
+            Some(output) if !is_opaque(output) => quote!(#krate::macro_support::projected::<#output>(#call)),
+            Some(_) => quote!(#krate::macro_support::projected(#call)),
         };
-        Self { envelope, writer, wants_metadata, body }
+        Self { envelope, context, wants_metadata, body }
     }
 }
 

@@ -14,12 +14,12 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
     let body = match output {
         _ if !handler.is_valid => quote!(::core::unreachable!()),
         Some(output) if result_parts(output).is_some() => {
-            quote!(#krate::private::upcast_fallible::<Self, _, _>(#call))
+            quote!(#krate::macro_support::upcast_fallible::<Self, _, _>(#call))
         }
         Some(output) if !is_opaque(output) => {
-            quote!(::core::result::Result::Ok(#krate::private::upcast::<Self, #output>(#call)))
+            quote!(::core::result::Result::Ok(#krate::macro_support::upcast::<Self, #output>(#call)))
         }
-        _ => quote!(::core::result::Result::Ok(#krate::private::upcast::<Self, _>(#call))),
+        _ => quote!(::core::result::Result::Ok(#krate::macro_support::upcast::<Self, _>(#call))),
     };
     quote! {
         #(#cfgs)*

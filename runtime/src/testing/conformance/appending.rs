@@ -1,11 +1,12 @@
 //! Appending: numbers, expected versions, all or nothing.
 
-use super::law::{Law, facts, stored, stream};
-use crate::error::{AppendError, Conflict};
-use crate::store::EventStore;
-use crate::store::ExpectedVersion::{Any, Exactly, NoStream};
+use super::law::{Law, facts, first_position, stored, stream};
+use crate::store::append::ExpectedVersion::{Any, Exactly, NoStream};
+use crate::store::error::{AppendError, Conflict};
+use crate::store::event_store::EventStore;
 
-/// Versions count from 1 in each stream, positions from 1 in the store; an append tells where its events went.
+/// Versions count from 1 in each stream, positions from 1 in the store; an append returns those of its
+/// events.
 pub fn numbers_count_from_one<S: EventStore>(store: &S) {
     let law = Law::new("numbers_count_from_one", store);
     let (a, b) = (stream("a"), stream("b"));
@@ -13,7 +14,7 @@ pub fn numbers_count_from_one<S: EventStore>(store: &S) {
     let (first, second, third) = (facts(2), facts(1), facts(1));
     for (stream, facts, position, version) in [(&a, &first, 1, 2), (&b, &second, 3, 1), (&a, &third, 4, 3)] {
         let appended = law.append_any(stream, facts);
-        law.equal(appended.first_position, position, "the first position of an append");
+        law.equal(first_position(&appended), position, "the first position of an append");
         law.equal(appended.versions, vec![version], "the version after an append");
         law.equal(law.version(stream), version, "the version of a stream");
     }
@@ -29,7 +30,7 @@ pub fn positions_of_one_append_are_consecutive<S: EventStore>(store: &S) {
     let before = law.everything();
 
     let facts: Vec<_> = (0..streams.len()).map(|number| facts(number % 3 + 1)).collect();
-    // Backwards: the order is the caller's, not that of names.
+    // In reverse: the positions follow the caller's order, not the order of names.
     let parts: Vec<_> =
         streams.iter().zip(&facts).rev().map(|(stream, facts)| (stream, Any, facts.as_slice())).collect();
     let appended = law.append(&parts);
@@ -42,12 +43,13 @@ pub fn positions_of_one_append_are_consecutive<S: EventStore>(store: &S) {
         wanted.extend(stored(stream, earlier + 1, position, facts));
         versions.push(wanted.last().map_or(0, |event| event.version));
     }
-    law.equal(appended.first_position, 3, "the first position");
+    law.equal(first_position(&appended), 3, "the first position");
     law.equal(appended.versions, versions, "the versions");
     law.has_exactly(&wanted, "after appending to fifty streams");
 }
 
-/// An append succeeds if the stream is as expected, and otherwise tells the stream, what was expected and what is.
+/// An append succeeds if its expected version holds; otherwise the conflict names the stream and both
+/// versions.
 pub fn expected_versions_are_held_to<S: EventStore>(store: &S) {
     let law = Law::new("expected_versions_are_held_to", store);
     let fact = facts(1);
@@ -68,7 +70,7 @@ pub fn expected_versions_are_held_to<S: EventStore>(store: &S) {
 
     law.append(&[(&present, Exactly(2), &fact)]);
     law.append(&[(&present, Any, &fact)]);
-    law.equal(law.version(&present), 4, "the version after all");
+    law.equal(law.version(&present), 4, "the version after all appends");
     law.equal(law.version(&missing), 0, "the version of a stream with conflicts only");
 }
 
@@ -110,7 +112,7 @@ pub fn append_to_several_streams_is_atomic<S: EventStore>(store: &S) {
     law.has_exactly(&wanted, "after an append to three streams");
 }
 
-/// An append that names a stream twice is refused as that, and nothing of it is stored.
+/// An append that names a stream twice fails with `StreamTwice`, and stores nothing.
 pub fn malformed_append_leaves_no_trace<S: EventStore>(store: &S) {
     let law = Law::new("malformed_append_leaves_no_trace", store);
     let (a, b) = (stream("a"), stream("b"));
@@ -121,10 +123,11 @@ pub fn malformed_append_leaves_no_trace<S: EventStore>(store: &S) {
         format_args!("wanted `StreamTwice` for {a}, found {refused:?}"),
     );
     law.has_exactly(&[], "after refused appends");
-    law.equal(law.append_any(&a, &fact).first_position, 1, "the first position after refused appends");
+    law.equal(first_position(&law.append_any(&a, &fact)), 1, "the first position after refused appends");
 }
 
-/// A stream with nothing to append is checked for its version, no more: the append of the others depends on it.
+/// A stream without new events is only checked for its version; the append to the other streams depends on
+/// that.
 pub fn append_of_nothing_checks_the_version<S: EventStore>(store: &S) {
     let law = Law::new("append_of_nothing_checks_the_version", store);
     let (a, b) = (stream("a"), stream("b"));
@@ -134,23 +137,23 @@ pub fn append_of_nothing_checks_the_version<S: EventStore>(store: &S) {
     law.equal(conflict, Conflict::new(a.clone(), NoStream, 1), "the conflict");
     law.has_exactly(&stored(&a, 1, 1, &fact), "after a conflict in a stream with nothing to append");
     let appended = law.append(&[(&a, Exactly(1), &[]), (&b, NoStream, &fact)]);
-    law.equal(appended.first_position, 2, "the first position");
+    law.equal(first_position(&appended), 2, "the first position");
     law.equal(appended.versions, vec![1, 1], "the versions");
     let appended = law.append(&[(&a, Any, &[]), (&stream("c"), NoStream, &[])]);
-    law.equal(appended.first_position, 0, "the first position of nothing");
+    law.equal(first_position(&appended), 0, "the first position of nothing");
     law.equal(appended.versions, vec![1, 0], "the versions");
     let wanted = [stored(&a, 1, 1, &fact), stored(&b, 1, 2, &fact)].concat();
     law.has_exactly(&wanted, "after appends of nothing");
 }
 
-/// An append to no stream at all succeeds and stores nothing; its first position is 0, which no event has.
+/// An append to no stream succeeds, stores nothing, and has no first position.
 pub fn append_to_no_stream_does_nothing<S: EventStore>(store: &S) {
     let law = Law::new("append_to_no_stream_does_nothing", store);
     let a = stream("a");
     let fact = facts(1);
     law.append_any(&a, &fact);
     let appended = law.append(&[]);
-    law.equal(appended.first_position, 0, "the first position");
+    law.equal(first_position(&appended), 0, "the first position");
     law.equal(appended.versions, vec![], "the versions");
     law.has_exactly(&stored(&a, 1, 1, &fact), "after an append to no stream");
 }

@@ -1,14 +1,16 @@
-//! Many at once.
+//! Concurrency: threads that append and read at once.
 
 use std::time::Duration;
 
-use super::law::{Fact, Law, Seen, facts, stored, stream};
+use super::law::{Fact, Law, Seen, facts, first_position, stored, stream};
 use super::threads::{THREADS, at_once, while_writing};
-use crate::error::AppendError;
-use crate::store::ExpectedVersion::{Any, Exactly};
-use crate::store::{EventStore, Filter};
+use crate::domain::position::Position;
+use crate::store::append::ExpectedVersion::{Any, Exactly};
+use crate::store::error::AppendError;
+use crate::store::event_store::EventStore;
+use crate::store::read::Filter;
 
-/// Of the appends of many threads at once none is lost, doubled or torn, and no number is left out.
+/// Concurrent appends are not lost, doubled or torn, and leave no gap in versions and positions.
 pub fn concurrent_appends_lose_nothing<S: EventStore>(store: &S) {
     const ROUNDS: usize = 20;
     let law = Law::new("concurrent_appends_lose_nothing", store);
@@ -21,12 +23,12 @@ pub fn concurrent_appends_lose_nothing<S: EventStore>(store: &S) {
             let facts = facts(round % 3 + 1);
             let appended = law.append_any(stream, &facts);
             let version = appended.versions[0] + 1 - u64::try_from(facts.len()).unwrap_or(u64::MAX);
-            written.extend(stored(stream, version, appended.first_position, &facts));
+            written.extend(stored(stream, version, first_position(&appended), &facts));
         }
         written
     });
     law.has_no_gaps();
-    // What each append was told of where its events are is true.
+    // The events are where each append says that they are.
     let mut written = written.concat();
     written.sort_by_key(|event| event.position);
     law.has_exactly(&written, "after concurrent appends");
@@ -61,7 +63,8 @@ pub fn concurrent_appends_to_several_streams_pass_each_other<S: EventStore>(stor
     }
 }
 
-/// Of all who append at the same expected version exactly one does; the others are told of a conflict.
+/// Of concurrent appends with the same expected version exactly one succeeds; the others fail with a
+/// conflict.
 pub fn concurrent_expectations_have_one_winner<S: EventStore>(store: &S) {
     const ROUNDS: u64 = 30;
     let law = Law::new("concurrent_expectations_have_one_winner", store);
@@ -72,8 +75,9 @@ pub fn concurrent_expectations_have_one_winner<S: EventStore>(store: &S) {
             let fact = facts(1);
             match law.try_append(&[(&a, Exactly(version), &fact)]) {
                 Ok(appended) => {
+                    let first_position = first_position(&appended);
                     law.equal(appended.versions, vec![version + 1], "the version after an append");
-                    won.extend(stored(&a, version + 1, appended.first_position, &fact));
+                    won.extend(stored(&a, version + 1, first_position, &fact));
                 }
                 Err(AppendError::Conflict(conflict)) => {
                     law.holds(conflict.actual > version, format_args!("no reason for {conflict}"));
@@ -103,9 +107,9 @@ pub fn reads_never_end_inside_an_append<S: EventStore>(store: &S) {
             }
         },
         || {
-            law.equal(law.everything().len() % 3, 0, "the rest of an append that was read");
-            law.equal(law.position() % 3, 0, "the rest of an append that the position tells of");
-            law.equal(law.stream(&a, 0, usize::MAX).len() % 2, 0, "the rest of an append in its stream");
+            law.equal(law.everything().len() % 3, 0, "the events of half an append");
+            law.equal(law.position() % 3, 0, "the events of half an append, by the position");
+            law.equal(law.stream(&a, 0, usize::MAX).len() % 2, 0, "the events of half an append in a stream");
             let (of_b, of_a) = (law.version(&b), law.version(&a));
             law.holds(of_a >= 2 * of_b, format_args!("{b} is at {of_b}, {a} still at {of_a}"));
         },
@@ -113,7 +117,8 @@ pub fn reads_never_end_inside_an_append<S: EventStore>(store: &S) {
     law.equal(law.has_no_gaps().len(), 3 * ROUNDS, "the number of events");
 }
 
-/// Who reads on from the last position seen, while others append, gets every event once and in order.
+/// A reader that continues from the last position seen gets every event once and in order, during appends
+/// too.
 pub fn follower_misses_nothing<S: EventStore>(store: &S) {
     const ROUNDS: usize = 25;
     let law = Law::new("follower_misses_nothing", store);
@@ -128,10 +133,11 @@ pub fn follower_misses_nothing<S: EventStore>(store: &S) {
         },
         || {
             let after = followed.last().map_or(0, |event: &Seen| event.position);
-            let reached = law.succeeds(store.wait_for(after + 1, Duration::from_millis(10)), "a wait");
+            let reached =
+                law.succeeds(store.wait_for(Position::new(after + 1), Duration::from_millis(10)), "a wait");
             let next = law.all(Filter::default(), after, 7);
             law.holds(
-                reached <= after || !next.is_empty(),
+                reached <= Position::new(after) || !next.is_empty(),
                 format_args!("nothing after {after}, though the store was at {reached}"),
             );
             followed.extend(next);

@@ -1,17 +1,18 @@
-//! Keeping: names and events come back as they were given.
+//! Keeping: a store returns names and events as they were given.
 
 use std::thread;
 
 use uuid::Uuid;
 
 use super::law::{Fact, Law, Seen, facts, stored, stream};
-use crate::id::StreamId;
-use crate::metadata::Metadata;
-use crate::store::EventStore;
-use crate::store::ExpectedVersion::{Exactly, NoStream};
-use crate::time::Timestamp;
+use crate::domain::metadata::Metadata;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::ExpectedVersion::{Exactly, NoStream};
+use crate::store::event_store::EventStore;
 
-/// Streams are told apart letter by letter, whatever text the id is: slashes, quotes, NUL, none, or very much.
+/// Streams differ if their keys differ in any character: slashes, quotes, NUL, the empty key, a very long
+/// key.
 pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
     let law = Law::new("similar_names_stay_apart", store);
     let long = "x".repeat(10_000);
@@ -48,7 +49,8 @@ pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
         "1.0",
         "1e0",
         "NULL",
-        // The same to the eye, or to a database that folds: é and e with an accent, ß and ss, ſ and s, zero width.
+        // Equal to the eye, or to a database that folds case: é and e with an accent, ß and ss, ſ and s, zero
+        // width.
         "\u{e9}",
         "e\u{301}",
         "ß",
@@ -65,7 +67,7 @@ pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
     let mut wanted = Vec::new();
     for category in ["a", "A", "", "a b", "ä"] {
         for key in keys {
-            let stream = StreamId::new(category, key);
+            let stream = StreamName::new(category, key);
             let fact = [Fact::new("named", format!("{:?}", (category, key.len())))];
             law.append(&[(&stream, NoStream, &fact)]);
             let position = wanted.last().map_or(1, |event: &Seen| event.position + 1);
@@ -88,8 +90,8 @@ pub fn events_come_back_whole<S: EventStore>(store: &S) {
     for micros in [i64::MIN, i64::MIN + 1, -1, 0, 1, 1_111_532_400_000_001, i64::MAX] {
         facts.push(Fact { recorded_at: Timestamp::from_micros(micros), ..Fact::new("timed", "{}") });
     }
-    for schema in [0, 1, 2, 1 << 31, u32::MAX] {
-        facts.push(Fact { schema, ..Fact::new("versioned", "{}") });
+    for event_version in [0, 1, 2, 1 << 31, u32::MAX] {
+        facts.push(Fact { event_version, ..Fact::new("versioned", "{}") });
     }
     for id in [Uuid::nil(), Uuid::max(), Uuid::from_u128(1)] {
         facts.push(Fact { id, ..Fact::new("identified", "{}") });
@@ -102,7 +104,8 @@ pub fn events_come_back_whole<S: EventStore>(store: &S) {
         }
     }
     let texts = [
-        // The text is kept, not what it means: its spaces, the order of its keys, keys that come twice, digits.
+        // The store keeps the text and not its meaning: spaces, the order of keys, keys that occur twice,
+        // digits.
         "{ \"b\" : 1,\n\t\"a\":2, \"a\":3 }",
         "[1.0, 1e400, -0, 123456789012345678901234567890]",
         r#""\u0000 \ud83e\udd80 \/""#,
@@ -122,7 +125,7 @@ pub fn events_come_back_whole<S: EventStore>(store: &S) {
         facts.push(Fact::new(name, "{}"));
     }
     let a = stream("a");
-    // One by one as well as together: a store may have a way of its own for many.
+    // One by one as well as together, because a store may append several events in another way than one.
     law.append_any(&a, &facts);
     for fact in &facts {
         law.append_any(&a, std::slice::from_ref(fact));
@@ -132,7 +135,7 @@ pub fn events_come_back_whole<S: EventStore>(store: &S) {
     law.has_exactly(&wanted, "after appends of events of all kinds");
 }
 
-/// A payload, and metadata, of a megabyte are stored like small ones.
+/// A payload of a megabyte, and metadata of a megabyte, are stored like small ones.
 pub fn large_events_come_back_whole<S: EventStore>(store: &S) {
     let law = Law::new("large_events_come_back_whole", store);
     let a = stream("a");

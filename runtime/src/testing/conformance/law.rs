@@ -1,4 +1,4 @@
-//! What the laws are written with: a store that complains in the name of a law, and events that can be compared.
+//! Tools of the laws: checks that fail with the name of a law, and events that can be compared.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
@@ -6,16 +6,20 @@ use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
-use crate::error::{AppendError, Conflict};
-use crate::id::StreamId;
-use crate::metadata::Metadata;
-use crate::store::{Append, Appended, EventStore, ExpectedVersion, Filter, NewEvent, StoredEvent};
-use crate::time::Timestamp;
+use crate::domain::error::with_causes;
+use crate::domain::metadata::Metadata;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent};
+use crate::store::error::{AppendError, Conflict};
+use crate::store::event_store::EventStore;
+use crate::store::read::{Filter, StoredEvent};
 
-/// How much of an event a message shows: payloads can be long.
+/// How many characters of an event a message shows, because payloads can be long.
 const SHOWN: usize = 600;
 
-/// A store, and the law that it is held to. Whatever fails does so with the law's name.
+/// A store, and the law that it is checked for. Every check that fails panics with the law's name.
 #[derive(Clone, Copy)]
 pub(super) struct Law<'s, S> {
     name: &'static str,
@@ -26,7 +30,7 @@ pub(super) struct Law<'s, S> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fact {
     pub(super) name: String,
-    pub(super) schema: u32,
+    pub(super) event_version: u32,
     pub(super) id: Uuid,
     pub(super) recorded_at: Timestamp,
     pub(super) metadata: Metadata,
@@ -36,14 +40,14 @@ pub(super) struct Fact {
 /// An event that was read, owned.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {
-    pub(super) stream: StreamId,
+    pub(super) stream: StreamName,
     pub(super) version: u64,
     pub(super) position: u64,
     pub(super) fact: Fact,
 }
 
 /// One stream's part of an append.
-pub(super) type Part<'a> = (&'a StreamId, ExpectedVersion, &'a [Fact]);
+pub(super) type Part<'a> = (&'a StreamName, ExpectedVersion, &'a [Fact]);
 
 impl<'s, S: EventStore> Law<'s, S> {
     pub(super) fn new(name: &'static str, store: &'s S) -> Self {
@@ -55,13 +59,13 @@ impl<'s, S: EventStore> Law<'s, S> {
         assert!(condition, "law `{}`: {otherwise}", self.name);
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "most callers have values that nobody else needs")]
+    #[expect(clippy::needless_pass_by_value, reason = "most callers pass temporary values")]
     #[track_caller]
     pub(super) fn equal<T: PartialEq + Debug>(&self, found: T, wanted: T, of: impl Display) {
         self.holds(found == wanted, format_args!("{of}: found {found:?}, not {wanted:?}"));
     }
 
-    /// Like `equal`, for events: tells the first that differs rather than all of them.
+    /// Like `equal`, for events: reports only the first that differs.
     #[track_caller]
     pub(super) fn same(&self, found: &[Seen], wanted: &[Seen], of: impl Display) {
         let shown = |event: &Seen| format!("{event:?}").chars().take(SHOWN).collect::<String>();
@@ -75,10 +79,10 @@ impl<'s, S: EventStore> Law<'s, S> {
     }
 
     #[track_caller]
-    pub(super) fn succeeds<T, E: Error>(&self, result: Result<T, E>, what: impl Display) -> T {
+    pub(super) fn succeeds<T, E: Error + 'static>(&self, result: Result<T, E>, what: impl Display) -> T {
         match result {
             Ok(value) => value,
-            Err(error) => panic!("law `{}`: {what} failed: {error}", self.name),
+            Err(error) => panic!("law `{}`: {what} failed: {}", self.name, with_causes(&error)),
         }
     }
 
@@ -101,11 +105,11 @@ impl<'s, S: EventStore> Law<'s, S> {
 
     /// Appends to one stream, whatever its version.
     #[track_caller]
-    pub(super) fn append_any(&self, stream: &StreamId, facts: &[Fact]) -> Appended {
+    pub(super) fn append_any(&self, stream: &StreamName, facts: &[Fact]) -> Appended {
         self.append(&[(stream, ExpectedVersion::Any, facts)])
     }
 
-    /// Appends what must be refused as a conflict.
+    /// Tries an append that must fail with a conflict.
     #[track_caller]
     pub(super) fn conflicts(&self, parts: &[Part<'_>]) -> Conflict {
         match self.try_append(parts) {
@@ -115,7 +119,7 @@ impl<'s, S: EventStore> Law<'s, S> {
     }
 
     #[track_caller]
-    pub(super) fn stream(&self, stream: &StreamId, after: u64, limit: usize) -> Vec<Seen> {
+    pub(super) fn stream(&self, stream: &StreamName, after: u64, limit: usize) -> Vec<Seen> {
         let mut seen = Vec::new();
         let read = self.store.read_stream(stream, after, limit, &mut |event| {
             seen.push(Seen::new(event));
@@ -128,7 +132,7 @@ impl<'s, S: EventStore> Law<'s, S> {
     #[track_caller]
     pub(super) fn all(&self, filter: Filter<'_>, after: u64, limit: usize) -> Vec<Seen> {
         let mut seen = Vec::new();
-        let read = self.store.read_all(filter, after, limit, &mut |event| {
+        let read = self.store.read_all(filter, Position::new(after), limit, &mut |event| {
             seen.push(Seen::new(event));
             ControlFlow::Continue(())
         });
@@ -136,23 +140,23 @@ impl<'s, S: EventStore> Law<'s, S> {
         seen
     }
 
-    /// All that the store has.
+    /// All events of the store.
     #[track_caller]
     pub(super) fn everything(&self) -> Vec<Seen> {
         self.all(Filter::default(), 0, usize::MAX)
     }
 
     #[track_caller]
-    pub(super) fn version(&self, stream: &StreamId) -> u64 {
+    pub(super) fn version(&self, stream: &StreamName) -> u64 {
         self.succeeds(self.store.stream_version(stream), format_args!("the version of {stream}"))
     }
 
     #[track_caller]
     pub(super) fn position(&self) -> u64 {
-        self.succeeds(self.store.position(), "the store's position")
+        self.succeeds(self.store.position(), "the store's position").get()
     }
 
-    /// The store must hold `wanted` and nothing else, however it is asked.
+    /// Checks that the store has the events `wanted` and no others.
     #[track_caller]
     pub(super) fn has_exactly(&self, wanted: &[Seen], when: &str) {
         self.same(&self.everything(), wanted, format_args!("all events {when}"));
@@ -160,7 +164,8 @@ impl<'s, S: EventStore> Law<'s, S> {
         self.equal(self.position(), newest, format_args!("the position {when}"));
     }
 
-    /// Each stream that has events has the versions from 1 on, and the store the positions from 1 on.
+    /// Checks that the versions of each stream and the positions of the store count from 1; returns all
+    /// events.
     #[track_caller]
     pub(super) fn has_no_gaps(&self) -> Vec<Seen> {
         let everything = self.everything();
@@ -179,7 +184,7 @@ impl Fact {
     pub(super) fn new(name: &str, payload: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
-            schema: 1,
+            event_version: 1,
             id: Uuid::now_v7(),
             recorded_at: Timestamp::now(),
             metadata: Metadata::default(),
@@ -190,7 +195,7 @@ impl Fact {
     pub(super) fn as_new(&self) -> NewEvent<'_> {
         NewEvent {
             name: &self.name,
-            schema: self.schema,
+            event_version: self.event_version,
             id: self.id,
             recorded_at: self.recorded_at,
             metadata: &self.metadata,
@@ -204,10 +209,10 @@ impl Seen {
         Self {
             stream: event.envelope.stream(),
             version: event.envelope.version,
-            position: event.envelope.position,
+            position: event.envelope.position.get(),
             fact: Fact {
                 name: event.name.to_owned(),
-                schema: event.schema,
+                event_version: event.event_version,
                 id: event.envelope.id,
                 recorded_at: event.envelope.recorded_at,
                 metadata: event.envelope.metadata(),
@@ -217,13 +222,13 @@ impl Seen {
     }
 }
 
-/// So many events that tell themselves apart by their payload.
+/// This many events, which differ in their payloads.
 pub(super) fn facts(count: usize) -> Vec<Fact> {
     (0..count).map(|number| Fact::new("counted", number.to_string())).collect()
 }
 
-/// What `facts` should be read as, the first of them at this version and position.
-pub(super) fn stored(stream: &StreamId, version: u64, position: u64, facts: &[Fact]) -> Vec<Seen> {
+/// The events that `facts` should be read as, the first of them at this version and position.
+pub(super) fn stored(stream: &StreamName, version: u64, position: u64, facts: &[Fact]) -> Vec<Seen> {
     facts
         .iter()
         .zip(0..)
@@ -239,10 +244,15 @@ pub(super) fn stored(stream: &StreamId, version: u64, position: u64, facts: &[Fa
 /// More events than any store reads at a time.
 pub(super) const MANY: usize = 10_000;
 
-pub(super) fn stream(key: &str) -> StreamId {
-    StreamId::new("conformance", key)
+pub(super) fn stream(key: &str) -> StreamName {
+    StreamName::new("conformance", key)
 }
 
 pub(super) fn break_if(last: bool) -> ControlFlow<()> {
     if last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// The number of the first position of an append; 0 if it had no events.
+pub(super) fn first_position(appended: &Appended) -> u64 {
+    appended.first_position.map_or(0, Position::get)
 }

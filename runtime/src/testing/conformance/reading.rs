@@ -1,16 +1,19 @@
-//! Reading: where it begins and ends, what passes, what a visitor may do.
+//! Reading: where a read begins and ends, what a filter passes, what a visitor may do.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::law::{Fact, Law, MANY, Seen, break_if, facts, stored, stream};
-use crate::error::StoreError;
-use crate::id::StreamId;
-use crate::store::ExpectedVersion::{Any, NoStream};
-use crate::store::{EventStore, Filter, Partition};
+use super::law::{Fact, Law, MANY, Seen, break_if, facts, first_position, stored, stream};
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::store::append::ExpectedVersion::{Any, NoStream};
+use crate::store::error::StoreError;
+use crate::store::event_store::EventStore;
+use crate::store::partition::Partition;
+use crate::store::read::Filter;
 
-/// What to read after, and how many of five events that skips.
+/// Versions or positions to read after, each with the number of events to skip; there are five events.
 const AFTER: [(u64, usize); 7] =
     [(0, 0), (1, 1), (4, 4), (5, 5), (6, 6), (i64::MAX as u64, 9), (u64::MAX, 9)];
 
@@ -33,7 +36,7 @@ pub fn stream_is_read_from_any_version<S: EventStore>(store: &S) {
     }
 }
 
-/// A stream that does not exist is at version 0 and has no events, and reading it does not make it.
+/// A stream that does not exist is at version 0 and has no events, and a read does not create it.
 pub fn missing_stream_is_empty<S: EventStore>(store: &S) {
     let law = Law::new("missing_stream_is_empty", store);
     let missing = stream("missing");
@@ -66,15 +69,17 @@ pub fn all_streams_are_read_from_any_position<S: EventStore>(store: &S) {
     }
 }
 
-/// A filter lets pass what has one of its names and one of its categories, letter for letter; the limit counts what
-/// passes.
+/// A filter passes the events with one of its names and one of its categories, compared character by
+/// character.
+///
+/// The limit counts the events that pass.
 pub fn filter_selects<S: EventStore>(store: &S) {
     let law = Law::new("filter_selects", store);
     let names = ["opened", "Opened", "opene", "opened ", "it's", "\"quoted\"", "eröffnet", "%"];
     let categories = ["account", "Account", "accoun", "it's", "", "konto-ä", "_______"];
     for category in categories {
         for name in names {
-            law.append_any(&StreamId::new(category, "key"), &[Fact::new(name, "{}"), Fact::new(name, "1")]);
+            law.append_any(&StreamName::new(category, "key"), &[Fact::new(name, "{}"), Fact::new(name, "1")]);
         }
     }
     let everything = law.everything();
@@ -100,7 +105,7 @@ pub fn filter_selects<S: EventStore>(store: &S) {
     }
 }
 
-/// A read up to a position has nothing beyond it.
+/// A read up to a position returns no event beyond that position.
 pub fn reads_end_where_told<S: EventStore>(store: &S) {
     let law = Law::new("reads_end_where_told", store);
     law.append_any(&stream("a"), &facts(6));
@@ -109,7 +114,7 @@ pub fn reads_end_where_told<S: EventStore>(store: &S) {
     for after in [0, 1, 6, 10, u64::MAX] {
         for until in [0, 1, 5, 6, 7, 10, 11, u64::MAX] {
             for limit in LIMITS {
-                let filter = Filter { until: Some(until), ..Filter::default() };
+                let filter = Filter { until: Some(Position::new(until)), ..Filter::default() };
                 let within = |event: &&Seen| event.position > after && event.position <= until;
                 let wanted: Vec<_> = everything.iter().filter(within).take(limit).cloned().collect();
                 let of = format_args!("{limit} events after position {after} up to {until}");
@@ -119,46 +124,47 @@ pub fn reads_end_where_told<S: EventStore>(store: &S) {
     }
 }
 
-/// Of so many parts, each stream is in one, with all of its events, in order, and for good. More than one part of a
-/// hundred streams has something in it.
+/// Each stream is in one partition, with all of its events, in order, and stays there.
+///
+/// A hundred streams do not all fall into one partition of several.
 pub fn partitions_split_the_streams<S: EventStore>(store: &S) {
     let law = Law::new("partitions_split_the_streams", store);
     let streams: Vec<_> = (0..100).map(|index| stream(&index.to_string())).collect();
     for count in [1, 2, 3, 8] {
-        let read = |part| law.all(Filter { partition: part, ..Filter::default() }, 0, usize::MAX);
+        let read = |partition| law.all(Filter { partition, ..Filter::default() }, 0, usize::MAX);
         let before: Vec<_> = Partition::all(count).map(read).collect();
-        // One event more for each stream: where its earlier ones are.
+        // One more event for each stream, which must be in the partition of the earlier ones.
         for stream in &streams {
             law.append_any(stream, &facts(1));
         }
-        let parts: Vec<_> = Partition::all(count).map(read).collect();
+        let partitions: Vec<_> = Partition::all(count).map(read).collect();
         let mut home = HashMap::new();
-        for (index, part) in parts.iter().enumerate() {
-            for event in part {
+        for (index, partition) in partitions.iter().enumerate() {
+            for event in partition {
                 law.equal(
                     *home.entry(&event.stream).or_insert(index),
                     index,
-                    format_args!("the part of {}", event.stream),
+                    format_args!("the partition of {}", event.stream),
                 );
             }
             law.holds(
-                part.is_sorted_by_key(|event| event.position),
-                format_args!("part {index} is out of order"),
+                partition.is_sorted_by_key(|event| event.position),
+                format_args!("partition {index} is out of order"),
             );
             law.holds(
-                before.get(index).is_some_and(|before| part.starts_with(before)),
-                format_args!("part {index} of {count} has changed"),
+                before.get(index).is_some_and(|before| partition.starts_with(before)),
+                format_args!("partition {index} of {count} has changed"),
             );
         }
-        let mut all = parts.concat();
+        let mut all = partitions.concat();
         all.sort_by_key(|event| event.position);
-        law.same(&all, &law.everything(), format_args!("all {count} parts"));
-        let used = parts.iter().filter(|part| !part.is_empty()).count();
-        law.holds(used > 1 || count == 1, format_args!("all streams are in one part of {count}"));
+        law.same(&all, &law.everything(), format_args!("all {count} partitions"));
+        let used = partitions.iter().filter(|partition| !partition.is_empty()).count();
+        law.holds(used > 1 || count == 1, format_args!("all streams are in one partition of {count}"));
     }
 }
 
-/// A visitor that breaks off sees no further event, and that is no error.
+/// A visitor that breaks off sees no further event, and the read succeeds.
 pub fn visitor_breaks_off<S: EventStore>(store: &S) {
     let law = Law::new("visitor_breaks_off", store);
     let a = stream("a");
@@ -173,22 +179,22 @@ pub fn visitor_breaks_off<S: EventStore>(store: &S) {
         law.equal(seen, (1..=last).collect(), "the versions seen");
 
         let mut seen = Vec::new();
-        let read = store.read_all(Filter::default(), 0, usize::MAX, &mut |event| {
+        let read = store.read_all(Filter::default(), Position::new(0), usize::MAX, &mut |event| {
             seen.push(event.envelope.position);
-            break_if(event.envelope.position == last)
+            break_if(event.envelope.position == Position::new(last))
         });
         law.succeeds(read, "a read of all streams that is broken off");
-        law.equal(seen, (1..=last).collect(), "the positions seen");
+        law.equal(seen, (1..=last).map(Position::new).collect(), "the positions seen");
     }
 }
 
-/// A read of more events than a store takes at a time is complete, in order, and keeps to its limit and filter.
+/// A read of more events than a store reads at a time is complete, in order, and keeps its limit and filter.
 pub fn long_reads_are_complete<S: EventStore>(store: &S) {
     let law = Law::new("long_reads_are_complete", store);
-    let (a, b) = (stream("a"), StreamId::new("other", "b"));
+    let (a, b) = (stream("a"), StreamName::new("other", "b"));
     let mut wanted = Vec::with_capacity(MANY);
     for (round, chunk) in facts(MANY).chunks(500).enumerate() {
-        // Every fifth chunk to the other stream, so that neither has all positions.
+        // Every fifth chunk goes to the other stream, so that neither stream has all positions.
         let stream = if round % 5 == 4 { &b } else { &a };
         let position = law.position() + 1;
         let version = law.version(stream) + 1;
@@ -206,7 +212,7 @@ pub fn long_reads_are_complete<S: EventStore>(store: &S) {
         let from = u64::try_from(after).unwrap_or(u64::MAX);
         law.same(&law.stream(&a, from, limit), &part(&of_a), of);
         law.same(&law.all(names, from, limit), &part(&wanted), of);
-        // The stream's first 2,000 events are the store's.
+        // The first 2,000 events of the stream are also those of the store.
         law.same(&law.all(categories, from, limit), &part(&of_a), of);
     }
 }
@@ -223,11 +229,11 @@ pub fn visitor_uses_the_store<S: EventStore>(store: &S) {
         seen.push(Seen::new(event));
         if event.envelope.version <= 2 {
             let appended = law.append_any(&b, &answer);
-            law.equal(law.position(), appended.first_position, "the position after an append of a visitor");
+            law.equal(law.position(), first_position(&appended), "the position after an append of a visitor");
             let own = law.stream(&b, event.envelope.version - 1, 1);
             law.same(
                 &own,
-                &stored(&b, event.envelope.version, appended.first_position, &answer),
+                &stored(&b, event.envelope.version, first_position(&appended), &answer),
                 "its event",
             );
         }
@@ -237,9 +243,13 @@ pub fn visitor_uses_the_store<S: EventStore>(store: &S) {
     law.same(&seen, &stored(&a, 1, 1, &first), "what the visitor saw");
 
     let mut newest = 0;
-    let read = store.read_all(Filter::default(), 0, usize::MAX, &mut |event| {
-        law.equal(event.envelope.position, newest + 1, "the next position that a visitor sees");
-        newest = event.envelope.position;
+    let read = store.read_all(Filter::default(), Position::new(0), usize::MAX, &mut |event| {
+        law.equal(
+            event.envelope.position,
+            Position::new(newest + 1),
+            "the next position that a visitor sees",
+        );
+        newest = event.envelope.position.get();
         if newest <= 2 {
             law.append_any(&b, &answer);
             law.same(
@@ -255,7 +265,7 @@ pub fn visitor_uses_the_store<S: EventStore>(store: &S) {
     law.equal(law.has_no_gaps().len(), 304, "the number of events");
 }
 
-/// A visitor that panics leaves the store as usable as it was.
+/// A visitor that panics leaves the store usable.
 pub fn panic_of_a_visitor_poisons_nothing<S: EventStore>(store: &S) {
     let law = Law::new("panic_of_a_visitor_poisons_nothing", store);
     let a = stream("a");
@@ -265,7 +275,7 @@ pub fn panic_of_a_visitor_poisons_nothing<S: EventStore>(store: &S) {
     let panics = || resume_unwind(Box::new("the visitor's"));
     let reads: [&dyn Fn() -> Result<(), StoreError>; 2] =
         [&|| store.read_stream(&a, 0, 9, &mut |_| panics()), &|| {
-            store.read_all(Filter::default(), 0, 9, &mut |_| panics())
+            store.read_all(Filter::default(), Position::new(0), 9, &mut |_| panics())
         }];
     for read in reads {
         let panicked = catch_unwind(AssertUnwindSafe(read));

@@ -1,16 +1,19 @@
-//! What a store keeps besides events: idempotency keys, which it must, and snapshots, which it may.
+//! Replays, idempotency keys, which every store keeps, and snapshots, which a store may keep.
 
 use std::ops::{ControlFlow, Range};
 
 use super::law::{Law, Seen, facts, stored, stream};
 use super::threads::{THREADS, at_once};
-use crate::error::AppendError;
-use crate::id::StreamId;
-use crate::store::ExpectedVersion::{self, Any, Exactly};
-use crate::store::{Append, Appended, EventStore, NewKey, Outcome, StoredSnapshot};
-use crate::time::Timestamp;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::ExpectedVersion::{self, Any, Exactly};
+use crate::store::append::{Append, Appended, NewKey, Outcome};
+use crate::store::error::AppendError;
+use crate::store::event_store::EventStore;
+use crate::store::snapshot::StoredSnapshot;
 
-/// A replay hands out what a read of the stream does, as far as it goes.
+/// A replay passes the events that a read of the stream passes, without ids and metadata.
 pub fn replay_is_a_read_of_the_stream<S: EventStore>(store: &S) {
     let law = Law::new("replay_is_a_read_of_the_stream", store);
     let (long, other) = (stream("long"), stream("other"));
@@ -36,7 +39,7 @@ pub fn replay_is_a_read_of_the_stream<S: EventStore>(store: &S) {
     law.equal(seen, 3, "the events of a replay that is broken off");
 }
 
-type Summary = (u64, u64, String, u32, String);
+type Summary = (u64, Position, String, u32, String);
 
 trait OfSeen {
     fn of(seen: &Seen) -> Self;
@@ -45,25 +48,25 @@ trait OfSeen {
 impl OfSeen for Summary {
     fn of(seen: &Seen) -> Self {
         let fact = seen.fact.clone();
-        (seen.version, seen.position, fact.name, fact.schema, fact.payload)
+        (seen.version, Position::new(seen.position), fact.name, fact.event_version, fact.payload)
     }
 }
 
-fn replayed<S: EventStore>(law: &Law<'_, S>, stream: &StreamId, after: u64, limit: usize) -> Vec<Summary> {
+fn replayed<S: EventStore>(law: &Law<'_, S>, stream: &StreamName, after: u64, limit: usize) -> Vec<Summary> {
     let mut replayed = Vec::new();
     let result = law.store.replay(stream, after, limit, &mut |event| {
         let (name, payload) = (event.name.to_owned(), event.payload.to_owned());
-        replayed.push((event.version, event.position, name, event.schema, payload));
+        replayed.push((event.version, event.position, name, event.event_version, payload));
         ControlFlow::Continue(())
     });
     law.succeeds(result, format_args!("replaying {stream}"));
     replayed
 }
 
-/// Appends so many events, with these keys.
+/// Appends this many events, with these keys.
 fn append<S: EventStore>(
     law: &Law<'_, S>,
-    stream: &StreamId,
+    stream: &StreamName,
     expected: ExpectedVersion,
     count: usize,
     keys: &[(&str, Range<usize>)],
@@ -76,12 +79,12 @@ fn append<S: EventStore>(
     law.store.append(&[Append { keys: &keys, ..Append::new(stream, expected, &events) }])
 }
 
-fn outcome<S: EventStore>(law: &Law<'_, S>, stream: &StreamId, key: &str) -> Option<(u64, u64)> {
+fn outcome<S: EventStore>(law: &Law<'_, S>, stream: &StreamName, key: &str) -> Option<(u64, u64)> {
     let outcome = law.succeeds(law.store.outcome(stream, key), format_args!("the outcome of `{key}`"));
     outcome.map(|outcome| (outcome.before, outcome.version))
 }
 
-/// A key is known as soon as its append is stored, with what that has led to, in its own stream only.
+/// A key is known with its outcome as soon as its append is stored, and in its own stream only.
 pub fn key_is_kept_with_its_outcome<S: EventStore>(store: &S) {
     let law = Law::new("key_is_kept_with_its_outcome", store);
     let (a, b) = (stream("a"), stream("b"));
@@ -104,7 +107,7 @@ pub fn key_is_kept_with_its_outcome<S: EventStore>(store: &S) {
     law.has_no_gaps();
 }
 
-/// An append with a key that is known is refused with the first outcome, whatever it expects; nothing of it is stored.
+/// An append with a known key fails with the first outcome, whatever version it expects, and stores nothing.
 pub fn known_key_is_refused<S: EventStore>(store: &S) {
     let law = Law::new("known_key_is_refused", store);
     let (a, b) = (stream("a"), stream("b"));
@@ -127,11 +130,11 @@ pub fn known_key_is_refused<S: EventStore>(store: &S) {
     law.succeeds(append(&law, &b, Any, 1, &[("once", 0..1)]), "the same key for another stream");
 }
 
-/// A key that is there twice, or names events that are not there, is an error, and nothing is stored.
+/// An append fails and stores nothing if it has a key twice, or a key for events that it does not have.
 pub fn malformed_key_leaves_no_trace<S: EventStore>(store: &S) {
     let law = Law::new("malformed_key_leaves_no_trace", store);
     let a = stream("a");
-    #[expect(clippy::reversed_empty_ranges, reason = "that is what is wrong with it")]
+    #[expect(clippy::reversed_empty_ranges, reason = "a reversed range makes a key malformed")]
     let malformed: [&[(&str, Range<usize>)]; 3] =
         [&[("k", 0..3)], &[("k", 2..1)], &[("k", 0..1), ("k", 1..2)]];
     for keys in malformed {
@@ -145,7 +148,8 @@ pub fn malformed_key_leaves_no_trace<S: EventStore>(store: &S) {
     law.has_exactly(&[], "after malformed keys");
 }
 
-/// Keys recorded before a time are forgotten, and no others; a forgotten key is new.
+/// `forget_keys_before` forgets the keys recorded before a time, and no others; a forgotten key counts as
+/// new.
 pub fn keys_are_forgotten_by_time<S: EventStore>(store: &S) {
     let law = Law::new("keys_are_forgotten_by_time", store);
     let a = stream("a");
@@ -155,7 +159,7 @@ pub fn keys_are_forgotten_by_time<S: EventStore>(store: &S) {
         let result = law.store.append(&[Append { keys: &keys, ..Append::new(&a, Any, &[]) }]);
         law.succeeds(result, "an append of a key");
     }
-    let forgotten = law.succeeds(law.store.forget_keys(Timestamp::from_micros(20)), "forgetting");
+    let forgotten = law.succeeds(law.store.forget_keys_before(Timestamp::from_micros(20)), "forgetting");
     law.equal(forgotten, 1, "the number of keys forgotten");
     law.equal(outcome(&law, &a, "old"), None, "the outcome of a forgotten key");
     law.equal(outcome(&law, &a, "border"), Some((0, 0)), "the outcome of a key as old as the time");
@@ -163,7 +167,7 @@ pub fn keys_are_forgotten_by_time<S: EventStore>(store: &S) {
     law.succeeds(append(&law, &a, Any, 1, &[("old", 0..1)]), "an append with a forgotten key");
 }
 
-/// Of many appends with one key, at once, one is stored; the others are told its outcome.
+/// Of concurrent appends with one key one is stored; the others fail with its outcome.
 pub fn concurrent_appends_with_one_key_have_one_winner<S: EventStore>(store: &S) {
     let law = Law::new("concurrent_appends_with_one_key_have_one_winner", store);
     for round in 0..10 {
@@ -179,12 +183,12 @@ pub fn concurrent_appends_with_one_key_have_one_winner<S: EventStore>(store: &S)
         law.equal(won.iter().filter(|(won, _)| *won).count(), 1, "the number of winners");
         law.equal(won.len(), THREADS, "the number of answers");
         let version = law.version(&shared);
-        law.holds(won.iter().all(|(_, told)| *told == version), format_args!("{won:?} at version {version}"));
+        law.holds(won.iter().all(|(_, at)| *at == version), format_args!("{won:?} at version {version}"));
     }
     law.has_no_gaps();
 }
 
-/// A store may keep snapshots or not. What it hands out is the one that was saved for that stream last, unchanged.
+/// A store may keep snapshots or not. One that it returns is the last one saved for that stream, unchanged.
 pub fn snapshot_comes_back_or_not_at_all<S: EventStore>(store: &S) {
     let law = Law::new("snapshot_comes_back_or_not_at_all", store);
     let [a, b, missing] = ["snapshot-a", "snapshot-b", "missing"].map(stream);
@@ -208,10 +212,10 @@ pub fn snapshot_comes_back_or_not_at_all<S: EventStore>(store: &S) {
     }
 }
 
-/// Dropped snapshots do not come back; those of other categories stay.
+/// Dropped snapshots stay gone, and snapshots of other categories are not dropped.
 pub fn dropped_snapshots_are_gone<S: EventStore>(store: &S) {
     let law = Law::new("dropped_snapshots_are_gone", store);
-    let [a, b] = [StreamId::new("kind-a", "1"), StreamId::new("kind-b", "1")];
+    let [a, b] = [StreamName::new("kind-a", "1"), StreamName::new("kind-b", "1")];
     for stream in [&a, &b] {
         law.append_any(stream, &facts(3));
         law.succeeds(law.store.save_snapshot(stream, &snapshot(3, b"state")), "saving a snapshot");
@@ -231,7 +235,7 @@ pub fn dropped_snapshots_are_gone<S: EventStore>(store: &S) {
 fn snapshot(version: u64, state: &[u8]) -> StoredSnapshot<'_> {
     StoredSnapshot {
         version,
-        position: version + 7,
+        position: Position::new(version + 7),
         taken_at: Timestamp::from_micros(-5),
         fingerprint: u64::MAX - 1,
         checksum: u64::MAX,
@@ -239,11 +243,11 @@ fn snapshot(version: u64, state: &[u8]) -> StoredSnapshot<'_> {
     }
 }
 
-/// Version and state of the snapshot of a stream; all else must be as above.
-fn read<S: EventStore>(law: &Law<'_, S>, stream: &StreamId) -> Option<(u64, Vec<u8>)> {
+/// The version and the state of a stream's snapshot; its other fields must be those of [`snapshot`].
+fn read<S: EventStore>(law: &Law<'_, S>, stream: &StreamName) -> Option<(u64, Vec<u8>)> {
     let mut found = None;
     let result = law.store.read_snapshot(stream, &mut |kept| {
-        law.equal(*kept, snapshot(kept.version, kept.state), "what is kept with a state");
+        law.equal(*kept, snapshot(kept.version, kept.state), "the snapshot as it was saved");
         found = Some((kept.version, kept.state.to_vec()));
     });
     law.succeeds(result, format_args!("reading the snapshot of {stream}"));

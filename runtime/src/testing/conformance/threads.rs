@@ -1,4 +1,4 @@
-//! Many threads at once.
+//! Helpers that run many threads at once.
 
 use std::panic::resume_unwind;
 use std::sync::Barrier;
@@ -8,7 +8,7 @@ use std::thread;
 /// How many threads use a store at once.
 pub(super) const THREADS: usize = 8;
 
-/// Runs `work` in [`THREADS`] threads that begin together, and gives the result of each.
+/// Runs `work` in [`THREADS`] threads that begin together, and returns the result of each.
 pub(super) fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let begin = Barrier::new(THREADS);
     thread::scope(|scope| {
@@ -25,13 +25,13 @@ pub(super) fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// Runs `read` again and again, as long as any of `writers` threads runs `write`, and at least once after.
+/// Runs `read` repeatedly while any of `writers` threads runs `write`, and at least once after that.
 pub(super) fn while_writing(writers: usize, write: impl Fn(usize) + Sync, mut read: impl FnMut()) {
     let written = AtomicBool::new(false);
     thread::scope(|scope| {
         let (write, written) = (&write, &written);
         let threads: Vec<_> = (0..writers).map(|thread| scope.spawn(move || write(thread))).collect();
-        // A thread of its own watches the writers, so that the end of a writer that panics is noticed too.
+        // A separate thread joins the writers, so that the loop also ends if a writer panics.
         let watch = scope.spawn(move || {
             let ends: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
             written.store(true, Ordering::Release);

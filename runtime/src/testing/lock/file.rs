@@ -1,4 +1,4 @@
-//! A text file of sorted lines, to which lines are added and none is ever changed.
+//! A text file of sorted lines: new lines are added, and existing ones never change.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,25 +6,25 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Whether new lines are written, or an error.
+/// Whether new lines are written or are an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Write,
     Check,
 }
 
-/// Counts the files written, so that no two have one name on the way.
+/// Counts the written files, so that each temporary file has a name of its own.
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Debug)]
-pub(super) struct KeptFile {
+pub(super) struct RecordFile {
     path: PathBuf,
     head: &'static str,
     lines: BTreeSet<String>,
 }
 
-impl KeptFile {
-    /// The file as it is; empty if there is none.
+impl RecordFile {
+    /// Reads the file; a missing file counts as empty.
     pub(super) fn open(path: PathBuf, head: &'static str) -> Result<Self, String> {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -39,7 +39,7 @@ impl KeptFile {
         &self.lines
     }
 
-    /// Adds lines that are not there yet.
+    /// Adds the lines that the file lacks.
     pub(super) fn add(&self, lines: &BTreeSet<String>, mode: Mode) -> Result<(), String> {
         let new: Vec<_> = lines.difference(&self.lines).collect();
         if new.is_empty() {
@@ -47,8 +47,8 @@ impl KeptFile {
         }
         if mode == Mode::Check {
             let mut message = format!(
-                "{} lacks what is new. Run this test where the environment variable `CI` is not set, and commit what it \
-                 writes:\n",
+                "{} lacks what is new. Run this test without the environment variable `CI`, and commit the lines \
+                 that it writes:\n",
                 self.path.display()
             );
             for line in new {
@@ -61,7 +61,7 @@ impl KeptFile {
             text += line;
             text.push('\n');
         }
-        // Beside it first: a test that is interrupted leaves a whole file.
+        // Written to a temporary file and renamed, so that an interrupted test leaves a whole file.
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let beside = self.path.with_extension(format!("new-{}-{number}", std::process::id()));
         std::fs::write(&beside, text)

@@ -1,24 +1,28 @@
-//! Stored examples of events, and whether they can still be read.
+//! Recorded examples of events, and the check that they can still be read.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::aggregate::Aggregate;
-use crate::event::{DecodeError, Decoded, EventKind, EventSet};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::codec_error::DecodeError;
+use crate::domain::error::with_causes;
+use crate::domain::event::EventKind;
+use crate::domain::event_set::{Decoded, EventSet};
 
-/// What a stored event is read as: names, and JSON.
-type Became = Vec<(&'static str, String)>;
+/// The events that a stored event is read as: their names and their JSON.
+type ReadBack = Vec<(&'static str, String)>;
 
 /// The events of one aggregate.
 pub(super) struct Golden {
     pub(super) aggregate: &'static str,
-    /// Those that it lists and those that it has retired.
+    /// The events that the aggregate lists, and those that it has retired.
     pub(super) kinds: Vec<EventKind>,
     listed: &'static [EventKind],
-    /// The examples given: the name of each, and its JSON if that comes back as it was; or why it does not.
+    /// The given examples: the name of each, and its JSON, or why the JSON is not read back as the same
+    /// event.
     examples: Vec<(&'static str, Result<String, String>)>,
-    /// Reads an event and writes what became of it, each with its name.
-    read: fn(&str, u32, &str) -> Result<Became, String>,
+    /// Reads a stored event, and writes each event that it is read as, with its name.
+    read: fn(&str, u32, &str) -> Result<ReadBack, String>,
 }
 
 impl fmt::Debug for Golden {
@@ -30,27 +34,28 @@ impl fmt::Debug for Golden {
 impl Golden {
     pub(super) fn new<A: Aggregate>(examples: &[A::Event]) -> Self {
         Self {
-            aggregate: A::NAME,
+            aggregate: A::CATEGORY,
             kinds: A::Event::KINDS.iter().chain(A::Event::RETIRED).copied().collect(),
             listed: A::Event::KINDS,
-            examples: examples.iter().map(|event| (event.name(), there_and_back(event))).collect(),
+            examples: examples.iter().map(|event| (event.name(), round_trip(event))).collect(),
             read: read::<A::Event>,
         }
     }
 
-    /// Every kept example of this aggregate can be read; one of the present version is written again as it is kept.
+    /// Fails if a kept example of this aggregate can't be read, or if one of the present version is written
+    /// differently.
     pub(super) fn check(&self, kept: &BTreeSet<String>) -> Result<(), String> {
         for (name, version, json) in kept.iter().filter_map(|line| self.parse(line)) {
             let example = format!("the kept example of `{name}` version {version}, {json}");
-            let became = (self.read)(name, version, json)
+            let read_back = (self.read)(name, version, json)
                 .map_err(|error| format!("{example}, can't be read any more: {error}"))?;
             let is_present = self.listed.iter().any(|kind| kind.name == name && kind.version == version);
-            if let (true, [(_, again)]) = (is_present, &*became)
+            if let (true, [(_, again)]) = (is_present, &*read_back)
                 && !same_json(again, json)
             {
                 return Err(format!(
-                    "{example}, is read and then written as {again}: what is stored now would not be what was stored \
-                     before; give the event a new version"
+                    "{example}, is read and then written as {again}: new events would be stored in another shape \
+                     than old ones; give the event a new version"
                 ));
             }
         }
@@ -78,7 +83,7 @@ impl Golden {
         Ok(lines)
     }
 
-    /// `<aggregate> <event> <version> <json>`, if it is of this aggregate and the event is known by more than its name.
+    /// Splits a line `<aggregate> <event> <version> <json>`; `None` if it is of another aggregate.
     fn parse<'l>(&self, line: &'l str) -> Option<(&'l str, u32, &'l str)> {
         let mut parts = line.splitn(4, ' ');
         let (aggregate, name) = (parts.next()?, parts.next()?);
@@ -89,26 +94,27 @@ impl Golden {
 
 fn written<E: EventSet>(event: &E) -> Result<String, String> {
     let mut json = Vec::new();
-    event.encode(&mut json).map_err(|error| error.to_string())?;
+    event.encode(&mut json).map_err(|error| with_causes(&error))?;
     String::from_utf8(json).map_err(|error| format!("`{}` is not written as text: {error}", event.name()))
 }
 
-fn read<E: EventSet>(name: &str, version: u32, json: &str) -> Result<Became, String> {
-    let told = |error: DecodeError| error.to_string();
-    let events = match E::decode(name, version, json).map_err(told)? {
+fn read<E: EventSet>(name: &str, version: u32, json: &str) -> Result<ReadBack, String> {
+    let decode_failed = |error: DecodeError| with_causes(&error);
+    let events = match E::decode(name, version, json).map_err(decode_failed)? {
         Decoded::One(event) => vec![event],
         Decoded::Several(events) => events,
     };
     events.iter().map(|event| Ok((event.name(), written(event)?))).collect()
 }
 
-/// The event as JSON, if it is read back as it was: what the live state has seen and what a loaded one sees are equal.
-fn there_and_back<E: EventSet>(event: &E) -> Result<String, String> {
+/// The event as JSON, if it is read back as the same event: a live state and a loaded state then see the
+/// same.
+fn round_trip<E: EventSet>(event: &E) -> Result<String, String> {
     let json = written(event)?;
     let name = event.name();
-    match E::decode(name, event.version(), &json) {
+    match E::decode(name, event.event_version(), &json) {
         Ok(Decoded::One(again)) => {
-            // `Debug` shows what serde skips.
+            // `Debug` shows also the fields that serde skips.
             let (before, after) = (format!("{event:?}"), format!("{again:?}"));
             if before == after && written(&again).is_ok_and(|again| same_json(&again, &json)) {
                 return Ok(json);
@@ -118,13 +124,14 @@ fn there_and_back<E: EventSet>(event: &E) -> Result<String, String> {
             ))
         }
         Ok(Decoded::Several(_)) => Err(format!("`{name}` is listed, and read as a retired event")),
-        Err(error) => {
-            Err(format!("the example of `{name}` is written as {json}, and can't be read: {error}"))
-        }
+        Err(error) => Err(format!(
+            "the example of `{name}` is written as {json}, and can't be read: {}",
+            with_causes(&error)
+        )),
     }
 }
 
-/// Whether two texts are the same JSON: the order of a map's keys says nothing.
+/// Whether two texts are the same JSON. The order of a map's keys does not count.
 fn same_json(left: &str, right: &str) -> bool {
     let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
     left == right || value(left).is_some_and(|left| Some(left) == value(right))

@@ -25,10 +25,8 @@ impl factum::AggregateId for Id {
 pub(super) const IMPORTS: &str = "\
 use std::any::Any;
 
-use factum::{
-    Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository,
-    SqliteStore,
-};
+use factum::sqlite::SqliteStore;
+use factum::{Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository};
 use serde::{Deserialize, Serialize};
 
 ";
@@ -123,7 +121,7 @@ fn aggregate(area: &Area, text: &mut String) {
         text,
         "\
 impl Aggregate for {state} {{
-    const NAME: &'static str = \"{module}\";
+    const CATEGORY: &'static str = \"{module}\";
     type Id = Id;
     type Command = {state}Command;
     type Event = {state}Event;
@@ -178,7 +176,7 @@ impl EventSet for {state}Event {{
 {}        }}
     }}
 
-    fn version(&self) -> u32 {{
+    fn event_version(&self) -> u32 {{
         match self {{
 {}        }}
     }}
@@ -190,11 +188,11 @@ impl EventSet for {state}Event {{
 
     fn decode(name: &str, version: u32, payload: &str) -> Result<Decoded<Self>, DecodeError> {{
         Ok(Decoded::One(match name {{
-{}            _ => return factum::private::decode_other(name, version, payload),
+{}            _ => return factum::macro_support::decode_other(name, version, payload),
         }}))
     }}
 
-    fn inner(&self) -> &dyn Any {{
+    fn as_any(&self) -> &dyn Any {{
         match self {{
 {}        }}
     }}

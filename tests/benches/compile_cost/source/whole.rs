@@ -78,7 +78,7 @@ fn read<A: Aggregate>(
         let mut payload = Vec::new();
         event.event.encode(&mut payload)?;
         let payload = String::from_utf8(payload)?;
-        stored.push(format!(\"{} {} {} {payload}\", event.stream, event.event.name(), event.event.version()));
+        stored.push(format!(\"{} {} {} {payload}\", event.stream, event.event.name(), event.event.event_version()));
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             AccountEvent::Closed(closed) => println!("{closed:?}"),
         }
     }
-    let mut owners = MemoryProjection::new(store, Owners::default());
+    let mut owners = MemoryProjection::new(&store, Owners::default());
     owners.catch_up()?;
     Ok(())
 }

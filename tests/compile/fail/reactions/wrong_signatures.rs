@@ -8,7 +8,7 @@ struct Opened;
 struct Deposited {
     cents: u64,
 }
-use factum::Delivery;
+use factum::follow::Delivery;
 
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Closed;

@@ -20,7 +20,7 @@ pub fn run(job: &Job) -> Result<Option<f64>, Box<dyn Error>> {
         "load" => load(job, &store)?,
         "size" => {
             fill(job, &store)?;
-            store.checkpoint()?;
+            store.checkpoint_wal()?;
             bytes_per_event(job)?
         }
         "catchup-memory" => {
@@ -136,7 +136,7 @@ impl Balances {
 
 fn in_memory(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
     let time = median(|| {
-        let mut balances = MemoryProjection::new(store, Balances::default());
+        let mut balances = MemoryProjection::new(&store, Balances::default());
         balances.catch_up()?;
         assert_eq!(balances.view().by_account.values().sum::<u64>(), job.count as u64);
         Ok::<_, Box<dyn Error>>(())

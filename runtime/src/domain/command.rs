@@ -1,0 +1,64 @@
+//! The trait of commands, and the trait of the aggregates that take them.
+
+use std::fmt::Debug;
+
+use crate::domain::aggregate::Aggregate;
+
+/// A request to an aggregate, named in the imperative. The aggregate may refuse it.
+///
+/// Derive it and mark the field that has the aggregate's id:
+///
+/// ```
+/// use factum::prelude::*;
+///
+/// #[derive(Debug, Command)]
+/// struct DepositMoney {
+///     #[command(id)]
+///     account: String,
+///     cents: u64,
+/// }
+///
+/// let command = DepositMoney { account: "alice".into(), cents: 50 };
+/// assert_eq!(command.aggregate_id(), "alice");
+/// ```
+///
+/// A tuple struct with one field needs no mark: `struct CloseAccount(AccountId);`. A command without fields
+/// (`struct Tick;`) has the id `()`, for an aggregate that has only one instance.
+///
+/// The command enum that `derive(Aggregate)` generates is a command too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command",
+    label = "this type does not derive `Command`",
+    note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
+)]
+pub trait Command: Debug {
+    /// The id type of the aggregate that takes the command.
+    type Id;
+
+    /// The id of the aggregate that the command is for.
+    fn aggregate_id(&self) -> &Self::Id;
+}
+
+/// The aggregate takes commands of type `C`: `C` is in its `commands(..)`, or is the generated command enum.
+///
+/// A repository's `execute` and the trait [`Execute`](crate::Execute) require it. Every aggregate whose
+/// command enum is `From<C>` implements it; `derive(Aggregate)` generates a `From` for each listed command.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take the command `{C}`",
+    label = "`{C}` is not among the commands of `{Self}`",
+    note = "add it: `#[aggregate(commands({C}, ..))]` on `{Self}`, and an `#[execute]` method for it"
+)]
+pub trait Accepts<C>: Aggregate {
+    /// The command as a variant of the aggregate's command enum.
+    fn command(command: C) -> Self::Command;
+}
+
+// One impl for all commands: rustc compiles it faster than an impl for each command. Error messages name the
+// missing `Accepts`, not the missing `From`.
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate<Command: From<C>>, C> Accepts<C> for A {
+    #[inline]
+    fn command(command: C) -> Self::Command {
+        command.into()
+    }
+}

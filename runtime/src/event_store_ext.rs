@@ -1,0 +1,85 @@
+//! The methods that a program calls on a store.
+
+use crate::domain::aggregate::Aggregate;
+use crate::follow::subscription::Subscription;
+use crate::follow::subscription::options::SubscriptionOptions;
+use crate::repository::repository::Repository;
+use crate::repository::unit_of_work::UnitOfWork;
+use crate::store::error::AppendError;
+use crate::store::event_store::EventStore;
+
+/// The methods of every [`EventStore`] for programs: repositories, units of work, subscriptions.
+///
+/// The prelude brings the trait into scope. A store implements [`EventStore`] only.
+pub trait EventStoreExt: EventStore {
+    /// Iterates over all events, or those that the options select: first the stored ones, then new ones.
+    ///
+    /// See [`Subscription`] for an example.
+    fn subscribe(&self, options: SubscriptionOptions) -> Subscription<Self>
+    where
+        Self: Sized + Clone,
+    {
+        Subscription::new(self.clone(), options)
+    }
+
+    /// A repository of the aggregates of type `A`, with the default of their services, such as `()`.
+    fn repository<A>(&self) -> Repository<A, Self>
+    where
+        A: Aggregate,
+        A::Services: Default,
+        Self: Sized + Clone,
+    {
+        Repository::new(self.clone(), A::Services::default())
+    }
+
+    /// A repository of the aggregates of type `A`, with these services.
+    fn repository_with<A>(&self, services: A::Services) -> Repository<A, Self>
+    where
+        A: Aggregate,
+        Self: Sized + Clone,
+    {
+        Repository::new(self.clone(), services)
+    }
+
+    /// Runs `work` on a unit of work and commits it; after a conflict, both again, up to `retries` times.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let store = MemoryStore::new();
+    /// # let accounts = store.repository::<BankAccount>();
+    /// # let [alice, bob] = ["alice", "bob"].map(|name| AccountId(name.into()));
+    /// # accounts.execute(DepositMoney { account: alice.clone(), cents: 50 })?;
+    /// store.atomically(5, |work| -> Result<(), BoxError> {
+    ///     work.execute(&accounts, WithdrawMoney { account: alice.clone(), cents: 50 })?;
+    ///     work.execute(&accounts, DepositMoney { account: bob.clone(), cents: 50 })?;
+    ///     Ok(())
+    /// })?;
+    /// # assert_eq!(accounts.load(&bob)?.state().balance, 50);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// Fails as `work` does, or as [`UnitOfWork::commit`] does; in either case nothing is stored.
+    fn atomically<T, E>(
+        &self,
+        retries: u32,
+        work: impl FnMut(&mut UnitOfWork<'_, Self>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<AppendError>,
+        Self: Sized,
+    {
+        UnitOfWork::run(self, retries, work)
+    }
+
+    /// Begins a unit of work: several commands, to one or more aggregates, in one commit.
+    fn unit_of_work(&self) -> UnitOfWork<'_, Self>
+    where
+        Self: Sized,
+    {
+        UnitOfWork::new(self)
+    }
+}
+
+impl<S: EventStore + ?Sized> EventStoreExt for S {}

@@ -1,0 +1,43 @@
+//! Events out: projections, reactions and subscriptions.
+//!
+//! A *follower* reads the events of a store and remembers how far it is. [`Projection`] explains views,
+//! [`Reaction`] effects outside of the store, and [`Subscription`] a read of all events as they come.
+
+pub(crate) mod background;
+pub(crate) mod checkpoint;
+pub(crate) mod control;
+pub(crate) mod dead_letter;
+pub(crate) mod definition;
+pub(crate) mod deliver;
+pub(crate) mod engine;
+pub(crate) mod error;
+pub(crate) mod handler;
+pub(crate) mod lease;
+pub(crate) mod lease_keeper;
+pub(crate) mod partitions;
+pub(crate) mod policy;
+pub(crate) mod progress;
+pub(crate) mod progress_store;
+pub(crate) mod projection;
+pub(crate) mod reaction;
+pub(crate) mod runner;
+pub(crate) mod step;
+pub(crate) mod subscription;
+pub(crate) mod worker;
+
+pub use factum_macros::{Projection, Reaction, project, react};
+
+pub use self::background::{Follower, FollowerBuilder, RunningFollower, WaitError};
+pub use self::dead_letter::{DeadLetter, RetriedLetters};
+pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError};
+pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
+#[doc(hidden)]
+pub use self::handler::{LendsTo, Prepared};
+pub use self::policy::OnFailure;
+pub use self::progress::{CaughtUp, Progress};
+pub use self::projection::{Project, Projection};
+pub use self::reaction::{Delivery, React, Reaction, SideEffects};
+pub use self::subscription::event::SubscribedEvent;
+pub use self::subscription::options::SubscriptionOptions;
+pub use self::subscription::{Stopper, Subscription};
+pub use crate::domain::panic::HandlerPanicked;

@@ -1,0 +1,205 @@
+//! Followers that run by themselves: each catches up, then follows the store, in a thread of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::domain::position::Position;
+use crate::follow::control::Control;
+use crate::follow::error::FollowError;
+use crate::follow::lease::DEFAULT_LEASE;
+use crate::follow::policy::{OnFailure, RetryPolicy};
+use crate::follow::progress::Report;
+
+/// A follower that can run in a thread of its own: a `SqliteProjection` or a `SqliteReaction`.
+pub trait Follower: sealed::Run + Send + Sized + 'static {}
+
+pub(crate) mod sealed {
+    use std::time::Duration;
+
+    use super::{Control, FollowError, Report, RetryPolicy};
+
+    /// How a follower runs in its thread. Only factum's own followers implement it.
+    pub trait Run {
+        const NAME: &'static str;
+
+        /// Why the follower ends by itself.
+        type Error: std::error::Error + From<FollowError> + Send + 'static;
+
+        /// Runs until the caller stops it.
+        fn run(
+            &mut self,
+            control: &Control,
+            policy: &RetryPolicy,
+            lease: Duration,
+        ) -> Result<(), Self::Error>;
+
+        /// The callback that gets the follower's progress.
+        fn report(&mut self) -> &mut Option<Report>;
+    }
+}
+
+/// The settings of a follower that does not run yet: `follow` makes them, [`start`](Self::start) starts the
+/// runner.
+#[doc(alias = "worker")]
+#[doc(alias = "daemon")]
+#[derive(Debug)]
+#[must_use = "the follower does not run before `.start()`"]
+pub struct FollowerBuilder<F> {
+    follower: F,
+    policy: RetryPolicy,
+    lease: Duration,
+}
+
+/// The handle of a follower that runs, until it is [stopped](Self::stop) or this handle is dropped.
+#[must_use = "the follower stops when this handle is dropped: keep it for as long as it is to run"]
+pub struct RunningFollower<F: Follower> {
+    control: Arc<Control>,
+    runner: Option<JoinHandle<Ended<F>>>,
+}
+
+/// A follower whose run has ended, and how.
+type Ended<F> = (F, Result<(), <F as sealed::Run>::Error>);
+
+/// Why a wait for a follower ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time ran out.
+    #[error("`{follower}` has reached position {position} in the time given, not {wanted}")]
+    #[non_exhaustive]
+    TimedOut {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that it has reached.
+        position: Position,
+        /// The position that the caller waits for.
+        wanted: Position,
+    },
+    /// The runner has ended: [`RunningFollower::stop`] returns the reason.
+    #[error("`{follower}` has ended at position {position}, before {wanted}")]
+    #[non_exhaustive]
+    Ended {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that it has reached.
+        position: Position,
+        /// The position that the caller waits for.
+        wanted: Position,
+    },
+}
+
+impl<F: Follower> FollowerBuilder<F> {
+    pub(crate) fn new(follower: F) -> Self {
+        Self { follower, policy: RetryPolicy::new(), lease: DEFAULT_LEASE }
+    }
+
+    /// How often the runner retries an event that fails.
+    ///
+    /// The first retry comes after `delay`. Each further delay is twice as long, up to 10 seconds.
+    pub fn retry(mut self, times: u32, delay: Duration) -> Self {
+        (self.policy.retries, self.policy.first_delay) = (times, delay);
+        self
+    }
+
+    /// What the runner does with an event that still fails after all retries.
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.policy.on_failure = on_failure;
+        self
+    }
+
+    /// How long the lease lasts: the time that other runners wait after one has died.
+    pub fn lease(mut self, lasts: Duration) -> Self {
+        self.lease = lasts;
+        self
+    }
+
+    /// Starts the runner, in a thread of its own.
+    ///
+    /// Over all processes that have the file open, one runner of this follower runs. The others wait until it
+    /// ends or dies.
+    ///
+    /// Fails if the system can't start a thread.
+    pub fn start(self) -> std::io::Result<RunningFollower<F>> {
+        let Self { mut follower, policy, lease } = self;
+        let control = Arc::new(Control::new(follower.report().take()));
+        let shared = Arc::clone(&control);
+        let runner = thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || {
+            let end = EndOnDrop(shared);
+            let result = follower.run(&end.0, &policy, lease);
+            *follower.report() = end.0.take_report();
+            drop(end);
+            (follower, result)
+        })?;
+        Ok(RunningFollower { control, runner: Some(runner) })
+    }
+}
+
+/// Wakes the waiting callers when the runner ends, also when it panics.
+struct EndOnDrop(Arc<Control>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<F: Follower> RunningFollower<F> {
+    /// The position up to which the follower has seen everything, as far as this runner knows.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.control.position()
+    }
+
+    /// Whether the runner has ended by itself, as it does after an error. [`stop`](Self::stop) returns the
+    /// error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.control.has_ended()
+    }
+
+    /// Waits until the follower has seen the event at `position`.
+    ///
+    /// With the position from a command's outcome, the caller can read its own writes.
+    ///
+    /// Fails if the time runs out, or the runner ends before that.
+    pub fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
+        let end = self.control.wait_for(position, timeout);
+        let (follower, wanted, position) = (F::NAME, position, end.position);
+        match position {
+            _ if position >= wanted => Ok(()),
+            _ if end.ended => Err(WaitError::Ended { follower, position, wanted }),
+            _ => Err(WaitError::TimedOut { follower, position, wanted }),
+        }
+    }
+
+    /// Stops the runner after the transaction or the handler that it is in, and returns the follower.
+    ///
+    /// Fails if the runner has ended by itself, with the reason.
+    pub fn stop(mut self) -> Result<F, F::Error> {
+        match self.join() {
+            Some((follower, Ok(()))) => Ok(follower),
+            Some((_, Err(error))) => Err(error),
+            None => Err(FollowError::Panicked { follower: F::NAME }.into()),
+        }
+    }
+
+    /// What the runner has ended with; `None` if it has panicked.
+    fn join(&mut self) -> Option<Ended<F>> {
+        self.control.stop();
+        self.runner.take()?.join().ok()
+    }
+}
+
+impl<F: Follower> Drop for RunningFollower<F> {
+    fn drop(&mut self) {
+        drop(self.join());
+    }
+}
+
+impl<F: Follower> fmt::Debug for RunningFollower<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningFollower").field("control", &self.control).finish_non_exhaustive()
+    }
+}

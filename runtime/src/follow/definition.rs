@@ -1,0 +1,79 @@
+//! The definition of a follower as a value, without its Rust type.
+
+use crate::domain::event::EventKind;
+use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::follow::handler::EventHandler;
+use crate::store::partition::Partition;
+use crate::store::read::Filter;
+
+/// The kind of a follower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FollowerKind {
+    /// Makes a view, which has to be rebuilt when its events or tables change.
+    Projection,
+    /// Has effects outside of the store. When its events change, it continues at its position.
+    Reaction,
+}
+
+/// The name and version of a follower, and the events that it reads.
+///
+/// A value, so that the code for progress, leases and dead letters needs no type parameter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FollowerDefinition {
+    /// The name that its progress is stored under.
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    pub(crate) kind: FollowerKind,
+    events: &'static [EventKind],
+    from: &'static [&'static str],
+    wants_metadata: bool,
+    /// SQL that makes the view's tables.
+    pub(crate) init: &'static str,
+}
+
+impl FollowerDefinition {
+    /// The definition of a follower of version 1, without tables.
+    pub(crate) const fn new<H: EventHandler>(kind: FollowerKind) -> Self {
+        Self {
+            name: H::NAME,
+            version: 1,
+            kind,
+            events: H::EVENTS,
+            from: H::FROM,
+            wants_metadata: H::WANTS_METADATA,
+            init: "",
+        }
+    }
+
+    /// The fingerprint of a view's events, aggregates and tables. All reactions share one.
+    pub(crate) fn fingerprint(&self) -> i64 {
+        let hash = match self.kind {
+            FollowerKind::Reaction => hashed(FNV_OFFSET, "no view"),
+            FollowerKind::Projection => {
+                let events = self.events.iter().map(|kind| kind.name);
+                let parts = events.chain([""]).chain(self.from.iter().copied()).chain(["", self.init]);
+                parts.fold(FNV_OFFSET, hashed)
+            }
+        };
+        hash.cast_signed()
+    }
+
+    /// All names under which the follower's events may be stored.
+    ///
+    /// Empty, which passes all names, if the follower names its aggregates: it must not skip in silence an
+    /// event that a newer program has added or renamed.
+    pub(crate) fn stored_names(&self) -> Vec<&'static str> {
+        if self.from.is_empty() {
+            self.events.iter().flat_map(EventKind::names).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The filter for the follower's events in a partition; `names` are its
+    /// [`stored_names`](Self::stored_names).
+    pub(crate) fn filter<'f>(&self, names: &'f [&'f str], partition: Partition) -> Filter<'f> {
+        let filter = Filter::new().names(names).categories(self.from).partition(partition);
+        if self.wants_metadata { filter } else { filter.without_metadata() }
+    }
+}

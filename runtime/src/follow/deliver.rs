@@ -1,0 +1,144 @@
+//! The step of a reaction: handlers run outside of any transaction, then the step records each event as done.
+
+use std::ops::ControlFlow;
+
+use crate::domain::position::Position;
+use crate::follow::dead_letter::RetriedLetters;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::engine::Engine;
+use crate::follow::error::FollowError;
+use crate::follow::handler::{EventHandler, contained};
+use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::reaction::{Delivery, Reaction, SideEffects};
+use crate::follow::step::{FailedStep, Opening, Share, Step};
+use crate::follow::worker::{StepTarget, Worker};
+use crate::follow::{checkpoint, dead_letter};
+use crate::store::owned_event::OwnedEvent;
+use crate::store::partition::Partition;
+
+/// How many events are read ahead. Few, as handlers may be slow and the events are held in memory.
+const READ_AHEAD: usize = 64;
+
+/// How many positions one step covers at most, where few events are the reaction's.
+const WINDOW: u64 = 20_000;
+
+impl<P: ProgressStore> StepTarget<P> for SideEffects {
+    fn step<H: EventHandler<Target = Self>>(
+        worker: &mut Worker<'_, H, P>,
+        goal: Position,
+        limit: usize,
+    ) -> Result<Step, FailedStep> {
+        let (home, control, definition) = (worker.home(), worker.control(), worker.definition());
+        let opening = home.in_transaction(definition.name, |transaction| worker.open(transaction, goal))?;
+        let share = match opening {
+            Opening::Over(step) => return Ok(step),
+            Opening::Handle(share) => share,
+        };
+        let until = share.until(WINDOW);
+        let limit = limit.min(READ_AHEAD);
+        let events = read_ahead(home, definition, share, until, limit)?;
+        let reached = match events.last() {
+            Some((last, _)) if events.len() == limit => *last,
+            // Up to `until`, no further event is the reaction's.
+            _ => until,
+        };
+        let mut done = share.after;
+        for (position, event) in events {
+            if control.is_stopping() {
+                return Ok(share.reached(done));
+            }
+            let attempt = worker.failures_of(position) + 1;
+            deliver::<P, H>(worker.handlers(), definition.name, position, &event, attempt)
+                .map_err(|error| FailedStep { handled: 0, partition: share.partition, error })?;
+            control.count(1);
+            if !record(worker, share.partition, done, position)? {
+                return Ok(Step::NoLease(done));
+            }
+            done = position;
+            if share.partition == worker.partition() {
+                worker.report_position(done);
+            }
+        }
+        if reached > done && !record(worker, share.partition, done, reached)? {
+            return Ok(Step::NoLease(done));
+        }
+        Ok(share.reached(reached))
+    }
+}
+
+/// Copies the next events, so that a slow handler does not keep the read open.
+fn read_ahead<P: ProgressStore>(
+    home: &ProgressHome<P>,
+    definition: &FollowerDefinition,
+    share: Share,
+    until: Position,
+    limit: usize,
+) -> Result<Vec<(Position, OwnedEvent)>, FollowError> {
+    let names = definition.stored_names();
+    let filter = definition.filter(&names, share.partition).until(until);
+    let mut events = Vec::new();
+    home.events()
+        .read_all(filter, share.after, limit, &mut |event| {
+            events.push((event.envelope.position, OwnedEvent::copy(event)));
+            ControlFlow::Continue(())
+        })
+        .map_err(|source| FollowError::Store { follower: definition.name, source })?;
+    Ok(events)
+}
+
+/// Calls the handler with one event.
+fn deliver<P: ProgressStore, R: EventHandler<Target = SideEffects>>(
+    reaction: &mut R,
+    name: &'static str,
+    position: Position,
+    event: &OwnedEvent,
+    attempt: u32,
+) -> Result<(), FollowError> {
+    let event = event.as_stored(position);
+    let delivery = Delivery::new(name, &event.envelope, attempt);
+    contained(|| reaction.handle_stored(event.name, &event, &delivery))
+        .map_err(|error| ProgressHome::<P>::failed_at(name, &event, error))
+}
+
+/// Moves a partition from one position to another; `false` if another runner has taken the lease or moved the
+/// partition.
+fn record<H, P: ProgressStore>(
+    worker: &mut Worker<'_, H, P>,
+    partition: Partition,
+    from: Position,
+    to: Position,
+) -> Result<bool, FollowError> {
+    let (home, definition) = (worker.home(), worker.definition());
+    home.in_transaction(definition.name, |transaction| {
+        if !worker.take_lease(transaction)?
+            || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
+        {
+            return Ok(false);
+        }
+        worker.save_position(transaction, partition, to).map(|()| true)
+    })
+}
+
+/// Delivers the dead letters of a reaction again, in order of position. Removes a letter after its handler
+/// has succeeded.
+pub(crate) fn retry_dead_letters<R: Reaction, P: ProgressStore>(
+    engine: &mut Engine<R, P>,
+) -> Result<RetriedLetters, FollowError> {
+    let mut retried = RetriedLetters::default();
+    let Engine { definition, home, handlers, .. } = engine;
+    let follower = definition.name;
+    let Some(reaction) = handlers.first_mut() else { return Ok(retried) };
+    for (letter, event) in dead_letter::with_events(home, follower)? {
+        let (position, attempt) = (letter.position, letter.attempts.saturating_add(1));
+        let result = deliver::<P, R>(reaction, follower, position, &event, attempt);
+        home.in_transaction(follower, |transaction| match &result {
+            Ok(()) => dead_letter::remove::<P>(transaction, follower, position).map(drop),
+            Err(error) => dead_letter::save::<P>(transaction, follower, position, error, attempt),
+        })?;
+        match result {
+            Ok(()) => retried.succeeded += 1,
+            Err(_) => retried.failed += 1,
+        }
+    }
+    Ok(retried)
+}

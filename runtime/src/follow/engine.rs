@@ -1,0 +1,191 @@
+//! The engine of a follower: its handlers and the home of its progress, and the ways to run them.
+
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use crate::domain::panic::catch_panic;
+use crate::domain::position::Position;
+use crate::follow::checkpoint;
+use crate::follow::control::Control;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::FollowError;
+use crate::follow::handler::EventHandler;
+use crate::follow::lease::LeaseHolder;
+use crate::follow::policy::RetryPolicy;
+use crate::follow::progress::{CaughtUp, Report};
+use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::runner::Runner;
+use crate::follow::worker::{Job, StepTarget, Worker};
+use crate::store::partition::Partition;
+
+/// The handlers of a follower, one for each worker, and the home of its progress.
+pub(crate) struct Engine<H, P> {
+    pub(crate) definition: FollowerDefinition,
+    pub(crate) home: ProgressHome<P>,
+    /// At least one.
+    pub(crate) handlers: Vec<H>,
+    pub(crate) report: Option<Report>,
+    run: Run<H, P>,
+}
+
+/// Runs all workers. A function pointer, as only handlers that are `Send` can run side by side.
+type Run<H, P> = fn(Job<'_, P>, &RetryPolicy, Option<Position>, &mut [H]) -> Result<(), FollowError>;
+
+impl<H: EventHandler, P: ProgressStore> Engine<H, P>
+where
+    H::Target: StepTarget<P>,
+{
+    pub(crate) fn new(definition: FollowerDefinition, home: ProgressHome<P>, handlers: H) -> Self {
+        Self { definition, home, handlers: vec![handlers], report: None, run: run_single }
+    }
+
+    /// Sets the number of workers of later runs.
+    pub(crate) fn use_workers(&mut self, workers: u32)
+    where
+        H: Clone + Send,
+    {
+        let workers = usize::try_from(workers.max(1)).unwrap_or(usize::MAX);
+        let first = self.handlers.first().cloned();
+        self.handlers.extend(first.into_iter().cycle().take(workers - 1));
+        self.handlers.truncate(workers);
+        self.run = run_side_by_side;
+    }
+
+    /// The position up to which the follower has seen everything.
+    pub(crate) fn position(&self) -> Result<Position, FollowError> {
+        Ok(checkpoint::require(&self.home.progress, &self.definition)?.position())
+    }
+
+    /// Handles all events that the store has when the call begins.
+    pub(crate) fn catch_up(&mut self, lease: Option<&LeaseHolder>) -> Result<CaughtUp, FollowError> {
+        let control = Control::new(self.report.take());
+        let result = self.catch_up_under(&control, lease);
+        self.report = control.into_report();
+        result
+    }
+
+    fn catch_up_under(
+        &mut self,
+        control: &Control,
+        lease: Option<&LeaseHolder>,
+    ) -> Result<CaughtUp, FollowError> {
+        let follower = self.definition.name;
+        let goal = self.home.newest(follower)?;
+        let after = self.position()?;
+        if after > goal {
+            return Err(FollowError::AheadOfStore { follower, seen: after, newest: goal });
+        }
+        control.begin_report(after, after, goal);
+        control.begin(self.handlers.len(), after);
+        let home = self.home.clone();
+        self.run_to(&home, goal, control, &RetryPolicy::impatient(), lease)
+    }
+
+    /// Handles all events up to the position `goal`, with the progress kept in `home`.
+    pub(crate) fn run_to(
+        &mut self,
+        home: &ProgressHome<P>,
+        goal: Position,
+        control: &Control,
+        policy: &RetryPolicy,
+        lease: Option<&LeaseHolder>,
+    ) -> Result<CaughtUp, FollowError> {
+        let before = control.events();
+        let job = Job { definition: &self.definition, home, control, lease };
+        (self.run)(job, policy, Some(goal), &mut self.handlers)?;
+        let position = control.reached();
+        if position < goal {
+            return Err(FollowError::Stopped { follower: self.definition.name, position, goal });
+        }
+        Ok(CaughtUp { events: control.events() - before, position })
+    }
+
+    /// Handles all stored events, then new ones as they come, until the caller stops it.
+    pub(crate) fn follow(
+        &mut self,
+        control: &Control,
+        policy: &RetryPolicy,
+        lease: &LeaseHolder,
+    ) -> Result<(), FollowError> {
+        let ends = || Ok((self.position()?, self.home.newest(self.definition.name)?));
+        let (after, newest) = patiently(control, FollowError::is_busy, ends)?;
+        control.begin(self.handlers.len(), after);
+        control.begin_report(after, after, newest);
+        let job = Job { definition: &self.definition, home: &self.home, control, lease: Some(lease) };
+        let result = (self.run)(job, policy, None, &mut self.handlers);
+        // If the release fails, the next holder waits until the lease ends.
+        let _ = self.home.progress.release_lease(lease);
+        result
+    }
+}
+
+/// Repeats `work` while another process holds the file, until the runner has to stop.
+pub(crate) fn patiently<T: Default, E>(
+    control: &Control,
+    is_busy: impl Fn(&E) -> bool,
+    mut work: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    while !control.is_stopping() {
+        match work() {
+            Err(error) if is_busy(&error) => control.pause(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    Ok(T::default())
+}
+
+fn run_single<H: EventHandler, P: ProgressStore>(
+    job: Job<'_, P>,
+    policy: &RetryPolicy,
+    goal: Option<Position>,
+    handlers: &mut [H],
+) -> Result<(), FollowError>
+where
+    H::Target: StepTarget<P>,
+{
+    let Some(handlers) = handlers.first_mut() else { return Ok(()) };
+    Runner::new(Worker::new(job, handlers, Partition::WHOLE), policy, goal).run()
+}
+
+/// Runs each worker in a thread of its own. The first worker that fails stops all.
+fn run_side_by_side<H: EventHandler + Send, P: ProgressStore>(
+    job: Job<'_, P>,
+    policy: &RetryPolicy,
+    goal: Option<Position>,
+    handlers: &mut [H],
+) -> Result<(), FollowError>
+where
+    H::Target: StepTarget<P>,
+{
+    let partitions = Partition::all(u32::try_from(handlers.len()).unwrap_or(u32::MAX));
+    let (control, follower) = (job.control, job.definition.name);
+    thread::scope(|scope| {
+        for (handlers, partition) in handlers.iter_mut().zip(partitions) {
+            let mut runner = Runner::new(Worker::new(job, handlers, partition), policy, goal);
+            let thread = thread::Builder::new().name(format!("factum: {follower} {}", partition.index()));
+            let spawned = thread.spawn_scoped(scope, move || {
+                // Handlers' panics are errors of their events. This is for the progress callback, which may
+                // panic too.
+                match catch_panic(|| runner.run()) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => control.fail(error),
+                    Err(_) => control.fail(FollowError::Panicked { follower }),
+                }
+            });
+            if let Err(source) = spawned {
+                control.fail(FollowError::Thread { follower, source });
+            }
+        }
+    });
+    control.take_error().map_or(Ok(()), Err)
+}
+
+impl<H, P: fmt::Debug> fmt::Debug for Engine<H, P>
+where
+    ProgressHome<P>: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("home", &self.home).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! The errors of handlers, followers, projections and reactions.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::domain::codec_error::DecodeError;
+use crate::domain::error::BoxError;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::repository::error::ReadError;
+use crate::store::error::StoreError;
+use crate::store::read::StoredEvent;
+
+/// Why one event could not be handled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// The event could not be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The handler's own error.
+    #[error(transparent)]
+    Handler(BoxError),
+}
+
+/// Why a follower of any kind stopped.
+///
+/// The events before the failure count. The event that the error names does not, nor do later ones.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// An event could not be read.
+    #[error("`{follower}` can't read an event")]
+    #[non_exhaustive]
+    Read {
+        /// The follower's name.
+        follower: &'static str,
+        /// Which event, and why.
+        source: Box<ReadError>,
+    },
+    /// A handler failed.
+    #[error("`{follower}` failed at position {position} ({stream}, version {version})")]
+    #[non_exhaustive]
+    Handler {
+        /// The follower's name.
+        follower: &'static str,
+        /// The event's stream.
+        stream: StreamName,
+        /// The event's place in its stream.
+        version: u64,
+        /// The event's place in the store.
+        position: Position,
+        /// The handler's own error.
+        source: BoxError,
+    },
+    /// A handler's SQL has ended the transaction of its step, as `INSERT OR ROLLBACK` does.
+    #[error("`{follower}`: the transaction was rolled back at position {position}, by a handler's SQL")]
+    #[non_exhaustive]
+    RolledBack {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position of the event.
+        position: Position,
+    },
+    /// The stored view has other events, aggregates or tables at the same version, or two followers have one
+    /// name.
+    #[error(
+        "`{follower}` does not list the events, aggregates and tables that its view was made with: raise its version from \
+         {version}, which rebuilds the view, or, if two followers have this name, rename one of them"
+    )]
+    #[non_exhaustive]
+    OtherDefinition {
+        /// The follower's name.
+        follower: &'static str,
+        /// The follower's version.
+        version: u32,
+    },
+    /// The view was made by another version of the projection.
+    #[error(
+        "`{follower}` is at version {current}, its view at {stored}: {}",
+        if stored > current {
+            "a newer program has made it"
+        } else {
+            "the next catch-up rebuilds it, as `inline` and `follow` do"
+        }
+    )]
+    #[non_exhaustive]
+    OtherVersion {
+        /// The follower's name.
+        follower: &'static str,
+        /// The version of the view.
+        stored: u32,
+        /// The version of the code.
+        current: u32,
+    },
+    /// The progress callback or the caller stopped the follower before it reached its goal.
+    #[error(
+        "`{follower}` was stopped at position {position} on the way to {goal}; the next run resumes there"
+    )]
+    #[non_exhaustive]
+    Stopped {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that it has reached.
+        position: Position,
+        /// The goal of the run.
+        goal: Position,
+    },
+    /// The system can't start a thread.
+    #[error("`{follower}`: the system can't start a thread")]
+    #[non_exhaustive]
+    Thread {
+        /// The follower's name.
+        follower: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A runner has panicked in the progress callback. A handler's panic is an error of its event instead.
+    #[error("the runner of `{follower}` has panicked")]
+    #[non_exhaustive]
+    Panicked {
+        /// The follower's name.
+        follower: &'static str,
+    },
+    /// The follower's checkpoint is gone. It was there when the follower was opened.
+    #[error("`{follower}` has lost its checkpoint: another program has removed it")]
+    #[non_exhaustive]
+    CheckpointMissing {
+        /// The follower's name.
+        follower: &'static str,
+    },
+    /// The follower has seen a position beyond the store's end: the store has lost events, or is another
+    /// store.
+    #[error("`{follower}` has seen position {seen}, and the store ends at {newest}")]
+    #[non_exhaustive]
+    AheadOfStore {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that it has seen.
+        seen: Position,
+        /// The position of the newest event.
+        newest: Position,
+    },
+    /// The store of the events, or the database of the progress, failed.
+    #[error("`{follower}`: the store failed")]
+    #[non_exhaustive]
+    Store {
+        /// The follower's name.
+        follower: &'static str,
+        /// What failed.
+        source: StoreError,
+    },
+}
+
+impl FollowError {
+    /// The position of the event that failed, if one event is the reason.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Handler { position, .. } | Self::RolledBack { position, .. } => Some(*position),
+            Self::Read { source, .. } => match **source {
+                ReadError::Decode { position, .. } => Some(position),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The error for an event whose handler failed.
+    pub(crate) fn at(follower: &'static str, event: &StoredEvent<'_>, error: HandlerError) -> Self {
+        let envelope = &event.envelope;
+        match error {
+            HandlerError::Handler(source) => Self::Handler {
+                follower,
+                stream: envelope.stream(),
+                version: envelope.version,
+                position: envelope.position,
+                source,
+            },
+            HandlerError::Decode(source) => {
+                let source = Box::new(ReadError::undecodable(envelope.stream(), &event.into(), source));
+                Self::Read { follower, source }
+            }
+        }
+    }
+
+    /// Whether another process holds the file, so that a later attempt may succeed.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Store { source: StoreError::Busy, .. })
+    }
+}
+
+/// Why a projection did not catch up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectionError {
+    /// An error that any follower can have.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The view's tables could not be made, or removed.
+    #[error("`{projection}`: its tables can't be made or removed")]
+    #[non_exhaustive]
+    Init {
+        /// The projection's name.
+        projection: &'static str,
+        /// What failed.
+        source: BoxError,
+    },
+    /// The store already has an inline projection of this name.
+    #[error("the store has an inline projection `{projection}` already")]
+    #[non_exhaustive]
+    AlreadyInline {
+        /// The projection's name.
+        projection: &'static str,
+    },
+    /// The view is in another file than the events, and so cannot be part of an append.
+    #[error(
+        "`{projection}` is in another file than the events, and can't be part of an append: \
+         use `follow`, or open it with `SqliteProjection::new`"
+    )]
+    #[non_exhaustive]
+    OtherFile {
+        /// The projection's name.
+        projection: &'static str,
+    },
+    /// The file in which a view is rebuilt could not be opened, made or removed.
+    #[error("`{projection}` can't be rebuilt in {}", path.display())]
+    #[non_exhaustive]
+    RebuildFile {
+        /// The projection's name.
+        projection: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        source: BoxError,
+    },
+}
+
+impl ProjectionError {
+    /// The position of the event that failed, if one event is the reason.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Follow(error) => error.position(),
+            _ => None,
+        }
+    }
+
+    /// Whether another process holds the file, so that a later attempt may succeed.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Follow(error) if error.is_busy())
+    }
+}
+
+/// Why a reaction did not catch up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReactionError {
+    /// An error that any follower can have.
+    #[error(transparent)]
+    Follow(FollowError),
+    /// Progress of a projection is stored under the reaction's name.
+    #[error("`{reaction}` has the name of a projection: give it another, `#[reaction(name = \"..\")]`")]
+    #[non_exhaustive]
+    NameTaken {
+        /// The reaction's name.
+        reaction: &'static str,
+    },
+}
+
+impl ReactionError {
+    /// The position of the event that failed, if one event is the reason.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Follow(error) => error.position(),
+            Self::NameTaken { .. } => None,
+        }
+    }
+}
+
+impl From<FollowError> for ReactionError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            // All reactions share one definition. Another definition is a projection's.
+            FollowError::OtherDefinition { follower, .. } | FollowError::OtherVersion { follower, .. } => {
+                Self::NameTaken { reaction: follower }
+            }
+            other => Self::Follow(other),
+        }
+    }
+}

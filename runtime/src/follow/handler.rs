@@ -1,0 +1,159 @@
+//! The base of projections and reactions: the events that they list, and a handler for each.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::domain::codec_error::DecodeError;
+use crate::domain::error::BoxError;
+use crate::domain::event::EventKind;
+use crate::domain::metadata::Envelope;
+use crate::domain::panic::catch_panic;
+use crate::follow::error::HandlerError;
+use crate::store::read::StoredEvent;
+
+/// A type with handlers for events: the base of [`Projection`](crate::follow::Projection) and
+/// [`Reaction`](crate::follow::Reaction), whose derives implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handlers for events",
+    label = "this type derives neither `Projection` nor `Reaction`",
+    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..))]`, or with \
+            `#[derive(Reaction)]` and `#[reaction(events(..))]`"
+)]
+#[doc(alias = "event handler")]
+pub trait EventHandler: Sized {
+    /// The name that the follower's progress is stored under.
+    const NAME: &'static str;
+
+    /// The events that the follower lists.
+    const EVENTS: &'static [EventKind];
+
+    /// The categories of the aggregates whose events count; empty if all do.
+    const FROM: &'static [&'static str] = &[];
+
+    /// Whether a handler uses metadata. If none does, the store need not read it.
+    const WANTS_METADATA: bool = true;
+
+    /// What the handlers write to.
+    type Target: Target;
+
+    /// Handles a stored event: chooses the handler by `name`, which the event has now or had in an earlier
+    /// version.
+    fn handle_stored(
+        &mut self,
+        name: &str,
+        event: &StoredEvent<'_>,
+        context: &Context<'_, Self>,
+    ) -> Result<(), HandlerError>;
+
+    /// Handles an event that is already decoded, as which a retired event is read. An event that is not
+    /// listed changes nothing.
+    fn handle_typed(
+        &mut self,
+        event: &dyn Any,
+        envelope: &Envelope<'_>,
+        context: &Context<'_, Self>,
+    ) -> Result<(), HandlerError>;
+
+    /// Decodes a stored event for a later call of its handler; `None` if the event has to be decoded then.
+    #[doc(hidden)]
+    fn prepare(name: &str, event: &StoredEvent<'_>) -> Result<Option<Prepared<Self>>, DecodeError> {
+        let _ = (name, event);
+        Ok(None)
+    }
+}
+
+/// The follower lists the event `E`.
+///
+/// `derive(Projection)` and `derive(Reaction)` implement it for each event listed. A handler for an event
+/// that is not listed would never be called, so it does not compile.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not list the event `{E}`",
+    label = "would never be called: `{E}` is not in `events(..)`",
+    note = "add it to the list on `{Self}`: `events({E}, ..)`"
+)]
+pub trait Lists<E>: EventHandler {}
+
+/// A follower that needs the events of one stream in order, and those of different streams in any order.
+///
+/// Several workers can share it, each with a partition of the streams.
+///
+/// `partition_by = stream`, in `#[projection(..)]` or `#[reaction(..)]`, declares it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say that several workers can share it",
+    label = "runs with one worker only",
+    note = "if events of different streams may be taken in any order, declare it: `#[projection(partition_by = stream)]` \
+            on `{Self}`, or `#[reaction(partition_by = stream)]`"
+)]
+pub trait PartitionedByStream: EventHandler {}
+
+/// What the handlers of a follower write to: a view in memory, tables of a database, the outside world.
+///
+/// [`Memory`](crate::memory::Memory), `Sqlite` and [`SideEffects`](crate::follow::SideEffects) implement it.
+pub trait Target: sealed::Sealed {
+    /// What a handler gets besides the event and its envelope.
+    type Context<'c>;
+}
+
+pub(crate) mod sealed {
+    /// Only factum's own targets have runners.
+    pub trait Sealed {}
+}
+
+/// What the handlers of `H` get besides the event and its envelope.
+pub type Context<'c, H> = <<H as EventHandler>::Target as Target>::Context<'c>;
+
+/// Lends the context, or a part of it, to a handler that takes a `W`.
+///
+/// A trait instead of a type equality, so that a diagnostic can explain the failure.
+#[diagnostic::on_unimplemented(
+    message = "the view `{H}` is not written with `{W}`",
+    label = "handlers of `{H}` get a `&{Self}` here, if they want one",
+    note = "a view in SQLite declares `#[projection(into = Sqlite, ..)]`, and its handlers get a `&Transaction<'_>`; in memory, the view is `self`: remove this argument"
+)]
+#[doc(hidden)]
+pub trait LendsTo<H, W> {
+    /// The context, or the part of it.
+    fn lend(&self) -> &W;
+}
+
+impl<H, W> LendsTo<H, W> for W {
+    fn lend(&self) -> &W {
+        self
+    }
+}
+
+/// A call of a handler with an event that is already decoded.
+#[doc(hidden)]
+pub struct Prepared<H: EventHandler>(Box<Call<H>>);
+
+type Call<H> = dyn FnOnce(&mut H, &Envelope<'_>, &Context<'_, H>) -> Result<(), BoxError>;
+
+impl<H: EventHandler> Prepared<H> {
+    /// Wraps the closure that calls the handler.
+    pub fn new(
+        call: impl FnOnce(&mut H, &Envelope<'_>, &Context<'_, H>) -> Result<(), BoxError> + 'static,
+    ) -> Self {
+        Self(Box::new(call))
+    }
+
+    /// Calls the handler.
+    pub(crate) fn call(
+        self,
+        handler: &mut H,
+        envelope: &Envelope<'_>,
+        context: &Context<'_, H>,
+    ) -> Result<(), BoxError> {
+        (self.0)(handler, envelope, context)
+    }
+}
+
+impl<H: EventHandler> fmt::Debug for Prepared<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+/// Calls a handler, and turns its panic into an error of its event. Changes to the handler's own fields stay.
+pub(crate) fn contained(handler: impl FnOnce() -> Result<(), HandlerError>) -> Result<(), HandlerError> {
+    catch_panic(handler).unwrap_or_else(|panic| Err(HandlerError::Handler(Box::new(panic))))
+}

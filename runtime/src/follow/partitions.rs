@@ -1,0 +1,80 @@
+//! The positions of a follower's partitions, and the next task of each worker.
+
+use crate::domain::position::Position;
+use crate::store::partition::Partition;
+
+/// The partitions that a follower's streams are split into, one for each worker, with the position of each.
+#[derive(Debug)]
+pub(crate) struct PartitionPositions {
+    /// At least one.
+    positions: Vec<Position>,
+}
+
+/// What a worker has to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Handle the events of a partition after its position.
+    Handle { partition: Partition, position: Position },
+    /// All partitions are at one position: split the streams into as many partitions as there are workers.
+    Repartition { position: Position },
+    /// Another worker has a task that comes first.
+    Wait,
+}
+
+impl PartitionPositions {
+    /// The positions of all partitions, in order. Without any, there is one partition, at the start.
+    pub(crate) fn new(mut positions: Vec<Position>) -> Self {
+        if positions.is_empty() {
+            positions.push(Position::START);
+        }
+        Self { positions }
+    }
+
+    /// The position up to which all partitions have seen everything.
+    pub(crate) fn position(&self) -> Position {
+        self.positions.iter().copied().min().unwrap_or_default()
+    }
+
+    /// Each partition with its position.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Partition, Position)> {
+        let partitions = Partition::all(u32::try_from(self.positions.len()).unwrap_or(1));
+        partitions.zip(self.positions.iter().copied())
+    }
+
+    /// The position of a partition, if it is one of these.
+    pub(crate) fn of(&self, partition: Partition) -> Option<Position> {
+        let is_one_of_these = self.positions.len() == partition.of() as usize;
+        self.positions.get(partition.index() as usize).copied().filter(|_| is_one_of_these)
+    }
+
+    /// The next task of the worker with the partition `own`.
+    ///
+    /// If the numbers of stored partitions and workers differ, the first worker brings all partitions to one
+    /// position, then splits the streams again. So no event is seen twice, or out of order within its stream.
+    pub(crate) fn task(&self, own: Partition) -> Task {
+        if let Some(position) = self.of(own) {
+            return Task::Handle { partition: own, position };
+        }
+        if own.index() > 0 {
+            return Task::Wait;
+        }
+        let furthest = self.furthest();
+        match self.each().find(|(_, position)| *position < furthest) {
+            Some((partition, position)) => Task::Handle { partition, position },
+            None => Task::Repartition { position: furthest },
+        }
+    }
+
+    /// The position that a worker has to reach: with its own partition, the newest event; with another, the
+    /// furthest partition.
+    pub(crate) fn goal(&self, own: Partition, newest: Position) -> Position {
+        match self.of(own) {
+            Some(_) => newest,
+            None => self.furthest(),
+        }
+    }
+
+    fn furthest(&self) -> Position {
+        self.positions.iter().copied().max().unwrap_or_default()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a runner does when a handler fails.
+
+use std::time::Duration;
+
+/// What a runner does with an event that still fails after all retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The runner stops with the error. The events before it count; the next start tries the event again.
+    #[default]
+    Stop,
+    /// The event is moved to the dead letters with its error, and the runner continues with the next one.
+    DeadLetter,
+}
+
+/// How often and when a runner retries an event that fails, and what it does after that.
+#[derive(Debug, Clone)]
+pub struct RetryPolicy {
+    pub(crate) retries: u32,
+    pub(crate) first_delay: Duration,
+    longest_delay: Duration,
+    pub(crate) on_failure: OnFailure,
+    /// Whether the runner waits for a file that is busy.
+    pub(crate) is_patient: bool,
+}
+
+impl RetryPolicy {
+    pub(crate) fn new() -> Self {
+        Self {
+            retries: 0,
+            first_delay: Duration::from_millis(100),
+            longest_delay: Duration::from_secs(10),
+            on_failure: OnFailure::Stop,
+            is_patient: true,
+        }
+    }
+
+    /// The policy of a run whose caller waits for the result: any error ends it.
+    pub(crate) fn impatient() -> Self {
+        Self { is_patient: false, ..Self::new() }
+    }
+
+    /// How long to wait after this many attempts: each delay is twice the one before.
+    pub(crate) fn delay(&self, attempts: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
+        self.first_delay.saturating_mul(factor).min(self.longest_delay)
+    }
+}

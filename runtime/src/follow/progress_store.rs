@@ -1,0 +1,204 @@
+//! The port that keeps the progress of followers, with one implementation per database.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::lease::LeaseHolder;
+use crate::follow::partitions::PartitionPositions;
+use crate::store::error::StoreError;
+use crate::store::event_store::EventStore;
+use crate::store::partition::Partition;
+use crate::store::read::StoredEvent;
+
+/// A follower's checkpoint as it is stored.
+#[derive(Debug)]
+pub(crate) struct StoredCheckpoint {
+    pub(crate) version: u32,
+    /// The fingerprint of the definition that the follower had.
+    pub(crate) definition: i64,
+    pub(crate) positions: PartitionPositions,
+}
+
+/// A dead letter as it is stored.
+#[derive(Debug)]
+pub(crate) struct StoredLetter {
+    pub(crate) position: Position,
+    pub(crate) error: String,
+    pub(crate) attempts: u32,
+    pub(crate) failed_at: Timestamp,
+}
+
+/// A database that keeps checkpoints, partitions, leases and dead letters.
+///
+/// Changes that belong together share a transaction, which the caller opens.
+pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
+    /// A write transaction of the database.
+    type Transaction<'t>;
+
+    /// The store that is in the same database.
+    fn as_event_store(&self) -> &dyn EventStore;
+
+    /// The position of that store's newest event, as the transaction sees it.
+    fn newest_in(transaction: &Self::Transaction<'_>) -> Result<Position, StoreError>;
+
+    /// Runs `work` in a write transaction, which an error or a panic rolls back.
+    fn in_transaction<T, E>(
+        &self,
+        work: impl FnOnce(&Self::Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E>;
+
+    /// The checkpoint under this name, as of the last commit.
+    fn checkpoint(&self, follower: &str) -> Result<Option<StoredCheckpoint>, StoreError>;
+
+    /// The checkpoint under this name, as the transaction sees it.
+    fn checkpoint_in(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+    ) -> Result<Option<StoredCheckpoint>, StoreError>;
+
+    /// Saves the position that a partition has reached.
+    fn save_position(
+        transaction: &Self::Transaction<'_>,
+        follower: &FollowerDefinition,
+        partition: Partition,
+        position: Position,
+    ) -> Result<(), StoreError>;
+
+    /// Splits the streams into this many partitions, each at `position`.
+    fn repartition(
+        transaction: &Self::Transaction<'_>,
+        follower: &FollowerDefinition,
+        partitions: u32,
+        position: Position,
+    ) -> Result<(), StoreError>;
+
+    /// Takes or renews a lease; `false` if another holder has it.
+    ///
+    /// The transaction is that of the work that the lease protects. If it commits, no other holder has had
+    /// the lease in between, whatever the clocks say.
+    fn take_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
+
+    /// Renews a lease, if the holder has it.
+    fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;
+
+    /// Releases a lease, if the holder has it, so that the next holder need not wait.
+    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;
+
+    /// Moves the event at a position to the dead letters, or replaces its letter.
+    fn save_letter(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a dead letter; `false` if another process has removed it first.
+    fn remove_letter(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        position: Position,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes all dead letters of a follower.
+    fn remove_letters(transaction: &Self::Transaction<'_>, follower: &str) -> Result<(), StoreError>;
+
+    /// The dead letters of a follower, in order of position.
+    fn letters(&self, follower: &str) -> Result<Vec<StoredLetter>, StoreError>;
+
+    /// The database's failure behind a handler's error, such as a full disk or an I/O error; `None` if the
+    /// handler itself failed.
+    fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError>;
+}
+
+/// The database of a follower's progress, and the store of its events.
+#[derive(Clone)]
+pub(crate) struct ProgressHome<P> {
+    pub(crate) progress: P,
+    /// The store of the events, if it is not in the same database.
+    pub(crate) source: Option<Arc<dyn EventStore>>,
+}
+
+impl<P: ProgressStore> ProgressHome<P> {
+    pub(crate) fn new(progress: P, source: Option<Arc<dyn EventStore>>) -> Self {
+        Self { progress, source }
+    }
+
+    /// The home of a follower of `events`, with progress in `progress`. If both are one store, they share
+    /// transactions.
+    pub(crate) fn of<S: EventStore + Clone + 'static>(progress: P, events: &S) -> Self {
+        let identity = events.identity();
+        let is_one = identity.is_some() && progress.as_event_store().identity() == identity;
+        let source = (!is_one).then(|| Arc::new(events.clone()) as Arc<dyn EventStore>);
+        Self { progress, source }
+    }
+
+    /// The store of the events.
+    pub(crate) fn events(&self) -> &dyn EventStore {
+        self.source.as_deref().unwrap_or_else(|| self.progress.as_event_store())
+    }
+
+    /// The error for an event whose handler failed. If the database caused it, such as by a full disk, the
+    /// error names no event.
+    pub(crate) fn failed_at(
+        follower: &'static str,
+        event: &StoredEvent<'_>,
+        error: HandlerError,
+    ) -> FollowError {
+        let failure = match &error {
+            HandlerError::Handler(source) => P::failure_behind(source.as_ref()),
+            HandlerError::Decode(_) => None,
+        };
+        match failure {
+            Some(source) => FollowError::Store { follower, source },
+            None => FollowError::at(follower, event, error),
+        }
+    }
+
+    pub(crate) fn newest(&self, follower: &'static str) -> Result<Position, FollowError> {
+        self.events().position().map_err(|source| FollowError::Store { follower, source })
+    }
+
+    /// The position of the newest event, for a caller inside a transaction that may hold the store of the
+    /// events.
+    pub(crate) fn newest_in(
+        &self,
+        transaction: &P::Transaction<'_>,
+        follower: &'static str,
+    ) -> Result<Position, FollowError> {
+        let newest = match &self.source {
+            Some(source) => source.position(),
+            None => P::newest_in(transaction),
+        };
+        newest.map_err(|source| FollowError::Store { follower, source })
+    }
+
+    /// Waits for events of other writers; see [`EventStore::wait_for`].
+    pub(crate) fn wait_for(
+        &self,
+        follower: &'static str,
+        position: Position,
+        timeout: Duration,
+    ) -> Result<Position, FollowError> {
+        self.events().wait_for(position, timeout).map_err(|source| FollowError::Store { follower, source })
+    }
+
+    /// Runs `work` in a write transaction, which an error or a panic rolls back.
+    pub(crate) fn in_transaction<T, E: From<FollowError>>(
+        &self,
+        follower: &'static str,
+        work: impl FnOnce(&P::Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.progress.in_transaction(work, |source| FollowError::Store { follower, source }.into())
+    }
+}
+
+impl<P: std::fmt::Debug> std::fmt::Debug for ProgressHome<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProgressHome").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,154 @@
+//! Reactions: effects of events outside of the store, such as mails, calls, and commands to other aggregates.
+
+use uuid::Uuid;
+
+use crate::domain::error::BoxError;
+use crate::domain::metadata::{Cause, Envelope};
+use crate::follow::definition::{FollowerDefinition, FollowerKind};
+use crate::follow::handler::{EventHandler, Lists, Target, sealed};
+use crate::repository::execute_options::ExecuteOptions;
+
+/// A follower with effects beyond views: it sends a mail, calls a service, or gives a command to another
+/// aggregate.
+///
+/// Commanded and others call a reaction that gives commands a process manager.
+///
+/// Derive it, list the events, and write a `#[react]` method for each. The method gets each event *at least
+/// once*: the runner records the event as done after the method has returned. If the program dies in between,
+/// the event comes again, with the same [idempotency key](Delivery::idempotency_key). The derive takes
+/// `#[reaction(..)]` with
+///
+/// | key | meaning |
+/// |---|---|
+/// | `events(AccountOpened, ..)` | the events that it reacts to, of any aggregates; required |
+/// | `from(BankAccount, ..)` | only events of these aggregates; see [`Projection`](crate::follow::Projection) |
+/// | `name = "welcome"` | the name under which the progress is stored; by default, the type's name in kebab case |
+/// | `partition_by = stream` | events of different streams may be handled in any order, so several workers can share the reaction |
+/// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
+///
+/// ```
+/// use factum::prelude::*;
+/// use factum::follow::Delivery;
+/// use factum::ExecuteOptions;
+/// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+/// # use bank::*;
+///
+/// /// Each deposit earns a bonus of one cent, once, on a separate account.
+/// #[derive(Reaction)]
+/// #[reaction(events(MoneyDeposited))]
+/// struct Bonus {
+///     accounts: Repository<BankAccount, SqliteStore>,
+/// }
+///
+/// #[handlers]
+/// impl Bonus {
+///     #[react]
+///     fn deposited(
+///         &self,
+///         _: &MoneyDeposited,
+///         envelope: &Envelope<'_>,
+///         delivery: &Delivery,
+///     ) -> Result<(), BoxError> {
+///         if !envelope.key.ends_with("-bonus") {
+///             let account = AccountId(format!("{}-bonus", envelope.key));
+///             // If the event comes again, the store knows the key, and the command changes nothing.
+///             self.accounts.execute_with(DepositMoney { account, cents: 1 }, &delivery.options())?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let store = SqliteStore::in_memory()?;
+/// let accounts = store.repository::<BankAccount>();
+/// accounts.execute(DepositMoney { account: AccountId("alice".into()), cents: 50 })?;
+///
+/// let mut bonus = SqliteReaction::new(&store, Bonus { accounts: accounts.clone() })?;
+/// bonus.catch_up()?;
+/// assert_eq!(accounts.load(&AccountId("alice-bonus".into()))?.state().balance, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// In a program that keeps running, [`SqliteReaction::follow`](crate::sqlite::SqliteReaction::follow) runs
+/// the reaction in a thread of its own, with retries and dead letters.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reaction",
+    label = "this type does not derive `Reaction`",
+    note = "annotate `{Self}` with `#[derive(Reaction)]` and `#[reaction(events(..))]`"
+)]
+#[doc(alias = "saga")]
+#[doc(alias = "process manager")]
+#[doc(alias = "outbox")]
+#[doc(alias = "event handler")]
+pub trait Reaction: EventHandler<Target = SideEffects> {}
+
+/// The reaction to an event of type `E`: what a `#[react]` method becomes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lists the event `{E}` and does not react to it",
+    label = "no `#[react]` method takes `&{E}`",
+    note = "write one in a `#[handlers]` block: `#[react] fn name(&self, event: &{E}) -> Result<(), BoxError>`",
+    note = "or take `{E}` out of `events(..)`"
+)]
+pub trait React<E>: Reaction + Lists<E> {
+    /// Reacts to `event`.
+    ///
+    /// After an error, the event counts as not handled. The runner retries it, moves it to the dead letters,
+    /// or stops, as set in [`FollowerBuilder`](crate::follow::FollowerBuilder).
+    fn react(&mut self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery) -> Result<(), BoxError>;
+}
+
+/// The target of reactions: effects outside of the store, which keeps only the progress.
+#[derive(Debug)]
+pub enum SideEffects {}
+
+impl sealed::Sealed for SideEffects {}
+
+impl Target for SideEffects {
+    type Context<'c> = Delivery;
+}
+
+/// One delivery of an event to a reaction.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    reaction: &'static str,
+    cause: Cause,
+    attempt: u32,
+}
+
+impl Delivery {
+    pub(crate) fn new(reaction: &'static str, envelope: &Envelope<'_>, attempt: u32) -> Self {
+        Self { reaction, cause: envelope.into(), attempt }
+    }
+
+    /// A key that is unique to this reaction and event, and stable over retries. Pass it to the receiver, so
+    /// that the receiver can detect repeats.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.reaction, self.cause.id)
+    }
+
+    /// The event's id.
+    #[must_use]
+    pub fn event_id(&self) -> Uuid {
+        self.cause.id
+    }
+
+    /// The number of this attempt, from 1, as far as this runner knows.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Options for a command that the event causes, and that is executed once, however often the event comes.
+    ///
+    /// Two commands to one aggregate need two keys: set another key for the second.
+    pub fn options<'a, Services>(&self) -> ExecuteOptions<'a, Services> {
+        ExecuteOptions::new().caused_by(self.cause).idempotency_key(self.idempotency_key())
+    }
+}
+
+impl FollowerDefinition {
+    /// The definition of the reaction `R`.
+    pub(crate) const fn of_reaction<R: Reaction>() -> Self {
+        Self::new::<R>(FollowerKind::Reaction)
+    }
+}

@@ -1,0 +1,159 @@
+//! Drives one worker, step by step.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::position::Position;
+use crate::follow::error::FollowError;
+use crate::follow::handler::EventHandler;
+use crate::follow::partitions::PartitionPositions;
+use crate::follow::policy::{OnFailure, RetryPolicy};
+use crate::follow::progress_store::ProgressStore;
+use crate::follow::step::{FailedStep, Step};
+use crate::follow::worker::{StepTarget, Worker};
+use crate::follow::{checkpoint, dead_letter};
+use crate::store::partition::Partition;
+
+/// How long a runner waits before it checks whether it has to stop.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// How many events a step handles at most. No other writer can write to the file during the step.
+const BATCH: usize = 4_000;
+
+/// A worker with its retry policy and its goal.
+pub(crate) struct Runner<'e, H, P> {
+    worker: Worker<'e, H, P>,
+    policy: &'e RetryPolicy,
+    /// The position to end at. Without a goal, the runner ends only when stopped.
+    goal: Option<Position>,
+}
+
+impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
+where
+    H::Target: StepTarget<P>,
+{
+    pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
+        Self { worker, policy, goal }
+    }
+
+    pub(crate) fn run(&mut self) -> Result<(), FollowError> {
+        while !self.worker.control().is_stopping() {
+            match self.advance().or_else(|failed| self.fail(failed)) {
+                // Another process holds the file: wait, and try again.
+                Err(error) if error.is_busy() && self.policy.is_patient => {
+                    self.worker.control().pause(STOP_CHECK);
+                }
+                Ok(true) => break,
+                result => drop(result?),
+            }
+        }
+        Ok(())
+    }
+
+    /// One step, and the wait for the next; `true` if the runner is at its goal.
+    fn advance(&mut self) -> Result<bool, FailedStep> {
+        let newest = match self.goal {
+            Some(goal) => goal,
+            None => self.worker.home().newest(self.name())?,
+        };
+        let step = self.step(newest)?;
+        self.worker.report_position(step.position());
+        match step {
+            Step::CaughtUp(_) if self.goal.is_some() => return Ok(true),
+            Step::CaughtUp(position) => self.wait_for_more(position)?,
+            Step::More(_) => {}
+            Step::NoLease(position) | Step::Wait(position)
+                if self.goal.is_some_and(|goal| position >= goal) =>
+            {
+                return Ok(true);
+            }
+            Step::NoLease(position) => self.stand_by(position)?,
+            Step::Wait(_) => self.worker.control().pause(Duration::from_millis(5)),
+        }
+        Ok(false)
+    }
+
+    fn name(&self) -> &'static str {
+        self.worker.definition().name
+    }
+
+    fn step(&mut self, goal: Position) -> Result<Step, FailedStep> {
+        match H::Target::step(&mut self.worker, goal, BATCH) {
+            Err(failed) if failed.handled > 0 => {
+                // The failure has rolled the step back. Handle the events before the failed one again, and
+                // commit them.
+                let step = H::Target::step(&mut self.worker, goal, failed.handled)?;
+                self.worker.report_position(step.position());
+                Err(failed)
+            }
+            result => result,
+        }
+    }
+
+    /// Waits for an event beyond `position`, at most until the lease has to be renewed.
+    fn wait_for_more(&self, position: Position) -> Result<(), FollowError> {
+        while !self.worker.control().is_stopping()
+            && self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK)? <= position
+        {
+            if self.worker.lease_is_due() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports the position of the runner that has the lease, until it is time to ask for the lease again.
+    fn stand_by(&self, mut position: Position) -> Result<(), FollowError> {
+        let (control, home) = (self.worker.control(), self.worker.home());
+        let (begun, time) = (Instant::now(), (self.worker.lease_lasts() / 4).min(Duration::from_millis(500)));
+        while !control.is_stopping() && self.goal.is_none_or(|goal| position < goal) && begun.elapsed() < time
+        {
+            if home.wait_for(self.name(), position.next(), STOP_CHECK)? > position {
+                // Give the holder of the lease time to handle the event: a caller may wait for it here.
+                control.pause(Duration::from_millis(5));
+            }
+            position = checkpoint::require(&home.progress, self.worker.definition())?.position();
+            self.worker.report_position(position);
+        }
+        Ok(())
+    }
+
+    /// Deals with an event that fails: retries it later, moves it to the dead letters, or stops the runner.
+    fn fail(&mut self, failed: FailedStep) -> Result<bool, FollowError> {
+        let FailedStep { partition, error, .. } = failed;
+        let Some(position) = error.position() else { return Err(error) };
+        let attempts = self.worker.count_failure(position);
+        if attempts <= self.policy.retries {
+            self.worker.control().pause(self.policy.delay(attempts));
+            return Ok(false);
+        }
+        match self.policy.on_failure {
+            OnFailure::Stop => Err(error),
+            OnFailure::DeadLetter => {
+                self.move_to_dead_letters(partition, position, &error, attempts).map(|()| false)
+            }
+        }
+    }
+
+    /// Moves an event to the dead letters, in one transaction with the checkpoint that skips it.
+    fn move_to_dead_letters(
+        &mut self,
+        partition: Partition,
+        position: Position,
+        error: &FollowError,
+        attempts: u32,
+    ) -> Result<(), FollowError> {
+        let (home, definition) = (self.worker.home(), self.worker.definition());
+        home.in_transaction(definition.name, |transaction| {
+            // If another runner has taken the lease, that runner handles the event.
+            let is_due =
+                |positions: &PartitionPositions| positions.of(partition).is_some_and(|at| at < position);
+            if self.worker.take_lease(transaction)?
+                && is_due(&checkpoint::require_in::<P>(transaction, definition)?)
+            {
+                dead_letter::save::<P>(transaction, definition.name, position, error, attempts)?;
+                self.worker.save_position(transaction, partition, position)?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! One step of a worker: how it begins, and its result.
+
+use crate::domain::position::Position;
+use crate::follow::checkpoint;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::FollowError;
+use crate::follow::partitions::Task;
+use crate::follow::progress_store::ProgressStore;
+use crate::store::partition::Partition;
+
+/// The result of a step, with the position up to which this worker has seen everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is nothing left to handle.
+    CaughtUp(Position),
+    /// There are more events to handle.
+    More(Position),
+    /// Another runner has the lease.
+    NoLease(Position),
+    /// Another worker has a task that comes first.
+    Wait(Position),
+}
+
+impl Step {
+    pub(crate) fn position(self) -> Position {
+        let (Self::CaughtUp(position)
+        | Self::More(position)
+        | Self::NoLease(position)
+        | Self::Wait(position)) = self;
+        position
+    }
+}
+
+/// Why a step was rolled back.
+#[derive(Debug)]
+pub(crate) struct FailedStep {
+    /// How many events the step had handled before the failure.
+    pub(crate) handled: usize,
+    /// The partition of the step.
+    pub(crate) partition: Partition,
+    pub(crate) error: FollowError,
+}
+
+impl From<FollowError> for FailedStep {
+    /// An error before the first event.
+    fn from(error: FollowError) -> Self {
+        Self { handled: 0, partition: Partition::WHOLE, error }
+    }
+}
+
+/// How a step begins.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// There is nothing to handle now.
+    Over(Step),
+    /// The step handles these events.
+    Handle(Share),
+}
+
+/// The events that a step handles: those of a partition between two positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) partition: Partition,
+    pub(crate) after: Position,
+    pub(crate) goal: Position,
+    /// Whether this is the worker's own partition, not one that it brings to the position of the others.
+    is_own: bool,
+    /// The position of the slowest partition.
+    slowest: Position,
+}
+
+impl Share {
+    /// The last position to read, so that the step covers at most `window` positions.
+    pub(crate) fn until(&self, window: u64) -> Position {
+        self.goal.min(self.after.forward(window))
+    }
+
+    /// The result of the step after it has handled all events up to `reached`.
+    pub(crate) fn reached(&self, reached: Position) -> Step {
+        match self.is_own {
+            true if reached >= self.goal => Step::CaughtUp(reached),
+            true => Step::More(reached),
+            false => Step::More(self.slowest),
+        }
+    }
+
+    /// Whether the worker's own partition has nothing left to handle.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_own && self.after >= self.goal
+    }
+}
+
+/// Opens a step of the worker with the partition `own`, on its way to `goal`, in the transaction of its
+/// writes.
+///
+/// Looks up the checkpoint, takes the lease, and finds the next task.
+pub(crate) fn open<P: ProgressStore>(
+    transaction: &P::Transaction<'_>,
+    definition: &FollowerDefinition,
+    own: Partition,
+    goal: Position,
+    take_lease: impl FnOnce(&P::Transaction<'_>) -> Result<bool, FollowError>,
+) -> Result<Opening, FollowError> {
+    let positions = checkpoint::require_in::<P>(transaction, definition)?;
+    let slowest = positions.position();
+    if !take_lease(transaction)? {
+        return Ok(Opening::Over(Step::NoLease(slowest)));
+    }
+    Ok(match positions.task(own) {
+        Task::Wait => Opening::Over(Step::Wait(slowest)),
+        Task::Repartition { position } => {
+            P::repartition(transaction, definition, own.of(), position)
+                .map_err(|source| FollowError::Store { follower: definition.name, source })?;
+            Opening::Over(Step::More(position))
+        }
+        Task::Handle { partition, position } => Opening::Handle(Share {
+            partition,
+            after: position,
+            goal: positions.goal(own, goal),
+            is_own: partition == own,
+            slowest,
+        }),
+    })
+}

@@ -1,0 +1,164 @@
+//! A worker: its handlers, its partition, its lease, and the failures of its current event.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::position::Position;
+use crate::follow::control::Control;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::FollowError;
+use crate::follow::handler::{EventHandler, Target};
+use crate::follow::lease::LeaseHolder;
+use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::step;
+use crate::follow::step::{FailedStep, Opening, Share, Step};
+use crate::store::partition::Partition;
+
+/// A target whose handlers a worker can drive, with their progress in `P`.
+pub(crate) trait StepTarget<P: ProgressStore>: Target + Sized {
+    /// Handles at most `limit` events up to the position `goal`, and saves the position reached.
+    fn step<H: EventHandler<Target = Self>>(
+        worker: &mut Worker<'_, H, P>,
+        goal: Position,
+        limit: usize,
+    ) -> Result<Step, FailedStep>;
+}
+
+/// What the workers of a follower share.
+pub(crate) struct Job<'j, P> {
+    pub(crate) definition: &'j FollowerDefinition,
+    pub(crate) home: &'j ProgressHome<P>,
+    pub(crate) control: &'j Control,
+    /// The holder of the lease, if the run needs one.
+    pub(crate) lease: Option<&'j LeaseHolder>,
+}
+
+impl<P> Clone for Job<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Job<'_, P> {}
+
+/// The last event that failed, and how often it has failed.
+#[derive(Debug, Clone, Copy, Default)]
+struct FailedEvent {
+    position: Position,
+    attempts: u32,
+}
+
+/// One worker: its handlers, and the partition whose events it handles.
+pub(crate) struct Worker<'e, H, P> {
+    job: Job<'e, P>,
+    handlers: &'e mut H,
+    partition: Partition,
+    failed: FailedEvent,
+    lease_taken_at: Option<Instant>,
+}
+
+impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
+    pub(crate) fn new(job: Job<'e, P>, handlers: &'e mut H, partition: Partition) -> Self {
+        Self { job, handlers, partition, failed: FailedEvent::default(), lease_taken_at: None }
+    }
+
+    pub(crate) fn definition(&self) -> &'e FollowerDefinition {
+        self.job.definition
+    }
+
+    pub(crate) fn home(&self) -> &'e ProgressHome<P> {
+        self.job.home
+    }
+
+    pub(crate) fn control(&self) -> &'e Control {
+        self.job.control
+    }
+
+    pub(crate) fn handlers(&mut self) -> &mut H {
+        self.handlers
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Opens a step in the transaction of its writes.
+    pub(crate) fn open(
+        &mut self,
+        transaction: &P::Transaction<'_>,
+        goal: Position,
+    ) -> Result<Opening, FollowError> {
+        let (definition, own) = (self.job.definition, self.partition);
+        let opening =
+            step::open::<P>(transaction, definition, own, goal, |transaction| self.take_lease(transaction))?;
+        match opening {
+            Opening::Handle(share) if share.is_done() => {
+                self.check_not_ahead(transaction, share)?;
+                Ok(Opening::Over(Step::CaughtUp(share.after)))
+            }
+            opening => Ok(opening),
+        }
+    }
+
+    /// A follower beyond its goal has seen newer events, which another runner handled, unless the store has
+    /// lost events.
+    fn check_not_ahead(&self, transaction: &P::Transaction<'_>, share: Share) -> Result<(), FollowError> {
+        let follower = self.job.definition.name;
+        if share.after > share.goal {
+            let newest = self.job.home.newest_in(transaction, follower)?;
+            if share.after > newest {
+                return Err(FollowError::AheadOfStore { follower, seen: share.after, newest });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the lease, in the transaction of the work that it protects; `false` if another runner
+    /// has it.
+    pub(crate) fn take_lease(&mut self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
+        let Some(holder) = self.job.lease else { return Ok(true) };
+        let taken = P::take_lease(transaction, holder)
+            .map_err(|source| FollowError::Store { follower: self.job.definition.name, source })?;
+        self.lease_taken_at = taken.then(Instant::now);
+        Ok(taken)
+    }
+
+    /// How long the lease lasts; zero if the run needs none.
+    pub(crate) fn lease_lasts(&self) -> Duration {
+        self.job.lease.map_or(Duration::ZERO, |holder| holder.lasts)
+    }
+
+    /// Whether the run needs a lease, of which a third has passed.
+    pub(crate) fn lease_is_due(&self) -> bool {
+        self.job
+            .lease
+            .is_some_and(|holder| self.lease_taken_at.is_none_or(|taken| taken.elapsed() > holder.lasts / 3))
+    }
+
+    /// Counts another failure of the event at a position; returns the number of its attempts.
+    pub(crate) fn count_failure(&mut self, position: Position) -> u32 {
+        self.failed = FailedEvent { position, attempts: self.failures_of(position) + 1 };
+        self.failed.attempts
+    }
+
+    /// How often the event at a position has failed.
+    pub(crate) fn failures_of(&self, position: Position) -> u32 {
+        if self.failed.position == position { self.failed.attempts } else { 0 }
+    }
+
+    /// Reports the position that this worker has reached.
+    pub(crate) fn report_position(&self, position: Position) {
+        self.job.control.report_position(self.partition.index() as usize, position);
+    }
+
+    /// Saves the position that a partition has reached.
+    pub(crate) fn save_position(
+        &self,
+        transaction: &P::Transaction<'_>,
+        partition: Partition,
+        position: Position,
+    ) -> Result<(), FollowError> {
+        let definition = self.job.definition;
+        P::save_position(transaction, definition, partition, position)
+            .map_err(|source| FollowError::Store { follower: definition.name, source })
+    }
+}

@@ -1,0 +1,34 @@
+//! What generated code calls. This module is not part of the public API and changes without notice.
+
+pub(crate) mod aliases;
+pub(crate) mod decoding;
+pub(crate) mod derived_event;
+pub(crate) mod handing;
+pub(crate) mod listed;
+pub(crate) mod names;
+pub(crate) mod old_versions;
+pub(crate) mod retired;
+pub(crate) mod returned;
+pub(crate) mod rules;
+pub(crate) mod shapes;
+pub(crate) mod snapshot_codec;
+
+pub use serde;
+
+pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
+pub use self::decoding::{current_name, decode_one, decode_other, name_is};
+pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
+pub use self::handing::{
+    AtHand, Done, NotProjected, Projected, context, handle_other, prepare, project, projected, react,
+    unknown_name,
+};
+pub use self::listed::{IdFor, ListedCommand, ListedEvent};
+pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows_name, repeated_name, same_name};
+pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
+pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
+pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};
+pub use self::shapes::{HasFingerprint, NoFingerprint};
+pub use self::snapshot_codec::{NoSnapshotCodec, SnapshotCodec};
+pub use crate::domain::decision::IntoEvents;
+pub use crate::domain::hash::{fingerprint, fingerprint_of};
+pub use crate::{__command_enum as command_enum, __event_enum as event_enum};

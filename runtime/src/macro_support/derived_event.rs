@@ -1,0 +1,102 @@
+//! The trait that `derive(Event)` implements, and the impl of [`Event`] that follows from it.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::codec_error::{DecodeError, EncodeError};
+use crate::domain::event::Event;
+use crate::domain::event_schema::{FieldShape, Shape};
+use crate::macro_support::old_versions::unreadable;
+
+/// Versions of an event, each with the name, the type and the fingerprint of its fields.
+pub type ConstShapes = &'static [(u32, &'static [(&'static str, &'static str, u64)])];
+
+/// What `derive(Event)` declares about an event. Every type with this trait is an [`Event`].
+///
+/// An impl by hand should be one of [`Event`], which is as short.
+// All derived events share one impl of `Event`: rustc compiles that faster than two more functions for each
+// event.
+pub trait DerivedEvent: Debug + Stored + 'static {
+    /// See [`Event::NAME`].
+    const NAME: &'static str;
+
+    /// See [`Event::VERSION`].
+    const VERSION: u32 = 1;
+
+    /// See [`Event::ALIASES`].
+    const ALIASES: &'static [&'static str] = &[];
+
+    /// Each version that the struct itself can read, with its fields.
+    const SHAPES: ConstShapes;
+
+    /// [`Event::shapes`] of the previous struct, if there is one.
+    #[doc(hidden)]
+    const PREVIOUS: Option<fn(&mut Vec<Shape>)> = None;
+
+    /// See [`Event::decode`]: reads the older versions for which the event declares changes.
+    #[doc(hidden)]
+    fn read_older(version: u32, _: &str) -> Result<Self, DecodeError> {
+        unreadable(version)
+    }
+}
+
+// Hides this impl in error messages: a type without the derive lacks `Event`, not `DerivedEvent`.
+#[diagnostic::do_not_recommend]
+impl<E: DerivedEvent> Event for E {
+    const NAME: &'static str = E::NAME;
+    const VERSION: u32 = E::VERSION;
+    const ALIASES: &'static [&'static str] = E::ALIASES;
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.to_json(out).map_err(EncodeError::json::<E>)
+    }
+
+    fn decode(version: u32, payload: &str) -> Result<Self, DecodeError> {
+        if version == E::VERSION {
+            E::from_json(payload).map_err(|source| DecodeError::payload::<E>(version, source))
+        } else {
+            E::read_older(version, payload)
+        }
+    }
+
+    fn shapes(out: &mut Vec<Shape>) {
+        if let Some(previous) = E::PREVIOUS {
+            previous(out);
+        }
+        for &(version, fields) in E::SHAPES {
+            let fields =
+                fields.iter().map(|&(name, ty, fingerprint)| FieldShape { name, ty, fingerprint }).collect();
+            out.push(Shape { event: E::NAME, version, fields });
+        }
+    }
+}
+
+/// A type that serde can write and read.
+// One trait for both, without supertraits: rustc reports an event that derives neither once.
+#[diagnostic::on_unimplemented(
+    message = "the event `{Self}` can't be stored: it does not derive both `Serialize` and `Deserialize`",
+    label = "stored as JSON, which serde's derives write and read",
+    note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Event)]`, after `use serde::{{Deserialize, Serialize}};`"
+)]
+pub trait Stored: Sized {
+    /// Appends the event, as JSON text, to `out`.
+    fn to_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error>;
+
+    /// Reads the event from JSON text.
+    fn from_json(json: &str) -> Result<Self, serde_json::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Stored for T {
+    #[inline]
+    fn to_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(out, self)
+    }
+
+    #[inline]
+    fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}

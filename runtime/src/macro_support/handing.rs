@@ -1,0 +1,149 @@
+//! How generated code passes an event to a handler of a projection or a reaction.
+
+use std::marker::PhantomData;
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::codec_error::DecodeError;
+use crate::domain::error::BoxError;
+use crate::domain::event_set::EventSet;
+use crate::domain::metadata::Envelope;
+use crate::follow::error::HandlerError;
+use crate::follow::handler::{Context, EventHandler, LendsTo, Prepared};
+use crate::follow::projection::Project;
+use crate::follow::reaction::React;
+use crate::macro_support::names::knows_name;
+use crate::store::read::StoredEvent;
+
+/// An event of type `E`, stored or decoded, for a handler that borrows it.
+///
+/// Both kinds reach the handler through one function. So a missing handler leads to two identical errors, of
+/// which rustc reports one.
+pub trait AtHand<E> {
+    /// Passes the event to `handle`. Fails if the stored event can't be decoded.
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError>;
+}
+
+/// A stored event, with the result of its decoding.
+///
+/// Generated code decodes the event, so rustc reports a type that is not an event there.
+impl<E> AtHand<E> for (&StoredEvent<'_>, Result<E, DecodeError>) {
+    #[inline]
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
+        let (event, decoded) = self;
+        Ok(handle(&decoded?, &event.envelope))
+    }
+}
+
+impl<E> AtHand<E> for (&E, &Envelope<'_>) {
+    #[inline]
+    fn hand<T>(self, handle: impl FnOnce(&E, &Envelope<'_>) -> T) -> Result<T, DecodeError> {
+        Ok(handle(self.0, self.1))
+    }
+}
+
+/// Passes one event to the projection's handler for `E`.
+#[inline]
+pub fn project<P: Project<E>, E>(
+    projection: &mut P,
+    event: impl AtHand<E>,
+    context: &Context<'_, P>,
+) -> Result<(), HandlerError> {
+    event.hand(|event, envelope| projection.project(event, envelope, context))?.map_err(HandlerError::Handler)
+}
+
+/// The context of a handler of `H`, as the type of the handler's argument.
+pub fn context<'w, 't, H, W>(context: &'w Context<'t, H>) -> &'w W
+where
+    H: EventHandler,
+    Context<'t, H>: LendsTo<H, W>,
+{
+    context.lend()
+}
+
+/// A decoded event that the projection's handler for `E` gets later.
+pub fn prepare<P: Project<E>, E: 'static>(
+    decoded: Result<E, DecodeError>,
+) -> Result<Option<Prepared<P>>, DecodeError> {
+    let event = decoded?;
+    Ok(Some(Prepared::new(move |projection: &mut P, envelope, context| {
+        projection.project(&event, envelope, context)
+    })))
+}
+
+/// Passes one event to the reaction's handler for `E`.
+pub fn react<R: React<E>, E>(
+    reaction: &mut R,
+    event: impl AtHand<E>,
+    delivery: &Context<'_, R>,
+) -> Result<(), HandlerError> {
+    event.hand(|event, envelope| reaction.react(event, envelope, delivery))?.map_err(HandlerError::Handler)
+}
+
+/// Whether the handler of `P` for `E` needs metadata.
+///
+/// This compiles without a handler: other generated code requires one.
+#[derive(Debug)]
+pub struct Projected<P, E>(PhantomData<(P, E)>);
+
+impl<P: Project<E>, E> Projected<P, E> {
+    /// The handler's own constant. rustc finds this inherent constant before the one of [`NotProjected`].
+    pub const WANTS_METADATA: bool = <P as Project<E>>::WANTS_METADATA;
+}
+
+/// The answer for an event without a handler.
+pub trait NotProjected {
+    /// A placeholder: code with a missing handler does not compile.
+    const WANTS_METADATA: bool = true;
+}
+
+impl<P, E> NotProjected for Projected<P, E> {}
+
+/// Handles a stored event of the aggregate `A` that the follower does not list.
+///
+/// | the event | result |
+/// |---|---|
+/// | `A` has retired it | each event that it is read as goes to its handler |
+/// | `A` lists it | ignored |
+/// | `A` does not know it | an error: the follower might miss something |
+pub fn handle_other<H: EventHandler, A: Aggregate>(
+    handler: &mut H,
+    event: &StoredEvent<'_>,
+    context: &Context<'_, H>,
+) -> Result<(), HandlerError> {
+    let (name, version) = (event.name, event.event_version);
+    if !knows_name(A::Event::RETIRED, name) {
+        return if knows_name(A::Event::KINDS, name) { Ok(()) } else { Err(unknown_name(name, version)) };
+    }
+    A::Event::decode(event.name, event.event_version, event.payload)?
+        .into_events()
+        .try_for_each(|typed| handler.handle_typed(typed.as_any(), &event.envelope, context))
+}
+
+/// The error for a stored event that the follower does not list.
+#[cold]
+#[must_use]
+pub fn unknown_name(name: &str, version: u32) -> HandlerError {
+    HandlerError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
+}
+
+/// The result of a `#[project]` or `#[react]` method that has a return type.
+pub fn projected<T: Done>(result: T) -> Result<(), BoxError> {
+    result.done()
+}
+
+/// A return type of a `#[project]` or `#[react]` method.
+#[diagnostic::on_unimplemented(
+    message = "a `#[project]` or `#[react]` method can't return `{Self}`",
+    label = "expected no return type, or `Result<(), _>`",
+    note = "let it return nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
+)]
+pub trait Done {
+    /// The result, with any error as a [`BoxError`].
+    fn done(self) -> Result<(), BoxError>;
+}
+
+impl<E: Into<BoxError>> Done for Result<(), E> {
+    fn done(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}

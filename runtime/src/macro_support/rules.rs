@@ -1,0 +1,178 @@
+//! The code of `derive(Aggregate)` that is equal for every listed command or event, as `macro_rules!`.
+//!
+//! rustc repeats tokens much faster than a procedural macro does: cargo builds that without optimization, and
+//! each token passes from it to rustc separately. Errors, such as a missing handler, still point at the
+//! user's type.
+
+/// `From` each listed struct, and `TryFrom` back, which returns another variant as its error.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conversions {
+    ($name:ident $($variant:ident($listed:ty))*) => {$(
+        #[automatically_derived]
+        impl ::core::convert::From<$listed> for $name {
+            #[inline]
+            fn from(value: $listed) -> Self {
+                Self::$variant(value)
+            }
+        }
+
+        #[automatically_derived]
+        impl ::core::convert::TryFrom<$name> for $listed {
+            type Error = $name;
+
+            #[inline]
+            fn try_from(value: $name) -> ::core::result::Result<Self, $name> {
+                if let $name::$variant(value) = value {
+                    ::core::result::Result::Ok(value)
+                } else {
+                    ::core::result::Result::Err(value)
+                }
+            }
+        }
+    )*};
+}
+
+/// `Debug` of an enum, unless the user lists it in `derive(..)`.
+///
+/// The impl uses the trait of listed types: rustc then reports a struct without `Debug` only once.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __debug {
+    (derived $name:ident $as:path: $($variant:ident($listed:ty))*) => {};
+    (shown $name:ident $as:path: $($variant:ident($listed:ty))*) => {
+        #[automatically_derived]
+        impl ::core::fmt::Debug for $name {
+            #[inline]
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                match self {
+                    $(Self::$variant(value) => <$listed as $as>::debug(value, ::core::stringify!($variant), f),)*
+                }
+            }
+        }
+    };
+}
+
+/// The impls of the command enum.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __command_enum {
+    ($debug:ident $name:ident of $aggregate:ident, $id:ty: $($variant:ident($listed:ty))*) => {
+        #[automatically_derived]
+        impl $crate::Command for $name {
+            type Id = $id;
+
+            fn aggregate_id(&self) -> &$id {
+                match self {
+                    $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(command),)*
+                }
+            }
+        }
+
+        // Also makes an `#[execute]` method for the enum, which would never be called, a duplicate impl.
+        #[automatically_derived]
+        impl $crate::Execute<$name> for $aggregate {
+            fn execute(
+                &self,
+                command: $name,
+                services: &$crate::macro_support::Services<Self>,
+            ) -> $crate::macro_support::Execution<Self> {
+                $crate::Aggregate::execute(self, command, services)
+            }
+        }
+
+        $crate::__debug!($debug $name $crate::macro_support::ListedCommand<$id>: $($variant($listed))*);
+        $crate::__conversions!($name $($variant($listed))*);
+    };
+}
+
+/// The impls of the event enum.
+///
+/// `$stored`, `$version` and `$payload` are the identifiers that the arms for retired events use.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __event_enum {
+    (
+        $debug:ident $name:ident of $aggregate:ident: $($variant:ident($listed:ty))*;
+        retired $($retired:ty)*; { $($kinds:tt)* }
+        |$stored:ident, $version:ident, $payload:ident| { $($arms:tt)* }
+    ) => {
+        #[automatically_derived]
+        impl $crate::EventSet for $name {
+            const KINDS: &'static [$crate::EventKind] = &[$(<$listed as $crate::macro_support::ListedEvent>::KIND),*];
+            $($kinds)*
+
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedEvent>::NAME,)*
+                }
+            }
+
+            fn event_version(&self) -> u32 {
+                match self {
+                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedEvent>::VERSION,)*
+                }
+            }
+
+            fn encode(&self, out: &mut $crate::macro_support::Bytes) -> $crate::macro_support::Encoding {
+                match self {
+                    $(Self::$variant(event) => <$listed as $crate::macro_support::ListedEvent>::encode(event, out),)*
+                }
+            }
+
+            fn shapes() -> ::std::vec::Vec<$crate::Shape> {
+                let mut shapes = ::std::vec::Vec::new();
+                $(<$listed as $crate::macro_support::ListedEvent>::shapes(&mut shapes);)*
+                $(<$retired as $crate::macro_support::ListedEvent>::shapes(&mut shapes);)*
+                shapes
+            }
+
+            fn as_any(&self) -> &dyn ::core::any::Any {
+                match self {
+                    $(Self::$variant(event) => event,)*
+                }
+            }
+
+            #[allow(unreachable_patterns)]
+            fn decode(
+                $stored: &str,
+                $version: u32,
+                $payload: &str,
+            ) -> $crate::macro_support::Decoding<$crate::Decoded<Self>> {
+                // An `if`, because rustc would report a type that is not an event once more in a pattern.
+                $(if $crate::macro_support::name_is($stored, <$listed as $crate::macro_support::ListedEvent>::NAME) {
+                    return $crate::macro_support::decode_one(
+                        <$listed as $crate::macro_support::ListedEvent>::decode($version, $payload),
+                        Self::$variant,
+                    );
+                })*
+                match $stored {
+                    $($arms)*
+                    _ => $crate::macro_support::decode_other($stored, $version, $payload),
+                }
+            }
+        }
+
+        #[automatically_derived]
+        impl $crate::IntoEvents<$aggregate> for $name {
+            fn append_to(self, out: &mut ::std::vec::Vec<$name>) {
+                out.push(self);
+            }
+        }
+
+        #[automatically_derived]
+        impl $crate::Apply<$name> for $aggregate {
+            fn apply(&mut self, event: &$name) {
+                $crate::Aggregate::apply(self, event);
+            }
+        }
+
+        $(
+            #[automatically_derived]
+            impl $crate::Retires<$retired> for $aggregate {}
+        )*
+
+        $crate::__debug!($debug $name $crate::macro_support::ListedEvent: $($variant($listed))*);
+        $crate::__conversions!($name $($variant($listed))*);
+    };
+}

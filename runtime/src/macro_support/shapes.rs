@@ -1,0 +1,22 @@
+//! The fingerprint of a field's type, which may have none.
+
+use std::marker::PhantomData;
+
+use crate::domain::event_schema::EventSchema;
+
+/// The fingerprint of `T`, or 0 if `T` has none.
+#[derive(Debug)]
+pub struct HasFingerprint<T: ?Sized>(PhantomData<T>);
+
+impl<T: EventSchema + ?Sized> HasFingerprint<T> {
+    /// The fingerprint of `T`. rustc finds this inherent constant before the one of [`NoFingerprint`].
+    pub const FINGERPRINT: u64 = T::FINGERPRINT;
+}
+
+/// The answer for types without an [`EventSchema`].
+pub trait NoFingerprint {
+    /// No fingerprint.
+    const FINGERPRINT: u64 = 0;
+}
+
+impl<T: ?Sized> NoFingerprint for HasFingerprint<T> {}

@@ -1,0 +1,9 @@
+//! Stores and views in memory: for tests, and for data that need not outlive the program.
+
+pub(crate) mod projection;
+pub(crate) mod shards;
+pub(crate) mod store;
+
+pub use self::projection::{Memory, MemoryProjection};
+pub use self::shards::MemoryShards;
+pub use self::store::MemoryStore;

@@ -1,0 +1,268 @@
+//! A store in memory: for tests, and for data that need not outlive the program.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::{Append, Appended, Outcome, check_appends};
+use crate::store::error::{AppendError, Conflict, StoreError};
+use crate::store::event_store::EventStore;
+use crate::store::identity::StoreIdentity;
+use crate::store::lock::lock;
+use crate::store::owned_event::OwnedEvent;
+use crate::store::read::{Filter, Visit};
+use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+
+/// How many events a read copies at a time while it holds the lock.
+const PAGE: usize = 256;
+
+/// A store that keeps its events in memory. Clones share them.
+///
+/// ```
+/// use factum::prelude::*;
+///
+/// let store = MemoryStore::new();
+/// assert_eq!(store.position()?, factum::Position::START);
+/// # Ok::<(), factum::store::StoreError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    log: Mutex<Log>,
+    appended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// Index `i` has position `i + 1`. The `Arc` lets a visitor run without the lock, so that it may append.
+    events: Vec<Arc<OwnedEvent>>,
+    /// For each stream the indexes of its events: index `i` has version `i + 1`.
+    streams: HashMap<StreamName, Vec<usize>>,
+    /// For each stream its idempotency keys.
+    keys: HashMap<StreamName, HashMap<String, (Outcome, Timestamp)>>,
+    snapshots: HashMap<StreamName, OwnedSnapshot>,
+}
+
+impl Log {
+    fn newest(&self) -> Position {
+        Position::new(number(self.events.len()))
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // No user code runs under the lock, and no step under the lock leaves the log half changed.
+        lock(&self.shared.log)
+    }
+
+    /// Passes events to `visit`, page by page, at most `limit` in all.
+    ///
+    /// `pick` fills a page under the lock, with as many events as it is asked for, or fewer at the end.
+    fn visit_pages(
+        &self,
+        mut limit: usize,
+        visit: &mut Visit<'_>,
+        mut pick: impl FnMut(&Log, usize, &mut Vec<(usize, Arc<OwnedEvent>)>),
+    ) {
+        let mut page = Vec::new();
+        while limit > 0 {
+            let wanted = limit.min(PAGE);
+            pick(&self.log(), wanted, &mut page);
+            let taken = page.len();
+            for (index, event) in page.drain(..) {
+                if visit(&event.as_stored(position(index))).is_break() {
+                    return;
+                }
+            }
+            if taken < wanted {
+                return;
+            }
+            limit -= taken;
+        }
+    }
+}
+
+impl EventStore for MemoryStore {
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        check_appends(appends)?;
+        if appends.is_empty() {
+            return Ok(Appended::new(None, Vec::new()));
+        }
+        let mut log = self.log();
+        for append in appends {
+            let known = log.keys.get(append.stream);
+            for key in append.keys {
+                if let Some((outcome, _)) = known.and_then(|known| known.get(key.key)) {
+                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                    return Err(AppendError::KnownKey { stream, key, outcome: *outcome });
+                }
+            }
+            let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));
+            if !append.expected.matches(actual) {
+                return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
+            }
+        }
+        let nothing = appends.iter().all(|append| append.events.is_empty());
+        let first_position = (!nothing).then(|| position(log.events.len()));
+        let mut versions = Vec::with_capacity(appends.len());
+        for append in appends {
+            let Log { events, streams, keys, .. } = &mut *log;
+            let stream = streams.entry(append.stream.clone()).or_default();
+            if !append.keys.is_empty() {
+                let before = number(stream.len());
+                let new = append
+                    .keys
+                    .iter()
+                    .map(|key| (key.key.to_owned(), (key.outcome(before), key.recorded_at)));
+                keys.entry(append.stream.clone()).or_default().extend(new);
+            }
+            for event in append.events {
+                let kept = OwnedEvent::new(append.stream.clone(), number(stream.len() + 1), event);
+                stream.push(events.len());
+                events.push(Arc::new(kept));
+            }
+            versions.push(number(stream.len()));
+        }
+        drop(log);
+        self.shared.appended.notify_all();
+        Ok(Appended::new(first_position, versions))
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mut next = index(after);
+        self.visit_pages(limit, visit, |log, wanted, page| {
+            let indexes = log.streams.get(stream).and_then(|all| all.get(next..)).unwrap_or_default();
+            page.extend(
+                indexes
+                    .iter()
+                    .take(wanted)
+                    .filter_map(|&index| Some((index, Arc::clone(log.events.get(index)?)))),
+            );
+            next += page.len();
+        });
+        Ok(())
+    }
+
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: Position,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let passes = |event: &OwnedEvent| {
+            (filter.names.is_empty() || filter.names.contains(&event.name()))
+                && (filter.categories.is_empty() || filter.categories.contains(&event.stream().category()))
+                && filter.partition.has(event.stream())
+        };
+        let end = filter.until.map_or(usize::MAX, |until| index(until.get()));
+        let mut next = index(after.get());
+        self.visit_pages(limit, visit, |log, wanted, page| {
+            while page.len() < wanted
+                && next < end
+                && let Some(event) = log.events.get(next)
+            {
+                if passes(event) {
+                    page.push((next, Arc::clone(event)));
+                }
+                next += 1;
+            }
+        });
+        Ok(())
+    }
+
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
+        Ok(self.log().streams.get(stream).map_or(0, |events| number(events.len())))
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        Ok(self.log().newest())
+    }
+
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
+        let started = Instant::now();
+        let mut log = self.log();
+        while log.newest() < position {
+            let Some(left) = timeout.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            let waited = self.shared.appended.wait_timeout(log, left);
+            log = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(log.newest())
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.log().keys.get(stream).and_then(|keys| keys.get(key)).map(|(outcome, _)| *outcome))
+    }
+
+    fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        for keys in self.log().keys.values_mut() {
+            let before = keys.len();
+            keys.retain(|_, (_, recorded_at)| *recorded_at >= time);
+            forgotten += number(before - keys.len());
+        }
+        Ok(forgotten)
+    }
+
+    fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        let log = self.log();
+        if let Some(snapshot) = log.snapshots.get(stream).cloned() {
+            // The visitor may want to use the store.
+            drop(log);
+            visit(&snapshot.lend());
+        }
+        Ok(())
+    }
+
+    fn save_snapshot(&self, stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        self.log().snapshots.insert(stream.clone(), OwnedSnapshot::copy(snapshot));
+        Ok(())
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let mut log = self.log();
+        let before = log.snapshots.len();
+        log.snapshots.retain(|stream, _| category.is_some_and(|category| stream.category() != category));
+        Ok(number(before - log.snapshots.len()))
+    }
+}
+
+/// The position of the event at an index.
+fn position(index: usize) -> Position {
+    Position::new(number(index).saturating_add(1))
+}
+
+/// A count as a version or as the number of a position.
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// A version, or the number of a position, as an index.
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

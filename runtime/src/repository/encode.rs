@@ -1,0 +1,151 @@
+//! Encodes typed events as the text that a store takes.
+
+use std::ops::Range;
+
+use uuid::Uuid;
+
+use crate::domain::codec_error::EncodeError;
+use crate::domain::event_set::EventSet;
+use crate::domain::metadata::{Metadata, Recorded};
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::event_id::new_id;
+use crate::store::append::NewEvent;
+
+/// The initial size of the scratch buffer in bytes. Most events are shorter as JSON.
+const SCRATCH: usize = 256;
+
+/// The new events of one stream: as text in one buffer, and as typed events.
+#[derive(Debug)]
+pub(crate) struct Encoded<E> {
+    text: String,
+    /// The buffer that an event is encoded into, before its bytes are known to be UTF-8.
+    scratch: Vec<u8>,
+    heads: Vec<EventHead>,
+    events: Vec<E>,
+}
+
+#[derive(Debug)]
+struct EventHead {
+    name: &'static str,
+    event_version: u32,
+    id: Uuid,
+    recorded_at: Timestamp,
+    metadata: Metadata,
+    payload: Range<usize>,
+}
+
+impl<E: EventSet> Encoded<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            text: String::new(),
+            scratch: Vec::with_capacity(SCRATCH),
+            heads: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub(crate) fn events(&self) -> &[E] {
+        &self.events
+    }
+
+    /// Adds the events of one command, or none of them if one can't be encoded.
+    pub(crate) fn add(
+        &mut self,
+        events: Vec<E>,
+        metadata: &Metadata,
+        recorded_at: Timestamp,
+    ) -> Result<(), EncodeError> {
+        let (text_before, heads_before) = (self.text.len(), self.heads.len());
+        for event in &events {
+            if let Err(error) = self.add_one(event, metadata, recorded_at) {
+                self.text.truncate(text_before);
+                self.heads.truncate(heads_before);
+                return Err(error);
+            }
+        }
+        self.events.extend(events);
+        Ok(())
+    }
+
+    fn add_one(&mut self, event: &E, metadata: &Metadata, recorded_at: Timestamp) -> Result<(), EncodeError> {
+        self.scratch.clear();
+        event.encode(&mut self.scratch)?;
+        // An `Event` implemented by hand may write any bytes.
+        let text = std::str::from_utf8(&self.scratch).map_err(|error| EncodeError::Json {
+            name: event.name(),
+            source: serde::ser::Error::custom(error),
+        })?;
+        // A stored event that can't be read would make its aggregate impossible to load.
+        E::decode(event.name(), event.event_version(), text)
+            .map_err(|source| EncodeError::Unreadable { name: event.name(), source: Box::new(source) })?;
+        let start = self.text.len();
+        self.text.push_str(text);
+        let payload = start..self.text.len();
+        self.heads.push(EventHead {
+            name: event.name(),
+            event_version: event.event_version(),
+            id: new_id(),
+            recorded_at,
+            metadata: metadata.clone(),
+            payload,
+        });
+        Ok(())
+    }
+
+    /// Adds the events of another command, which come after these.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        let start = self.text.len();
+        self.text.push_str(&later.text);
+        self.heads.extend(
+            later.heads.drain(..).map(|head| EventHead {
+                payload: start + head.payload.start..start + head.payload.end,
+                ..head
+            }),
+        );
+        self.events.append(&mut later.events);
+    }
+
+    /// The events as a store takes them.
+    pub(crate) fn new_events(&self) -> Vec<NewEvent<'_>> {
+        let payload = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+        self.heads
+            .iter()
+            .map(|head| NewEvent {
+                name: head.name,
+                event_version: head.event_version,
+                id: head.id,
+                recorded_at: head.recorded_at,
+                metadata: &head.metadata,
+                payload: payload(&head.payload),
+            })
+            .collect()
+    }
+
+    /// The typed events with their places in the store, after the append.
+    pub(crate) fn into_recorded(
+        self,
+        stream: &StreamName,
+        version_before: u64,
+        first_position: Option<Position>,
+    ) -> Vec<Recorded<E>> {
+        let first = first_position.unwrap_or_default();
+        let places = (version_before + 1..).zip((0..).map(|index| first.forward(index)));
+        self.events
+            .into_iter()
+            .zip(self.heads)
+            .zip(places)
+            .map(|((event, head), (version, position))| Recorded {
+                event,
+                id: head.id,
+                stream: stream.clone(),
+                version,
+                index: 0,
+                position,
+                recorded_at: head.recorded_at,
+                metadata: head.metadata,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! The options of one command: metadata, expected version, idempotency key, retries, services.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::metadata::{Cause, Metadata};
+use crate::domain::time::Timestamp;
+
+/// Options of one command, for [`Repository::execute_with`](crate::Repository::execute_with).
+///
+/// ```
+/// use factum::prelude::*;
+/// use factum::ExecuteOptions;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Incremented;
+/// # #[derive(Debug, Clone, Command)] struct Increment(String);
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Increment), events(Incremented))]
+/// # struct Counter { count: u64 }
+/// # #[handlers] impl Counter {
+/// #     #[execute] fn increment(&self, _: Increment) -> Incremented { Incremented }
+/// #     #[apply] fn incremented(&mut self, _: &Incremented) { self.count += 1; }
+/// # }
+/// # let counters = MemoryStore::new().repository::<Counter>();
+/// let options = ExecuteOptions::new().retry(3).custom(&serde_json::json!({ "user": "alice" }))?;
+/// let done = counters.execute_with(Increment("visits".into()), &options)?;
+/// let user: Option<serde_json::Value> = done.events()[0].metadata.custom()?;
+/// assert_eq!(user.unwrap()["user"], "alice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing by themselves: give them to `execute_with`"]
+pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry> {
+    pub(crate) metadata: Metadata,
+    pub(crate) expected: Option<u64>,
+    pub(crate) recorded_at: Option<Timestamp>,
+    pub(crate) services: Option<&'a Services>,
+    pub(crate) key: Option<String>,
+    pub(crate) retrying: Retrying,
+}
+
+impl<Services> ExecuteOptions<'_, Services> {
+    /// The defaults: no metadata, any version, no key, one attempt, the repository's services, recorded now.
+    pub fn new() -> Self {
+        Self {
+            metadata: Metadata::default(),
+            expected: None,
+            recorded_at: None,
+            services: None,
+            key: None,
+            retrying: NoRetry,
+        }
+    }
+}
+
+impl<Services> Default for ExecuteOptions<'_, Services> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
+    /// Sets the event that the command reacts to.
+    ///
+    /// The new events carry its id as their causation id, and the id of its chain as their correlation id.
+    pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        self.metadata.causation = Some(cause.id);
+        self.metadata.correlation = Some(cause.correlation);
+        self
+    }
+
+    /// Sets the correlation id: the id of the chain of events, which may begin outside, as with a request.
+    pub fn correlation(mut self, id: Uuid) -> Self {
+        self.metadata.correlation = Some(id);
+        self
+    }
+
+    /// Sets the causation id: the id of the message that led to the command, if that is not an event of the
+    /// store.
+    pub fn causation(mut self, id: Uuid) -> Self {
+        self.metadata.causation = Some(id);
+        self
+    }
+
+    /// Sets metadata of the program's own, stored as JSON with each event.
+    ///
+    /// Fails if serde can't write `value` as JSON.
+    pub fn custom(mut self, value: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
+        self.metadata.set_custom(value)?;
+        Ok(self)
+    }
+
+    /// Sets the version that the aggregate must be at; 0 if the aggregate must not exist.
+    ///
+    /// At any other version the command fails with a conflict. This conflict is not retried: the aggregate
+    /// does not go back to the version that the caller saw.
+    pub fn expected_version(mut self, version: u64) -> Self {
+        self.expected = Some(version);
+        self
+    }
+
+    /// Sets the time that the events are recorded with, instead of now: for an import of older events.
+    ///
+    /// `load_at` and the history use this time; handlers do not see it. A time that the domain decides on
+    /// belongs in a field of the event.
+    pub fn recorded_at(mut self, time: impl Into<Timestamp>) -> Self {
+        self.recorded_at = Some(time.into());
+        self
+    }
+
+    /// Sets the services to decide with, instead of the repository's.
+    pub fn services(mut self, services: &'a Services) -> Self {
+        self.services = Some(services);
+        self
+    }
+
+    /// Sets a key that makes a command that is sent twice happen once, such as the id of a request.
+    ///
+    /// No other command to the same aggregate may have this key. A command with a known key stores nothing,
+    /// and returns the first outcome ([`Executed::is_repeated`](crate::Executed::is_repeated)).
+    ///
+    /// The key is stored with the events, in one commit. It is known until
+    /// [`forget_keys_before`](crate::store::EventStore::forget_keys_before) removes it. A command that leads
+    /// to no events stores its key too. A refused command does not: when sent again, it is decided on again.
+    ///
+    /// In a batch or a unit of work, a known key makes the whole fail with
+    /// [`AppendError::KnownKey`](crate::store::AppendError::KnownKey), because the commands are stored
+    /// together or not at all.
+    ///
+    /// ```
+    /// # use factum::{ExecuteOptions, prelude::*};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let accounts = MemoryStore::new().repository::<BankAccount>();
+    /// let deposit = || DepositMoney { account: AccountId("alice".into()), cents: 50 };
+    /// let once = ExecuteOptions::new().idempotency_key("request 4711");
+    /// accounts.execute_with(deposit(), &once)?;
+    /// let again = accounts.execute_with(deposit(), &once)?;
+    /// assert!(again.is_repeated());
+    /// assert_eq!((again.state().balance, again.version()), (50, 1));
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets how often to decide again, on the new state, after a conflict. The command must be `Clone`.
+    pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries> {
+        ExecuteOptions {
+            metadata: self.metadata,
+            expected: self.expected,
+            recorded_at: self.recorded_at,
+            services: self.services,
+            key: self.key,
+            retrying: Retries { times },
+        }
+    }
+}
+
+/// One attempt: a conflict is returned, not retried.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRetry;
+
+/// Further attempts after a conflict.
+#[derive(Debug, Clone, Copy)]
+pub struct Retries {
+    times: u32,
+}
+
+/// How often a command of type `C` is tried: [`NoRetry`] fits any command, [`Retries`] those that are
+/// `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "`{C}` can't be retried",
+    label = "`{C}` is not `Clone`",
+    note = "a retry decides on the command once more: derive `Clone` for `{C}`, or leave out `.retry(..)`"
+)]
+pub trait CanRetry<C> {
+    /// A copy of the command for one more attempt, if `failed` failed attempts allow another one.
+    fn spare(&self, command: &C, failed: u32) -> Option<C>;
+}
+
+impl<C> CanRetry<C> for NoRetry {
+    fn spare(&self, _: &C, _: u32) -> Option<C> {
+        None
+    }
+}
+
+impl<C: Clone> CanRetry<C> for Retries {
+    fn spare(&self, command: &C, failed: u32) -> Option<C> {
+        (failed < self.times).then(|| command.clone())
+    }
+}

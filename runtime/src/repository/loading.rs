@@ -1,0 +1,180 @@
+//! Where a load begins: at a state in memory, at a snapshot, or at the first event.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::snapshot::Snapshots;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::error::{ReadError, SnapshotError};
+use crate::repository::moment::Moment;
+use crate::repository::replay::Replay;
+use crate::repository::snapshots;
+use crate::repository::state_cache::{CacheOptions, StateCache};
+use crate::repository::statistics::{Counts, RepositoryStatistics, count};
+use crate::store::error::Conflict;
+use crate::store::event_store::EventStore;
+
+/// The cached states and the counters that a repository shares with its clones.
+pub(crate) struct Loader<A> {
+    states: StateCache<A>,
+    counts: Counts,
+}
+
+impl<A: Aggregate> Loader<A> {
+    pub(crate) fn new(options: CacheOptions<A>) -> Self {
+        Self { states: StateCache::new(options), counts: Counts::default() }
+    }
+
+    /// The aggregate as it is now.
+    pub(crate) fn current<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+    ) -> Result<Replay<A>, ReadError> {
+        if let Some(mut replay) = self.states.get(stream) {
+            let cached = replay.version;
+            replay.advance(store, stream, None)?;
+            if replay.version == cached {
+                count(&self.counts.hits);
+            } else {
+                count(&self.counts.outdated);
+                self.remember(store, stream, &mut replay);
+            }
+            return Ok(replay);
+        }
+        count(&self.counts.misses);
+        let mut replay = self.load(store, stream, None)?;
+        if replay.version > 0 {
+            self.remember(store, stream, &mut replay);
+        }
+        Ok(replay)
+    }
+
+    /// Loads the aggregate from the store, from the newest snapshot on if that is not later than `until`.
+    pub(crate) fn load<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+    ) -> Result<Replay<A>, ReadError> {
+        if let Some(declared) = &A::SNAPSHOTS {
+            // Most streams that are not cached are new. For them, looking for a snapshot would cost more than
+            // the rest.
+            let version = store.stream_version(stream).map_err(|source| ReadError::store(stream, source))?;
+            if version == 0 {
+                return Ok(Replay::new());
+            }
+            if let Some(mut replay) = Self::from_snapshot(declared, store, stream, until, &self.counts) {
+                if replay.advance_from_snapshot(store, stream, until)? {
+                    count(&self.counts.used);
+                    return Ok(replay);
+                }
+                count(&self.counts.ignored);
+            }
+        }
+        let mut replay = Replay::new();
+        replay.advance(store, stream, until)?;
+        Ok(replay)
+    }
+
+    /// The state in the snapshot, which the snapshot's event has yet to confirm.
+    fn from_snapshot<S: EventStore + ?Sized>(
+        declared: &Snapshots<A>,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+        counts: &Counts,
+    ) -> Option<Replay<A>> {
+        let version = match until {
+            None => u64::MAX,
+            Some(Moment::Version(version)) => version,
+            // A snapshot does not say when the events before it were recorded.
+            Some(Moment::Time(_)) => return None,
+        };
+        let mut found = None;
+        let read = store.read_snapshot(stream, &mut |snapshot| {
+            if snapshot.version > version {
+                return;
+            }
+            match snapshots::open(declared, stream, snapshot) {
+                Ok(state) => found = Some(snapshots::as_replay(state, snapshot)),
+                Err(_) => count(&counts.ignored),
+            }
+        });
+        if read.is_err() {
+            count(&counts.ignored);
+        }
+        found
+    }
+
+    /// Caches the new state of an aggregate, and takes a snapshot if one is due.
+    ///
+    /// The events are stored already, so a panic in a snapshot policy or in the function that weighs a state
+    /// must not fail the command.
+    pub(crate) fn remember<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+        replay: &mut Replay<A>,
+    ) {
+        if catch_unwind(AssertUnwindSafe(|| self.keep(store, stream, replay))).is_err() {
+            count(&self.counts.failed);
+            self.states.remove(stream);
+        }
+    }
+
+    fn keep<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName, replay: &mut Replay<A>) {
+        if let Some(declared) = &A::SNAPSHOTS {
+            let events = replay.version.saturating_sub(replay.snapshot);
+            if declared.policy.older_than.is_some() && replay.since.is_none() {
+                replay.since = first_recorded(store, stream);
+            }
+            if declared.policy.is_due(&replay.state, events, replay.since) {
+                // A snapshot that can't be taken is not tried again before the next one is due.
+                let taken = snapshots::take(declared, store, stream, replay);
+                count(if taken.is_ok() { &self.counts.taken } else { &self.counts.failed });
+            }
+        }
+        self.states.put(stream, replay.clone());
+    }
+
+    /// Takes a snapshot whether it is due or not.
+    pub(super) fn take_snapshot<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+        mut replay: Replay<A>,
+    ) -> Result<(), SnapshotError> {
+        let Some(declared) = &A::SNAPSHOTS else {
+            return Err(SnapshotError::NotDeclared { aggregate: A::CATEGORY });
+        };
+        snapshots::take(declared, store, stream, &mut replay)?;
+        count(&self.counts.taken);
+        self.states.put(stream, replay);
+        Ok(())
+    }
+
+    /// Drops a cached state after a conflict with a stream that is behind it: the state came from another
+    /// store.
+    pub(crate) fn forget_if_ahead(&self, conflict: &Conflict, version: u64) {
+        if conflict.actual < version {
+            self.states.remove(&conflict.stream);
+        }
+    }
+
+    pub(super) fn statistics(&self) -> RepositoryStatistics {
+        self.counts.read(self.states.len())
+    }
+}
+
+/// When the first event of the stream was recorded. If that can't be read, no snapshot is due by age.
+fn first_recorded<S: EventStore + ?Sized>(store: &S, stream: &StreamName) -> Option<Timestamp> {
+    let mut first = None;
+    let read = store.read_stream(stream, 0, 1, &mut |event| {
+        first = Some(event.envelope.recorded_at);
+        ControlFlow::Break(())
+    });
+    read.ok().and(first)
+}

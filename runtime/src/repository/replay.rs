@@ -1,0 +1,203 @@
+//! From stored events to state: the one loop that every load goes through.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::event_set::{Decoded, EventSet};
+use crate::domain::metadata::Recorded;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::error::ReadError;
+use crate::repository::moment::Moment;
+use crate::store::event_store::EventStore;
+use crate::store::read::{ReplayedEvent, StoredEvent};
+
+/// A state, and how far into its stream it is.
+#[derive(Debug)]
+pub(crate) struct Replay<A> {
+    /// Shared with the cache and with callers. A change to a shared state makes a copy first.
+    pub(crate) state: Arc<A>,
+    /// The version of the last event applied; 0 before the first.
+    pub(crate) version: u64,
+    /// The position of the last event applied.
+    pub(crate) position: Position,
+    /// The version of the newest snapshot; 0 if there is none.
+    pub(crate) snapshot: u64,
+    /// When that snapshot was taken or, without one, when the first event was recorded. `None` until it is
+    /// needed.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl<A> Clone for Replay<A> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), ..*self }
+    }
+}
+
+impl<A: Aggregate> Replay<A> {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Arc::new(A::initial()),
+            version: 0,
+            position: Position::START,
+            snapshot: 0,
+            since: None,
+        }
+    }
+
+    /// Moves to the last of `events`, which the state includes already and the store has now.
+    pub(crate) fn record_appended(&mut self, events: &[Recorded<A::Event>]) {
+        if let Some(last) = events.last() {
+            (self.version, self.position) = (last.version, last.position);
+        }
+    }
+
+    /// Applies the events of the stream after `self.version`, up to `until`.
+    pub(crate) fn advance<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+    ) -> Result<(), ReadError> {
+        self.read(store, stream, until, None).map(drop)
+    }
+
+    /// Advances a state that came from a snapshot; `false` if the stream does not confirm the snapshot.
+    ///
+    /// The stream confirms the snapshot if it has an event at the snapshot's version and position. Otherwise
+    /// the caller must not use this replay.
+    pub(crate) fn advance_from_snapshot<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+    ) -> Result<bool, ReadError> {
+        // The read begins one event earlier, with the event that confirms the snapshot.
+        let confirmed_by = (self.version, self.position);
+        self.version -= 1;
+        self.read(store, stream, until, Some(confirmed_by))
+    }
+
+    /// Applies events. `skipped` is the version and position of an event that must come first, and that the
+    /// state includes already; `false` if it does not come first.
+    fn read<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+        mut skipped: Option<(u64, Position)>,
+    ) -> Result<bool, ReadError> {
+        let limit = match until {
+            Some(Moment::Version(version)) => {
+                usize::try_from(version.saturating_sub(self.version)).unwrap_or(usize::MAX)
+            }
+            _ => usize::MAX,
+        };
+        let after = self.version;
+        let mut result = Ok(());
+        let Self { state, version, position, .. } = self;
+        // The first event makes the state unique, once for the whole read.
+        let (mut shared, mut owned) = (Some(state), None);
+        let mut take = |event: &ReplayedEvent<'_>| {
+            if let Some(expected) = skipped {
+                if (event.version, event.position) != expected {
+                    return ControlFlow::Break(());
+                }
+                skipped = None;
+                *version = event.version;
+                return ControlFlow::Continue(());
+            }
+            if let Some(shared) = shared.take() {
+                owned = Some(make_unique(shared));
+            }
+            let Some(state) = &mut owned else { unreachable!("the state was made unique above") };
+            if event.version != *version + 1 {
+                result = Err(gap(stream, event, *version));
+                return ControlFlow::Break(());
+            }
+            // Not through `decode`: each event is moved once less, which is measurable in long streams.
+            match A::Event::decode(event.name, event.event_version, event.payload) {
+                Ok(Decoded::One(event)) => state.apply(&event),
+                Ok(decoded) => decoded.into_events().for_each(|event| state.apply(&event)),
+                Err(source) => {
+                    result = Err(ReadError::undecodable(stream.clone(), event, source));
+                    return ControlFlow::Break(());
+                }
+            }
+            *version = event.version;
+            *position = event.position;
+            ControlFlow::Continue(())
+        };
+        let read = match until {
+            Some(Moment::Time(time)) => store.read_stream(stream, after, limit, &mut |event| {
+                if event.envelope.recorded_at > time {
+                    return ControlFlow::Break(());
+                }
+                take(&event.into())
+            }),
+            _ => store.replay(stream, after, limit, &mut take),
+        };
+        read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
+        result.map(|()| skipped.is_none())
+    }
+}
+
+/// The state, unshared: a copy if it is shared.
+pub(crate) fn make_unique<A: Aggregate>(state: &mut Arc<A>) -> &mut A {
+    if Arc::get_mut(state).is_none() {
+        *state = Arc::new(state.duplicate());
+    }
+    match Arc::get_mut(state) {
+        Some(state) => state,
+        None => unreachable!("a fresh copy is not shared"),
+    }
+}
+
+#[cold]
+fn gap(stream: &StreamName, event: &ReplayedEvent<'_>, previous: u64) -> ReadError {
+    ReadError::Gap {
+        stream: stream.clone(),
+        missing: previous + 1,
+        found: event.version,
+        position: event.position,
+    }
+}
+
+/// Decodes a stored event, which must follow version `previous` of its stream.
+pub(crate) fn decode<E: EventSet>(
+    stream: &StreamName,
+    event: &ReplayedEvent<'_>,
+    previous: u64,
+) -> Result<Decoded<E>, ReadError> {
+    if event.version != previous + 1 {
+        return Err(gap(stream, event, previous));
+    }
+    E::decode(event.name, event.event_version, event.payload)
+        .map_err(|source| ReadError::undecodable(stream.clone(), event, source))
+}
+
+/// Decodes a stored event as [`decode`] does, and passes each typed event with its envelope to `take`.
+pub(crate) fn recorded<E: EventSet>(
+    stream: &StreamName,
+    event: &StoredEvent<'_>,
+    previous: u64,
+    mut take: impl FnMut(Recorded<E>),
+) -> Result<(), ReadError> {
+    let envelope = &event.envelope;
+    let events = decode(stream, &event.into(), previous)?;
+    for (index, event) in (0..).zip(events.into_events()) {
+        take(Recorded {
+            event,
+            id: envelope.id,
+            stream: stream.clone(),
+            version: envelope.version,
+            index,
+            position: envelope.position,
+            recorded_at: envelope.recorded_at,
+            metadata: envelope.metadata(),
+        });
+    }
+    Ok(())
+}

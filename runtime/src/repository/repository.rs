@@ -1,0 +1,322 @@
+//! The repository: loads aggregates from a store, and carries out commands on them.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::command::Accepts;
+use crate::domain::command::Command;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::decide::{Draft, decide};
+use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
+use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::history::History;
+use crate::repository::loading::Loader;
+use crate::repository::moment::Moment;
+use crate::repository::outcome::{Executed, Loaded};
+use crate::repository::replay::{Replay, recorded};
+use crate::repository::state_cache::CacheOptions;
+use crate::repository::statistics::RepositoryStatistics;
+use crate::repository::unit_of_work::UnitOfWork;
+use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::event_store::EventStore;
+
+/// The aggregates of type `A` in a store: loads them, and carries out commands on them.
+///
+/// Made by [`EventStoreExt::repository`](crate::EventStoreExt::repository). Threads can share a repository if
+/// the states are `Send` and `Sync`. No lock is held while a handler runs, so a handler that panics affects
+/// its own command only.
+///
+/// A repository keeps recently used states in memory ([`CacheOptions`]), so that a command reads only the
+/// newer events. Clones share these states: make one repository, and clone it.
+#[doc(alias = "command handler")]
+#[doc(alias = "dispatch")]
+pub struct Repository<A: Aggregate, S> {
+    store: S,
+    services: A::Services,
+    loader: Arc<Loader<A>>,
+}
+
+impl<A: Aggregate, S: EventStore> Repository<A, S> {
+    pub(crate) fn new(store: S, services: A::Services) -> Self {
+        Self { store, services, loader: Arc::new(Loader::new(CacheOptions::default())) }
+    }
+
+    /// Sets other bounds for the states in memory. The new repository begins with none, and shares none with
+    /// clones made before.
+    #[must_use = "the repository with these options is what this returns"]
+    pub fn with_cache(self, options: CacheOptions<A>) -> Self {
+        Self { loader: Arc::new(Loader::new(options)), ..self }
+    }
+
+    /// How often aggregates were in memory, and how often snapshots were used.
+    pub fn statistics(&self) -> RepositoryStatistics {
+        self.loader.statistics()
+    }
+
+    pub(crate) fn loader(&self) -> &Arc<Loader<A>> {
+        &self.loader
+    }
+
+    /// Takes a snapshot of the aggregate as it is now, whether one is due or not.
+    ///
+    /// A store may write the snapshot later: a SQLite store writes it with the next append, or when the store
+    /// is closed.
+    ///
+    /// Fails if the aggregate declares no snapshots or does not exist, and if its state can't be stored.
+    pub fn take_snapshot(&self, id: &A::Id) -> Result<(), SnapshotError> {
+        let stream = StreamName::of::<A>(id);
+        let replay = self.existing(&stream)?;
+        self.loader.take_snapshot(&self.store, &stream, replay)
+    }
+
+    /// Drops all snapshots of aggregates of this type, and returns their number. New ones are taken as
+    /// declared.
+    pub fn drop_snapshots(&self) -> Result<u64, StoreError> {
+        self.store.drop_snapshots(Some(A::CATEGORY))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The services that handlers get, unless a command brings services of its own.
+    pub fn services(&self) -> &A::Services {
+        &self.services
+    }
+
+    /// Carries out a command: loads the aggregate that it names, decides, applies the events and stores them.
+    ///
+    /// `command` is one of the structs in the aggregate's `commands(..)`, or its generated command enum. When
+    /// this method returns, the events are stored with the durability that the store was opened with. A
+    /// command that leads to no events stores nothing: see [`Executed::is_unchanged`].
+    ///
+    /// Fails with [`ExecuteError::Refused`] if the aggregate refuses, and with [`ExecuteError::Conflict`] if
+    /// another writer appends in between. A command that fails stores nothing.
+    #[inline]
+    pub fn execute<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        self.attempt(A::command(command), &ExecuteOptions::new())
+    }
+
+    /// Carries out a command with options: metadata, an expected version, an idempotency key, retries,
+    /// services.
+    ///
+    /// Fails as [`execute`](Self::execute) does.
+    pub fn execute_with<C, R>(
+        &self,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+        R: CanRetry<C>,
+    {
+        let mut command = command;
+        let mut failed = 0;
+        loop {
+            let spare = options.retrying.spare(&command, failed);
+            match (self.attempt(A::command(command), options), spare) {
+                (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
+                    command = again;
+                    failed += 1;
+                }
+                (result, _) => return result,
+            }
+        }
+    }
+
+    /// Carries out several commands on one aggregate, and stores the events of all in one append, or of none.
+    ///
+    /// Each command is decided on with the state that the command before it led to.
+    ///
+    /// Fails at the first command that fails, with its index. A command for another aggregate than `id` fails
+    /// as well.
+    pub fn execute_batch<C>(
+        &self,
+        id: &A::Id,
+        commands: impl IntoIterator<Item = C>,
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
+    }
+
+    /// Carries out a batch as [`execute_batch`](Self::execute_batch) does, each command with options of its
+    /// own.
+    ///
+    /// An expected version is the version of the aggregate before the whole batch.
+    pub fn execute_batch_with<'o, C>(
+        &self,
+        id: &A::Id,
+        commands: impl IntoIterator<Item = (C, ExecuteOptions<'o, A::Services>)>,
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        let stream = StreamName::of::<A>(id);
+        let mut work = UnitOfWork::new(&self.store);
+        for (index, (command, options)) in commands.into_iter().enumerate() {
+            let command = A::command(command);
+            let found = StreamName::of::<A>(command.aggregate_id());
+            let result = if found == stream {
+                work.decide(self, &stream, command, &options).map(drop)
+            } else {
+                Err(ExecuteError::OtherAggregate { stream: stream.clone(), found })
+            };
+            result.map_err(|source| BatchError { index: Some(index), source })?;
+        }
+        work.commit_one(self, &stream).map_err(|source| BatchError { index: None, source })
+    }
+
+    /// The aggregate as it is now.
+    ///
+    /// Fails with [`LoadError::NotFound`] if the aggregate has no events.
+    pub fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
+        let stream = StreamName::of::<A>(id);
+        let replay = self.existing(&stream)?;
+        Ok(Loaded::new(replay, stream))
+    }
+
+    /// The aggregate as it was: right after the event of a version (`load_at(&id, 3)`), or at a time
+    /// (`load_at(&id, timestamp)`).
+    ///
+    /// At a time means: right before the first event that was recorded later.
+    ///
+    /// Fails with [`LoadError::NotYet`] if the aggregate has not reached that version, with
+    /// [`LoadError::Before`] if it did not exist yet at that moment, and with [`LoadError::NotFound`] if it
+    /// has no events.
+    pub fn load_at(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
+        let stream = StreamName::of::<A>(id);
+        let asked = moment.into();
+        let replay = self.loader.load(&self.store, &stream, Some(asked))?;
+        match asked {
+            Moment::Version(version) if version > replay.version && replay.version > 0 => {
+                Err(LoadError::NotYet { stream, asked: version, actual: replay.version })
+            }
+            _ if replay.version > 0 => Ok(Loaded::new(replay, stream)),
+            _ if self.stream_version(&stream)? > 0 => Err(LoadError::Before { stream, asked }),
+            _ => Err(LoadError::NotFound { stream }),
+        }
+    }
+
+    /// Iterates over the aggregate's events, from the first on: typed, with metadata, read page by page.
+    ///
+    /// Fails with [`LoadError::NotFound`] if the aggregate has no events.
+    pub fn history(&self, id: &A::Id) -> Result<History<'_, A, S>, LoadError> {
+        let stream = StreamName::of::<A>(id);
+        if self.stream_version(&stream)? == 0 {
+            return Err(LoadError::NotFound { stream });
+        }
+        Ok(History::new(&self.store, stream))
+    }
+
+    /// Whether the aggregate has any events.
+    pub fn exists(&self, id: &A::Id) -> Result<bool, ReadError> {
+        Ok(self.stream_version(&StreamName::of::<A>(id))? > 0)
+    }
+
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, ReadError> {
+        self.store.stream_version(stream).map_err(|source| ReadError::store(stream, source))
+    }
+
+    fn existing(&self, stream: &StreamName) -> Result<Replay<A>, LoadError> {
+        let replay = self.loader.current(&self.store, stream)?;
+        if replay.version == 0 { Err(LoadError::NotFound { stream: stream.clone() }) } else { Ok(replay) }
+    }
+
+    /// One attempt at a command: load, decide, append.
+    fn attempt<R>(
+        &self,
+        command: A::Command,
+        options: &ExecuteOptions<'_, A::Services, R>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let stream = StreamName::of::<A>(command.aggregate_id());
+        let key = options.key.as_deref();
+        if let Some(outcome) = self.known_outcome(&stream, key)? {
+            return self.repeat(&stream, outcome);
+        }
+        let replay = self.loader.current(&self.store, &stream)?;
+        let Draft { mut replay, encoded } = match decide(&stream, replay, command, options, &self.services) {
+            Ok(draft) => draft,
+            // Another thread may have stored this key since the look-up above.
+            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
+                return match self.known_outcome(&stream, key)? {
+                    Some(outcome) => self.repeat(&stream, outcome),
+                    None => Err(error),
+                };
+            }
+            Err(error) => return Err(error),
+        };
+        if encoded.events().is_empty() && key.is_none() {
+            return Ok(Executed::new(&replay, Vec::new()));
+        }
+        let events = encoded.new_events();
+        let key = key.map(|key| NewKey { key, events: 0..events.len(), recorded_at: Timestamp::now() });
+        let expected = ExpectedVersion::Exactly(replay.version);
+        let append = Append { keys: key.as_slice(), ..Append::new(&stream, expected, &events) };
+        let appended = match self.store.append(&[append]) {
+            Ok(appended) => appended,
+            // Another thread has stored this key since the look-up above.
+            Err(AppendError::KnownKey { outcome, .. }) => return self.repeat(&stream, outcome),
+            Err(error) => {
+                if let AppendError::Conflict(conflict) = &error {
+                    self.loader.forget_if_ahead(conflict, replay.version);
+                }
+                return Err(error.into());
+            }
+        };
+        let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
+        replay.record_appended(&events);
+        self.loader.remember(&self.store, &stream, &mut replay);
+        Ok(Executed::new(&replay, events))
+    }
+
+    /// The outcome of the command with this key, if there is a key and the store knows it.
+    fn known_outcome(&self, stream: &StreamName, key: Option<&str>) -> Result<Option<Outcome>, ReadError> {
+        let Some(key) = key else { return Ok(None) };
+        self.store.outcome(stream, key).map_err(|source| ReadError::store(stream, source))
+    }
+
+    /// The outcome of a command that was carried out before.
+    fn repeat(&self, stream: &StreamName, outcome: Outcome) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let replay = self.loader.load(&self.store, stream, Some(Moment::Version(outcome.version)))?;
+        let mut events = Vec::new();
+        let mut result = Ok(());
+        let count = usize::try_from(outcome.version.saturating_sub(outcome.before)).unwrap_or(usize::MAX);
+        let mut version = outcome.before;
+        let read = self.store.read_stream(stream, outcome.before, count, &mut |event| {
+            result = recorded(stream, event, version, |event| events.push(event));
+            version += 1;
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        read.map_err(|source| ReadError::store(stream, source))?;
+        result?;
+        Ok(Executed::repeated(replay.state, outcome.version, events))
+    }
+}
+
+impl<A: Aggregate, S: Clone> Clone for Repository<A, S>
+where
+    A::Services: Clone,
+{
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), services: self.services.clone(), loader: Arc::clone(&self.loader) }
+    }
+}
+
+impl<A: Aggregate, S: fmt::Debug> fmt::Debug for Repository<A, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("aggregate", &A::CATEGORY)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,391 @@
+//! The unit of work: several commands, one commit.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::command::Accepts;
+use crate::domain::command::Command;
+use crate::domain::metadata::Recorded;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::decide::{Draft, decide};
+use crate::repository::encode::Encoded;
+use crate::repository::error::{ExecuteError, ReadError};
+use crate::repository::execute_options::{ExecuteOptions, NoRetry};
+use crate::repository::loading::Loader;
+use crate::repository::outcome::Executed;
+use crate::repository::replay::Replay;
+use crate::repository::repository::Repository;
+use crate::repository::state_cache::CacheOptions;
+use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
+use crate::store::error::{AppendError, Conflict};
+use crate::store::event_store::EventStore;
+
+/// Commands to one or more aggregates, whose events are stored in one commit: all or none.
+///
+/// Each command is decided on at once, with the state that the commands before it led to. Nothing is stored
+/// until [`commit`](Self::commit); a unit of work that is dropped stores nothing.
+///
+/// ```
+/// # use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Changed { cents: i64 }
+/// # #[derive(Debug, Command)] struct Change { #[command(id)] account: String, cents: i64 }
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Change), events(Changed))]
+/// # struct Account { balance: i64 }
+/// # #[handlers] impl Account {
+/// #     #[execute] fn change(&self, command: Change) -> Changed { Changed { cents: command.cents } }
+/// #     #[apply] fn changed(&mut self, event: &Changed) { self.balance += event.cents; }
+/// # }
+/// let store = MemoryStore::new();
+/// let accounts = store.repository::<Account>();
+///
+/// let mut transfer = store.unit_of_work();
+/// transfer.execute(&accounts, Change { account: "alice".into(), cents: -50 })?;
+/// transfer.execute(&accounts, Change { account: "bob".into(), cents: 50 })?;
+/// transfer.commit()?;
+///
+/// assert_eq!(accounts.load(&"bob".into())?.state().balance, 50);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The commit is a conflict if an aggregate is no longer at the version at which it was read, also if its
+/// commands led to no events. [`EventStoreExt::atomically`](crate::EventStoreExt::atomically) retries after a
+/// conflict.
+#[doc(alias = "transaction")]
+#[must_use = "nothing is stored before `.commit()`"]
+pub struct UnitOfWork<'s, S> {
+    store: &'s S,
+    streams: Vec<Box<dyn ChangedStream>>,
+    /// Where in `streams` each aggregate is.
+    places: HashMap<(StreamName, TypeId), usize>,
+}
+
+/// The result of a command in a unit of work, which is not stored yet.
+#[derive(Debug)]
+pub struct Decided<'w, A: Aggregate> {
+    state: &'w A,
+    events: &'w [A::Event],
+}
+
+impl<'w, A: Aggregate> Decided<'w, A> {
+    /// The state that the aggregate will have after the commit.
+    #[must_use]
+    pub fn state(&self) -> &'w A {
+        self.state
+    }
+
+    /// The events of this command.
+    #[must_use]
+    pub fn events(&self) -> &'w [A::Event] {
+        self.events
+    }
+
+    /// Whether the command led to no events.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
+/// What a commit has stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {
+    /// The number of events, over all aggregates.
+    pub events: u64,
+    /// The position of the last event; `None` if there were no events.
+    pub position: Option<Position>,
+}
+
+/// One aggregate of a unit of work, of any type.
+trait ChangedStream {
+    fn id(&self) -> &StreamName;
+    fn version(&self) -> u64;
+    fn new_events(&self) -> Vec<NewEvent<'_>>;
+    fn new_keys(&self) -> Vec<NewKey<'_>>;
+    /// Called when the events are stored, the first of them at this position.
+    fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>);
+    /// Called when the commit is a conflict, and no event is stored.
+    fn conflicted(&self, conflict: &Conflict);
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+struct PendingStream<A: Aggregate> {
+    stream: StreamName,
+    /// The version as it was read, and the state after all new events, which only this unit has until the
+    /// commit.
+    replay: Replay<A>,
+    encoded: Encoded<A::Event>,
+    keys: Vec<Key>,
+    loader: Arc<Loader<A>>,
+    /// The events, once they are stored.
+    recorded: Vec<Recorded<A::Event>>,
+}
+
+impl<A: Aggregate> PendingStream<A> {
+    fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|pending| pending.text == key)
+    }
+
+    /// Adds the events of a command.
+    fn add(&mut self, draft: Draft<A>, key: Option<String>) -> Decided<'_, A> {
+        let before = self.encoded.events().len();
+        self.replay = draft.replay;
+        self.encoded.append(draft.encoded);
+        let events = before..self.encoded.events().len();
+        if let Some(text) = key {
+            self.keys.push(Key { text, events, recorded_at: Timestamp::now() });
+        }
+        let events = self.encoded.events().get(before..).unwrap_or_default();
+        Decided { state: &self.replay.state, events }
+    }
+}
+
+/// The idempotency key of one command, and which of the stream's new events belong to that command.
+struct Key {
+    text: String,
+    events: Range<usize>,
+    recorded_at: Timestamp,
+}
+
+impl<A: Aggregate> ChangedStream for PendingStream<A> {
+    fn id(&self) -> &StreamName {
+        &self.stream
+    }
+
+    fn version(&self) -> u64 {
+        self.replay.version
+    }
+
+    fn new_events(&self) -> Vec<NewEvent<'_>> {
+        self.encoded.new_events()
+    }
+
+    fn new_keys(&self) -> Vec<NewKey<'_>> {
+        let keys = self.keys.iter();
+        keys.map(|Key { text, events, recorded_at }| NewKey {
+            key: text,
+            events: events.clone(),
+            recorded_at: *recorded_at,
+        })
+        .collect()
+    }
+
+    fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>) {
+        let encoded = std::mem::replace(&mut self.encoded, Encoded::new());
+        self.recorded = encoded.into_recorded(&self.stream, self.replay.version, first_position);
+        if !self.recorded.is_empty() {
+            self.replay.record_appended(&self.recorded);
+            self.loader.remember(store, &self.stream, &mut self.replay);
+        }
+    }
+
+    fn conflicted(&self, conflict: &Conflict) {
+        if conflict.stream == self.stream {
+            self.loader.forget_if_ahead(conflict, self.replay.version);
+        }
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl<'s, S: EventStore> UnitOfWork<'s, S> {
+    pub(crate) fn new(store: &'s S) -> Self {
+        Self { store, streams: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Runs `work` on a unit of work and commits it; both again after a conflict, at most `retries` times.
+    pub(crate) fn run<T, E: From<AppendError>>(
+        store: &'s S,
+        retries: u32,
+        mut work: impl FnMut(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut failed = 0;
+        loop {
+            let mut unit = Self::new(store);
+            let done = work(&mut unit)?;
+            match unit.commit() {
+                Ok(_) => return Ok(done),
+                Err(AppendError::Conflict(_)) if failed < retries => failed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Decides on a command, and returns its events and the state that its aggregate will have.
+    ///
+    /// The aggregate is read from the store of this unit of work; the repository provides the services.
+    ///
+    /// Fails as [`Repository::execute`] does. The commands before the failed one stay part of the unit.
+    pub fn execute<A, C>(
+        &mut self,
+        repository: &Repository<A, S>,
+        command: C,
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        self.execute_with(repository, command, &ExecuteOptions::new())
+    }
+
+    /// Decides on a command as [`execute`](Self::execute) does, with options of its own.
+    ///
+    /// An expected version is the version of the aggregate in the store, before the commands of this unit.
+    pub fn execute_with<A, C>(
+        &mut self,
+        repository: &Repository<A, S>,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, NoRetry>,
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        let command = A::command(command);
+        let stream = StreamName::of::<A>(command.aggregate_id());
+        self.decide(repository, &stream, command, options)
+    }
+
+    pub(crate) fn decide<A: Aggregate>(
+        &mut self,
+        repository: &Repository<A, S>,
+        stream: &StreamName,
+        command: A::Command,
+        options: &ExecuteOptions<'_, A::Services, NoRetry>,
+    ) -> Result<Decided<'_, A>, ExecuteError<A::Error>> {
+        if let Some(key) = &options.key {
+            let outcome =
+                self.store.outcome(stream, key).map_err(|source| ReadError::store(stream, source))?;
+            if let Some(outcome) = outcome {
+                let (stream, key) = (stream.clone(), key.clone());
+                return Err(AppendError::KnownKey { stream, key, outcome }.into());
+            }
+        }
+        let pending = self.pending(repository, stream)?;
+        if let Some(key) = options.key.as_ref().filter(|key| pending.has_key(key)) {
+            return Err(AppendError::MalformedKey { stream: stream.clone(), key: key.clone() }.into());
+        }
+        // A copy decides, so that a panic leaves this unit of work unchanged.
+        let draft = decide(stream, pending.replay.clone(), command, options, repository.services())?;
+        Ok(pending.add(draft, options.key.clone()))
+    }
+}
+
+impl<S: EventStore> UnitOfWork<'_, S> {
+    /// This unit's view of an aggregate; the first call reads the aggregate from the store.
+    fn pending<A: Aggregate>(
+        &mut self,
+        repository: &Repository<A, S>,
+        stream: &StreamName,
+    ) -> Result<&mut PendingStream<A>, ExecuteError<A::Error>> {
+        // Two types of aggregate may share a category, and so a stream; the commit refuses to write a stream
+        // twice.
+        let place = (stream.clone(), TypeId::of::<A>());
+        let index = match self.places.get(&place) {
+            Some(&index) => index,
+            None => {
+                // The states that the repository keeps in memory are of its own store only.
+                let own = repository.store().identity();
+                let loader = if own.is_some() && own == self.store.identity() {
+                    Arc::clone(repository.loader())
+                } else {
+                    Arc::new(Loader::new(CacheOptions::aggregates(0)))
+                };
+                let pending = PendingStream {
+                    stream: stream.clone(),
+                    replay: loader.current(self.store, stream)?,
+                    encoded: Encoded::new(),
+                    keys: Vec::new(),
+                    loader,
+                    recorded: Vec::new(),
+                };
+                self.streams.push(Box::new(pending));
+                self.places.insert(place, self.streams.len() - 1);
+                self.streams.len() - 1
+            }
+        };
+        match self.streams.get_mut(index).and_then(|stream| stream.as_any().downcast_mut()) {
+            Some(pending) => Ok(pending),
+            None => unreachable!("the index is that of a stream of this type"),
+        }
+    }
+
+    /// Stores the events of all commands, in one append.
+    ///
+    /// Fails with [`AppendError::Conflict`] if one of the aggregates has new events in the store. A commit
+    /// that fails stores nothing.
+    pub fn commit(mut self) -> Result<Committed, AppendError> {
+        self.store()
+    }
+
+    /// Commits a batch, which has one aggregate, and returns its result.
+    pub(crate) fn commit_one<A: Aggregate>(
+        mut self,
+        repository: &Repository<A, S>,
+        stream: &StreamName,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        // A batch without commands has read nothing yet.
+        self.pending(repository, stream)?;
+        self.store()?;
+        let pending = self.pending(repository, stream)?;
+        let recorded = std::mem::take(&mut pending.recorded);
+        Ok(Executed::new(&pending.replay, recorded))
+    }
+
+    fn store(&mut self) -> Result<Committed, AppendError> {
+        let appended = append(self.store, &self.streams);
+        if let Err(AppendError::Conflict(conflict)) = &appended {
+            self.streams.iter().for_each(|stream| stream.conflicted(conflict));
+        }
+        let Some((appended, counts)) = appended? else {
+            return Ok(Committed { events: 0, position: None });
+        };
+        let mut position = appended.first_position;
+        for (stream, count) in self.streams.iter_mut().zip(&counts) {
+            stream.committed(&self.store, position);
+            position = position.map(|position| position.forward(*count));
+        }
+        let events = counts.iter().sum();
+        Ok(Committed { events, position: position.map(Position::previous) })
+    }
+}
+
+/// Appends the new events and keys, and returns the number of events of each stream; `None` if there are none
+/// to append.
+fn append<S: EventStore>(
+    store: &S,
+    streams: &[Box<dyn ChangedStream>],
+) -> Result<Option<(Appended, Vec<u64>)>, AppendError> {
+    let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
+    if new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty()) {
+        return Ok(None);
+    }
+    // Streams without new events are included: a decision on another stream may depend on their state.
+    let appends: Vec<_> = streams
+        .iter()
+        .zip(&new)
+        .map(|(stream, (events, keys))| Append {
+            stream: stream.id(),
+            expected: ExpectedVersion::Exactly(stream.version()),
+            events,
+            keys,
+        })
+        .collect();
+    let counts = new.iter().map(|(events, _)| events.len() as u64).collect();
+    Ok(Some((store.append(&appends)?, counts)))
+}
+
+impl<S> fmt::Debug for UnitOfWork<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let streams = self.streams.iter().map(|stream| stream.id());
+        f.debug_list().entries(streams).finish()
+    }
+}

@@ -1,0 +1,18 @@
+//! SQLite: the store in a file, and views, reactions and their progress beside the events.
+
+pub(crate) mod file;
+pub(crate) mod progress;
+pub(crate) mod projection;
+pub(crate) mod reaction;
+pub(crate) mod store;
+
+/// The rusqlite that factum is built with, for projections' handlers and queries.
+pub use rusqlite;
+
+pub use self::file::maintenance::{BackupError, BackupProgress, Damage, WalCheckpoint};
+pub use self::file::open::{Durability, OpenError, SqliteOptions};
+pub use self::projection::SqliteProjection;
+pub use self::projection::target::Sqlite;
+pub use self::projection::view_transaction::ViewTransaction;
+pub use self::reaction::SqliteReaction;
+pub use self::store::{QueryError, SqliteStore};

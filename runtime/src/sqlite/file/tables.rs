@@ -1,0 +1,188 @@
+//! The tables of a store's file.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// The version of the tables below. A newer factum has written a file with a greater version.
+pub(crate) const VERSION: i64 = 4;
+
+/// The statements that lead from each version to the next, beginning with an empty file.
+///
+/// Files of all versions are in use: steps are only added, never changed.
+const STEPS: [&str; 4] = [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS, PARTS_AND_REBUILDS];
+
+/// Streams, events and checkpoints.
+///
+/// `factum_streams` keeps each stream's name once; events refer to it by number. `position` is the rowid:
+/// SQLite gives the next one inside the write transaction. So positions follow the commit order, and an
+/// append that is rolled back leaves no gap. Metadata that is not set is NULL and takes one byte.
+///
+/// Every table's name begins with `factum_`, as projections have their tables in the same file.
+const FIRST: &str = "
+CREATE TABLE factum_schema (version INTEGER NOT NULL) STRICT;
+
+CREATE TABLE factum_streams (
+    id INTEGER PRIMARY KEY,
+    category TEXT NOT NULL,
+    key TEXT NOT NULL,
+    UNIQUE (category, key)
+) STRICT;
+
+CREATE TABLE factum_events (
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    schema INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    correlation BLOB,
+    causation BLOB,
+    custom TEXT,
+    payload TEXT NOT NULL,
+    UNIQUE (stream, version)
+) STRICT;
+
+CREATE TABLE factum_checkpoints (
+    projection TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    definition INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Idempotency keys with their outcomes, and one snapshot per stream.
+const KEYS_AND_SNAPSHOTS: &str = "
+CREATE TABLE factum_keys (
+    stream INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    before INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (stream, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_snapshots (
+    stream INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    state BLOB NOT NULL
+) STRICT;
+";
+
+/// Leases, and the dead letters of followers.
+const LEASES_AND_DEAD_LETTERS: &str = "
+CREATE TABLE factum_leases (
+    name TEXT PRIMARY KEY,
+    holder BLOB NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_dead_letters (
+    projection TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (projection, position)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Partitions, the objects of projections, and rebuilds.
+///
+/// * `factum_parts`: the position of each partition, numbered from 0. A single partition has no row, as its
+///   position is in the checkpoint.
+/// * `factum_objects`: the names of the tables, indexes, views and triggers that a projection has created.
+/// * `factum_rebuilds`: the rebuild under way of each view. The file in which the view is rebuilt has the
+///   same id.
+const PARTS_AND_REBUILDS: &str = "
+CREATE TABLE factum_parts (
+    projection TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (projection, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_objects (
+    projection TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (projection, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_rebuilds (
+    projection TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    definition INTEGER NOT NULL,
+    id BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// The content of a file.
+pub(crate) enum FileContent {
+    /// No tables.
+    Nothing,
+    /// A store, with tables of this version.
+    Store { version: i64 },
+    /// Tables, but no store.
+    Foreign { table: String },
+}
+
+pub(crate) fn inspect(connection: &Connection) -> rusqlite::Result<FileContent> {
+    let table = connection
+        .query_row(
+            "SELECT name FROM sqlite_schema ORDER BY name = 'factum_schema' DESC, name LIMIT 1",
+            (),
+            |row| row.get::<_, String>(0),
+        )
+        .optional()?;
+    match table {
+        None => Ok(FileContent::Nothing),
+        Some(ours) if ours == "factum_schema" => {
+            let version =
+                connection.query_row("SELECT version FROM factum_schema", (), |row| row.get(0)).optional()?;
+            // factum writes tables and version in one transaction, so a table without a version is not
+            // factum's.
+            Ok(version.map_or(FileContent::Foreign { table: ours }, |version| FileContent::Store { version }))
+        }
+        Some(table) => Ok(FileContent::Foreign { table }),
+    }
+}
+
+/// A table of the program, in the file or temporary, whose name is reserved for the store.
+///
+/// If another process has created the store in the meantime, the tables in the file are the store's.
+pub(crate) fn in_the_way(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "SELECT name FROM sqlite_temp_schema WHERE substr(lower(name), 1, 7) = 'factum_'
+             UNION ALL
+             SELECT name FROM sqlite_schema WHERE substr(lower(name), 1, 7) = 'factum_'
+             AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'factum_schema')
+             LIMIT 1",
+            (),
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// Brings the tables to the present version, from any earlier version or from an empty file.
+///
+/// An error changes nothing. If another process was faster, there is nothing to do.
+pub(crate) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = match inspect(&transaction)? {
+        FileContent::Store { version } => version,
+        // The caller has checked the file for tables of other programs.
+        FileContent::Nothing | FileContent::Foreign { .. } => 0,
+    };
+    if found < VERSION {
+        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.execute("DELETE FROM factum_schema", ())?;
+        transaction.execute("INSERT INTO factum_schema (version) VALUES (?1)", [VERSION])?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,120 @@
+//! The progress of followers, in tables of a store's file.
+
+mod checkpoints;
+mod dead_letters;
+mod leases;
+
+use std::error::Error;
+
+use rusqlite::{Transaction, TransactionBehavior};
+
+use crate::domain::position::Position;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::lease::LeaseHolder;
+use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
+use crate::sqlite::file::errors::{database_error, store_error};
+use crate::sqlite::store::{SqliteStore, read};
+use crate::store::error::StoreError;
+use crate::store::event_store::EventStore;
+use crate::store::partition::Partition;
+
+impl ProgressStore for SqliteStore {
+    type Transaction<'t> = Transaction<'t>;
+
+    fn as_event_store(&self) -> &dyn EventStore {
+        self
+    }
+
+    fn newest_in(transaction: &Transaction<'_>) -> Result<Position, StoreError> {
+        read::position(transaction)
+    }
+
+    fn in_transaction<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E> {
+        let sqlite_failed = |error| failed(store_error(error));
+        let mut writer = self.writer().map_err(&failed)?;
+        let transaction =
+            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite_failed)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(sqlite_failed)?;
+        Ok(result)
+    }
+
+    fn checkpoint(&self, follower: &str) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.with_reader(
+            |connection| checkpoints::find(connection, follower).map_err(store_error),
+            |error| error,
+        )
+    }
+
+    fn checkpoint_in(
+        transaction: &Transaction<'_>,
+        follower: &str,
+    ) -> Result<Option<StoredCheckpoint>, StoreError> {
+        checkpoints::find(transaction, follower).map_err(store_error)
+    }
+
+    fn save_position(
+        transaction: &Transaction<'_>,
+        follower: &FollowerDefinition,
+        partition: Partition,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        checkpoints::save(transaction, follower, partition, position).map_err(store_error)
+    }
+
+    fn repartition(
+        transaction: &Transaction<'_>,
+        follower: &FollowerDefinition,
+        partitions: u32,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        checkpoints::repartition(transaction, follower, partitions, position).map_err(store_error)
+    }
+
+    fn take_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {
+        leases::take(transaction, holder).map_err(store_error)
+    }
+
+    fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
+        leases::renew(&*self.writer()?, holder).map_err(store_error)
+    }
+
+    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
+        leases::release(&*self.writer()?, holder).map_err(store_error)
+    }
+
+    fn save_letter(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+    ) -> Result<(), StoreError> {
+        dead_letters::save(transaction, follower, letter).map_err(store_error)
+    }
+
+    fn remove_letter(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        position: Position,
+    ) -> Result<bool, StoreError> {
+        dead_letters::remove(transaction, follower, position).map_err(store_error)
+    }
+
+    fn remove_letters(transaction: &Transaction<'_>, follower: &str) -> Result<(), StoreError> {
+        dead_letters::remove_all(transaction, follower).map_err(store_error)
+    }
+
+    fn letters(&self, follower: &str) -> Result<Vec<StoredLetter>, StoreError> {
+        self.with_reader(
+            |connection| dead_letters::list(connection, follower).map_err(store_error),
+            |error| error,
+        )
+    }
+
+    fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError> {
+        database_error(error)
+    }
+}

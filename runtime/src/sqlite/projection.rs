@@ -1,0 +1,437 @@
+//! Projections into tables of a SQLite file.
+
+mod batch;
+mod decode_ahead;
+mod inline;
+mod rebuild;
+mod swap;
+pub(crate) mod target;
+pub(crate) mod view_transaction;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use rusqlite::Transaction;
+
+use crate::domain::error::BoxError;
+use crate::domain::position::Position;
+use crate::follow::background::{Follower, FollowerBuilder};
+use crate::follow::checkpoint::FoundCheckpoint;
+use crate::follow::control::Control;
+use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::engine::Engine;
+use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::handler::PartitionedByStream;
+use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::policy::RetryPolicy;
+use crate::follow::progress::{CaughtUp, Progress, Report};
+use crate::follow::progress_store::ProgressHome;
+use crate::follow::progress_store::ProgressStore;
+use crate::follow::projection::Projection;
+use crate::follow::{background, checkpoint, dead_letter, engine};
+use crate::sqlite::projection::inline::InlineProjection;
+use crate::sqlite::projection::rebuild::Rebuild;
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::view_transaction::ViewTransaction;
+use crate::sqlite::store::SqliteStore;
+use crate::store::event_store::EventStore;
+
+/// A projection into tables of a SQLite file: that of the events, or [another one](Self::in_file).
+///
+/// The handlers' writes and the view's position are committed together, so each event counts exactly once,
+/// also after a crash.
+///
+/// ```
+/// use factum::prelude::*;
+/// use factum::sqlite::rusqlite::Transaction;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Incremented;
+/// # #[derive(Debug, Command)] struct Increment(String);
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Increment), events(Incremented))]
+/// # struct Counter { count: u64 }
+/// # #[handlers] impl Counter {
+/// #     #[execute] fn increment(&self, _: Increment) -> Incremented { Incremented }
+/// #     #[apply] fn incremented(&mut self, _: &Incremented) { self.count += 1; }
+/// # }
+/// #[derive(Projection)]
+/// #[projection(
+///     events(Incremented),
+///     into = Sqlite,
+///     init = "CREATE TABLE counts (counter TEXT PRIMARY KEY, count INTEGER NOT NULL)",
+/// )]
+/// struct Counts;
+///
+/// #[handlers]
+/// impl Counts {
+///     #[project]
+///     fn incremented(
+///         &self,
+///         _: &Incremented,
+///         envelope: &Envelope<'_>,
+///         transaction: &Transaction<'_>,
+///     ) -> Result<(), BoxError> {
+///         transaction.execute(
+///             "INSERT INTO counts VALUES (?1, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+///             [envelope.key],
+///         )?;
+///         Ok(())
+///     }
+/// }
+///
+/// let store = SqliteStore::in_memory()?;
+/// let counters = store.repository::<Counter>();
+/// counters.execute(Increment("visits".into()))?;
+///
+/// let mut counts = SqliteProjection::new(&store, Counts)?;
+/// counts.catch_up()?;
+/// let visits: u64 = store.query(|connection| {
+///     connection.query_row("SELECT count FROM counts WHERE counter = 'visits'", (), |row| row.get(0))
+/// })?;
+/// assert_eq!(visits, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Handlers run while the store is locked for writing. They can't execute commands: that fails with
+/// [`StoreError::Reentrant`](crate::store::StoreError::Reentrant), as does loading from a store in memory.
+/// They must not wait for a thread that appends.
+///
+/// A transaction that is rolled back does not undo what a handler has written to `self`. When the program
+/// ends, `self` is lost. So use `self` for caches only.
+///
+/// Three methods run the projection:
+///
+/// | method | updates the view |
+/// |---|---|
+/// | [`catch_up`](Self::catch_up) | in the call |
+/// | [`inline`](Self::inline) | in each append |
+/// | [`follow`](Self::follow) | in a thread of its own, soon after each append |
+///
+/// # Another version
+///
+/// If an earlier version of the projection has made the view, each of these methods rebuilds it first.
+/// Readers see the old view until one transaction replaces it; see [`rebuild`](Self::rebuild).
+#[must_use = "a projection does nothing by itself: call `catch_up` or `inline`, or `follow` it"]
+pub struct SqliteProjection<P> {
+    engine: Engine<P, SqliteStore>,
+}
+
+impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
+    /// Opens the projection at the position that is stored in the store's file. The first time, `init`
+    /// creates its tables.
+    ///
+    /// Fails with
+    ///
+    /// * [`FollowError::OtherVersion`] if a newer version of the projection has made the view;
+    /// * [`FollowError::OtherDefinition`] if the view has other events or tables at the same version;
+    /// * [`ProjectionError::Init`] if `init` fails.
+    pub fn new(store: &SqliteStore, projection: P) -> Result<Self, ProjectionError> {
+        Self::open(ProgressHome::new(store.clone(), None), projection)
+    }
+
+    /// Opens the projection of any store's events, with the view in another file: that of the store `views`,
+    /// which need not have events.
+    ///
+    /// View and progress are committed together there. Appends never wait for the view.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use factum::sqlite::rusqlite::{self, Transaction};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Projection)]
+    /// # #[projection(events(MoneyDeposited), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
+    /// # struct Deposits;
+    /// # #[handlers]
+    /// # impl Deposits {
+    /// #     #[project]
+    /// #     fn deposited(&self, event: &MoneyDeposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// #         transaction.execute("INSERT INTO deposits VALUES (?1)", [event.cents.cast_signed()]).map(drop)
+    /// #     }
+    /// # }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = |name: &str| folder.path().join(name);
+    /// let store = SqliteStore::open(path("bank.db"))?;
+    /// let views = SqliteStore::open(path("views.db"))?;
+    /// let mut deposits = SqliteProjection::in_file(&views, &store, Deposits)?;
+    /// # store.repository::<BankAccount>().execute(DepositMoney { account: AccountId("a".into()), cents: 5 })?;
+    /// deposits.catch_up()?;
+    /// let count: u64 = views.query(|views| {
+    ///     views.query_row("SELECT count(*) FROM deposits", (), |row| row.get(0))
+    /// })?;
+    /// # assert_eq!(count, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Fails as [`new`](Self::new) does.
+    pub fn in_file<S: EventStore + Clone + 'static>(
+        views: &SqliteStore,
+        events: &S,
+        projection: P,
+    ) -> Result<Self, ProjectionError> {
+        Self::open(ProgressHome::of(views.clone(), events), projection)
+    }
+
+    fn open(home: ProgressHome<SqliteStore>, projection: P) -> Result<Self, ProjectionError> {
+        let definition = FollowerDefinition::of_projection::<P>();
+        if matches!(checkpoint::find(&home.progress, &definition)?, FoundCheckpoint::Nothing) {
+            home.in_transaction::<_, ProjectionError>(P::NAME, |transaction| {
+                match checkpoint::find_in::<SqliteStore>(transaction, &definition)? {
+                    FoundCheckpoint::Nothing => rebuild::start_view(transaction, &definition),
+                    FoundCheckpoint::Older { .. } | FoundCheckpoint::Current(_) => Ok(()),
+                }
+            })?;
+        }
+        Ok(Self { engine: Engine::new(definition, home, projection) })
+    }
+
+    /// Opens the projection with an empty view: in one transaction, `drop_tables` drops its tables, and
+    /// `init` creates them again.
+    ///
+    /// The next catch-up begins at the first event, and the view is empty until then;
+    /// [`rebuild`](Self::rebuild) keeps the old view instead. This is for a view whose definition was changed
+    /// at the same version, or whose tables can't be copied. A program that still runs an earlier version
+    /// gets [`FollowError::OtherVersion`] from then on.
+    pub fn from_scratch<E: Into<BoxError>>(
+        store: &SqliteStore,
+        projection: P,
+        drop_tables: impl FnOnce(&Transaction<'_>) -> Result<(), E>,
+    ) -> Result<Self, ProjectionError> {
+        let definition = FollowerDefinition::of_projection::<P>();
+        let home = ProgressHome::new(store.clone(), None);
+        home.in_transaction(P::NAME, |transaction| {
+            drop_tables(transaction)
+                .map_err(|error| ProjectionError::Init { projection: P::NAME, source: error.into() })?;
+            SqliteStore::remove_letters(transaction, P::NAME)
+                .map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+            rebuild::start_view(transaction, &definition)
+        })?;
+        Ok(Self { engine: Engine::new(definition, home, projection) })
+    }
+
+    /// Lets this many workers share the work, each with a partition of the streams and a clone of the
+    /// projection.
+    ///
+    /// A worker takes the events of one stream in order, and commits its position with its writes.
+    ///
+    /// SQLite allows one writer at a time: workers read and decode side by side, and take turns to write.
+    pub fn workers(mut self, workers: u32) -> Self
+    where
+        P: PartitionedByStream + Clone + Send,
+    {
+        self.engine.use_workers(workers);
+        self
+    }
+
+    /// Sets the callback that gets the progress of a catch-up or a rebuild, after each transaction of many
+    /// events.
+    ///
+    /// A break ends the run: [`catch_up`](Self::catch_up) and [`rebuild`](Self::rebuild) then fail with
+    /// [`FollowError::Stopped`]. Another call resumes.
+    ///
+    /// A running follower reports until it reaches the position at which the store ended when it started.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use factum::sqlite::rusqlite::{self, Transaction};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Projection)]
+    /// # #[projection(events(MoneyDeposited), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
+    /// # struct Deposits;
+    /// # #[handlers]
+    /// # impl Deposits {
+    /// #     #[project]
+    /// #     fn deposited(&self, event: &MoneyDeposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// #         transaction.execute("INSERT INTO deposits VALUES (?1)", [event.cents.cast_signed()]).map(drop)
+    /// #     }
+    /// # }
+    /// # let store = SqliteStore::in_memory()?;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let mut deposits = SqliteProjection::new(&store, Deposits)?.on_progress(|progress| {
+    ///     println!("{} of {} events, {:.0} a second", progress.done, progress.total, progress.rate());
+    ///     ControlFlow::Continue(())
+    /// });
+    /// deposits.rebuild()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_progress(
+        mut self,
+        callback: impl FnMut(&Progress) -> ControlFlow<()> + Send + 'static,
+    ) -> Self {
+        self.engine.report = Some(Report::new(Box::new(callback)));
+        self
+    }
+
+    /// Projects all stored events that the view has not seen, in transactions of many events. Rebuilds the
+    /// view first, if an earlier version has made it.
+    ///
+    /// Fails at the first event that can't be read or projected. The events before it count; the next call
+    /// tries it again.
+    pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
+        let rebuilt = if self.needs_rebuild()? { self.rebuild_if(false)? } else { None };
+        self.catch_up_after(rebuilt)
+    }
+
+    /// Rebuilds the view from the first event. Readers see the old view until the new one has caught up and
+    /// replaces it.
+    ///
+    /// Call it after a mistake in a handler, or when a table is damaged. A new
+    /// [`version`](Projection::VERSION) causes a rebuild by itself.
+    ///
+    /// The new view is made in a file of its own, beside the file of the old one. The name of that file ends
+    /// with `-rebuild-`, the projection's name and a hash. For a store in memory, the file is in the system's
+    /// folder for temporary files, and is removed with the store. A rebuild that was stopped or killed
+    /// resumes from the file.
+    ///
+    /// The old tables are those that `init` has created; only handlers should write to them. One transaction
+    /// replaces them. While it runs, readers see the old tables and appends wait: about a second for a
+    /// million rows. Handlers that read other tables do not find them in the new file.
+    ///
+    /// Fails as [`catch_up`](Self::catch_up) does; the old view stays then. A table without content of its
+    /// own (FTS5 with `content=''`) can't be copied: [`from_scratch`](Self::from_scratch) rebuilds the view
+    /// in place.
+    pub fn rebuild(&mut self) -> Result<CaughtUp, ProjectionError> {
+        let rebuilt = self.rebuild_if(true)?;
+        self.catch_up_after(rebuilt)
+    }
+
+    fn catch_up_after(&mut self, rebuilt: Option<CaughtUp>) -> Result<CaughtUp, ProjectionError> {
+        let caught_up = self.engine.catch_up(None)?;
+        let before = rebuilt.map_or(0, |rebuilt| rebuilt.events);
+        Ok(CaughtUp { events: caught_up.events + before, ..caught_up })
+    }
+
+    /// Whether an earlier version of the projection has made the view, so that the next run rebuilds it.
+    pub fn needs_rebuild(&self) -> Result<bool, ProjectionError> {
+        let found = checkpoint::find(&self.engine.home.progress, &self.engine.definition)?;
+        Ok(matches!(found, FoundCheckpoint::Older { .. }))
+    }
+
+    fn rebuild_if(&mut self, is_forced: bool) -> Result<Option<CaughtUp>, ProjectionError> {
+        let control = Control::new(self.engine.report.take());
+        let policy = RetryPolicy::impatient();
+        let rebuild = Rebuild { control: &control, policy: &policy, lease: DEFAULT_LEASE, is_forced };
+        let result = rebuild.run(&mut self.engine);
+        self.engine.report = control.into_report();
+        result
+    }
+
+    /// The position up to which the view has seen everything.
+    pub fn position(&self) -> Result<Position, ProjectionError> {
+        Ok(self.engine.position()?)
+    }
+
+    /// Updates the view in the transaction of every append to the store, so that the view is always current.
+    ///
+    /// If a handler fails, the append fails with [`AppendError::Hook`](crate::store::AppendError::Hook), and
+    /// so does the command: nothing is stored. Events that are already in the store are projected first, in
+    /// transactions of many events.
+    ///
+    /// This holds for this store and its clones, as long as they are open. If another program appends to the
+    /// file without the view, the next append here brings the view up to date.
+    ///
+    /// Fails with [`ProjectionError::AlreadyInline`] if the store has an inline projection of this name, and
+    /// with [`ProjectionError::OtherFile`] if the view is in another file.
+    pub fn inline(mut self) -> Result<(), ProjectionError>
+    where
+        P: Send + 'static,
+    {
+        if self.engine.home.source.is_some() {
+            return Err(ProjectionError::OtherFile { projection: P::NAME });
+        }
+        self.catch_up()?;
+        let Engine { home, handlers, .. } = self.engine;
+        match handlers.into_iter().next() {
+            Some(projection) => InlineProjection::new(projection).register(&home.progress),
+            None => Ok(()),
+        }
+    }
+
+    /// Prepares the projection to follow the store: without retries, with
+    /// [`OnFailure::Stop`](crate::follow::OnFailure::Stop) and a lease of 10 seconds.
+    pub fn follow(self) -> FollowerBuilder<Self>
+    where
+        P: Send + 'static,
+    {
+        FollowerBuilder::new(self)
+    }
+
+    /// The events that the view has skipped, in order of position.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ProjectionError> {
+        Ok(dead_letter::list(&self.engine.home, P::NAME)?)
+    }
+
+    /// Projects the dead letters again, in order of position, each in one transaction with its removal from
+    /// the list.
+    ///
+    /// The view has already seen later events, so the handlers must be able to take events out of order.
+    pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ProjectionError> {
+        let mut retried = RetriedLetters::default();
+        let Engine { home, handlers, .. } = &mut self.engine;
+        let Some(projection) = handlers.first_mut() else { return Ok(retried) };
+        for (letter, event) in dead_letter::with_events(home, P::NAME)? {
+            let (position, event) = (letter.position, event.as_stored(letter.position));
+            let result = home.in_transaction(P::NAME, |transaction| {
+                if !dead_letter::remove::<SqliteStore>(transaction, P::NAME, position)? {
+                    return Ok(());
+                }
+                let context = ViewTransaction::new(transaction);
+                batch::project_one(P::NAME, transaction, &event, || {
+                    projection.handle_stored(event.name, &event, &context)
+                })
+            });
+            match result {
+                Ok(()) => retried.succeeded += 1,
+                Err(error) if error.position().is_some() => {
+                    retried.failed += 1;
+                    let attempts = letter.attempts.saturating_add(1);
+                    home.in_transaction(P::NAME, |transaction| {
+                        dead_letter::save::<SqliteStore>(transaction, P::NAME, position, &error, attempts)
+                    })?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(retried)
+    }
+}
+
+impl<P: Projection<Target = Sqlite> + Send + 'static> Follower for SqliteProjection<P> {}
+
+impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjection<P> {
+    const NAME: &'static str = P::NAME;
+
+    type Error = ProjectionError;
+
+    fn run(
+        &mut self,
+        control: &Control,
+        policy: &RetryPolicy,
+        lease: Duration,
+    ) -> Result<(), ProjectionError> {
+        if engine::patiently(control, ProjectionError::is_busy, || self.needs_rebuild())? {
+            let rebuild = Rebuild { control, policy, lease, is_forced: false };
+            match rebuild.run(&mut self.engine) {
+                Err(ProjectionError::Follow(FollowError::Stopped { .. })) if control.is_stopping() => {
+                    return Ok(());
+                }
+                result => drop(result?),
+            }
+        }
+        Ok(self.engine.follow(control, policy, &LeaseHolder::new(P::NAME, lease))?)
+    }
+
+    fn report(&mut self) -> &mut Option<Report> {
+        &mut self.engine.report
+    }
+}
+
+impl<P> fmt::Debug for SqliteProjection<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteProjection").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

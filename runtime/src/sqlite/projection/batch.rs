@@ -1,0 +1,136 @@
+//! Projects many events into a view, in one transaction.
+
+use std::ops::ControlFlow;
+
+use rusqlite::Transaction;
+
+use crate::domain::position::Position;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::handler::{EventHandler, contained};
+use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::step::{FailedStep, Opening, Step};
+use crate::follow::worker::{StepTarget, Worker};
+use crate::sqlite::projection::decode_ahead;
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::view_transaction::ViewTransaction;
+use crate::sqlite::store::{SqliteStore, read};
+use crate::store::event_store::EventStore;
+use crate::store::partition::Partition;
+use crate::store::read::StoredEvent;
+
+/// How many positions one transaction on the events' own file covers at most, where few events are the
+/// projection's.
+const WINDOW: u64 = 20_000;
+
+impl StepTarget<SqliteStore> for Sqlite {
+    fn step<H: EventHandler<Target = Self>>(
+        worker: &mut Worker<'_, H, SqliteStore>,
+        goal: Position,
+        limit: usize,
+    ) -> Result<Step, FailedStep> {
+        if worker.partition() != Partition::WHOLE
+            && let Some(step) = decode_ahead::step(worker, goal, limit)?
+        {
+            return Ok(step);
+        }
+        let (home, definition) = (worker.home(), worker.definition());
+        home.in_transaction(definition.name, |transaction| {
+            let share = match worker.open(transaction, goal)? {
+                Opening::Over(step) => return Ok(step),
+                Opening::Handle(share) => share,
+            };
+            let until = match home.source {
+                // This transaction locks the view's file only, so appends to the store of the events do not
+                // wait for it.
+                Some(_) => share.goal,
+                None => share.until(WINDOW),
+            };
+            let source = PartitionSource {
+                source: home.source.as_deref(),
+                partition: share.partition,
+                after: share.after,
+            };
+            let batch = project(worker.handlers(), definition, transaction, &source, until, limit)?;
+            worker.control().count(batch.events);
+            Ok(share.reached(batch.position))
+        })
+    }
+}
+
+/// The events of a partition after a position.
+pub(super) struct PartitionSource<'s> {
+    /// The store of the events, if it is in another database than the transaction.
+    pub(super) source: Option<&'s dyn EventStore>,
+    pub(super) partition: Partition,
+    pub(super) after: Position,
+}
+
+/// What a transaction has projected.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) events: usize,
+    pub(super) position: Position,
+}
+
+/// Projects at most `limit` events of a partition, up to position `until`, and saves the position reached.
+///
+/// After an error the transaction must not be committed.
+pub(super) fn project<H: EventHandler<Target = Sqlite>>(
+    projection: &mut H,
+    definition: &FollowerDefinition,
+    transaction: &Transaction<'_>,
+    from: &PartitionSource<'_>,
+    until: Position,
+    limit: usize,
+) -> Result<Batch, FailedStep> {
+    let follower = definition.name;
+    let names = definition.stored_names();
+    let filter = definition.filter(&names, from.partition).until(until);
+    let mut batch = Batch { events: 0, position: from.after };
+    let context = ViewTransaction::new(transaction);
+    let mut result = Ok(());
+    let mut visit = |event: &StoredEvent<'_>| {
+        result = project_one(follower, transaction, event, || {
+            projection.handle_stored(event.name, event, &context)
+        });
+        if result.is_err() {
+            return ControlFlow::Break(());
+        }
+        batch.events += 1;
+        batch.position = event.envelope.position;
+        ControlFlow::Continue(())
+    };
+    let read = match from.source {
+        None => read::read_all(transaction, filter, from.after, limit, &mut visit),
+        Some(source) => source.read_all(filter, from.after, limit, &mut visit),
+    };
+    let failed = |error| FailedStep { handled: batch.events, partition: from.partition, error };
+    result.map_err(failed)?;
+    read.map_err(|source| failed(FollowError::Store { follower, source }))?;
+    if batch.events < limit {
+        // Up to `until`, no further event is the projection's.
+        batch.position = batch.position.max(until);
+    }
+    if batch.position > from.after {
+        SqliteStore::save_position(transaction, definition, from.partition, batch.position)
+            .map_err(|source| failed(FollowError::Store { follower, source }))?;
+    }
+    Ok(batch)
+}
+
+/// Projects one event with `handle`.
+pub(super) fn project_one(
+    follower: &'static str,
+    transaction: &Transaction<'_>,
+    event: &StoredEvent<'_>,
+    handle: impl FnOnce() -> Result<(), HandlerError>,
+) -> Result<(), FollowError> {
+    let handled = contained(handle);
+    if transaction.is_autocommit() {
+        // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be
+        // outside of any.
+        return Err(FollowError::RolledBack { follower, position: event.envelope.position });
+    }
+    handled.map_err(|error| ProgressHome::<SqliteStore>::failed_at(follower, event, error))
+}

@@ -1,0 +1,117 @@
+//! The step of a worker beside others: it reads and decodes ahead on a connection of its own, and writes in
+//! its turn.
+
+use std::ops::ControlFlow;
+
+use crate::domain::codec_error::DecodeError;
+use crate::domain::panic::catch_panic;
+use crate::domain::position::Position;
+use crate::follow::checkpoint;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::handler::{EventHandler, Prepared};
+use crate::follow::step::{FailedStep, Opening, Step};
+use crate::follow::worker::Worker;
+use crate::sqlite::projection::batch::project_one;
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::view_transaction::ViewTransaction;
+use crate::sqlite::store::SqliteStore;
+use crate::store::event_store::EventStore;
+use crate::store::owned_event::OwnedEvent;
+use crate::store::partition::Partition;
+
+/// How many events each worker decodes ahead and holds in memory, at most.
+const DECODED_AHEAD: usize = 1_000;
+
+/// An event that waits for its worker's turn to write.
+struct DecodedEvent<H: EventHandler> {
+    position: Position,
+    event: OwnedEvent,
+    /// The handler's call; `None` if the event has to be decoded when it is projected.
+    call: Result<Option<Prepared<H>>, DecodeError>,
+}
+
+/// One step of a worker with a partition of its own; `None` if another task comes first, or no event is left.
+pub(super) fn step<H: EventHandler<Target = Sqlite>>(
+    worker: &mut Worker<'_, H, SqliteStore>,
+    goal: Position,
+    limit: usize,
+) -> Result<Option<Step>, FailedStep> {
+    let (home, definition) = (worker.home(), worker.definition());
+    let positions = checkpoint::require(&home.progress, definition)?;
+    let Some(after) = positions.of(worker.partition()).filter(|after| *after < goal) else {
+        return Ok(None);
+    };
+    let partition = worker.partition();
+    let limit = limit.min(DECODED_AHEAD);
+    let events = read::<H>(home.events(), definition, partition, after, goal, limit)?;
+    let reached = match events.last() {
+        Some(last) if events.len() == limit => last.position,
+        // Up to `goal`, no further event is this worker's.
+        _ => goal,
+    };
+    let count = events.len();
+    home.in_transaction(definition.name, |transaction| {
+        let share = match worker.open(transaction, goal)? {
+            Opening::Over(step) => return Ok(Some(step)),
+            Opening::Handle(share) => share,
+        };
+        if (share.partition, share.after) != (partition, after) {
+            // Another runner has moved the partition, or has split the streams again.
+            return Ok(Some(share.reached(share.after)));
+        }
+        let context = ViewTransaction::new(transaction);
+        for (handled, decoded) in events.into_iter().enumerate() {
+            project(worker.handlers(), definition.name, &context, decoded).map_err(|error| FailedStep {
+                handled,
+                partition,
+                error,
+            })?;
+        }
+        worker.save_position(transaction, partition, reached)?;
+        worker.control().count(count);
+        Ok(Some(share.reached(reached)))
+    })
+}
+
+fn read<H: EventHandler>(
+    events: &dyn EventStore,
+    definition: &FollowerDefinition,
+    partition: Partition,
+    after: Position,
+    until: Position,
+    limit: usize,
+) -> Result<Vec<DecodedEvent<H>>, FollowError> {
+    let follower = definition.name;
+    let names = definition.stored_names();
+    let filter = definition.filter(&names, partition).until(until);
+    let mut decoded = Vec::new();
+    events
+        .read_all(filter, after, limit, &mut |event| {
+            let call = catch_panic(|| H::prepare(event.name, event));
+            // A panic in `prepare` comes again when the event is projected, and is reported then.
+            let call = call.unwrap_or(Ok(None));
+            let owned = match call {
+                Ok(Some(_)) => OwnedEvent::copy_without_payload(event),
+                _ => OwnedEvent::copy(event),
+            };
+            decoded.push(DecodedEvent { position: event.envelope.position, event: owned, call });
+            ControlFlow::Continue(())
+        })
+        .map_err(|source| FollowError::Store { follower, source })?;
+    Ok(decoded)
+}
+
+fn project<H: EventHandler<Target = Sqlite>>(
+    projection: &mut H,
+    follower: &'static str,
+    context: &ViewTransaction<'_>,
+    decoded: DecodedEvent<H>,
+) -> Result<(), FollowError> {
+    let event = decoded.event.as_stored(decoded.position);
+    project_one(follower, context, &event, || match decoded.call {
+        Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
+        Ok(None) => projection.handle_stored(event.name, &event, context),
+        Err(error) => Err(HandlerError::Decode(error)),
+    })
+}

@@ -1,0 +1,290 @@
+//! Rebuilds a view, while readers see the old one until the new one replaces it.
+//!
+//! Handlers name their tables, so the new view is made in a file of its own, where these names are free. That
+//! file has the rebuild's own checkpoint, so a rebuild that was stopped or killed resumes. When the rebuild
+//! is near the end of the store, it is swapped in. One transaction on the view's file drops the old tables,
+//! copies the new ones, and projects the remaining events.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+use uuid::Uuid;
+
+use crate::domain::error::BoxError;
+use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::domain::position::Position;
+use crate::follow::checkpoint::FoundCheckpoint;
+use crate::follow::control::Control;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::engine::Engine;
+use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::lease::LeaseHolder;
+use crate::follow::policy::RetryPolicy;
+use crate::follow::progress::CaughtUp;
+use crate::follow::progress_store::ProgressHome;
+use crate::follow::progress_store::ProgressStore;
+use crate::follow::projection::Projection;
+use crate::follow::{checkpoint, lease_keeper};
+use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::open::{Durability, SqliteOptions};
+use crate::sqlite::file::temporary_files::remove_database;
+use crate::sqlite::projection::swap;
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::store::SqliteStore;
+use crate::store::event_store::EventStore;
+
+/// How many events may be left when the new view replaces the old one: the transaction of the swap projects
+/// them.
+const NEAR_THE_END: u64 = 5_000;
+
+/// The settings of a rebuild.
+pub(super) struct Rebuild<'r> {
+    pub(super) control: &'r Control,
+    pub(super) policy: &'r RetryPolicy,
+    /// How long other processes wait after the process that rebuilds the view has died.
+    pub(super) lease: Duration,
+    /// Whether to rebuild a view of the present version too.
+    pub(super) is_forced: bool,
+}
+
+impl Rebuild<'_> {
+    /// Rebuilds the view, or resumes its rebuild; `None` if another process has rebuilt it.
+    pub(super) fn run<P: Projection<Target = Sqlite>>(
+        &self,
+        engine: &mut Engine<P, SqliteStore>,
+    ) -> Result<Option<CaughtUp>, ProjectionError> {
+        let progress = engine.home.progress.clone();
+        let holder = LeaseHolder::new(format!("{} (rebuild)", P::NAME), self.lease);
+        lease_keeper::while_kept(&progress, P::NAME, &holder, || {
+            while let Some(id) = self.take_turn(engine, &holder)? {
+                if let Some(caught_up) = self.build(engine, &holder, id)? {
+                    return Ok(Some(caught_up));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Waits until no other process rebuilds the view. Returns the id of the rebuild to resume, or a new one;
+    /// `None` if the view needs no rebuild.
+    fn take_turn<P: Projection<Target = Sqlite>>(
+        &self,
+        engine: &Engine<P, SqliteStore>,
+        holder: &LeaseHolder,
+    ) -> Result<Option<Uuid>, ProjectionError> {
+        let (home, definition, follower) = (&engine.home, &engine.definition, P::NAME);
+        while !self.control.is_stopping() {
+            let turn = home.in_transaction(follower, |transaction| {
+                let failed = |source| FollowError::Store { follower, source };
+                match checkpoint::find_in::<SqliteStore>(transaction, definition)? {
+                    FoundCheckpoint::Nothing => return Err(FollowError::CheckpointMissing { follower }),
+                    FoundCheckpoint::Current(_) if !self.is_forced => return Ok(RebuildTurn::Done),
+                    FoundCheckpoint::Current(_) | FoundCheckpoint::Older { .. } => {}
+                }
+                if !SqliteStore::take_lease(transaction, holder).map_err(failed)? {
+                    return Ok(RebuildTurn::Wait);
+                }
+                let failed = |error| failed(store_error(error));
+                if let Some(id) = rebuild_id(transaction, "main", definition).map_err(failed)? {
+                    return Ok(RebuildTurn::Ours(id));
+                }
+                let id = Uuid::now_v7();
+                record(transaction, definition, id).map_err(failed)?;
+                Ok(RebuildTurn::Ours(id))
+            });
+            match turn {
+                Ok(RebuildTurn::Ours(id)) => return Ok(Some(id)),
+                Ok(RebuildTurn::Done) => return Ok(None),
+                Ok(RebuildTurn::Wait) => {
+                    self.control.pause((self.lease / 4).min(Duration::from_millis(500)));
+                }
+                Err(error) if self.can_wait(error.is_busy()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let goal = home.newest(follower)?;
+        Err(FollowError::Stopped { follower, position: Position::START, goal }.into())
+    }
+
+    /// Whether to try again after an error. If another process holds the file, pauses first.
+    fn can_wait(&self, is_busy: bool) -> bool {
+        let waits = self.policy.is_patient && is_busy;
+        if waits {
+            self.control.pause(Duration::from_millis(50));
+        }
+        waits
+    }
+
+    /// Makes the new view and replaces the old one; `None` if another process has taken over.
+    fn build<P: Projection<Target = Sqlite>>(
+        &self,
+        engine: &mut Engine<P, SqliteStore>,
+        holder: &LeaseHolder,
+        id: Uuid,
+    ) -> Result<Option<CaughtUp>, ProjectionError> {
+        let follower = P::NAME;
+        let path = path_of(&engine.home.progress, follower, id);
+        let failed =
+            |source| ProjectionError::RebuildFile { projection: follower, path: path.clone(), source };
+        if engine.home.progress.path().is_none() {
+            engine.home.progress.remove_on_drop(path.clone());
+        }
+        let file = open(&path, &engine.definition, id).map_err(failed)?;
+        let source: Arc<dyn EventStore> = match &engine.home.source {
+            Some(source) => Arc::clone(source),
+            None => Arc::new(engine.home.progress.clone()),
+        };
+        let beside = ProgressHome::new(file, Some(source));
+        beside.progress.with_reader(
+            |connection| swap::check_objects(connection, follower),
+            |source| FollowError::Store { follower, source }.into(),
+        )?;
+        let mut events = 0;
+        loop {
+            let goal = beside.newest(follower)?;
+            let after = checkpoint::require(&beside.progress, &engine.definition)?.position();
+            if after > goal {
+                return Err(FollowError::AheadOfStore { follower, seen: after, newest: goal }.into());
+            }
+            self.control.begin_report(Position::START, after, goal);
+            self.control.begin_hidden(engine.handlers.len(), after);
+            events += engine.run_to(&beside, goal, self.control, self.policy, None)?.events;
+            if beside.newest(follower)?.distance_from(goal) <= NEAR_THE_END {
+                break;
+            }
+        }
+        let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };
+        let swapped = loop {
+            match swap::swap(&engine.home, &engine.definition, handlers, &path, id, holder) {
+                Err(error) if self.can_wait(error.is_busy()) => {}
+                swapped => break swapped?,
+            }
+            if self.control.is_stopping() {
+                let position = engine.home.newest(follower)?;
+                return Err(FollowError::Stopped { follower, position, goal: position }.into());
+            }
+        };
+        let Some(swapped) = swapped else { return Ok(None) };
+        drop(beside);
+        // If the removal fails, the next rebuild removes the file.
+        let _ = remove_database(&path);
+        Ok(Some(CaughtUp { events: events + swapped.events, position: swapped.position }))
+    }
+}
+
+enum RebuildTurn {
+    /// This process rebuilds the view, with this id.
+    Ours(Uuid),
+    /// Another process rebuilds the view.
+    Wait,
+    /// The view needs no rebuild.
+    Done,
+}
+
+/// Creates the view's tables, and its checkpoint before the first event.
+pub(super) fn start_view(
+    transaction: &Transaction<'_>,
+    definition: &FollowerDefinition,
+) -> Result<(), ProjectionError> {
+    let follower = definition.name;
+    let failed = |error| FollowError::Store { follower, source: store_error(error) };
+    let before = made_objects(transaction).map_err(failed)?;
+    transaction
+        .execute_batch(definition.init)
+        .map_err(|error| ProjectionError::Init { projection: follower, source: error.into() })?;
+    let after = made_objects(transaction).map_err(failed)?;
+    record_objects(transaction, follower, after.difference(&before)).map_err(failed)?;
+    SqliteStore::repartition(transaction, definition, 1, Position::START)
+        .map_err(|source| FollowError::Store { follower, source })?;
+    Ok(())
+}
+
+/// Records the names of the objects that a projection has created, in place of the earlier record.
+pub(super) fn record_objects<'o>(
+    transaction: &Transaction<'_>,
+    projection: &str,
+    names: impl IntoIterator<Item = &'o String>,
+) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM main.factum_objects WHERE projection = ?1", [projection])?;
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO main.factum_objects (projection, name) VALUES (?1, ?2)")?;
+    names.into_iter().try_for_each(|name| insert.execute((projection, name)).map(drop))
+}
+
+/// The names of all tables, indexes, views and triggers in the file that are not SQLite's own.
+fn made_objects(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    connection
+        .prepare_cached(
+            "SELECT name FROM main.sqlite_schema WHERE sql IS NOT NULL AND substr(lower(name), 1, 7) <> 'sqlite_'",
+        )?
+        .query_map((), |row| row.get(0))?
+        .collect()
+}
+
+/// The id of the rebuild that is recorded in the database attached under this name, if the definition is the
+/// projection's present one.
+///
+/// A view's file records the rebuild that is under way, a rebuild's file its own.
+pub(super) fn rebuild_id(
+    connection: &Connection,
+    database: &str,
+    definition: &FollowerDefinition,
+) -> rusqlite::Result<Option<Uuid>> {
+    let sql = format!(
+        "SELECT id FROM {database}.factum_rebuilds WHERE projection = ?1 AND version = ?2 AND definition = ?3"
+    );
+    connection
+        .query_row(&sql, (definition.name, definition.version, definition.fingerprint()), |row| {
+            row.get::<_, [u8; 16]>(0)
+        })
+        .optional()
+        .map(|id| id.map(Uuid::from_bytes))
+}
+
+fn record(connection: &Connection, definition: &FollowerDefinition, id: Uuid) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "REPLACE INTO factum_rebuilds (projection, version, definition, id) VALUES (?1, ?2, ?3, ?4)",
+            (definition.name, definition.version, definition.fingerprint(), id.as_bytes()),
+        )
+        .map(drop)
+}
+
+/// The path of the new view's file: beside the old view's file or, for a store in memory, in the system's
+/// folder for temporary files.
+fn path_of(home: &SqliteStore, projection: &str, id: Uuid) -> PathBuf {
+    let mut path = match home.path() {
+        Some(path) => path.as_os_str().to_owned(),
+        None => std::env::temp_dir().join(format!("factum-{id}")).into_os_string(),
+    };
+    // A file's name can't have every character. The hash distinguishes names that are equal without these
+    // characters.
+    let plain: String = projection.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    path.push(format!("-rebuild-{plain}-{:08x}", hashed(FNV_OFFSET, projection) >> 32));
+    path.into()
+}
+
+/// Opens the file of the rebuild with this id, and removes any other file at its path.
+fn open(path: &Path, definition: &FollowerDefinition, id: Uuid) -> Result<SqliteStore, BoxError> {
+    // A loss of power may take the file. It is rebuilt then.
+    let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(Duration::from_mins(1));
+    if fs::exists(path)?
+        && let Ok(file) = options.open(path)
+        && file.query(|file| rebuild_id(file, "main", definition)).is_ok_and(|found| found == Some(id))
+    {
+        return Ok(file);
+    }
+    remove_database(path)?;
+    let file = options.open(path)?;
+    let follower = definition.name;
+    ProgressHome::new(file.clone(), None).in_transaction::<_, ProjectionError>(follower, |transaction| {
+        start_view(transaction, definition)?;
+        record(transaction, definition, id)
+            .map_err(|error| FollowError::Store { follower, source: store_error(error) }.into())
+    })?;
+    Ok(file)
+}

@@ -1,0 +1,297 @@
+//! Replaces the old view by the rebuilt one, in one transaction.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use uuid::Uuid;
+
+use crate::follow::checkpoint;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::lease::LeaseHolder;
+use crate::follow::progress::CaughtUp;
+use crate::follow::progress_store::ProgressHome;
+use crate::follow::progress_store::ProgressStore;
+use crate::follow::projection::Projection;
+use crate::follow::step::FailedStep;
+use crate::sqlite::file::errors::store_error;
+use crate::sqlite::projection::batch::{PartitionSource, project};
+use crate::sqlite::projection::rebuild::{rebuild_id, record_objects};
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::store::SqliteStore;
+use crate::store::error::StoreError;
+
+/// The name under which the rebuild's file is attached.
+const REBUILT: &str = "factum_rebuilt";
+
+/// Replaces the old view by the new one, from the file of the rebuild `id`, and projects the events that are
+/// left.
+///
+/// `None` if the rebuild is no longer `id`, or another process has the lease.
+///
+/// Readers see the old view or the new one; appends wait as long as it takes to copy the tables.
+pub(super) fn swap<P: Projection<Target = Sqlite>>(
+    home: &ProgressHome<SqliteStore>,
+    definition: &FollowerDefinition,
+    projection: &mut P,
+    rebuilt: &Path,
+    id: Uuid,
+    holder: &LeaseHolder,
+) -> Result<Option<CaughtUp>, ProjectionError> {
+    let follower = definition.name;
+    let store_failed = |source| FollowError::Store { follower, source };
+    let failed = |error| store_failed(store_error(error));
+    let writer = home.progress.writer().map_err(store_failed)?;
+    // SQLite allows neither within a transaction.
+    let _attached = Attached::new(&writer, rebuilt).map_err(failed)?;
+    let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
+    let transaction = Transaction::new_unchecked(&writer, TransactionBehavior::Immediate).map_err(failed)?;
+    if !SqliteStore::take_lease(&transaction, holder).map_err(store_failed)?
+        || rebuild_id(&transaction, "main", definition).map_err(failed)? != Some(id)
+    {
+        return Ok(None);
+    }
+    // A process that had the lease before may have removed the file. An empty one was attached then.
+    if !rebuild_id(&transaction, REBUILT, definition).is_ok_and(|found| found == Some(id)) {
+        return Ok(None);
+    }
+    let tables = |error: rusqlite::Error| match store_error(error) {
+        StoreError::Other(source) => ProjectionError::Init { projection: follower, source },
+        source => store_failed(source).into(),
+    };
+    let new = objects(&transaction, REBUILT).map_err(tables)?;
+    drop_old(&transaction, follower, &new).map_err(tables)?;
+    create_new(&transaction, &new).map_err(tables)?;
+    take_over(&transaction, follower, &new).map_err(failed)?;
+    let events = project_rest(home, definition, projection, &transaction)?;
+    let position = checkpoint::require_in::<SqliteStore>(&transaction, definition)?.position();
+    transaction.commit().map_err(failed)?;
+    Ok(Some(CaughtUp { events, position }))
+}
+
+/// The rebuild's file, attached to the connection for as long as this lives.
+struct Attached<'c>(&'c Connection);
+
+impl<'c> Attached<'c> {
+    fn new(connection: &'c Connection, path: &Path) -> rusqlite::Result<Self> {
+        let path = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.into()))?;
+        connection.execute(&format!("ATTACH ?1 AS {REBUILT}"), [path])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        // Cached statements that have read from the file keep it attached.
+        self.0.flush_prepared_statement_cache();
+        let _ = self.0.execute_batch(&format!("DETACH {REBUILT}"));
+    }
+}
+
+/// Turns the checks of foreign keys off for as long as this lives.
+///
+/// The keys hold in the rebuild's file, and the swap drops and creates tables in an order that does not
+/// respect them.
+struct WithoutForeignKeys<'c> {
+    connection: &'c Connection,
+    before: bool,
+}
+
+impl<'c> WithoutForeignKeys<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let before = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        Ok(Self { connection, before })
+    }
+}
+
+impl Drop for WithoutForeignKeys<'_> {
+    fn drop(&mut self) {
+        let _ = self.connection.pragma_update(None, "foreign_keys", self.before);
+    }
+}
+
+/// An object in a database's schema.
+struct Object {
+    /// `table`, `index`, `view` or `trigger`.
+    kind: String,
+    name: String,
+    sql: String,
+}
+
+impl Object {
+    fn is_virtual(&self) -> bool {
+        self.sql.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("CREATE VIRTUAL"))
+    }
+
+    /// Whether this is a virtual table of FTS3 to FTS5, whose row ids are not a column.
+    fn is_text_index(&self) -> bool {
+        self.is_virtual() && self.words().contains("usingfts")
+    }
+
+    /// Whether this is a text index without content of its own, which can't be copied.
+    fn keeps_no_content(&self) -> bool {
+        let words = self.words();
+        self.is_text_index() && (words.contains("content=''") || words.contains("content=\"\""))
+    }
+
+    fn words(&self) -> String {
+        self.sql
+            .chars()
+            .filter(|character| !character.is_whitespace())
+            .collect::<String>()
+            .to_ascii_lowercase()
+    }
+}
+
+/// Checks that all tables of the projection can be copied.
+pub(super) fn check_objects(rebuilt: &Connection, projection: &'static str) -> Result<(), ProjectionError> {
+    let objects = objects(rebuilt, "main")
+        .map_err(|error| FollowError::Store { follower: projection, source: store_error(error) })?;
+    let Some(table) = objects.iter().find(|object| object.keeps_no_content()) else { return Ok(()) };
+    let source = format!(
+        "`{}` has no content that could be copied; `from_scratch` rebuilds the view in place",
+        table.name
+    );
+    Err(ProjectionError::Init { projection, source: source.into() })
+}
+
+/// The objects that `init` and the handlers have created in the rebuild's file, in order of creation.
+fn objects(connection: &Connection, database: &str) -> rusqlite::Result<Vec<Object>> {
+    connection
+        .prepare(&format!(
+            "SELECT type, name, sql FROM {database}.sqlite_schema
+             WHERE sql IS NOT NULL AND substr(lower(name), 1, 7) NOT IN ('factum_', 'sqlite_')
+             AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = '{database}' AND type = 'shadow')
+             ORDER BY rowid"
+        ))?
+        .query_map((), |row| Ok(Object { kind: row.get(0)?, name: row.get(1)?, sql: row.get(2)? }))?
+        .collect()
+}
+
+/// Drops the old view's objects: the recorded ones or, if none are recorded, those with the names of the new
+/// view's.
+fn drop_old(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> rusqlite::Result<()> {
+    let mut recorded: HashSet<String> = transaction
+        .prepare("SELECT name FROM factum_objects WHERE projection = ?1")?
+        .query_map([projection], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if recorded.is_empty() {
+        recorded = new.iter().map(|object| object.name.clone()).collect();
+    }
+    let present: Vec<Object> = transaction
+        .prepare("SELECT type, name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL")?
+        .query_map((), |row| Ok(Object { kind: row.get(0)?, name: row.get(1)?, sql: row.get(2)? }))?
+        .collect::<Result<_, _>>()?;
+    // Virtual tables come before tables: they drop their shadow tables, which can't be dropped by themselves.
+    let order = |object: &Object| match (&*object.kind, object.is_virtual()) {
+        ("trigger", _) => 0,
+        ("view", _) => 1,
+        ("index", _) => 2,
+        (_, true) => 3,
+        (_, false) => 4,
+    };
+    let mut old: Vec<_> = present.iter().filter(|object| recorded.contains(&object.name)).collect();
+    old.sort_by_key(|object| order(object));
+    for Object { kind, name, .. } in old {
+        transaction.execute_batch(&format!("DROP {kind} IF EXISTS main.{}", quote(name)))?;
+    }
+    Ok(())
+}
+
+/// Creates the new view's tables and fills them. Objects that depend on them come after the rows, so that no
+/// trigger runs and each index is built at once.
+fn create_new(transaction: &Transaction<'_>, new: &[Object]) -> rusqlite::Result<()> {
+    let (tables, rest): (Vec<_>, Vec<_>) = new.iter().partition(|object| object.kind == "table");
+    for table in tables {
+        transaction.execute_batch(&table.sql)?;
+        copy_rows(transaction, table)?;
+    }
+    rest.into_iter().try_for_each(|object| transaction.execute_batch(&object.sql))?;
+    let counts = format!("SELECT 1 FROM {REBUILT}.sqlite_schema WHERE name = 'sqlite_sequence'");
+    if transaction.prepare(&counts)?.exists(())? {
+        // The numbers from which `AUTOINCREMENT` continues.
+        transaction.execute_batch(&format!(
+            "DELETE FROM main.sqlite_sequence WHERE name IN (SELECT name FROM {REBUILT}.sqlite_sequence);
+             INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM {REBUILT}.sqlite_sequence;"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Copies the rows of a table. If all columns can be written, SQLite copies whole rows without decoding them.
+fn copy_rows(transaction: &Transaction<'_>, table: &Object) -> rusqlite::Result<()> {
+    let name = quote(&table.name);
+    let columns: Vec<(String, i64)> = transaction
+        .prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, ?2)")?
+        .query_map((&table.name, REBUILT), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    // Hidden and generated columns are not written.
+    let written = columns.iter().filter(|(_, hidden)| *hidden == 0);
+    let mut written: Vec<_> = written.map(|(column, _)| quote(column)).collect();
+    let sql = if table.is_virtual() {
+        if table.is_text_index() {
+            written.insert(0, "rowid".into());
+        }
+        let columns = written.join(", ");
+        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {REBUILT}.{name}")
+    } else if written.len() == columns.len() {
+        format!("INSERT INTO main.{name} SELECT * FROM {REBUILT}.{name}")
+    } else {
+        let columns = written.join(", ");
+        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {REBUILT}.{name}")
+    };
+    transaction.execute_batch(&sql)
+}
+
+/// Takes over the progress, dead letters and objects of the new view, and ends the rebuild.
+fn take_over(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> rusqlite::Result<()> {
+    for table in ["factum_checkpoints", "factum_parts", "factum_dead_letters"] {
+        transaction.execute(&format!("DELETE FROM main.{table} WHERE projection = ?1"), [projection])?;
+        transaction.execute(
+            &format!("INSERT INTO main.{table} SELECT * FROM {REBUILT}.{table} WHERE projection = ?1"),
+            [projection],
+        )?;
+    }
+    record_objects(transaction, projection, new.iter().map(|object| &object.name))?;
+    transaction.execute("DELETE FROM main.factum_rebuilds WHERE projection = ?1", [projection]).map(drop)
+}
+
+/// Projects the events that the rebuild has not seen, so that the view's position does not decrease.
+///
+/// If an event fails, the view stays at the rebuild's position, and the next step fails at the same event.
+fn project_rest<P: Projection<Target = Sqlite>>(
+    home: &ProgressHome<SqliteStore>,
+    definition: &FollowerDefinition,
+    projection: &mut P,
+    transaction: &Transaction<'_>,
+) -> Result<u64, FollowError> {
+    let follower = definition.name;
+    let failed = |error| FollowError::Store { follower, source: store_error(error) };
+    let newest = home.newest_in(transaction, follower)?;
+    transaction.execute_batch("SAVEPOINT factum_rest").map_err(failed)?;
+    let positions = checkpoint::require_in::<SqliteStore>(transaction, definition)?;
+    let mut events = 0;
+    let rest = positions.each().filter(|(_, after)| *after < newest).try_for_each(|(partition, after)| {
+        let source = PartitionSource { source: home.source.as_deref(), partition, after };
+        let batch = project(projection, definition, transaction, &source, newest, usize::MAX)?;
+        events += batch.events as u64;
+        Ok::<_, FailedStep>(())
+    });
+    match rest {
+        Ok(()) => {}
+        // The transaction is gone, so there is no savepoint to return to.
+        Err(failed) if transaction.is_autocommit() => return Err(failed.error),
+        Err(_) => {
+            events = 0;
+            transaction.execute_batch("ROLLBACK TO factum_rest").map_err(failed)?;
+        }
+    }
+    transaction.execute_batch("RELEASE factum_rest").map_err(failed)?;
+    Ok(events)
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

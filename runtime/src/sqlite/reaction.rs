@@ -1,0 +1,187 @@
+//! Reactions whose progress is kept in a SQLite file.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::domain::position::Position;
+use crate::follow::background::{Follower, FollowerBuilder};
+use crate::follow::checkpoint::FoundCheckpoint;
+use crate::follow::control::Control;
+use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::engine::Engine;
+use crate::follow::error::{FollowError, ReactionError};
+use crate::follow::handler::PartitionedByStream;
+use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::policy::RetryPolicy;
+use crate::follow::progress::{CaughtUp, Progress, Report};
+use crate::follow::progress_store::ProgressHome;
+use crate::follow::progress_store::ProgressStore;
+use crate::follow::reaction::Reaction;
+use crate::follow::{background, checkpoint, dead_letter, deliver, lease_keeper};
+use crate::sqlite::store::SqliteStore;
+use crate::store::event_store::EventStore;
+
+/// A reaction whose progress is kept in the file of a store.
+///
+/// See [`Reaction`] for an example.
+#[must_use = "a reaction does nothing by itself: call `catch_up`, or `follow` it"]
+pub struct SqliteReaction<R> {
+    engine: Engine<R, SqliteStore>,
+}
+
+impl<R: Reaction> SqliteReaction<R> {
+    /// Opens the reaction at its stored position; the first time, before the first event of the store.
+    ///
+    /// Fails with [`ReactionError::NameTaken`] if its name is that of a projection.
+    pub fn new(store: &SqliteStore, reaction: R) -> Result<Self, ReactionError> {
+        Self::open(ProgressHome::new(store.clone(), None), reaction, |_| Ok(Position::START))
+    }
+
+    /// Opens the reaction at its stored position; the first time, at the end of the store, so that it reacts
+    /// to later events only.
+    ///
+    /// Fails as [`new`](Self::new) does.
+    pub fn from_now(store: &SqliteStore, reaction: R) -> Result<Self, ReactionError> {
+        Self::open(ProgressHome::new(store.clone(), None), reaction, |home| home.newest(R::NAME))
+    }
+
+    /// Opens the reaction to any store's events, with its progress in another file: that of the store
+    /// `progress`, which need not have events.
+    ///
+    /// The first time, the reaction is before the first event.
+    ///
+    /// Fails as [`new`](Self::new) does.
+    pub fn in_file<S: EventStore + Clone + 'static>(
+        progress: &SqliteStore,
+        events: &S,
+        reaction: R,
+    ) -> Result<Self, ReactionError> {
+        Self::open(ProgressHome::of(progress.clone(), events), reaction, |_| Ok(Position::START))
+    }
+
+    fn open(
+        home: ProgressHome<SqliteStore>,
+        reaction: R,
+        first: impl FnOnce(&ProgressHome<SqliteStore>) -> Result<Position, FollowError>,
+    ) -> Result<Self, ReactionError> {
+        let definition = FollowerDefinition::of_reaction::<R>();
+        if matches!(checkpoint::find(&home.progress, &definition)?, FoundCheckpoint::Nothing) {
+            let first = first(&home)?;
+            home.in_transaction(R::NAME, |transaction| {
+                match checkpoint::find_in::<SqliteStore>(transaction, &definition)? {
+                    FoundCheckpoint::Nothing => Self::place(transaction, &definition, first),
+                    FoundCheckpoint::Older { .. } | FoundCheckpoint::Current(_) => Ok(()),
+                }
+            })?;
+        }
+        Ok(Self { engine: Engine::new(definition, home, reaction) })
+    }
+
+    /// Moves the reaction to a position, as a single partition.
+    fn place(
+        transaction: &rusqlite::Transaction<'_>,
+        definition: &FollowerDefinition,
+        position: Position,
+    ) -> Result<(), FollowError> {
+        SqliteStore::repartition(transaction, definition, 1, position)
+            .map_err(|source| FollowError::Store { follower: R::NAME, source })
+    }
+
+    /// Moves the reaction back or ahead: the next event that it gets is the first one after `position`.
+    ///
+    /// A runner of the reaction in another thread or process continues there too.
+    pub fn rewind(&mut self, position: Position) -> Result<(), ReactionError> {
+        let Engine { home, definition, .. } = &self.engine;
+        home.in_transaction(R::NAME, |transaction| Self::place(transaction, definition, position))?;
+        Ok(())
+    }
+
+    /// Lets this many workers share the work, each with a partition of the streams and a clone of the
+    /// reaction.
+    ///
+    /// Events of one stream come in order. An event that fails delays its own partition only.
+    pub fn workers(mut self, workers: u32) -> Self
+    where
+        R: PartitionedByStream + Clone + Send,
+    {
+        self.engine.use_workers(workers);
+        self
+    }
+
+    /// Sets the callback that gets the progress on the way to the end of the store; see
+    /// [`SqliteProjection::on_progress`](crate::sqlite::SqliteProjection::on_progress).
+    pub fn on_progress(
+        mut self,
+        callback: impl FnMut(&Progress) -> ControlFlow<()> + Send + 'static,
+    ) -> Self {
+        self.engine.report = Some(Report::new(Box::new(callback)));
+        self
+    }
+
+    /// Reacts to all stored events that have not been handled yet. If another runner has the lease, waits for
+    /// that runner instead.
+    ///
+    /// Fails at the first event that cannot be read or handled. The events before it are done; the next call
+    /// tries it again.
+    pub fn catch_up(&mut self) -> Result<CaughtUp, ReactionError> {
+        let holder = LeaseHolder::new(R::NAME, DEFAULT_LEASE);
+        let progress = self.engine.home.progress.clone();
+        let result =
+            lease_keeper::while_kept(&progress, R::NAME, &holder, || self.engine.catch_up(Some(&holder)));
+        Ok(result?)
+    }
+
+    /// Prepares the reaction to follow the store: without retries, with
+    /// [`OnFailure::Stop`](crate::follow::OnFailure::Stop) and a lease of 10 seconds.
+    ///
+    /// The lease is renewed while a handler runs, however long that takes.
+    pub fn follow(self) -> FollowerBuilder<Self>
+    where
+        R: Send + 'static,
+    {
+        FollowerBuilder::new(self)
+    }
+
+    /// The position up to which all events have been handled.
+    pub fn position(&self) -> Result<Position, ReactionError> {
+        Ok(self.engine.position()?)
+    }
+
+    /// The events that the reaction has skipped, in order of position.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ReactionError> {
+        Ok(dead_letter::list(&self.engine.home, R::NAME)?)
+    }
+
+    /// Delivers the dead letters again, in order of position. Removes a letter after its handler has
+    /// succeeded.
+    pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ReactionError> {
+        Ok(deliver::retry_dead_letters(&mut self.engine)?)
+    }
+}
+
+impl<R: Reaction + Send + 'static> Follower for SqliteReaction<R> {}
+
+impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
+    const NAME: &'static str = R::NAME;
+
+    type Error = ReactionError;
+
+    fn run(&mut self, control: &Control, policy: &RetryPolicy, lease: Duration) -> Result<(), ReactionError> {
+        let holder = LeaseHolder::new(R::NAME, lease);
+        let progress = self.engine.home.progress.clone();
+        let follow = || self.engine.follow(control, policy, &holder);
+        Ok(lease_keeper::while_kept(&progress, R::NAME, &holder, follow)?)
+    }
+
+    fn report(&mut self) -> &mut Option<Report> {
+        &mut self.engine.report
+    }
+}
+
+impl<R> fmt::Debug for SqliteReaction<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteReaction").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,388 @@
+//! The store in a SQLite file.
+
+mod append;
+pub(crate) mod hooks;
+mod keys;
+pub(crate) mod read;
+mod snapshots;
+mod stream_names;
+mod wakeups;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::sqlite::file::connections::{Readers, in_read_transaction};
+use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::open::{OpenError, SqliteOptions};
+use crate::sqlite::file::temporary_files::TemporaryFiles;
+use crate::sqlite::store::hooks::AppendHook;
+use crate::sqlite::store::snapshots::SnapshotQueue;
+use crate::sqlite::store::wakeups::Wakeups;
+use crate::sqlite::store::writer::{SharedWriter, Writer};
+use crate::store::append::{Append, Appended, Outcome, check_appends};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::event_store::EventStore;
+use crate::store::group_commit::GroupCommit;
+use crate::store::identity::StoreIdentity;
+use crate::store::lock::lock;
+use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
+use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+
+/// How often [`SqliteStore::wait_for`](EventStore::wait_for) looks for appends of other processes.
+const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
+
+/// A store in one SQLite file, for any number of threads and processes at once.
+///
+/// By default, an append is on the disk before it returns: each commit synchronizes the write-ahead log
+/// (`synchronous = FULL`). [`SqliteOptions`] can relax that. Appends of several threads share a commit: one
+/// thread commits for all that wait, and each gets a result of its own. Reads use connections of their own,
+/// so readers never wait for a writer, nor a writer for readers.
+///
+/// Clones share one store.
+///
+/// ```
+/// use factum::prelude::*;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("bank.db");
+/// let store = SqliteStore::open(&path)?;
+/// assert_eq!(store.position()?, factum::Position::START);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    writer: SharedWriter,
+    /// The appends that wait for a commit.
+    group: GroupCommit,
+    /// Snapshots that the next append writes.
+    snapshots: SnapshotQueue,
+    /// Code that runs in each append.
+    hooks: Mutex<Vec<Box<dyn AppendHook>>>,
+    readers: Readers,
+    /// Databases that are removed together with this store.
+    temporary: TemporaryFiles,
+    /// Wakes the readers that wait for events.
+    wakeups: Wakeups,
+}
+
+/// Takes no lock, as a handler may print its store. Shows no data.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("readers", &self.readers).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, and creates the file if there is none.
+    ///
+    /// Fails if the file is not a database, is another program's, was written by a newer factum, or can't be
+    /// written to; see [`OpenError`]. The file is unchanged then.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        SqliteOptions::new().open(path)
+    }
+
+    /// A store in memory, which ends with its last clone.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        SqliteOptions::new().in_memory()
+    }
+
+    /// Makes a store from a connection that the program has opened, to a database with tables of its own; see
+    /// [`SqliteOptions::from_connection`].
+    pub fn from_connection(connection: Connection) -> Result<Self, OpenError> {
+        SqliteOptions::new().from_connection(connection)
+    }
+
+    /// Runs `read` in a transaction that only reads, such as queries on the tables of projections. All reads
+    /// see one state.
+    ///
+    /// A store in memory has one connection: there, `read` must not use the store in any other way, nor wait
+    /// for a thread that does.
+    ///
+    /// Fails if `read` fails, or tries to write.
+    pub fn query<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, QueryError> {
+        self.with_reader(
+            |connection| in_read_transaction(connection, read).map_err(QueryError::Sqlite),
+            QueryError::Store,
+        )
+    }
+
+    /// The path of the store's file; `None` if the store is in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.shared.readers {
+            Readers::Pool(pool) => Some(pool.path()),
+            Readers::Writer => None,
+        }
+    }
+
+    /// Removes the database at `path` when the last clone of the store is dropped.
+    pub(crate) fn remove_on_drop(&self, path: PathBuf) {
+        self.shared.temporary.add(path);
+    }
+
+    pub(super) fn new(writer: Connection, readers: Readers) -> Self {
+        let shared = Shared {
+            writer: SharedWriter::new(writer),
+            group: GroupCommit::default(),
+            snapshots: SnapshotQueue::default(),
+            hooks: Mutex::default(),
+            readers,
+            temporary: TemporaryFiles::default(),
+            wakeups: Wakeups::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The one connection that writes.
+    ///
+    /// User code may panic while the writer is held. The panic rolls the transaction back, so the database
+    /// stays consistent.
+    ///
+    /// Fails with [`StoreError::Reentrant`] in a thread that already holds the writer.
+    pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.shared.writer.lock()
+    }
+
+    /// The code that runs in each append. A thread that needs both locks takes the writer first.
+    pub(crate) fn append_hooks(&self) -> MutexGuard<'_, Vec<Box<dyn AppendHook>>> {
+        lock(&self.shared.hooks)
+    }
+
+    /// The one connection that writes, if no thread holds it or is about to commit with it.
+    fn idle_writer(&self) -> Option<Writer<'_>> {
+        if self.shared.group.is_busy() { None } else { self.shared.writer.try_lock() }
+    }
+
+    /// Whether a stream certainly has no event after a version; `false` if the answer would be expensive.
+    ///
+    /// The connection that writes has the newest pages in its cache; each append invalidates a reader's
+    /// cache.
+    fn ends_at(&self, stream: &StreamName, after: u64) -> bool {
+        self.idle_writer().is_some_and(|writer| read::ends_at(&writer, stream, after).unwrap_or(false))
+    }
+
+    /// Writes the queued snapshots, in a transaction of their own. If a snapshot is lost, it is taken again.
+    fn write_snapshots(&self) -> Result<(), StoreError> {
+        let writer = self.writer()?;
+        self.shared.write_snapshots(&writer).map_err(store_error)
+    }
+
+    /// Runs `read` on a connection that no other thread uses.
+    pub(crate) fn with_reader<T, E>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, E>,
+        failed: impl FnOnce(StoreError) -> E,
+    ) -> Result<T, E> {
+        match &self.shared.readers {
+            Readers::Pool(pool) => pool.with(read, |error| failed(store_error(error))),
+            Readers::Writer => match self.writer() {
+                Ok(writer) => read(&writer),
+                Err(error) => Err(failed(error)),
+            },
+        }
+    }
+
+    fn read_pages(
+        &self,
+        pages: impl read::Pages,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        match &self.shared.readers {
+            Readers::Pool(pool) => {
+                pool.with(|connection| read::lend(connection, pages, limit, visit), store_error)
+            }
+            // The visitor may append, so it gets copies while the writer is free.
+            Readers::Writer => read::copy(|| self.writer(), pages, limit, visit),
+        }
+    }
+}
+
+impl EventStore for SqliteStore {
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        check_appends(appends)?;
+        let Some(first) = appends.first() else {
+            return Ok(Appended::new(None, Vec::new()));
+        };
+        // Checked before the append joins the group: a handler that holds the writer would wait for itself.
+        if self.shared.writer.is_held_by_this_thread() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
+        let answer = self.shared.group.append(appends, |requests| match self.writer() {
+            Ok(writer) => {
+                let mut hooks = self.append_hooks();
+                append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks)
+            }
+            Err(_) => append::refuse_all(requests, || StoreError::Reentrant),
+        });
+        if answer.is_ok() {
+            self.shared.wakeups.notify();
+        }
+        answer
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.read_pages(read::StreamPages::new(stream, after), limit, visit)
+    }
+
+    fn replay(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        if limit == 0 || self.ends_at(stream, after) {
+            return Ok(());
+        }
+        match &self.shared.readers {
+            Readers::Pool(pool) => {
+                pool.with(|connection| read::replay(connection, stream, after, limit, visit), store_error)
+            }
+            Readers::Writer => {
+                self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+            }
+        }
+    }
+
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: Position,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.read_pages(read::AllPages::new(filter, after), limit, visit)
+    }
+
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
+        match self.idle_writer() {
+            Some(writer) => read::stream_version(&writer, stream),
+            None => self.with_reader(|connection| read::stream_version(connection, stream), |error| error),
+        }
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        self.with_reader(read::position, |error| error)
+    }
+
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
+        let started = Instant::now();
+        loop {
+            // The count reveals an append that comes after the read of the position and before the wait.
+            let seen = self.shared.wakeups.count();
+            let newest = self.position()?;
+            let left = timeout.saturating_sub(started.elapsed());
+            if newest >= position || left.is_zero() {
+                return Ok(newest);
+            }
+            self.shared.wakeups.wait(seen, left.min(FOREIGN_APPENDS));
+        }
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
+        self.with_reader(|connection| keys::outcome(connection, stream, key), |error| error)
+    }
+
+    fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = keys::forget_before(&*self.writer()?, time).map_err(store_error)?;
+        Ok(forgotten as u64)
+    }
+
+    fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        if let Some(pending) = self.shared.snapshots.find(stream) {
+            visit(&pending.lend());
+            return Ok(());
+        }
+        match &self.shared.readers {
+            Readers::Pool(pool) => {
+                pool.with(|connection| snapshots::read(connection, stream, visit), store_error)
+            }
+            Readers::Writer => {
+                // The visitor may use the store, so it gets a copy while the writer is free.
+                let mut copy = None;
+                snapshots::read(&*self.writer()?, stream, &mut |snapshot| {
+                    copy = Some(OwnedSnapshot::copy(snapshot));
+                })?;
+                if let Some(copy) = copy {
+                    visit(&copy.lend());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the snapshot in memory until the next append, until many wait, or until the store is closed. No
+    /// caller waits for a snapshot to be on the disk.
+    fn save_snapshot(&self, stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        match self.shared.snapshots.add(stream, snapshot) {
+            Some(false) => Ok(()),
+            Some(true) => self.write_snapshots(),
+            None => Err(StoreError::Busy),
+        }
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let writer = self.writer()?;
+        // The queued snapshots are written first, so that each stream counts once. If the write fails, they
+        // are dropped too.
+        let _ = self.shared.write_snapshots(&writer);
+        let dropped = snapshots::drop_all(&writer, category).map_err(store_error)?;
+        Ok(dropped as u64)
+    }
+}
+
+impl Shared {
+    fn write_snapshots(&self, writer: &Connection) -> rusqlite::Result<()> {
+        let pending = self.snapshots.take();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let transaction = Transaction::new_unchecked(writer, TransactionBehavior::Immediate)?;
+        pending.iter().try_for_each(|snapshot| snapshot.write(&transaction))?;
+        transaction.commit()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Do not wait for other processes: a snapshot that can't be written is taken again.
+        let Ok(writer) = self.writer.lock() else { return };
+        let _ = writer.busy_timeout(Duration::ZERO);
+        let _ = self.write_snapshots(&writer);
+    }
+}
+
+/// Why a query failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// SQLite's error in the query.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The store has no connection for the query.
+    #[error(transparent)]
+    Store(StoreError),
+}

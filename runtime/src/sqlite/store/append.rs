@@ -1,0 +1,291 @@
+//! Writes the appends of several callers in one transaction, with a result for each.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::domain::error::BoxError;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::sqlite::file::errors::{duplicate_error, store_error};
+use crate::sqlite::store::hooks::AppendHook;
+use crate::sqlite::store::keys;
+use crate::sqlite::store::snapshots::QueuedSnapshot;
+use crate::store::append::{Append, Appended, NewEvent};
+use crate::store::error::{AppendError, Conflict, StoreError};
+use crate::store::group_commit::Request;
+
+/// Answers each request with an error of the store.
+pub(super) fn refuse_all(
+    requests: &[Request<'_>],
+    error: impl Fn() -> StoreError,
+) -> Vec<Result<Appended, AppendError>> {
+    let refuse = |request: &Request<'_>| Err(AppendError::store(first_stream(request), error()));
+    requests.iter().map(refuse).collect()
+}
+
+/// Begins a write transaction. It is immediate: a transaction that begins as a reader can't write after
+/// another process has written.
+fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+}
+
+/// The stream that an error of the whole request names.
+fn first_stream<'a>(request: &Request<'a>) -> &'a StreamName {
+    match request {
+        [Append { stream, .. }, ..] => stream,
+        [] => unreachable!("an append to no stream is answered without a transaction"),
+    }
+}
+
+/// Stores each of `requests` as a whole or not at all, and `snapshots` if possible. Returns an answer for
+/// each request, in order.
+///
+/// Each of `hooks` runs after the events are written. A request is checked before any of it is written, so
+/// one that is rejected does not affect the others. If SQLite or a hook fails, the transaction is rolled
+/// back, and each request is tried by itself.
+pub(super) fn commit(
+    connection: &Connection,
+    requests: &[Request<'_>],
+    snapshots: &[QueuedSnapshot],
+    hooks: &mut [Box<dyn AppendHook>],
+) -> Vec<Result<Appended, AppendError>> {
+    let transaction = match begin(connection) {
+        Ok(transaction) => transaction,
+        // Each request by itself would fail too: another process holds the file.
+        Err(error) => return refuse_all(requests, || store_error(duplicate_error(&error))),
+    };
+    match commit_group(transaction, requests, snapshots, hooks) {
+        Ok(answers) => answers,
+        Err(failure) => match requests {
+            // With snapshots, these may have caused the failure.
+            [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
+            requests => requests.iter().map(|request| commit_one(connection, request, hooks)).collect(),
+        },
+    }
+}
+
+fn commit_one(
+    connection: &Connection,
+    request: Request<'_>,
+    hooks: &mut [Box<dyn AppendHook>],
+) -> Result<Appended, AppendError> {
+    let result = begin(connection)
+        .map_err(Failure::from)
+        .and_then(|transaction| commit_group(transaction, &[request], &[], hooks));
+    match result.map(|mut answers| answers.pop()) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => unreachable!("one request has one answer"),
+        Err(failure) => Err(failure.of(request)),
+    }
+}
+
+/// Why a transaction was rolled back.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Hook(BoxError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Failure {
+    /// The answer to the only request of the transaction.
+    fn of(self, request: Request<'_>) -> AppendError {
+        let stream = first_stream(&request);
+        match self {
+            Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
+        }
+    }
+}
+
+/// Stores all requests in one transaction. After an error, nothing is stored.
+fn commit_group(
+    transaction: Transaction<'_>,
+    requests: &[Request<'_>],
+    snapshots: &[QueuedSnapshot],
+    hooks: &mut [Box<dyn AppendHook>],
+) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut stored = false;
+    {
+        let mut statements = Statements::prepare(&transaction)?;
+        for request in requests {
+            let answer = statements.append(request)?;
+            stored |= answer.is_ok();
+            answers.push(answer);
+        }
+    }
+    if stored {
+        for hook in hooks {
+            hook.run(&transaction).map_err(Failure::Hook)?;
+        }
+    }
+    if !snapshots.is_empty() {
+        // Snapshots must not make an append fail.
+        transaction.execute_batch("SAVEPOINT factum_snapshots")?;
+        if snapshots.iter().try_for_each(|snapshot| snapshot.write(&transaction)).is_err() {
+            transaction.execute_batch("ROLLBACK TO factum_snapshots")?;
+        }
+        transaction.execute_batch("RELEASE factum_snapshots")?;
+        stored = true;
+    }
+    if stored {
+        transaction.commit()?;
+    }
+    Ok(answers)
+}
+
+/// The statements that an append runs.
+struct Statements<'c> {
+    connection: &'c Connection,
+    find: CachedStatement<'c>,
+    register: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+}
+
+/// A stream's number, if it has one, and its version.
+#[derive(Clone, Copy)]
+struct StreamHead {
+    stream: Option<i64>,
+    version: u64,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            find: connection.prepare_cached(
+                "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
+                 FROM factum_streams WHERE category = ?1 AND key = ?2",
+            )?,
+            register: connection
+                .prepare_cached("INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)")?,
+            insert: connection.prepare_cached(
+                "INSERT INTO factum_events
+                 (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+        })
+    }
+
+    fn append(&mut self, request: Request<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+        if let [append] = request {
+            return self.append_to_one(append);
+        }
+        let mut heads = Vec::with_capacity(request.len());
+        for append in request {
+            let head = self.find(append.stream)?;
+            if let Some(error) = self.rejection(append, head)? {
+                return Ok(Err(error));
+            }
+            heads.push(head);
+        }
+        let mut appended = Appended::new(None, Vec::with_capacity(request.len()));
+        for (append, head) in request.iter().zip(heads) {
+            let (position, version) = self.write(append, head)?;
+            appended.first_position = appended.first_position.or(position);
+            appended.versions.push(version);
+        }
+        Ok(Ok(appended))
+    }
+
+    fn append_to_one(&mut self, append: &Append<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+        // A stream that is expected to be new most likely is. Registering it finds out.
+        let new = append.expected.matches(0) && !append.expected.matches(1) && !append.events.is_empty();
+        let head = if new && let Some(stream) = self.register(append.stream)? {
+            StreamHead { stream: Some(stream), version: 0 }
+        } else {
+            let head = self.find(append.stream)?;
+            if let Some(error) = self.rejection(append, head)? {
+                return Ok(Err(error));
+            }
+            head
+        };
+        let (first_position, version) = self.write(append, head)?;
+        Ok(Ok(Appended::new(first_position, vec![version])))
+    }
+
+    /// Why an append to a stream with this head is rejected, if it is.
+    fn rejection(&self, append: &Append<'_>, head: StreamHead) -> rusqlite::Result<Option<AppendError>> {
+        if let Some(stream) = head.stream {
+            for key in append.keys {
+                if let Some(outcome) = keys::outcome_in(self.connection, stream, key.key)? {
+                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                    return Ok(Some(AppendError::KnownKey { stream, key, outcome }));
+                }
+            }
+        }
+        if append.expected.matches(head.version) {
+            Ok(None)
+        } else {
+            Ok(Some(Conflict::new(append.stream.clone(), append.expected, head.version).into()))
+        }
+    }
+
+    /// Writes the events and keys of an append. Returns the position of the first event, if there is one, and
+    /// the stream's version after the last.
+    fn write(&mut self, append: &Append<'_>, head: StreamHead) -> rusqlite::Result<(Option<Position>, u64)> {
+        if append.events.is_empty() && append.keys.is_empty() {
+            return Ok((None, head.version));
+        }
+        let stream = match head.stream {
+            Some(stream) => stream,
+            None => match self.register(append.stream)? {
+                Some(stream) => stream,
+                None => return Err(rusqlite::Error::QueryReturnedNoRows),
+            },
+        };
+        let mut version = head.version;
+        let mut first_position = None;
+        for event in append.events {
+            version += 1;
+            self.insert(stream, version, event)?;
+            if first_position.is_none() {
+                let rowid = self.connection.last_insert_rowid();
+                first_position = Some(Position::new(rowid.unsigned_abs()));
+            }
+        }
+        for key in append.keys {
+            keys::insert(self.connection, stream, key, head.version)?;
+        }
+        Ok((first_position, version))
+    }
+
+    fn insert(&mut self, stream: i64, version: u64, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+        let correlation = event.metadata.correlation;
+        let causation = event.metadata.causation;
+        let inserted = self.insert.execute(params![
+            stream,
+            version,
+            event.name,
+            event.event_version,
+            event.id.as_bytes(),
+            event.recorded_at.as_micros(),
+            correlation.as_ref().map(uuid::Uuid::as_bytes),
+            causation.as_ref().map(uuid::Uuid::as_bytes),
+            event.metadata.custom_json(),
+            event.payload,
+        ])?;
+        keys::expect_one_row(inserted)
+    }
+
+    /// The number of a stream, and its version.
+    fn find(&mut self, stream: &StreamName) -> rusqlite::Result<StreamHead> {
+        let found = self
+            .find
+            .query_row((stream.category(), stream.key()), |row| {
+                Ok(StreamHead { stream: row.get(0)?, version: row.get::<_, Option<u64>>(1)?.unwrap_or(0) })
+            })
+            .optional()?;
+        Ok(found.unwrap_or(StreamHead { stream: None, version: 0 }))
+    }
+
+    /// Gives a stream a number and returns it; `None` if the stream has one already.
+    fn register(&mut self, stream: &StreamName) -> rusqlite::Result<Option<i64>> {
+        let made = self.register.execute((stream.category(), stream.key()))?;
+        Ok((made > 0).then(|| self.connection.last_insert_rowid()))
+    }
+}

@@ -1,0 +1,420 @@
+//! Reads pages of rows, and lends them to a visitor.
+
+use std::fmt::Write as _;
+use std::ops::{ControlFlow, Deref};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use uuid::Uuid;
+
+use crate::domain::metadata::Envelope;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::sqlite::file::errors::store_error;
+use crate::sqlite::store::stream_names::StreamNames;
+use crate::store::error::StoreError;
+use crate::store::owned_event::OwnedEvent;
+use crate::store::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
+
+/// How many events one statement reads. A read transaction that stays open for a whole long read would let
+/// the write-ahead log grow for as long.
+const LENT_PAGE: usize = 4096;
+
+/// After how many pages a long read checks the length of the log.
+const PAGES_BETWEEN_LOOKS: u32 = 4;
+
+/// How many pages the log may have before a long read pauses: 16 MiB, four times SQLite's target.
+const LONG_LOG: i64 = 4_000;
+
+/// How long a long read pauses then.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How many events a read copies before it visits them, where it can't lend them.
+const COPIED_PAGE: usize = 256;
+
+/// A read in pages, each of which begins after the last event that was seen.
+pub(super) trait Pages {
+    /// Reads at most `limit` events of the next page, until `visit` breaks.
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+}
+
+/// Pauses between two pages of a long read, if the log has grown.
+///
+/// SQLite restarts the log only while no reader uses it, and the next page follows the last at once. Under
+/// constant appends, the log would grow for as long as the read. The pause lets a writer restart it.
+fn let_log_restart(connection: &Connection, pages: &mut u32) {
+    *pages += 1;
+    if pages.is_multiple_of(PAGES_BETWEEN_LOOKS) && connection.is_autocommit() {
+        // `NOOP` only returns the length of the log.
+        let length = connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
+            .and_then(|mut pragma| pragma.query_row((), |row| row.get::<_, i64>(1)));
+        if length.is_ok_and(|length| length > LONG_LOG) {
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Reads page by page, and lends SQLite's own memory to `visit`.
+pub(super) fn lend(
+    connection: &Connection,
+    mut pages: impl Pages,
+    mut limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let (mut broken_off, mut pages_read) = (false, 0);
+    while limit > 0 && !broken_off {
+        let wanted = limit.min(LENT_PAGE);
+        let mut seen = 0;
+        pages.next(connection, wanted, &mut |event| {
+            seen += 1;
+            let flow = visit(event);
+            broken_off = flow.is_break();
+            flow
+        })?;
+        if seen < wanted {
+            return Ok(());
+        }
+        limit -= seen;
+        let_log_restart(connection, &mut pages_read);
+    }
+    Ok(())
+}
+
+/// Reads page by page. Copies each page under the lock that `lock` takes, and visits the copies with the lock
+/// free.
+pub(super) fn copy<C: Deref<Target = Connection>>(
+    lock: impl Fn() -> Result<C, StoreError>,
+    mut pages: impl Pages,
+    mut limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    while limit > 0 {
+        let wanted = limit.min(COPIED_PAGE);
+        let mut copies = Vec::with_capacity(wanted);
+        pages.next(&*lock()?, wanted, &mut |event| {
+            copies.push((event.envelope.position, OwnedEvent::copy(event)));
+            ControlFlow::Continue(())
+        })?;
+        for (position, event) in &copies {
+            if visit(&event.as_stored(*position)).is_break() {
+                return Ok(());
+            }
+        }
+        if copies.len() < wanted {
+            return Ok(());
+        }
+        limit -= copies.len();
+    }
+    Ok(())
+}
+
+/// The events of one stream.
+pub(super) struct StreamPages<'a> {
+    stream: &'a StreamName,
+    after: i64,
+}
+
+impl<'a> StreamPages<'a> {
+    pub(super) fn new(stream: &'a StreamName, after: u64) -> Self {
+        Self { stream, after: bound(after) }
+    }
+}
+
+impl Pages for StreamPages<'_> {
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let (category, key) = (self.stream.category(), self.stream.key());
+        let mut select = connection
+            .prepare_cached(
+                "SELECT position, version, name, schema, payload, stream, id, recorded_at, correlation, causation,
+                 custom FROM factum_events
+                 WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+                 AND version > ?3 ORDER BY version LIMIT ?4",
+            )
+            .map_err(store_error)?;
+        let mut rows = select.query((category, key, self.after, limit)).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = stored_event(row, position_of(row)?, self.stream, true)?;
+            self.after = signed(event.envelope.version);
+            if visit(&event).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a stream has no event after a version.
+pub(super) fn ends_at(connection: &Connection, stream: &StreamName, after: u64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+             AND version > ?3 LIMIT 1",
+        )?
+        .exists((stream.category(), stream.key(), bound(after)))
+        .map(|more| !more)
+}
+
+/// Reads one stream page by page, with the columns that a replay needs.
+pub(super) fn replay(
+    connection: &Connection,
+    stream: &StreamName,
+    after: u64,
+    mut limit: usize,
+    visit: &mut VisitReplayed<'_>,
+) -> Result<(), StoreError> {
+    let (mut after, mut pages_read) = (bound(after), 0);
+    let mut select = connection
+        .prepare_cached(
+            "SELECT position, version, name, schema, payload FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+             AND version > ?3 ORDER BY version LIMIT ?4",
+        )
+        .map_err(store_error)?;
+    while limit > 0 {
+        let wanted = limit.min(LENT_PAGE);
+        let mut seen = 0;
+        let mut rows = select.query((stream.category(), stream.key(), after, wanted)).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = replayed_event(row)?;
+            after = signed(event.version);
+            seen += 1;
+            if visit(&event).is_break() {
+                return Ok(());
+            }
+        }
+        drop(rows);
+        if seen < wanted {
+            return Ok(());
+        }
+        limit -= seen;
+        let_log_restart(connection, &mut pages_read);
+    }
+    Ok(())
+}
+
+/// The events of all streams that a filter lets pass.
+pub(super) struct AllPages<'a> {
+    sql: String,
+    filter: Filter<'a>,
+    names: StreamNames,
+    after: i64,
+}
+
+impl<'a> AllPages<'a> {
+    pub(super) fn new(filter: Filter<'a>, after: Position) -> Self {
+        let columns = if filter.wants_metadata { ALL } else { WITHOUT_METADATA };
+        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position > ?1 AND position <= ?2");
+        let mut parameter = 3;
+        // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
+        // category and sort their events, again for each page.
+        let category = "(SELECT category FROM factum_streams WHERE factum_streams.id = stream)";
+        for (column, values) in [("name", filter.names), (category, filter.categories)] {
+            if !values.is_empty() {
+                let marks =
+                    (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
+                let _ = write!(sql, " AND {column} IN ({})", marks.join(", "));
+                parameter += values.len();
+            }
+        }
+        let (index, of) = (filter.partition.index(), filter.partition.of());
+        if of > 1 {
+            let _ = write!(sql, " AND stream % {of} = {index}");
+        }
+        let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
+        Self { sql, filter, names: StreamNames::new(), after: bound(after.get()) }
+    }
+}
+
+impl Pages for AllPages<'_> {
+    fn next(
+        &mut self,
+        connection: &Connection,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let until = self.filter.until.map_or(i64::MAX, |until| signed(until.get()));
+        let mut parameters: Vec<&dyn ToSql> = vec![&self.after, &until];
+        parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
+        parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
+        parameters.push(&limit);
+        let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
+        let mut rows = select.query(&*parameters).map_err(store_error)?;
+        let mut after = self.after;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let position = position_of(row)?;
+            let stream = self.names.get(connection, integer(row, 5, "stream", position)?, position)?;
+            let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
+            after = position;
+            if visit(&event).is_break() {
+                break;
+            }
+        }
+        self.after = after;
+        Ok(())
+    }
+}
+
+/// Reads the events of all streams after a position, on a connection that the caller holds.
+pub(crate) fn read_all(
+    connection: &Connection,
+    filter: Filter<'_>,
+    after: Position,
+    limit: usize,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    lend(connection, AllPages::new(filter, after), limit, visit)
+}
+
+/// The version of the newest event in a stream; 0 if there is none.
+pub(super) fn stream_version(connection: &Connection, stream: &StreamName) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT max(version) FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)",
+        )
+        .and_then(|mut select| {
+            select.query_row((stream.category(), stream.key()), |row| row.get::<_, Option<u64>>(0))
+        })
+        .map(Option::unwrap_or_default)
+        .map_err(store_error)
+}
+
+/// The position of the newest event.
+pub(crate) fn position(connection: &Connection) -> Result<Position, StoreError> {
+    connection
+        .prepare_cached("SELECT max(position) FROM factum_events")
+        .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())
+        .map(|position| Position::new(position.flatten().unwrap_or_default()))
+        .map_err(store_error)
+}
+
+/// The columns of an event, in the order in which `stored_event` takes them.
+const ALL: &str =
+    "position, version, name, schema, payload, stream, id, recorded_at, correlation, causation, custom";
+
+/// The columns of an event without metadata.
+const WITHOUT_METADATA: &str = "position, version, name, schema, payload, stream";
+
+/// Reads an event from a row. The type of each column is checked, so a damaged or manipulated file gives an
+/// error.
+fn stored_event<'r>(
+    row: &'r Row<'_>,
+    position: i64,
+    stream: &'r StreamName,
+    with_metadata: bool,
+) -> Result<StoredEvent<'r>, StoreError> {
+    let mut envelope = Envelope {
+        position: Position::new(counted(position, "position", position)?),
+        category: stream.category(),
+        key: stream.key(),
+        version: count(row, 1, "version", position)?,
+        id: Uuid::nil(),
+        recorded_at: Timestamp::from_micros(0),
+        correlation: None,
+        causation: None,
+        custom: None,
+    };
+    if with_metadata {
+        envelope.id = uuid(row, 6, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?;
+        envelope.recorded_at = Timestamp::from_micros(integer(row, 7, "recorded_at", position)?);
+        envelope.correlation = uuid(row, 8, "correlation", position)?;
+        envelope.causation = uuid(row, 9, "causation", position)?;
+        envelope.custom = match column(row, 10)? {
+            ValueRef::Null => None,
+            _ => Some(text(row, 10, "custom", position)?),
+        };
+    }
+    Ok(StoredEvent {
+        envelope,
+        name: text(row, 2, "name", position)?,
+        event_version: u32::try_from(integer(row, 3, "schema", position)?)
+            .map_err(|error| damaged(position, "schema", error))?,
+        payload: text(row, 4, "payload", position)?,
+    })
+}
+
+/// Reads an event for a replay, which needs the first of these columns.
+#[inline]
+fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError> {
+    let position = position_of(row)?;
+    Ok(ReplayedEvent {
+        position: Position::new(counted(position, "position", position)?),
+        version: count(row, 1, "version", position)?,
+        name: text(row, 2, "name", position)?,
+        event_version: u32::try_from(integer(row, 3, "schema", position)?)
+            .map_err(|error| damaged(position, "schema", error))?,
+        payload: text(row, 4, "payload", position)?,
+    })
+}
+
+#[inline]
+fn column<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>, StoreError> {
+    row.get_ref(index).map_err(store_error)
+}
+
+#[inline]
+fn integer(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<i64, StoreError> {
+    column(row, index)?.as_i64().map_err(|error| damaged(position, name, error))
+}
+
+#[inline]
+fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    counted(integer(row, index, name, position)?, name, position)
+}
+
+#[inline]
+fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|error| damaged(position, name, error))
+}
+
+/// The position, which is the first column of every read.
+#[inline]
+fn position_of(row: &Row<'_>) -> Result<i64, StoreError> {
+    row.get(0).map_err(store_error)
+}
+
+#[inline]
+fn text<'r>(
+    row: &'r Row<'_>,
+    index: usize,
+    name: &'static str,
+    position: i64,
+) -> Result<&'r str, StoreError> {
+    column(row, index)?.as_str().map_err(|error| damaged(position, name, error))
+}
+
+fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {
+    let bytes = column(row, index)?.as_blob_or_null().map_err(|error| damaged(position, name, error))?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
+}
+
+#[cold]
+fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
+    StoreError::DamagedEvent { position, column, problem: problem.to_string() }
+}
+
+/// The lower bound of a read after a version or position. From the start, it is the least integer, so that
+/// the read finds damaged numbers below zero.
+fn bound(after: u64) -> i64 {
+    if after == 0 { i64::MIN } else { signed(after) }
+}
+
+/// A version or position as an integer of SQLite. Nothing is stored beyond the greatest one.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,92 @@
+//! A cache of stream names, for reads of all streams.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+
+use crate::domain::stream_name::StreamName;
+use crate::sqlite::file::errors::store_error;
+use crate::store::error::StoreError;
+
+/// How many names are cached at most.
+const REMEMBERED: u16 = 4_096;
+
+/// How many names are read ahead at most.
+const READ_AHEAD: usize = 256;
+
+/// A name, or which column of it is damaged, and how.
+type FoundName = Result<StreamName, (&'static str, String)>;
+
+/// Stream names by stream number, each in the slot that its number determines.
+///
+/// A name never changes, so the cache stays valid; a lookup is cheaper than a join for each event. Streams
+/// are numbered in order of creation, so the next names are likely to be needed next.
+#[derive(Debug)]
+pub(super) struct StreamNames {
+    known: Vec<Option<(i64, FoundName)>>,
+    ahead: usize,
+}
+
+impl StreamNames {
+    pub(super) fn new() -> Self {
+        Self { known: Vec::new(), ahead: 1 }
+    }
+
+    /// The name of the stream with this number. An error names the event at `position`.
+    pub(super) fn get(
+        &mut self,
+        connection: &Connection,
+        stream: i64,
+        position: i64,
+    ) -> Result<&StreamName, StoreError> {
+        let is_known = matches!(self.known.get(place(stream)), Some(Some((known, _))) if *known == stream);
+        if !is_known {
+            self.read(connection, stream).map_err(store_error)?;
+        }
+        match self.known.get(place(stream)) {
+            Some(Some((known, Ok(name)))) if *known == stream => Ok(name),
+            Some(Some((known, Err((column, problem))))) if *known == stream => {
+                Err(StoreError::DamagedEvent { position, column, problem: problem.clone() })
+            }
+            _ => {
+                let problem = "is missing: the stream has no name".to_owned();
+                Err(StoreError::DamagedEvent { position, column: "category", problem })
+            }
+        }
+    }
+
+    /// Reads the name of this stream, and more names ahead each time: a caller that needs one name may not
+    /// need many.
+    fn read(&mut self, connection: &Connection, stream: i64) -> rusqlite::Result<()> {
+        if self.known.is_empty() {
+            self.known.resize_with(REMEMBERED.into(), || None);
+        }
+        let mut select = connection.prepare_cached(
+            "SELECT id, category, key FROM factum_streams WHERE id >= ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = select.query((stream, self.ahead))?;
+        while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            // A name that is read ahead never replaces the requested one.
+            if number == stream || place(number) != place(stream) {
+                let name = name_in(row)?;
+                if let Some(place) = self.known.get_mut(place(number)) {
+                    *place = Some((number, name));
+                }
+            }
+        }
+        self.ahead = (self.ahead * 2).min(READ_AHEAD);
+        Ok(())
+    }
+}
+
+fn place(stream: i64) -> usize {
+    usize::try_from(stream.rem_euclid(REMEMBERED.into())).unwrap_or_default()
+}
+
+fn name_in(row: &Row<'_>) -> rusqlite::Result<FoundName> {
+    fn text<'r>(column: &'static str, value: ValueRef<'r>) -> Result<&'r str, (&'static str, String)> {
+        value.as_str().map_err(|error| (column, error.to_string()))
+    }
+    let (category, key) = (text("category", row.get_ref(1)?), text("key", row.get_ref(2)?));
+    Ok(category.and_then(|category| Ok(StreamName::new(category, key?))))
+}

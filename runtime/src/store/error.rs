@@ -1,0 +1,127 @@
+//! Why a store failed, or stored nothing of an append.
+
+use crate::domain::error::BoxError;
+use crate::domain::stream_name::StreamName;
+use crate::store::append::{ExpectedVersion, Outcome};
+
+/// The store itself failed: the disk, the file, the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store can only be read: it was opened so, or its file is write-protected.
+    #[error("the store can only be read")]
+    ReadOnly,
+    /// There is no space left.
+    #[error("the disk or the store is full")]
+    Full,
+    /// Another writer held the store for longer than the configured time to wait.
+    #[error("the store was held by another writer for too long")]
+    Busy,
+    /// A handler or query that holds the store used the store again.
+    #[error("the store can't be used again by a handler or query that holds it")]
+    Reentrant,
+    /// The store's file is damaged.
+    #[error("the store is damaged: {message}")]
+    #[non_exhaustive]
+    Damaged {
+        /// The database's own message.
+        message: String,
+    },
+    /// A column of a stored event has a value that factum never writes.
+    #[error("the event at position {position} is damaged: {column} {problem}")]
+    #[non_exhaustive]
+    DamagedEvent {
+        /// The event's position, as far as it can be read.
+        position: i64,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with the column.
+        problem: String,
+    },
+    /// Any other error of the database.
+    #[error("the store failed")]
+    Other(#[source] BoxError),
+}
+
+/// A stream is not at the expected version: another writer was faster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("conflict in {stream}: expected {expected}, found version {actual}")]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The stream.
+    pub stream: StreamName,
+    /// The version that the append expected.
+    pub expected: ExpectedVersion,
+    /// The version of the stream; 0 if it has no events.
+    pub actual: u64,
+}
+
+impl Conflict {
+    /// The conflict in `stream`, which is at version `actual`.
+    #[must_use]
+    pub fn new(stream: StreamName, expected: ExpectedVersion, actual: u64) -> Self {
+        Self { stream, expected, actual }
+    }
+}
+
+/// Why [`EventStore::append`](crate::store::EventStore::append) stored nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// A stream is not at the expected version.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The stream knows the idempotency key: the command was executed before.
+    #[error("{stream} knows the idempotency key `{key}`: its outcome is version {}", outcome.version)]
+    #[non_exhaustive]
+    KnownKey {
+        /// The stream.
+        stream: StreamName,
+        /// The key.
+        key: String,
+        /// What the first command with the key led to.
+        outcome: Outcome,
+    },
+    /// An append has an idempotency key twice, or the key names events that are not in the append.
+    #[error("the idempotency key `{key}` for {stream} is given twice, or names events outside its append")]
+    #[non_exhaustive]
+    MalformedKey {
+        /// The stream.
+        stream: StreamName,
+        /// The key.
+        key: String,
+    },
+    /// One append names a stream twice.
+    #[error("{stream} is named twice in one append")]
+    #[non_exhaustive]
+    StreamTwice {
+        /// The stream.
+        stream: StreamName,
+    },
+    /// A hook failed: code that runs in every append, such as an inline projection.
+    #[error("a hook of the store refuses the append to {stream}")]
+    #[non_exhaustive]
+    Hook {
+        /// The stream, or the first of several.
+        stream: StreamName,
+        /// The hook's own error.
+        source: BoxError,
+    },
+    /// The store failed.
+    #[error("can't append to {stream}")]
+    #[non_exhaustive]
+    Store {
+        /// The stream, or the first of several.
+        stream: StreamName,
+        /// The store's own error.
+        source: StoreError,
+    },
+}
+
+impl AppendError {
+    /// The error of a store that failed while it appended to `stream`.
+    #[must_use]
+    pub fn store(stream: &StreamName, source: StoreError) -> Self {
+        Self::Store { stream: stream.clone(), source }
+    }
+}

@@ -1,0 +1,131 @@
+//! The trait of all stores of events.
+
+use std::time::Duration;
+
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::{Append, Appended, Outcome};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::identity::StoreIdentity;
+use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
+use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+
+/// An append-only store of events in streams.
+///
+/// Every event has a version, its place in its stream, and a position, its place in the whole store. Both
+/// start at 1.
+///
+/// * The versions of a stream, and the positions of one append, have no gaps.
+/// * A reader that has seen a position never sees a smaller one appear later.
+///
+/// A store is a handle: its clone is another handle to the same events. The laws that a store must keep are
+/// tests in `factum::testing::conformance` (feature `testing`).
+#[doc(alias = "event log")]
+pub trait EventStore: Send + Sync {
+    /// Appends events to one or several streams: all of them, or none.
+    ///
+    /// For a stream without new events, the store only checks the expected version, and keeps the keys.
+    ///
+    /// Fails with
+    ///
+    /// | error | if |
+    /// |---|---|
+    /// | [`AppendError::KnownKey`] | a stream already has one of the idempotency keys |
+    /// | [`AppendError::Conflict`] | a stream is not at its expected version |
+    /// | [`AppendError::StreamTwice`] | `appends` names a stream twice |
+    /// | [`AppendError::MalformedKey`] | a key is given twice, or names events that are not in its append |
+    ///
+    /// Other errors are those of the store and of its hooks.
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError>;
+
+    /// Reads one stream in order of version: at most `limit` events after version `after`.
+    ///
+    /// Passes each event to `visit`, until `visit` breaks. A stream that does not exist has no events.
+    fn read_stream(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Reads one stream for a replay, which needs only some parts of an event.
+    ///
+    /// Order, `after` and `limit` are those of [`read_stream`](Self::read_stream). A store that saves work by
+    /// reading less overrides this method, and returns the same events.
+    fn replay(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<(), StoreError> {
+        self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+    }
+
+    /// Reads all streams in order of position: at most `limit` events after `after` that match `filter`.
+    ///
+    /// Passes each event to `visit`, until `visit` breaks.
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: Position,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// The version of the newest event in a stream; 0 if the stream has no events.
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError>;
+
+    /// The position of the newest event in the store; [`Position::START`] if the store has no events.
+    fn position(&self) -> Result<Position, StoreError>;
+
+    /// Waits until the newest event is at `position` or beyond, but not longer than `timeout`.
+    ///
+    /// Appends of all writers count. Returns the position of the newest event; after a time-out, it is below
+    /// `position`.
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError>;
+
+    /// The outcome of the command with this idempotency key; `None` if the stream does not know the key.
+    fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError>;
+
+    /// Deletes the idempotency keys that were recorded before `time`, and returns their number.
+    ///
+    /// A command with a deleted key counts as a new command.
+    fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError>;
+
+    /// Passes the snapshot of a stream to `visit`, if there is one.
+    ///
+    /// The store does not check the snapshot. The caller must, as [`Repository`](crate::Repository) does. A
+    /// store without snapshots uses the defaults of this method, `save_snapshot` and `drop_snapshots`.
+    fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        let _ = (stream, visit);
+        Ok(())
+    }
+
+    /// Stores a snapshot of a stream in place of an earlier one.
+    ///
+    /// A store may do so later, or lose the snapshot: nothing depends on it.
+    fn save_snapshot(&self, stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        let _ = (stream, snapshot);
+        Ok(())
+    }
+
+    /// Drops all snapshots of one category, or of all, and returns their number.
+    ///
+    /// No data is lost, but the next loads are slower.
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let _ = category;
+        Ok(0)
+    }
+
+    /// The identity of the store among the stores that are open in this process.
+    ///
+    /// All handles to one store have one identity; different stores have different ones. `None`, for a store
+    /// that does not know, counts as different from every other. A unit of work uses a repository's hot
+    /// aggregates only if the repository has the same store.
+    fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+}

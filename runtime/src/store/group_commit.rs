@@ -1,0 +1,363 @@
+//! Group commit: one thread, the leader, commits the appends of all threads that wait.
+//!
+//! * A caller that finds no leader *leads*: it commits its own append, without a hand-over, and all appends
+//!   that wait.
+//! * A caller that arrives during a commit waits.
+//! * After the commit, the caller that has waited longest leads next. It is woken before the others get their
+//!   answers, so that its commit begins while they wake up.
+//! * A leader returns to its caller after one commit.
+//!
+//! See `DeWitt` et al., "Implementation techniques for main memory database systems", 1984.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::domain::stream_name::StreamName;
+use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::lock::lock;
+use crate::store::owned_event::OwnedNewEvent;
+
+/// What one caller appends: all of these, or none.
+pub(crate) type Request<'a> = &'a [Append<'a>];
+
+type Answer = Result<Appended, AppendError>;
+
+/// The callers that append to one store.
+#[derive(Default)]
+pub(crate) struct GroupCommit {
+    queue: Mutex<Queue>,
+    /// A copy of [`Queue::led`], readable without the queue's lock. It may be a moment behind.
+    busy: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// A leader is committing, or has been woken to.
+    led: bool,
+    waiting: VecDeque<Arc<Waiter>>,
+}
+
+/// A caller that waits, with its request.
+struct Waiter {
+    request: Vec<OwnedAppend>,
+    state: Mutex<WaiterState>,
+    changed: Condvar,
+}
+
+enum WaiterState {
+    Wait,
+    Lead,
+    Done(Answer),
+}
+
+impl GroupCommit {
+    /// Commits `request`, on this thread or on the thread of another caller.
+    ///
+    /// If this thread leads, `commit` gets the requests to commit, and returns one answer for each.
+    pub(crate) fn append(
+        &self,
+        request: Request<'_>,
+        commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+    ) -> Answer {
+        if let Some(waiting) = self.join(request)
+            && let Some(answer) = waiting.wait()
+        {
+            return answer;
+        }
+        let leader = Leader { group: self, others: mem::take(&mut lock(&self.queue).waiting).into() };
+        if leader.others.is_empty() {
+            return commit(&[request]).pop().unwrap_or_else(|| Err(unanswered(request)));
+        }
+        let (own, answers) = commit_all(request, &leader.others, commit);
+        leader.done(answers);
+        own
+    }
+
+    /// Queues the request behind the leader; `None` if there is no leader, so that this caller leads.
+    fn join(&self, request: Request<'_>) -> Option<Arc<Waiter>> {
+        {
+            let mut queue = lock(&self.queue);
+            if !mem::replace(&mut queue.led, true) {
+                self.busy.store(true, Ordering::Relaxed);
+                return None;
+            }
+        }
+        // Another thread reads the request, so it is copied. The copy is made without the queue's lock.
+        let waiting = Arc::new(Waiter {
+            request: request.iter().map(OwnedAppend::of).collect(),
+            state: Mutex::new(WaiterState::Wait),
+            changed: Condvar::new(),
+        });
+        let mut queue = lock(&self.queue);
+        if !mem::replace(&mut queue.led, true) {
+            self.busy.store(true, Ordering::Relaxed);
+            return None;
+        }
+        queue.waiting.push_back(Arc::clone(&waiting));
+        Some(waiting)
+    }
+
+    /// Whether a leader is committing, or is about to.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Makes the caller that has waited longest the next leader, if one waits.
+    fn hand_over(&self) {
+        let mut queue = lock(&self.queue);
+        match queue.waiting.pop_front() {
+            Some(next) => {
+                drop(queue);
+                next.wake_with(WaiterState::Lead);
+            }
+            None => {
+                queue.led = false;
+                self.busy.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Commits the leader's request and those that wait; returns the leader's answer, and the others.
+fn commit_all(
+    request: Request<'_>,
+    others: &[Arc<Waiter>],
+    commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+) -> (Answer, Vec<Answer>) {
+    let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| lend(&waiting.request)).collect();
+    let appends: Vec<Vec<Append<'_>>> =
+        lent.iter().map(|request| request.iter().map(Lent::append).collect()).collect();
+    let mut requests = Vec::with_capacity(1 + appends.len());
+    requests.push(request);
+    requests.extend(appends.iter().map(Vec::as_slice));
+    let mut answers = commit(&requests).into_iter();
+    let own = answers.next().unwrap_or_else(|| Err(unanswered(request)));
+    (own, answers.collect())
+}
+
+/// The leader's duty, even if it panics: the next waiter leads, and every waiter gets an answer.
+struct Leader<'g> {
+    group: &'g GroupCommit,
+    others: Vec<Arc<Waiter>>,
+}
+
+impl Leader<'_> {
+    fn done(mut self, answers: Vec<Answer>) {
+        let others = mem::take(&mut self.others);
+        drop(self);
+        for (waiting, answer) in others.iter().zip(answers) {
+            waiting.wake_with(WaiterState::Done(answer));
+        }
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        self.group.hand_over();
+        // Only after a panic of the leader are there waiters without an answer.
+        for waiting in &self.others {
+            let stream = waiting.request.first().map(|append| &append.stream);
+            if let Some(stream) = stream {
+                waiting.wake_with(WaiterState::Done(Err(not_committed(stream))));
+            }
+        }
+    }
+}
+
+impl Waiter {
+    /// Waits for the answer; `None` if this caller leads.
+    fn wait(&self) -> Option<Answer> {
+        let mut state = lock(&self.state);
+        loop {
+            match mem::replace(&mut *state, WaiterState::Wait) {
+                WaiterState::Wait => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                WaiterState::Lead => return None,
+                WaiterState::Done(answer) => return Some(answer),
+            }
+        }
+    }
+
+    fn wake_with(&self, state: WaiterState) {
+        *lock(&self.state) = state;
+        self.changed.notify_one();
+    }
+}
+
+fn unanswered(request: Request<'_>) -> AppendError {
+    match request {
+        [first, ..] => not_committed(first.stream),
+        [] => unreachable!("the store answers an append without streams itself"),
+    }
+}
+
+fn not_committed(stream: &StreamName) -> AppendError {
+    AppendError::store(stream, StoreError::Other("the thread that led the group commit failed".into()))
+}
+
+/// A copy of an append, for a request that waits.
+struct OwnedAppend {
+    stream: StreamName,
+    expected: ExpectedVersion,
+    events: Vec<OwnedNewEvent>,
+    keys: Vec<(String, NewKey<'static>)>,
+}
+
+/// An [`OwnedAppend`] with the slices that an [`Append`] borrows.
+struct Lent<'a> {
+    owned: &'a OwnedAppend,
+    events: Vec<NewEvent<'a>>,
+    keys: Vec<NewKey<'a>>,
+}
+
+fn lend(request: &[OwnedAppend]) -> Vec<Lent<'_>> {
+    request.iter().map(OwnedAppend::lend).collect()
+}
+
+impl OwnedAppend {
+    fn of(append: &Append<'_>) -> Self {
+        let keys = append.keys.iter().map(|key| (key.key.to_owned(), NewKey { key: "", ..key.clone() }));
+        Self {
+            stream: append.stream.clone(),
+            expected: append.expected,
+            events: append.events.iter().map(OwnedNewEvent::copy).collect(),
+            keys: keys.collect(),
+        }
+    }
+
+    fn lend(&self) -> Lent<'_> {
+        let keys = self.keys.iter().map(|(key, rest)| NewKey { key, ..rest.clone() });
+        Lent {
+            owned: self,
+            events: self.events.iter().map(OwnedNewEvent::lend).collect(),
+            keys: keys.collect(),
+        }
+    }
+}
+
+impl Lent<'_> {
+    fn append(&self) -> Append<'_> {
+        Append {
+            stream: &self.owned.stream,
+            expected: self.owned.expected,
+            events: &self.events,
+            keys: &self.keys,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+    use crate::domain::position::Position;
+
+    /// Answers each request with the number that is its stream's key.
+    fn all(requests: &[Request<'_>]) -> Vec<Answer> {
+        let number = |request: &Request<'_>| request[0].stream.key().parse().unwrap();
+        requests
+            .iter()
+            .map(|request| {
+                Ok(Appended { first_position: Some(Position::new(number(request))), versions: Vec::new() })
+            })
+            .collect()
+    }
+
+    /// Callers that arrive during a commit wait, and the next leader commits for all of them.
+    #[test]
+    fn a_leader_commits_for_all_waiters() {
+        let group = GroupCommit::default();
+        let streams: Vec<_> = (0..5).map(|number| StreamName::new("s", &number.to_string())).collect();
+        let (begun, has_begun) = channel();
+        let (go_on, may_go_on) = channel::<()>();
+        let sizes = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let (group, streams, sizes) = (&group, &streams, &sizes);
+            scope.spawn(move || {
+                let appends = [Append::new(&streams[0], 0, &[])];
+                let own = group.append(&appends, |requests| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                    lock(sizes).push(requests.len());
+                    all(requests)
+                });
+                assert_eq!(own.unwrap().first_position, Some(Position::new(0)));
+            });
+            has_begun.recv().unwrap();
+            for (number, stream) in streams.iter().enumerate().skip(1) {
+                scope.spawn(move || {
+                    let appends = [Append::new(stream, 0, &[])];
+                    let own = group.append(&appends, |requests| {
+                        lock(sizes).push(requests.len());
+                        all(requests)
+                    });
+                    assert_eq!(
+                        own.unwrap().first_position,
+                        Some(Position::new(number as u64)),
+                        "each caller gets its own answer"
+                    );
+                });
+            }
+            while lock(&group.queue).waiting.len() < 4 {
+                thread::yield_now();
+            }
+            go_on.send(()).unwrap();
+        });
+        assert_eq!(lock(&sizes).clone(), [1, 4]);
+        assert!(!lock(&group.queue).led, "no leader is left");
+    }
+
+    /// After a panic of the leader, every waiter gets an answer.
+    #[test]
+    fn panic_of_a_leader_is_an_error_of_the_others() {
+        let group = GroupCommit::default();
+        let streams: Vec<_> = (0..3).map(|number| StreamName::new("s", &number.to_string())).collect();
+        let (begun, has_begun) = channel();
+        let (go_on, may_go_on) = channel::<()>();
+        let outcomes = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let first = &streams[0];
+            let group = &group;
+            scope.spawn(move || {
+                let appends = [Append::new(first, 0, &[])];
+                let _ = group.append(&appends, |requests| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                    all(requests)
+                });
+            });
+            has_begun.recv().unwrap();
+            for stream in &streams[1..] {
+                let outcomes = &outcomes;
+                scope.spawn(move || {
+                    let appends = [Append::new(stream, 0, &[])];
+                    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        group.append(&appends, |_| panic!("the leader of two"))
+                    }));
+                    lock(outcomes).push(match result {
+                        Ok(answer) => answer.unwrap_err().to_string(),
+                        Err(_) => "panicked".to_owned(),
+                    });
+                });
+            }
+            while lock(&group.queue).waiting.len() < 2 {
+                thread::yield_now();
+            }
+            go_on.send(()).unwrap();
+        });
+        let mut outcomes = outcomes.into_inner().unwrap();
+        outcomes.sort();
+        assert!(outcomes[0].starts_with("can't append to s/"), "{outcomes:?}");
+        assert_eq!(outcomes[1], "panicked");
+        let appends = [Append::new(&streams[0], 0, &[])];
+        assert_eq!(
+            group.append(&appends, all).unwrap().first_position,
+            Some(Position::new(0)),
+            "the next caller leads"
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Events that own their parts: for the memory store, appends that wait, and readers that keep events.
+
+use uuid::Uuid;
+
+use crate::domain::metadata::{Envelope, Metadata};
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::store::append::NewEvent;
+use crate::store::read::StoredEvent;
+
+/// A [`NewEvent`] that owns its parts.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedNewEvent {
+    name: String,
+    event_version: u32,
+    id: Uuid,
+    recorded_at: Timestamp,
+    metadata: Metadata,
+    payload: String,
+}
+
+impl OwnedNewEvent {
+    pub(crate) fn copy(event: &NewEvent<'_>) -> Self {
+        Self {
+            name: event.name.to_owned(),
+            event_version: event.event_version,
+            id: event.id,
+            recorded_at: event.recorded_at,
+            metadata: event.metadata.clone(),
+            payload: event.payload.to_owned(),
+        }
+    }
+
+    pub(crate) fn lend(&self) -> NewEvent<'_> {
+        NewEvent {
+            name: &self.name,
+            event_version: self.event_version,
+            id: self.id,
+            recorded_at: self.recorded_at,
+            metadata: &self.metadata,
+            payload: &self.payload,
+        }
+    }
+}
+
+/// A [`StoredEvent`] that owns its parts, without its position, which its holder knows.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedEvent {
+    stream: StreamName,
+    version: u64,
+    event: OwnedNewEvent,
+}
+
+impl OwnedEvent {
+    pub(crate) fn new(stream: StreamName, version: u64, event: &NewEvent<'_>) -> Self {
+        Self { stream, version, event: OwnedNewEvent::copy(event) }
+    }
+
+    pub(crate) fn copy(event: &StoredEvent<'_>) -> Self {
+        Self::with_payload(event, event.payload)
+    }
+
+    /// A copy without the payload, for an event that is decoded already.
+    pub(crate) fn copy_without_payload(event: &StoredEvent<'_>) -> Self {
+        Self::with_payload(event, "")
+    }
+
+    fn with_payload(event: &StoredEvent<'_>, payload: &str) -> Self {
+        let envelope = &event.envelope;
+        let event = OwnedNewEvent {
+            name: event.name.to_owned(),
+            event_version: event.event_version,
+            id: envelope.id,
+            recorded_at: envelope.recorded_at,
+            metadata: envelope.metadata(),
+            payload: payload.to_owned(),
+        };
+        Self { stream: envelope.stream(), version: envelope.version, event }
+    }
+
+    pub(crate) fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.event.name
+    }
+
+    pub(crate) fn as_stored(&self, position: Position) -> StoredEvent<'_> {
+        let NewEvent { name, event_version, id, recorded_at, metadata, payload } = self.event.lend();
+        let envelope = Envelope {
+            position,
+            category: self.stream.category(),
+            key: self.stream.key(),
+            version: self.version,
+            id,
+            recorded_at,
+            correlation: metadata.correlation,
+            causation: metadata.causation,
+            custom: metadata.custom_json(),
+        };
+        StoredEvent { envelope, name, event_version, payload }
+    }
+}
