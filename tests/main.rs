@@ -1,4 +1,4 @@
-//! What a user of the library relies on: one folder for each of its areas.
+//! What users of the library rely on: one folder for each area.
 //!
 //! | a test of | is in |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | projections, rebuilds, workers, dead letters, reactions, subscriptions | `follow` |
 //! | stores: the laws, bad files and rows, schema versions, group commit, maintenance | `store` |
 //! | several processes on one file, crashes of the store | `processes` |
-//! | what the tests share | `support` |
+//! | code that the tests share | `support` |
 //!
-//! What does not compile, and its message, is in `compile`: a program of its own.
+//! Programs that do not compile, and their messages, are in `compile`, a test program of its own.
 
 mod domain;
 mod execute;

@@ -76,7 +76,7 @@ fn a_transfer_is_one_commit() {
         bank.ok(line);
     }
     assert_eq!(bank.ok("transfer alice bob 20.50"), "alice holds 29.50, bob holds 20.50\n");
-    assert_eq!(bank.refused("transfer alice nobody 1"), "there is no account `nobody`\n");
+    assert_eq!(bank.refused("transfer alice carol 1"), "there is no account `carol`\n");
     assert_eq!(bank.refused("transfer alice alice 1"), "`alice` can't send money to itself\n");
     assert_eq!(bank.ok("balance alice"), "alice holds 29.50\n");
 

@@ -316,10 +316,10 @@ fn text_that_is_not_an_amount_is_reported() {
             )
         };
         let second = generation2::ParcelAccepted::decode(1, &payload).expect_err("the second");
-        assert_eq!(second.to_string(), expected(2));
+        assert_eq!(factum::with_causes(&second), expected(2));
         // Through the previous struct.
         let third = generation3::ParcelAccepted::decode(1, &payload).expect_err("the third");
-        assert_eq!(third.to_string(), expected(3));
+        assert_eq!(factum::with_causes(&third), expected(3));
     }
 }
 

@@ -14,4 +14,4 @@ mod lock;
 pub use self::given::{Given, When, given};
 pub use self::lock::Lock;
 #[doc(inline)]
-pub use crate::__lock as lock;
+pub use crate::{__delegate as delegate, __lock as lock};

@@ -1,9 +1,9 @@
-//! What rustdoc makes of generated code.
+//! The pages that rustdoc writes for generated code.
 
 use std::path::Path;
 use std::process::Command;
 
-/// The variants of the bank's enums say what their structs say, and where those are.
+/// The variants of the bank's enums have the docs of their structs, and link to them.
 #[test]
 fn variants_bear_the_docs_of_their_structs() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();

@@ -1,10 +1,10 @@
-//! `events.lock` and the build: a crate of its own, with a lock of its own.
+//! `events.lock` in a build: a generated crate with a lock of its own.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The crate, in a folder that stays for the next run: what it is built from is built once.
+/// The generated crate, in a folder that stays for the next run, so that its dependencies are built once.
 struct Crate {
     folder: PathBuf,
 }
@@ -55,7 +55,7 @@ impl Crate {
             concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime")
         );
         fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-        // The versions that everything else here is built with.
+        // The dependency versions of the whole workspace.
         fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"), folder.join("Cargo.lock")).unwrap();
         for file in ["events.lock", "events.golden"] {
             drop(fs::remove_file(folder.join(file)));
@@ -69,7 +69,7 @@ impl Crate {
         fs::write(self.folder.join("src/lib.rs"), domain).unwrap();
     }
 
-    /// Whether cargo succeeds, and what it prints.
+    /// Whether cargo succeeds, and its output.
     fn cargo(&self, command: &str) -> (bool, String) {
         let output = Command::new(env!("CARGO"))
             .args([command, "--offline", "--quiet", "--color=never"])
@@ -82,7 +82,7 @@ impl Crate {
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// What rustc says of the domain with `old` replaced by `new`.
+    /// rustc's messages on the domain with `old` replaced by `new`.
     fn refusal(&self, old: &str, new: &str) -> String {
         assert!(DOMAIN.contains(old), "{old}");
         self.write(&DOMAIN.replace(old, new));
@@ -108,7 +108,7 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
     );
     assert!(text.contains("pub struct Opened { pub owner: u64, pub side: Side }"), "{text}");
     let errors = text.lines().filter(|line| line.starts_with("error")).count();
-    assert_eq!(errors, 2, "one error, and that it could not compile: {text}");
+    assert_eq!(errors, 2, "one error, and one that the crate could not compile: {text}");
 
     let text = door.refusal("enum Side { Left, Right }", "enum Side { Left, Right, Middle }");
     assert!(text.contains("`opened` version 1 is recorded with `side: Side`, and what is inside"), "{text}");
@@ -122,7 +122,7 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
         "{text}"
     );
 
-    // Declared, it is right.
+    // With the changes declared, it compiles.
     let declared = DOMAIN
         .replace("#[event(name = \"opened\")]", "#[event(name = \"opened\", version = 2)]")
         .replace(
@@ -134,7 +134,7 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
     door.write(&declared);
     assert_eq!(door.cargo("check"), (true, String::new()));
 
-    // The build notices that the lock has changed, and nothing else.
+    // cargo rebuilds because the lock has changed, and nothing else has.
     let newer = format!("{lock}event opened 2\nevent opened 2 owner u8\n");
     fs::write(door.folder.join("events.lock"), newer).unwrap();
     let (success, text) = door.cargo("check");
@@ -142,7 +142,7 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
         !success && text.contains("`opened` version 2 is recorded with `owner: u8`, and it is `usize` now"),
         "{text}"
     );
-    // A version that is recorded can't be lowered.
+    // A recorded version cannot be lowered.
     door.write(DOMAIN);
     let (success, text) = door.cargo("check");
     assert!(

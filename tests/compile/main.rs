@@ -1,6 +1,6 @@
-//! What does not compile, and what it says; what compiles although it could easily not.
+//! Programs that must not compile, with their messages, and programs that must compile although that is hard.
 //!
-//! The messages are part of the product: a changed one is read before it is accepted. To accept:
+//! The messages are part of the product: read a changed one before you accept it. To accept:
 //! `TRYBUILD=overwrite cargo test -p factum-tests --test compile`.
 
 mod docs;

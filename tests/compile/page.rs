@@ -1,9 +1,9 @@
-//! The page of all messages, and the messages: each is on the other's side.
+//! Compares the page of all messages with the messages of the cases, in both directions.
 
 use std::fs;
 use std::path::Path;
 
-/// What stands for anything on the page.
+/// The character that matches any text on the page.
 const ANYTHING: char = '…';
 
 /// The messages on the page: the first cell of each row of its tables.
@@ -24,9 +24,9 @@ fn in_the_cases() -> Vec<(String, String)> {
             if path.extension().is_none_or(|extension| extension != "stderr") {
                 continue;
             }
-            for line in fs::read_to_string(&path).expect("what the case says").lines() {
+            for line in fs::read_to_string(&path).expect("the case's messages").lines() {
                 let Some(rest) = line.strip_prefix("error") else { continue };
-                // `error[E0277]: `, and what rustc says of a constant that panics.
+                // `error[E0277]: `, and rustc's prefix for a constant that panics.
                 let (_, message) = rest.split_once(": ").expect("a message");
                 let message = message.strip_prefix("evaluation panicked: ").unwrap_or(message);
                 messages.push((message.to_owned(), path.display().to_string()));
@@ -59,7 +59,7 @@ fn every_message_is_on_the_page_and_the_page_has_no_other() {
     assert!(missing.is_empty(), "not in runtime/doc/messages.md: {missing:#?}");
     let stale: Vec<_> =
         page.iter().filter(|pattern| !cases.iter().any(|(message, _)| fits(message, pattern))).collect();
-    assert!(stale.is_empty(), "in runtime/doc/messages.md, and said by no case: {stale:#?}");
+    assert!(stale.is_empty(), "in runtime/doc/messages.md, but in no case: {stale:#?}");
 }
 
 #[test]

@@ -32,18 +32,18 @@ impl Lamp {
 
 #[test]
 fn ids_come_back_from_their_text() {
-    fn there_and_back<I: AggregateId + PartialEq + std::fmt::Debug>(id: &I, text: &str) {
+    fn round_trip<I: AggregateId + PartialEq + std::fmt::Debug>(id: &I, text: &str) {
         assert_eq!(id.to_text(), text);
         assert_eq!(&I::from_text(text).unwrap(), id);
     }
-    there_and_back(&"a/b c\u{0}é".to_owned(), "a/b c\u{0}é");
-    there_and_back(&String::new(), "");
-    there_and_back(&-7_i64, "-7");
-    there_and_back(&u128::MAX, "340282366920938463463374607431768211455");
-    there_and_back(&Uuid::nil(), "00000000-0000-0000-0000-000000000000");
-    there_and_back(&(), "");
-    there_and_back(&LampId { number: 9 }, "9");
-    // One id, one text: another spelling is another stream.
+    round_trip(&"a/b c\u{0}é".to_owned(), "a/b c\u{0}é");
+    round_trip(&String::new(), "");
+    round_trip(&-7_i64, "-7");
+    round_trip(&u128::MAX, "340282366920938463463374607431768211455");
+    round_trip(&Uuid::nil(), "00000000-0000-0000-0000-000000000000");
+    round_trip(&(), "");
+    round_trip(&LampId { number: 9 }, "9");
+    // One id has one text: another spelling would be another stream.
     for text in ["07", "+7", " 7", "", "70000"] {
         assert!(u16::from_text(text).is_err(), "{text}");
         let error: InvalidId = LampId::from_text(text).unwrap_err();

@@ -1,4 +1,4 @@
-//! Metadata: what is stored with an event besides its payload.
+//! Metadata: what the store keeps with an event besides its payload.
 
 use factum::prelude::*;
 use factum::{ExecuteOptions, Uuid};
@@ -25,7 +25,7 @@ fn every_event_has_an_id_of_its_own_and_a_time() {
 }
 
 #[test]
-fn what_the_writer_adds_comes_back() {
+fn metadata_of_the_writer_comes_back() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         let options = ExecuteOptions::new().custom(&json!({ "user": "Zoë", "ip": [127, 0, 0, 1] })).unwrap();
@@ -43,7 +43,7 @@ fn what_the_writer_adds_comes_back() {
 fn correlation_and_causation_flow_from_the_event_reacted_to() {
     for store in stores() {
         let accounts = store.repository::<Account>();
-        // The first event of a chain: what follows from it carries its id.
+        // The first event of a chain. Events that it causes carry its id.
         let first = accounts.execute(open("alice")).unwrap();
         let first = &first.events()[0];
         assert_eq!((first.metadata.correlation, first.metadata.causation), (None, None));
@@ -60,7 +60,7 @@ fn correlation_and_causation_flow_from_the_event_reacted_to() {
         assert_eq!(third.metadata.causation, Some(second.id));
         assert_eq!(third.metadata.correlation, Some(first.id), "one chain, one correlation");
 
-        // A chain that began outside.
+        // A chain that began outside of the store.
         let request = Uuid::now_v7();
         let outside = ExecuteOptions::new().correlation(request).causation(request);
         let event = accounts.execute_with(open("carol"), &outside).unwrap();

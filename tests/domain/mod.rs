@@ -1,4 +1,4 @@
-//! What a user declares: ids, events, commands, handlers, and the metadata of what they record.
+//! What users declare: ids, events, commands, handlers, and the metadata of recorded events.
 
 mod ids;
 mod metadata;

@@ -53,7 +53,7 @@ struct Burn(LampId);
 #[derive(Debug, Command)]
 struct Look(LampId);
 
-/// An enum as state.
+/// A state that is an enum.
 #[derive(Debug, Default, Clone, PartialEq, Aggregate)]
 #[aggregate(
     name = "lamp",
@@ -85,7 +85,7 @@ impl Lamp {
     #[execute]
     fn dim(&self, Dim(_, to): Dim) -> Vec<Dimmed> {
         match *self {
-            // Step by step: one event each.
+            // One event for each step.
             Self::Bright(lumens) => (to..lumens).rev().map(Dimmed).collect(),
             _ => Vec::new(),
         }
@@ -96,7 +96,7 @@ impl Lamp {
         Ok((*self != Self::Dark).then_some(PutOut))
     }
 
-    /// The return type's name does not tell that it is a `Result`.
+    /// The name of the return type does not show that it is a `Result`.
     #[execute]
     fn flicker(&self, _: Flicker) -> Facts {
         Ok([Some(PutOut.into()), Some(Lit { lumens: Self::FACTOR }.into())])
@@ -134,7 +134,7 @@ impl Lamp {
     }
 }
 
-/// A second block, and a handler written by hand: both are as good.
+/// A second `#[handlers]` block, and a handler written by hand, count as much as the first block.
 #[handlers]
 impl Lamp {
     #[apply]
@@ -219,7 +219,8 @@ mod elsewhere {
 #[derive(Debug, Command)]
 struct Both;
 
-/// State with interior mutability and no `Sync`; events of two modules with one name; an aggregate without ids.
+/// A state with interior mutability and no `Sync`, events of two modules with one name, and an aggregate
+/// without ids.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = (), commands(Both), events(Lit, elsewhere::Lit as LitElsewhere))]
 struct Odd {
@@ -245,7 +246,7 @@ impl Odd {
 }
 
 #[test]
-fn types_of_one_name_are_told_apart_by_their_variants() {
+fn types_of_one_name_differ_by_their_variants() {
     let done = SqliteStore::in_memory().unwrap().repository::<Odd>().execute(Both).unwrap();
     assert_eq!(done.state().seen.get(), 11);
     assert!(matches!(done.events()[1].event, OddEvent::LitElsewhere(elsewhere::Lit)));

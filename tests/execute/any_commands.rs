@@ -1,4 +1,4 @@
-//! Property test: after any commands, the live state is the state that the store gives back.
+//! Property test: after any commands, the live state equals the state that the store replays.
 
 use factum::LoadError;
 use factum::prelude::*;
@@ -30,7 +30,7 @@ proptest! {
         let mut ends = Vec::new();
         for store in stores() {
             let accounts = store.repository::<Account>();
-            // The states as the commands answer them, which is never read from the store.
+            // The states that the commands returned, never read from the store.
             let mut live: [(Account, u64); NAMES.len()] = Default::default();
             for command in commands.clone() {
                 let name = Command::aggregate_id(&command).0.clone();
@@ -50,7 +50,7 @@ proptest! {
                     Err(LoadError::NotFound { .. }) => prop_assert_eq!(*version, 0),
                     Err(other) => panic!("{other}"),
                 }
-                // Every earlier state can be had as well, and the last of them is the present one.
+                // Every earlier state can be loaded too, and the last of them is the current one.
                 let mut replayed = Account::default();
                 for (event, at) in accounts.history(&id(name)).into_iter().flatten().zip(1_u64..) {
                     Aggregate::apply(&mut replayed, &event.unwrap().event);

@@ -103,7 +103,8 @@ fn a_batch_is_decided_step_by_step_and_stored_at_once() {
         assert_eq!(done.events().iter().map(|event| event.position.get()).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(accounts.load(&id("alice")).unwrap().state(), done.state());
 
-        // The second is refused on what the first would have left: nothing of it is stored, and it says which.
+        // The second is refused because of what the first would have left. Nothing is stored, and the error
+        // names the second.
         let error =
             accounts.execute_batch(&id("alice"), [withdraw("alice", 3), withdraw("alice", 3)]).unwrap_err();
         assert_eq!(

@@ -15,11 +15,11 @@ const THREADS: usize = 8;
 pub(crate) const EACH: u64 = 25;
 
 #[test]
-fn the_slower_writer_gets_a_conflict_that_tells_both_versions() {
+fn the_slower_writer_gets_a_conflict_with_both_versions() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
-        // What the sender saw was version 1; somebody else was faster.
+        // The sender saw version 1. Another writer was faster.
         accounts.execute(deposit("alice", 1)).unwrap();
         let seen = ExecuteOptions::new().expected_version(1);
         match accounts.execute_with(deposit("alice", 1), &seen).unwrap_err() {
@@ -29,7 +29,7 @@ fn the_slower_writer_gets_a_conflict_that_tells_both_versions() {
             ),
             other => panic!("{other}"),
         }
-        // What the sender saw does not change back, so this is not retried.
+        // An expected version from the sender stays wrong, so the command is not retried.
         assert!(accounts.execute_with(deposit("alice", 1), &seen.retry(5)).is_err());
         let seen = ExecuteOptions::new().expected_version(2);
         assert_eq!(accounts.execute_with(deposit("alice", 1), &seen).unwrap().version(), 3);
@@ -42,7 +42,7 @@ struct Met;
 #[derive(Debug, Clone, Command)]
 struct Meet(String);
 
-/// Decides only when two decide at once: both have then seen the same version.
+/// Waits until two threads decide at once: both have then seen one version.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = String, services = Barrier, commands(Meet), events(Met))]
 struct Meeting {
@@ -53,7 +53,7 @@ struct Meeting {
 impl Meeting {
     #[execute]
     fn meet(&self, _: Meet, barrier: &Barrier) -> Met {
-        // Nobody to wait for on the second attempt of the one who lost.
+        // The loser's second attempt must not wait: it has no partner.
         if self.count == 0 {
             barrier.wait();
         }
@@ -67,7 +67,7 @@ impl Meeting {
 }
 
 #[test]
-fn of_two_that_decide_at_once_one_wins_and_the_other_is_told_or_retried() {
+fn of_two_commands_at_once_one_wins_and_the_other_conflicts_or_is_retried() {
     for retries in [false, true] {
         for store in stores() {
             let meetings = store.repository_with::<Meeting>(Barrier::new(2));
@@ -135,13 +135,13 @@ impl Counted {
 }
 
 #[test]
-fn what_the_sender_saw_is_not_tried_again() {
+fn an_expected_version_is_not_retried() {
     for store in stores() {
         let counted = store.repository::<Counted>();
         let meet = || Meet("here".into());
         counted.execute(meet()).unwrap();
         counted.services().store(0, Ordering::Relaxed);
-        // Told before the handler is asked at all.
+        // The conflict is found before the handler runs.
         let seen = ExecuteOptions::new().expected_version(7).retry(5);
         assert!(matches!(counted.execute_with(meet(), &seen), Err(ExecuteError::Conflict(_))));
         assert_eq!(counted.services().load(Ordering::Relaxed), 0);

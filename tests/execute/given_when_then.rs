@@ -1,4 +1,4 @@
-//! Given / when / then: what passes, and how a failure reads.
+//! Given / when / then: what passes, and the messages of failures.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -57,7 +57,7 @@ the events are not the ones expected (after 2 events):
 }
 
 #[test]
-fn a_refusal_that_was_not_expected_is_told() {
+fn an_unexpected_refusal_is_shown() {
     let message = failure(|| {
         let _ = given::<Account>(()).when(deposit("alice", 5)).then(Deposited { cents: 5 });
     });
@@ -75,7 +75,7 @@ deposited v1 {
 }
 
 #[test]
-fn a_refusal_that_did_not_come_is_told() {
+fn a_missing_refusal_is_shown() {
     let message = failure(|| {
         let _ = given::<Account>(opened()).when(deposit("alice", 5)).then_error(&Refused::NotOpen);
     });

@@ -1,4 +1,4 @@
-//! Hot aggregates: a state kept in memory is used only where it is current.
+//! Hot aggregates: a state in memory is used only while it is current.
 
 use factum::prelude::*;
 use factum::{CacheOptions, ExecuteError, ExecuteOptions};
@@ -8,7 +8,7 @@ use crate::support::account::{Account, Refused, deposit, id, open, withdraw};
 use crate::support::stores::stores;
 
 #[test]
-fn what_another_repository_appends_is_seen() {
+fn appends_of_another_repository_are_seen() {
     for store in stores() {
         let (ours, theirs) = (store.repository::<Account>(), store.repository::<Account>());
         ours.execute(open("alice")).unwrap();
@@ -16,7 +16,7 @@ fn what_another_repository_appends_is_seen() {
             theirs.execute(deposit("alice", 10)).unwrap();
             assert_eq!(ours.load(&id("alice")).unwrap().state().cents, round * 10);
         }
-        // A refusal rests on what is, not on what was.
+        // A refusal is based on the current state, not on the cached one.
         theirs.execute(withdraw("alice", 200)).unwrap();
         let refused = ours.execute(withdraw("alice", 1)).unwrap_err();
         assert_eq!(refused.refusal(), Some(&Refused::Overdrawn { missing: 1 }));
@@ -28,9 +28,9 @@ fn what_another_repository_appends_is_seen() {
     }
 }
 
-/// As another process does: a store of its own on the same file. (`stores::processes` has other processes.)
+/// A second store on the same file, as another process would have. `processes` has tests with real processes.
 #[test]
-fn what_another_store_on_the_file_appends_is_seen() {
+fn appends_of_another_store_on_the_file_are_seen() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let (ours, theirs) = (SqliteStore::open(&file).unwrap(), SqliteStore::open(&file).unwrap());
@@ -102,11 +102,11 @@ fn memory_is_bounded() {
     }
     assert_eq!(few.statistics().cached, 5);
     assert_eq!(light.statistics().cached, 20, "of 50 bytes each");
-    // What was let go is still there.
+    // An evicted state can still be loaded.
     assert_eq!(few.load(&id(&format!("{:0>50}", 0))).unwrap().version(), 1);
 }
 
-/// What a caller was given stays what it was.
+/// A state that a caller holds never changes.
 #[test]
 fn states_given_to_a_caller_do_not_change() {
     for store in stores() {
@@ -143,7 +143,8 @@ fn a_conflict_leaves_the_state_in_memory_as_it_was() {
     }
 }
 
-/// A file that was taken back to an earlier state under a running program: the next command begins anew.
+/// A file was replaced by an earlier copy under a running program. The next command begins at the first
+/// event.
 #[test]
 fn a_store_that_has_lost_events_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
@@ -162,7 +163,7 @@ fn a_store_that_has_lost_events_is_noticed() {
     assert_eq!((done.state().cents, done.version()), (1, 2));
 }
 
-/// A state whose end is the user's code, and asks the repository that let it go.
+/// A state whose destructor, which is user code, calls the repository that drops it.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = String, commands(Note), events(Noted))]
 struct Ending;
@@ -195,14 +196,14 @@ impl Drop for Ending {
         ENDS.with(|ends| {
             if let Ok(mut ends) = ends.try_borrow_mut() {
                 ends.1 += 1;
-                // Waits for ever if the cache's lock is held.
+                // Deadlocks if the cache's lock is held.
                 ends.0.as_ref().map(Repository::statistics);
             }
         });
     }
 }
 
-/// Weights that no sum can hold, and many states let go at once.
+/// Weights whose sum overflows, and many states evicted at once.
 #[test]
 fn a_dropped_state_may_use_its_repository_and_a_weight_may_be_extreme() {
     let store = MemoryStore::new();

@@ -19,7 +19,7 @@ fn the_same_key_again_gives_the_first_outcome() {
         let first = accounts.execute_with(deposit("alice", 5), &key("a")).unwrap();
         assert!(!first.is_repeated());
         accounts.execute(deposit("alice", 100)).unwrap();
-        // By whichever repository, and whatever else it says.
+        // By any repository, and with any other options.
         for accounts in [accounts.clone(), store.repository::<Account>()] {
             let again = accounts.execute_with(deposit("alice", 7), &key("a").expected_version(1)).unwrap();
             assert!(again.is_repeated());
@@ -28,7 +28,7 @@ fn the_same_key_again_gives_the_first_outcome() {
         }
         assert_eq!(store.position().unwrap(), Position::new(3));
         assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 105);
-        // Another account has keys of its own.
+        // The keys of another account are separate.
         accounts.execute(open("bob")).unwrap();
         assert!(!accounts.execute_with(deposit("bob", 1), &key("a")).unwrap().is_repeated());
     }
@@ -50,16 +50,16 @@ fn keys_outlive_the_program() {
 }
 
 #[test]
-fn a_command_that_led_to_nothing_leads_to_nothing_again() {
+fn a_command_without_events_has_none_when_it_is_repeated() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
-        // Open already, for the same owner: nothing happens.
+        // The account is open already, for the same owner: the command records nothing.
         let first = accounts.execute_with(open("alice"), &key("open")).unwrap();
         assert!(first.is_unchanged() && !first.is_repeated());
         accounts.execute(deposit("alice", 1)).unwrap();
         accounts.execute(crate::support::account::Close(id("alice"))).unwrap();
-        // By now it would open the account.
+        // A new decision would open the account now.
         let again = accounts.execute_with(open("alice"), &key("open")).unwrap();
         assert!(again.is_unchanged() && again.is_repeated());
         assert_eq!((again.version(), again.state().owner.as_deref()), (1, Some("alice")));
@@ -80,7 +80,7 @@ fn a_refused_command_is_decided_again() {
 }
 
 #[test]
-fn at_once_one_is_carried_out_and_all_get_its_outcome() {
+fn of_concurrent_requests_one_is_executed_and_all_get_its_outcome() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
@@ -116,7 +116,7 @@ fn a_batch_or_unit_of_work_with_a_known_key_is_refused_whole() {
                 if key == "one" && outcome.version == 2),
             "{error}"
         );
-        // Each command of it has an outcome of its own.
+        // Each command of the batch has an outcome of its own.
         let second = accounts.execute_with(deposit("alice", 9), &key("two")).unwrap();
         assert_eq!((second.version(), second.state().cents, second.events().len()), (3, 3, 1));
 
@@ -124,7 +124,7 @@ fn a_batch_or_unit_of_work_with_a_known_key_is_refused_whole() {
         work.execute_with(&accounts, deposit("alice", 1), &key("three")).unwrap();
         let twice = work.execute_with(&accounts, deposit("alice", 1), &key("three")).unwrap_err();
         assert!(matches!(twice, ExecuteError::Append(AppendError::MalformedKey { .. })), "{twice}");
-        // Somebody else is faster.
+        // Another writer is faster.
         accounts.execute_with(deposit("alice", 1), &key("three")).unwrap();
         let error = work.commit().unwrap_err();
         assert!(matches!(&error, AppendError::KnownKey { key, .. } if key == "three"), "{error}");
@@ -133,7 +133,7 @@ fn a_batch_or_unit_of_work_with_a_known_key_is_refused_whole() {
 }
 
 #[test]
-fn keys_are_kept_for_as_long_as_one_likes() {
+fn keys_are_kept_until_they_are_forgotten() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
@@ -145,7 +145,8 @@ fn keys_are_kept_for_as_long_as_one_likes() {
     }
 }
 
-/// Two requests with one key that can be carried out once: the slower one gets the outcome, not a refusal.
+/// Two requests with one key, for a command that can succeed once. The slower one gets the outcome, not a
+/// refusal.
 #[test]
 fn one_key_at_once_is_one_outcome_even_where_a_second_would_be_refused() {
     for store in stores() {

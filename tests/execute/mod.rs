@@ -1,4 +1,4 @@
-//! Commands: what a repository decides, remembers and stores.
+//! Commands: what a repository decides, caches and stores.
 
 mod any_commands;
 mod commands;

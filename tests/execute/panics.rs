@@ -1,4 +1,4 @@
-//! Handlers and policies that panic: nothing that they have begun is kept.
+//! Handlers and policies that panic: nothing of their work is kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -46,7 +46,7 @@ impl Bomb {
 }
 
 #[test]
-fn a_handler_that_panics_harms_nobody_else() {
+fn a_handler_that_panics_harms_no_other_command() {
     for fuse in [Fuse::Execute, Fuse::Apply] {
         for store in stores() {
             let bombs = store.repository::<Bomb>();
@@ -62,7 +62,7 @@ fn a_handler_that_panics_harms_nobody_else() {
                 drop(work.execute_with(&bombs, explode(), &options));
                 drop(work.commit());
             }));
-            // An event that can't be applied is never stored: it could never be loaded.
+            // An event that cannot be applied is never stored: no load could read it.
             assert_eq!(store.position().unwrap(), Position::START);
             assert_eq!(bombs.execute(explode()).unwrap().version(), 1);
             assert_eq!(bombs.load(&"a".into()).unwrap().version(), 1);
@@ -70,7 +70,7 @@ fn a_handler_that_panics_harms_nobody_else() {
     }
 }
 
-/// An `apply` that panics half way leaves no half of its work behind.
+/// A panic in `apply` leaves no half-done change behind.
 #[test]
 fn a_panic_leaves_the_state_in_memory_whole() {
     for store in stores() {

@@ -1,4 +1,4 @@
-//! Snapshots: a load begins at one if it can be trusted, and otherwise at the first event.
+//! Snapshots: a load begins at a valid snapshot, or else at the first event.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ thread_local! {
     static APPLIED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many events `work` has applied in this thread, and what it gave.
+/// How many events `work` applied in this thread, and its result.
 fn applied<T>(work: impl FnOnce() -> T) -> (u64, T) {
     APPLIED.set(0);
     let result = work();
@@ -36,7 +36,7 @@ pub(crate) struct Count {
     pub(crate) by: u64,
 }
 
-/// The same counter under many declarations: what is stored by one is read by another.
+/// One counter in many declarations: one of them stores what another one reads.
 macro_rules! counter {
     ($module:ident, snapshot($($snapshot:tt)*), { $($field:ident: $ty:ty),* }) => {
         mod $module {
@@ -64,7 +64,7 @@ macro_rules! counter {
                     self.events += 1;
                 }
 
-                #[allow(dead_code, reason = "one of them asks")]
+                #[allow(dead_code, reason = "only one declaration uses it")]
                 fn is_round(&self) -> bool {
                     self.sum % 7 == 0
                 }
@@ -129,7 +129,7 @@ fn count(counter: &str, by: u64) -> Count {
     Count { counter: counter.into(), by }
 }
 
-/// So many events to a counter, one a command: 1, 2, 3 ...
+/// Adds this many events to a counter, one for each command: 1, 2, 3 ...
 fn fill<A, S>(counters: &Repository<A, S>, counter: &str, events: u64)
 where
     A: Aggregate<Id = String> + factum::Accepts<Count>,
@@ -156,7 +156,7 @@ fn id() -> String {
 }
 
 #[test]
-fn a_cold_load_applies_what_came_after_the_snapshot() {
+fn a_cold_load_applies_events_after_the_snapshot() {
     for store in crate::support::stores::stores() {
         fill(&store.repository::<Counter>(), "a", 107);
         let counters = store.repository::<Counter>();
@@ -169,12 +169,12 @@ fn a_cold_load_applies_what_came_after_the_snapshot() {
     }
 }
 
-/// A peer applied an event twice, of 300 commands with a snapshot every 100.
+/// A library like this one applied an event twice, within 300 commands with a snapshot every 100.
 #[test]
 fn no_event_is_applied_twice() {
     for store in crate::support::stores::stores() {
         for round in 1..=300 {
-            // Each by a repository that knows nothing but snapshots.
+            // A new repository each time, which has nothing but the snapshots.
             let counters = store.repository::<Counter>();
             let done = counters.execute(count("a", 1)).unwrap();
             assert_eq!((done.version(), done.state().sum, done.state().events), (round, round, round));
@@ -208,7 +208,7 @@ fn snapshots_survive_the_program_and_are_not_waited_for() {
     assert_eq!(applied(|| store.repository::<Counter>().load(&"c".into()).unwrap()).0, 0);
 }
 
-/// Whoever reads much and writes nothing keeps a bounded number of snapshots waiting.
+/// A program that reads much and writes nothing keeps a bounded number of snapshots in its queue.
 #[test]
 fn snapshots_do_not_pile_up() {
     let store = SqliteStore::in_memory().unwrap();
@@ -229,7 +229,7 @@ fn snapshots_do_not_pile_up() {
     assert_eq!(rows, 32);
 }
 
-/// What is wrong with a snapshot, as SQL, and whether it is noticed as such: one that is gone is none.
+/// Damages to a snapshot, as a name and its SQL.
 const DAMAGES: &[(&str, &str)] = &[
     ("a later version", "UPDATE factum_snapshots SET version = version + 1"),
     ("an earlier version", "UPDATE factum_snapshots SET version = version - 1"),
@@ -280,7 +280,7 @@ fn a_damaged_snapshot_is_ignored_and_replaced() {
     }
 }
 
-/// A snapshot that is whole, of events that are not: the store's file was replaced, or cut.
+/// A valid snapshot of events that are missing: the store's file was replaced or truncated.
 #[test]
 fn a_snapshot_of_events_that_are_not_there_is_ignored() {
     for sql in [
@@ -301,7 +301,7 @@ fn a_snapshot_of_events_that_are_not_there_is_ignored() {
         let done = counters.execute(count("a", 1)).unwrap();
         assert_eq!(done.version(), events + 1, "{sql}");
     }
-    // All events gone: the aggregate does not exist, whatever a snapshot says.
+    // All events are gone: the aggregate does not exist, even with a snapshot.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("counters.db");
     let store = filled::<Counter>(&file, 20);
@@ -328,14 +328,14 @@ fn a_state_of_another_shape_is_replayed() {
         assert_eq!(after.statistics().snapshots_ignored, 1 - used, "{what}");
     }
     check::<Counter, Counter>("the same", 1, |state| (state.sum, state.events));
-    // serde would have read each of these without a word.
+    // serde would have read each of these without an error.
     check::<Counter, one_more_field::Counter>("a field more", 0, |state| (state.sum, state.events));
     check::<one_more_field::Counter, Counter>("a field less", 0, |state| (state.sum, state.events));
     check::<known::Counter, changed::Known>("a nested type", 0, |state| (state.sum, state.events));
     check::<Counter, other_version::Counter>("another version", 0, |state| (state.sum, state.events));
-    // When a snapshot is due is no part of the shape.
+    // The snapshot policy is not part of the shape.
     check::<Counter, older::Counter>("another policy", 1, |state| (state.sum, state.events));
-    // A nested type without a fingerprint: the state does not decode.
+    // A nested type without a fingerprint: decoding the state fails.
     check::<unknown::Counter, changed::Unknown>("undecodable", 0, |state| (state.sum, state.events));
 }
 
@@ -344,7 +344,7 @@ fn a_snapshot_is_due_by_predicate_or_by_age() {
     let store = MemoryStore::new();
     let round = store.repository::<when_round::Counter>();
     fill(&round, "round", 14);
-    // 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78, 91, 105: four of these are multiples of 7.
+    // The sums 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78, 91, 105: four of them are multiples of 7.
     assert_eq!(round.statistics().snapshots_taken, 4);
     let older = store.repository::<older::Counter>();
     fill(&older, "older", 50);
@@ -411,7 +411,7 @@ fn a_snapshot_can_be_asked_for() {
     assert!(matches!(error, SnapshotError::NotDeclared { aggregate: "account", .. }), "{error}");
 }
 
-/// Its JSON would have objects for keys, which JSON can't.
+/// A state that JSON cannot represent: the keys of its map are no strings.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Aggregate)]
 #[aggregate(id = String, commands(Count), events(Counted), snapshot(every = 2))]
 struct Unwritable {
@@ -432,7 +432,7 @@ impl Unwritable {
 }
 
 #[test]
-fn a_state_that_can_not_be_written_harms_nobody() {
+fn a_state_that_can_not_be_encoded_fails_no_command() {
     let store = MemoryStore::new();
     let counters = store.repository::<Unwritable>();
     fill(&counters, "a", 7);
@@ -443,7 +443,7 @@ fn a_state_that_can_not_be_written_harms_nobody() {
     assert_eq!(store.repository::<Unwritable>().load(&id()).unwrap().state().pairs.len(), 7);
 }
 
-/// A store that keeps no snapshots is a store.
+/// A store that keeps no snapshots works as well.
 #[test]
 fn batches_and_units_of_work_take_snapshots() {
     let store = MemoryStore::new();
@@ -462,7 +462,7 @@ fn batches_and_units_of_work_take_snapshots() {
     assert_eq!((events, loaded.version(), loaded.state().sum), (0, 40, 465 + 55));
 }
 
-/// A store may hand out any bytes: only what is as it was taken is used.
+/// A store may return any bytes. The state is used only if it is exactly what was taken.
 #[test]
 fn a_snapshot_from_elsewhere_is_not_trusted() {
     let store = MemoryStore::new();

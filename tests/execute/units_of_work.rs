@@ -14,7 +14,7 @@ struct Counted;
 #[derive(Debug, Clone, Command)]
 struct Count;
 
-/// An aggregate of which there is one, of another type than the accounts.
+/// A singleton aggregate, of another type than the accounts.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = (), commands(Count), events(Counted))]
 struct Transfers {
@@ -47,7 +47,7 @@ fn aggregates_of_several_kinds_change_together() {
         let decided = work.execute(&accounts, deposit("b", 4)).unwrap();
         assert_eq!((decided.state().cents, decided.events().len(), decided.is_unchanged()), (4, 1, false));
         work.execute(&transfers, Count).unwrap();
-        // Nothing is there before the commit.
+        // Nothing is stored before the commit.
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, 10);
         let committed = work.commit().unwrap();
         assert_eq!((committed.events, committed.position), (3, Some(Position::new(6))));
@@ -65,7 +65,7 @@ fn a_unit_of_work_that_is_not_committed_has_done_nothing() {
         accounts.execute(open("a")).unwrap();
         let mut work = store.unit_of_work();
         work.execute(&accounts, deposit("a", 4)).unwrap();
-        let error = work.execute(&accounts, deposit("nobody", 4)).unwrap_err();
+        let error = work.execute(&accounts, deposit("unopened", 4)).unwrap_err();
         assert_eq!(error.refusal(), Some(&Refused::NotOpen));
         drop(work);
         assert_eq!((store.position().unwrap().get(), accounts.load(&id("a")).unwrap().version()), (1, 1));
@@ -88,7 +88,7 @@ fn commands_to_one_aggregate_see_each_other() {
 }
 
 #[test]
-fn a_commit_is_a_conflict_if_one_of_its_aggregates_has_moved_on() {
+fn a_commit_is_a_conflict_if_one_of_its_aggregates_has_changed() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("a")).unwrap();
@@ -133,7 +133,7 @@ fn a_decision_may_depend_on_an_aggregate_that_does_not_change() {
         accounts.execute(open("a")).unwrap();
         accounts.execute(open("b")).unwrap();
         let mut work = store.unit_of_work();
-        // Nothing happens to `a`; that it is open is what the deposit depends on.
+        // Nothing happens to `a`, but the deposit depends on `a` being open.
         assert!(work.execute(&accounts, open("a")).unwrap().is_unchanged());
         work.execute(&accounts, deposit("b", 1)).unwrap();
         accounts.execute(Close(id("a"))).unwrap();
@@ -144,7 +144,7 @@ fn a_decision_may_depend_on_an_aggregate_that_does_not_change() {
 }
 
 #[test]
-fn what_is_done_atomically_is_repeated_after_a_conflict() {
+fn a_unit_of_work_is_repeated_after_a_conflict() {
     for store in stores() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("a")).unwrap();
@@ -154,7 +154,7 @@ fn what_is_done_atomically_is_repeated_after_a_conflict() {
                 attempts += 1;
                 let cents = work.execute(&accounts, deposit("a", 1))?.state().cents;
                 if attempts <= 2 {
-                    // Somebody else is faster, twice.
+                    // Another writer is faster, twice.
                     accounts.execute(deposit("a", 10))?;
                 }
                 Ok(cents)
@@ -166,7 +166,7 @@ fn what_is_done_atomically_is_repeated_after_a_conflict() {
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, 21);
         let refused = store.atomically(9, |work| -> Result<(), BoxError> {
             work.execute(&accounts, deposit("a", 1))?;
-            work.execute(&accounts, deposit("nobody", 1))?;
+            work.execute(&accounts, deposit("unopened", 1))?;
             Ok(())
         });
         assert_eq!(refused.unwrap_err().to_string(), "not open");
@@ -232,7 +232,8 @@ fn each_command_of_a_unit_or_batch_has_its_own_services() {
     }
 }
 
-/// A unit of work decides on what its own store has, whatever the repository keeps in memory of another.
+/// A unit of work decides on the events of its own store, even if the repository has cached a state of
+/// another store.
 #[test]
 fn a_unit_of_work_reads_its_own_store() {
     for (ours, theirs) in stores().into_iter().zip(stores()) {

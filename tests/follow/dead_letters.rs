@@ -1,4 +1,4 @@
-//! Events that a handler fails at: retries, dead letters, and errors that are no fault of an event.
+//! Events whose handler fails: retries, dead letters, and errors for which no event is at fault.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,7 +56,7 @@ fn an_event_that_keeps_failing_stops_the_view_before_it() {
             "{error}"
         );
         assert_eq!(Balances::rows(&store), row("alice", 1, 2));
-        // The reason is gone, and another start goes on from there.
+        // The fault is gone, and a new start resumes there.
         let following = view().follow().start().unwrap();
         following.wait_for(Position::new(4), LONG).unwrap();
         assert_eq!(Balances::rows(&store), row("alice", 16, 4));
@@ -64,7 +64,7 @@ fn an_event_that_keeps_failing_stops_the_view_before_it() {
 }
 
 #[test]
-fn an_event_can_be_set_aside_and_tried_again_later() {
+fn an_event_can_become_a_dead_letter_and_be_retried() {
     let folder = tempfile::tempdir().unwrap();
     for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
@@ -78,31 +78,31 @@ fn an_event_can_be_set_aside_and_tried_again_later() {
         let mut view = following.stop().unwrap();
         assert_eq!(Balances::rows(&store), row("alice", 3, 3), "without the two that failed");
         let letters = view.dead_letters().unwrap();
-        let told: Vec<_> = letters
+        let found: Vec<_> = letters
             .iter()
             .map(|letter| (letter.position.get(), letter.stream.to_string(), letter.version, letter.attempts))
             .collect();
-        assert_eq!(told, [(3, "account/alice".into(), 3, 2), (4, "account/alice".into(), 4, 2)]);
+        assert_eq!(found, [(3, "account/alice".into(), 3, 2), (4, "account/alice".into(), 4, 2)]);
         assert_eq!(letters[0].name, "deposited");
         assert!(letters[0].error.ends_with("13 is refused"), "{}", letters[0].error);
 
-        // One more refusal is left.
-        let revived = view.retry_dead_letters().unwrap();
-        assert_eq!((revived.succeeded, revived.failed), (1, 1));
+        // One more deposit will be refused.
+        let retried = view.retry_dead_letters().unwrap();
+        assert_eq!((retried.succeeded, retried.failed), (1, 1));
         assert_eq!(Balances::rows(&store), row("alice", 16, 4));
         let letters = view.dead_letters().unwrap();
         assert_eq!((letters.len(), letters[0].position.get(), letters[0].attempts), (1, 3, 3));
-        let revived = view.retry_dead_letters().unwrap();
-        assert_eq!((revived.succeeded, revived.failed), (1, 0));
+        let retried = view.retry_dead_letters().unwrap();
+        assert_eq!((retried.succeeded, retried.failed), (1, 0));
         assert_eq!(Balances::rows(&store), row("alice", 29, 5));
         assert_eq!(view.dead_letters().unwrap(), []);
     }
 }
 
-/// A handler whose SQL fails for want of room, or because somebody holds the file, is not at fault, and its event is not
-/// set aside.
+/// SQL in a handler that fails because the disk is full or the file is locked. The handler is not at fault,
+/// and its event does not become a dead letter.
 #[test]
-fn an_error_of_the_database_is_nobodys_fault() {
+fn a_database_error_makes_no_dead_letter() {
     #[derive(Projection)]
     #[projection(name = "full", events(Opened), into = Sqlite)]
     struct Full;
@@ -111,7 +111,7 @@ fn an_error_of_the_database_is_nobodys_fault() {
     impl Full {
         #[project]
         fn opened(&self, _: &Opened) -> Result<(), BoxError> {
-            // As the transaction would answer.
+            // The error that the transaction would return.
             let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
             Err(rusqlite::Error::SqliteFailure(full, None).into())
         }
@@ -133,7 +133,8 @@ fn an_error_of_the_database_is_nobodys_fault() {
     }
 }
 
-/// A file that another holds for longer than one waits is no reason to end, neither for a step nor to set an event aside.
+/// A file that another program locks for longer than the busy timeout. The follower neither ends nor moves an
+/// event to the dead letters.
 #[test]
 fn a_busy_file_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();

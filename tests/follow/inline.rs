@@ -1,4 +1,4 @@
-//! Inline projections: part of each append.
+//! Inline projections: a part of each append.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn an_inline_view_is_always_current() {
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
         SqliteProjection::new(&store, Balances::default()).unwrap().inline().unwrap();
-        assert_eq!(Balances::rows(&store), row("alice", 5, 2), "what was there before is in it");
+        assert_eq!(Balances::rows(&store), row("alice", 5, 2), "the view has the earlier events");
         for round in 1..=10 {
             accounts.execute(deposit("alice", 1)).unwrap();
             assert_eq!(Balances::rows(&store), row("alice", 5 + round, 2 + round.unsigned_abs()));
@@ -49,10 +49,11 @@ fn an_inline_view_that_fails_makes_its_command_fail() {
             };
             let position = source.downcast_ref::<FollowError>().and_then(FollowError::position);
             assert_eq!((stream.to_string().as_str(), position), ("account/alice", Some(before.next())));
-            let begin = "a hook of the store refuses the append to account/alice: `balances` failed at";
+            let begin =
+                "can't append to account/alice: a hook that runs in each append failed: `balances` failed at";
             assert!(chain(&error).starts_with(begin), "{}", chain(&error));
             assert_eq!(store.position().unwrap(), before, "nothing is stored");
-            // Neither the view nor the state in memory has kept anything of it.
+            // Neither the view nor the cached state has anything of it.
             let cents = accounts.load(&id("alice")).unwrap().state().cents;
             assert_eq!(Balances::rows(&store)["alice"].0, cents);
             accounts.execute(deposit("alice", 1)).unwrap();
@@ -61,7 +62,7 @@ fn an_inline_view_that_fails_makes_its_command_fail() {
     }
 }
 
-/// In a commit for many, the one whose events the view refuses fails alone.
+/// In a group commit, only the command fails whose events the view refuses.
 #[test]
 fn an_inline_view_fails_one_command_of_a_group() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,7 +88,8 @@ fn an_inline_view_fails_one_command_of_a_group() {
     assert!(rows.values().all(|row| *row == (5, 6)), "{rows:?}");
 }
 
-/// A program that does not have the view leaves it behind; the next append of one that has it brings it up to date.
+/// A program without the view leaves it behind. The next append of a program with the view brings it up to
+/// date.
 #[test]
 fn an_inline_view_catches_up_with_programs_that_do_not_have_it() {
     let folder = tempfile::tempdir().unwrap();

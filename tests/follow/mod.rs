@@ -1,4 +1,4 @@
-//! What reads the events of a store as they come: projections, reactions and subscriptions.
+//! Readers of a store's events: projections, reactions and subscriptions.
 
 mod dead_letters;
 mod inline;

@@ -12,12 +12,12 @@ use factum::{Position, StreamName};
 use crate::support::account::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
 use crate::support::stores::{LONG, open_store, sqlite_stores};
 
-/// What went out into the world.
+/// What has left the program.
 #[derive(Debug, Default)]
 struct World {
     /// Position, key and attempt of each mail, in the order in which they were sent.
     mails: Mutex<Vec<(u64, String, u32)>>,
-    /// A deposit of 13 fails so many times more.
+    /// How many more deposits of 13 fail.
     refused: AtomicU32,
     panics: AtomicBool,
 }
@@ -76,13 +76,13 @@ fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
         let caught = mails().catch_up().unwrap();
         assert_eq!((caught.events, caught.position.get()), (2, 3));
         assert_eq!(world.positions(), [2, 3]);
-        // Another start goes on from there.
+        // Another start resumes there.
         assert_eq!(mails().catch_up().unwrap().events, 0);
         accounts.execute(deposit("alice", 5)).unwrap();
         assert_eq!(mails().catch_up().unwrap().events, 1);
         assert_eq!(world.positions(), [2, 3, 4]);
         assert_eq!(mails().position().unwrap(), Position::new(4));
-        // Back, for whoever wants it all once more; each has the key that it had.
+        // A rewind repeats all events. Each has the idempotency key that it had.
         let mut again = mails();
         again.rewind(Position::START).unwrap();
         again.catch_up().unwrap();
@@ -105,7 +105,7 @@ fn a_reaction_may_begin_with_the_next_event() {
         let mails = || SqliteReaction::from_now(&store, Mails { world: world.clone() }).unwrap();
         assert_eq!(mails().position().unwrap(), Position::new(2));
         accounts.execute(deposit("alice", 6)).unwrap();
-        // The second start is no beginning: what was appended between the two is not passed over.
+        // The second start is not a beginning: events that were appended between the two are not skipped.
         mails().catch_up().unwrap();
         assert_eq!(world.positions(), [3]);
     }
@@ -136,11 +136,11 @@ fn a_reaction_follows_with_retries_and_dead_letters() {
             assert_eq!((letters[0].position.get(), letters[0].attempts), (first + 2, 4));
             let why = if panics { "on fire" } else { "no mail server" };
             assert!(letters[0].error.ends_with(why), "{}", letters[0].error);
-            // One refusal is left.
-            let revived = mails.retry_dead_letters().unwrap();
-            assert_eq!((revived.succeeded, revived.failed), (0, 1));
-            let revived = mails.retry_dead_letters().unwrap();
-            assert_eq!((revived.succeeded, revived.failed), (1, 0));
+            // One more deposit will be refused.
+            let retried = mails.retry_dead_letters().unwrap();
+            assert_eq!((retried.succeeded, retried.failed), (0, 1));
+            let retried = mails.retry_dead_letters().unwrap();
+            assert_eq!((retried.succeeded, retried.failed), (1, 0));
             assert_eq!(mails.dead_letters().unwrap(), []);
             let sent = world.mails.lock().unwrap();
             assert_eq!((sent.last().unwrap().0, sent.last().unwrap().2), (first + 2, 6), "the sixth attempt");
@@ -170,7 +170,8 @@ fn an_event_that_keeps_failing_holds_a_reaction_up() {
     assert_eq!(world.positions(), [2, 3, 4]);
 }
 
-/// Commands to other aggregates, of the same store: each is carried out once, however often the event comes.
+/// Sends commands to other aggregates of the store. Each is executed once, however often the event is
+/// delivered.
 #[derive(Reaction)]
 #[reaction(events(Opened), from(Account))]
 struct Welcome {
@@ -203,7 +204,7 @@ fn a_reaction_gives_commands_that_are_carried_out_once() {
             welcome.catch_up().unwrap();
             assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 10);
         }
-        // What has come of it says what it came of.
+        // The resulting events name their cause.
         let caused: Vec<_> =
             accounts.history(&id("house")).unwrap().map(|event| event.unwrap().metadata.causation).collect();
         assert_eq!(caused.iter().flatten().count(), 2, "{caused:?}");
@@ -228,7 +229,7 @@ fn a_reaction_gives_commands_while_others_append() {
             accounts.execute(open(&name.to_string())).unwrap();
         }
         following.wait_for(store.position().unwrap(), LONG).unwrap();
-        drop(following.stop().unwrap());
+        following.stop().unwrap();
         assert_eq!(accounts.load(&id("house")).unwrap().state().cents, 250);
     }
 }
@@ -251,7 +252,7 @@ fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
             let positions = sent.iter().filter(|position| (**position - 1) / 6 == stream);
             assert!(positions.clone().is_sorted() && positions.count() == 5, "{stream}: {sent:?}");
         }
-        // Fewer of them go on from there.
+        // Fewer workers resume there.
         accounts.execute(deposit("3", 1)).unwrap();
         assert_eq!(mails().workers(3).catch_up().unwrap().events, 1);
         assert_eq!(mails().catch_up().unwrap().events, 0);
@@ -259,7 +260,7 @@ fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
     }
 }
 
-/// In two programs, one runs; when it ends, the other goes on.
+/// Of two programs, one runs the reaction. When it ends, the other continues.
 #[test]
 fn of_two_runners_one_reacts() {
     let folder = tempfile::tempdir().unwrap();
@@ -279,13 +280,13 @@ fn of_two_runners_one_reacts() {
         second.wait_for(done.position().unwrap(), LONG).unwrap();
         assert_eq!(world.positions().len(), round - 1);
     }
-    drop(first.stop().unwrap());
+    first.stop().unwrap();
     let done = accounts.execute(deposit("alice", 1)).unwrap();
     second.wait_for(done.position().unwrap(), LONG).unwrap();
     assert_eq!(world.positions(), (2..=41).collect::<Vec<_>>());
 }
 
-/// A handler that takes longer than the lease keeps it.
+/// A handler that takes longer than the lease keeps the lease.
 #[test]
 fn a_slow_handler_keeps_the_lease() {
     #[derive(Reaction)]
@@ -319,7 +320,7 @@ fn a_slow_handler_keeps_the_lease() {
     assert_eq!(begun.load(Ordering::SeqCst), 1);
 }
 
-/// The events in one store, of any kind; how far it has come in another.
+/// The events are in one store, of any kind, and the progress is in another.
 #[test]
 fn the_progress_of_a_reaction_may_be_in_another_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -340,13 +341,13 @@ fn the_progress_of_a_reaction_may_be_in_another_file() {
     assert_eq!(progress.position().unwrap(), Position::START, "no events there");
 }
 
-/// A store that is full, or held by another, is no fault of any event.
+/// A store that is full or busy is not the fault of an event.
 #[test]
-fn an_error_of_a_store_is_nobodys_fault() {
+fn a_store_error_makes_no_dead_letter() {
     #[derive(Reaction)]
     #[reaction(events(Opened))]
     struct Unlucky {
-        /// Busy so many times, then full.
+        /// Busy this many times, then full.
         busy: AtomicU32,
     }
 
@@ -356,7 +357,7 @@ fn an_error_of_a_store_is_nobodys_fault() {
         fn opened(&self, _: &Opened, key: &str) -> Result<(), ExecuteError<Refused>> {
             let busy = self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             let source = if busy.is_ok() { StoreError::Busy } else { StoreError::Full };
-            // As a command would answer.
+            // The error that a command would return.
             Err(AppendError::store(&StreamName::new("account", key), source).into())
         }
     }
@@ -375,7 +376,7 @@ fn an_error_of_a_store_is_nobodys_fault() {
     assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (Position::START, vec![]));
 }
 
-/// One name is one thing's.
+/// A name belongs to one follower.
 #[test]
 fn a_view_of_its_name_is_not_taken_for_a_reaction() {
     #[derive(Projection)]

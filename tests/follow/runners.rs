@@ -1,4 +1,4 @@
-//! Runners: threads that keep views up to date, of which one has the lease.
+//! Runners: threads that keep views up to date. One of them has the lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::stores::{LONG, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
 
 #[test]
-fn a_following_view_shows_what_was_written() {
+fn a_background_view_shows_appended_events() {
     let folder = tempfile::tempdir().unwrap();
     for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
@@ -28,7 +28,7 @@ fn a_following_view_shows_what_was_written() {
         assert_eq!(following.position(), store.position().unwrap());
         let error = following.wait_for(following.position().next(), Duration::ZERO).unwrap_err();
         assert!(matches!(&error, WaitError::TimedOut { wanted, .. } if wanted.get() == 9_022), "{error}");
-        // Stopped, it goes on where it was.
+        // After a stop, the view resumes at its position.
         let view = following.stop().unwrap();
         accounts.execute(withdraw("alice", 20)).unwrap();
         let following = view.follow().start().unwrap();
@@ -37,9 +37,9 @@ fn a_following_view_shows_what_was_written() {
     }
 }
 
-/// What another program appends is noticed too.
+/// Events that another program appends are noticed too.
 #[test]
-fn a_following_view_sees_what_others_append() {
+fn a_background_view_sees_appends_of_other_programs() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let (ours, theirs) = (open_store(&file), open_store(&file));
@@ -51,7 +51,7 @@ fn a_following_view_sees_what_others_append() {
     assert_eq!(Balances::rows(&theirs), row("alice", 3, 2));
 }
 
-/// However many runners there are, one projects; when it ends, or its lease does, another takes its place.
+/// Of many runners, one projects. When it ends, or its lease does, another one takes over.
 #[test]
 fn of_many_runners_one_projects() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +79,8 @@ fn of_many_runners_one_projects() {
         }
         let before: Vec<u64> = faults.iter().map(|faults| faults.taken()).collect();
         assert_eq!(before.iter().sum::<u64>(), expected, "{before:?}");
-        // All of a round is one runner's. Its end lets another in at once, long before the lease would.
+        // One runner did all the work of this round. When it ends, another starts at once, long before the
+        // lease ends.
         let active = before.iter().filter(|events| **events > 0).count();
         assert_eq!(active, round + 1, "{before:?}");
         let newest =
@@ -89,7 +90,7 @@ fn of_many_runners_one_projects() {
     assert_eq!(Balances::rows(&stores[0]), row("alice", 100, 101));
 }
 
-/// A runner that has died, as when its process is killed, is waited for until its lease ends, and no longer.
+/// A runner died, as in a killed process. Others wait until its lease ends, and no longer.
 #[test]
 fn a_dead_runner_loses_its_lease() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +109,7 @@ fn a_dead_runner_loses_its_lease() {
     let view = SqliteProjection::new(&store, Balances::default()).unwrap();
     let following = view.follow().lease(Duration::from_millis(200)).start().unwrap();
     following.wait_for(Position::new(1), Duration::from_millis(300)).unwrap_err();
-    assert_eq!(Balances::rows(&store), Rows::new(), "the lease is another's");
+    assert_eq!(Balances::rows(&store), Rows::new(), "another runner has the lease");
     dead(now);
     following.wait_for(Position::new(1), LONG).unwrap();
     assert_eq!(Balances::rows(&store), row("alice", 0, 1));

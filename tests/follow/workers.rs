@@ -1,4 +1,4 @@
-//! Workers: a view or shards of one, each with a partition of the streams.
+//! Workers: views and shards, where each worker has a partition of the streams.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use crate::support::events::append_event;
 use crate::support::stores::{LONG, open_store, sqlite_stores, stores};
 use crate::support::views::{Balances, Rows};
 
-/// So many accounts with so many deposits each, one after the other in the store.
+/// Fills a store with accounts and deposits, one account after the other.
 fn fill(store: &SqliteStore, accounts: u32, deposits: u32) -> Rows {
     let repository = store.repository::<Account>();
     for name in 0..accounts {
@@ -48,14 +48,14 @@ fn workers_share_a_view_and_keep_the_order_of_each_stream() {
         assert_eq!((caught.events, caught.position.get()), (8_040, 8_040));
         assert_eq!(Balances::rows(&store), rows);
         let threads = view.faults.threads.lock().unwrap().clone();
-        assert_eq!(threads.len(), 4, "each has had a part: {threads:?}");
+        assert_eq!(threads.len(), 4, "each worker has had a partition: {threads:?}");
         assert_eq!(workers.position().unwrap(), Position::new(8_040));
         assert_eq!(workers.catch_up().unwrap().events, 0);
         assert_eq!(view.faults.taken(), 8_040);
     }
 }
 
-/// Another number of workers than the last time, or one alone: each goes on where the others were.
+/// The number of workers changes from run to run: each worker resumes where the others stopped.
 #[test]
 fn the_number_of_workers_may_change() {
     let folder = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ fn the_number_of_workers_may_change() {
             accounts.execute_batch(&id(&name), (0..150).map(|_| deposit(&name, 2))).unwrap();
         }
         deposits += 150;
-        // Stopped on the way, so that the parts have not come equally far.
+        // Stopped early, so that the partitions have different positions.
         let projection = || SqliteProjection::new(&store, view.clone()).unwrap();
         let stop = projection().workers(workers).on_progress(|_| ControlFlow::Break(())).catch_up();
         if let Err(error) = stop {
@@ -84,7 +84,7 @@ fn the_number_of_workers_may_change() {
         assert_eq!(Balances::rows(&store), expected(20, deposits), "round {round}");
     }
     assert_eq!(view.faults.taken(), store.position().unwrap().get(), "each event once");
-    // Without workers, or inline, it is the same view.
+    // Without workers, or inline, the view is the same one.
     SqliteProjection::new(&store, view.clone()).unwrap().workers(3).catch_up().unwrap();
     store.repository::<Account>().execute(deposit("0", 2)).unwrap();
     SqliteProjection::new(&store, view).unwrap().inline().unwrap();
@@ -94,7 +94,7 @@ fn the_number_of_workers_may_change() {
     assert_eq!((rows["0"], rows["1"]), (one_more, one_more));
 }
 
-/// A part that fails does not lose what it has, and neither do the others.
+/// A partition that fails loses no work, and neither do the others.
 #[test]
 fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,7 +117,7 @@ fn an_event_that_fails_ends_all_workers_and_none_loses_anything() {
 }
 
 #[test]
-fn workers_follow_and_set_events_aside() {
+fn background_workers_make_dead_letters() {
     let folder = tempfile::tempdir().unwrap();
     for store in sqlite_stores(&folder) {
         fill(&store, 10, 10);
@@ -147,7 +147,7 @@ fn workers_follow_and_set_events_aside() {
     }
 }
 
-/// Two sets of workers contend: one writes, and it makes no difference that they are of different size.
+/// Two sets of workers of different size contend: one set writes.
 #[test]
 fn of_two_sets_of_workers_one_works() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,11 +166,11 @@ fn of_two_sets_of_workers_one_works() {
     let taken = views.map(|view| view.faults.taken());
     assert_eq!(taken.iter().sum::<u64>(), 6_020, "{taken:?}");
     assert!(taken.contains(&0), "{taken:?}");
-    drop(first.stop().unwrap());
-    drop(second.stop().unwrap());
+    first.stop().unwrap();
+    second.stop().unwrap();
 }
 
-/// A rebuild with workers.
+/// Workers also share a rebuild.
 #[test]
 fn workers_rebuild_a_view() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ fn workers_rebuild_a_view() {
     assert_eq!(workers.catch_up().unwrap().events, 1);
 }
 
-/// A callback that panics in a worker ends the catch-up with an error, and nothing is lost.
+/// A progress callback that panics in a worker ends the catch-up with an error. Nothing is lost.
 #[test]
 fn a_panic_of_the_progress_callback_is_an_error() {
     let store = SqliteStore::in_memory().unwrap();
@@ -200,7 +200,7 @@ fn a_panic_of_the_progress_callback_is_an_error() {
     assert_eq!(Balances::rows(&store), rows);
 }
 
-/// Sums by shards, and by one, over any store.
+/// Sums in shards and in one view, over any store.
 #[derive(Debug, Default, Clone, PartialEq, Projection)]
 #[projection(events(Opened, Deposited), partition_by = stream)]
 struct Sums {
@@ -252,7 +252,7 @@ fn shards_in_memory_have_each_stream_in_one_of_them() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever is appended between catch-ups of any number of workers, stopped or not: the view is what one worker makes.
+    /// Any number of workers, stopped or not, and any appends in between: the view equals that of one worker.
     #[test]
     fn any_run_of_workers_makes_the_same_view(
         steps in prop::collection::vec((1_u32..6, prop::collection::vec(0_u32..12, 0..60), any::<bool>()), 1..8),
@@ -273,7 +273,7 @@ proptest! {
             }
             let view = SqliteProjection::new(&store, Balances::in_order()).unwrap().workers(workers);
             if stopped {
-                // What it has done until then may be anything; that it goes on from there is what counts.
+                // The position at the stop does not matter, only that the next run resumes there.
                 drop(view.on_progress(|_| ControlFlow::Break(())).catch_up());
             } else {
                 let mut view = view;
@@ -286,7 +286,7 @@ proptest! {
     }
 }
 
-/// What an earlier program has written, with names and shapes of its own, goes through workers as it does through one.
+/// Events of an earlier program, with old names and shapes, are read by workers as by one thread.
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(name = "noted", aliases("jotted"), version = 2)]
 struct Noted {
@@ -330,6 +330,6 @@ fn old_events_are_upcast_in_workers() {
             connection.query_row(sql, (), |row| row.get(0))
         })
         .unwrap();
-    // The event of a newer program may be in the part of either.
+    // The event of a newer program may be in the partition of either worker.
     assert!(texts.ends_with('b') || texts == "a", "{texts}");
 }

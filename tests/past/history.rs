@@ -34,7 +34,7 @@ fn a_history_is_read_as_it_is_asked_for() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         let mut history = accounts.history(&id("alice")).unwrap();
-        // Appended after the history was asked for, before it was read.
+        // Appended after the call to `history`, before the events are read.
         accounts.execute(deposit("alice", 1)).unwrap();
         assert_eq!(history.by_ref().map(|event| event.unwrap().version).collect::<Vec<_>>(), [1, 2]);
         assert!(history.next().is_none());

@@ -1,4 +1,4 @@
-//! What was: aggregates at a version or a time, and their history.
+//! The past: aggregates at a version or a time, and their history.
 
 mod history;
 mod load_at;

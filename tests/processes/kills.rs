@@ -21,7 +21,7 @@ fn a_killed_process_loses_nothing_it_had_acknowledged() {
     for survived in [3, 10, 17] {
         let mut job = Job::start("append-until-killed", &file);
         for _ in 0..survived {
-            acknowledged.push(job.hear().expect("the job ended by itself"));
+            acknowledged.push(job.hear().expect("the job ended too early"));
         }
         acknowledged.extend(job.kill());
         check_whole(&SqliteStore::open(&file).unwrap(), &acknowledged);
@@ -30,7 +30,7 @@ fn a_killed_process_loses_nothing_it_had_acknowledged() {
     append(&store, &stream("a"), Any, &["\"after\""]).unwrap();
 }
 
-/// Each acknowledged append is there, and each that is there is whole.
+/// Every acknowledged append is stored, and every stored append is complete.
 fn check_whole(store: &SqliteStore, acknowledged: &[String]) {
     let mut parts = HashMap::new();
     for payload in read_all(store).unwrap() {
@@ -45,11 +45,11 @@ fn check_whole(store: &SqliteStore, acknowledged: &[String]) {
     assert_eq!(store.position().unwrap(), Position::new(count(a + b)));
 }
 
-/// How many events each append of the job that is killed has, and how many of them go to the first stream.
+/// How many events each append of the killed job has, and how many of them go to the first stream.
 const EVENTS: usize = 10;
 const A_EVENTS: usize = 6;
 
-/// Appends of many pages to two streams, so that the end is likely to come in the middle of one.
+/// Appends many pages to two streams, so that the kill is likely to come during an append.
 pub(crate) fn append_until_killed(file: &Path) {
     let store = SqliteStore::open(file).unwrap();
     for number in 0.. {
@@ -61,7 +61,7 @@ pub(crate) fn append_until_killed(file: &Path) {
     }
 }
 
-/// The part of a payload that tells the appends apart.
+/// The part of a payload that is unique to its append.
 fn mark(payload: &str) -> &str {
     payload.split(' ').next().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 pub(crate) mod kills;
 pub(crate) mod one_file;
 
-/// A payload that no other process has.
+/// A payload that is unique to this process.
 fn own_payload(number: usize) -> String {
     format!("{}-{number}", std::process::id())
 }

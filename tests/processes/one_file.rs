@@ -34,7 +34,7 @@ fn appends_of_several_processes_lose_nothing() {
     let exactly = read(&store, &stream("exactly")).unwrap();
     assert_eq!((any.len(), exactly.len()), (PROCESSES * APPENDS, PROCESSES * APPENDS));
     assert_eq!(read_all(&store).unwrap().len(), any.len() + exactly.len());
-    // Each says which version each of its payloads got: the file must agree.
+    // Each process reports the version of each of its payloads. The file must agree.
     let mut acknowledged = 0;
     for said in said {
         let mut words = said.split(' ');
@@ -47,7 +47,7 @@ fn appends_of_several_processes_lose_nothing() {
     assert_eq!(acknowledged, any.len() + exactly.len());
 }
 
-/// Appends with no expectation: each must succeed.
+/// Appends without an expected version: each must succeed.
 pub(crate) fn append_any(file: &Path) {
     let store = open_store(file);
     for number in 0..APPENDS {
@@ -57,7 +57,7 @@ pub(crate) fn append_any(file: &Path) {
     }
 }
 
-/// Appends at the version last seen, again after each conflict: nothing but a conflict may come between.
+/// Appends at the version last seen, and again after each conflict. No other error may occur.
 pub(crate) fn append_exactly(file: &Path) {
     let store = open_store(file);
     let contested = stream("exactly");
@@ -106,7 +106,7 @@ fn a_missing_file_may_be_opened_by_many_at_once() {
     }
 }
 
-/// Opens the files that the parent names, appends to each, and keeps none open.
+/// Opens the files that the parent names, appends to each, and closes it.
 pub(crate) fn open_files() {
     say("ready");
     for line in std::io::stdin().lines() {

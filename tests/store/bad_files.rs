@@ -1,4 +1,4 @@
-//! Files that are no store, or none for this program: a typed error, and not a byte changed.
+//! Files that are no store, or no store of this program: a typed error, and not a byte is changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use crate::support::events::{append, read_all, stream};
 use crate::support::stores::doctor;
 
-/// All files of a folder, but for what SQLite leaves beside a database that is in use: a log with nothing in it, and
-/// the memory that processes share.
+/// All files of a folder, except those that SQLite leaves beside an open database: an empty log, and the
+/// memory that processes share.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = paths.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap()));
@@ -24,7 +24,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.filter(|(path, bytes)| !in_use(&path.to_string_lossy(), bytes)).collect()
 }
 
-/// Opening the file must fail, for writing and for reading only, and leave its folder as it was.
+/// Opening the file must fail, for writing and for reading only, and must not change its folder.
 #[track_caller]
 fn refused(file: &Path, wanted: fn(&OpenError) -> bool) {
     let folder = file.parent().unwrap();
@@ -32,7 +32,7 @@ fn refused(file: &Path, wanted: fn(&OpenError) -> bool) {
     for options in [SqliteOptions::new(), SqliteOptions::new().read_only()] {
         let error = options.open(file).expect_err("opened");
         assert!(wanted(&error), "{options:?}: {error:?}");
-        assert!(error.to_string().contains(file.to_str().unwrap()), "{error} does not tell the file");
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error} does not name the file");
         // Not `assert_eq`, which would print the files.
         assert!(contents(folder) == before, "{options:?} changed the file, or left another beside it");
     }
@@ -58,7 +58,7 @@ fn cannot_open(error: &OpenError) -> bool {
     matches!(error, OpenError::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::CannotOpen))
 }
 
-/// A store with two events, closed, so that all of it is in the one file.
+/// A closed store with two events, all in one file.
 fn make_store(file: &Path) {
     let store = SqliteStore::open(file).unwrap();
     append(&store, &stream("a"), Any, &["1", "2"]).unwrap();
@@ -70,7 +70,7 @@ const CUSTOMERS: &str = "CREATE TABLE customers (name TEXT); INSERT INTO custome
 fn a_file_that_is_no_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
-    // Bytes that look random, and are the same each time.
+    // Bytes that look random, equal in each run.
     let random = (0..20_000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     for bytes in [b"xy".to_vec(), b"Dear diary,\n".repeat(1000), b"SQLite format 3".to_vec(), random] {
         fs::write(&file, bytes).unwrap();
@@ -84,12 +84,12 @@ fn a_truncated_database_is_refused() {
     let file = folder.path().join("store.db");
     make_store(&file);
     let whole = fs::read(&file).unwrap();
-    // A part of the first page, the first page alone, which tells of more, and half of it all.
+    // A part of the first page; the first page alone, whose header counts more pages; half of the file.
     for kept in [1000, 4096, whole.len() / 2] {
         fs::write(&file, &whole[..kept]).unwrap();
         refused(&file, is_corrupt);
     }
-    // Not even a header.
+    // Less than a header.
     for kept in [1, 60, 99] {
         fs::write(&file, &whole[..kept]).unwrap();
         refused(&file, is_not_a_database);
@@ -112,7 +112,7 @@ fn a_database_of_another_program_with_a_write_ahead_log_is_refused() {
     refused(&file, is_foreign);
 }
 
-/// As another program's crash leaves it: the newest rows stand in the log only, and are not ours to move.
+/// As another program's crash leaves it: the newest rows are only in the log, which is not ours to change.
 #[test]
 fn a_database_of_another_program_that_has_crashed_is_refused() {
     let folder = TempDir::new().unwrap();
@@ -137,7 +137,7 @@ fn a_newer_schema_after_a_crash_is_refused() {
     refused(&crashed, is_newer);
 }
 
-/// A database made by `make`, with `sql` in its log only, as if the program had been killed.
+/// A database made by `make`, with `sql` in its log only, as after a kill.
 fn crash(folder: &Path, make: impl Fn(&Path), sql: &str) -> PathBuf {
     let file = folder.join("open.db");
     make(&file);
@@ -180,7 +180,7 @@ fn a_store_can_be_opened_for_reading_only() {
     assert!(fs::read(&file).unwrap() == before, "reading changed the file");
 }
 
-/// A store for reading only gives what `make_store` has put there, and takes nothing.
+/// A read-only store returns the events of `make_store` and accepts no append.
 fn reads_only(store: &SqliteStore) {
     assert_eq!(read_all(store).unwrap(), ["1", "2"]);
     let refused = append(store, &stream("a"), Any, &["3"]);
@@ -212,17 +212,19 @@ fn a_write_protected_file_can_be_opened_for_reading_only() {
     let file = folder.path().join("store.db");
     make_store(&file);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
-    // Its own folder stays writable for all: it is the file that is protected.
+    // Its folder is writable for all: only the file is protected.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let before = fs::read(&file).unwrap();
     match crate::support::process::Job::start_unprivileged("open-protected", &file, folder.path()) {
         Ok(job) => assert_eq!(job.finish(), ["refused", "read"]),
-        Err(error) => eprintln!("skipped: root ignores permissions, and no other user can be had: {error}"),
+        Err(error) => {
+            eprintln!("skipped: root ignores permissions, and no process can run as another user: {error}");
+        }
     }
     assert!(fs::read(&file).unwrap() == before, "the protected file was changed");
 }
 
-/// The job of a process that is not root's.
+/// The job of a process without root's privileges.
 #[cfg(unix)]
 pub(crate) fn open_protected(file: &Path) {
     let error = SqliteStore::open(file).unwrap_err();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::events::{append, read, stream};
 use crate::support::stores::doctor;
 
-/// The position of the event that is doctored: the second of stream `a`.
+/// The position of the damaged event: the second one of stream `a`.
 const DOCTORED: i64 = 2;
 
 /// A store with three events in stream `a` and two in stream `b`, after `sql` was run on its file.
@@ -27,25 +27,26 @@ fn doctored(sql: &str) -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
-/// Stores `value` in a column of the second event; both ways to read must tell, and the rest must still be readable.
+/// Stores `value` in a column of the second event. Both ways to read must report it, and the rest must stay
+/// readable.
 #[track_caller]
 fn tells_damage(column: &'static str, value: &str) {
     let sql = format!("UPDATE factum_events SET {column} = {value} WHERE position = {DOCTORED}");
     let (_folder, store) = doctored(&sql);
     is_damage(read_versions(&store, "a"), &[1], DOCTORED, column);
     is_damage(read_positions(&store, 0), &[1], DOCTORED, column);
-    // A replay reads fewer columns: those it needs it checks.
+    // A replay reads fewer columns, and checks those that it reads.
     if !["id", "correlation", "causation", "custom"].contains(&column) {
         is_damage(replay(&store, "a"), &[1], DOCTORED, column);
     }
-    // Neither the other stream nor what comes after is held up.
+    // The other stream and the later events can still be read.
     assert_eq!(read(&store, &stream("b")).unwrap(), ["4", "5"]);
     let (later, result) = read_positions(&store, 2);
     result.unwrap();
     assert_eq!(later, [3, 4, 5]);
 }
 
-/// The read must have seen these events, and then told of the damage.
+/// The read must pass on these events, then report the damage.
 #[track_caller]
 fn is_damage(read: (Vec<u64>, Result<(), StoreError>), before: &[u64], at: i64, what: &str) {
     let (seen, result) = read;
@@ -110,7 +111,7 @@ fn an_impossible_event_version_is_an_error() {
     }
 }
 
-/// What STRICT tables refuse can still stand in a file, if they were made to be not strict.
+/// Values that STRICT tables refuse can be in a file whose tables are not strict.
 #[test]
 fn a_value_of_the_wrong_type_is_an_error() {
     for (column, value) in [
@@ -133,7 +134,7 @@ fn a_value_of_the_wrong_type_is_an_error() {
     }
 }
 
-/// The same table, as a file could hold it that another program wrote.
+/// The events table, as another program could have written it, without types.
 const WITHOUT_TYPES: &str = "
     CREATE TABLE copied (
         position INTEGER PRIMARY KEY, stream, version, name, schema, id, recorded_at, correlation, causation, custom,
@@ -147,7 +148,7 @@ const WITHOUT_TYPES: &str = "
 #[test]
 fn a_negative_version_is_an_error() {
     let (_folder, store) = doctored("UPDATE factum_events SET version = -1 WHERE position = 2");
-    // It comes before all others in its stream, and in its own place among all.
+    // It is the first in its stream, but keeps its place among all events.
     is_damage(read_versions(&store, "a"), &[], 2, "version");
     is_damage(read_positions(&store, 0), &[1], 2, "version");
     assert_eq!(read(&store, &stream("b")).unwrap(), ["4", "5"]);
@@ -178,7 +179,7 @@ fn events_of_a_stream_that_is_gone() {
     assert_eq!(read(&store, &stream("b")).unwrap(), ["4", "5"]);
 }
 
-/// A version that can't be counted on from is an error, not a wrap-around or a panic, and nothing is stored.
+/// A version that has no successor is an error, not a wrap-around or a panic. Nothing is stored.
 #[test]
 fn the_greatest_version() {
     let (_folder, store) =

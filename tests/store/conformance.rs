@@ -13,7 +13,7 @@ use factum::testing::conformance;
 use factum::{Position, StreamName, Timestamp};
 use tempfile::TempDir;
 
-use crate::support::delegate::delegate;
+use factum::testing::delegate;
 
 #[test]
 fn memory_keeps_the_laws() {
@@ -44,7 +44,7 @@ fn check_files(options: &SqliteOptions) {
     });
 }
 
-/// The laws have teeth: a store with one fault is caught, by the law that the fault breaks.
+/// A store with one fault is caught, by the law that the fault breaks.
 #[test]
 fn broken_stores_are_caught() {
     for (fault, law) in [
@@ -80,7 +80,7 @@ enum Fault {
     MixesSnapshotsUp,
 }
 
-/// A good store, and one thing that it gets wrong.
+/// A good store with one fault.
 #[derive(Debug, Clone)]
 struct Broken {
     store: MemoryStore,
@@ -94,7 +94,7 @@ impl Broken {
 }
 
 impl EventStore for Broken {
-    delegate!(store: stream_version, position, save_snapshot, drop_snapshots);
+    delegate!(self => self.store; stream_version, position, save_snapshot, drop_snapshots);
 
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {

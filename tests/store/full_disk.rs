@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use crate::support::events::{append, read, read_all, stream};
 
-/// A file system of one megabyte in memory; gone when dropped.
+/// A file system of one megabyte in memory, unmounted on drop.
 struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    /// `None`, and the reason on stderr, if it can't be mounted.
+    /// Mounts it. `None`, with the reason on stderr, if that fails.
     fn mount() -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let mounted = Command::new("mount")
@@ -44,7 +44,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, so that it goes even while a failed test still has the store open.
+        // Lazily: it is unmounted even while a failed test has the store open.
         let unmounted = Command::new("umount").arg("-l").arg(self.folder.path()).status();
         if !unmounted.is_ok_and(|status| status.success()) {
             eprintln!("{} could not be unmounted", self.folder.path().display());
@@ -53,7 +53,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_is_told_and_loses_nothing() {
+fn a_full_disk_is_an_error_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
     let ballast = disk.file("ballast");
     std::fs::write(&ballast, vec![b'x'; 300 << 10]).unwrap();
@@ -63,7 +63,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
 
     fill(&store, &mut acknowledged);
     assert!(!acknowledged.is_empty());
-    // What is full stays full, and still nothing is lost.
+    // The disk stays full, and still nothing is lost.
     fill(&store, &mut acknowledged);
     check(&store, &acknowledged);
     check(&SqliteStore::open(&file).unwrap(), &acknowledged);
@@ -77,7 +77,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
     reopen(&file, &acknowledged);
 }
 
-/// Appends, small and large by turns, until there is no room. An error of any other kind is a failure.
+/// Appends small and large events in turn until the disk is full. Any other error is a failure.
 fn fill(store: &SqliteStore, acknowledged: &mut Vec<String>) {
     for number in acknowledged.len().. {
         let payload = format!("{number} {}", "x".repeat(if number % 2 == 0 { 10 } else { 20 << 10 }));
@@ -89,7 +89,7 @@ fn fill(store: &SqliteStore, acknowledged: &mut Vec<String>) {
     }
 }
 
-/// What was acknowledged is there, and nothing else.
+/// The store has the acknowledged events, and no others.
 fn check(store: &SqliteStore, acknowledged: &[String]) {
     assert!(
         read(store, &stream("filled")).unwrap() == acknowledged,

@@ -1,7 +1,8 @@
-//! Files that earlier versions have written: each opens, and all that is in it is still there.
+//! Files that earlier versions wrote: each opens with all its content.
 //!
-//! The files in `golden` are never edited. `schema-1.db` was written before there was a second schema. To make one of the
-//! present schema, once that is released: `FACTUM_WRITE_GOLDEN=path cargo test -p factum-tests --test suite write_golden`.
+//! The files in `golden` are never edited. `schema-1.db` was written before there was a second schema. To
+//! write a file of the current schema, once it is released: `FACTUM_WRITE_GOLDEN=path cargo test -p
+//! factum-tests --test suite write_golden`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ fn golden(schema: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("store/golden/schema-{schema}.db"))
 }
 
-/// The file, in a folder where it may be written to.
+/// A copy of the file, in a writable folder.
 fn copy(schema: u32) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
@@ -55,7 +56,7 @@ fn copy(schema: u32) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// What each of these files has in it: stream, version, id, and so on, made of the position.
+/// The content of each of these files: stream, version, id and so on, computed from the position.
 fn events() -> Vec<String> {
     let streams = [("alice", 1), ("alice", 2), ("alice", 3), ("bob", 1), ("", 1), ("", 2)];
     let event = |((key, version), position): ((&str, u64), u128)| {
@@ -100,11 +101,11 @@ fn found(store: &SqliteStore) -> Vec<String> {
     found
 }
 
-/// All that the store can do must go on, on a file that was brought up to date.
+/// Everything that a store does must work on a migrated file.
 fn works(store: &SqliteStore) {
     let alice = StreamName::new("diary", "alice");
     let mut notes = SqliteProjection::new(store, Notes).unwrap();
-    assert_eq!(notes.position().unwrap(), Position::new(6), "the view is where it was");
+    assert_eq!(notes.position().unwrap(), Position::new(6), "the view keeps its position");
     let metadata = Metadata::default();
     let payload = r#"{"text":"new"}"#;
     let event = NewEvent::new("noted", 1, payload, Uuid::now_v7(), Timestamp::now(), &metadata);
@@ -152,7 +153,7 @@ fn golden_files_open_and_are_brought_up_to_date() {
 }
 
 #[test]
-fn an_old_file_opened_for_reading_only_says_what_to_do() {
+fn an_old_file_opened_for_reading_only_is_an_error_with_a_remedy() {
     let (_folder, file) = copy(1);
     let before = fs::read(&file).unwrap();
     let error = SqliteOptions::new().read_only().open(&file).unwrap_err();
@@ -163,7 +164,7 @@ fn an_old_file_opened_for_reading_only_says_what_to_do() {
     assert_eq!(found(&SqliteOptions::new().read_only().open(&file).unwrap()), events());
 }
 
-/// Several programs that find an old file at once bring it up to date once.
+/// Several programs that open an old file at once migrate it once.
 #[test]
 fn many_may_bring_a_file_up_to_date_at_once() {
     let (_folder, file) = copy(1);
@@ -174,7 +175,7 @@ fn many_may_bring_a_file_up_to_date_at_once() {
     });
 }
 
-/// A step that can't be made leaves the old version, whole.
+/// A migration that fails leaves the old version complete.
 #[test]
 fn a_migration_is_made_whole_or_not_at_all() {
     let (_folder, file) = copy(1);
@@ -187,7 +188,7 @@ fn a_migration_is_made_whole_or_not_at_all() {
     works(&SqliteStore::open(&file).unwrap());
 }
 
-/// Writes a file of the present schema where the environment says.
+/// Writes a file of the current schema to the path that the environment names.
 #[test]
 fn write_golden_file() {
     let Some(path) = std::env::var_os("FACTUM_WRITE_GOLDEN") else { return };

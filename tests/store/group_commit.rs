@@ -1,4 +1,4 @@
-//! Group commit: appends of many threads in one commit, each with an answer of its own.
+//! Group commit: appends of many threads in one commit, each with its own answer.
 
 use std::sync::Barrier;
 use std::thread;
@@ -14,21 +14,21 @@ use tempfile::TempDir;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
 use crate::support::stores::doctor;
 
-/// What each of the threads below does, by its number.
+/// What each thread does, by its number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Does {
     Right,
     Conflict,
-    /// Two streams, the second of which is not as expected: the first must not get anything.
+    /// An append to two streams, where the second has another version: the first must not get anything.
     HalfConflict,
-    /// A trigger refuses it, in the middle of its events.
+    /// An append that a trigger refuses, in the middle of its events.
     Fails,
 }
 
 const ALL: [Does; 4] = [Does::Right, Does::Conflict, Does::HalfConflict, Does::Fails];
 
-/// While another connection has the file, all threads come together: one leads, and the rest is committed at once when it
-/// is their turn. It would be no failure if they did not; the answers must be the same.
+/// Another connection locks the file while all threads arrive: one leads, and the rest is committed together
+/// after it. Other orders would be correct too, but must give equal answers.
 #[test]
 fn a_refused_or_failing_append_leaves_the_others_alone() {
     let folder = TempDir::new().unwrap();
@@ -96,9 +96,9 @@ fn act(store: &SqliteStore, round: usize, number: usize) -> Result<(), AppendErr
     .map(drop)
 }
 
-/// Everybody is told, each with its own stream, if the file can't be had.
+/// If the file is locked, every caller gets an error that names its own stream.
 #[test]
-fn all_are_told_that_the_file_is_busy() {
+fn every_caller_gets_an_error_if_the_file_is_busy() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
     let store = SqliteOptions::new().busy_timeout(Duration::from_millis(50)).open(&file).unwrap();
@@ -123,9 +123,9 @@ fn all_are_told_that_the_file_is_busy() {
     assert_eq!(read_all(&store).unwrap().len(), 1);
 }
 
-/// What an append has returned can be read, by anybody, at once.
+/// Every reader sees an append once it has returned.
 #[test]
-fn who_is_answered_is_stored() {
+fn an_append_that_returned_is_stored() {
     const THREADS: usize = 16;
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");

@@ -1,4 +1,4 @@
-//! Backups, checks, and keeping a file small.
+//! Backups, checks, and the size of a file.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
@@ -30,7 +30,7 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// The copy is of one moment, however much is written meanwhile.
+/// A backup is a copy of one moment, even while others write.
 #[test]
 fn a_backup_is_made_while_others_write() {
     let folder = TempDir::new().unwrap();
@@ -42,7 +42,7 @@ fn a_backup_is_made_while_others_write() {
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Also if an assertion fails.
+        // Also stops if an assertion fails.
         let _stop = StopAtEnd(&stop);
         for writer in 0..2 {
             let (store, stop) = (&store, &stop);
@@ -59,10 +59,10 @@ fn a_backup_is_made_while_others_write() {
             let mut steps = Vec::new();
             store.backup_with(&path, |progress| steps.push(progress)).unwrap();
             let last = steps.last().unwrap();
-            assert!(steps.len() > 1, "it tells how far it has come");
+            assert!(steps.len() > 1, "it reports its progress");
             assert_eq!(last.done, last.total);
             assert!(steps.is_sorted_by_key(|step| step.done));
-            assert!(steps.iter().all(|step| step.total == last.total), "it began again: {steps:?}");
+            assert!(steps.iter().all(|step| step.total == last.total), "it started over: {steps:?}");
 
             let copy = SqliteStore::open(&path).unwrap();
             let events = read_all(&copy).unwrap().len();
@@ -79,7 +79,7 @@ fn a_backup_is_made_while_others_write() {
     assert_eq!(
         names(&folder),
         backups.chain(["store.db".into()]).collect::<Vec<_>>(),
-        "nothing else is left"
+        "no other file is left"
     );
 }
 
@@ -100,14 +100,14 @@ fn a_backup_replaces_nothing_and_leaves_nothing_behind() {
         assert_eq!(names(&folder), ["store.db", "there.db"]);
         let path = folder.path().join("copy.db");
         store.backup(&path).unwrap();
-        // No log was left beside it: one file is all there is to carry away.
+        // The copy is one file, without a log beside it.
         assert_eq!(read_all(&SqliteStore::open(&path).unwrap()).unwrap(), ["1"]);
         fs::remove_file(path).unwrap();
     }
 }
 
 #[test]
-fn a_check_tells_what_is_wrong() {
+fn a_check_reports_all_damage() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("store.db");
     let store = SqliteStore::open(&file).unwrap();
@@ -132,7 +132,7 @@ fn a_check_tells_what_is_wrong() {
     );
 }
 
-/// SQLite's own structures are looked at too.
+/// A check also reads SQLite's own structures.
 #[test]
 fn a_check_finds_overwritten_pages() {
     let folder = TempDir::new().unwrap();
@@ -176,9 +176,9 @@ fn positions_survive_a_vacuum_and_room_is_given_back() {
     assert_eq!(store.position().unwrap(), Position::new(101));
 }
 
-/// A reader in the middle of something keeps the log from being emptied, and that is told.
+/// A reader keeps the log from being emptied, and the checkpoint reports it.
 #[test]
-fn a_checkpoint_tells_if_somebody_is_in_the_way() {
+fn a_wal_checkpoint_reports_that_a_reader_blocks_it() {
     let folder = TempDir::new().unwrap();
     let options = SqliteOptions::new().busy_timeout(std::time::Duration::from_millis(20));
     let store = options.open(folder.path().join("store.db")).unwrap();

@@ -1,4 +1,4 @@
-//! The stores: the laws, SQLite, and files that are not as they should be.
+//! The stores: the laws, SQLite, and damaged files.
 
 pub(crate) mod bad_files;
 mod bad_rows;

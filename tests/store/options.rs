@@ -14,7 +14,7 @@ fn extreme_options_of_sqlite_hold() {
     let file = folder.path().join("store.db");
     let longest = SqliteOptions::new().busy_timeout(std::time::Duration::MAX);
     longest.open(&file).unwrap().repository::<Account>().execute(open("alice")).unwrap();
-    // For reading only, whoever has opened the connection.
+    // The store only reads, although the caller's connection could write.
     let reading = SqliteOptions::new().read_only().from_connection(Connection::open(&file).unwrap()).unwrap();
     let error = reading.repository::<Account>().execute(deposit("alice", 1)).unwrap_err();
     assert!(

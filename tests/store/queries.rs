@@ -14,7 +14,8 @@ fn a_query_can_neither_write_nor_stay_in_the_past() {
         accounts.execute(open("alice")).unwrap();
         let written = store.query(|connection| connection.execute("DELETE FROM factum_events", ()));
         assert!(written.is_err());
-        // One that fails in the middle, one that panics, one that ends our transaction and begins its own.
+        // A query that fails in the middle, one that panics, and one that ends our transaction and begins its
+        // own.
         store.query(|connection| connection.execute_batch("SELECT * FROM nowhere")).unwrap_err();
         let panics = || store.query(|_| -> rusqlite::Result<()> { panic!("a query that panics") });
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();

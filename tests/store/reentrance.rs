@@ -1,4 +1,4 @@
-//! A handler that uses the store which runs it.
+//! A handler that uses the store that runs it.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Transaction;
@@ -39,7 +39,7 @@ fn a_handler_that_uses_its_own_store_gets_an_error() {
     }
 }
 
-/// To print a store from within a handler that holds it is no deadlock, and shows no data.
+/// Printing a store from a handler that holds it does not deadlock, and shows no data.
 #[test]
 fn a_store_can_be_printed_from_within_its_handlers() {
     #[derive(Projection)]

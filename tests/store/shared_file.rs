@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use crate::support::events::{append, read_all, stream};
 
 #[test]
-fn other_tables_stay_what_they_are() {
+fn other_tables_stay_as_they_are() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("shop.db");
     let connect = || Connection::open(&file).unwrap();
     connect()
         .execute_batch("CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('Alice')")
         .unwrap();
-    assert!(matches!(SqliteStore::open(&file), Err(OpenError::Foreign { .. })), "not unless it is said");
+    assert!(matches!(SqliteStore::open(&file), Err(OpenError::Foreign { .. })), "not without the option");
     for round in 1..=3 {
         let store = SqliteStore::from_connection(connect()).unwrap();
         append(&store, &stream("a"), Any, &["1"]).unwrap();
@@ -26,13 +26,13 @@ fn other_tables_stay_what_they_are() {
             .query(|connection| connection.query_row("SELECT name FROM customers", (), |row| row.get(0)))
             .unwrap();
         assert_eq!(name, "Alice");
-        // The program's own connections go on.
+        // The program's own connections still work.
         connect().execute("INSERT INTO customers VALUES (?1)", ["Bob"]).unwrap();
         assert_eq!(read_all(&store).unwrap().len(), usize::try_from(round).unwrap());
     }
     let customers: u64 = connect().query_row("SELECT count(*) FROM customers", (), |row| row.get(0)).unwrap();
     assert_eq!(customers, 4);
-    // Once the store is there, the file is one as any other.
+    // With a store in it, the file opens as any other.
     assert_eq!(SqliteStore::open(&file).unwrap().position().unwrap(), Position::new(3));
 }
 
@@ -46,7 +46,7 @@ fn a_connection_to_memory_is_enough() {
 }
 
 #[test]
-fn what_can_not_be_a_store_is_refused_and_left_alone() {
+fn a_database_that_can_not_be_a_store_is_refused_unchanged() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("shop.db");
     let connection = Connection::open(&file).unwrap();

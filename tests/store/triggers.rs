@@ -7,8 +7,8 @@ use factum::store::{AppendError, StoreError};
 
 use crate::support::fragile::{Fragile, change};
 
-/// A trigger of the user's can leave a row out, or undo everything: neither is taken for success, and a snapshot is nobody's
-/// reason to fail.
+/// A user's trigger can skip a row or undo everything. The store reports both as errors, and a failed
+/// snapshot fails no command.
 #[test]
 fn a_trigger_that_undoes_an_append_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

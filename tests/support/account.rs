@@ -1,4 +1,4 @@
-//! An account, for all tests that need some aggregate.
+//! An account: the aggregate of most tests.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub(crate) struct Withdraw {
     pub(crate) cents: i64,
 }
 
-/// Takes out what is left, then closes: two events, or one if nothing is left.
+/// Withdraws the balance, then closes: two events, or one if the balance is zero.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 pub(crate) struct Close(pub(crate) AccountId);
 
@@ -82,7 +82,7 @@ impl Account {
     #[execute]
     fn open(&self, command: Open) -> Result<Option<Opened>, Refused> {
         match &self.owner {
-            // To open it once more for the same owner changes nothing.
+            // Opening it again for the same owner changes nothing.
             Some(owner) if *owner == command.owner => Ok(None),
             Some(_) => Err(Refused::OpenAlready),
             None => Ok(Some(Opened { owner: command.owner })),

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// What an error and its causes say, from the outermost on.
+/// The messages of an error and of its causes, outermost first.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

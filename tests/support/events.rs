@@ -1,4 +1,4 @@
-//! Events in short, as a store takes and gives them.
+//! Short forms for appending events to a store and reading them.
 
 use std::ops::ControlFlow;
 
@@ -74,7 +74,7 @@ fn keep(payloads: &mut Vec<String>, event: &StoredEvent<'_>) -> ControlFlow<()> 
     ControlFlow::Continue(())
 }
 
-/// Appends an event to any stream, as any program would.
+/// Appends an event to any stream, as another program would.
 pub(crate) fn append_event(
     store: &dyn EventStore,
     category: &str,

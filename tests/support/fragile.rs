@@ -1,4 +1,4 @@
-//! An aggregate that panics when it is told to.
+//! An aggregate that panics on request.
 
 use std::cell::Cell;
 
@@ -18,11 +18,11 @@ pub(crate) struct Change {
 }
 
 thread_local! {
-    /// Whether the policy of snapshots panics, in this thread.
+    /// Whether the snapshot policy panics, in this thread.
     pub(crate) static DUE_PANICS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A state that panics where it can.
+/// A state whose `apply` and whose snapshot policy can panic.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Aggregate)]
 #[aggregate(id = String, commands(Change), events(Changed), snapshot(when = Self::is_due))]
 pub(crate) struct Fragile {

@@ -1,8 +1,7 @@
-//! What the tests share.
+//! Code that the tests share.
 
 pub(crate) mod account;
 pub(crate) mod chain;
-pub(crate) mod delegate;
 pub(crate) mod events;
 pub(crate) mod fragile;
 pub(crate) mod process;

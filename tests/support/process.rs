@@ -1,4 +1,4 @@
-//! Other processes: this test program itself, which runs one of the jobs below in a process of its own.
+//! Child processes: this test program again, running one of the jobs below.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::store::bad_files;
 const JOB: &str = "FACTUM_TEST_JOB";
 const FILE: &str = "FACTUM_TEST_FILE";
 
-/// Marks the lines that a job says among those that the test harness prints.
+/// Marks a job's lines among those that the test harness prints.
 const SAYS: &str = "job says: ";
 
-/// What each job says first, so that a process that runs none is noticed.
+/// The first line of each job. A process that runs no job does not print it.
 const BEGUN: &str = "begun";
 
-/// The user `nobody`, who has no privileges.
+/// The id of a user without privileges.
 #[cfg(unix)]
-const NOBODY: u32 = 65534;
+const UNPRIVILEGED_USER: u32 = 65534;
 
-/// Runs the job that the environment asks for; as a test of its own it does nothing.
+/// Runs the job that the environment names. As a test it does nothing.
 #[test]
 fn entry() {
     let Ok(job) = std::env::var(JOB) else { return };
@@ -51,13 +51,13 @@ fn entry_name() -> String {
     format!("{module}::entry")
 }
 
-/// Tells the parent something.
+/// Sends a line to the parent process.
 pub(crate) fn say(text: impl std::fmt::Display) {
     // The harness may have left a line unfinished.
     println!("\n{SAYS}{text}");
 }
 
-/// A job that runs in a process of its own; killed when dropped.
+/// A job in a child process, which is killed on drop.
 pub(crate) struct Job {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -71,7 +71,7 @@ impl Job {
         Self::spawn(&mut Command::new(program), job, file).unwrap()
     }
 
-    /// Starts a job that must not have the privileges of root. `folder` is one that every user may look into.
+    /// Starts a job without root's privileges. Every user must be able to read `folder`.
     #[cfg(unix)]
     pub(crate) fn start_unprivileged(job: &str, file: &Path, folder: &Path) -> std::io::Result<Self> {
         use std::os::unix::process::CommandExt;
@@ -80,10 +80,14 @@ impl Job {
         if !is_root() {
             return Self::spawn(&mut Command::new(program), job, file);
         }
-        // Where the program was built may be closed to other users.
+        // Other users may be unable to read the folder in which the program was built.
         let copy = folder.join("program");
         std::fs::copy(program, &copy)?;
-        Self::spawn(Command::new(copy).current_dir(folder).uid(NOBODY).gid(NOBODY), job, file)
+        Self::spawn(
+            Command::new(copy).current_dir(folder).uid(UNPRIVILEGED_USER).gid(UNPRIVILEGED_USER),
+            job,
+            file,
+        )
     }
 
     fn spawn(command: &mut Command, job: &str, file: &Path) -> std::io::Result<Self> {
@@ -101,7 +105,7 @@ impl Job {
         Ok(this)
     }
 
-    /// The next thing that the job says; `None` once it has ended.
+    /// The next line of the job; `None` once it has ended.
     pub(crate) fn hear(&mut self) -> Option<String> {
         self.lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix(SAYS).map(str::to_owned))
     }
@@ -110,7 +114,7 @@ impl Job {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until the job is done, which must be without an error; gives what it says until then.
+    /// Waits until the job ends, which must be without an error. Returns its remaining lines.
     pub(crate) fn finish(mut self) -> Vec<String> {
         let said = std::iter::from_fn(|| self.hear()).collect();
         let status = self.child.wait().unwrap();
@@ -118,7 +122,7 @@ impl Job {
         said
     }
 
-    /// Ends the job as a crash would (SIGKILL); gives what it had said until then.
+    /// Ends the job as a crash would (SIGKILL). Returns its remaining lines.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         std::iter::from_fn(|| self.hear()).collect()
@@ -127,7 +131,7 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // Both fail if the job has ended, which is what is wanted.
+        // Both fail if the job has ended already, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -9,34 +9,36 @@ use factum::sqlite::{Durability, SqliteOptions};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::delegate::delegate;
+use factum::testing::delegate;
 
-/// No test waits so long unless it fails.
+/// A time that no wait takes, unless the test fails.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
-/// A store of each kind, empty: what holds on one must hold on the others. A file is read in other ways than memory.
+/// An empty store of each kind: what holds on one must hold on the others. SQLite reads a file in other ways
+/// than memory.
 pub(crate) fn stores() -> [Arc<dyn EventStore>; 3] {
     let sqlite = SqliteStore::in_memory().expect("SQLite opens in memory");
     [Arc::new(MemoryStore::new()), Arc::new(sqlite), Arc::new(OnFile::new())]
 }
 
-/// SQLite on a file and in memory: the first has connections that read, the other has one for all.
+/// SQLite on a file and in memory. The first has connections for reading, the second has one connection for
+/// all.
 pub(crate) fn sqlite_stores(folder: &TempDir) -> [SqliteStore; 2] {
     [open_store(&folder.path().join("bank.db")), SqliteStore::in_memory().expect("SQLite opens in memory")]
 }
 
-/// A store that does not wait for the disk: tests that use it do not depend on that, and there are many.
+/// A store that does not wait for the disk. No test that uses it depends on that wait, and there are many.
 pub(crate) fn open_store(file: &Path) -> SqliteStore {
     let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG);
     options.open(file).expect("SQLite opens a file")
 }
 
-/// Runs SQL on the file of a store, past the store.
+/// Runs SQL on a store's file, past the store.
 pub(crate) fn doctor(file: &Path, sql: &str) {
     Connection::open(file).unwrap().execute_batch(sql).unwrap();
 }
 
-/// A store in a file, which goes with it.
+/// A store in a temporary file, which is removed with it.
 struct OnFile {
     store: SqliteStore,
     _folder: TempDir,
@@ -50,8 +52,7 @@ impl OnFile {
 }
 
 impl EventStore for OnFile {
-    delegate!(
-        store: append, read_stream, read_all, replay, stream_version, position, wait_for, outcome, forget_keys_before,
+    delegate!(self => self.store; append, read_stream, read_all, replay, stream_version, position, wait_for, outcome, forget_keys_before,
         read_snapshot, save_snapshot, drop_snapshots,
     );
 }

@@ -1,4 +1,4 @@
-//! Views to test with, and what is in them.
+//! Views for tests, and their content.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -10,18 +10,18 @@ use factum::sqlite::rusqlite::Transaction;
 
 use crate::support::account::{Deposited, Opened, Withdrawn};
 
-/// What all clones of a view are to do wrong, and what they have done.
+/// Faults that all clones of a view show, and a record of their calls.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// How many more deposits of 13 fail.
     pub(crate) refused: AtomicU32,
-    /// Whether they fail by a panic.
+    /// Whether these deposits fail by a panic.
     pub(crate) panics: AtomicBool,
-    /// Whether an event that is not the next one of its stream fails.
+    /// Whether an event fails that is not the next one of its stream.
     pub(crate) in_order: AtomicBool,
-    /// How many events the handlers have taken.
+    /// How many events the handlers have received.
     pub(crate) taken: AtomicU64,
-    /// The threads that have taken them.
+    /// The threads that called the handlers.
     pub(crate) threads: Mutex<HashSet<ThreadId>>,
 }
 
@@ -31,7 +31,7 @@ impl Faults {
     }
 }
 
-/// The balance of each account, and how many events made it: one that is missed or counted twice shows.
+/// The balance of each account, and the number of its events: an event that is missed or counted twice shows.
 #[derive(Debug, Default, Clone, Projection)]
 #[projection(
     events(Opened, Deposited, Withdrawn),
@@ -111,7 +111,7 @@ impl Balances {
         Self { faults: Arc::new(Faults { in_order: true.into(), ..Faults::default() }) }
     }
 
-    /// What is in the view.
+    /// The content of the view.
     pub(crate) fn rows(store: &SqliteStore) -> Rows {
         rows(store, "SELECT account, cents, events FROM balances")
     }
@@ -124,7 +124,7 @@ pub(crate) fn row(account: &str, cents: i64, events: u64) -> Rows {
     BTreeMap::from([(account.to_owned(), (cents, events))])
 }
 
-/// What a query gives that selects account, cents and number of events.
+/// The rows of a query that selects account, cents and number of events.
 pub(crate) fn rows(store: &SqliteStore, sql: &str) -> Rows {
     store
         .query(|connection| {

@@ -1,4 +1,4 @@
-//! Stored events that this program can not read: an error, never skipped, never a panic.
+//! Stored events that this program cannot read: an error, never skipped, never a panic.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
@@ -10,12 +10,13 @@ use crate::support::chain::chain;
 use crate::support::events::append_event;
 use crate::support::stores::stores;
 
-/// Appends an event as some other program would.
+/// Appends an event as another program would.
 fn append(store: &dyn EventStore, name: &str, event_version: u32, payload: &str) {
     append_event(store, Account::CATEGORY, "alice", name, event_version, payload);
 }
 
-/// What loading, executing and the history say of the event at version 2, position 3; nothing is written meanwhile.
+/// The errors of loading, executing and the history at the event of version 2, position 3. Nothing is
+/// written.
 fn errors_after(name: &str, event_version: u32, payload: &str) -> Vec<(ReadError, String)> {
     let mut errors = Vec::new();
     for store in stores() {
@@ -31,7 +32,7 @@ fn errors_after(name: &str, event_version: u32, payload: &str) -> Vec<(ReadError
             ExecuteError::Read(error) => errors.push((error, "execute".to_owned())),
             other => panic!("{other}"),
         }
-        // The history tells what can be read, then the error, then nothing.
+        // The history returns the readable events, then the error, then nothing.
         let mut history = accounts.history(&id("alice")).unwrap();
         assert_eq!(history.next().unwrap().unwrap().version, 1);
         errors.push((history.next().unwrap().unwrap_err(), "history".to_owned()));
@@ -104,7 +105,7 @@ fn a_stream_that_lacks_an_event_is_an_error() {
     accounts.execute(deposit("alice", 2)).unwrap();
     let connection = Connection::open(&file).unwrap();
     connection.execute("DELETE FROM factum_events WHERE version = 2", ()).unwrap();
-    // One that has read them has no need to read them again.
+    // A repository that has the state cached does not read the events again.
     assert_eq!(accounts.load(&id("alice")).unwrap().state().cents, 3);
     let accounts = store.repository::<Account>();
 
@@ -216,7 +217,7 @@ fn an_event_that_could_not_be_read_again_is_not_stored() {
 fn a_float_comes_back_as_the_float_it_was() {
     for store in stores() {
         let meters = store.repository::<Meter>();
-        // Bits that look random, and are the same each time.
+        // Bits that look random, equal in each run.
         let values = (1..2000_u64).map(|n| f64::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let commands = values.filter(|value| value.is_finite()).map(|value| Measure { id: 1, value });
         let live = meters.execute_batch(&1, commands).unwrap();

@@ -1,4 +1,4 @@
-//! Events of older versions, read as the current one.
+//! Events of older versions, which are read as the current version.
 
 use factum::DecodeError;
 use factum::prelude::*;
@@ -10,7 +10,7 @@ fn read<E: Event>(version: u32, json: &str) -> E {
     E::decode(version, json).unwrap_or_else(|error| panic!("version {version}: {error}"))
 }
 
-/// What is written now is read back as it was.
+/// An event that is encoded decodes as it was.
 fn round_trip<E: Event + PartialEq>(event: &E) {
     let mut json = Vec::new();
     event.encode(&mut json).unwrap();
@@ -35,7 +35,7 @@ impl Channel {
     }
 }
 
-/// The event of the design.
+/// An event with all kinds of changes.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "money-deposited", version = 3)]
 struct MoneyDeposited {
@@ -76,7 +76,7 @@ fn a_payload_of_one_version_is_not_taken_for_another() {
     assert!(matches!(zero, DecodeError::UnreadableVersion { version: 0, current: 3, .. }), "{zero}");
 }
 
-/// Everything that can happen to one field, and closures for conversions.
+/// Every change that one field can have, and closures as conversions.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(version = 5)]
 struct Measured {
@@ -110,7 +110,7 @@ fn changes_of_a_field_stack() {
 }
 
 #[test]
-fn a_conversion_that_fails_tells_which_field() {
+fn a_failed_conversion_names_its_field() {
     let error = Measured::decode(4, r#"{"degrees": 1001}"#).unwrap_err();
     assert_eq!(
         chain(&error),
@@ -118,7 +118,7 @@ fn a_conversion_that_fails_tells_which_field() {
     );
 }
 
-/// With serde's attributes: they mean the same in every version.
+/// With serde's attributes, which apply to every version.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[event(version = 3, removed(since = 2, name = "branchName", ty = String), removed(since = 3, added = 2, name = "x", ty = u8))]
@@ -171,7 +171,7 @@ fn serdes_attributes_keep_working() {
     assert_eq!(read::<Attributed>(2, second), event(Some("hm")));
     let third = r#"{"paidAmount": 5, "WHO": "me", "fee": "30/10", "note": "hm"}"#;
     assert_eq!(read::<Attributed>(3, third), event(Some("hm")));
-    // What was not there then is unknown, as it is now.
+    // A field that did not exist yet is unknown, as an unknown field is today.
     for (version, json) in [
         (1, r#"{"paidSum": 5, "BY": "me", "fee": "3/10", "x": 1}"#),
         (2, r#"{"paidAmount": 5, "BY": "me", "fee": "30/10", "branchName": "x"}"#),
@@ -206,7 +206,7 @@ fn flattened_fields_and_nested_types_keep_working() {
     round_trip(&Moved { place: place(), items: vec!["lamp".into()] });
 }
 
-/// Tuple structs: an added field is one more element; a struct of one is no array.
+/// Tuple structs: an added field is one more element. A struct of one field is no array.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(version = 3)]
 struct Weighed(
@@ -214,7 +214,7 @@ struct Weighed(
     #[event(added(since = 2, default = "kg".to_owned()))] String,
 );
 
-/// One that was added is not the last.
+/// The added field is not the last one.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(version = 3)]
 struct Shipped(
@@ -254,7 +254,7 @@ fn structs_of_every_shape_have_versions() {
     round_trip(&Reopened { by: Some("me".into()) });
 }
 
-/// Made anew in version 3, with a field added since; version 2 has a history of its own.
+/// A new struct in version 3, with a field added since. Version 2 has a history of its own.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "named", version = 4, previous(since = 3, from = NamedV2))]
 struct Named {
@@ -281,7 +281,7 @@ impl TryFrom<NamedV2> for Named {
     }
 }
 
-/// Made anew with a conversion that can't fail.
+/// A new struct whose conversion cannot fail.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "summed", version = 2, previous = SummedV1)]
 struct Summed {
@@ -301,7 +301,7 @@ impl From<SummedV1> for Summed {
 }
 
 #[test]
-fn an_event_with_a_new_struct_reads_what_its_previous_struct_reads() {
+fn an_event_with_a_new_struct_reads_the_versions_of_its_previous_struct() {
     let ada = |verified| Named { first: "Ada".into(), last: "Lovelace".into(), verified };
     assert_eq!(read::<Named>(1, r#"{"name": "Ada Lovelace"}"#), ada(false));
     assert_eq!(read::<Named>(2, r#"{"full_name": "Ada Lovelace"}"#), ada(false));
@@ -314,8 +314,9 @@ fn an_event_with_a_new_struct_reads_what_its_previous_struct_reads() {
     round_trip(&Summed { total: 6 });
 }
 
-/// What the declared changes must not stumble over: keywords, names that are swapped, types called like ours, fields that
-/// may be missing, and a flattened field that would take what was removed.
+/// Names and types that must not confuse the declared changes:
+/// * keywords, swapped names, types with the names of ours
+/// * fields that may be missing, a flattened field that would take the removed one
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[serde(rename_all = "PascalCase")]
 #[event(version = 2, removed(since = 2, name = "Counter", ty = u8))]

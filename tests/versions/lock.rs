@@ -1,4 +1,4 @@
-//! `events.lock` and the golden payloads: what is written, and what they refuse.
+//! `events.lock` and the golden payloads: what the check writes, and what it refuses.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use factum::testing::Lock;
 use factum::{EventSchema, IntoEvents};
 use serde::{Deserialize, Serialize};
 
-/// A door as the code base had it at several times: the same aggregate, with these events.
+/// An aggregate at several times of a code base: the door, with these events.
 macro_rules! door {
     ($time:ident { $($event:item)* } events($($listed:ident),*) $(retired($($retired:tt),*))?) => {
         mod $time {
@@ -54,7 +54,7 @@ door! { first {
     pub(super) struct Shut;
 } events(Opened, Shut) }
 
-// As `first`, with a field changed and one added, and no new version.
+// As `first`, with one field changed and one added, but without a new version.
 door! { careless {
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[serde(rename_all = "camelCase")]
@@ -66,7 +66,7 @@ door! { careless {
     pub(super) struct Shut;
 } events(Opened, Shut) }
 
-// The same changes declared; the other event has another name.
+// The same changes, declared. The other event has another name.
 door! { second {
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[serde(rename_all = "camelCase")]
@@ -84,21 +84,21 @@ door! { second {
     pub(super) struct Closed;
 } events(Opened, Closed) }
 
-// One is gone without a word.
+// One event is gone, without a declaration.
 door! { forgetful {
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[event(name = "shut")]
     pub(super) struct Shut;
 } events(Shut) }
 
-// One is gone, and said to be.
+// One event is gone, and declared as retired.
 door! { retiring {
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[event(name = "shut")]
     pub(super) struct Shut;
 } events(Shut) retired("opened") }
 
-/// Equal when written and read, and yet it forgets what it was told.
+/// Its values are equal after writing and reading, although a field is lost.
 mod lossy {
     use super::*;
 
@@ -130,7 +130,7 @@ fn lock<A: Aggregate>(folder: &Path, examples: impl IntoEvents<A>) -> Lock {
     Lock::of_crate(folder).aggregate::<A>(examples)
 }
 
-/// What the check says, if it fails.
+/// The message of a check that fails.
 fn failure(lock: Lock) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| lock.check())).expect_err("the check should fail");
     panic.downcast_ref::<String>().expect("a message").clone()
@@ -147,7 +147,7 @@ fn files(folder: &Path) -> [String; 2] {
     })
 }
 
-/// A folder in which the first door is recorded.
+/// A folder with the lock of the first door.
 fn recorded() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     lock::<first::Door>(folder.path(), (opened(), first::Shut)).write_new().check();
@@ -178,7 +178,7 @@ fn shapes_and_examples_are_written_once_and_then_hold() {
     );
     assert_eq!(golden, "door opened 1 {\"byWhom\":\"Ada\",\"side\":\"Left\"}\ndoor shut 1 null\n");
     lock::<first::Door>(folder.path(), (opened(), first::Shut)).check_only().check();
-    // Another example changes nothing: the first one is kept.
+    // Another example changes nothing: the lock keeps the first one.
     let other = first::Opened { by_whom: "Bob".into(), side: None };
     lock::<first::Door>(folder.path(), (other, first::Shut)).write_new().check();
     assert_eq!(files(folder.path()), [lines, golden]);
@@ -215,13 +215,13 @@ fn a_declared_change_adds_lines_and_changes_none() {
     assert!(new_lines.contains("event opened 2 byWhom usize\n"), "{new_lines}");
     assert!(new_golden.contains("door opened 2 {\"byWhom\":7,\"side\":null,\"at\":1}\n"), "{new_golden}");
     lock::<second::Door>(folder.path(), examples()).check_only().check();
-    // The code of before no longer holds.
+    // The check fails for the earlier code.
     let message = failure(lock::<first::Door>(folder.path(), (opened(), first::Shut)).write_new());
     assert!(message.contains("event opened 2"), "{message}");
 }
 
 #[test]
-fn an_event_may_be_retired_and_not_forgotten_and_not_come_back() {
+fn an_event_may_be_retired_but_neither_forgotten_nor_revived() {
     let folder = recorded();
     let message = failure(lock::<forgetful::Door>(folder.path(), forgetful::Shut).write_new());
     assert!(message.contains("  - aggregate door event opened\n"), "{message}");
@@ -255,7 +255,7 @@ fn an_example_that_can_not_be_read_any_more_is_an_error() {
 }
 
 #[test]
-fn two_events_of_one_name_can_not_be_told_apart_in_a_lock() {
+fn a_lock_refuses_two_events_of_one_name() {
     let folder = tempfile::tempdir().unwrap();
     let both = lock::<first::Door>(folder.path(), (opened(), first::Shut))
         .aggregate::<lossy::Door>(lossy::Opened { side: None });
@@ -296,7 +296,7 @@ fn an_aggregate_that_is_recorded_and_not_there_is_an_error() {
 }
 
 #[test]
-fn every_example_is_looked_at_and_what_serde_skips_as_well() {
+fn every_example_is_checked_with_fields_that_serde_skips() {
     let folder = tempfile::tempdir().unwrap();
     let examples = [Entered { unseen: 0 }, Entered { unseen: 9 }, Entered { unseen: 0 }];
     let message = failure(lock::<Gate>(folder.path(), examples).write_new());
@@ -306,7 +306,7 @@ fn every_example_is_looked_at_and_what_serde_skips_as_well() {
     );
 }
 
-// As `first`; a type inside has another name, and is what it was.
+// As `first`. A nested type has another name and an equal shape.
 door! { renaming {
     #[derive(Debug, Serialize, Deserialize, EventSchema)]
     pub(super) enum Flank { Left, Right }
@@ -322,13 +322,13 @@ door! { renaming {
 } events(Opened, Shut) }
 
 #[test]
-fn a_type_may_be_called_otherwise_and_be_what_it_was() {
+fn a_type_may_be_renamed_if_its_shape_stays() {
     let folder = recorded();
     let before = files(folder.path());
     let opened = renaming::Opened { by_whom: "Ada".into(), side: Some(renaming::Flank::Right) };
     lock::<renaming::Door>(folder.path(), (opened, renaming::Shut)).check_only().check();
     assert_eq!(files(folder.path()), before);
-    // A recorded type that had no fingerprint may get one.
+    // A recorded type without a fingerprint may get one.
     let path = folder.path().join("events.lock");
     let text = fs::read_to_string(&path).unwrap();
     let without: Vec<_> =
@@ -341,7 +341,7 @@ fn a_type_may_be_called_otherwise_and_be_what_it_was() {
 fn tests_that_write_at_once_lose_nothing() {
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
-        // The second aggregate is recorded by a lock that names both, as each of these does.
+        // The lock that records the second aggregate names both, as all of these do.
         let both = || {
             lock::<first::Door>(folder.path(), (opened(), first::Shut))
                 .aggregate::<Gate>(Entered { unseen: 0 })
@@ -358,8 +358,8 @@ fn tests_that_write_at_once_lose_nothing() {
 }
 
 #[test]
-#[expect(clippy::items_after_statements, reason = "each type beside what is said of it")]
-fn a_fingerprint_tells_shapes_apart_and_not_names() {
+#[expect(clippy::items_after_statements, reason = "each type stands beside its assertions")]
+fn a_fingerprint_depends_on_shapes_not_on_names() {
     #[derive(EventSchema)]
     struct Point {
         _x: u8,
@@ -391,7 +391,7 @@ fn a_fingerprint_tells_shapes_apart_and_not_names() {
     assert_ne!(Point::FINGERPRINT, Wider::FINGERPRINT);
     assert_ne!(Side::FINGERPRINT, Other::FINGERPRINT);
     assert_ne!(Tagged::FINGERPRINT, Point::FINGERPRINT);
-    // Wherever in a type another stands: in a tuple, as a key.
+    // A nested type counts in any place: in a tuple, as a key.
     #[derive(EventSchema)]
     struct Pair(
         #[expect(dead_code, reason = "only its shape matters")] (Option<Side>, u8),

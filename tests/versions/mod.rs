@@ -1,4 +1,5 @@
-//! Events that change: their versions, their retirement, the lock of their shapes, and those that can't be read.
+//! Events that change: their versions, retired events, the lock of their shapes, and events that cannot be
+//! read.
 
 mod bad_events;
 mod event_versions;

@@ -1,4 +1,4 @@
-//! Retired events: split, merged, or read as nothing.
+//! Retired events: split, merged, or dropped.
 
 use factum::prelude::*;
 use factum::store::{Append, ExpectedVersion, NewEvent};
@@ -18,7 +18,7 @@ struct FeeCharged {
     cents: u64,
 }
 
-/// Has a history of its own, and an alias: both outlive it.
+/// Has older versions and an alias. Both still work after it is retired.
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(version = 2, aliases("transfer"))]
 struct TransferMade {
@@ -74,20 +74,20 @@ impl Account {
         self.fees += event.cents;
     }
 
-    /// Split.
+    /// Splits one event into two.
     #[upcast]
     fn split(event: TransferMade) -> (Withdrawn, FeeCharged) {
         (Withdrawn { cents: event.cents }, FeeCharged { cents: event.fee })
     }
 
-    /// Merged into another; not whatever it says.
+    /// Merges an event into another. It fails for some payloads.
     #[upcast]
     fn merge(event: CashTaken) -> Result<Withdrawn, String> {
         let cents = event.notes.iter().try_fold(0_u64, |sum, note| sum.checked_add(*note));
         cents.map(|cents| Withdrawn { cents }).ok_or_else(|| "more than there is".into())
     }
 
-    // `Looked` has no `#[upcast]`: it is read as nothing, as `old-noise` is.
+    // `Looked` has no `#[upcast]`: it is dropped, like `old-noise`.
 }
 
 fn append(store: &dyn EventStore, stored: &[(&str, u32, &str)]) {
@@ -102,7 +102,7 @@ fn append(store: &dyn EventStore, stored: &[(&str, u32, &str)]) {
     store.append(&[Append::new(&stream, ExpectedVersion::Any, &events)]).unwrap();
 }
 
-/// Old names, old versions, and one that is current.
+/// Old names, old versions, and one current event.
 const STORED: &[(&str, u32, &str)] = &[
     ("old-noise", 7, "whatever it was"),
     ("transfer-made", 2, r#"{"cents": 10, "fee": 1}"#),
@@ -113,7 +113,7 @@ const STORED: &[(&str, u32, &str)] = &[
 ];
 
 #[test]
-fn a_retired_event_is_read_as_what_it_has_become() {
+fn a_retired_event_is_read_as_its_upcast_events() {
     for store in stores() {
         append(&store, STORED);
         let accounts = store.repository::<Account>();
@@ -128,7 +128,7 @@ fn a_retired_event_is_read_as_what_it_has_become() {
 }
 
 #[test]
-fn what_it_has_become_stands_where_it_stood() {
+fn upcast_events_have_the_place_of_the_stored_one() {
     for store in stores() {
         append(&store, STORED);
         let accounts = store.repository::<Account>();
@@ -153,7 +153,7 @@ fn what_it_has_become_stands_where_it_stood() {
 }
 
 #[test]
-fn a_history_goes_on_after_pages_that_are_read_as_nothing() {
+fn a_history_continues_after_pages_of_dropped_events() {
     for store in stores() {
         append(&store, &vec![("old-noise", 1, "{}"); 700]);
         append(&store, &STORED[5..]);
@@ -187,7 +187,7 @@ fn a_retired_event_that_can_not_be_read_is_an_error() {
     }
 }
 
-/// Knows nothing of transfers: it gets what they have become, from the aggregate it names.
+/// Knows nothing of transfers: it gets their upcast events, from the aggregate that it names.
 #[derive(Debug, Default, PartialEq, Projection)]
 #[projection(events(Withdrawn), from(Account))]
 struct Taken {
@@ -204,7 +204,7 @@ impl Taken {
     }
 }
 
-/// Takes the retired event as it was stored.
+/// Gets the retired event as stored.
 #[derive(Debug, Default, PartialEq, Projection)]
 #[projection(events(TransferMade))]
 struct Transfers {
@@ -220,7 +220,7 @@ impl Transfers {
 }
 
 #[test]
-fn projections_get_what_it_has_become() {
+fn projections_get_the_upcast_events() {
     for store in stores() {
         append(&store, STORED);
         let mut taken = MemoryProjection::new(&store, Taken::default());
@@ -233,7 +233,7 @@ fn projections_get_what_it_has_become() {
 }
 
 #[test]
-fn a_projection_of_an_aggregate_does_not_pass_over_what_that_does_not_know() {
+fn a_projection_of_an_aggregate_stops_at_an_event_unknown_to_it() {
     for store in stores() {
         append(&store, &[("withdrawn", 1, r#"{"cents": 5}"#), ("fee-charged", 1, "of no interest here")]);
         append(&store, &[("taken-out", 1, "by a newer program")]);

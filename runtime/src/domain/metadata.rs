@@ -144,6 +144,18 @@ pub struct Recorded<E> {
 }
 
 impl<E> Recorded<E> {
+    /// An event that stands at these places of its stream and of the store, without metadata.
+    pub fn new(
+        event: E,
+        stream: StreamName,
+        version: u64,
+        position: Position,
+        id: Uuid,
+        recorded_at: Timestamp,
+    ) -> Self {
+        Self { event, id, stream, version, index: 0, position, recorded_at, metadata: Metadata::default() }
+    }
+
     /// The correlation id for events that follow from this one: its correlation or, if it has none, its id.
     pub fn correlation(&self) -> Uuid {
         self.metadata.correlation.unwrap_or(self.id)

@@ -25,7 +25,7 @@ pub(crate) mod sealed {
         const NAME: &'static str;
 
         /// Why the follower ends by itself.
-        type Error: std::error::Error + From<FollowError> + Send + 'static;
+        type Error: std::error::Error + From<FollowError> + Send + Sync + 'static;
 
         /// Runs until the caller stops it.
         fn run(

@@ -56,7 +56,7 @@ fn judge(
     stored: Result<Option<StoredCheckpoint>, StoreError>,
 ) -> Result<FoundCheckpoint, FollowError> {
     let (follower, current) = (definition.name, definition.version);
-    match stored.map_err(|source| FollowError::Store { follower, source })? {
+    match stored.map_err(FollowError::store(follower))? {
         None => Ok(FoundCheckpoint::Nothing),
         Some(found) if found.version < current => Ok(FoundCheckpoint::Older { version: found.version }),
         Some(found) if found.version > current => {

@@ -50,7 +50,7 @@ pub(crate) fn save<P: ProgressStore>(
     attempts: u32,
 ) -> Result<(), FollowError> {
     let letter = StoredLetter { position, error: with_causes(error), attempts, failed_at: Timestamp::now() };
-    P::save_letter(transaction, follower, &letter).map_err(|source| FollowError::Store { follower, source })
+    P::save_letter(transaction, follower, &letter).map_err(FollowError::store(follower))
 }
 
 /// Removes a dead letter; `false` if another process has removed it first.
@@ -59,8 +59,7 @@ pub(crate) fn remove<P: ProgressStore>(
     follower: &'static str,
     position: Position,
 ) -> Result<bool, FollowError> {
-    P::remove_letter(transaction, follower, position)
-        .map_err(|source| FollowError::Store { follower, source })
+    P::remove_letter(transaction, follower, position).map_err(FollowError::store(follower))
 }
 
 /// The dead letters of a follower, in order of position.
@@ -76,8 +75,7 @@ pub(crate) fn with_events<P: ProgressStore>(
     home: &ProgressHome<P>,
     follower: &'static str,
 ) -> Result<Vec<(DeadLetter, OwnedEvent)>, FollowError> {
-    let letters =
-        home.progress.letters(follower).map_err(|source| FollowError::Store { follower, source })?;
+    let letters = home.progress.letters(follower).map_err(FollowError::store(follower))?;
     let with_event = |StoredLetter { position, error, attempts, failed_at }| {
         let event = event_at(home, follower, position)?;
         let stored = event.as_stored(position);
@@ -108,7 +106,7 @@ fn event_at<P: ProgressStore>(
             found = Some(OwnedEvent::copy(event));
             ControlFlow::Break(())
         })
-        .map_err(|source| FollowError::Store { follower, source })?;
+        .map_err(FollowError::store(follower))?;
     match found {
         Some(event) => Ok(event),
         None => Err(FollowError::AheadOfStore { follower, seen: position, newest: home.newest(follower)? }),

@@ -26,7 +26,7 @@ pub(crate) struct FollowerDefinition {
     pub(crate) kind: FollowerKind,
     events: &'static [EventKind],
     from: &'static [&'static str],
-    wants_metadata: bool,
+    pub(crate) wants_metadata: bool,
     /// SQL that makes the view's tables.
     pub(crate) init: &'static str,
 }

@@ -82,7 +82,7 @@ fn read_ahead<P: ProgressStore>(
             events.push((event.envelope.position, OwnedEvent::copy(event)));
             ControlFlow::Continue(())
         })
-        .map_err(|source| FollowError::Store { follower: definition.name, source })?;
+        .map_err(FollowError::store(definition.name))?;
     Ok(events)
 }
 

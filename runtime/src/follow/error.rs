@@ -153,6 +153,11 @@ pub enum FollowError {
 }
 
 impl FollowError {
+    /// Makes the error of a follower whose store failed: `.map_err(FollowError::store(name))`.
+    pub(crate) fn store(follower: &'static str) -> impl Fn(StoreError) -> Self + Copy {
+        move |source| Self::Store { follower, source }
+    }
+
     /// The position of the event that failed, if one event is the reason.
     #[must_use]
     pub fn position(&self) -> Option<Position> {

@@ -50,6 +50,14 @@ pub struct CaughtUp {
     pub position: Position,
 }
 
+impl CaughtUp {
+    /// A catch-up that has looked at so many events, up to this position.
+    #[must_use]
+    pub const fn new(events: u64, position: Position) -> Self {
+        Self { events, position }
+    }
+}
+
 type Callback = dyn FnMut(&Progress) -> ControlFlow<()> + Send;
 
 /// The callback that gets the progress of a catch-up or rebuild.

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
@@ -110,6 +112,19 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
     /// The dead letters of a follower, in order of position.
     fn letters(&self, follower: &str) -> Result<Vec<StoredLetter>, StoreError>;
 
+    /// The id of the rebuild that is under way of this version and definition of a view.
+    fn rebuild(
+        transaction: &Self::Transaction<'_>,
+        follower: &FollowerDefinition,
+    ) -> Result<Option<Uuid>, StoreError>;
+
+    /// Records a rebuild in place of another one of the view.
+    fn save_rebuild(
+        transaction: &Self::Transaction<'_>,
+        follower: &FollowerDefinition,
+        id: Uuid,
+    ) -> Result<(), StoreError>;
+
     /// The database's failure behind a handler's error, such as a full disk or an I/O error; `None` if the
     /// handler itself failed.
     fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError>;
@@ -160,7 +175,7 @@ impl<P: ProgressStore> ProgressHome<P> {
     }
 
     pub(crate) fn newest(&self, follower: &'static str) -> Result<Position, FollowError> {
-        self.events().position().map_err(|source| FollowError::Store { follower, source })
+        self.events().position().map_err(FollowError::store(follower))
     }
 
     /// The position of the newest event, for a caller inside a transaction that may hold the store of the
@@ -174,7 +189,7 @@ impl<P: ProgressStore> ProgressHome<P> {
             Some(source) => source.position(),
             None => P::newest_in(transaction),
         };
-        newest.map_err(|source| FollowError::Store { follower, source })
+        newest.map_err(FollowError::store(follower))
     }
 
     /// Waits for events of other writers; see [`EventStore::wait_for`].
@@ -184,7 +199,7 @@ impl<P: ProgressStore> ProgressHome<P> {
         position: Position,
         timeout: Duration,
     ) -> Result<Position, FollowError> {
-        self.events().wait_for(position, timeout).map_err(|source| FollowError::Store { follower, source })
+        self.events().wait_for(position, timeout).map_err(FollowError::store(follower))
     }
 
     /// Runs `work` in a write transaction, which an error or a panic rolls back.

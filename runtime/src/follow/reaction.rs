@@ -149,6 +149,9 @@ impl Delivery {
 impl FollowerDefinition {
     /// The definition of the reaction `R`.
     pub(crate) const fn of_reaction<R: Reaction>() -> Self {
-        Self::new::<R>(FollowerKind::Reaction)
+        let mut definition = Self::new::<R>(FollowerKind::Reaction);
+        // A delivery has the event's id, whatever the handlers look at.
+        definition.wants_metadata = true;
+        definition
     }
 }

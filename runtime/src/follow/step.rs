@@ -110,7 +110,7 @@ pub(crate) fn open<P: ProgressStore>(
         Task::Wait => Opening::Over(Step::Wait(slowest)),
         Task::Repartition { position } => {
             P::repartition(transaction, definition, own.of(), position)
-                .map_err(|source| FollowError::Store { follower: definition.name, source })?;
+                .map_err(FollowError::store(definition.name))?;
             Opening::Over(Step::More(position))
         }
         Task::Handle { partition, position } => Opening::Handle(Share {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::position::Position;
 use crate::follow::control::Control;
-use crate::follow::definition::FollowerDefinition;
+use crate::follow::definition::{FollowerDefinition, FollowerKind};
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::LeaseHolder;
@@ -103,7 +103,8 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// lost events.
     fn check_not_ahead(&self, transaction: &P::Transaction<'_>, share: Share) -> Result<(), FollowError> {
         let follower = self.job.definition.name;
-        if share.after > share.goal {
+        // A reaction may have been moved ahead of the store, by `rewind`.
+        if self.job.definition.kind == FollowerKind::Projection && share.after > share.goal {
             let newest = self.job.home.newest_in(transaction, follower)?;
             if share.after > newest {
                 return Err(FollowError::AheadOfStore { follower, seen: share.after, newest });
@@ -116,8 +117,8 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// has it.
     pub(crate) fn take_lease(&mut self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
         let Some(holder) = self.job.lease else { return Ok(true) };
-        let taken = P::take_lease(transaction, holder)
-            .map_err(|source| FollowError::Store { follower: self.job.definition.name, source })?;
+        let taken =
+            P::take_lease(transaction, holder).map_err(FollowError::store(self.job.definition.name))?;
         self.lease_taken_at = taken.then(Instant::now);
         Ok(taken)
     }
@@ -159,6 +160,6 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     ) -> Result<(), FollowError> {
         let definition = self.job.definition;
         P::save_position(transaction, definition, partition, position)
-            .map_err(|source| FollowError::Store { follower: definition.name, source })
+            .map_err(FollowError::store(definition.name))
     }
 }

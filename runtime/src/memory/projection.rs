@@ -48,8 +48,7 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before the read: an event that is appended from here on may be missed, so it must not count
         // as seen.
-        let newest =
-            self.store.position().map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+        let newest = self.store.position().map_err(FollowError::store(P::NAME))?;
         let Self { store, view, position } = self;
         let events = project(store, view, Partition::WHOLE, position, newest)?;
         Ok(CaughtUp { events, position: self.position })
@@ -83,7 +82,7 @@ pub(super) fn project<P: Projection<Target = Memory>>(
             ControlFlow::Break(())
         }
     });
-    read.map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+    read.map_err(FollowError::store(P::NAME))?;
     result?;
     *position = newest.max(*position);
     Ok(events)

@@ -85,8 +85,7 @@ where
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
         // Taken before the read: an event that is appended from here on may be missed, so it must not count
         // as seen.
-        let newest =
-            self.store.position().map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+        let newest = self.store.position().map_err(FollowError::store(P::NAME))?;
         let store = &self.store;
         let results: Vec<_> = thread::scope(|scope| {
             let work = |shard: &mut Shard<P>| {

@@ -104,6 +104,14 @@ pub struct Committed {
     pub position: Option<Position>,
 }
 
+impl Committed {
+    /// A commit of so many events, the last of them at this position.
+    #[must_use]
+    pub const fn new(events: u64, position: Option<Position>) -> Self {
+        Self { events, position }
+    }
+}
+
 /// One aggregate of a unit of work, of any type.
 trait ChangedStream {
     fn id(&self) -> &StreamName;
@@ -354,7 +362,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
             position = position.map(|position| position.forward(*count));
         }
         let events = counts.iter().sum();
-        Ok(Committed { events, position: position.map(Position::previous) })
+        Ok(Committed { events, position: position.filter(|_| events > 0).map(Position::previous) })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The file of a store: how it is opened, its tables and connections, and its maintenance.
 
-pub(crate) mod connections;
 pub(crate) mod errors;
 pub(crate) mod maintenance;
 pub(crate) mod open;
+pub(crate) mod readers;
 pub(crate) mod tables;
 pub(crate) mod temporary_files;

@@ -3,10 +3,12 @@
 mod checkpoints;
 mod dead_letters;
 mod leases;
+pub(crate) mod rebuilds;
 
 use std::error::Error;
 
 use rusqlite::{Transaction, TransactionBehavior};
+use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
@@ -112,6 +114,21 @@ impl ProgressStore for SqliteStore {
             |connection| dead_letters::list(connection, follower).map_err(store_error),
             |error| error,
         )
+    }
+
+    fn rebuild(
+        transaction: &Transaction<'_>,
+        follower: &FollowerDefinition,
+    ) -> Result<Option<Uuid>, StoreError> {
+        rebuilds::find(transaction, "main", follower).map_err(store_error)
+    }
+
+    fn save_rebuild(
+        transaction: &Transaction<'_>,
+        follower: &FollowerDefinition,
+        id: Uuid,
+    ) -> Result<(), StoreError> {
+        rebuilds::save(transaction, follower, id).map_err(store_error)
     }
 
     fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError> {

@@ -3,6 +3,7 @@
 mod batch;
 mod decode_ahead;
 mod inline;
+mod objects;
 mod rebuild;
 mod swap;
 pub(crate) mod target;
@@ -23,7 +24,7 @@ use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::handler::PartitionedByStream;
+use crate::follow::handler::{PartitionedByStream, contained};
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
@@ -113,7 +114,6 @@ use crate::store::event_store::EventStore;
 ///
 /// If an earlier version of the projection has made the view, each of these methods rebuilds it first.
 /// Readers see the old view until one transaction replaces it; see [`rebuild`](Self::rebuild).
-#[must_use = "a projection does nothing by itself: call `catch_up` or `inline`, or `follow` it"]
 pub struct SqliteProjection<P> {
     engine: Engine<P, SqliteStore>,
 }
@@ -204,8 +204,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         home.in_transaction(P::NAME, |transaction| {
             drop_tables(transaction)
                 .map_err(|error| ProjectionError::Init { projection: P::NAME, source: error.into() })?;
-            SqliteStore::remove_letters(transaction, P::NAME)
-                .map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+            SqliteStore::remove_letters(transaction, P::NAME).map_err(FollowError::store(P::NAME))?;
             rebuild::start_view(transaction, &definition)
         })?;
         Ok(Self { engine: Engine::new(definition, home, projection) })
@@ -217,6 +216,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// A worker takes the events of one stream in order, and commits its position with its writes.
     ///
     /// SQLite allows one writer at a time: workers read and decode side by side, and take turns to write.
+    #[must_use = "the projection with so many workers is what this returns"]
     pub fn workers(mut self, workers: u32) -> Self
     where
         P: PartitionedByStream + Clone + Send,
@@ -258,6 +258,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// deposits.rebuild()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "the projection with the callback is what this returns"]
     pub fn on_progress(
         mut self,
         callback: impl FnMut(&Progress) -> ControlFlow<()> + Send + 'static,
@@ -327,8 +328,8 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
 
     /// Updates the view in the transaction of every append to the store, so that the view is always current.
     ///
-    /// If a handler fails, the append fails with [`AppendError::Hook`](crate::store::AppendError::Hook), and
-    /// so does the command: nothing is stored. Events that are already in the store are projected first, in
+    /// If a handler fails, the append fails with [`AppendError::Hook`](crate::store::AppendError::Hook), whose
+    /// source is a [`FollowError`], and so does the command: nothing is stored. Events that are already in the store are projected first, in
     /// transactions of many events.
     ///
     /// This holds for this store and its clones, as long as they are open. If another program appends to the
@@ -380,9 +381,13 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
                     return Ok(());
                 }
                 let context = ViewTransaction::new(transaction);
-                batch::project_one(P::NAME, transaction, &event, || {
-                    projection.handle_stored(event.name, &event, &context)
-                })
+                contained(|| projection.handle_stored(event.name, &event, &context))
+                    .map_err(|error| ProgressHome::<SqliteStore>::failed_at(P::NAME, &event, error))?;
+                if transaction.is_autocommit() {
+                    // The handler's SQL has ended the transaction, and with it the removal of the letter.
+                    return Err(FollowError::RolledBack { follower: P::NAME, position });
+                }
+                Ok(())
             });
             match result {
                 Ok(()) => retried.succeeded += 1,

@@ -14,6 +14,7 @@ use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
@@ -26,7 +27,6 @@ use crate::store::event_store::EventStore;
 /// A reaction whose progress is kept in the file of a store.
 ///
 /// See [`Reaction`] for an example.
-#[must_use = "a reaction does nothing by itself: call `catch_up`, or `follow` it"]
 pub struct SqliteReaction<R> {
     engine: Engine<R, SqliteStore>,
 }
@@ -85,8 +85,7 @@ impl<R: Reaction> SqliteReaction<R> {
         definition: &FollowerDefinition,
         position: Position,
     ) -> Result<(), FollowError> {
-        SqliteStore::repartition(transaction, definition, 1, position)
-            .map_err(|source| FollowError::Store { follower: R::NAME, source })
+        SqliteStore::repartition(transaction, definition, 1, position).map_err(FollowError::store(R::NAME))
     }
 
     /// Moves the reaction back or ahead: the next event that it gets is the first one after `position`.
@@ -102,6 +101,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// reaction.
     ///
     /// Events of one stream come in order. An event that fails delays its own partition only.
+    #[must_use = "the reaction with so many workers is what this returns"]
     pub fn workers(mut self, workers: u32) -> Self
     where
         R: PartitionedByStream + Clone + Send,
@@ -112,6 +112,7 @@ impl<R: Reaction> SqliteReaction<R> {
 
     /// Sets the callback that gets the progress on the way to the end of the store; see
     /// [`SqliteProjection::on_progress`](crate::sqlite::SqliteProjection::on_progress).
+    #[must_use = "the reaction with the callback is what this returns"]
     pub fn on_progress(
         mut self,
         callback: impl FnMut(&Progress) -> ControlFlow<()> + Send + 'static,
@@ -171,8 +172,12 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
     fn run(&mut self, control: &Control, policy: &RetryPolicy, lease: Duration) -> Result<(), ReactionError> {
         let holder = LeaseHolder::new(R::NAME, lease);
         let progress = self.engine.home.progress.clone();
-        let follow = || self.engine.follow(control, policy, &holder);
-        Ok(lease_keeper::while_kept(&progress, R::NAME, &holder, follow)?)
+        // The engine gives the lease back; the keeper renews it until then.
+        let keeper = LeaseKeeper::start(progress, holder.clone())
+            .map_err(|source| FollowError::Thread { follower: R::NAME, source })?;
+        let result = self.engine.follow(control, policy, &holder);
+        drop(keeper);
+        Ok(result?)
     }
 
     fn report(&mut self) -> &mut Option<Report> {

@@ -99,12 +99,12 @@ pub enum AppendError {
         stream: StreamName,
     },
     /// A hook failed: code that runs in every append, such as an inline projection.
-    #[error("a hook of the store refuses the append to {stream}")]
+    #[error("can't append to {stream}: a hook that runs in each append failed")]
     #[non_exhaustive]
     Hook {
         /// The stream, or the first of several.
         stream: StreamName,
-        /// The hook's own error.
+        /// The hook's own error; of an inline projection, a [`FollowError`](crate::follow::FollowError).
         source: BoxError,
     },
     /// The store failed.

@@ -1,100 +1,130 @@
-//! References and smart pointers to a store are stores, such as an `Arc<dyn EventStore>` chosen at run time.
+//! Stores that pass calls on to another store: references and smart pointers, and wrappers in tests.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::domain::position::Position;
-use crate::domain::stream_name::StreamName;
-use crate::domain::time::Timestamp;
-use crate::store::append::{Append, Appended, Outcome};
-use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::EventStore;
-use crate::store::identity::StoreIdentity;
-use crate::store::read::{Filter, Visit, VisitReplayed};
-use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
 
-macro_rules! handles {
-    ($($handle:ty)*) => {$(
-        impl<S: EventStore + ?Sized> EventStore for $handle {
-            fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
-                (**self).append(appends)
-            }
+/// Writes methods of `EventStore` that pass each call on to another store.
+///
+/// For a store that does a few things differently from the one that it wraps, as in a test:
+///
+/// ```
+/// use factum::Position;
+/// use factum::prelude::*;
+/// use factum::store::{AppendError, Append, Appended, StoreError};
+/// use factum::testing::delegate;
+///
+/// /// A store that can't be appended to.
+/// struct Archive(MemoryStore);
+///
+/// impl EventStore for Archive {
+///     delegate!(self => self.0; read_stream, read_all, stream_version, position, wait_for, outcome, forget_keys_before);
+///
+///     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+///         match appends {
+///             [] => Ok(Appended::new(None, Vec::new())),
+///             [first, ..] => Err(AppendError::store(first.stream, StoreError::ReadOnly)),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(Archive(MemoryStore::new()).position()?, Position::START);
+/// # Ok::<(), StoreError>(())
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __delegate {
+    ($self:ident => $store:expr; $($method:ident),* $(,)?) => {
+        $($crate::__delegate!(@$method $self $store);)*
+    };
+    (@append $self:ident $store:expr) => {
+        fn append(&$self, appends: &[$crate::store::Append<'_>]) -> ::core::result::Result<$crate::store::Appended, $crate::store::AppendError> {
+            $store.append(appends)
+        }
+    };
+    (@read_stream $self:ident $store:expr) => {
+        fn read_stream(&$self, stream: &$crate::StreamName, after: u64, limit: usize, visit: &mut $crate::store::Visit<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.read_stream(stream, after, limit, visit)
+        }
+    };
+    (@replay $self:ident $store:expr) => {
+        fn replay(&$self, stream: &$crate::StreamName, after: u64, limit: usize, visit: &mut $crate::store::VisitReplayed<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.replay(stream, after, limit, visit)
+        }
+    };
+    (@read_all $self:ident $store:expr) => {
+        fn read_all(&$self, filter: $crate::store::Filter<'_>, after: $crate::Position, limit: usize, visit: &mut $crate::store::Visit<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.read_all(filter, after, limit, visit)
+        }
+    };
+    (@stream_version $self:ident $store:expr) => {
+        fn stream_version(&$self, stream: &$crate::StreamName) -> ::core::result::Result<u64, $crate::store::StoreError> {
+            $store.stream_version(stream)
+        }
+    };
+    (@position $self:ident $store:expr) => {
+        fn position(&$self) -> ::core::result::Result<$crate::Position, $crate::store::StoreError> {
+            $store.position()
+        }
+    };
+    (@wait_for $self:ident $store:expr) => {
+        fn wait_for(&$self, position: $crate::Position, timeout: ::std::time::Duration) -> ::core::result::Result<$crate::Position, $crate::store::StoreError> {
+            $store.wait_for(position, timeout)
+        }
+    };
+    (@identity $self:ident $store:expr) => {
+        fn identity(&$self) -> ::core::option::Option<$crate::store::StoreIdentity> {
+            $store.identity()
+        }
+    };
+    (@outcome $self:ident $store:expr) => {
+        fn outcome(&$self, stream: &$crate::StreamName, key: &str) -> ::core::result::Result<::core::option::Option<$crate::store::Outcome>, $crate::store::StoreError> {
+            $store.outcome(stream, key)
+        }
+    };
+    (@forget_keys_before $self:ident $store:expr) => {
+        fn forget_keys_before(&$self, time: $crate::Timestamp) -> ::core::result::Result<u64, $crate::store::StoreError> {
+            $store.forget_keys_before(time)
+        }
+    };
+    (@read_snapshot $self:ident $store:expr) => {
+        fn read_snapshot(&$self, stream: &$crate::StreamName, visit: &mut $crate::store::VisitSnapshot<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.read_snapshot(stream, visit)
+        }
+    };
+    (@save_snapshot $self:ident $store:expr) => {
+        fn save_snapshot(&$self, stream: &$crate::StreamName, snapshot: &$crate::store::StoredSnapshot<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.save_snapshot(stream, snapshot)
+        }
+    };
+    (@drop_snapshots $self:ident $store:expr) => {
+        fn drop_snapshots(&$self, category: ::core::option::Option<&str>) -> ::core::result::Result<u64, $crate::store::StoreError> {
+            $store.drop_snapshots(category)
+        }
+    };
+}
 
-            fn read_stream(
-                &self,
-                stream: &StreamName,
-                after: u64,
-                limit: usize,
-                visit: &mut Visit<'_>,
-            ) -> Result<(), StoreError> {
-                (**self).read_stream(stream, after, limit, visit)
-            }
-
-            fn replay(
-                &self,
-                stream: &StreamName,
-                after: u64,
-                limit: usize,
-                visit: &mut VisitReplayed<'_>,
-            ) -> Result<(), StoreError> {
-                (**self).replay(stream, after, limit, visit)
-            }
-
-            fn read_all(
-                &self,
-                filter: Filter<'_>,
-                after: Position,
-                limit: usize,
-                visit: &mut Visit<'_>,
-            ) -> Result<(), StoreError> {
-                (**self).read_all(filter, after, limit, visit)
-            }
-
-            fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
-                (**self).stream_version(stream)
-            }
-
-            fn position(&self) -> Result<Position, StoreError> {
-                (**self).position()
-            }
-
-            fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
-                (**self).wait_for(position, timeout)
-            }
-
-            fn identity(&self) -> Option<StoreIdentity> {
-                (**self).identity()
-            }
-
-            fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
-                (**self).outcome(stream, key)
-            }
-
-            fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
-                (**self).forget_keys_before(time)
-            }
-
-            fn read_snapshot(
-                &self,
-                stream: &StreamName,
-                visit: &mut VisitSnapshot<'_>,
-            ) -> Result<(), StoreError> {
-                (**self).read_snapshot(stream, visit)
-            }
-
-            fn save_snapshot(
-                &self,
-                stream: &StreamName,
-                snapshot: &StoredSnapshot<'_>,
-            ) -> Result<(), StoreError> {
-                (**self).save_snapshot(stream, snapshot)
-            }
-
-            fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
-                (**self).drop_snapshots(category)
-            }
+macro_rules! pointers {
+    ($($pointer:ty)*) => {$(
+        impl<S: EventStore + ?Sized> EventStore for $pointer {
+            $crate::__delegate!(
+                self => (**self);
+                append,
+                read_stream,
+                replay,
+                read_all,
+                stream_version,
+                position,
+                wait_for,
+                identity,
+                outcome,
+                forget_keys_before,
+                read_snapshot,
+                save_snapshot,
+                drop_snapshots,
+            );
         }
     )*};
 }
 
-handles!(&S Arc<S> Box<S>);
+pointers!(&S Arc<S> Box<S>);

@@ -130,3 +130,17 @@ impl<'a> From<&StoredEvent<'a>> for ReplayedEvent<'a> {
         }
     }
 }
+
+impl<'a> ReplayedEvent<'a> {
+    /// An event at these places, of this name, event version and payload.
+    #[must_use]
+    pub const fn new(
+        position: Position,
+        version: u64,
+        name: &'a str,
+        event_version: u32,
+        payload: &'a str,
+    ) -> Self {
+        Self { position, version, name, event_version, payload }
+    }
+}

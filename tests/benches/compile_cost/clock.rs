@@ -1,20 +1,20 @@
-//! Times of commands. bash tells those of a command and all that it has started, to the millisecond; std does not.
+//! Times of commands. bash measures a command with all its children, to the millisecond; std does not.
 
 use std::error::Error;
 
-/// How bash is to write a time.
+/// The format in which bash writes a time.
 pub(crate) const FORMAT: &str = "TIMEFORMAT='%R %U %S'";
 
-/// What a command has taken, in seconds.
+/// The duration of a command, in seconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Time {
     pub(crate) wall: f64,
-    /// Of the processor, in all threads and in the kernel: what a neighbour on the machine moves least.
+    /// Processor time of all threads, in programs and kernel: other load on the machine changes it least.
     pub(crate) cpu: f64,
 }
 
 impl Time {
-    /// A line in that format, and no other.
+    /// Parses one line in that format, and no other text.
     pub(crate) fn parse(written: &str) -> Result<Self, Box<dyn Error>> {
         let seconds = written.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>();
         match seconds.as_deref() {

@@ -1,4 +1,4 @@
-//! factum itself, built from nothing, beside all that it depends on.
+//! factum itself, built from nothing, beside its dependencies alone.
 
 use std::error::Error;
 use std::fs;
@@ -9,7 +9,7 @@ use crate::clock::{FORMAT, Time};
 use crate::generate::factum;
 use crate::median::median;
 
-/// Each takes half a minute. Odd, so that one of them is the median.
+/// Each takes half a minute. An odd number has a median.
 const ROUNDS: u32 = 3;
 
 pub(crate) fn compare(folder: &Path) -> Result<(), Box<dyn Error>> {
@@ -32,7 +32,7 @@ pub(crate) fn compare(folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The same manifests and the same lock file over crates with nothing in them: what remains is the dependencies, with the
+/// Writes the workspace's manifests and lock file with empty crates. Only the dependencies are left, with the
 /// same features.
 fn write_hollow(folder: &Path) -> Result<(), Box<dyn Error>> {
     for krate in ["macros", "runtime"] {
@@ -61,9 +61,9 @@ fn build(workspace: &Path, target: &Path) -> Result<Time, Box<dyn Error>> {
         .env("CARGO_TARGET_DIR", target)
         .stdout(Stdio::null())
         .output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("cargo build in {}: {told}", workspace.display()).into());
+        return Err(format!("cargo build in {}: {stderr}", workspace.display()).into());
     }
-    Time::parse(told.lines().last().unwrap_or_default())
+    Time::parse(stderr.lines().last().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What does not change from run to run, or hardly.
+//! Counts that hardly change from run to run.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -8,15 +8,15 @@ use std::path::Path;
 use crate::arms::Arm;
 use crate::rustc::Rustc;
 
-/// How much there is of one crate.
+/// The counts of one crate.
 #[derive(Clone, Copy)]
 pub(crate) struct Counts {
-    /// Bytes of the crate's text after all macros, as `-Zunpretty=expanded` writes it.
+    /// Bytes of the crate's source after macro expansion, as `-Zunpretty=expanded` writes it.
     pub(crate) expanded: u64,
     /// See [`llvm_lines`].
     pub(crate) llvm_debug: u64,
     pub(crate) llvm_release: u64,
-    /// Instructions of rustc's for `check`, macros included, if they were counted.
+    /// rustc's instructions for `check`, macros included, if they were counted.
     pub(crate) instructions: Option<u64>,
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn count(
     })
 }
 
-/// Lines of functions' bodies, without their labels, in the text that rustc hands to LLVM, before LLVM does anything: as
-/// cargo-llvm-lines counts them. In one unit, without debug information, and with all generic code that this crate makes
-/// code of.
+/// The lines of function bodies, without labels, in the code that rustc hands to LLVM, before LLVM's passes.
+/// cargo-llvm-lines counts in this way. rustc uses one unit, no debug information, and includes generic code
+/// that this crate instantiates.
 fn llvm_lines(
     rustc: &Rustc<'_>,
     profile: &[&str],
@@ -61,7 +61,7 @@ fn llvm_lines(
         } else if line == "}" {
             inside = false;
         } else if inside && line.starts_with("  ") && !line.starts_with("   ") {
-            // One that is longer than a line goes on further to the right.
+            // The later lines of a long instruction are indented further.
             count += 1;
         }
     }

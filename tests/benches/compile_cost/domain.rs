@@ -1,18 +1,18 @@
-//! The domain that is generated: how many aggregates, of how many commands and events, with which fields.
+//! The generated domain: its aggregates, their commands and events, and the fields of these.
 
 /// How commands and events are spread over aggregates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Ten to an aggregate: about what aggregates have.
+    /// Ten for each aggregate, about as many as real aggregates have.
     Many,
-    /// All in one aggregate: what grows faster than the number of its events shows here.
+    /// All in one aggregate. Costs show here that grow faster than the number of events.
     Wide,
 }
 
-/// How many commands, and how many events, an aggregate has in a domain of many.
+/// How many commands, and how many events, each aggregate has with `Shape::Many`.
 const EACH: usize = 10;
 
-/// One aggregate, which is a module: the numbers of its commands, and of the events that follow from them.
+/// One aggregate in a module of its own, with the numbers of its commands and events.
 pub(crate) struct Area {
     pub(crate) index: usize,
     pub(crate) parts: std::ops::Range<usize>,
@@ -39,12 +39,12 @@ impl Area {
     }
 }
 
-/// One field of an event, and of the command that it follows from.
+/// One field of an event, and of the command that causes the event.
 #[derive(Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) ty: &'static str,
-    /// What becomes of the state: every field of an event is looked at.
+    /// How it changes the state. `apply` uses every field of an event.
     pub(crate) applied: &'static str,
 }
 
@@ -58,7 +58,7 @@ const FIELDS: [Field; 7] = [
     Field { name: "place", ty: "Place", applied: "self.place = event.place.clone();" },
 ];
 
-/// The fields of the command and the event of this number: three to five, of all types in turn.
+/// The fields of the command and the event with this number: three to five, of all types in turn.
 pub(crate) fn fields(part: usize) -> impl Iterator<Item = Field> {
     FIELDS.into_iter().cycle().skip(part % FIELDS.len()).take(3 + part % 3)
 }
@@ -71,7 +71,7 @@ pub(crate) fn event(part: usize) -> String {
     format!("PartSet{part:03}")
 }
 
-/// The name that an event is stored under.
+/// The name under which an event is stored.
 pub(crate) fn stored_name(part: usize) -> String {
     format!("part-set{part:03}")
 }

@@ -1,4 +1,4 @@
-//! The crates as files: a workspace of their own, a package for each arm and size, and one that checks them.
+//! Writes the crates: a workspace with a package for each arm and size, and one that checks them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -29,12 +29,12 @@ impl Generated {
         }
         let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n");
         fs::write(root.join("Cargo.toml"), manifest)?;
-        // The versions that factum itself is built with, and no look at the registry.
+        // The dependency versions of factum's own workspace, so that cargo does not ask the registry.
         fs::copy(factum().join("Cargo.lock"), root.join("Cargo.lock"))?;
         Ok(Self { root: root.to_owned(), shape })
     }
 
-    /// Changes one number in the body of one handler: the `edit`th time that this is done.
+    /// Changes one number in the body of one handler. `edit` counts the changes.
     pub(crate) fn edit(&self, arm: Arm, size: usize, edit: u32) -> io::Result<()> {
         match self.shape.areas(size).first() {
             Some(area) => write_area(&self.root.join(arm.krate(size)), arm, area, FIRST_LIMIT + edit),
@@ -43,7 +43,7 @@ impl Generated {
     }
 }
 
-/// The workspace that this benchmark is part of.
+/// The workspace to which this benchmark belongs.
 pub(crate) fn factum() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

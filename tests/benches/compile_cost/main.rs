@@ -1,20 +1,29 @@
-//! What it costs to compile a domain with factum: beside the same domain with everything written by hand, and beside its
-//! structs alone.
+//! The cost of compiling a domain with factum, beside the same domain written by hand, and beside its structs
+//! alone.
 //!
 //! `cargo bench -p factum-tests --bench compile_cost [-- --sizes 10,50,200 --rounds 5 --shape many|wide --cold --instructions]`
 //!
-//! Crates are generated in four arms (`arms.rs`), each with all that the arm before it has: structs and methods; serde's
-//! derives; what a repository needs, by hand (`source/hand.rs`); the same by factum. The last two do the same, which is checked:
-//! one program calls both, and compares what is stored and read again. Both use factum's repository and store, so that
-//! what differs is what is generated. The one by hand has nothing that it could do without.
+//! Crates are generated in four arms (`arms.rs`), each with everything that the arm before it has:
+//! * structs and methods
+//! * serde's derives
+//! * what a repository needs, by hand (`source/hand.rs`)
+//! * what a repository needs, by factum
 //!
-//! What is timed is one call of rustc, for the crate alone, as cargo makes it: `check` and `debug` with incremental
-//! compilation and nothing remembered, `edit-check` and `edit-debug` after another number was written into one method, and
-//! `release`. The arms take turns, forwards and backwards; each time is the median of all rounds, and each ratio the median of the
-//! ratios of times right beside each other. A check is timed three times a round. Macros are built without optimization, as cargo does it in all profiles.
+//! The last two do the same work. One program calls both and compares the stored events and the states. Both
+//! use factum's repository and store, so only the generated code differs. The arm by hand has nothing that it
+//! does not need.
 //!
-//! Ten events to an aggregate are the default (`many`), as real aggregates have about as many. All in one (`wide`) shows what
-//! grows faster than their number.
+//! Each time is that of one call of rustc, for the crate alone, as cargo makes it:
+//! * `check` and `debug`: incremental compilation without earlier results
+//! * `edit-check` and `edit-debug`: after an edit of one number in one method
+//! * `release`
+//!
+//! The arms take turns, forwards and backwards. Each time is the median of all rounds. Each ratio is the
+//! median of the ratios of neighbouring times. Each round times a check three times. Macros are built without
+//! optimization, as cargo does in all profiles.
+//!
+//! By default an aggregate has ten events (`many`), about as many as real aggregates have. With all events in
+//! one aggregate (`wide`), costs show that grow faster than their number.
 
 mod arms;
 mod clock;
@@ -64,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if options.cold {
         cold::compare(folder.path())?;
     }
-    if options.is_telling {
+    if options.is_meaningful {
         println!();
         let prefix = if options.shape == Shape::Wide { "wide-" } else { "" };
         for measured in &all {

@@ -1,4 +1,4 @@
-//! Rounds of compilations: in each, every arm does the same right after the other.
+//! Rounds of compilations: in each step, all arms do the same work one right after the other.
 
 use std::error::Error;
 
@@ -7,20 +7,20 @@ use crate::clock::Time;
 use crate::median::median;
 use crate::rustc::Rustc;
 
-/// What is timed.
+/// The compilations that are timed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Check,
-    /// After an edit of one line, with what `Check` has left.
+    /// After an edit of one line, with the files that `Check` has left.
     CheckEdited,
     Debug,
-    /// After an edit of one line, with what `Debug` has left.
+    /// After an edit of one line, with the files that `Debug` has left.
     DebugEdited,
     Release,
 }
 
 impl Step {
-    /// In the order in which they come: an edit right after what it edits.
+    /// In order: each edit follows the step whose files it needs.
     pub(crate) const ALL: [Self; 5] =
         [Self::Check, Self::CheckEdited, Self::Debug, Self::DebugEdited, Self::Release];
 
@@ -34,7 +34,7 @@ impl Step {
         }
     }
 
-    /// How often in a round: a check is short, and what disturbs it is not.
+    /// Repetitions in a round: a check is short, and disturbances are not.
     fn repeats(self) -> u32 {
         match self {
             Self::Check => 3,
@@ -44,11 +44,11 @@ impl Step {
 
     fn time(self, rustc: &Rustc<'_>, arm: Arm, size: usize, edit: u32) -> Result<Time, Box<dyn Error>> {
         match self {
-            Self::Check => rustc.anew(&["check"], arm, size, edit),
+            Self::Check => rustc.clean(&["check"], arm, size, edit),
             Self::CheckEdited => rustc.again(&["check"], arm, size, edit),
-            Self::Debug => rustc.anew(&["build"], arm, size, edit),
+            Self::Debug => rustc.clean(&["build"], arm, size, edit),
             Self::DebugEdited => rustc.again(&["build"], arm, size, edit),
-            Self::Release => rustc.anew(&["build", "--release"], arm, size, edit),
+            Self::Release => rustc.clean(&["build", "--release"], arm, size, edit),
         }
     }
 }
@@ -66,8 +66,8 @@ impl Times {
         median(self.of(step).map(|time| time.wall))
     }
 
-    /// How many times those of `other`: of each with the one right beside it, and of these the median. A machine with
-    /// neighbours is now fast and now slow, for seconds or minutes, and so for both.
+    /// The median of the ratios to the neighbouring times of `other`. A shared machine is fast or slow for
+    /// seconds or minutes, and so for both neighbours.
     pub(crate) fn ratio(&self, other: &Self, step: Step) -> f64 {
         median(self.of(step).zip(other.of(step)).map(|(ours, theirs)| ours.cpu / theirs.cpu))
     }
@@ -86,9 +86,9 @@ pub(crate) fn measure(rustc: &Rustc<'_>, size: usize, rounds: u32) -> Result<Vec
             .flat_map(move |step| (0..step.repeats()).map(move |repeat| (step, round + repeat)))
     });
     for (edit, (step, turn)) in (1..).zip(steps) {
-        // Steps that follow one another must find each arm's own remains, which nothing but that arm touches.
+        // An edit must find its arm's own files, which no other arm touches.
         let mut arms: Vec<_> = Arm::ALL.into_iter().zip(&mut all).collect();
-        // In no step is any of them always the last.
+        // No arm is the last one in every turn.
         if turn % 2 == 1 {
             arms.reverse();
         }

@@ -1,4 +1,4 @@
-//! What was asked for.
+//! The options of the command line.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use crate::domain::Shape;
 
 pub(crate) struct Options {
     pub(crate) sizes: Vec<usize>,
-    /// Odd, so that one of them is the median.
+    /// An odd number has a median.
     rounds: u32,
     pub(crate) shape: Shape,
-    /// Whether factum itself is built, too.
+    /// Whether factum itself is built too.
     pub(crate) cold: bool,
-    /// Whether rustc's instructions are counted, for which valgrind takes minutes.
+    /// Whether rustc's instructions are counted, which takes valgrind minutes.
     pub(crate) instructions: bool,
-    /// Where the crates are written to, and nothing else is done: for a look at them with other tools.
+    /// A folder for the crates. With it, the benchmark only writes them, for other tools to read.
     pub(crate) write: Option<PathBuf>,
-    /// Enough was done for ratios to mean something.
-    pub(crate) is_telling: bool,
+    /// Whether there are enough rounds for meaningful ratios.
+    pub(crate) is_meaningful: bool,
 }
 
 impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        // `cargo test --benches` says nothing, and wants to see that everything runs.
+        // `cargo test --benches` gives no option, and needs only to run everything once.
         let mut options = Self {
             sizes: vec![10],
             rounds: 1,
@@ -30,13 +30,13 @@ impl Options {
             cold: false,
             instructions: false,
             write: None,
-            is_telling: false,
+            is_meaningful: false,
         };
         let (mut sizes, mut rounds) = (vec![10, 50, 200], 5);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("`{argument}` needs a value"));
             match argument.as_str() {
-                "--bench" => options.is_telling = true,
+                "--bench" => options.is_meaningful = true,
                 "--cold" => options.cold = true,
                 "--instructions" => options.instructions = true,
                 "--write" => options.write = Some(value()?.into()),
@@ -55,16 +55,16 @@ impl Options {
         if sizes.contains(&0) || rounds == 0 {
             return Err("there is nothing to measure".into());
         }
-        if options.is_telling {
+        if options.is_meaningful {
             (options.sizes, options.rounds) = (sizes, rounds);
         }
         Ok(options)
     }
 
-    /// Small crates are compiled more often: what a neighbour on the machine does is as long for them as for others.
+    /// Small crates are compiled more often, because a disturbance lasts as long for them as for large ones.
     pub(crate) fn rounds_at(&self, size: usize) -> u32 {
         match size {
-            _ if !self.is_telling => self.rounds,
+            _ if !self.is_meaningful => self.rounds,
             ..100 => self.rounds * 3,
             _ => self.rounds,
         }

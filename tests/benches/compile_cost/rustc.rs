@@ -1,4 +1,4 @@
-//! Cargo, told to call rustc through a script that notes the time: what cargo itself does is the same for all crates, and
+//! Calls cargo with a script as rustc, which records the time. cargo's own work is equal for all crates, and
 //! is not counted.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use crate::arms::Arm;
 use crate::clock::{FORMAT, Time};
 use crate::generate::Generated;
 
-/// Stands between cargo and rustc. What rustc says goes on to cargo, which reads it.
+/// Runs between cargo and rustc. cargo reads rustc's output from it.
 const SCRIPT: &str = r#"
 if [ -n "$COMPILE_COST_UNSTABLE" ]; then
     export RUSTC_BOOTSTRAP=1
@@ -39,14 +39,14 @@ impl<'a> Rustc<'a> {
         let script = root.join("rustc.sh");
         fs::write(&script, format!("#!/usr/bin/env bash\n{FORMAT}\n{SCRIPT}"))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-        // What is called `rustc` may be rustup, which takes its time to find the one that is meant.
+        // `rustc` may be rustup's proxy, which takes time to find the compiler.
         let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root).output()?;
         let program = Path::new(String::from_utf8(sysroot.stdout)?.trim()).join("bin/rustc");
         Ok(Self { generated, program, script, times: root.join("times"), target: root.join("target") })
     }
 
-    /// Dependencies and crates, once in each way: what is timed later is one crate alone. And that the two arms which can
-    /// be compared do the same.
+    /// Builds dependencies and crates once in each way, so that later times are of one crate alone. Also
+    /// checks that the last two arms do the same work.
     pub(crate) fn prepare(&self, size: usize) -> Result<(), Box<dyn Error>> {
         for arm in Arm::ALL {
             for way in [&["check"][..], &["build"], &["build", "--release"]] {
@@ -56,8 +56,8 @@ impl<'a> Rustc<'a> {
         self.run(self.cargo(&["run"], &format!("same_{size}")))
     }
 
-    /// One crate anew, from nothing but its dependencies.
-    pub(crate) fn anew(
+    /// Compiles one crate without earlier results, on built dependencies.
+    pub(crate) fn clean(
         &self,
         way: &[&str],
         arm: Arm,
@@ -68,7 +68,7 @@ impl<'a> Rustc<'a> {
         self.again(way, arm, size, edit)
     }
 
-    /// One crate after an edit, with what rustc remembers of the time before.
+    /// Compiles one crate after an edit, with the earlier results.
     pub(crate) fn again(
         &self,
         way: &[&str],
@@ -83,7 +83,7 @@ impl<'a> Rustc<'a> {
         Time::parse(&fs::read_to_string(&self.times)?)
     }
 
-    /// The instructions of `cargo check` of one crate anew.
+    /// The instructions of `cargo check` of one crate, without earlier results.
     pub(crate) fn instructions(&self, arm: Arm, size: usize) -> Result<u64, Box<dyn Error>> {
         let log = self.generated.root.join("instructions");
         self.forget(arm, size)?;
@@ -93,11 +93,11 @@ impl<'a> Rustc<'a> {
         self.run(cargo)?;
         let log = fs::read_to_string(log)?;
         let total = log.lines().find_map(|line| line.split_once("I refs:").or(line.split_once("I   refs:")));
-        let (_, total) = total.ok_or("cachegrind has not told its total")?;
+        let (_, total) = total.ok_or("cachegrind has reported no total")?;
         Ok(total.trim().replace(',', "").parse()?)
     }
 
-    /// One crate with options for rustc alone, those that are for nightly as well.
+    /// Compiles one crate with options for rustc, including nightly ones.
     pub(crate) fn with(
         &self,
         way: &[&str],
@@ -114,7 +114,7 @@ impl<'a> Rustc<'a> {
         &self.generated.root
     }
 
-    /// Takes away what rustc remembers of one crate.
+    /// Removes rustc's incremental results of one crate.
     fn forget(&self, arm: Arm, size: usize) -> Result<(), Box<dyn Error>> {
         let prefix = format!("{}-", arm.krate(size));
         for entry in fs::read_dir(self.target.join("debug/incremental"))? {
@@ -137,9 +137,9 @@ impl<'a> Rustc<'a> {
             .env("RUSTC_WORKSPACE_WRAPPER", &self.script)
             .env("COMPILE_COST_TIMES", &self.times)
             .stdout(Stdio::null());
-        // As anybody's build is, whatever the one that this is part of is told.
-        for told in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL"] {
-            cargo.env_remove(told);
+        // As in any user's build, whatever flags the current build has.
+        for flag in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL"] {
+            cargo.env_remove(flag);
         }
         cargo
     }
@@ -150,7 +150,7 @@ impl<'a> Rustc<'a> {
             return Ok(());
         }
         let arguments = cargo.get_args().collect::<Vec<_>>().join(OsStr::new(" "));
-        let told = String::from_utf8_lossy(&output.stderr);
-        Err(format!("cargo {} in {}: {told}", arguments.display(), self.folder().display()).into())
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        Err(format!("cargo {} in {}: {stderr}", arguments.display(), self.folder().display()).into())
     }
 }

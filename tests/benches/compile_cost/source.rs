@@ -1,4 +1,4 @@
-//! The text of the crates. What all arms have in common is written once, so that it is the same in all of them.
+//! The source of the crates. Common code is written once, so that it is equal in all arms.
 
 mod hand;
 mod whole;
@@ -10,10 +10,11 @@ use crate::domain::{Area, command, event, fields};
 
 pub(crate) use self::whole::same;
 
-/// What a refused command counts up to, in the first method of a crate: the edit is another number of as many digits.
+/// The limit at which a command is refused, in the first method of a crate. An edit replaces it by a number
+/// of as many digits.
 pub(crate) const FIRST_LIMIT: u32 = 100_000;
 
-/// `src/lib.rs`: what all aggregates share.
+/// `src/lib.rs`: the code that all aggregates share.
 pub(crate) fn lib(arm: Arm, areas: &[Area]) -> String {
     let mut text = String::new();
     for area in areas {
@@ -57,7 +58,7 @@ impl std::error::Error for Refused {{}}
     text
 }
 
-/// One aggregate. `limit` is what its first command counts up to.
+/// One aggregate. `limit` is the limit of its first command.
 pub(crate) fn area(arm: Arm, area: &Area, limit: u32) -> String {
     let mut text = String::new();
     match arm {
@@ -139,7 +140,7 @@ pub struct {} {{
     );
 }
 
-/// A method that decides, and one that applies, for each part.
+/// For each part, a method that decides and one that applies.
 fn methods(arm: Arm, area: &Area, limit: u32, text: &mut String) {
     let is_factum = arm == Arm::Factum;
     let marker = |name: &str| if is_factum { format!("    #[{name}]\n") } else { String::new() };

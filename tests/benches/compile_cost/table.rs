@@ -1,11 +1,11 @@
-//! What is printed.
+//! The tables of results.
 
 use crate::arms::Arm;
 use crate::count::Counts;
 use crate::measure::{Step, Times};
 use crate::report::print_ratio;
 
-/// All of one size.
+/// The results of one size.
 pub(crate) struct Measured {
     pub(crate) size: usize,
     pub(crate) rounds: u32,
@@ -14,11 +14,11 @@ pub(crate) struct Measured {
     pub(crate) times: Vec<Times>,
 }
 
-/// What was promised.
+/// The target of each ratio.
 const TARGET: f64 = 1.1;
 
 impl Measured {
-    /// A line for each arm, and one that sets factum beside what is written by hand.
+    /// A line for each arm, and one for the ratio of factum to the arm by hand.
     pub(crate) fn print(&self) {
         println!(
             "\n{0} events and {0} commands: seconds of the processor (on the clock), the median of {1} rounds",
@@ -61,7 +61,7 @@ impl Measured {
 
     fn column(&self, name: &'static str, count: fn(&Counts) -> u64) -> Column {
         let counts = self.counts.iter().map(count);
-        // Far below what a float holds exactly.
+        // Far below the largest integer that a float holds exactly.
         #[expect(clippy::cast_precision_loss)]
         let (hand, factum) = of_the_same(counts.clone().map(|count| count as f64));
         Column { name, cells: counts.map(|count| count.to_string()).collect(), ratio: factum / hand }
@@ -76,14 +76,14 @@ fn instructions(counts: &Counts) -> u64 {
     counts.instructions.unwrap_or_default()
 }
 
-/// Of one for each arm, those of the two that do the same, which come last: by hand, and with factum.
+/// The values of the last two arms, which do the same work: by hand, and with factum.
 fn of_the_same<T: Copy>(all: impl Iterator<Item = T>) -> (T, T) {
     let all: Vec<_> = all.collect();
     let [.., hand, factum] = all[..] else { unreachable!("there is one for each arm") };
     (hand, factum)
 }
 
-/// What is told of each arm.
+/// A value of each arm.
 struct Column {
     name: &'static str,
     cells: Vec<String>,

@@ -1,5 +1,5 @@
-//! The same without factum: two enums and two matches, as one would write them. A list is as long as it has to be: that
-//! is what `vec!` is for.
+//! The same aggregate without factum: two enums and two matches, as a user would write them. `vec!` makes
+//! each list exactly as long as needed.
 
 use crate::order::{
     AddItem, AddressSet, ChangeNote, CloseOrder, DiscountGranted, GrantDiscount, ItemAdded, ItemRemoved,

@@ -1,4 +1,4 @@
-//! The way through what factum has generated.
+//! The aggregate through factum's generated code.
 
 use factum::prelude::*;
 

@@ -1,6 +1,6 @@
-//! What it costs that factum writes the enums and the dispatch: instructions a command, beside the same by hand.
+//! The cost of factum's enums and dispatch: instructions for a command, beside code by hand.
 //!
-//! Counted by valgrind, as what is looked for would be lost in a clock's noise.
+//! valgrind counts them, because a clock's noise would hide the difference.
 //!
 //! `cargo bench -p factum-tests --bench dispatch`
 
@@ -16,7 +16,7 @@ use std::error::Error;
 
 use self::report::print_ratio;
 
-/// Of two runs, the longer one does this many commands more. Both end at the same command of the rotation.
+/// The longer of two runs executes this many commands more. Both end at the same command of the rotation.
 const COMMANDS: u32 = 100_000;
 const START: u32 = 10_000;
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        // What valgrind runs.
+        // The run under valgrind.
         ["run", arm, count] => println!("{:?}", work::run(arm, count.parse()?)?),
         _ if arguments.contains(&"--bench") => compare()?,
         // `cargo test --benches`, which needs no valgrind.
@@ -39,7 +39,7 @@ fn compare() -> Result<(), Box<dyn Error>> {
     let mut counts = Vec::new();
     for (arm, _) in work::ARMS {
         let more = valgrind::instructions(arm, START + COMMANDS)? - valgrind::instructions(arm, START)?;
-        // What one run has is far below what a float holds exactly.
+        // Far below the largest integer that a float holds exactly.
         #[expect(clippy::cast_precision_loss)]
         let each = more as f64 / f64::from(COMMANDS);
         println!("{arm:<10} {each:>8.1} instructions a command");

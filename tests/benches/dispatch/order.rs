@@ -1,5 +1,5 @@
-//! An aggregate of ten commands and ten events, and little to do for each: the less that is, the more the way there
-//! counts. Its handlers answer in each of the ways that are common.
+//! An aggregate of ten commands and ten events with little work in each, so that dispatch is most of the
+//! cost. Its handlers have all the common return types.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ events! {
     OrderClosed { pieces: u64 }
 }
 
-/// Never happens here, and is asked for all the same.
+/// Never returned here, but the handlers check for it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrderError {
     #[error("{0} % is too much")]

@@ -1,21 +1,19 @@
-//! This program, run once more under a tool that counts instructions.
+//! Runs this program again under a tool that counts instructions.
 
 use std::error::Error;
 use std::fs;
 use std::process::Command;
 
-/// That there is a valgrind.
+/// Fails if valgrind is missing.
 pub(crate) fn check() -> Result<(), Box<dyn Error>> {
     match Command::new("valgrind").arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
-        _ => {
-            Err("this needs valgrind: `apt-get install valgrind libc6-dbg`, or what your system calls it"
-                .into())
-        }
+        _ => Err("this needs valgrind: `apt-get install valgrind libc6-dbg`, or the packages of your system"
+            .into()),
     }
 }
 
-/// How many instructions a run of `count` commands takes, from the program's start to its end.
+/// The instructions of a run of `count` commands, from the program's start to its end.
 pub(crate) fn instructions(arm: &str, count: u32) -> Result<u64, Box<dyn Error>> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let counted = folder.path().join("callgrind.out");
@@ -30,5 +28,5 @@ pub(crate) fn instructions(arm: &str, count: u32) -> Result<u64, Box<dyn Error>>
     }
     let counted = fs::read_to_string(&counted)?;
     let total = counted.lines().find_map(|line| line.strip_prefix("totals: "));
-    Ok(total.ok_or("callgrind has not told its total")?.trim().parse()?)
+    Ok(total.ok_or("callgrind has reported no total")?.trim().parse()?)
 }

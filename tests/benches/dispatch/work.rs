@@ -1,4 +1,4 @@
-//! What is counted: commands made, decided on, and applied, ten kinds in turn.
+//! The counted work: commands are made, decided and applied, ten kinds in turn.
 
 use std::hint::black_box;
 
@@ -16,13 +16,13 @@ pub(crate) const ARMS: [(&str, Run); 2] = [
     ("by-hand", |count| work(count, by_hand::execute, by_hand::apply)),
 ];
 
-/// The state that the way of this name leads to.
+/// The state after a run of the arm with this name.
 pub(crate) fn run(arm: &str, count: u32) -> Result<Order, Box<dyn std::error::Error>> {
     let (_, run) = ARMS.iter().find(|(name, _)| *name == arm).ok_or("no such arm")?;
     Ok(run(count)?)
 }
 
-/// That all ways lead to the same.
+/// Checks that both arms reach one state.
 pub(crate) fn check() -> Result<(), OrderError> {
     let [(_, generated), (_, by_hand)] = ARMS;
     assert_eq!(generated(1_000)?, by_hand(1_000)?);
@@ -45,7 +45,7 @@ fn work<C: Commands, E>(
     Ok(order)
 }
 
-/// The command of this number, the same for both ways.
+/// The command with this number, equal in both arms.
 fn command<C: Commands>(number: u32) -> C {
     let order = u64::from(number);
     match number % 10 {

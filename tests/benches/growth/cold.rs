@@ -1,4 +1,4 @@
-//! The first command of a program that has just opened the store.
+//! The first command of a program that has just opened its store.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,19 @@ use crate::median::median;
 use crate::open;
 use crate::sizes::Cold;
 
-/// How many events come with one append while a stream is made.
+/// The number of events in one append while a stream is made.
 const BATCH: u64 = 1_000;
 
-/// The time in a long stream over that in a short one, each alone in a file of its own.
+/// The time in a long stream divided by that in a short one, each alone in a file.
 ///
-/// Both streams get longer by a command a round, and so have equally many events since their newest snapshot: in every
-/// round the two loads have the same to do, and over a hundred rounds they have everything to do that there is.
+/// Both streams grow by a command a round, and so have equally many events since their newest snapshot. In
+/// each round the two loads have the same work. A hundred rounds cover every number of events since a
+/// snapshot.
 pub(crate) fn compare(folder: &Path, sizes: &Cold) -> Result<f64, Box<dyn Error>> {
     let short = Stream::make(folder, sizes.short)?;
     let long = Stream::make(folder, sizes.long)?;
     let (mut of_short, mut of_long) = (Vec::new(), Vec::new());
-    // The first round finds nothing in the operating system's cache, and counts for nothing.
+    // The first round finds nothing in the operating system's cache, and does not count.
     for round in 0..=sizes.rounds {
         let (short, long) = if round.is_multiple_of(2) {
             let short = short.command()?;
@@ -48,8 +49,8 @@ struct Stream {
     path: PathBuf,
 }
 
-/// Of one command, from a store just opened to the answer. The load alone, too: the first append waits for the disk
-/// even with [`Durability::Normal`], which would hide a load that has become slow.
+/// Of one command, from the opened store to the answer; and of its load alone. The first append waits for the
+/// disk even with [`Durability::Normal`], which would hide a slow load.
 struct Times {
     command: Duration,
     load: Duration,
@@ -60,15 +61,15 @@ impl Stream {
         let made = Self { path: folder.join(format!("cold-{events}.db")) };
         let store = open(&made.path, Durability::Normal)?;
         fill(&store, KEY, 0..events, BATCH)?;
-        // Loads all there is, which is when the snapshot is taken, and adds one. The file gets the snapshot when the
-        // store is dropped, at the latest.
+        // Loads all events, which takes the snapshot, and appends one. The file gets the snapshot at the
+        // latest when the store is dropped.
         let accounts = store.repository::<Account>();
         assert_eq!(accounts.execute(deposit())?.version(), events + 1);
         assert_eq!(accounts.statistics().snapshots_taken, 1);
         Ok(made)
     }
 
-    /// One load and one command, with a store and a repository for each. Opening and closing count for nothing.
+    /// One load and one command, each with its own store and repository. Opening and closing do not count.
     fn command(&self) -> Result<Times, Box<dyn Error>> {
         let load = {
             let store = open(&self.path, Durability::Normal)?;
@@ -82,7 +83,7 @@ impl Stream {
         let accounts = store.repository::<Account>();
         accounts.execute(deposit())?;
         let command = start.elapsed();
-        assert_eq!(accounts.statistics().snapshots_used, 1, "it is not read from the first event on");
+        assert_eq!(accounts.statistics().snapshots_used, 1, "the load begins at a snapshot");
         Ok(Times { command, load })
     }
 }
@@ -93,7 +94,7 @@ fn deposit() -> Deposit {
     Deposit { account: KEY.into(), cents: 5 }
 }
 
-/// The median of what each round says by itself: a slow second of the machine meets both sides of one round.
+/// The median of the ratios of all rounds: a slow second of the machine affects both sides of one round.
 fn over(times: &[Times], others: &[Times], part: impl Fn(&Times) -> Duration) -> f64 {
     median(times.iter().zip(others).map(|(time, other)| part(time).div_duration_f64(part(other))))
 }

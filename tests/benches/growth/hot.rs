@@ -1,4 +1,4 @@
-//! One command after the other on an aggregate that stays in memory, when its stream is new and when it is long.
+//! One command after the other on a hot aggregate, when its stream is new and when it is long.
 
 use std::error::Error;
 use std::path::Path;
@@ -14,21 +14,21 @@ use crate::median::median;
 use crate::open;
 use crate::sizes::Hot;
 
-/// How many commands one of two aggregates gets before it is the other one's turn.
+/// The number of commands before the other aggregate gets its turn.
 const TURN: u32 = 20;
 
-/// How many events come with one append while a stream grows.
+/// The number of events in one append while a stream grows.
 const BATCH: u64 = 1_000;
 
 const KEY: &str = "a";
 
-/// Commands a second on the grown stream, over those on the same stream when it was new.
+/// Commands a second on the grown stream, divided by those on it when it was new.
 ///
-/// Between the two halves of an aggregate's life lies the time in which it grows, and machines change their pace
-/// meanwhile. So lives overlap: while one aggregate is old, the next one is young, and the two take turns.
+/// An aggregate needs time to grow, in which a machine changes its pace. So two aggregates overlap and take
+/// turns: the old one and the next young one.
 pub(crate) fn compare(folder: &Path, durability: Durability, sizes: &Hot) -> Result<f64, Box<dyn Error>> {
     let mut old = Life::begin(folder, durability, sizes)?;
-    // Its youth has nobody to be compared with.
+    // The first aggregate has no old one to be compared with.
     take_turns([&old], sizes.commands)?;
     let (mut ratios, mut rates_young, mut rates_old) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..sizes.rounds {
@@ -49,7 +49,7 @@ pub(crate) fn compare(folder: &Path, durability: Durability, sizes: &Hot) -> Res
     Ok(median(ratios))
 }
 
-/// How long each took for its `commands`.
+/// The time of each for its `commands`.
 fn take_turns<const LIVES: usize>(
     lives: [&Life; LIVES],
     commands: u32,
@@ -57,7 +57,7 @@ fn take_turns<const LIVES: usize>(
     let mut times = [Duration::ZERO; LIVES];
     for turn in 0..commands / TURN {
         for place in 0..LIVES {
-            // Nobody always comes after the other.
+            // The order alternates.
             let index = if turn.is_multiple_of(2) { place } else { LIVES - 1 - place };
             let start = Instant::now();
             for _ in 0..TURN {
@@ -69,7 +69,7 @@ fn take_turns<const LIVES: usize>(
     Ok(times)
 }
 
-/// An aggregate, the one repository that it is used through, and the folder with its file, which goes last.
+/// An aggregate, its one repository, and the folder with its file, which is dropped last.
 struct Life {
     accounts: Repository<Account, SqliteStore>,
     _folder: TempDir,
@@ -79,8 +79,8 @@ impl Life {
     fn begin(folder: &Path, durability: Durability, sizes: &Hot) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir_in(folder)?;
         let store = open(&folder.path().join("hot.db"), durability)?;
-        // A log that still grows is slower to write than one that is written over: the new stream would be at a
-        // disadvantage only because its file is new, too. So another stream has been there before.
+        // A growing log is slower to write than one that is overwritten. Another stream makes it grow first,
+        // or else the new stream would be slower only because its file is new.
         fill(&store, "other", 0..sizes.others, sizes.others)?;
         Ok(Self { accounts: store.repository(), _folder: folder })
     }
@@ -89,7 +89,7 @@ impl Life {
         Ok(self.accounts.execute(Deposit { account: KEY.into(), cents: 5 })?.version())
     }
 
-    /// Makes the stream so long, and reads what is new to the repository.
+    /// Makes the stream this long, and loads the new events into the repository.
     fn grow(&self, events: u64) -> Result<(), Box<dyn Error>> {
         let version = self.accounts.load(&KEY.to_owned())?.version();
         fill(self.accounts.store(), KEY, version..events, BATCH)?;

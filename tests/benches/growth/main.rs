@@ -24,12 +24,12 @@ use self::sizes::Sizes;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let sizes = Sizes::asked_for();
-    // Below `target`: what is there for temporary files may be memory, and never wait for a disk.
+    // Below `target`: the system's temporary folder may be in memory, which never waits for a disk.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let cold = cold::compare(folder.path(), &sizes.cold)?;
     let normal = hot::compare(folder.path(), Durability::Normal, &sizes.normal)?;
     let full = hot::compare(folder.path(), Durability::Full, &sizes.full)?;
-    if sizes.are_telling {
+    if sizes.are_meaningful {
         println!();
         print_ratio("growth/cold-command-1m-vs-100", cold, "<=", 2.0);
         print_ratio("growth/hot-normal-100k-vs-fresh", normal, ">=", 0.9);

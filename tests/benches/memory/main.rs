@@ -1,4 +1,4 @@
-//! Whether reading more events takes more memory, and what a long read does to the write-ahead log meanwhile.
+//! Whether a read of more events takes more memory, and how long the write-ahead log gets during a long read.
 //!
 //! `cargo bench -p factum-tests --bench memory [-- --quick]`
 
@@ -23,7 +23,7 @@ use self::report::print_ratio;
 use self::sizes::Sizes;
 use self::writer::write_while;
 
-/// How many events come with one append.
+/// The number of events in one append.
 const BATCH: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn compare(sizes: &Sizes) -> Result<(), Box<dyn Error>> {
-    // Below `target`: what is there for temporary files may be memory.
+    // Below `target`: the system's temporary folder may be in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let path = folder.path().join("memory.db");
     let mut built = 0;
@@ -54,10 +54,10 @@ fn compare(sizes: &Sizes) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The most memory, in KiB, that a process has had that has read all there is.
+/// The peak memory, in KiB, of a process that reads all events.
 ///
-/// That one reads alone: a cache is void after each append of another process, and so would never fill. Another one
-/// then reads while somebody appends.
+/// That process reads alone: an append of another process empties its cache, which then would never fill.
+/// Another process then reads during appends.
 fn measure(path: &Path, events: u64, cache_bytes: u32) -> Result<u32, Box<dyn Error>> {
     let read = || {
         Command::new(std::env::current_exe()?)

@@ -9,7 +9,7 @@ use factum::prelude::*;
 use crate::account::{MoneyDeposited, Replayed};
 use crate::open;
 
-/// The account whose stream is the long one.
+/// The account with the long stream.
 pub(crate) const KEY: &str = "long";
 
 /// A view as small as the aggregate's state.
@@ -29,8 +29,7 @@ impl Total {
     }
 }
 
-/// Loads the aggregate from its first event on, then reads all streams for a view, and prints the most memory that this
-/// process has had by then, in KiB.
+/// Loads the aggregate from its first event, reads all streams for a view, and prints its peak memory in KiB.
 pub(crate) fn read(path: &Path, events: u64, cache_bytes: u32) -> Result<(), Box<dyn Error>> {
     let store = open(path, cache_bytes)?;
     let loaded = store.repository::<Replayed>().load(&KEY.to_owned())?;
@@ -38,12 +37,12 @@ pub(crate) fn read(path: &Path, events: u64, cache_bytes: u32) -> Result<(), Box
     let mut total = MemoryProjection::new(&store, Total::default());
     total.catch_up()?;
     let Total { cents, deposits } = total.into_view();
-    assert!(deposits >= events && cents > deposits, "others have been appended meanwhile, none is missing");
+    assert!(deposits >= events && cents > deposits, "no event is missing, those of other writers included");
     println!("{}", peak()?);
     Ok(())
 }
 
-/// The largest resident set that this process has had, in KiB; as Linux tells it.
+/// The largest resident set of this process, in KiB, as Linux reports it.
 fn peak() -> Result<u32, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

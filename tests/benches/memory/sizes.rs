@@ -1,18 +1,18 @@
-//! How many events there are.
+//! The number of events.
 
 pub(crate) struct Sizes {
     pub(crate) few: u64,
     pub(crate) many: u64,
-    /// What each connection keeps of the file, which must be less than `few` events take: a cache that is not full
-    /// would be most of what differs.
+    /// The cache of each connection. It must be smaller than `few` events, or filling it would be most of the
+    /// difference.
     pub(crate) cache_bytes: u32,
-    /// What the ratio is called, if there are enough events for one.
+    /// The name of the ratio, if there are enough events for one.
     pub(crate) name: Option<&'static str>,
 }
 
 impl Sizes {
-    /// All of them if cargo says that this is `cargo bench`, a tenth with `--quick`, and else (`cargo test --benches`)
-    /// enough to see that everything runs.
+    /// All events if cargo runs `cargo bench`, a tenth with `--quick`, else (`cargo test --benches`) so few
+    /// that everything only runs once.
     pub(crate) fn asked_for() -> Self {
         let has = |wanted| std::env::args().any(|argument| argument == wanted);
         // As in `SqliteOptions::default()`.

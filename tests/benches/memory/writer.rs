@@ -1,4 +1,4 @@
-//! Somebody who appends while another process reads: without that, there is no write-ahead log to grow.
+//! Appends while another process reads: without appends, the write-ahead log does not grow.
 
 use std::error::Error;
 use std::fs;
@@ -9,16 +9,17 @@ use factum::sqlite::SqliteStore;
 
 use crate::fill::fill;
 
-/// What was written meanwhile.
+/// What was appended during the read.
 #[derive(Default)]
 pub(crate) struct Written {
     pub(crate) events: u64,
-    /// The size of the `-wal` file at its largest.
+    /// The largest size of the `-wal` file.
     pub(crate) longest_log: u64,
 }
 
-/// Appends one event after the other, as fast as can be, until the reader has ended. A reader in the middle of the
-/// log keeps SQLite from beginning it anew: how long it gets tells whether readers step aside often enough.
+/// Appends one event after the other, as fast as possible, until the reader ends. A read transaction keeps
+/// SQLite from starting the log over, so the log's length shows whether readers end their transactions often
+/// enough.
 pub(crate) fn write_while(
     mut reader: Child,
     store: &SqliteStore,

@@ -1,4 +1,5 @@
-//! What most benchmarks store: deposits into an account. The state is small, so that what is measured is the store.
+//! The events of most benchmarks: deposits into an account. Its state is small, so that the store is what is
+//! measured.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,7 @@ impl MoneyDeposited {
     }
 }
 
-/// The same streams without snapshots: a load begins at the first event.
+/// Reads the streams of `Account` without snapshots: a load begins at the first event.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(name = "account", id = String, commands(Deposit), events(MoneyDeposited))]
 pub(crate) struct Replayed {

@@ -1,4 +1,4 @@
-//! Long streams in a short time: appended in large batches, past aggregates and commands.
+//! Makes long streams in a short time: appends large batches, without aggregates and commands.
 
 use std::error::Error;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use factum::{Metadata, StreamName, Uuid};
 
 use crate::account::MoneyDeposited;
 
-/// Deposits into the account of this name, from one version of its stream to another.
+/// Appends deposits to the account of this name, from one version of its stream to another.
 pub(crate) fn fill(
     store: &impl EventStore,
     account: &str,

@@ -1,6 +1,6 @@
-//! What a benchmark comes to.
+//! The result of a benchmark.
 
-/// One line, in the form that all benchmarks have in common; `op` is `<=` or `>=`.
+/// Prints one line, in the form that all benchmarks use. `op` is `<=` or `>=`.
 pub(crate) fn print_ratio(name: &str, value: f64, op: &str, target: f64) {
     println!("ratio {name} {value:.2} target {op} {target:.2}");
 }

@@ -1,4 +1,4 @@
-//! How long the store takes for what is done most: timings for those who work on it, with nothing to compare with.
+//! Times of the store's most frequent work, for its developers. There is nothing to compare them with.
 //!
 //! `cargo bench -p factum-tests --bench store [-- NAME]`
 
@@ -18,14 +18,14 @@ fn main() {
     divan::main();
 }
 
-/// A file, and the folder that it goes with.
+/// A file in a temporary folder.
 struct Place {
     folder: TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        // Below `target`: what is there for temporary files may be memory.
+        // Below `target`: the system's temporary folder may be in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         Self { folder: folder.expect("a folder can be made below `target`") }
     }
@@ -34,8 +34,8 @@ impl Place {
         self.folder.path().join("store.db")
     }
 
-    /// Another store, as by another program, on the same file. It does not wait for the disk: that would be most of
-    /// each time, and tells of the disk.
+    /// Opens another store on the file, as another program would. It does not wait for the disk, which would
+    /// be most of each time and says nothing about the store.
     fn open(&self) -> SqliteStore {
         let options = SqliteOptions::new().durability(Durability::Normal);
         options.open(self.path()).expect("the store opens")

@@ -1,4 +1,4 @@
-//! Loads, and views that catch up.
+//! Loads, and catch-ups of views.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -23,16 +23,15 @@ impl Total {
     }
 }
 
-/// An account of a thousand events, without a snapshot, in a store that has just been opened.
+/// An account of a thousand events, without a snapshot, in a newly opened store.
 #[divan::bench]
 fn load_1_000_cold(bencher: Bencher) {
     const EVENTS: u64 = 1_000;
     let place = Place::new();
     fill(&place.open(), "a", 0..EVENTS, EVENTS).expect("the store is new");
-    bencher
-        .counter(ItemsCount::new(EVENTS))
-        .with_inputs(|| place.open())
-        .bench_local_refs(|store| store.repository::<Replayed>().load(&"a".to_owned()).expect("it is there"));
+    bencher.counter(ItemsCount::new(EVENTS)).with_inputs(|| place.open()).bench_local_refs(|store| {
+        store.repository::<Replayed>().load(&"a".to_owned()).expect("the account exists")
+    });
 }
 
 /// A view of ten thousand events of a hundred accounts.

@@ -12,10 +12,10 @@ use crate::Place;
 use crate::account::{Account, Deposit};
 use crate::fill::fill;
 
-/// Enough for the write-ahead log to be moved into the file now and then.
+/// Enough commands for several WAL checkpoints.
 const COMMANDS: u32 = 3_200;
 
-/// The first command of each account, of several threads at a time: what a group commit is for.
+/// The first command of each account, from several threads at a time, which group commit serves.
 #[divan::bench(threads = [1, 4, 32], sample_count = COMMANDS, sample_size = 1)]
 fn execute_on_fresh(bencher: Bencher) {
     let place = Place::new();
@@ -26,7 +26,7 @@ fn execute_on_fresh(bencher: Bencher) {
         .bench_values(|command| version(accounts.execute(command)));
 }
 
-/// One command after the other on one account, which stays in memory.
+/// One command after the other on one hot account.
 #[divan::bench(sample_count = COMMANDS, sample_size = 1)]
 fn execute_on_hot(bencher: Bencher) {
     let place = Place::new();
@@ -44,14 +44,14 @@ fn append_100(bencher: Bencher) {
     let store = place.open();
     let mut version = 0;
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
-        fill(&store, "a", version..version + EVENTS, EVENTS).expect("nobody else appends");
+        fill(&store, "a", version..version + EVENTS, EVENTS).expect("there is no other writer");
         version += EVENTS;
     });
 }
 
-/// Nothing else of the answer is kept: while somebody has the state, the next command needs a copy.
+/// Drops the returned state: while a caller holds the state, the next command needs a copy.
 fn version(executed: Result<Executed<Account>, ExecuteError<Infallible>>) -> u64 {
-    executed.expect("nobody else uses the account").version()
+    executed.expect("there is no other writer").version()
 }
 
 fn deposit(account: String) -> Deposit {

@@ -1,11 +1,11 @@
-//! The aggregates that replay the payments: one for each way to read them, the same otherwise.
+//! The aggregates that replay the payments: one for each way to read them, and otherwise equal.
 
 use factum::prelude::*;
 
 use crate::payment::{PaymentTaken, payment};
 use crate::rivals::{ByHops, ByValues};
 
-/// What the payments sum up to; equal for all ways, or one of them reads something else.
+/// The sums of the payments. All ways must give equal sums.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Totals {
     payments: u32,
@@ -26,11 +26,11 @@ impl Totals {
     }
 }
 
-/// Never sent: an aggregate has a command.
+/// An aggregate needs a command. This one is never sent.
 #[derive(Debug, Command)]
 pub(crate) struct TakePayment(#[command(id)] String);
 
-/// All have one name, so that they read the same stored streams.
+/// All ledgers have one name, so that they read the same streams.
 macro_rules! ledger {
     ($ledger:ident, $event:ident) => {
         #[derive(Debug, Default, Clone, Aggregate)]

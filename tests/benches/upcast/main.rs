@@ -1,4 +1,4 @@
-//! What it costs to read events of version 1 where the code is at version 5: with factum, and in other ways.
+//! The cost of reading events of version 1 in code at version 5: with factum, and in other ways.
 //!
 //! `cargo bench -p factum-tests --bench upcast [-- EVENTS]`
 
@@ -23,14 +23,14 @@ use self::measure::{Arm, Times, measure};
 use self::payment::{PaymentTaken, payment};
 use self::rivals::{ByHops, ByValues};
 
-/// Odd, so that one of them is the median; and not few, as the machine is shared.
+/// An odd number has a median. There are many rounds because the machine is shared.
 const ROUNDS: usize = 21;
 
-/// The streams: all payments at version 5, and the same ones at version 1.
+/// The streams: all payments at version 5, and all payments at version 1.
 const CURRENT: &str = "current";
 const FIRST: &str = "first";
 
-/// The ways to read, in the order of the arms; those through a store come before those without.
+/// The number of ways to read, in the order of the arms. The arms with a store come before those without.
 const WAYS: usize = 4;
 const FACTUM: usize = 1;
 const VALUES: usize = 2;
@@ -58,8 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The first argument that is no option. Without one: enough to measure, if cargo says that this is `cargo bench`, and
-/// else (`cargo test --benches`) enough to see that all ways lead to the same.
+/// The first argument that is no option. Without one: enough events to measure if cargo runs `cargo bench`,
+/// else (`cargo test --benches`) enough to compare the results of all ways.
 fn events_asked_for() -> Result<NonZeroU32, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(count) = arguments.iter().find(|argument| !argument.starts_with('-')) {
@@ -69,7 +69,7 @@ fn events_asked_for() -> Result<NonZeroU32, Box<dyn Error>> {
     Ok(NonZeroU32::new(if is_bench { 50_000 } else { 200 }).unwrap_or(NonZeroU32::MIN))
 }
 
-/// The same payments as texts of two versions.
+/// The payments as texts of both versions.
 struct Payments {
     current: Vec<String>,
     first: Vec<String>,
@@ -77,7 +77,8 @@ struct Payments {
 }
 
 impl Payments {
-    /// Makes them, and checks that each is read as itself in all ways; sums could be right by chance.
+    /// Makes the payments, and checks that each way reads each of them right: the sums could be right by
+    /// chance.
     fn make(count: u32) -> Result<Self, Box<dyn Error>> {
         let mut made = Self { current: Vec::new(), first: Vec::new(), totals: Totals::default() };
         for number in 0..count {
@@ -97,10 +98,10 @@ impl Payments {
         Ok(made)
     }
 
-    /// A store that has them twice, in a file that goes with the folder.
+    /// A store with both streams, in a file in a temporary folder.
     fn store(&self) -> Result<(TempDir, SqliteStore), Box<dyn Error>> {
         let directory = tempfile::tempdir()?;
-        // The default cache is smaller than the file: an arm would be fast or slow for what was read before it.
+        // The default cache is smaller than the file: the speed of an arm would depend on the arm before it.
         let store = SqliteOptions::new().cache_bytes(1 << 30).open(directory.path().join("upcast.db"))?;
         for (key, event_version, payloads) in [(CURRENT, 5, &self.current), (FIRST, 1, &self.first)] {
             let metadata = Metadata::default();
@@ -119,22 +120,22 @@ impl Payments {
     }
 }
 
-/// All that a load does, with the rows in a file.
+/// A complete load, with the rows in a file.
 fn load<'a, A>(store: &SqliteStore, key: &'a str) -> Box<dyn Fn() -> Totals + 'a>
 where
     A: Aggregate<Id = String, Services = ()> + Into<Totals>,
 {
-    // Without a cache: an aggregate that is in memory is not read at all.
+    // Without a cache: a hot aggregate would not be read at all.
     let ledgers: Repository<A, SqliteStore> = store.repository().with_cache(CacheOptions::aggregates(0));
     Box::new(move || ledgers.load(&key.to_owned()).expect("the ledger is there").into_state().into())
 }
 
-/// Decoding and nothing else but the sums.
+/// Only the decoding and the sums.
 fn decode<E: Event + AsRef<PaymentTaken>>(version: u32, payloads: &[String]) -> Box<dyn Fn() -> Totals + '_> {
     Box::new(move || {
         let mut totals = Totals::default();
         for payload in payloads {
-            // A version that the compiler knows would let it drop all other arms of the match.
+            // A version known at compile time would let the compiler drop the other arms of the match.
             let event = E::decode(black_box(version), payload).expect("the payload is an event");
             totals.add(&event);
         }

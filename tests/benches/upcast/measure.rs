@@ -1,18 +1,19 @@
-//! Taking turns with a clock.
+//! Times the arms in turns.
 
 use std::time::{Duration, Instant};
 
-/// Something to measure.
+/// Code to measure.
 pub(crate) struct Arm<'a, T> {
     pub(crate) name: &'static str,
     pub(crate) run: Box<dyn Fn() -> T + 'a>,
 }
 
-/// How long each run of one arm took, one a round.
+/// The times of one arm, one for each round.
 pub(crate) struct Times(Vec<Duration>);
 
-/// Runs every arm once in every round, so that whatever else the machine does meets all of them; and each round in
-/// another order, as an arm finds the caches the way the one before has left them. All must give `expected`.
+/// Runs every arm once in every round, so that other load on the machine affects all arms. The order changes
+/// from round to round, as each arm finds the caches as the arm before left them. All arms must return
+/// `expected`.
 pub(crate) fn measure<T: PartialEq + std::fmt::Debug>(
     arms: &[Arm<'_, T>],
     rounds: usize,
@@ -21,7 +22,7 @@ pub(crate) fn measure<T: PartialEq + std::fmt::Debug>(
     let mut times: Vec<_> = arms.iter().map(|_| Times(Vec::new())).collect();
     let mut order: Vec<_> = (0..arms.len()).collect();
     let mut random = 1;
-    // The first round fills caches and counts for nothing.
+    // The first round fills caches and does not count.
     for round in 0..=rounds {
         shuffle(&mut order, &mut random);
         for &index in &order {
@@ -38,7 +39,7 @@ pub(crate) fn measure<T: PartialEq + std::fmt::Debug>(
     times
 }
 
-/// The same orders in every run of the program.
+/// Shuffles, in an equal way in every run of the program.
 fn shuffle(order: &mut [usize], random: &mut usize) {
     for end in (1..order.len()).rev() {
         // Park and Miller's generator: no dependency for eight numbers.
@@ -48,14 +49,14 @@ fn shuffle(order: &mut [usize], random: &mut usize) {
 }
 
 impl Times {
-    /// Median, minimum and maximum of how many a second, if `count` were done in each of these times.
+    /// Median, minimum and maximum rate per second, if each run handled `count` events.
     pub(crate) fn rates(&self, count: u32) -> [f64; 3] {
         let rates = sorted(self.0.iter().map(|time| f64::from(count) / time.as_secs_f64()));
         [median(&rates), rates[0], rates[rates.len() - 1]]
     }
 
-    /// These times over those: the median of what each round says by itself. A slow second of the machine meets both
-    /// sides of one round, and so leaves it alone.
+    /// The median of the ratios of all rounds. A slow second of the machine affects both sides of one round,
+    /// and so leaves its ratio as it is.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         median(&sorted(self.0.iter().zip(&other.0).map(|(time, other)| time.div_duration_f64(*other))))
     }

@@ -1,4 +1,4 @@
-//! The same event read in other ways. Both are written as well as their kind allows.
+//! Other ways to read the event. Both are written as well as their kind allows.
 
 use factum::prelude::*;
 use factum::{DecodeError, EncodeError};
@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::payment::{PaymentTaken, counted_from_one, milliseconds};
 
-/// Read by a chain of steps from version to version on untyped JSON, as most event stores' upcasters do it.
+/// Read by steps from version to version on untyped JSON, as most event stores' upcasters work.
 #[derive(Debug)]
 pub(crate) struct ByValues(PaymentTaken);
 
-/// From version 1 to 2, from 2 to 3, and so on. In place: a chain that makes a new object in each step is slower.
+/// From version 1 to 2, from 2 to 3, and so on. In place: a chain with a new object in each step is slower.
 const STEPS: [fn(&mut Map<String, Value>); 4] = [
     |event| {
         event.insert("currency".into(), "USD".into());
@@ -59,12 +59,12 @@ impl Event for ByValues {
     }
 }
 
-/// How many steps lie before `version`.
+/// The number of steps before `version`.
 fn past(version: u32) -> Option<usize> {
     usize::try_from(version).ok()?.checked_sub(1).filter(|past| *past < STEPS.len())
 }
 
-/// Read as the struct of its version, which becomes the struct of the next, and so on.
+/// Read as the struct of its version, which is converted to the struct of the next version, and so on.
 #[derive(Debug)]
 pub(crate) struct ByHops(PaymentTaken);
 
@@ -104,7 +104,7 @@ struct V4 {
     payer: String,
     paid_at: u64,
     instalment: u32,
-    // Nobody asks for it any more, and the struct has it because the event had it then.
+    // Unused, but the event had the field in this version.
     #[serde(rename = "teller")]
     _teller: String,
 }
@@ -153,7 +153,7 @@ impl Event for ByHops {
     }
 }
 
-/// A hand-written `Event` can't make a `DecodeError` of its own; this benchmark has no use for one.
+/// A hand-written `Event` cannot make a `DecodeError` of its own, and this benchmark does not need one.
 fn read<T: DeserializeOwned>(payload: &str) -> T {
     serde_json::from_str(payload).expect("the payload is of its version")
 }

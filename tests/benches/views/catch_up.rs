@@ -1,4 +1,4 @@
-//! Views that catch up, beside a loop over the same rows, by hand, that does the same.
+//! Catch-ups of views, beside hand-written loops over the same rows with the same work.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,10 +17,10 @@ use crate::report::print_ratio;
 use crate::sizes::Sizes;
 use crate::table::{Balances as Rows, TABLE, UPSERT, total};
 
-/// How many events each account has.
+/// The number of events of each account.
 const EACH: u64 = 100;
 
-/// How many events a transaction has, by hand: as many as factum's have.
+/// The number of events in a transaction by hand: as many as factum takes.
 const BATCH: u64 = 4_000;
 
 #[derive(Default, Projection)]
@@ -40,10 +40,10 @@ impl Balances {
     }
 }
 
-/// Catches up once: how many seconds that took, and what all balances come to.
+/// Catches up once. Returns the seconds, and the sum of all balances.
 type Arm<'a> = dyn Fn() -> Result<(f64, u64), Box<dyn Error>> + 'a;
 
-/// All arms in turns, each as often.
+/// Runs all arms in turns, each equally often.
 pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>> {
     let path = folder.join("catch-up.db");
     let store = open(&path)?;
@@ -64,8 +64,8 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
         }
     }
     sums.dedup();
-    assert_eq!(sums.len(), 1, "all come to the same");
-    #[expect(clippy::cast_precision_loss, reason = "no count comes near to what a float can't tell")]
+    assert_eq!(sums.len(), 1, "all arms have one sum");
+    #[expect(clippy::cast_precision_loss, reason = "counts are small enough to be exact")]
     let rates = times.map(|times| sizes.events as f64 / median(times));
     for (name, rate) in
         ["memory, by hand", "memory, factum", "table, by hand", "table, factum"].iter().zip(rates)
@@ -99,7 +99,7 @@ fn table(store: &SqliteStore) -> Result<(f64, u64), Box<dyn Error>> {
     Ok((time, total(store)?))
 }
 
-/// A connection as the store has it.
+/// A connection with the store's settings.
 fn by_hand(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -111,7 +111,7 @@ fn by_hand(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What a view needs to tell one event from another.
+/// The columns that a view needs to distinguish events.
 const SCAN: &str = "SELECT position, key, name, payload, schema FROM factum_events
                     JOIN factum_streams ON factum_streams.id = stream WHERE position > ?1 ORDER BY position LIMIT ?2";
 

@@ -1,4 +1,4 @@
-//! How long after an append has returned a following view has it.
+//! The time from the end of an append until a background view shows it.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::sizes::Sizes;
 use crate::table::Balances;
 use crate::{fill, open};
 
-/// How long one is waited for.
+/// A time that no wait takes, unless the benchmark fails.
 const LONG: Duration = Duration::from_mins(1);
 
 pub(crate) fn measure(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>> {
     let path = folder.join("lag.db");
     let store = open(&path)?;
-    // As other processes have it: a handle that knows nothing of what is appended by the first but what is in the file.
+    // A second store, as in another process: it learns of the first one's appends only from the file.
     let other = open(&path)?;
     fill::fill(&store, "before", 0..10_000, 1_000)?;
     println!("lag from append to view, over {} appends:", sizes.appends);
@@ -38,7 +38,7 @@ pub(crate) fn measure(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
             following.wait_for(done.position().ok_or("nothing was appended")?, LONG)?;
             lags.push(appended.elapsed());
         }
-        drop(following.stop()?);
+        following.stop()?;
         lags.sort();
         let (median, worst) = (lags[lags.len() / 2], lags[lags.len() - 1]);
         println!("  {name:46} median {:8.3} ms, worst {:8.3} ms", millis(median), millis(worst));

@@ -1,4 +1,4 @@
-//! Views: how fast they catch up, how far behind the store they are, and what it takes to make one anew.
+//! Views: how fast they catch up, how far they are behind the store, and the cost of a rebuild.
 //!
 //! `cargo bench -p factum-tests --bench views [-- --quick] [-- catch-up | lag | rebuild]`
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let sizes = Sizes::asked_for();
     let is_wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
-    // Below `target`: what is there for temporary files may be memory.
+    // Below `target`: the system's temporary folder may be in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     if is_wanted("catch-up") {
         catch_up::compare(folder.path(), &sizes)?;

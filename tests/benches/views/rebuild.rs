@@ -1,4 +1,4 @@
-//! A view that is made anew: the memory that takes, and how long who appends waits while the new one takes the old one's place.
+//! Rebuilds of a view: their memory, and how long appends wait while the new view replaces the old one.
 
 use std::error::Error;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::report::print_ratio;
 use crate::sizes::Sizes;
 use crate::table::Balances;
 
-/// How many events each account has: the view has a row for each account.
+/// The number of events of each account: the view has a row for each account.
 const EACH: u64 = 100;
 
-/// How often: what the system counts as a process's memory is rounded by each thread. Odd, so that one of them is the median.
+/// The number of rebuilds: each thread rounds the memory that the system reports. An odd number has a median.
 const ROUNDS: usize = 3;
 
 pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>> {
@@ -34,17 +34,17 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
         SqliteProjection::new(&store, Balances)?.catch_up()?;
         store.checkpoint_wal()?;
         let done = AtomicBool::new(false);
-        let (told, longest) = std::thread::scope(|scope| {
+        let (rebuilds, longest) = std::thread::scope(|scope| {
             let appends = scope.spawn(|| longest_append(&store, &done));
-            let told = (0..ROUNDS).map(|_| in_its_own_process(&path)).collect::<Result<Vec<_>, _>>();
+            let rebuilds = (0..ROUNDS).map(|_| in_its_own_process(&path)).collect::<Result<Vec<_>, _>>();
             done.store(true, Ordering::SeqCst);
-            let longest = appends.join().map_err(|_| "who appends has panicked")?;
-            Ok::<_, Box<dyn Error>>((told?, longest?))
+            let longest = appends.join().map_err(|_| "the appending thread panicked")?;
+            Ok::<_, Box<dyn Error>>((rebuilds?, longest?))
         })?;
-        let peak = median(told.iter().map(|(peak, _)| *peak));
+        let peak = median(rebuilds.iter().map(|(peak, _)| *peak));
         println!(
             "rebuild: {events} events at {:.0} a second, {peak:.0} KiB at most; an append waited {:.0} ms at most",
-            median(told.iter().map(|(_, rate)| *rate)),
+            median(rebuilds.iter().map(|(_, rate)| *rate)),
             longest.as_secs_f64() * 1e3
         );
         peaks.push(peak);
@@ -56,7 +56,7 @@ pub(crate) fn compare(folder: &Path, sizes: &Sizes) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// What [`rebuild`] prints.
+/// Runs [`rebuild`] in a child process, and returns what it prints.
 fn in_its_own_process(path: &Path) -> Result<(f64, f64), Box<dyn Error>> {
     let output = Command::new(std::env::current_exe()?)
         .args([Path::new("rebuild-of"), path])
@@ -65,12 +65,12 @@ fn in_its_own_process(path: &Path) -> Result<(f64, f64), Box<dyn Error>> {
     if !output.status.success() {
         return Err(format!("the rebuild: {}", output.status).into());
     }
-    let told = String::from_utf8(output.stdout)?;
-    let (peak, rate) = told.trim().split_once(' ').ok_or("the rebuild tells nothing")?;
+    let printed = String::from_utf8(output.stdout)?;
+    let (peak, rate) = printed.trim().split_once(' ').ok_or("the rebuild printed no result")?;
     Ok((peak.parse()?, rate.parse()?))
 }
 
-/// Appends now and then, until all is done: the longest that one of them took.
+/// Appends now and then until `done`. Returns the longest time of one append.
 fn longest_append(store: &SqliteStore, done: &AtomicBool) -> Result<Duration, String> {
     let accounts = store.repository::<Account>();
     let mut longest = Duration::ZERO;
@@ -85,16 +85,16 @@ fn longest_append(store: &SqliteStore, done: &AtomicBool) -> Result<Duration, St
     Ok(longest)
 }
 
-/// In a process of its own: makes the view anew, and prints the most memory that the process has had, in KiB, and how many
-/// events it took a second.
+/// Rebuilds the view, and prints this process's peak memory in KiB and the events per second. Runs in a
+/// process of its own.
 pub(crate) fn rebuild(path: &Path) -> Result<(), Box<dyn Error>> {
     let store = open(path)?;
     let mut view = SqliteProjection::new(&store, Balances)?;
     let begun = Instant::now();
     let events = view.rebuild()?.events;
-    #[expect(clippy::cast_precision_loss, reason = "no count comes near to what a float can't tell")]
+    #[expect(clippy::cast_precision_loss, reason = "counts are small enough to be exact")]
     let rate = events as f64 / begun.elapsed().as_secs_f64();
-    // As Linux tells it.
+    // As Linux reports it.
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no `VmHWM` in kB")?;

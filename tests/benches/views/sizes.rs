@@ -1,20 +1,20 @@
-//! How many events there are.
+//! The number of events.
 
 pub(crate) struct Sizes {
-    /// What views catch up with, and how often.
+    /// The events of the catch-ups, and how often each arm runs.
     pub(crate) events: u64,
     pub(crate) rounds: usize,
-    /// How many appends a following view is waited for after.
+    /// How many appends are waited for, one after the other.
     pub(crate) appends: u64,
-    /// What a view is made anew from.
+    /// The events of the two rebuilds.
     pub(crate) rebuilt: [u64; 2],
-    /// Whether that is enough to tell anything.
+    /// Whether the sizes are large enough for meaningful results.
     pub(crate) counts: bool,
 }
 
 impl Sizes {
-    /// All of them if cargo says that this is `cargo bench`, a tenth with `--quick`, and else (`cargo test --benches`) enough to
-    /// see that everything runs.
+    /// All events if cargo runs `cargo bench`, a tenth with `--quick`, else (`cargo test --benches`) so few
+    /// that everything only runs once.
     pub(crate) fn asked_for() -> Self {
         let has = |wanted| std::env::args().any(|argument| argument == wanted);
         if !has("--bench") {

@@ -1,11 +1,11 @@
-//! The view that all of this is about: one row an account, changed by each event.
+//! The view of these benchmarks: one row for each account, which each event changes.
 
 use factum::prelude::*;
 use factum::sqlite::{ViewTransaction, rusqlite};
 
 use crate::account::MoneyDeposited;
 
-/// As whoever writes a view writes it.
+/// The usual statement of such a view.
 pub(crate) const UPSERT: &str = "INSERT INTO balances VALUES (?1, ?2)
                                  ON CONFLICT DO UPDATE SET balance = balance + excluded.balance";
 
@@ -29,7 +29,7 @@ impl Balances {
     }
 }
 
-/// What all balances come to, for what was deposited by `fill`.
+/// The sum of all balances that `fill` deposited.
 pub(crate) fn total(store: &SqliteStore) -> Result<u64, factum::sqlite::QueryError> {
     store.query(|connection| connection.query_row("SELECT sum(balance) FROM balances", (), |row| row.get(0)))
 }

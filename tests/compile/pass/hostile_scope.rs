@@ -1,4 +1,4 @@
-//! A user's crate that forbids all it can and has other ideas of what common names mean.
+//! A user's crate that forbids as much as it can, and gives common names other meanings.
 
 #![no_implicit_prelude]
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic, clippy::nursery)]
@@ -12,7 +12,7 @@ pub mod domain {
     use ::std::default::Default;
     use ::std::fmt::Debug;
 
-    // Everything that generated code might be tempted to call by its short name.
+    // All names that generated code might use without a path.
     #[allow(dead_code, missing_docs, unreachable_pub)]
     mod hostile {
         pub struct Result;
@@ -52,7 +52,7 @@ pub mod domain {
         /// A name that generated code uses too.
         pub event: u8,
         #[cfg(any())]
-        /// Not there.
+        /// Removed by `cfg`.
         pub absent: Nowhere,
     }
 
@@ -89,21 +89,21 @@ pub mod domain {
         }
     }
 
-    /// What became of it, in an older time.
+    /// A type that an older event has as a field.
     #[derive(Debug, ::serde::Serialize, ::serde::Deserialize, EventSchema)]
     pub struct Part {
         /// A raw name.
         pub r#fn: u8,
     }
 
-    /// An event with a past.
+    /// An event with an older version.
     #[derive(Debug, ::serde::Serialize, ::serde::Deserialize, Event)]
     #[event(version = 2, removed(name = "gone", since = 2, ty = u8))]
     pub struct Past {
-        /// New.
+        /// Added in version 2.
         #[event(added(since = 2, default = 7))]
         pub version: u8,
-        /// Of a type that has a shape of its own.
+        /// A type with a fingerprint of its own.
         pub payload: Part,
     }
 
@@ -129,7 +129,7 @@ pub mod domain {
         }
     }
 
-    /// What is done.
+    /// A reaction.
     #[derive(Debug, Default, Reaction)]
     #[reaction(events(E))]
     pub struct R;

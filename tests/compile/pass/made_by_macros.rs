@@ -1,4 +1,5 @@
-//! Annotated structs that other macros make, with types, names and docs that come through `$`; and `cfg` wherever it may stand.
+//! Annotated structs that other macros generate, whose types, names and docs come through `$`; and `cfg`
+//! wherever Rust allows it.
 
 #![deny(warnings)]
 
@@ -75,7 +76,7 @@ event! {
     Counted {
         /// How many.
         amount: u64,
-        /// Of what.
+        /// The counted thing.
         #[event(added(since = 2, default = None))]
         r#type: Option<Vec<(String, [u8; 2])>>,
     }

@@ -1,4 +1,4 @@
-//! `impl` blocks and names that a parser or a macro could stumble over.
+//! `impl` blocks and names that could confuse a parser or a macro.
 
 #![deny(warnings)]
 #![allow(dead_code)]
@@ -26,7 +26,7 @@ struct Done {
     at: u8,
 }
 
-/// An event that is called like something else.
+/// An event with the name of a common type.
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Result;
 

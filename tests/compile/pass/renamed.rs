@@ -1,4 +1,4 @@
-//! The dependency has another name here, and `factum` is something else.
+//! The dependency is renamed, and `factum` is another item.
 
 extern crate factum as ledger;
 

@@ -1,4 +1,4 @@
-//! Processes that are killed while they catch up, rebuild, or share the work among workers.
+//! Processes that are killed during a catch-up, a rebuild, or the work of several workers.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -16,10 +16,10 @@ use crate::support::process::{Job, say};
 use crate::support::stores::open_store;
 use crate::support::views::rows;
 
-/// How many events the views have that are made from what was appended before.
+/// How many events the store has before the views are built.
 const MANY: u32 = 20_000;
 
-/// What a job says after each part of its work.
+/// What a job says after each step of its work.
 const WORKS: &str = "works";
 
 /// A store with many events, of many streams.
@@ -50,9 +50,9 @@ fn say_works(_: &Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// Kills, again and again, a process that does a job for ever on a store with many events; `check` looks at what it has left
-/// behind.
-fn kill_again_and_again(job: &str, check: impl Fn(&SqliteStore, u32)) {
+/// Kills, again and again, a process that repeats a job on a store with many events. `check` looks at what it
+/// leaves.
+fn kill_repeatedly(job: &str, check: impl Fn(&SqliteStore, u32)) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let store = filled(&file);
@@ -60,7 +60,7 @@ fn kill_again_and_again(job: &str, check: impl Fn(&SqliteStore, u32)) {
     let mut random = 1_u64;
     for kill in 0..KILLS {
         let mut job = Job::start(job, &file);
-        // Now and then at any moment, mostly in the middle of its work.
+        // Every fourth kill comes at any moment, the others in the middle of the work.
         if kill % 4 > 0 {
             assert_eq!(job.hear().as_deref(), Some(WORKS));
         }
@@ -83,9 +83,9 @@ fn kill_again_and_again(job: &str, check: impl Fn(&SqliteStore, u32)) {
 }
 
 #[test]
-fn a_catch_up_is_exact_whoever_is_killed() {
+fn a_catch_up_is_exact_after_kills() {
     let partly = Cell::new(0);
-    kill_again_and_again("catch-up", |store, kill| {
+    kill_repeatedly("catch-up", |store, kill| {
         let position = followed(store).position().unwrap();
         assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position.get()), "kill {kill}");
         partly.set(
@@ -103,15 +103,15 @@ pub(crate) fn catch_up_until_killed(file: &Path) {
 }
 
 #[test]
-fn a_rebuild_is_exact_whoever_is_killed() {
+fn a_rebuild_is_exact_after_kills() {
     let changed = Cell::new(0);
-    kill_again_and_again("rebuild", |store, kill| {
+    kill_repeatedly("rebuild", |store, kill| {
         let position = followed(store).position().unwrap();
         assert_eq!(rows(store, "SELECT * FROM followed"), counted(store, position.get()), "kill {kill}");
-        assert!(position >= Position::new(u64::from(MANY)), "it serves all the while");
+        assert!(position >= Position::new(u64::from(MANY)), "the old view serves throughout");
         let under_way = "SELECT 'x', 0, count(*) FROM factum_rebuilds";
         changed.set(changed.get() + rows(store, under_way)["x"].1);
-        // What has died has the lease, and what is appended meanwhile is not in the new view yet.
+        // The killed process still has the lease, and the new view does not have the events appended since.
         store.repository::<Account>().execute(deposit("3", 7)).unwrap();
         let leases = Connection::open(store.path().unwrap()).unwrap();
         leases.busy_timeout(Duration::from_mins(1)).unwrap();
@@ -130,12 +130,12 @@ pub(crate) fn rebuild_until_killed(file: &Path) {
 }
 
 #[test]
-fn workers_are_exact_whoever_is_killed() {
+fn workers_are_exact_after_kills() {
     let partly = Cell::new(0);
-    kill_again_and_again("catch-up-with-workers", |store, kill| {
+    kill_repeatedly("catch-up-with-workers", |store, kill| {
         let position = followed(store).position().unwrap();
         partly.set(partly.get() + u32::from(position < Position::new(u64::from(MANY))));
-        // Others go on, not all of them as many.
+        // Other numbers of workers continue.
         followed(store).workers(1 + kill % 4).catch_up().unwrap();
         let all = counted(store, store.position().unwrap().get());
         assert_eq!(rows(store, "SELECT * FROM followed"), all, "kill {kill}");

@@ -1,4 +1,4 @@
-//! Processes that are killed at any moment: in the end each view is what the events say.
+//! Processes that are killed at any moment: in the end each view matches the events.
 
 pub(crate) mod catch_ups;
 pub(crate) mod projections;
@@ -61,7 +61,7 @@ view!(
      ON CONFLICT DO UPDATE SET cents = cents + excluded.cents, events = events + 1"
 );
 
-/// The views as they should be, counted from the events by hand.
+/// The views as they should be, computed from the events by SQL.
 fn counted(store: &SqliteStore, until: u64) -> Rows {
     rows(
         store,

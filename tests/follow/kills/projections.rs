@@ -1,4 +1,4 @@
-//! Processes that are killed while they append, with views in each append and beside it.
+//! Processes that are killed while they append, with an inline view and a background view.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use crate::support::views::{balances, rows};
 /// How many accounts the processes write to.
 const ACCOUNTS: u32 = 5;
 
-/// Appends for ever, with a view in each append, and another that follows.
+/// Appends until it is killed, with an inline view and a background view.
 pub(crate) fn write_until_killed(file: &Path) {
     let store = open_store(file);
     SqliteProjection::new(&store, Inline).unwrap().inline().unwrap();
     let follow = SqliteProjection::new(&store, Followed).unwrap().follow();
-    // Short, as the one who was killed before has most likely had it.
+    // A short lease, as the killed process has probably held it.
     let _following =
         follow.lease(Duration::from_millis(20)).on_failure(OnFailure::DeadLetter).start().unwrap();
     let accounts = store.repository::<Account>();
@@ -43,19 +43,19 @@ pub(crate) fn write_until_killed(file: &Path) {
 }
 
 #[test]
-fn every_view_is_what_the_events_say_whoever_is_killed() {
+fn every_view_matches_the_events_after_kills() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let store = open_store(&file);
     drop(SqliteProjection::new(&store, Inline).unwrap());
     drop(SqliteProjection::new(&store, Followed).unwrap());
-    // States that stay in memory while other processes append.
+    // States that stay cached while other processes append.
     let hot = store.repository::<Account>();
     let mut random = 1_u64;
     for kill in 0..KILLS {
         let before = store.position().unwrap();
         let job = Job::start("write-with-views", &file);
-        // Now and then before it has begun, mostly while it writes.
+        // Every fourth kill may come before the first append, the others come during the appends.
         let begun = Instant::now();
         while kill % 4 > 0 && store.position().unwrap() == before {
             assert!(begun.elapsed() < Duration::from_mins(1), "it does not write");
@@ -64,7 +64,7 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
         random = random * 48_271 % 0x7fff_ffff;
         std::thread::sleep(Duration::from_micros(random % 15_000));
         job.kill();
-        // One moment, two views: the inline one has all there is, the other all up to its checkpoint.
+        // At one moment, the inline view has all events, and the other one all events up to its checkpoint.
         let all = counted(&store, store.position().unwrap().get());
         assert_eq!(rows(&store, "SELECT * FROM inline"), all, "kill {kill}");
         for (name, (cents, events)) in &all {
@@ -83,7 +83,7 @@ fn every_view_is_what_the_events_say_whoever_is_killed() {
 }
 
 #[test]
-fn each_event_counts_once_whoever_is_killed_while_projecting() {
+fn each_event_counts_once_after_kills_while_projecting() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bank.db");
     let store = SqliteStore::open(&file).unwrap();
@@ -95,7 +95,7 @@ fn each_event_counts_once_whoever_is_killed_while_projecting() {
         let job = Job::start("project", &file);
         std::thread::sleep(Duration::from_millis(10 + 15 * delay));
         job.kill();
-        // View and position are of one commit at any moment.
+        // View and position always come from one commit.
         let (cents, position) = store
             .query(|connection| {
                 let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'balances'";
@@ -115,7 +115,7 @@ fn each_event_counts_once_whoever_is_killed_while_projecting() {
     assert_eq!(balances(&store), [("alice".to_owned(), 20_000)]);
 }
 
-/// Catches a view up, until it is killed, or done.
+/// Catches up with a view, until it is killed or done.
 pub(crate) fn project(file: &Path) {
     let store = SqliteStore::open(file).unwrap();
     SqliteProjection::new(&store, projections::Balances { panic_at: None }).unwrap().catch_up().unwrap();

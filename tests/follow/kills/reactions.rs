@@ -1,4 +1,4 @@
-//! Processes that are killed while they react.
+//! Processes that are killed while they react to events.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::support::stores::{LONG, open_store};
 
 const KILLS: u32 = 30;
 
-/// Notes what it is given in a file of its own, which is as good as a mail: it can't be undone with a transaction.
+/// Records its events in a file of its own. Like a mail, a record cannot be undone with a transaction.
 #[derive(Reaction)]
 #[reaction(events(Deposited))]
 struct Sends {
@@ -41,7 +41,7 @@ fn sends(file: &Path) -> Sends {
 }
 
 #[test]
-fn every_event_is_handled_whoever_is_killed() {
+fn every_event_is_handled_after_kills() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let store = open_store(&file);
@@ -66,11 +66,11 @@ fn every_event_is_handled_whoever_is_killed() {
     let events = store.position().unwrap().get() - 1;
     assert_eq!(sent("SELECT count(DISTINCT position) FROM sent"), events, "at least once");
     assert_eq!(sent("SELECT count(DISTINCT key) FROM sent"), events, "one key, one event");
-    // At most the one that each was killed over came once more.
+    // At most one event for each kill came again: the event that was being handled.
     assert!(sent("SELECT count(*) FROM sent") <= events + u64::from(KILLS));
 }
 
-/// Appends for ever, with a reaction that follows.
+/// Appends until it is killed, with a reaction in the background.
 pub(crate) fn react_until_killed(file: &Path) {
     let store = open_store(file);
     let reaction = SqliteReaction::new(&store, sends(file)).unwrap();

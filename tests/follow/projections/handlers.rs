@@ -1,4 +1,4 @@
-//! What the handlers of a projection may ask for.
+//! The arguments that a projection's handlers may take.
 
 use factum::Uuid;
 use factum::follow::EventHandler;
@@ -11,7 +11,7 @@ use crate::support::stores::stores;
 
 #[test]
 fn a_projection_can_begin_a_chain_of_causes() {
-    /// Remembers what to react to.
+    /// Records the events to react to.
     #[derive(Default, Projection)]
     #[projection(events(Opened))]
     struct Newcomers {
@@ -36,8 +36,8 @@ fn a_projection_can_begin_a_chain_of_causes() {
     assert_eq!(gift.events()[0].metadata.causation, Some(opened.events()[0].id));
 }
 
-/// A handler that wants to know whose event it is, and no more, takes the key alone. What metadata others look at is
-/// read all the same.
+/// A handler that needs only the aggregate takes the key alone. The metadata that other handlers take is read
+/// all the same.
 #[test]
 fn a_handler_may_take_the_key_alone() {
     #[derive(Debug, Default, PartialEq, Projection)]
@@ -96,7 +96,7 @@ fn a_handler_may_take_the_key_alone() {
     }
 }
 
-/// A statement that is in use is not in anybody's way, nor is one that does not compile.
+/// A cached statement that is in use does not block others, nor does one that does not compile.
 #[test]
 fn a_handler_may_use_its_statements_in_any_order() {
     #[derive(Projection)]
@@ -118,7 +118,7 @@ fn a_handler_may_use_its_statements_in_any_order() {
             view.with("SELECT nothing FROM nowhere", |_| Ok(())).unwrap_err();
             let length = view.with(INSERT, |insert| {
                 let mut rows = insert.query((key, 1))?;
-                // The same once more, within: its rows are its own.
+                // The same statement again, nested: its rows are its own.
                 let inner: i64 = view.with(INSERT, |insert| insert.query_row((key, 2), |row| row.get(0)))?;
                 let outer: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
                 Ok(10 * outer + inner)

@@ -1,4 +1,4 @@
-//! Projections that catch up when they are asked to.
+//! Projections that catch up on request.
 
 mod handlers;
 mod memory;
@@ -16,7 +16,7 @@ struct CardIssued {
     owner: String,
 }
 
-/// Called like an account's event, and none: it has other fields.
+/// Has the name of an account's event, but other fields.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "opened")]
 struct CardboxOpened {
@@ -48,7 +48,7 @@ impl Card {
     fn box_opened(&mut self, _: &CardboxOpened) {}
 }
 
-/// Of two aggregates, in memory.
+/// A view of two aggregates, in memory.
 #[derive(Debug, Default, PartialEq, Projection)]
 #[projection(events(Deposited, CardIssued))]
 struct Totals {
@@ -76,7 +76,7 @@ impl Totals {
     }
 }
 
-/// In SQLite, from accounts only: cards have an event called `opened` too.
+/// A view in SQLite, of accounts only: cards have an event called `opened` too.
 #[derive(Projection)]
 #[projection(
     name = "balances",
@@ -118,7 +118,8 @@ impl Balances {
     }
 }
 
-/// Of accounts only, though cards have an event called `opened` too; deposits under their old name count as well.
+/// A view of accounts only, although cards have an event called `opened` too. Deposits under their old name
+/// count as well.
 #[derive(Debug, Default, PartialEq, Projection)]
 #[projection(events(Opened, Deposited), from(Account))]
 struct Owners {
@@ -139,7 +140,7 @@ impl Owners {
     }
 }
 
-/// How many events a catch-up has looked at, and the position that it has reached.
+/// How many events a catch-up has read, and the position that it has reached.
 fn caught_up(caught: &CaughtUp) -> (u64, u64) {
     (caught.events, caught.position.get())
 }

@@ -1,4 +1,4 @@
-//! Projections into SQLite: a view and its position are one commit.
+//! Projections into SQLite: a view and its position change in one commit.
 
 use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
@@ -18,14 +18,14 @@ fn a_view_in_sqlite_and_how_far_it_has_come_are_one_commit() {
         let (accounts, cards) = (store.repository::<Account>(), store.repository::<Card>());
         cards.execute(IssueCard { card: 1, owner: "Alice".into() }).unwrap();
         accounts.execute(open("alice")).unwrap();
-        // More than one transaction's worth.
+        // More events than one transaction takes.
         accounts.execute_batch(&id("alice"), (0..2500).map(|_| deposit("alice", 1))).unwrap();
 
         let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
         assert_eq!(caught_up(&view.catch_up().unwrap()), (2501, 2503));
         assert_eq!(balances(&store), [("alice".to_owned(), 2500)]);
 
-        // Another run of the program goes on where this one stopped.
+        // Another run of the program resumes at the position.
         accounts.execute(deposit("alice", 10)).unwrap();
         let mut again = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
         assert_eq!(again.position().unwrap(), Position::new(2503));
@@ -36,14 +36,14 @@ fn a_view_in_sqlite_and_how_far_it_has_come_are_one_commit() {
 }
 
 #[test]
-fn what_a_failed_transaction_wrote_does_not_count() {
+fn writes_of_a_failed_transaction_do_not_count() {
     let store = SqliteStore::in_memory().unwrap();
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     accounts.execute_batch(&id("alice"), [deposit("alice", 1), deposit("alice", 13)]).unwrap();
 
     let mut panics = SqliteProjection::new(&store, Balances { panic_at: Some(13) }).unwrap();
-    // A panic is an error of its event; what stands before it counts.
+    // A panic is an error of its event. The events before it count.
     let error = panics.catch_up().unwrap_err();
     assert_eq!(
         chain(&error),
@@ -52,7 +52,7 @@ fn what_a_failed_transaction_wrote_does_not_count() {
     );
     assert_eq!((balances(&store), panics.position().unwrap().get()), (vec![("alice".to_owned(), 1)], 2));
 
-    // Nobody else is harmed: the store works, and so does the projection.
+    // The store and the projection still work.
     accounts.execute(deposit("alice", 2)).unwrap();
     let mut view = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
     view.catch_up().unwrap();
@@ -60,7 +60,7 @@ fn what_a_failed_transaction_wrote_does_not_count() {
 }
 
 #[test]
-fn what_comes_before_an_event_that_fails_counts() {
+fn events_before_a_failed_event_count() {
     #[derive(Projection)]
     #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE seen (cents INTEGER NOT NULL)")]
     struct Seen;
@@ -95,7 +95,7 @@ fn what_comes_before_an_event_that_fails_counts() {
 }
 
 #[test]
-fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
+fn a_transaction_that_sqlite_rolled_back_is_not_continued() {
     #[derive(Projection)]
     #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE once (cents INTEGER PRIMARY KEY)")]
     struct Once;
@@ -104,7 +104,7 @@ fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
     impl Once {
         #[project]
         fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) {
-            // The error that says that all was rolled back is lost.
+            // The handler loses the error that reports the rollback.
             drop(transaction.execute("INSERT OR ROLLBACK INTO once VALUES (?1)", [event.cents]));
         }
     }
@@ -128,7 +128,7 @@ fn a_transaction_that_sqlite_has_undone_is_not_gone_on_with() {
 }
 
 #[test]
-fn two_projections_of_one_name_are_told_apart() {
+fn a_name_belongs_to_one_projection() {
     #[derive(Projection)]
     #[projection(name = "balances", version = 2, events(Opened), into = Sqlite, init = "CREATE TABLE other (x)")]
     struct Other;
@@ -149,7 +149,7 @@ fn two_projections_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn a_view_that_has_seen_more_than_there_is_does_not_go_on() {
+fn a_view_ahead_of_its_store_stops() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bank.db");
     let store = SqliteStore::open(&file).unwrap();
@@ -196,16 +196,16 @@ fn a_view_of_another_version_is_rebuilt() {
     store.repository::<Account>().execute(open("alice")).unwrap();
     SqliteProjection::new(&store, Balances { panic_at: None }).unwrap().catch_up().unwrap();
     let mut older = SqliteProjection::new(&store, Balances { panic_at: None }).unwrap();
-    let mut anew = SqliteProjection::new(&store, Newer).unwrap();
-    assert!(anew.needs_rebuild().unwrap());
-    let error = anew.position().unwrap_err();
+    let mut newer = SqliteProjection::new(&store, Newer).unwrap();
+    assert!(newer.needs_rebuild().unwrap());
+    let error = newer.position().unwrap_err();
     assert!(
         matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 2, current: 3, .. })),
         "{error}"
     );
     assert_eq!(balances(&store), [("alice".to_owned(), 0)]);
-    anew.catch_up().unwrap();
-    assert!(!anew.needs_rebuild().unwrap());
+    newer.catch_up().unwrap();
+    assert!(!newer.needs_rebuild().unwrap());
     assert_eq!(balances(&store), [("alice".to_owned(), -1)]);
 
     // A program that still runs the older version writes nothing into the newer view.
@@ -215,7 +215,7 @@ fn a_view_of_another_version_is_rebuilt() {
         matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 3, current: 2, .. })),
         "{error}"
     );
-    anew.catch_up().unwrap();
+    newer.catch_up().unwrap();
     assert_eq!(balances(&store), [("alice".to_owned(), -1), ("bob".to_owned(), -1)]);
 }
 
@@ -239,6 +239,6 @@ fn an_event_that_can_not_be_read_stops_the_projection_at_it() {
             "{source}"
         );
     }
-    // What comes before it counts.
+    // The events before it count.
     assert_eq!((view.position().unwrap().get(), balances(&store)), (1, vec![("alice".to_owned(), 0)]));
 }

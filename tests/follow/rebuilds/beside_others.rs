@@ -1,4 +1,4 @@
-//! Rebuilds beside readers, writers and other programs.
+//! Rebuilds while readers, writers and other programs run.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use crate::support::chain::chain;
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::balances;
 
-/// While the new view is made, the old one is read and is part of appends; who waits for the new one does not take the old one
-/// for it.
+/// During a rebuild, queries read the old view, and appends update it. A caller that waits for the new view
+/// does not get the old one.
 #[test]
 fn the_old_view_serves_while_the_new_one_is_made() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ fn the_old_view_serves_while_the_new_one_is_made() {
         .start()
         .unwrap();
     in_the_middle.wait();
-    assert_eq!(following.position(), Position::START, "nobody can see it yet");
+    assert_eq!(following.position(), Position::START, "no reader sees it yet");
     following.wait_for(Position::new(1), Duration::from_millis(1)).unwrap_err();
     let accounts = old.repository::<Account>();
     let done = accounts.execute(deposit("alice", 1)).unwrap();
@@ -47,13 +47,13 @@ fn the_old_view_serves_while_the_new_one_is_made() {
     go_on.wait();
     following.wait_for(done.position().unwrap(), LONG).unwrap();
     assert_eq!(balances(&store), row("alice", 1_200_000));
-    // The old program's appends fail from now on, and say why, as its view is gone.
+    // The old program's appends fail from now on and give the reason: its view is gone.
     let error = accounts.execute(deposit("alice", 1)).unwrap_err();
     assert!(chain(&error).contains("a newer program has made it"), "{}", chain(&error));
-    drop(following.stop().unwrap());
+    following.stop().unwrap();
 }
 
-/// Of two processes that find an old view, one makes it anew.
+/// Two processes find an old view, and one of them rebuilds it.
 #[test]
 fn two_programs_rebuild_a_view_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ fn two_programs_rebuild_a_view_once() {
     assert_eq!(left_behind(folder.path()), Vec::<String>::new());
 }
 
-/// Events that come all the while.
+/// Events that are appended throughout the rebuild.
 #[test]
 fn a_rebuild_catches_up_with_writers() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn a_rebuild_catches_up_with_writers() {
     });
 }
 
-/// A process that has died over a rebuild is waited for, and no longer than its lease.
+/// A process died during a rebuild. Others wait for its lease, and no longer.
 #[test]
 fn a_program_that_dies_over_a_rebuild_loses_the_lease() {
     let folder = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn a_program_that_dies_over_a_rebuild_loses_the_lease() {
     assert_eq!(balances(&store), row("alice", 900));
 }
 
-/// Readers never see a view that is partly old, partly new, or empty.
+/// Readers never see a view that is empty, or partly old and partly new.
 #[test]
 fn readers_see_the_old_view_or_the_new_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,12 +4,12 @@ use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::store::StoreError;
 
-use super::{First, MANY, Second, Told, fill, left_behind, row};
+use super::{First, MANY, Reports, Second, fill, left_behind, row};
 use crate::support::account::{Deposited, Opened};
 use crate::support::stores::open_store;
 use crate::support::views::balances;
 
-/// A file that somebody has put in the place of the new view is not taken for it.
+/// Another file in the place of the new view is not used as one.
 #[test]
 fn another_file_of_that_name_is_not_taken_for_the_new_view() {
     let folder = tempfile::tempdir().unwrap();
@@ -18,7 +18,7 @@ fn another_file_of_that_name_is_not_taken_for_the_new_view() {
     fill(&store, MANY);
     SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
     let second = SqliteProjection::new(&store, Second::default()).unwrap();
-    second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+    second.on_progress(Reports::default().until(1)).catch_up().unwrap_err();
     let begun: Vec<_> = left_behind(folder.path());
     let begun = begun.iter().find(|name| !name.ends_with("-wal") && !name.ends_with("-shm")).unwrap();
     for content in [&b""[..], b"no database"] {
@@ -28,8 +28,8 @@ fn another_file_of_that_name_is_not_taken_for_the_new_view() {
         std::fs::write(folder.path().join(begun), content).unwrap();
         let mut second = SqliteProjection::new(&store, Second::default()).unwrap();
         if content.is_empty() {
-            // Stopped once more, for the next round.
-            second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+            // Stopped again, for the next round.
+            second.on_progress(Reports::default().until(1)).catch_up().unwrap_err();
         } else {
             second.catch_up().unwrap();
         }
@@ -37,7 +37,7 @@ fn another_file_of_that_name_is_not_taken_for_the_new_view() {
     assert_eq!(balances(&store), row("alice", 1_199_900));
 }
 
-/// The view in another file than the events.
+/// The view is in another file than the events.
 #[test]
 fn a_view_in_another_file_is_rebuilt_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -46,9 +46,9 @@ fn a_view_in_another_file_is_rebuilt_there() {
     fill(&events, MANY);
     SqliteProjection::in_file(&views, &events, First::default()).unwrap().catch_up().unwrap();
     assert_eq!(balances(&views), row("alice", 11_999));
-    let told = Told::default();
+    let reports = Reports::default();
     let second = || SqliteProjection::in_file(&views, &events, Second::default()).unwrap();
-    second().on_progress(told.until(1)).catch_up().unwrap_err();
+    second().on_progress(reports.until(1)).catch_up().unwrap_err();
     assert!(left_behind(folder.path()).iter().all(|name| name.starts_with("views.db-rebuild-balances-")));
     second().catch_up().unwrap();
     assert_eq!(balances(&views), row("alice", 1_199_900));
@@ -57,7 +57,7 @@ fn a_view_in_another_file_is_rebuilt_there() {
     assert!(matches!(error, ProjectionError::OtherFile { .. }), "{error}");
 }
 
-/// A path that no file can be made at.
+/// A path where no file can be created.
 #[test]
 fn a_rebuild_without_a_place_says_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -66,7 +66,7 @@ fn a_rebuild_without_a_place_says_so() {
     fill(&store, MANY);
     SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
     let second = || SqliteProjection::new(&store, Second::default()).unwrap();
-    second().on_progress(Told::default().until(1)).catch_up().unwrap_err();
+    second().on_progress(Reports::default().until(1)).catch_up().unwrap_err();
     for name in left_behind(folder.path()) {
         let path = folder.path().join(&name);
         std::fs::remove_file(&path).unwrap();
@@ -82,7 +82,7 @@ fn a_rebuild_without_a_place_says_so() {
     assert!(!matches!(error, ProjectionError::Follow(FollowError::Store { source: StoreError::Busy, .. })));
 }
 
-/// What a store in memory has had in a file goes with it, done or not.
+/// The temporary file of a store in memory is removed, whether the rebuild is done or not.
 #[test]
 fn a_store_in_memory_leaves_nothing_behind() {
     #[derive(Projection)]
@@ -98,13 +98,13 @@ fn a_store_in_memory_leaves_nothing_behind() {
         fn deposited(&self, _: &Deposited) {}
     }
 
-    // The folder is not this test's alone: what counts is what has this rebuild's name.
+    // Other programs use the folder too: only files with this rebuild's name count.
     let name = "left-behind-by-memory";
     let left = || left_behind(&std::env::temp_dir()).into_iter().filter(|file| file.contains(name)).count();
     let store = SqliteStore::in_memory().unwrap();
     fill(&store, MANY);
     let view = SqliteProjection::new(&store, View).unwrap();
-    view.on_progress(Told::default().until(1)).rebuild().unwrap_err();
+    view.on_progress(Reports::default().until(1)).rebuild().unwrap_err();
     assert!(left() > 0);
     drop(store);
     assert_eq!(left(), 0);

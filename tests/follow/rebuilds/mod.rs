@@ -1,4 +1,4 @@
-//! Rebuilds: a view is made beside the one that serves, and replaces it.
+//! Rebuilds: a new view is built beside the old one, then replaces it.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -11,10 +11,11 @@ use factum::sqlite::rusqlite::{self, Transaction};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
 
-/// How many events there are where there are many: some transactions' worth.
+/// Enough events for several transactions.
 const MANY: u64 = 12_000;
 
-/// A view of balances under one name, in the version given, where each cent counts `$factor` times.
+/// A view of balances with a given version, in which each cent counts `$factor` times. All versions have one
+/// name.
 macro_rules! balances_view {
     ($view:ident, $version:literal, $factor:literal $(, $init:literal)?) => {
         #[derive(Debug, Default, Clone, Projection)]
@@ -29,7 +30,7 @@ macro_rules! balances_view {
             ),
         )]
         struct $view {
-            /// How many events its handlers have taken.
+            /// How many events its handlers have received.
             taken: Arc<AtomicU64>,
         }
 
@@ -78,7 +79,7 @@ fn fill(store: &SqliteStore, events: u64) {
     accounts.execute_batch(&id("alice"), (1..events).map(|_| deposit("alice", 1))).unwrap();
 }
 
-/// The names in a folder, or whatever a rebuild has left where the system keeps what need not last.
+/// The names of the files in a folder that belong to a rebuild.
 fn left_behind(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -87,16 +88,16 @@ fn left_behind(folder: &Path) -> Vec<String> {
     names
 }
 
-/// All progress that was told.
+/// All progress reports.
 #[derive(Debug, Default, Clone)]
-struct Told(Arc<Mutex<Vec<Progress>>>);
+struct Reports(Arc<Mutex<Vec<Progress>>>);
 
-impl Told {
-    /// Tells, and breaks off where `until` events are done.
+impl Reports {
+    /// Records each report, and stops after `until` events.
     fn until(&self, until: u64) -> impl FnMut(&Progress) -> ControlFlow<()> + Send + use<> {
-        let told = self.clone();
+        let reports = self.clone();
         move |progress| {
-            told.0.lock().unwrap().push(*progress);
+            reports.0.lock().unwrap().push(*progress);
             if progress.done >= until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
@@ -106,7 +107,7 @@ impl Told {
     }
 }
 
-// After the macro, which `schema` uses.
+// After the macro, because `schema` uses it.
 mod beside_others;
 mod files;
 mod progress;

@@ -1,4 +1,4 @@
-//! Rebuilds of views with everything that a schema may have.
+//! Rebuilds of views with everything that a schema may contain.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ macro_rules! everything {
                 transaction.execute("INSERT INTO plain VALUES (?1, x'00ff')", [key])?;
                 transaction.execute("INSERT INTO names (rowid, name) VALUES (?1, ?2)", (owner * 10, key))?;
                 transaction.execute("INSERT INTO spans VALUES (?1, ?1, ?1 + 1)", [owner])?;
-                // An id that is not used again.
+                // `AUTOINCREMENT` never uses this id again.
                 transaction.execute("INSERT INTO owners (name) VALUES ('gone')", ())?;
                 transaction.execute("DELETE FROM owners WHERE name = 'gone'", ()).map(drop)
             }
@@ -75,7 +75,7 @@ macro_rules! everything {
 everything!(One, 1);
 everything!(Two, 2);
 
-/// All rows of all that is the view's, and its schema.
+/// All rows of the view's tables, and its schema.
 fn contents(file: &Path) -> Vec<String> {
     let connection = Connection::open(file).unwrap();
     let mut all = Vec::new();
@@ -106,7 +106,7 @@ fn contents(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_rebuilt_view_is_what_one_made_from_scratch_is() {
+fn a_rebuilt_view_equals_one_made_from_scratch() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
     let store = open_store(&file);
@@ -125,7 +125,7 @@ fn a_rebuilt_view_is_what_one_made_from_scratch_is() {
         assert_eq!(contents(&file), before);
         assert_eq!(store.check().unwrap(), []);
     }
-    // The trigger, the indexes and the sequence go on.
+    // The trigger, the indexes and the sequence still work.
     accounts.execute(open("malice")).unwrap();
     two.catch_up().unwrap();
     let after = contents(&file);
@@ -133,7 +133,7 @@ fn a_rebuilt_view_is_what_one_made_from_scratch_is() {
     assert!(after.contains(&"70malice".to_owned()), "{after:#?}");
 }
 
-/// What is not the view's stays as it is, and is not in its way.
+/// Tables of other owners stay as they are, and do not block the rebuild.
 #[test]
 fn tables_of_others_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,7 +147,7 @@ fn tables_of_others_stay_as_they_are() {
     let mine = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(mine("SELECT count(*) FROM mine"), 1);
 
-    // A name that somebody else has taken: the old view stays, and the error says which.
+    // Another table has the name already: the old view stays, and the error names the table.
     connection.execute_batch("CREATE TABLE fifth (y)").unwrap();
     let mut fifth = SqliteProjection::new(&store, Fifth::default()).unwrap();
     let error = fifth.catch_up().unwrap_err();
@@ -157,7 +157,7 @@ fn tables_of_others_stay_as_they_are() {
     connection.execute_batch("DROP TABLE fifth").unwrap();
     fifth.catch_up().unwrap();
     assert_eq!(balances(&store), row("alice", 9));
-    // And the index that the second version had is gone, as the fifth does not make it.
+    // The index of the second version is gone, as the fifth does not create it.
     assert_eq!(mine("SELECT count(*) FROM sqlite_schema WHERE name = 'by_cents'"), 0);
     assert_eq!(mine("SELECT count(*) FROM fifth"), 0);
 }
@@ -165,7 +165,7 @@ fn tables_of_others_stay_as_they_are() {
 balances_view!(Fifth, 5, 1, "CREATE TABLE fifth (z);");
 
 #[test]
-fn what_can_not_be_copied_says_so_at_once() {
+fn a_table_that_can_not_be_copied_is_an_error_at_once() {
     #[derive(Projection)]
     #[projection(
         name = "texts",

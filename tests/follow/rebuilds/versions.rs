@@ -7,7 +7,7 @@ use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 
-use super::{First, Fourth, MANY, Second, Third, Told, fill, left_behind, row};
+use super::{First, Fourth, MANY, Reports, Second, Third, fill, left_behind, row};
 use crate::support::account::{Account, Opened, deposit};
 use crate::support::stores::{LONG, sqlite_stores};
 use crate::support::views::balances;
@@ -27,14 +27,14 @@ fn a_changed_version_rebuilds_the_view() {
         assert_eq!((caught.events, caught.position.get()), (MANY, MANY));
         assert_eq!(balances(&store), row("alice", 1_199_900));
         assert_eq!(second.position().unwrap(), Position::new(MANY));
-        // It goes on as any other.
+        // It then continues as any other view.
         store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
         assert_eq!(second.catch_up().unwrap().events, 1);
         assert_eq!(balances(&store), row("alice", 1_200_000));
         assert_eq!(left_behind(folder.path()), Vec::<String>::new());
         assert_eq!(store.check().unwrap(), []);
 
-        // A program that still runs the first version writes nothing into the second's.
+        // A program that still runs the first version writes nothing into the second one's view.
         let error = SqliteProjection::new(&store, First::default()).unwrap_err();
         assert!(
             matches!(error, ProjectionError::Follow(FollowError::OtherVersion { stored: 2, current: 1, .. })),
@@ -51,7 +51,7 @@ fn a_view_is_rebuilt_on_demand() {
         fill(&store, 10);
         let mut view = SqliteProjection::new(&store, First::default()).unwrap();
         view.catch_up().unwrap();
-        // Damage.
+        // The view gets a wrong row.
         store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
         damage(&store);
         view.catch_up().unwrap();
@@ -63,7 +63,7 @@ fn a_view_is_rebuilt_on_demand() {
     }
 }
 
-/// Writes something wrong into the view of either store, by a projection that may.
+/// Writes a wrong row into the view of either store, by a projection that may write.
 fn damage(store: &SqliteStore) {
     #[derive(Projection)]
     #[projection(name = "damage", events(Opened), into = Sqlite)]
@@ -93,7 +93,7 @@ fn an_inline_view_of_another_version_is_rebuilt_first() {
     }
 }
 
-/// An event that the new version refuses: the old view stays, or it is set aside.
+/// The new version refuses an event: the old view stays, unless the event becomes a dead letter.
 #[test]
 fn a_rebuild_that_fails_leaves_the_old_view() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,14 +117,14 @@ fn a_rebuild_that_fails_leaves_the_old_view() {
         let letters = third.dead_letters().unwrap();
         assert_eq!(letters.iter().map(|letter| letter.position).collect::<Vec<_>>(), [refused]);
 
-        // What an earlier version has set aside is the new one's to take.
+        // The new version handles the events that became dead letters in an earlier one.
         SqliteProjection::new(&store, Fourth::default()).unwrap().catch_up().unwrap();
         assert_eq!(SqliteProjection::new(&store, Fourth::default()).unwrap().dead_letters().unwrap(), []);
         assert_eq!(balances(&store), row("alice", 23));
     }
 }
 
-/// What was begun for one version is not gone on with for another.
+/// A rebuild that was begun for one version does not continue for another.
 #[test]
 fn a_stopped_rebuild_of_an_earlier_version_counts_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -132,7 +132,7 @@ fn a_stopped_rebuild_of_an_earlier_version_counts_for_nothing() {
         fill(&store, MANY);
         SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
         let second = SqliteProjection::new(&store, Second::default()).unwrap();
-        second.on_progress(Told::default().until(1)).catch_up().unwrap_err();
+        second.on_progress(Reports::default().until(1)).catch_up().unwrap_err();
         let fourth = Fourth::default();
         SqliteProjection::new(&store, fourth.clone()).unwrap().catch_up().unwrap();
         assert_eq!(fourth.taken.load(Ordering::SeqCst), MANY);

@@ -1,4 +1,4 @@
-//! Events of a subscription, decoded as those of an aggregate or of one type.
+//! Events of a subscription, decoded as events of an aggregate or of one type.
 
 use factum::follow::SubscribedEvent;
 use factum::prelude::*;
@@ -26,7 +26,7 @@ fn an_event_is_read_as_one_of_an_aggregate() {
         let expected: [AccountEvent; 3] = [
             Opened { owner: "alice".into() }.into(),
             Deposited { cents: 5 }.into(),
-            // Under its old name.
+            // Stored under its old name.
             Deposited { cents: 7 }.into(),
         ];
         for typed in expected {
@@ -81,11 +81,11 @@ fn an_event_is_read_as_one_of_a_type() {
             "can't read account/alice at version 6 (position 6): the payload of `deposited` version 1 does not fit",
         ] {
             let event = next(&mut subscription);
-            assert_eq!(event.decode_event::<Opened>().unwrap(), None, "no error of another event");
+            assert_eq!(event.decode_event::<Opened>().unwrap(), None, "another event is no error");
             let error = event.decode_event::<Deposited>().unwrap_err();
             assert!(chain(&error).starts_with(message), "{error}");
         }
-        // An old version, under an old name, of an event that the aggregate has retired.
+        // An old version, under an alias, of an event that the aggregate has retired.
         let transfer = next(&mut subscription).decode_event::<TransferMade>().unwrap();
         assert_eq!(transfer, Some(TransferMade { cents: 20 }));
     }
@@ -146,7 +146,7 @@ impl Transfers {
 }
 
 #[test]
-fn a_retired_event_is_read_as_what_it_has_become() {
+fn a_retired_event_is_read_as_its_upcast_events() {
     for store in stores() {
         append(&store, "transfers", "t", "transfer", r#"{"sum": 20}"#);
         append(&store, "transfers", "t", "old-noise", "whatever it was");

@@ -1,4 +1,4 @@
-//! Subscriptions: the events of a store, as they come.
+//! Subscriptions: the events of a store, as they are appended.
 
 mod decoding;
 mod reads;
@@ -13,13 +13,13 @@ use factum::prelude::*;
 use factum::store::{Append, ExpectedVersion, Filter, NewEvent, StoreError, Visit};
 use factum::{Metadata, Position, StreamName, Uuid};
 
-use crate::support::delegate::delegate;
 use crate::support::events::append_event;
 use crate::support::stores::LONG;
+use factum::testing::delegate;
 
 type Dynamic = Subscription<Arc<dyn EventStore>>;
 
-/// Appends an event, as any program would.
+/// Appends an event, as another program would.
 fn append(store: &dyn EventStore, category: &str, key: &str, name: &str, payload: &str) {
     append_event(store, category, key, name, 1, payload);
 }
@@ -36,26 +36,26 @@ fn next(subscription: &mut Subscription<impl EventStore>) -> SubscribedEvent {
     subscription.next_within(LONG).expect("an event, not a hang").unwrap()
 }
 
-/// The positions of all events that are there now.
+/// The positions of all current events.
 fn drain(subscription: &mut Dynamic) -> Vec<u64> {
     std::iter::from_fn(|| subscription.try_next())
         .map(|event| event.unwrap().envelope().position.get())
         .collect()
 }
 
-/// A store that is watched, fails when told to, and is appended to by others at the worst moments.
+/// A store that counts its calls, fails on request, and gets appends of other writers at the worst moments.
 struct Watched {
     store: Arc<dyn EventStore>,
-    /// How many events reads have handed out.
+    /// How many events reads have passed on.
     visited: AtomicUsize,
     /// After how many events the next read fails.
     read_fails: Mutex<Option<usize>>,
     fail_wait: AtomicBool,
     append_before_read: AtomicBool,
     append_after_read: AtomicBool,
-    /// How often somebody began to wait.
+    /// How often a wait began.
     waits: AtomicUsize,
-    /// What for, the last time.
+    /// The position of the last wait.
     waited_for: Mutex<Position>,
     waiting: Condvar,
 }
@@ -79,21 +79,21 @@ impl Watched {
         *self.read_fails.lock().unwrap() = events;
     }
 
-    fn until_somebody_waits_beyond(&self, position: u64) {
+    fn until_a_wait_beyond(&self, position: u64) {
         let waited = self.waited_for.lock().unwrap();
         let waited = self.waiting.wait_timeout_while(waited, LONG, |waited_for| waited_for.get() <= position);
-        assert!(!waited.unwrap().1.timed_out(), "nobody waits");
+        assert!(!waited.unwrap().1.timed_out(), "no wait begins");
     }
 
-    fn append_if(&self, told: &AtomicBool) {
-        if told.swap(false, Ordering::SeqCst) {
+    fn append_if(&self, requested: &AtomicBool) {
+        if requested.swap(false, Ordering::SeqCst) {
             append(&self.store, "account", "a", "deposited", "{}");
         }
     }
 }
 
 impl EventStore for Watched {
-    delegate!(store: append, read_stream, stream_version, position, outcome, forget_keys_before);
+    delegate!(self => self.store; append, read_stream, stream_version, position, outcome, forget_keys_before);
 
     fn read_all(
         &self,

@@ -1,4 +1,4 @@
-//! Which events a subscription gives, and how far it has seen.
+//! The events that a subscription returns, and the position that it has seen.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -12,7 +12,7 @@ use crate::support::account::{Account, Deposited, Opened, id, open};
 use crate::support::stores::{LONG, stores};
 
 #[test]
-fn what_is_there_comes_first_and_then_what_is_appended() {
+fn stored_events_come_first_and_then_appended_ones() {
     for store in stores() {
         append_many(&store, "account", "deposited", 600);
         let mut subscription = store.subscribe(SubscriptionOptions::new());
@@ -39,11 +39,11 @@ fn what_is_there_comes_first_and_then_what_is_appended() {
 }
 
 #[test]
-fn what_others_append_to_the_file_comes_too() {
+fn appends_of_other_stores_on_the_file_come_too() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bank.db");
     let store = SqliteStore::open(&file).unwrap();
-    // Knows of the first no more than another process does.
+    // A second store on the file, which knows as little of the first as another process.
     let other = SqliteStore::open(&file).unwrap();
     let mut subscription = store.subscribe(SubscriptionOptions::new());
     let (sender, receiver) = mpsc::channel();
@@ -81,7 +81,7 @@ fn an_event_comes_whole() {
             (event.name(), event.event_version(), event.payload()),
             ("opened", 1, r#"{"owner":"alice"}"#)
         );
-        // It is its own, and outlives the subscription and the store.
+        // The event owns its data, and outlives the subscription and the store.
         drop((store, done));
         assert_eq!(event.clone().decode_event().unwrap(), Some(Opened { owner: "alice".into() }));
     }
@@ -120,12 +120,12 @@ fn a_filter_lets_names_and_categories_pass() {
 }
 
 #[test]
-fn another_subscription_goes_on_where_one_was() {
+fn a_subscription_resumes_where_another_ended() {
     for store in stores() {
         append_many(&store, "account", "deposited", 10);
         let mut position = Position::START;
         let mut seen = Vec::new();
-        // Each reads ahead more than it hands out.
+        // Each subscription reads ahead of what it returns.
         for _ in 0..4 {
             let mut subscription = store.subscribe(SubscriptionOptions::new().after(position).buffer(5));
             for _ in 0..3 {
@@ -139,7 +139,7 @@ fn another_subscription_goes_on_where_one_was() {
 }
 
 #[test]
-fn what_does_not_pass_counts_as_seen() {
+fn filtered_events_count_as_seen() {
     for store in stores() {
         let options = SubscriptionOptions::new().names(["deposited"]);
         let mut subscription = store.subscribe(options.clone());
@@ -173,7 +173,7 @@ fn the_end_of_all_positions_is_not_reached() {
 }
 
 #[test]
-fn no_more_is_read_than_the_buffer_holds() {
+fn a_read_takes_no_more_than_the_buffer_holds() {
     for store in stores() {
         append_many(&store, "account", "deposited", 700);
         for (buffer, held) in [(0, 1), (1, 1), (7, 7), (300, 300)] {
@@ -220,7 +220,7 @@ fn each_event_of_many_writers_comes_once_and_in_order() {
                     assert_eq!(envelope.version, *version);
                 }
             });
-            // Positions that do not pass race with those that do.
+            // Events outside of the filter, appended at the same time.
             scope.spawn(|| {
                 let mut last = Position::START;
                 let mut versions = [1; WRITERS];

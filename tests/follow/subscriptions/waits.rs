@@ -20,12 +20,12 @@ fn a_wait_has_an_end() {
         let mut subscription = watched.subscribe(SubscriptionOptions::new());
         assert!(subscription.try_next().is_none());
         assert!(subscription.next_within(Duration::from_millis(1)).is_none());
-        // Longer than the store is asked to wait at a time.
+        // Longer than one wait of the store.
         let before = watched.waits.load(Ordering::SeqCst);
         assert!(subscription.next_within(Duration::from_millis(120)).is_none());
         let waits = watched.waits.load(Ordering::SeqCst) - before;
-        assert!(waits <= 5, "the store waits, not the subscription by asking {waits} times");
-        assert!(!subscription.stopper().is_stopped(), "only the time is up");
+        assert!(waits <= 5, "the subscription polls the store: {waits} waits");
+        assert!(!subscription.stopper().is_stopped(), "only the time-out ended the wait");
         append(&store, "account", "a", "opened", "{}");
         let event = subscription.next_within(Duration::MAX).unwrap().unwrap();
         assert_eq!(event.envelope().position, Position::new(1));
@@ -33,7 +33,7 @@ fn a_wait_has_an_end() {
 }
 
 #[test]
-fn a_stop_wakes_who_waits() {
+fn a_stop_wakes_a_waiting_subscription() {
     fn is_shared<T: Clone + Send + Sync>() {}
     is_shared::<Stopper>();
 
@@ -49,7 +49,7 @@ fn a_stop_wakes_who_waits() {
             sender.send(subscription.next().is_none()).unwrap();
             sender.send(subscription.seen() == Position::new(1)).unwrap();
         });
-        store.until_somebody_waits_beyond(1);
+        store.until_a_wait_beyond(1);
         stopper.clone().stop();
         for _ in 0..3 {
             assert_eq!(receiver.recv_timeout(LONG), Ok(true));
@@ -58,7 +58,7 @@ fn a_stop_wakes_who_waits() {
 }
 
 #[test]
-fn who_is_stopped_hands_out_nothing_more() {
+fn a_stopped_subscription_returns_no_more_events() {
     for store in stores() {
         append_many(&store, "account", "deposited", 5);
         let mut subscription = store.subscribe(SubscriptionOptions::new());
@@ -73,7 +73,7 @@ fn who_is_stopped_hands_out_nothing_more() {
         assert_eq!(
             subscription.seen(),
             Position::new(1),
-            "so that another goes on with what was in the buffer"
+            "so that another subscription starts with the buffered events"
         );
     }
 }
@@ -84,13 +84,14 @@ fn an_append_beside_a_read_is_not_lost() {
         append_many(&store, "account", "opened", 3);
         let watched = Arc::new(Watched::new(store));
         let mut subscription = watched.subscribe(SubscriptionOptions::new().names(["deposited"]));
-        // After the store was asked for its position, and read; what was asked then is too old to count these.
+        // Appended after the store returned its position and was read. The position is too old to count
+        // these.
         watched.append_after_read.store(true, Ordering::SeqCst);
         assert!(subscription.try_next().is_none());
         assert_eq!((subscription.seen().get(), watched.position().unwrap().get()), (3, 4));
         assert_eq!(next(&mut subscription).envelope().position, Position::new(4));
 
-        // After the store was asked, and before it is read: read at once, and not once more.
+        // Appended after the position was asked for and before the read: read at once, and only once.
         append_many(&watched, "account", "opened", 1);
         watched.append_before_read.store(true, Ordering::SeqCst);
         assert_eq!(next(&mut subscription).envelope().position, Position::new(6));
@@ -100,12 +101,12 @@ fn an_append_beside_a_read_is_not_lost() {
 }
 
 #[test]
-fn an_error_is_handed_out_and_the_read_tried_again() {
+fn an_error_is_returned_and_the_read_repeated() {
     for store in stores() {
         append_many(&store, "account", "deposited", 5);
         let watched = Arc::new(Watched::new(store));
         let mut subscription = watched.subscribe(SubscriptionOptions::new());
-        // In the middle of a read.
+        // A failure in the middle of a read.
         watched.fail_read_after(Some(2));
         for position in [1, 2] {
             assert_eq!(next(&mut subscription).envelope().position, Position::new(position));
@@ -118,7 +119,7 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
         for position in [4, 5] {
             assert_eq!(next(&mut subscription).envelope().position, Position::new(position));
         }
-        // At its beginning, and while waiting: however it is asked.
+        // A failure at the beginning of a read, and one during a wait, with each way to ask.
         append_many(&watched, "account", "deposited", 1);
         watched.fail_read_after(Some(0));
         assert!(subscription.try_next().unwrap().is_err());
@@ -132,7 +133,7 @@ fn an_error_is_handed_out_and_the_read_tried_again() {
 }
 
 #[test]
-fn an_error_does_not_keep_from_stopping() {
+fn an_error_does_not_prevent_a_stop() {
     for store in stores() {
         append_many(&store, "account", "deposited", 2);
         let watched = Arc::new(Watched::new(store));
@@ -140,6 +141,6 @@ fn an_error_does_not_keep_from_stopping() {
         watched.fail_read_after(Some(1));
         next(&mut subscription);
         subscription.stopper().stop();
-        assert!(subscription.next().is_none(), "not even the error that waits");
+        assert!(subscription.next().is_none(), "not even the pending error");
     }
 }

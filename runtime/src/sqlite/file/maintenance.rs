@@ -8,8 +8,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::sqlite::file::connections::in_read_transaction;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::readers::in_read_transaction;
 use crate::sqlite::store::SqliteStore;
 use crate::store::error::StoreError;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
-use crate::sqlite::file::connections::{Pool, Readers};
+use crate::sqlite::file::readers::{Pool, Readers};
 use crate::sqlite::file::tables;
 use crate::sqlite::store::SqliteStore;
 

@@ -3,7 +3,6 @@
 
 use std::ops::ControlFlow;
 
-use crate::domain::codec_error::DecodeError;
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
@@ -28,7 +27,7 @@ struct DecodedEvent<H: EventHandler> {
     position: Position,
     event: OwnedEvent,
     /// The handler's call; `None` if the event has to be decoded when it is projected.
-    call: Result<Option<Prepared<H>>, DecodeError>,
+    call: Result<Option<Prepared<H>>, HandlerError>,
 }
 
 /// One step of a worker with a partition of its own; `None` if another task comes first, or no event is left.
@@ -88,9 +87,8 @@ fn read<H: EventHandler>(
     let mut decoded = Vec::new();
     events
         .read_all(filter, after, limit, &mut |event| {
-            let call = catch_panic(|| H::prepare(event.name, event));
-            // A panic in `prepare` comes again when the event is projected, and is reported then.
-            let call = call.unwrap_or(Ok(None));
+            let call = catch_panic(|| H::prepare(event.name, event).map_err(HandlerError::Decode));
+            let call = call.unwrap_or_else(|panic| Err(HandlerError::Handler(Box::new(panic))));
             let owned = match call {
                 Ok(Some(_)) => OwnedEvent::copy_without_payload(event),
                 _ => OwnedEvent::copy(event),
@@ -98,7 +96,7 @@ fn read<H: EventHandler>(
             decoded.push(DecodedEvent { position: event.envelope.position, event: owned, call });
             ControlFlow::Continue(())
         })
-        .map_err(|source| FollowError::Store { follower, source })?;
+        .map_err(FollowError::store(follower))?;
     Ok(decoded)
 }
 
@@ -112,6 +110,6 @@ fn project<H: EventHandler<Target = Sqlite>>(
     project_one(follower, context, &event, || match decoded.call {
         Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
         Ok(None) => projection.handle_stored(event.name, &event, context),
-        Err(error) => Err(HandlerError::Decode(error)),
+        Err(error) => Err(error),
     })
 }

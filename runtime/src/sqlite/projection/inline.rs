@@ -28,7 +28,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
 
     /// Brings the view up to date, and registers it as a hook of later appends.
     pub(super) fn register(mut self, store: &SqliteStore) -> Result<(), ProjectionError> {
-        let failed = |source| FollowError::Store { follower: P::NAME, source };
+        let failed = FollowError::store(P::NAME);
         let sqlite_failed = |error| failed(store_error(error));
         let writer = store.writer().map_err(failed)?;
         let mut hooks = store.append_hooks();
@@ -46,8 +46,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     /// Projects all events that the view has not seen: usually those of one append, also those of programs
     /// that append without the view.
     fn project(&mut self, transaction: &Transaction<'_>) -> Result<(), FollowError> {
-        let newest =
-            read::position(transaction).map_err(|source| FollowError::Store { follower: P::NAME, source })?;
+        let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         loop {
             let opening =
                 step::open::<SqliteStore>(transaction, &self.definition, Partition::WHOLE, newest, |_| {

@@ -5,13 +5,12 @@
 //! is near the end of the store, it is swapped in. One transaction on the view's file drops the old tables,
 //! copies the new ones, and projects the remaining events.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::Transaction;
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
@@ -32,6 +31,8 @@ use crate::follow::{checkpoint, lease_keeper};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{Durability, SqliteOptions};
 use crate::sqlite::file::temporary_files::remove_database;
+use crate::sqlite::progress::rebuilds;
+use crate::sqlite::projection::objects;
 use crate::sqlite::projection::swap;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
@@ -79,7 +80,7 @@ impl Rebuild<'_> {
         let (home, definition, follower) = (&engine.home, &engine.definition, P::NAME);
         while !self.control.is_stopping() {
             let turn = home.in_transaction(follower, |transaction| {
-                let failed = |source| FollowError::Store { follower, source };
+                let failed = FollowError::store(follower);
                 match checkpoint::find_in::<SqliteStore>(transaction, definition)? {
                     FoundCheckpoint::Nothing => return Err(FollowError::CheckpointMissing { follower }),
                     FoundCheckpoint::Current(_) if !self.is_forced => return Ok(RebuildTurn::Done),
@@ -88,12 +89,11 @@ impl Rebuild<'_> {
                 if !SqliteStore::take_lease(transaction, holder).map_err(failed)? {
                     return Ok(RebuildTurn::Wait);
                 }
-                let failed = |error| failed(store_error(error));
-                if let Some(id) = rebuild_id(transaction, "main", definition).map_err(failed)? {
+                if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
                     return Ok(RebuildTurn::Ours(id));
                 }
                 let id = Uuid::now_v7();
-                record(transaction, definition, id).map_err(failed)?;
+                SqliteStore::save_rebuild(transaction, definition, id).map_err(failed)?;
                 Ok(RebuildTurn::Ours(id))
             });
             match turn {
@@ -140,7 +140,7 @@ impl Rebuild<'_> {
         };
         let beside = ProgressHome::new(file, Some(source));
         beside.progress.with_reader(
-            |connection| swap::check_objects(connection, follower),
+            |connection| objects::check_objects(connection, follower),
             |source| FollowError::Store { follower, source }.into(),
         )?;
         let mut events = 0;
@@ -192,66 +192,15 @@ pub(super) fn start_view(
 ) -> Result<(), ProjectionError> {
     let follower = definition.name;
     let failed = |error| FollowError::Store { follower, source: store_error(error) };
-    let before = made_objects(transaction).map_err(failed)?;
+    let before = objects::created(transaction).map_err(failed)?;
     transaction
         .execute_batch(definition.init)
         .map_err(|error| ProjectionError::Init { projection: follower, source: error.into() })?;
-    let after = made_objects(transaction).map_err(failed)?;
-    record_objects(transaction, follower, after.difference(&before)).map_err(failed)?;
+    let after = objects::created(transaction).map_err(failed)?;
+    objects::record(transaction, follower, after.difference(&before)).map_err(failed)?;
     SqliteStore::repartition(transaction, definition, 1, Position::START)
-        .map_err(|source| FollowError::Store { follower, source })?;
+        .map_err(FollowError::store(follower))?;
     Ok(())
-}
-
-/// Records the names of the objects that a projection has created, in place of the earlier record.
-pub(super) fn record_objects<'o>(
-    transaction: &Transaction<'_>,
-    projection: &str,
-    names: impl IntoIterator<Item = &'o String>,
-) -> rusqlite::Result<()> {
-    transaction.execute("DELETE FROM main.factum_objects WHERE projection = ?1", [projection])?;
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO main.factum_objects (projection, name) VALUES (?1, ?2)")?;
-    names.into_iter().try_for_each(|name| insert.execute((projection, name)).map(drop))
-}
-
-/// The names of all tables, indexes, views and triggers in the file that are not SQLite's own.
-fn made_objects(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    connection
-        .prepare_cached(
-            "SELECT name FROM main.sqlite_schema WHERE sql IS NOT NULL AND substr(lower(name), 1, 7) <> 'sqlite_'",
-        )?
-        .query_map((), |row| row.get(0))?
-        .collect()
-}
-
-/// The id of the rebuild that is recorded in the database attached under this name, if the definition is the
-/// projection's present one.
-///
-/// A view's file records the rebuild that is under way, a rebuild's file its own.
-pub(super) fn rebuild_id(
-    connection: &Connection,
-    database: &str,
-    definition: &FollowerDefinition,
-) -> rusqlite::Result<Option<Uuid>> {
-    let sql = format!(
-        "SELECT id FROM {database}.factum_rebuilds WHERE projection = ?1 AND version = ?2 AND definition = ?3"
-    );
-    connection
-        .query_row(&sql, (definition.name, definition.version, definition.fingerprint()), |row| {
-            row.get::<_, [u8; 16]>(0)
-        })
-        .optional()
-        .map(|id| id.map(Uuid::from_bytes))
-}
-
-fn record(connection: &Connection, definition: &FollowerDefinition, id: Uuid) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "REPLACE INTO factum_rebuilds (projection, version, definition, id) VALUES (?1, ?2, ?3, ?4)",
-            (definition.name, definition.version, definition.fingerprint(), id.as_bytes()),
-        )
-        .map(drop)
 }
 
 /// The path of the new view's file: beside the old view's file or, for a store in memory, in the system's
@@ -274,7 +223,7 @@ fn open(path: &Path, definition: &FollowerDefinition, id: Uuid) -> Result<Sqlite
     let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(Duration::from_mins(1));
     if fs::exists(path)?
         && let Ok(file) = options.open(path)
-        && file.query(|file| rebuild_id(file, "main", definition)).is_ok_and(|found| found == Some(id))
+        && file.query(|file| rebuilds::find(file, "main", definition)).is_ok_and(|found| found == Some(id))
     {
         return Ok(file);
     }
@@ -283,8 +232,8 @@ fn open(path: &Path, definition: &FollowerDefinition, id: Uuid) -> Result<Sqlite
     let follower = definition.name;
     ProgressHome::new(file.clone(), None).in_transaction::<_, ProjectionError>(follower, |transaction| {
         start_view(transaction, definition)?;
-        record(transaction, definition, id)
-            .map_err(|error| FollowError::Store { follower, source: store_error(error) }.into())
+        SqliteStore::save_rebuild(transaction, definition, id)
+            .map_err(|source| FollowError::Store { follower, source }.into())
     })?;
     Ok(file)
 }

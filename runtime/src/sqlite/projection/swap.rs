@@ -16,8 +16,9 @@ use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::progress::rebuilds;
 use crate::sqlite::projection::batch::{PartitionSource, project};
-use crate::sqlite::projection::rebuild::{rebuild_id, record_objects};
+use crate::sqlite::projection::objects::{self, Object};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
 use crate::store::error::StoreError;
@@ -40,7 +41,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     holder: &LeaseHolder,
 ) -> Result<Option<CaughtUp>, ProjectionError> {
     let follower = definition.name;
-    let store_failed = |source| FollowError::Store { follower, source };
+    let store_failed = FollowError::store(follower);
     let failed = |error| store_failed(store_error(error));
     let writer = home.progress.writer().map_err(store_failed)?;
     // SQLite allows neither within a transaction.
@@ -48,19 +49,19 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
     let transaction = Transaction::new_unchecked(&writer, TransactionBehavior::Immediate).map_err(failed)?;
     if !SqliteStore::take_lease(&transaction, holder).map_err(store_failed)?
-        || rebuild_id(&transaction, "main", definition).map_err(failed)? != Some(id)
+        || rebuilds::find(&transaction, "main", definition).map_err(failed)? != Some(id)
     {
         return Ok(None);
     }
     // A process that had the lease before may have removed the file. An empty one was attached then.
-    if !rebuild_id(&transaction, REBUILT, definition).is_ok_and(|found| found == Some(id)) {
+    if !rebuilds::find(&transaction, REBUILT, definition).is_ok_and(|found| found == Some(id)) {
         return Ok(None);
     }
     let tables = |error: rusqlite::Error| match store_error(error) {
         StoreError::Other(source) => ProjectionError::Init { projection: follower, source },
         source => store_failed(source).into(),
     };
-    let new = objects(&transaction, REBUILT).map_err(tables)?;
+    let new = objects::objects(&transaction, REBUILT).map_err(tables)?;
     drop_old(&transaction, follower, &new).map_err(tables)?;
     create_new(&transaction, &new).map_err(tables)?;
     take_over(&transaction, follower, &new).map_err(failed)?;
@@ -112,64 +113,6 @@ impl Drop for WithoutForeignKeys<'_> {
     }
 }
 
-/// An object in a database's schema.
-struct Object {
-    /// `table`, `index`, `view` or `trigger`.
-    kind: String,
-    name: String,
-    sql: String,
-}
-
-impl Object {
-    fn is_virtual(&self) -> bool {
-        self.sql.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("CREATE VIRTUAL"))
-    }
-
-    /// Whether this is a virtual table of FTS3 to FTS5, whose row ids are not a column.
-    fn is_text_index(&self) -> bool {
-        self.is_virtual() && self.words().contains("usingfts")
-    }
-
-    /// Whether this is a text index without content of its own, which can't be copied.
-    fn keeps_no_content(&self) -> bool {
-        let words = self.words();
-        self.is_text_index() && (words.contains("content=''") || words.contains("content=\"\""))
-    }
-
-    fn words(&self) -> String {
-        self.sql
-            .chars()
-            .filter(|character| !character.is_whitespace())
-            .collect::<String>()
-            .to_ascii_lowercase()
-    }
-}
-
-/// Checks that all tables of the projection can be copied.
-pub(super) fn check_objects(rebuilt: &Connection, projection: &'static str) -> Result<(), ProjectionError> {
-    let objects = objects(rebuilt, "main")
-        .map_err(|error| FollowError::Store { follower: projection, source: store_error(error) })?;
-    let Some(table) = objects.iter().find(|object| object.keeps_no_content()) else { return Ok(()) };
-    let source = format!(
-        "`{}` has no content that could be copied; `from_scratch` rebuilds the view in place",
-        table.name
-    );
-    Err(ProjectionError::Init { projection, source: source.into() })
-}
-
-/// The objects that `init` and the handlers have created in the rebuild's file, in order of creation.
-fn objects(connection: &Connection, database: &str) -> rusqlite::Result<Vec<Object>> {
-    connection
-        .prepare(&format!(
-            "SELECT type, name, sql FROM {database}.sqlite_schema
-             WHERE sql IS NOT NULL AND substr(lower(name), 1, 7) NOT IN ('factum_', 'sqlite_')
-             AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = '{database}' AND type = 'shadow')
-             ORDER BY rowid"
-        ))?
-        .query_map((), |row| Ok(Object { kind: row.get(0)?, name: row.get(1)?, sql: row.get(2)? }))?
-        .collect()
-}
-
 /// Drops the old view's objects: the recorded ones or, if none are recorded, those with the names of the new
 /// view's.
 fn drop_old(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> rusqlite::Result<()> {
@@ -195,7 +138,7 @@ fn drop_old(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> 
     let mut old: Vec<_> = present.iter().filter(|object| recorded.contains(&object.name)).collect();
     old.sort_by_key(|object| order(object));
     for Object { kind, name, .. } in old {
-        transaction.execute_batch(&format!("DROP {kind} IF EXISTS main.{}", quote(name)))?;
+        transaction.execute_batch(&format!("DROP {kind} IF EXISTS main.{}", objects::quote(name)))?;
     }
     Ok(())
 }
@@ -222,14 +165,14 @@ fn create_new(transaction: &Transaction<'_>, new: &[Object]) -> rusqlite::Result
 
 /// Copies the rows of a table. If all columns can be written, SQLite copies whole rows without decoding them.
 fn copy_rows(transaction: &Transaction<'_>, table: &Object) -> rusqlite::Result<()> {
-    let name = quote(&table.name);
+    let name = objects::quote(&table.name);
     let columns: Vec<(String, i64)> = transaction
         .prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, ?2)")?
         .query_map((&table.name, REBUILT), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     // Hidden and generated columns are not written.
     let written = columns.iter().filter(|(_, hidden)| *hidden == 0);
-    let mut written: Vec<_> = written.map(|(column, _)| quote(column)).collect();
+    let mut written: Vec<_> = written.map(|(column, _)| objects::quote(column)).collect();
     let sql = if table.is_virtual() {
         if table.is_text_index() {
             written.insert(0, "rowid".into());
@@ -254,7 +197,7 @@ fn take_over(transaction: &Transaction<'_>, projection: &str, new: &[Object]) ->
             [projection],
         )?;
     }
-    record_objects(transaction, projection, new.iter().map(|object| &object.name))?;
+    objects::record(transaction, projection, new.iter().map(|object| &object.name))?;
     transaction.execute("DELETE FROM main.factum_rebuilds WHERE projection = ?1", [projection]).map(drop)
 }
 
@@ -290,8 +233,4 @@ fn project_rest<P: Projection<Target = Sqlite>>(
     }
     transaction.execute_batch("RELEASE factum_rest").map_err(failed)?;
     Ok(events)
-}
-
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,9 +1,13 @@
-//! What one writes without factum's macros, to use the same repository and the same store.
+//! The code that a user writes without factum's macros, for the same repository and store.
 //!
-//! The traits are factum's, because some traits there have to be between a domain and a store, and these are what the same
-//! store asks for. What stands in them is what one would write: enums, `From` each struct, matches that call the methods, a
-//! codec by name. There are no traits in between, no ways back from the enums, no check that names differ, no shapes for a
-//! lock, and a command becomes the enum where it is sent: all that factum has besides counts against it.
+//! The traits are factum's: the store needs some traits for its domain, and these are the ones. The impls
+//! have what a user would write:
+//! * enums, with `From` for each struct
+//! * matches that call the methods
+//! * a codec by name
+//!
+//! Everything else that factum generates counts against factum: traits in between, ways back from the enums,
+//! checks for unique names, shapes for a lock. A command becomes the enum where it is sent.
 
 use std::fmt::Write as _;
 
@@ -40,7 +44,7 @@ pub(super) fn area(area: &Area, text: &mut String) {
     events(area, text);
 }
 
-/// What each struct has for itself.
+/// The impls of each struct.
 fn structs(area: &Area, part: usize, text: &mut String) {
     let (state, event, command, name) = (area.state(), event(part), command(part), stored_name(part));
     let _ = write!(

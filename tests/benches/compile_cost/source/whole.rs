@@ -1,15 +1,15 @@
-//! What makes a program of a crate, the same in both arms that can be one.
+//! The code that makes a program of a crate, equal in both complete arms.
 
 use std::fmt::Write as _;
 
 use crate::arms::Arm;
 use crate::domain::{Area, command, fields};
 
-/// A function for each command, as a service has them. In them, the generic code of the repository becomes code: without
-/// them, rustc would make nothing of it in either arm.
+/// A function for each command, as a service has them. They instantiate the repository's generic code:
+/// without them, rustc would generate none in either arm.
 pub(super) fn service(arm: Arm, area: &Area, text: &mut String) {
     let state = area.state();
-    // What a repository takes without being told is one of the things that factum generates.
+    // factum generates the conversion that lets a repository take the command itself.
     let asked =
         if arm == Arm::Hand { format!("{state}Command::from(command)") } else { "command".to_owned() };
     for part in area.parts.clone() {
@@ -26,7 +26,7 @@ pub fn part{part:03}(to: &Repository<{state}, SqliteStore>, command: {command}) 
     }
 }
 
-/// A program that lets both arms do each thing once, and compares what they have stored and read again.
+/// A program that runs every command once in both arms, and compares the stored events and the states.
 pub(crate) fn same(size: usize, areas: &[Area]) -> String {
     let mut text = String::from(IMPORTS);
     for arm in [Arm::Hand, Arm::Factum] {

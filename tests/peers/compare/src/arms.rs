@@ -1,4 +1,4 @@
-//! Who is compared, and how their programs are come by.
+//! The arms of the comparison, and how their programs are built.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 pub(crate) struct Arm {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Where the package is, beside this one.
+    /// The folder of the package, beside this one.
     folder: &'static str,
-    /// What the program is told before the work, where one program is two arms.
+    /// The first argument of a program that serves two arms.
     mode: Option<&'static str>,
 }
 
@@ -33,7 +33,7 @@ impl Arm {
     }
 }
 
-/// An arm that can be run.
+/// An arm with a built program.
 pub(crate) struct Program {
     pub(crate) arm: &'static Arm,
     file: PathBuf,
@@ -55,7 +55,7 @@ pub(crate) fn target_folder() -> PathBuf {
     peers_folder().join("target")
 }
 
-/// Those that cannot be built are told of and left out.
+/// Builds all arms. Arms that cannot be built are reported and left out.
 pub(crate) fn build_all(arms: &'static [Arm]) -> Vec<Program> {
     let mut built: Vec<(&str, Result<PathBuf, String>)> = Vec::new();
     for arm in arms {
@@ -97,11 +97,11 @@ fn build(folder: &str) -> Result<PathBuf, String> {
     executable_in(&messages).ok_or_else(|| "the package has no program".into())
 }
 
-/// cargo as a shell in the peers' folder has it.
+/// cargo, as a shell in the peers' folder would run it.
 ///
-/// It is looked for by its name, so that rustup's own one is found: some packages carry a `rust-toolchain` file,
-/// and without rustup's word on which toolchain is in use, that file would be heeded. And what `cargo run` tells
-/// this program of its own package is kept from it, or build scripts that look at it would run each time anew.
+/// It is looked up by name, which finds rustup's proxy. The proxy fixes the toolchain in use: otherwise the
+/// `rust-toolchain` file that some packages carry would choose another. Variables that `cargo run` sets for
+/// this package are removed, or build scripts that read them would run every time.
 fn cargo() -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(peers_folder());
@@ -114,7 +114,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// The file of the program in cargo's messages: what the program is called is the package's own affair.
+/// The path of the program in cargo's messages: each package chooses its program's name.
 fn executable_in(messages: &str) -> Option<PathBuf> {
     let (_, rest) = messages.rsplit_once(r#""executable":""#)?;
     let (file, _) = rest.split_once('"')?;

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     };
     let rows: Vec<_> = ROWS.iter().filter(|row| options.wants(row)).collect();
     if rows.is_empty() {
-        eprintln!("no work is called so: {}", table::names(&ROWS).join(", "));
+        eprintln!("no such work; there are: {}", table::names(&ROWS).join(", "));
         return ExitCode::FAILURE;
     }
 
@@ -54,6 +54,6 @@ fn main() -> ExitCode {
     for line in ratios {
         println!("{line}");
     }
-    // What is missing was told and is no failure; what ran and went wrong is.
+    // A missing arm was reported and is no failure. A program that ran and failed is one.
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,4 +1,4 @@
-//! Runs the arms by turns and keeps what they told.
+//! Runs the arms in turns and collects their rates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::shuffle::Shuffle;
 use crate::stats;
 use crate::works::{Counts, Row};
 
-/// What each arm told of one row's work, a rate a round.
+/// The rates of each arm in one row's work, one for each round.
 pub(crate) struct Results {
     arms: [Outcome; ARMS.len()],
     rounds: usize,
@@ -17,13 +17,13 @@ pub(crate) struct Results {
 #[derive(Clone)]
 pub(crate) enum Outcome {
     Missing,
-    /// The arm says that it cannot do this work.
+    /// The arm reports that it cannot do this work.
     Unable,
     Failed,
     Rates(Vec<f64>),
 }
 
-enum Told {
+enum Report {
     Rate(f64),
     Unable,
 }
@@ -37,7 +37,7 @@ impl Results {
         self.arms.iter().any(|outcome| matches!(outcome, Outcome::Failed))
     }
 
-    /// The median of what one arm's rate is of another's, round by round: a slow second of the machine meets
+    /// The median of the ratios of two arms' rates, round by round: a slow second of the machine affects
     /// both.
     pub(crate) fn ratio(&self, arm: &Arm, to: Kind) -> Option<f64> {
         let Outcome::Rates(rates) = self.of(arm) else { return None };
@@ -55,7 +55,7 @@ impl Results {
     }
 }
 
-/// Each round, each arm once, in an order of its own.
+/// Runs each arm once in each round, in a new order each time.
 pub(crate) fn row(
     row: &Row,
     counts: &Counts,
@@ -76,8 +76,8 @@ pub(crate) fn row(
             let outcome = &mut results.arms[program.arm.index()];
             let Outcome::Rates(rates) = outcome else { continue };
             match run(program, row, counts.of(program.arm), scratch) {
-                Ok(Told::Rate(rate)) => rates.push(rate),
-                Ok(Told::Unable) => *outcome = Outcome::Unable,
+                Ok(Report::Rate(rate)) => rates.push(rate),
+                Ok(Report::Unable) => *outcome = Outcome::Unable,
                 Err(problem) => {
                     eprintln!("{}: {} failed: {problem}", row.name, program.arm.name);
                     *outcome = Outcome::Failed;
@@ -88,7 +88,7 @@ pub(crate) fn row(
     results
 }
 
-fn run(program: &Program, row: &Row, count: usize, scratch: &Scratch) -> Result<Told, String> {
+fn run(program: &Program, row: &Row, count: usize, scratch: &Scratch) -> Result<Report, String> {
     let folder = scratch.empty_folder();
     let output = program
         .command()
@@ -100,23 +100,22 @@ fn run(program: &Program, row: &Row, count: usize, scratch: &Scratch) -> Result<
     if !output.status.success() {
         return Err(format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
-    told_in(&String::from_utf8_lossy(&output.stdout))
+    reported_in(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn told_in(output: &str) -> Result<Told, String> {
-    let told = output.lines().find_map(|line| line.strip_prefix("rate "));
-    match told.map(str::trim) {
-        Some("-") => Ok(Told::Unable),
+fn reported_in(output: &str) -> Result<Report, String> {
+    let rate = output.lines().find_map(|line| line.strip_prefix("rate "));
+    match rate.map(str::trim) {
+        Some("-") => Ok(Report::Unable),
         Some(number) => match number.parse::<f64>() {
-            Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(Told::Rate(rate)),
+            Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(Report::Rate(rate)),
             _ => Err(format!("its rate is no number above zero: {number}")),
         },
-        None => Err(format!("it told no rate: {output:?}")),
+        None => Err(format!("it printed no rate: {output:?}")),
     }
 }
 
-/// A place for databases on the disk that the build is on too: a folder kept in memory has no `fsync` to wait
-/// for.
+/// A folder for databases, on the disk of the build: a folder in memory has no `fsync` to wait for.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -128,7 +127,7 @@ impl Scratch {
 
     fn empty_folder(&self) -> PathBuf {
         let folder: &Path = &self.0.join("run");
-        // A run that failed may have left its own.
+        // A failed run may have left its files.
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).expect("the target folder can be written to");
         folder.to_path_buf()

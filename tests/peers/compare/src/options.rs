@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The options of the command line.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ impl Options {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self { rounds: 5, scale: 1.0, only: None };
         while let Some(option) = words.next() {
-            let value = words.next().ok_or_else(|| format!("`{option}` is not followed by anything"))?;
+            let value = words.next().ok_or_else(|| format!("`{option}` needs a value"))?;
             match option.as_str() {
                 "--rounds" => options.rounds = parsed(&option, &value)?,
                 "--scale" => options.scale = parsed(&option, &value)?,
@@ -30,12 +30,12 @@ impl Options {
         Ok(options)
     }
 
-    /// A work's name asks for all its rows, a row's name for that one.
+    /// The name of a work selects all its rows, the name of a row selects that row.
     pub(crate) fn wants(&self, row: &Row) -> bool {
         self.only.as_deref().is_none_or(|only| only == row.work || only == row.name)
     }
 }
 
 fn parsed<T: FromStr>(option: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("`{value}` is nothing for `{option}`"))
+    value.parse().map_err(|_| format!("`{value}` is no value for `{option}`"))
 }

@@ -1,4 +1,4 @@
-//! An order of its own for each round, so that nobody always comes after the same neighbour.
+//! A new order for each round, so that no arm always follows the same neighbour.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ pub(crate) struct Shuffle(u64);
 impl Shuffle {
     pub(crate) fn from_clock() -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // Spread over all bits, and never zero, from which xorshift does not come away.
+        // Spread over all bits, and never zero, from which xorshift never changes.
         Self(seconds.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 

@@ -1,4 +1,4 @@
-//! The little statistics that a table needs.
+//! The statistics of a table.
 
 /// # Panics
 /// On an empty slice.

@@ -1,4 +1,4 @@
-//! What is printed: a table a row of works, and the lines of the ratios.
+//! The output: a table for each row of works, and the lines of the ratios.
 
 use crate::arms::{ARMS, Kind};
 use crate::measure::{Outcome, Results};

@@ -1,4 +1,4 @@
-//! What is measured: one row a table, with the counts of each arm and the targets of the ratios.
+//! The works: one table for each row, with the counts of each arm and the targets of the ratios.
 
 use crate::arms::{ARMS, Arm};
 
@@ -8,9 +8,9 @@ pub(crate) struct Row {
     pub(crate) synchronous: &'static str,
     pub(crate) unit: Unit,
     pub(crate) counts: Counts,
-    /// The least that factum's rate should be of raw's.
+    /// The least ratio of factum's rate to raw's.
     pub(crate) vs_raw: Option<f64>,
-    /// The least that factum's rate should be of the fastest peer's.
+    /// The least ratio of factum's rate to that of the fastest peer.
     pub(crate) vs_fastest_peer: Option<f64>,
 }
 
@@ -21,13 +21,13 @@ pub(crate) enum Unit {
     Bytes,
 }
 
-/// How much each arm is given to do, in the order of [`ARMS`].
+/// The count of operations of each arm, in the order of [`ARMS`].
 pub(crate) struct Counts(pub(crate) [usize; ARMS.len()]);
 
 use Unit::{Bytes, Commands, Events};
 
-// Slow arms get fewer, to keep a run short, except in `one` and `load`: there the cost of each hangs on how
-// many there are, and all get as many.
+// Slow arms get smaller counts, to keep a run short. In `one` and `load` all counts are equal, because the
+// cost of an operation depends on the count.
 #[rustfmt::skip]
 pub(crate) const ROWS: [Row; 9] = [
     // counts of each arm                                           raw  factum cqrs-es  evento ev-core  vs raw      vs peer
@@ -55,7 +55,7 @@ const fn row(
 }
 
 impl Unit {
-    /// What a rate with this unit counts.
+    /// The unit of a rate.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Commands => "commands/s",
@@ -66,7 +66,7 @@ impl Unit {
 }
 
 impl Counts {
-    /// Whole hundreds, as some works put a hundred events to an aggregate.
+    /// Whole hundreds, as some works give each aggregate a hundred events.
     pub(crate) fn scaled(&self, scale: f64) -> Self {
         Self(self.0.map(|count| scaled(count, scale)))
     }

@@ -56,9 +56,9 @@ impl Aggregate for Account {
         _services: &(),
         sink: &EventSink<Self>,
     ) -> Result<(), Infallible> {
-        // The sink applies the event to the aggregate it is given, and a store with snapshots applies it
-        // again to the same one before it writes the snapshot. An aggregate that is thrown away keeps the
-        // snapshot correct.
+        // The sink applies the event to the aggregate that it gets. A store with snapshots applies the event
+        // again to that aggregate before it writes the snapshot. A throw-away aggregate keeps the snapshot
+        // correct.
         sink.write(AccountEvent::deposited(command.amount), &mut Self::default()).await;
         Ok(())
     }

@@ -6,7 +6,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 use crate::Outcome;
 use crate::arguments::Durability;
 
-/// The tables that sqlite-es asks its user to make, one of them for this program's view.
+/// The tables that sqlite-es requires, and one for this program's view.
 const TABLES: &str = include_str!("tables.sql");
 
 pub struct Database {
@@ -18,13 +18,13 @@ impl Database {
     pub async fn create(folder: &Path, durability: Durability) -> Outcome<Self> {
         let file = folder.join("cqrs-es.db");
         if file.exists() {
-            return Err(format!("{} is there already", file.display()).into());
+            return Err(format!("{} exists already", file.display()).into());
         }
         let (synchronous, expected) = match durability {
             Durability::Full => (SqliteSynchronous::Full, 2),
             Durability::Normal => (SqliteSynchronous::Normal, 1),
         };
-        // `sqlite_es::default_sqlite_pool` with one difference: it can only do NORMAL.
+        // `sqlite_es::default_sqlite_pool` with one difference: that one supports only NORMAL.
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
@@ -45,7 +45,7 @@ impl Database {
         Ok(usize::try_from(rows)?)
     }
 
-    /// The size of the file once nothing is left in the write-ahead log.
+    /// The size of the file once the write-ahead log is empty.
     pub async fn bytes(&self) -> Outcome<u64> {
         let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
         if busy != 0 {

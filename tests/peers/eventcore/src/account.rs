@@ -95,12 +95,12 @@ impl CommandLogic for Deposit {
     }
 }
 
-/// Ids of new accounts, the older the smaller.
+/// Ids of new accounts, in ascending order.
 pub(crate) fn account_ids(count: usize) -> Vec<StreamName> {
     (0..count).map(|_| StreamName::try_new(Uuid::now_v7().to_string()).expect("a UUID is an id")).collect()
 }
 
-/// The amount of the deposit with this number: not all alike, so that a wrong sum is seen.
+/// The amount of the deposit with this number. Amounts differ, so that a wrong sum shows.
 pub(crate) fn amount(number: usize) -> u64 {
     number as u64 % 97 + 1
 }

@@ -1,4 +1,4 @@
-//! The file, how it is opened, and what is read from it past the store: to check what was measured.
+//! The file: how it is opened, and the checks that read it past the store.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ impl Synchronous {
         }
     }
 
-    /// The number by which SQLite tells the mode when it is asked.
+    /// The number that SQLite reports for the mode.
     fn level(self) -> i64 {
         match self {
             Self::Full => 2,
@@ -35,7 +35,7 @@ pub(crate) struct Database {
     synchronous: Synchronous,
 }
 
-/// What is in the events' table.
+/// The content of the events' table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) events: usize,
@@ -50,7 +50,7 @@ impl Database {
         Self { path, synchronous }
     }
 
-    /// eventcore's own way to open a file leaves `synchronous` alone: it is given a connection that is ready.
+    /// eventcore's own function to open a file does not set `synchronous`, so it gets an open connection.
     pub(crate) async fn store(&self) -> SqliteEventStore {
         let store = SqliteEventStore::from_connection(self.connection());
         store.migrate().await.expect("the tables are made");
@@ -65,10 +65,10 @@ impl Database {
         assert_eq!(mode, "wal");
         let level = self.synchronous.level();
         connection.pragma_update(None, "synchronous", level).expect("`synchronous` is set");
-        let told: i64 = connection
+        let found: i64 = connection
             .pragma_query_value(None, "synchronous", |row| row.get(0))
-            .expect("`synchronous` is told");
-        assert_eq!(told, level, "`synchronous` is not as asked");
+            .expect("`synchronous` is read");
+        assert_eq!(found, level, "`synchronous` is not as asked");
         connection
     }
 
@@ -97,13 +97,13 @@ impl Database {
             .expect("the checkpoint is read")
     }
 
-    /// Brings all that is in the WAL into the file and tells the file's length.
+    /// Empties the WAL into the file and returns the file's length.
     pub(crate) fn settled_bytes(&self) -> u64 {
         let connection = self.connection();
         let busy: i64 = connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
             .expect("the WAL is checkpointed");
         assert_eq!(busy, 0, "something kept the WAL from being checkpointed");
-        std::fs::metadata(&self.path).expect("the file is there").len()
+        std::fs::metadata(&self.path).expect("the file exists").len()
     }
 }

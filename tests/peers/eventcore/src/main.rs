@@ -1,4 +1,4 @@
-//! What eventcore does of the comparison's works: `peer-eventcore <work> <full|normal> <count> <folder>`.
+//! Measures eventcore in the works of the comparison: `peer-eventcore <work> <full|normal> <count> <folder>`.
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +22,8 @@ fn main() {
     let count: usize = count.parse().expect("the count is a whole number");
     let database = Database::new(&PathBuf::from(folder), Synchronous::named(synchronous));
 
-    // The store works on blocking threads in any case: for one task, more workers only add hand-overs.
+    // The store works on blocking threads in any case: for one task, more workers only add hand-overs between
+    // threads.
     let mut builder =
         if work == "threads32" { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     let runtime = builder.enable_all().build().expect("a runtime starts");
@@ -35,7 +36,7 @@ fn main() {
             "size" => size::run(&database, count).await,
             "catchup-memory" => catchup::in_memory(&database, count).await,
             "catchup-view" => catchup::with_checkpoint(&database, count).await,
-            unknown => panic!("no work is called `{unknown}`"),
+            unknown => panic!("there is no work `{unknown}`"),
         }
     });
     println!("rate {rate:.1}");

@@ -17,7 +17,7 @@ pub(crate) struct Balances {
     pub(crate) events: usize,
 }
 
-/// A run takes its projector and does not give it back: what it has summed is therefore shared.
+/// A run takes its projector by value and does not return it. The sums are therefore shared.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SumPerAccount(pub(crate) Arc<Mutex<Balances>>);
 
@@ -39,7 +39,7 @@ impl Projector for SumPerAccount {
     }
 }
 
-/// Events from the file, checkpoints in memory: a run always wants a place for checkpoints.
+/// Events from the file, checkpoints in memory, because a run requires a place for checkpoints.
 #[derive(Debug)]
 pub(crate) struct CheckpointsInMemory {
     pub(crate) events: SqliteEventStore,

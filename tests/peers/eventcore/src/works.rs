@@ -1,4 +1,4 @@
-//! The works, and what they share.
+//! The works, and the code that they share.
 
 pub(crate) mod catchup;
 pub(crate) mod commands;

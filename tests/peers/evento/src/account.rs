@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-/// The longest stream that evento can keep: it counts an aggregate's events in 16 bits.
+/// The longest stream that evento supports: it counts an aggregate's events in 16 bits.
 pub const LONGEST_STREAM: usize = u16::MAX as usize;
 
 #[evento::aggregate(name = "bank/Account")]

@@ -4,8 +4,8 @@ use evento::{Executor, Projection, ProjectionAggregate, WriteError};
 
 use crate::account::{Account, MoneyDeposited, deposited};
 
-/// The write model. Its snapshot in memory is the fastest of evento's three kinds: one in the store costs a
-/// command a second commit, none makes it read the whole stream.
+/// The write model. Its snapshot in memory is the fastest of evento's three kinds. A snapshot in the store
+/// costs each command a second commit, and without one each command reads the whole stream.
 #[evento::projection(id = id)]
 #[evento::snapshot(memory)]
 pub struct AccountState {
@@ -44,10 +44,10 @@ impl<E: Executor> Command<E> {
     }
 }
 
-/// Whether SQLite found the database locked for longer than it waits.
+/// Whether SQLite found the database locked for longer than its time-out.
 pub fn is_busy(error: &anyhow::Error) -> bool {
     const SQLITE_BUSY: i32 = 5;
-    // A command's write error keeps the cause in itself, a load's is the cause.
+    // A command's write error contains its cause. A load's error is the cause.
     let cause = match error.downcast_ref::<WriteError>() {
         Some(WriteError::Unknown(cause)) => cause,
         Some(_) => return false,

@@ -8,9 +8,9 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::arguments::Durability;
 
-/// How old an event must be before a subscription sees it and a snapshot holds it. evento's default, a
-/// second, is for several processes; with it each command of `one` would read the events of the last second
-/// again. Its tests for a single process use this.
+/// The age at which an event becomes visible to subscriptions and snapshots. evento's default, a second, is
+/// for several processes: each command of `one` would read the events of the last second again. evento's
+/// tests for a single process use this value.
 const STABLE_MARGIN: Duration = Duration::from_millis(50);
 
 pub struct Database {
@@ -22,7 +22,7 @@ pub struct Database {
 impl Database {
     pub async fn create(folder: &Path, durability: Durability) -> Result<Self> {
         let file = folder.join("evento.db");
-        ensure!(!file.exists(), "{} is there already", file.display());
+        ensure!(!file.exists(), "{} exists already", file.display());
         let (synchronous, expected) = match durability {
             Durability::Full => (SqliteSynchronous::Full, 2),
             Durability::Normal => (SqliteSynchronous::Normal, 1),
@@ -32,7 +32,7 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous);
-        // As many connections as sqlx gives by itself, which is what evento's documents use.
+        // sqlx's default number of connections, which evento's documents use.
         let pool = SqlitePoolOptions::new()
             .after_connect(move |connection, _| Box::pin(verify(connection, expected)))
             .connect_with(options)
@@ -49,14 +49,14 @@ impl Database {
         Ok(usize::try_from(rows)?)
     }
 
-    /// The size of the file once nothing is left in the write-ahead log.
+    /// The size of the file once the write-ahead log is empty.
     pub async fn bytes(&self) -> Result<u64> {
         let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
         ensure!(busy == 0, "the checkpoint could not finish");
         Ok(std::fs::metadata(&self.file)?.len())
     }
 
-    /// Waits until no event is younger than the margin: a subscription would wait with the clock running.
+    /// Waits until all events are older than the margin: a subscription would wait while the clock runs.
     pub async fn settle(&self) {
         tokio::time::sleep(STABLE_MARGIN * 4).await;
     }

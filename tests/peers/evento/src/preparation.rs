@@ -6,14 +6,14 @@ use uuid::Uuid;
 use crate::account::deposited;
 use crate::database::Database;
 
-/// How many events one commit of the preparation holds.
+/// The number of events in one commit of the preparation.
 const BATCH: usize = 500;
 
 pub fn ids(count: usize) -> Vec<String> {
     (0..count).map(|_| Uuid::now_v7().to_string()).collect()
 }
 
-/// Amounts differ, so that a lost and a doubled event cannot even out.
+/// Amounts differ, so that a lost event and a doubled one cannot cancel out.
 pub fn amount(index: usize) -> u64 {
     1 + index as u64 % 97
 }

@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::preparation::amount;
 use crate::views::cold_account;
 
-/// Folds the stored events of `id` anew and compares.
+/// Folds the stored events of `id` again and compares.
 pub async fn expect_stored(database: &Database, id: &str, balance: u64, deposits: usize) -> Result<()> {
     let found =
         cold_account().load(id).execute(&database.executor).await?.context("an account is missing")?;

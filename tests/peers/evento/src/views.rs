@@ -1,4 +1,4 @@
-//! The read models: one that is folded anew by each load, one that evento keeps in its own snapshot table.
+//! The read models: one that each load folds again, one that evento keeps in its own snapshot table.
 
 use anyhow::Result;
 use evento::metadata::Event;

@@ -1,4 +1,4 @@
-//! What is stored: the same in every arm.
+//! The account and its events, equal in every arm.
 
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ impl Account {
     }
 }
 
-/// The same without snapshots: a load begins at the first event.
+/// Reads the streams of `Account` without snapshots: a load begins at the first event.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(name = "bank-account", id = String, commands(Deposit), events(MoneyDeposited))]
 pub struct Replayed {
@@ -73,7 +73,7 @@ pub fn ids(count: usize) -> Vec<String> {
     (0..count).map(|_| uuid::Uuid::now_v7().to_string()).collect()
 }
 
-/// As in the payload of an event: a UUID's text.
+/// As long as a UUID's text, which real payloads would hold.
 pub fn reference() -> String {
     "0f8fad5b-d9cb-469f-a165-70867728950e".into()
 }

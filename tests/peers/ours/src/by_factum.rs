@@ -1,4 +1,4 @@
-//! As a user of factum writes it.
+//! The works as a user of factum writes them.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -83,7 +83,7 @@ fn threads(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
     Ok(rate(job.count, time))
 }
 
-/// Many events to one aggregate, some hundred in each commit.
+/// Appends many events to one aggregate, some hundred in each commit.
 fn prepare(
     accounts: &Repository<Replayed, SqliteStore>,
     id: &String,
@@ -108,7 +108,7 @@ fn load(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
     Ok(rate(job.count, time))
 }
 
-/// A hundred events to each of many aggregates.
+/// Appends a hundred events to each of many aggregates.
 fn fill(job: &Job, store: &SqliteStore) -> Result<(), Box<dyn Error>> {
     let accounts = store.repository::<Replayed>();
     for id in &ids(job.count / 100) {

@@ -1,7 +1,8 @@
-//! The ceiling: the same rows in the same tables, by hand, with nothing else done.
+//! The upper limit: the same rows in the same tables, by hand, with no other work.
 //!
-//! Each statement is compiled once. A command finds the stream's version, writes its event as JSON, inserts it and
-//! commits: what nobody who keeps optimistic concurrency can do without. No state is kept but where the work needs one.
+//! Each statement is compiled once. A command finds the stream's version, writes its event as JSON, inserts
+//! it and commits, which optimistic concurrency needs at least. A state is kept only where the work needs
+//! one.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::account::{MoneyDeposited, ids, reference};
 use crate::{Job, bytes_per_event, median, rate};
 
-/// factum's tables, as far as events are in them.
+/// factum's tables, as far as they hold events.
 const TABLES: &str = "
 CREATE TABLE factum_streams (
     id INTEGER PRIMARY KEY, category TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (category, key)
@@ -149,8 +150,8 @@ fn one(job: &Job, connection: &Connection) -> Result<f64, Box<dyn Error>> {
     Ok(rate(job.count, time))
 }
 
-/// A group commit reduced to its essence: who finds nobody writing takes what waits, commits it, and hands over to one
-/// who came meanwhile.
+/// The least group commit. A thread that finds no writer takes all waiting appends, commits them, and hands
+/// over to a thread that arrived during the commit.
 struct Group<'j> {
     queue: Mutex<Queue<'j>>,
     turns: Vec<Condvar>,
@@ -180,7 +181,7 @@ fn threads(job: &Job, connection: Connection) -> Result<f64, Box<dyn Error>> {
     });
     let time = start.elapsed();
     let queue = group.queue.into_inner().unwrap();
-    assert_eq!(count(&queue.connection.ok_or("nobody left it behind")?)?, job.count);
+    assert_eq!(count(&queue.connection.ok_or("a thread still has the connection")?)?, job.count);
     Ok(rate(job.count, time))
 }
 
@@ -207,7 +208,7 @@ impl<'j> Group<'j> {
             queue.done[*thread] = true;
         }
         drop(queue);
-        // The next one first: its commit begins while the others wake up.
+        // The next leader first: its commit begins while the others wake up.
         for thread in next.into_iter().chain(batch.iter().map(|(thread, ..)| *thread)) {
             self.turns[thread].notify_one();
         }
@@ -215,7 +216,7 @@ impl<'j> Group<'j> {
     }
 }
 
-/// Statements can't outlive a loan of the connection: here they come from its cache.
+/// Statements cannot outlive the borrow of the connection, so they come from its cache.
 fn group_commit(connection: &Connection, batch: &[(usize, &str, String)]) -> Result<(), Box<dyn Error>> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     {
@@ -256,7 +257,7 @@ fn prepare(writer: &mut Writer<'_>, id: &str, count: usize) -> Result<(), Box<dy
 fn load(job: &Job, connection: &Connection) -> Result<f64, Box<dyn Error>> {
     let [id] = &ids(1)[..] else { unreachable!("one id") };
     prepare(&mut Writer::new(connection)?, id, job.count)?;
-    // A connection of its own, as a reader has, whose cache has not seen the pages.
+    // A connection of its own, like a reader's, whose cache has no pages yet.
     let reader = open(job)?;
     let mut select = reader.prepare(
         "SELECT version, name, schema, payload FROM factum_events
@@ -284,7 +285,7 @@ fn fill(job: &Job, connection: &Connection) -> Result<(), Box<dyn Error>> {
     ids(job.count / 100).iter().try_for_each(|id| prepare(&mut writer, id, 100))
 }
 
-/// What a scan of all events gives: what a view needs to tell one event from another.
+/// A scan of all events, with the columns that a view needs to distinguish events.
 const SCAN: &str = "SELECT position, key, name, payload, schema FROM factum_events
                     JOIN factum_streams ON factum_streams.id = stream WHERE position > ?1 ORDER BY position LIMIT ?2";
 

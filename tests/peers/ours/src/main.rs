@@ -1,7 +1,7 @@
 //! Two arms of the comparison: `ours factum ..` and `ours raw ..`.
 //!
-//! `ours <arm> <work> <full|normal> <count> <folder>` does one work on a fresh file in an empty folder and prints
-//! `rate <operations a second>`; preparations do not count.
+//! `ours <arm> <work> <full|normal> <count> <folder>` does one work on a new file in an empty folder and
+//! prints `rate <operations a second>`. Preparations do not count.
 
 mod account;
 mod by_factum;
@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What to do, how durably, how often, and where.
+/// The work, its durability, its count, and its folder.
 struct Job {
     work: String,
     full: bool,
@@ -48,8 +48,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no count comes near to what a float can't tell")]
-/// How many a second, if `count` took this long.
+#[expect(clippy::cast_precision_loss, reason = "counts are small enough to be exact")]
+/// Operations a second, if `count` took this long.
 fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
@@ -66,8 +66,8 @@ fn median<E>(mut run: impl FnMut() -> Result<(), E>) -> Result<Duration, E> {
     Ok(times[2])
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no size comes near to what a float can't tell")]
-/// The size of the file for each event in it.
+#[expect(clippy::cast_precision_loss, reason = "sizes are small enough to be exact")]
+/// The size of the file divided by the number of its events.
 fn bytes_per_event(job: &Job) -> Result<f64, std::io::Error> {
     Ok(std::fs::metadata(job.file())?.len() as f64 / job.count as f64)
 }

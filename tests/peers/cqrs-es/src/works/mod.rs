@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::Outcome;
 use crate::database::Database;
 
-/// How many events an aggregate has where the protocol does not say otherwise.
+/// The events of an aggregate, unless the protocol says otherwise.
 const EACH: usize = 100;
 
 pub async fn run(work: &str, database: &Database, count: usize) -> Outcome<f64> {
@@ -23,7 +23,7 @@ pub async fn run(work: &str, database: &Database, count: usize) -> Outcome<f64> 
         "size" => size::run(database, count).await,
         "catchup-memory" => catchup_memory::run(database, count).await,
         "catchup-view" => catchup_view::run(database, count).await,
-        other => Err(format!("no work is named `{other}`").into()),
+        other => Err(format!("there is no work `{other}`").into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A fresh projection over a store that is full already.
+//! A new projection over a filled store.
 
 use std::time::Instant;
 
@@ -39,8 +39,8 @@ where
     rate(count, took)
 }
 
-/// A batch run ends after one page of events, a thousand of them, whatever its documentation says: it is run
-/// until it finds nothing more. The continuous mode would sleep between the pages.
+/// A batch run ends after one page of a thousand events, in spite of its documentation, so it is repeated
+/// until it finds no more. The continuous mode would sleep between the pages.
 async fn bring_up_to_date<B>(projector: &SumPerAccount, backend: &B)
 where
     B: EventReader<Error: std::fmt::Display> + CheckpointStore + ProjectorCoordinator,

@@ -1,4 +1,4 @@
-//! Deposits through `execute`, eventcore's way in.
+//! Deposits through eventcore's `execute`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,8 +24,8 @@ pub(crate) async fn fresh(database: &Database, count: usize) -> f64 {
     rate(count, took)
 }
 
-/// From snapshots: folding the whole stream for each command is slower by far, although eventcore writes a
-/// snapshot, in a transaction of its own, with every command once a stream has a hundred events.
+/// From snapshots: folding the whole stream for each command is much slower. Once a stream has a hundred
+/// events, eventcore writes a snapshot with every command, in a transaction of its own.
 pub(crate) async fn one(database: &Database, count: usize) -> f64 {
     let store = database.store().await;
     let account = account::account_ids(1).remove(0);
@@ -45,7 +45,7 @@ pub(crate) async fn one(database: &Database, count: usize) -> f64 {
     rate(count, took)
 }
 
-/// All tasks share the one store, as it shares its one connection.
+/// All tasks share the one store, because it has one connection.
 pub(crate) async fn by_tasks(database: &Database, count: usize, tasks: usize) -> f64 {
     let store = Arc::new(database.store().await);
     let mut shares: Vec<Vec<Deposit>> = (0..tasks).map(|_| Vec::new()).collect();

@@ -1,4 +1,4 @@
-//! Events that are there before the clock starts.
+//! Events that are stored before the clock starts.
 
 use eventcore::StreamName;
 use eventcore_sqlite::SqliteEventStore;
@@ -9,9 +9,9 @@ use crate::database::{Contents, Database};
 
 pub(crate) const PER_ACCOUNT: usize = 100;
 
-/// Streams of `per_account` deposits, each stream appended at once.
+/// Appends streams of `per_account` deposits, each stream in one append.
 ///
-/// The store is closed again: who measures begins with a connection that has read nothing.
+/// The store is closed again: the measured work begins with a connection that has read nothing.
 pub(crate) async fn events(database: &Database, count: usize, per_account: usize) -> Vec<StreamName> {
     let store = database.store().await;
     let accounts = account::account_ids(count.div_ceil(per_account));
@@ -21,8 +21,8 @@ pub(crate) async fn events(database: &Database, count: usize, per_account: usize
     }
     drop(store);
 
-    let told = database.contents();
-    assert_eq!(told, Contents { events: count, accounts: accounts.len(), total: account::total(count) });
+    let contents = database.contents();
+    assert_eq!(contents, Contents { events: count, accounts: accounts.len(), total: account::total(count) });
     accounts
 }
 

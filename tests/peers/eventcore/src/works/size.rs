@@ -1,4 +1,4 @@
-//! What an event takes of the file.
+//! The size of an event in the file.
 
 use crate::database::Database;
 use crate::works::prepare;

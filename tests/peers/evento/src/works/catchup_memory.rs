@@ -36,8 +36,8 @@ pub async fn run(database: &Database, count: usize) -> Result<f64> {
         .handler(sum())
         .data(balances.clone())
         .ephemeral()
-        // evento reads its index from the start again for each chunk, so a few large ones are faster. They
-        // cost nothing here: no cursor is stored, so a crash repeats everything anyway.
+        // evento reads its index from the start for each chunk, so a few large chunks are faster. They cost
+        // nothing here: no cursor is stored, so a crash repeats everything in any case.
         .chunk_size(10_000)
         .no_retry();
     let start = Instant::now();

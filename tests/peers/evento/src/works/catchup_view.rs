@@ -13,7 +13,7 @@ pub async fn run(database: &Database, count: usize) -> Result<f64> {
     let expected = fill(database, count, EACH).await?;
     assert_eq!(database.events().await?, count, "events");
     database.settle().await;
-    // Ten times the default: faster, and still few enough events to repeat after a crash.
+    // Ten times the default: faster, and still few events to repeat after a crash.
     let subscription = kept_balance().subscription("kept-balance").chunk_size(3000).no_retry();
     let start = Instant::now();
     subscription.run_once(&database.executor).await?;
@@ -24,7 +24,7 @@ pub async fn run(database: &Database, count: usize) -> Result<f64> {
     Ok(a_second(count, taken))
 }
 
-/// What the snapshot table holds, not what a load would complete from the events.
+/// The row of the snapshot table, not the result of a load, which would add later events.
 async fn kept(database: &Database, id: &str) -> Result<KeptBalance> {
     let (tenant, revision) = (String::new(), "0".to_owned());
     let aggregate = Account::aggregate_type().to_owned();

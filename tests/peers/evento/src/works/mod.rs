@@ -13,10 +13,10 @@ use anyhow::{Result, bail};
 use crate::account::LONGEST_STREAM;
 use crate::database::Database;
 
-/// How many events an aggregate has where the protocol does not say otherwise.
+/// The events of an aggregate, unless the protocol says otherwise.
 const EACH: usize = 100;
 
-/// `None` for what evento cannot do.
+/// `None` if evento cannot do the work.
 pub async fn run(work: &str, database: &Database, count: usize) -> Result<Option<f64>> {
     let rate = match work {
         "one" | "load" if count > LONGEST_STREAM => return Ok(None),
@@ -27,7 +27,7 @@ pub async fn run(work: &str, database: &Database, count: usize) -> Result<Option
         "size" => size::run(database, count).await?,
         "catchup-memory" => catchup_memory::run(database, count).await?,
         "catchup-view" => catchup_view::run(database, count).await?,
-        other => bail!("no work is named `{other}`"),
+        other => bail!("there is no work `{other}`"),
     };
     Ok(Some(rate))
 }
