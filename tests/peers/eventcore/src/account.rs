@@ -1,7 +1,7 @@
 //! The account in eventcore's terms: events that know their stream, a command that folds them.
 
 use eventcore::{
-    Command, CommandError, CommandLogic, CommandStateSnapshotId, Event, NewEvents, StreamName, require,
+    Command, CommandError, CommandLogic, CommandStateSnapshotId, Event, NewEvents, StreamId, require,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum AccountEvent {
-    MoneyDeposited { account_id: StreamName, amount: u64, currency: String, channel: String, reference: String },
+    MoneyDeposited { account_id: StreamId, amount: u64, currency: String, channel: String, reference: String },
 }
 
 impl AccountEvent {
-    pub(crate) fn deposited(account_id: StreamName, amount: u64) -> Self {
+    pub(crate) fn deposited(account_id: StreamId, amount: u64) -> Self {
         Self::MoneyDeposited {
             account_id,
             amount,
@@ -25,7 +25,7 @@ impl AccountEvent {
 }
 
 impl Event for AccountEvent {
-    fn stream_id(&self) -> &StreamName {
+    fn stream_id(&self) -> &StreamId {
         let Self::MoneyDeposited { account_id, .. } = self;
         account_id
     }
@@ -51,13 +51,13 @@ impl Account {
 #[derive(Command)]
 pub(crate) struct Deposit {
     #[stream]
-    account_id: StreamName,
+    account_id: StreamId,
     amount: u64,
     snapshots: bool,
 }
 
 impl Deposit {
-    pub(crate) fn new(account_id: StreamName, amount: u64) -> Self {
+    pub(crate) fn new(account_id: StreamId, amount: u64) -> Self {
         Self { account_id, amount, snapshots: false }
     }
 
@@ -96,8 +96,8 @@ impl CommandLogic for Deposit {
 }
 
 /// Ids of new accounts, in ascending order.
-pub(crate) fn account_ids(count: usize) -> Vec<StreamName> {
-    (0..count).map(|_| StreamName::try_new(Uuid::now_v7().to_string()).expect("a UUID is an id")).collect()
+pub(crate) fn account_ids(count: usize) -> Vec<StreamId> {
+    (0..count).map(|_| StreamId::try_new(Uuid::now_v7().to_string()).expect("a UUID is an id")).collect()
 }
 
 /// The amount of the deposit with this number. Amounts differ, so that a wrong sum shows.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use eventcore::{Event, Projector, StreamName, StreamPosition};
+use eventcore::{Event, Projector, StreamId, StreamPosition};
 use eventcore_memory::{InMemoryCheckpointStore, InMemoryProjectorCoordinator};
 use eventcore_sqlite::SqliteEventStore;
 use eventcore_types::{CheckpointStore, EventFilter, EventPage, EventReader, ProjectorCoordinator};
@@ -13,7 +13,7 @@ pub(crate) const NAME: &str = "balances";
 
 #[derive(Debug, Default)]
 pub(crate) struct Balances {
-    pub(crate) of: HashMap<StreamName, u64>,
+    pub(crate) of: HashMap<StreamId, u64>,
     pub(crate) events: usize,
 }
 

@@ -52,7 +52,7 @@ fn fresh(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
         accounts.execute(deposit(id))?;
     }
     let time = start.elapsed();
-    assert_eq!(store.position()?, job.count as u64);
+    assert_eq!(store.position()?.get(), job.count as u64);
     Ok(rate(job.count, time))
 }
 
@@ -79,7 +79,7 @@ fn threads(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
         }
     });
     let time = start.elapsed();
-    assert_eq!(store.position()?, job.count as u64);
+    assert_eq!(store.position()?.get(), job.count as u64);
     Ok(rate(job.count, time))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eventcore::{ProjectionConfig, StreamName, run_projection};
+use eventcore::{ProjectionConfig, StreamId, run_projection};
 use eventcore_types::{CheckpointStore, EventReader, ProjectorCoordinator};
 
 use crate::account;
@@ -24,7 +24,7 @@ pub(crate) async fn with_checkpoint(database: &Database, count: usize) -> f64 {
     rate
 }
 
-async fn measure<B>(backend: &B, accounts: &[StreamName], count: usize) -> f64
+async fn measure<B>(backend: &B, accounts: &[StreamId], count: usize) -> f64
 where
     B: EventReader<Error: std::fmt::Display> + CheckpointStore + ProjectorCoordinator,
 {
@@ -57,7 +57,7 @@ where
     }
 }
 
-fn assert_balances(balances: &Balances, accounts: &[StreamName], count: usize) {
+fn assert_balances(balances: &Balances, accounts: &[StreamId], count: usize) {
     assert_eq!(balances.events, count);
     assert_eq!(balances.of.len(), accounts.len());
     for (index, account) in accounts.iter().enumerate() {

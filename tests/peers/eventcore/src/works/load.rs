@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventcore::StreamName;
+use eventcore::StreamId;
 use eventcore_sqlite::SqliteEventStore;
 use eventcore_types::EventStore;
 use futures::StreamExt;
@@ -29,7 +29,7 @@ pub(crate) async fn run(database: &Database, count: usize) -> f64 {
     rate(count, times[LOADS / 2])
 }
 
-pub(crate) async fn load(store: &SqliteEventStore, account: StreamName) -> Account {
+pub(crate) async fn load(store: &SqliteEventStore, account: StreamId) -> Account {
     let mut events = store.read_stream::<AccountEvent>(account).await.expect("the stream opens");
     let mut state = Account::default();
     while let Some(event) = events.next().await {

@@ -1,6 +1,6 @@
 //! Events that are stored before the clock starts.
 
-use eventcore::StreamName;
+use eventcore::StreamId;
 use eventcore_sqlite::SqliteEventStore;
 use eventcore_types::{EventStore, StreamVersion, StreamWrites};
 
@@ -12,7 +12,7 @@ pub(crate) const PER_ACCOUNT: usize = 100;
 /// Appends streams of `per_account` deposits, each stream in one append.
 ///
 /// The store is closed again: the measured work begins with a connection that has read nothing.
-pub(crate) async fn events(database: &Database, count: usize, per_account: usize) -> Vec<StreamName> {
+pub(crate) async fn events(database: &Database, count: usize, per_account: usize) -> Vec<StreamId> {
     let store = database.store().await;
     let accounts = account::account_ids(count.div_ceil(per_account));
     let numbers: Vec<usize> = (0..count).collect();
@@ -26,7 +26,7 @@ pub(crate) async fn events(database: &Database, count: usize, per_account: usize
     accounts
 }
 
-async fn append(store: &SqliteEventStore, account: &StreamName, numbers: &[usize]) {
+async fn append(store: &SqliteEventStore, account: &StreamId, numbers: &[usize]) {
     let empty = StreamWrites::new()
         .register_stream(account.clone(), StreamVersion::new(0))
         .expect("a stream is registered once");
