@@ -9,7 +9,7 @@ mod golden;
 mod group_commit;
 mod maintenance;
 mod options;
+mod other_tables;
 mod queries;
 mod reentrance;
-mod shared_file;
 mod triggers;
