@@ -37,7 +37,7 @@ const WINDOW: u64 = 20_000;
 ///
 /// ```
 /// use factum::prelude::*;
-/// use factum::EventKind;
+/// use factum::{EventKind, Position};
 /// use factum::follow::SubscriptionOptions;
 /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
 /// # use bank::*;
@@ -52,7 +52,7 @@ const WINDOW: u64 = 20_000;
 /// let mut subscription = store.subscribe(deposits);
 /// let stopper = subscription.stopper();
 /// let (sender, receiver) = std::sync::mpsc::channel();
-/// let follower = std::thread::spawn(move || -> Result<u64, BoxError> {
+/// let follower = std::thread::spawn(move || -> Result<Position, BoxError> {
 ///     for event in &mut subscription {
 ///         if let Some(deposited) = event?.decode_event::<MoneyDeposited>()? {
 ///             sender.send(deposited.cents)?;
@@ -66,12 +66,12 @@ const WINDOW: u64 = 20_000;
 /// assert_eq!(receiver.recv()?, 500);
 /// stopper.stop();
 /// let position = follower.join().map_err(|_| "the follower panicked")??;
-/// assert_eq!(position, 2);
+/// assert_eq!(position, Position::new(2));
 ///
 /// accounts.execute(DepositMoney { account: alice(), cents: 70 })?;
 /// let mut resumed = store.subscribe(SubscriptionOptions::new().after(position));
 /// let event = resumed.try_next().ok_or("there is an event")??;
-/// assert_eq!((event.name(), event.envelope().position), ("money-deposited", 3));
+/// assert_eq!((event.name(), event.envelope().position), ("money-deposited", Position::new(3)));
 /// # Ok::<(), BoxError>(())
 /// ```
 ///
