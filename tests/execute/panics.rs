@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use factum::Position;
 use factum::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::support::account::Refused;
 use crate::support::fragile::{DUE_PANICS, Fragile, change};
@@ -94,6 +94,63 @@ fn a_panic_in_a_unit_of_work_leaves_nothing_of_its_command_in_it() {
         assert_eq!(work.commit().unwrap().events, 1);
         assert_eq!(store.repository::<Fragile>().load(&"it".into()).unwrap().state().ended, 1);
         assert_eq!(fragile.load(&"it".into()).unwrap().state().ended, 1);
+    }
+}
+
+#[derive(Debug, Clone, Command)]
+struct Count {
+    #[command(id)]
+    counter: String,
+    numbers: Vec<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Counted {
+    #[serde(serialize_with = "not_13")]
+    number: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn not_13<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    assert!(*number != 13, "a number that panics");
+    serializer.serialize_u64(*number)
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Count), events(Counted))]
+struct Counter {
+    sum: u64,
+}
+
+#[handlers]
+impl Counter {
+    #[execute]
+    fn count(&self, command: Count) -> Vec<Counted> {
+        command.numbers.into_iter().map(|number| Counted { number }).collect()
+    }
+
+    #[apply]
+    fn counted(&mut self, event: &Counted) {
+        self.sum += event.number;
+    }
+}
+
+#[test]
+fn a_panic_while_events_are_encoded_leaves_none_of_them_in_the_unit_of_work() {
+    let count = |numbers: &[u64]| Count { counter: "it".into(), numbers: numbers.to_vec() };
+    for store in stores() {
+        let counters = store.repository::<Counter>();
+        let mut work = store.unit_of_work();
+        work.execute(&counters, count(&[1])).unwrap();
+        // The first two events are encoded, the third panics.
+        let panics = || work.execute(&counters, count(&[2, 3, 13])).map(drop);
+        catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        work.execute(&counters, count(&[4])).unwrap();
+        assert_eq!(work.commit().unwrap().events, 2);
+        for counters in [&counters, &store.repository()] {
+            let counter = counters.load(&"it".into()).unwrap();
+            assert_eq!((counter.version(), counter.state().sum), (2, 5));
+        }
     }
 }
 
