@@ -138,7 +138,7 @@ fn a_value_of_the_wrong_type_is_an_error() {
 const WITHOUT_TYPES: &str = "
     CREATE TABLE copied (
         position INTEGER PRIMARY KEY, stream, version, name, schema, id, recorded_at, correlation, causation, custom,
-        payload, UNIQUE (stream, version)
+        payload, checksum, UNIQUE (stream, version)
     );
     INSERT INTO copied SELECT * FROM factum_events;
     DROP TABLE factum_events;

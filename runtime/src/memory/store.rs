@@ -1,8 +1,10 @@
 //! A store in memory: for tests, and for data that need not outlive the program.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -37,6 +39,7 @@ pub struct MemoryStore {
 struct Shared {
     log: Mutex<Log>,
     appended: Condvar,
+    id: OnceLock<Uuid>,
 }
 
 #[derive(Debug, Default)]
@@ -213,6 +216,10 @@ impl EventStore for MemoryStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
+        Ok(Some(*self.shared.id.get_or_init(Uuid::now_v7)))
     }
 
     fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -22,6 +23,7 @@ use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::readers::{Readers, in_read_transaction};
+use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
 use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::snapshots::SnapshotQueue;
@@ -300,6 +302,13 @@ impl EventStore for SqliteStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
+        self.with_reader(
+            |connection| tables::store_id(connection).map(Some).map_err(store_error),
+            |error| error,
+        )
     }
 
     fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -127,5 +129,13 @@ pub trait EventStore: Send + Sync {
     /// aggregates only if the repository has the same store.
     fn identity(&self) -> Option<StoreIdentity> {
         None
+    }
+
+    /// The id that the store was made with, which it keeps when it is closed, opened, moved or copied.
+    ///
+    /// A follower stores it with its checkpoint, and so notices that it gets the events of another store.
+    /// `None`, for a store that has no id, counts as equal to every other.
+    fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
+        Ok(None)
     }
 }

@@ -77,6 +77,11 @@ macro_rules! __delegate {
             $store.identity()
         }
     };
+    (@store_id $self:ident $store:expr) => {
+        fn store_id(&$self) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
+            $store.store_id()
+        }
+    };
     (@outcome $self:ident $store:expr) => {
         fn outcome(&$self, stream: &$crate::StreamName, key: &str) -> ::core::result::Result<::core::option::Option<$crate::store::Outcome>, $crate::store::StoreError> {
             $store.outcome(stream, key)
@@ -117,6 +122,7 @@ macro_rules! pointers {
                 position,
                 wait_for,
                 identity,
+                store_id,
                 outcome,
                 forget_keys_before,
                 read_snapshot,

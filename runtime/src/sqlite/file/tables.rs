@@ -1,14 +1,16 @@
 //! The tables of a store's file.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use uuid::Uuid;
 
 /// The version of the tables below. A newer factum has written a file with a greater version.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// The statements that lead from each version to the next, beginning with an empty file.
 ///
 /// Files of all versions are in use: steps are only added, never changed.
-const STEPS: [&str; 4] = [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS, PARTS_AND_REBUILDS];
+const STEPS: [&str; 5] =
+    [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS, PARTS_AND_REBUILDS, IDENTITIES_AND_CHECKSUMS];
 
 /// Streams, events and checkpoints.
 ///
@@ -119,6 +121,31 @@ CREATE TABLE factum_rebuilds (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What tells one store, event or command from another, and a damaged event from a whole one.
+///
+/// A row that an earlier factum has written has NULL in these columns, which means: not known.
+///
+/// * `factum_store`: one row with the id that the store was made with. Copies of the file have the same id.
+/// * `factum_events.checksum`: see `store/checksum.rs`.
+/// * `factum_checkpoints.store`: the id of the store whose events the follower has seen.
+/// * `event` of `factum_checkpoints` and `factum_parts`: the id of the event at the stored position.
+/// * `factum_snapshots.event`: the id of the newest event in the state.
+/// * `factum_keys.command` and `factum_keys.content`: the name of the key's command, and a hash of its content.
+const IDENTITIES_AND_CHECKSUMS: &str = "
+CREATE TABLE factum_store (id BLOB NOT NULL) STRICT;
+
+ALTER TABLE factum_events ADD COLUMN checksum INTEGER;
+
+ALTER TABLE factum_checkpoints ADD COLUMN store BLOB;
+ALTER TABLE factum_checkpoints ADD COLUMN event BLOB;
+ALTER TABLE factum_parts ADD COLUMN event BLOB;
+
+ALTER TABLE factum_snapshots ADD COLUMN event BLOB;
+
+ALTER TABLE factum_keys ADD COLUMN command TEXT;
+ALTER TABLE factum_keys ADD COLUMN content INTEGER;
+";
+
 /// The content of a file.
 pub(crate) enum FileContent {
     /// No tables.
@@ -183,6 +210,15 @@ pub(crate) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<
         }
         transaction.execute("DELETE FROM factum_schema", ())?;
         transaction.execute("INSERT INTO factum_schema (version) VALUES (?1)", [VERSION])?;
+        transaction.execute(
+            "INSERT INTO factum_store (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM factum_store)",
+            [Uuid::now_v7().as_bytes()],
+        )?;
     }
     transaction.commit()
+}
+
+/// The id that the store was made with. All copies of the file have it.
+pub(crate) fn store_id(connection: &Connection) -> rusqlite::Result<Uuid> {
+    connection.query_row("SELECT id FROM factum_store", (), |row| row.get(0)).map(Uuid::from_bytes)
 }
