@@ -21,6 +21,7 @@ pub(crate) mod progress_store;
 pub(crate) mod projection;
 pub(crate) mod reaction;
 pub(crate) mod runner;
+pub(crate) mod seen;
 pub(crate) mod step;
 pub(crate) mod subscription;
 pub(crate) mod worker;

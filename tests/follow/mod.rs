@@ -1,5 +1,6 @@
 //! Readers of a store's events: projections, reactions and subscriptions.
 
+mod checkpoints;
 mod dead_letters;
 mod inline;
 pub(crate) mod kills;

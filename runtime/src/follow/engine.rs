@@ -57,6 +57,16 @@ where
         Ok(checkpoint::require(&self.home.progress, &self.definition)?.position())
     }
 
+    /// The position at which a run begins.
+    ///
+    /// Checks that the store still has the events that the follower has seen. The caller reads the newest
+    /// position after that: an inline view moves on with each append.
+    fn begin(&self) -> Result<Position, FollowError> {
+        let positions = checkpoint::require(&self.home.progress, &self.definition)?;
+        positions.check(self.home.events(), self.definition.name)?;
+        Ok(positions.position())
+    }
+
     /// Handles all events that the store has when the call begins.
     pub(crate) fn catch_up(&mut self, lease: Option<&LeaseHolder>) -> Result<CaughtUp, FollowError> {
         let control = Control::new(self.report.take());
@@ -70,12 +80,8 @@ where
         control: &Control,
         lease: Option<&LeaseHolder>,
     ) -> Result<CaughtUp, FollowError> {
-        let follower = self.definition.name;
-        let goal = self.home.newest(follower)?;
-        let after = self.position()?;
-        if after > goal {
-            return Err(FollowError::AheadOfStore { follower, seen: after, newest: goal });
-        }
+        let after = self.begin()?;
+        let goal = self.home.newest(self.definition.name)?;
         control.begin_report(after, after, goal);
         control.begin(self.handlers.len(), after);
         let home = self.home.clone();
@@ -108,7 +114,7 @@ where
         policy: &RetryPolicy,
         lease: &LeaseHolder,
     ) -> Result<(), FollowError> {
-        let ends = || Ok((self.position()?, self.home.newest(self.definition.name)?));
+        let ends = || Ok((self.begin()?, self.home.newest(self.definition.name)?));
         let (after, newest) = patiently(control, FollowError::is_busy, ends)?;
         control.begin(self.handlers.len(), after);
         control.begin_report(after, after, newest);

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use crate::domain::codec_error::DecodeError;
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
@@ -129,9 +131,11 @@ pub enum FollowError {
         /// The follower's name.
         follower: &'static str,
     },
-    /// The follower has seen a position beyond the store's end: the store has lost events, or is another
-    /// store.
-    #[error("`{follower}` has seen position {seen}, and the store ends at {newest}")]
+    /// The follower has seen a position beyond the store's end: the store has lost events.
+    #[error(
+        "`{follower}` has seen position {seen}, and the store ends at {newest}: the store has lost events. \
+         Restore them, call `rebuild` on a projection, or `rewind` on a reaction"
+    )]
     #[non_exhaustive]
     AheadOfStore {
         /// The follower's name.
@@ -140,6 +144,33 @@ pub enum FollowError {
         seen: Position,
         /// The position of the newest event.
         newest: Position,
+    },
+    /// The follower has seen events of another store.
+    #[error(
+        "`{follower}` has seen events of the store {seen}, and now gets those of the store {found}: \
+         give it its own store, call `rebuild` on a projection, or `rewind` on a reaction"
+    )]
+    #[non_exhaustive]
+    OtherStore {
+        /// The follower's name.
+        follower: &'static str,
+        /// The [id](crate::store::EventStore::store_id) of the store whose events it has seen.
+        seen: Uuid,
+        /// The id of the store of its events now.
+        found: Uuid,
+    },
+    /// The store has another event at the follower's position than the follower has seen. The events were
+    /// restored from a copy, and the store has grown since.
+    #[error(
+        "`{follower}` has seen another event at position {position} than the store has now: the events were \
+         replaced. Call `rebuild` on a projection, or `rewind` on a reaction"
+    )]
+    #[non_exhaustive]
+    OtherEvents {
+        /// The follower's name.
+        follower: &'static str,
+        /// The follower's position.
+        position: Position,
     },
     /// The store of the events, or the database of the progress, failed.
     #[error("`{follower}`: the store failed")]

@@ -1,13 +1,16 @@
 //! The positions of a follower's partitions, and the next task of each worker.
 
 use crate::domain::position::Position;
+use crate::follow::error::FollowError;
+use crate::follow::seen::Seen;
+use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 
 /// The partitions that a follower's streams are split into, one for each worker, with the position of each.
 #[derive(Debug)]
 pub(crate) struct PartitionPositions {
     /// At least one.
-    positions: Vec<Position>,
+    seen: Vec<Seen>,
 }
 
 /// What a worker has to do next.
@@ -22,29 +25,38 @@ pub(crate) enum Task {
 }
 
 impl PartitionPositions {
-    /// The positions of all partitions, in order. Without any, there is one partition, at the start.
-    pub(crate) fn new(mut positions: Vec<Position>) -> Self {
-        if positions.is_empty() {
-            positions.push(Position::START);
+    /// How far each partition has come, in order. Without any, there is one partition, at the start.
+    pub(crate) fn new(mut seen: Vec<Seen>) -> Self {
+        if seen.is_empty() {
+            seen.push(Seen::START);
         }
-        Self { positions }
+        Self { seen }
     }
 
     /// The position up to which all partitions have seen everything.
     pub(crate) fn position(&self) -> Position {
-        self.positions.iter().copied().min().unwrap_or_default()
+        self.positions().min().unwrap_or_default()
+    }
+
+    fn positions(&self) -> impl Iterator<Item = Position> {
+        self.seen.iter().map(|seen| seen.position)
     }
 
     /// Each partition with its position.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Partition, Position)> {
-        let partitions = Partition::all(u32::try_from(self.positions.len()).unwrap_or(1));
-        partitions.zip(self.positions.iter().copied())
+        let partitions = Partition::all(u32::try_from(self.seen.len()).unwrap_or(1));
+        partitions.zip(self.positions())
     }
 
     /// The position of a partition, if it is one of these.
     pub(crate) fn of(&self, partition: Partition) -> Option<Position> {
-        let is_one_of_these = self.positions.len() == partition.of() as usize;
-        self.positions.get(partition.index() as usize).copied().filter(|_| is_one_of_these)
+        let is_one_of_these = self.seen.len() == partition.of() as usize;
+        self.seen.get(partition.index() as usize).map(|seen| seen.position).filter(|_| is_one_of_these)
+    }
+
+    /// Checks that `events` is the store that all partitions have seen.
+    pub(crate) fn check(&self, events: &dyn EventStore, follower: &'static str) -> Result<(), FollowError> {
+        self.seen.iter().try_for_each(|seen| seen.check(events, follower))
     }
 
     /// The next task of the worker with the partition `own`.
@@ -75,6 +87,6 @@ impl PartitionPositions {
     }
 
     fn furthest(&self) -> Position {
-        self.positions.iter().copied().max().unwrap_or_default()
+        self.positions().max().unwrap_or_default()
     }
 }

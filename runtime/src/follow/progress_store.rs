@@ -12,6 +12,7 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::lease::LeaseHolder;
 use crate::follow::partitions::PartitionPositions;
+use crate::follow::seen::Seen;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
@@ -64,20 +65,23 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         follower: &str,
     ) -> Result<Option<StoredCheckpoint>, StoreError>;
 
-    /// Saves the position that a partition has reached.
-    fn save_position(
+    /// What is at a position of the store in the same database, as the transaction sees it.
+    fn seen_in(transaction: &Self::Transaction<'_>, position: Position) -> Result<Seen, StoreError>;
+
+    /// Saves how far a partition has come.
+    fn save_seen(
         transaction: &Self::Transaction<'_>,
         follower: &FollowerDefinition,
         partition: Partition,
-        position: Position,
+        seen: &Seen,
     ) -> Result<(), StoreError>;
 
-    /// Splits the streams into this many partitions, each at `position`.
+    /// Splits the streams into this many partitions, each as far as `seen`.
     fn repartition(
         transaction: &Self::Transaction<'_>,
         follower: &FollowerDefinition,
         partitions: u32,
-        position: Position,
+        seen: &Seen,
     ) -> Result<(), StoreError>;
 
     /// Takes or renews a lease; `false` if another holder has it.
@@ -192,6 +196,16 @@ impl<P: ProgressStore> ProgressHome<P> {
         newest.map_err(FollowError::store(follower))
     }
 
+    /// What is at a position of the store of the events now.
+    pub(crate) fn seen_in(
+        &self,
+        transaction: &P::Transaction<'_>,
+        follower: &'static str,
+        position: Position,
+    ) -> Result<Seen, FollowError> {
+        seen_in::<P>(self.source.as_deref(), transaction, position).map_err(FollowError::store(follower))
+    }
+
     /// Waits for events of other writers; see [`EventStore::wait_for`].
     pub(crate) fn wait_for(
         &self,
@@ -209,6 +223,18 @@ impl<P: ProgressStore> ProgressHome<P> {
         work: impl FnOnce(&P::Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.progress.in_transaction(work, |source| FollowError::Store { follower, source }.into())
+    }
+}
+
+/// What is at a position of `source` now or, without a source, of the store in the transaction's database.
+pub(crate) fn seen_in<P: ProgressStore>(
+    source: Option<&dyn EventStore>,
+    transaction: &P::Transaction<'_>,
+    position: Position,
+) -> Result<Seen, StoreError> {
+    match source {
+        Some(source) => Seen::of(source, position),
+        None => P::seen_in(transaction, position),
     }
 }
 

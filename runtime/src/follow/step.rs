@@ -5,7 +5,8 @@ use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::partitions::Task;
-use crate::follow::progress_store::ProgressStore;
+use crate::follow::progress_store::{ProgressStore, seen_in};
+use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 
 /// The result of a step, with the position up to which this worker has seen everything.
@@ -93,15 +94,21 @@ impl Share {
 /// Opens a step of the worker with the partition `own`, on its way to `goal`, in the transaction of its
 /// writes.
 ///
-/// Looks up the checkpoint, takes the lease, and finds the next task.
+/// Looks up the checkpoint, takes the lease, and finds the next task. If the events are in another database,
+/// `source`, checks that its events are still those that the follower has seen: a transaction does not cover
+/// both.
 pub(crate) fn open<P: ProgressStore>(
     transaction: &P::Transaction<'_>,
     definition: &FollowerDefinition,
+    source: Option<&dyn EventStore>,
     own: Partition,
     goal: Position,
     take_lease: impl FnOnce(&P::Transaction<'_>) -> Result<bool, FollowError>,
 ) -> Result<Opening, FollowError> {
     let positions = checkpoint::require_in::<P>(transaction, definition)?;
+    if let Some(source) = source {
+        positions.check(source, definition.name)?;
+    }
     let slowest = positions.position();
     if !take_lease(transaction)? {
         return Ok(Opening::Over(Step::NoLease(slowest)));
@@ -109,7 +116,8 @@ pub(crate) fn open<P: ProgressStore>(
     Ok(match positions.task(own) {
         Task::Wait => Opening::Over(Step::Wait(slowest)),
         Task::Repartition { position } => {
-            P::repartition(transaction, definition, own.of(), position)
+            seen_in::<P>(source, transaction, position)
+                .and_then(|seen| P::repartition(transaction, definition, own.of(), &seen))
                 .map_err(FollowError::store(definition.name))?;
             Opening::Over(Step::More(position))
         }

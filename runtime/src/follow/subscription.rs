@@ -81,6 +81,9 @@ const WINDOW: u64 = 20_000;
 /// An error of the store does not end the subscription: the next call tries again from the same position.
 /// Events that were read before the error are handed out first. While the store keeps failing, every call
 /// fails without delay: stop, or wait in between.
+///
+/// If the store ends before the position of the subscription, each call fails with
+/// [`StoreError::PastTheEnd`]: the position is that of another store, or the store has lost events.
 #[must_use = "a subscription is read as it is iterated over"]
 pub struct Subscription<S> {
     store: S,
@@ -124,6 +127,9 @@ impl<S: EventStore> Subscription<S> {
             let left = timeout.saturating_sub(started.elapsed());
             match self.store.wait_for(self.read_to.next(), left.min(STOP_CHECK)) {
                 Ok(newest) if newest > self.read_to => self.read(newest),
+                Ok(newest) if newest < self.read_to => {
+                    return Some(Err(StoreError::PastTheEnd { position: self.read_to, newest }));
+                }
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }

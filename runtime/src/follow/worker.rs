@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::position::Position;
 use crate::follow::control::Control;
-use crate::follow::definition::{FollowerDefinition, FollowerKind};
+use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::LeaseHolder;
@@ -88,8 +88,10 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         goal: Position,
     ) -> Result<Opening, FollowError> {
         let (definition, own) = (self.job.definition, self.partition);
-        let opening =
-            step::open::<P>(transaction, definition, own, goal, |transaction| self.take_lease(transaction))?;
+        let source = self.job.home.source.as_deref();
+        let opening = step::open::<P>(transaction, definition, source, own, goal, |transaction| {
+            self.take_lease(transaction)
+        })?;
         match opening {
             Opening::Handle(share) if share.is_done() => {
                 self.check_not_ahead(transaction, share)?;
@@ -103,8 +105,7 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// lost events.
     fn check_not_ahead(&self, transaction: &P::Transaction<'_>, share: Share) -> Result<(), FollowError> {
         let follower = self.job.definition.name;
-        // A reaction may have been moved ahead of the store, by `rewind`.
-        if self.job.definition.kind == FollowerKind::Projection && share.after > share.goal {
+        if share.after > share.goal {
             let newest = self.job.home.newest_in(transaction, follower)?;
             if share.after > newest {
                 return Err(FollowError::AheadOfStore { follower, seen: share.after, newest });
@@ -159,7 +160,7 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         position: Position,
     ) -> Result<(), FollowError> {
         let definition = self.job.definition;
-        P::save_position(transaction, definition, partition, position)
-            .map_err(FollowError::store(definition.name))
+        let seen = self.job.home.seen_in(transaction, definition.name, position)?;
+        P::save_seen(transaction, definition, partition, &seen).map_err(FollowError::store(definition.name))
     }
 }

@@ -9,6 +9,7 @@ use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::handler::{Target, contained, sealed};
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
+use crate::follow::seen::Seen;
 use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 
@@ -30,6 +31,7 @@ pub struct MemoryProjection<P, S> {
     store: S,
     view: P,
     position: Position,
+    seen: Seen,
 }
 
 impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
@@ -38,20 +40,26 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
     where
         S: Clone,
     {
-        Self { store: store.clone(), view, position: Position::START }
+        Self { store: store.clone(), view, position: Position::START, seen: Seen::START }
     }
 
     /// Projects all events of the store that the view has not seen yet.
     ///
     /// Fails at the first event that can't be read or projected. The view has then seen all events before
     /// that one. The next call tries the event again, on the view as the failed handler left it.
+    ///
+    /// Fails with [`FollowError::OtherEvents`] or [`FollowError::AheadOfStore`] if the store no longer has the
+    /// events that the view has seen. Make the view again from a new one then.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
+        let Self { store, view, position, seen } = self;
+        seen.check(store, P::NAME)?;
         // Taken before the read: an event that is appended from here on may be missed, so it must not count
         // as seen.
-        let newest = self.store.position().map_err(FollowError::store(P::NAME))?;
-        let Self { store, view, position } = self;
-        let events = project(store, view, Partition::WHOLE, position, newest)?;
-        Ok(CaughtUp { events, position: self.position })
+        let failed = FollowError::store(P::NAME);
+        let newest = store.position().map_err(failed)?;
+        let projected = project(store, view, Partition::WHOLE, position, newest);
+        *seen = Seen::of(store, *position).map_err(failed)?;
+        Ok(CaughtUp { events: projected?, position: self.position })
     }
 }
 

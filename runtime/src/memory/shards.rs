@@ -8,6 +8,7 @@ use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
+use crate::follow::seen::Seen;
 use crate::memory::projection::Memory;
 use crate::memory::projection::project;
 use crate::store::event_store::EventStore;
@@ -52,6 +53,8 @@ use crate::store::partition::Partition;
 pub struct MemoryShards<P, S> {
     store: S,
     shards: Vec<Shard<P>>,
+    /// What all shards have seen, or more: a shard that failed is behind.
+    seen: Seen,
 }
 
 struct Shard<P> {
@@ -75,17 +78,23 @@ where
             .zip(views)
             .map(|(partition, view)| Shard { view, partition, position: Position::START })
             .collect();
-        Self { store: store.clone(), shards }
+        Self { store: store.clone(), shards, seen: Seen::START }
     }
 
     /// Projects all events of the store that the shards have not seen yet, all shards in parallel.
     ///
     /// Fails with the error of the first shard that fails; the other shards still catch up. The next call
     /// tries the failed event again, on the view as its handler left it.
+    ///
+    /// Fails with [`FollowError::OtherEvents`] or [`FollowError::AheadOfStore`] if the store no longer has the
+    /// events that the shards have seen. Make them again from a new view then.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ProjectionError> {
+        let failed = FollowError::store(P::NAME);
+        self.seen.check(&self.store, P::NAME)?;
         // Taken before the read: an event that is appended from here on may be missed, so it must not count
         // as seen.
-        let newest = self.store.position().map_err(FollowError::store(P::NAME))?;
+        let newest = self.store.position().map_err(failed)?;
+        self.seen = Seen::of(&self.store, newest).map_err(failed)?;
         let store = &self.store;
         let results: Vec<_> = thread::scope(|scope| {
             let work = |shard: &mut Shard<P>| {

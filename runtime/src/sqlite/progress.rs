@@ -14,6 +14,7 @@ use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::lease::LeaseHolder;
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
+use crate::follow::seen::Seen;
 use crate::sqlite::file::errors::{database_error, store_error};
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
@@ -59,22 +60,26 @@ impl ProgressStore for SqliteStore {
         checkpoints::find(transaction, follower).map_err(store_error)
     }
 
-    fn save_position(
+    fn seen_in(transaction: &Transaction<'_>, position: Position) -> Result<Seen, StoreError> {
+        checkpoints::seen(transaction, position).map_err(store_error)
+    }
+
+    fn save_seen(
         transaction: &Transaction<'_>,
         follower: &FollowerDefinition,
         partition: Partition,
-        position: Position,
+        seen: &Seen,
     ) -> Result<(), StoreError> {
-        checkpoints::save(transaction, follower, partition, position).map_err(store_error)
+        checkpoints::save(transaction, follower, partition, seen).map_err(store_error)
     }
 
     fn repartition(
         transaction: &Transaction<'_>,
         follower: &FollowerDefinition,
         partitions: u32,
-        position: Position,
+        seen: &Seen,
     ) -> Result<(), StoreError> {
-        checkpoints::repartition(transaction, follower, partitions, position).map_err(store_error)
+        checkpoints::repartition(transaction, follower, partitions, seen).map_err(store_error)
     }
 
     fn take_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {

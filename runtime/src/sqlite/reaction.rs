@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::background::{Follower, FollowerBuilder};
 use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
@@ -22,6 +23,7 @@ use crate::follow::progress_store::ProgressStore;
 use crate::follow::reaction::Reaction;
 use crate::follow::{background, checkpoint, dead_letter, deliver, lease_keeper};
 use crate::sqlite::store::SqliteStore;
+use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 
 /// A reaction whose progress is kept in the file of a store.
@@ -45,6 +47,16 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Fails as [`new`](Self::new) does.
     pub fn from_now(store: &SqliteStore, reaction: R) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::new(store.clone(), None), reaction, |home| home.newest(R::NAME))
+    }
+
+    /// Opens the reaction at its stored position; the first time, before the events that were recorded at
+    /// `time` or later, as [`EventStore::position_at`] finds them.
+    ///
+    /// Fails as [`new`](Self::new) does.
+    pub fn from_time(store: &SqliteStore, time: Timestamp, reaction: R) -> Result<Self, ReactionError> {
+        Self::open(ProgressHome::new(store.clone(), None), reaction, |_| {
+            store.position_at(time).map_err(FollowError::store(R::NAME))
+        })
     }
 
     /// Opens the reaction to any store's events, with its progress in another file: that of the store
@@ -71,7 +83,7 @@ impl<R: Reaction> SqliteReaction<R> {
             let first = first(&home)?;
             home.in_transaction(R::NAME, |transaction| {
                 match checkpoint::find_in::<SqliteStore>(transaction, &definition)? {
-                    FoundCheckpoint::Nothing => Self::place(transaction, &definition, first),
+                    FoundCheckpoint::Nothing => Self::place(&home, transaction, &definition, first),
                     FoundCheckpoint::Older { .. } | FoundCheckpoint::Current(_) => Ok(()),
                 }
             })?;
@@ -81,19 +93,29 @@ impl<R: Reaction> SqliteReaction<R> {
 
     /// Moves the reaction to a position, as a single partition.
     fn place(
+        home: &ProgressHome<SqliteStore>,
         transaction: &rusqlite::Transaction<'_>,
         definition: &FollowerDefinition,
         position: Position,
     ) -> Result<(), FollowError> {
-        SqliteStore::repartition(transaction, definition, 1, position).map_err(FollowError::store(R::NAME))
+        let failed = FollowError::store(R::NAME);
+        let newest = home.newest_in(transaction, R::NAME)?;
+        if position > newest {
+            return Err(failed(StoreError::PastTheEnd { position, newest }));
+        }
+        let seen = home.seen_in(transaction, R::NAME, position)?;
+        SqliteStore::repartition(transaction, definition, 1, &seen).map_err(failed)
     }
 
     /// Moves the reaction back or ahead: the next event that it gets is the first one after `position`.
     ///
-    /// A runner of the reaction in another thread or process continues there too.
+    /// A runner of the reaction in another thread or process continues there too. To begin at a time, use
+    /// [`EventStore::position_at`].
+    ///
+    /// Fails with [`StoreError::PastTheEnd`] if the store has not reached the position.
     pub fn rewind(&mut self, position: Position) -> Result<(), ReactionError> {
         let Engine { home, definition, .. } = &self.engine;
-        home.in_transaction(R::NAME, |transaction| Self::place(transaction, definition, position))?;
+        home.in_transaction(R::NAME, |transaction| Self::place(home, transaction, definition, position))?;
         Ok(())
     }
 

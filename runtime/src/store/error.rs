@@ -1,6 +1,7 @@
 //! Why a store failed, or stored nothing of an append.
 
 use crate::domain::error::BoxError;
+use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::store::append::{ExpectedVersion, Outcome};
 
@@ -37,6 +38,15 @@ pub enum StoreError {
         column: &'static str,
         /// What is wrong with the column.
         problem: String,
+    },
+    /// A reader is to begin after a position that the store has not reached.
+    #[error("the store ends at position {newest}: nothing can begin after position {position}")]
+    #[non_exhaustive]
+    PastTheEnd {
+        /// The position that the caller asks for.
+        position: Position,
+        /// The position of the newest event.
+        newest: Position,
     },
     /// Any other error of the database.
     #[error("the store failed")]

@@ -1,5 +1,6 @@
 //! The trait of all stores of events.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -82,6 +83,46 @@ pub trait EventStore: Send + Sync {
 
     /// The position of the newest event in the store; [`Position::START`] if the store has no events.
     fn position(&self) -> Result<Position, StoreError>;
+
+    /// The position of the last event that was recorded before `time`; [`Position::START`] if there is none.
+    ///
+    /// A reader that begins after it gets the events that were recorded from that time on. The search halves
+    /// the positions, so it reads few events. If times are out of order, as after an import of older events,
+    /// it finds one of the places at which an event before `time` is followed by one at `time` or later.
+    ///
+    /// ```
+    /// use factum::prelude::*;
+    /// use factum::follow::SubscriptionOptions;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let store = MemoryStore::new();
+    /// # let accounts = store.repository::<BankAccount>();
+    /// accounts.execute(DepositMoney { account: AccountId("alice".into()), cents: 50 })?;
+    /// let from = store.position_at(Timestamp::now())?;
+    /// # std::thread::sleep(std::time::Duration::from_millis(1));
+    /// accounts.execute(DepositMoney { account: AccountId("alice".into()), cents: 7 })?;
+    /// let mut later = store.subscribe(SubscriptionOptions::new().after(from));
+    /// let event = later.try_next().ok_or("there is an event")??;
+    /// assert_eq!(event.decode_event::<MoneyDeposited>()?.map(|deposited| deposited.cents), Some(7));
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    fn position_at(&self, time: Timestamp) -> Result<Position, StoreError> {
+        // The event at `before` is recorded before `time`. The event after `end` is not.
+        let (mut before, mut end) = (Position::START, self.position()?);
+        while before < end {
+            let middle = before.forward(end.distance_from(before).div_ceil(2));
+            let mut found = None;
+            self.read_all(Filter::new().until(end), middle.previous(), 1, &mut |event| {
+                found = Some((event.envelope.position, event.envelope.recorded_at));
+                ControlFlow::Break(())
+            })?;
+            match found {
+                Some((position, recorded_at)) if recorded_at < time => before = position,
+                _ => end = middle.previous(),
+            }
+        }
+        Ok(before)
+    }
 
     /// Waits until the newest event is at `position` or beyond, but not longer than `timeout`.
     ///

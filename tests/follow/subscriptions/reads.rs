@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use factum::prelude::*;
+use factum::store::StoreError;
 use factum::{EventKind, Position, Uuid};
 
 use super::{Watched, append, append_many, drain, next};
@@ -160,13 +161,14 @@ fn filtered_events_count_as_seen() {
 }
 
 #[test]
-fn the_end_of_all_positions_is_not_reached() {
+fn no_position_after_the_end_is_too_large() {
     for store in stores() {
         append(&store, "account", "a", "opened", "{}");
         for after in [2, i64::MAX as u64, u64::MAX - 1, u64::MAX] {
             let mut subscription =
                 store.subscribe(SubscriptionOptions::new().after(Position::new(after)).buffer(usize::MAX));
-            assert!(subscription.try_next().is_none());
+            let result = subscription.try_next();
+            assert!(matches!(result, Some(Err(StoreError::PastTheEnd { .. }))), "{result:?}");
             assert_eq!(subscription.seen(), Position::new(after));
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, contained};
-use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::progress_store::{ProgressHome, ProgressStore, seen_in};
 use crate::follow::step::{FailedStep, Opening, Step};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::sqlite::projection::decode_ahead;
@@ -113,7 +113,8 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
         batch.position = batch.position.max(until);
     }
     if batch.position > from.after {
-        SqliteStore::save_position(transaction, definition, from.partition, batch.position)
+        seen_in::<SqliteStore>(from.source, transaction, batch.position)
+            .and_then(|seen| SqliteStore::save_seen(transaction, definition, from.partition, &seen))
             .map_err(|source| failed(FollowError::Store { follower, source }))?;
     }
     Ok(batch)

@@ -48,10 +48,14 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     fn project(&mut self, transaction: &Transaction<'_>) -> Result<(), FollowError> {
         let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         loop {
-            let opening =
-                step::open::<SqliteStore>(transaction, &self.definition, Partition::WHOLE, newest, |_| {
-                    Ok(true)
-                })?;
+            let opening = step::open::<SqliteStore>(
+                transaction,
+                &self.definition,
+                None,
+                Partition::WHOLE,
+                newest,
+                |_| Ok(true),
+            )?;
             match opening {
                 // The streams were split for workers, and are one partition again.
                 Opening::Over(Step::More(_)) => {}

@@ -27,6 +27,7 @@ use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
+use crate::follow::seen::Seen;
 use crate::follow::{checkpoint, lease_keeper};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{Durability, SqliteOptions};
@@ -133,11 +134,11 @@ impl Rebuild<'_> {
         if engine.home.progress.path().is_none() {
             engine.home.progress.remove_on_drop(path.clone());
         }
-        let file = open(&path, &engine.definition, id).map_err(failed)?;
         let source: Arc<dyn EventStore> = match &engine.home.source {
             Some(source) => Arc::clone(source),
             None => Arc::new(engine.home.progress.clone()),
         };
+        let file = open(&path, &engine.definition, id, &*source).map_err(failed)?;
         let beside = ProgressHome::new(file, Some(source));
         beside.progress.with_reader(
             |connection| objects::check_objects(connection, follower),
@@ -145,11 +146,8 @@ impl Rebuild<'_> {
         )?;
         let mut events = 0;
         loop {
-            let goal = beside.newest(follower)?;
             let after = checkpoint::require(&beside.progress, &engine.definition)?.position();
-            if after > goal {
-                return Err(FollowError::AheadOfStore { follower, seen: after, newest: goal }.into());
-            }
+            let goal = beside.newest(follower)?;
             self.control.begin_report(Position::START, after, goal);
             self.control.begin_hidden(engine.handlers.len(), after);
             events += engine.run_to(&beside, goal, self.control, self.policy, None)?.events;
@@ -198,7 +196,7 @@ pub(super) fn start_view(
         .map_err(|error| ProjectionError::Init { projection: follower, source: error.into() })?;
     let after = objects::created(transaction).map_err(failed)?;
     objects::record(transaction, follower, after.difference(&before)).map_err(failed)?;
-    SqliteStore::repartition(transaction, definition, 1, Position::START)
+    SqliteStore::repartition(transaction, definition, 1, &Seen::START)
         .map_err(FollowError::store(follower))?;
     Ok(())
 }
@@ -218,14 +216,30 @@ fn path_of(home: &SqliteStore, projection: &str, id: Uuid) -> PathBuf {
 }
 
 /// Opens the file of the rebuild with this id, and removes any other file at its path.
-fn open(path: &Path, definition: &FollowerDefinition, id: Uuid) -> Result<SqliteStore, BoxError> {
+///
+/// A rebuild that has seen other events than those of `source` begins again.
+fn open(
+    path: &Path,
+    definition: &FollowerDefinition,
+    id: Uuid,
+    source: &dyn EventStore,
+) -> Result<SqliteStore, BoxError> {
     // A loss of power may take the file. It is rebuilt then.
     let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(Duration::from_mins(1));
     if fs::exists(path)?
         && let Ok(file) = options.open(path)
         && file.query(|file| rebuilds::find(file, "main", definition)).is_ok_and(|found| found == Some(id))
     {
-        return Ok(file);
+        let seen = checkpoint::require(&file, definition);
+        match seen.and_then(|seen| seen.check(source, definition.name)) {
+            Ok(()) => return Ok(file),
+            Err(
+                FollowError::OtherStore { .. }
+                | FollowError::OtherEvents { .. }
+                | FollowError::AheadOfStore { .. },
+            ) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     remove_database(path)?;
     let file = options.open(path)?;
