@@ -10,7 +10,7 @@ use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::reaction::{Delivery, Reaction, SideEffects};
-use crate::follow::step::{FailedStep, Opening, Share, Step};
+use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter};
 use crate::store::owned_event::OwnedEvent;
@@ -26,7 +26,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
     fn step<H: EventHandler<Target = Self>>(
         worker: &mut Worker<'_, H, P>,
         goal: Position,
-        limit: usize,
+        size: StepSize,
     ) -> Result<Step, FailedStep> {
         let (home, control, definition) = (worker.home(), worker.control(), worker.definition());
         let opening = home.in_transaction(definition.name, |transaction| worker.open(transaction, goal))?;
@@ -35,7 +35,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             Opening::Handle(share) => share,
         };
         let until = share.until(WINDOW);
-        let limit = limit.min(READ_AHEAD);
+        let limit = size.at_most(READ_AHEAD);
         let events = read_ahead(home, definition, share, until, limit)?;
         let reached = match events.last() {
             Some((last, _)) if events.len() == limit => *last,

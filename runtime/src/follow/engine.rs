@@ -26,8 +26,13 @@ pub(crate) struct Engine<H, P> {
     /// At least one.
     pub(crate) handlers: Vec<H>,
     pub(crate) report: Option<Report>,
+    /// How long one transaction may hold a file that other writers wait for.
+    pub(crate) batch_time: Duration,
     run: Run<H, P>,
 }
+
+/// How long a transaction of a projection holds its file by default.
+pub(crate) const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// Runs all workers. A function pointer, as only handlers that are `Send` can run side by side.
 type Run<H, P> = fn(Job<'_, P>, &RetryPolicy, Option<Position>, &mut [H]) -> Result<(), FollowError>;
@@ -37,7 +42,14 @@ where
     H::Target: StepTarget<P>,
 {
     pub(crate) fn new(definition: FollowerDefinition, home: ProgressHome<P>, handlers: H) -> Self {
-        Self { definition, home, handlers: vec![handlers], report: None, run: run_single }
+        Self {
+            definition,
+            home,
+            handlers: vec![handlers],
+            report: None,
+            batch_time: BATCH_TIME,
+            run: run_single,
+        }
     }
 
     /// Sets the number of workers of later runs.
@@ -98,7 +110,8 @@ where
         lease: Option<&LeaseHolder>,
     ) -> Result<CaughtUp, FollowError> {
         let before = control.events();
-        let job = Job { definition: &self.definition, home, control, lease };
+        let batch_time = self.batch_time;
+        let job = Job { definition: &self.definition, home, control, lease, batch_time };
         (self.run)(job, policy, Some(goal), &mut self.handlers)?;
         let position = control.reached();
         if position < goal {
@@ -118,7 +131,8 @@ where
         let (after, newest) = patiently(control, FollowError::is_busy, ends)?;
         control.begin(self.handlers.len(), after);
         control.begin_report(after, after, newest);
-        let job = Job { definition: &self.definition, home: &self.home, control, lease: Some(lease) };
+        let (home, batch_time) = (&self.home, self.batch_time);
+        let job = Job { definition: &self.definition, home, control, lease: Some(lease), batch_time };
         let result = (self.run)(job, policy, None, &mut self.handlers);
         // If the release fails, the next holder waits until the lease ends.
         let _ = self.home.progress.release_lease(lease);

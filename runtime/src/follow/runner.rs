@@ -8,16 +8,13 @@ use crate::follow::handler::EventHandler;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress_store::ProgressStore;
-use crate::follow::step::{FailedStep, Step};
+use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter};
 use crate::store::partition::Partition;
 
 /// How long a runner waits before it checks whether it has to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
-
-/// How many events a step handles at most. No other writer can write to the file during the step.
-const BATCH: usize = 4_000;
 
 /// A worker with its retry policy and its goal.
 pub(crate) struct Runner<'e, H, P> {
@@ -77,11 +74,12 @@ where
     }
 
     fn step(&mut self, goal: Position) -> Result<Step, FailedStep> {
-        match H::Target::step(&mut self.worker, goal, BATCH) {
+        match H::Target::step(&mut self.worker, goal, StepSize::Batch) {
             Err(failed) if failed.handled > 0 => {
                 // The failure has rolled the step back. Handle the events before the failed one again, and
                 // commit them.
-                let step = H::Target::step(&mut self.worker, goal, failed.handled)?;
+                let step =
+                    H::Target::step(&mut self.worker, goal, StepSize::Before { events: failed.handled })?;
                 self.worker.report_position(step.position());
                 Err(failed)
             }

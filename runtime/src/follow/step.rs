@@ -1,5 +1,7 @@
 //! One step of a worker: how it begins, and its result.
 
+use std::time::{Duration, Instant};
+
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
@@ -29,6 +31,36 @@ impl Step {
         | Self::NoLease(position)
         | Self::Wait(position)) = self;
         position
+    }
+}
+
+/// How many events a step handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepSize {
+    /// As many as one transaction may handle.
+    Batch,
+    /// Those before an event that has failed, however long they take: the failure is dealt with after them.
+    Before {
+        /// Their number.
+        events: usize,
+    },
+}
+
+impl StepSize {
+    /// The number of events, at most `batch`.
+    pub(crate) fn at_most(self, batch: usize) -> usize {
+        match self {
+            Self::Batch => batch,
+            Self::Before { events } => events.min(batch),
+        }
+    }
+
+    /// When the step has to end, if it begins now and `time` is the time of a batch.
+    pub(crate) fn deadline(self, time: Duration) -> Option<Instant> {
+        match self {
+            Self::Batch => Instant::now().checked_add(time),
+            Self::Before { .. } => None,
+        }
     }
 }
 

@@ -10,16 +10,16 @@ use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::LeaseHolder;
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::step;
-use crate::follow::step::{FailedStep, Opening, Share, Step};
+use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
 use crate::store::partition::Partition;
 
 /// A target whose handlers a worker can drive, with their progress in `P`.
 pub(crate) trait StepTarget<P: ProgressStore>: Target + Sized {
-    /// Handles at most `limit` events up to the position `goal`, and saves the position reached.
+    /// Handles events up to the position `goal`, and saves the position reached.
     fn step<H: EventHandler<Target = Self>>(
         worker: &mut Worker<'_, H, P>,
         goal: Position,
-        limit: usize,
+        size: StepSize,
     ) -> Result<Step, FailedStep>;
 }
 
@@ -30,6 +30,8 @@ pub(crate) struct Job<'j, P> {
     pub(crate) control: &'j Control,
     /// The holder of the lease, if the run needs one.
     pub(crate) lease: Option<&'j LeaseHolder>,
+    /// How long one transaction may hold a file that other writers wait for.
+    pub(crate) batch_time: Duration,
 }
 
 impl<P> Clone for Job<'_, P> {
@@ -79,6 +81,11 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
 
     pub(crate) fn partition(&self) -> Partition {
         self.partition
+    }
+
+    /// How long one transaction may hold a file that other writers wait for.
+    pub(crate) fn batch_time(&self) -> Duration {
+        self.job.batch_time
     }
 
     /// Opens a step in the transaction of its writes.

@@ -7,7 +7,7 @@ pub(crate) mod rebuilds;
 
 use std::error::Error;
 
-use rusqlite::{Transaction, TransactionBehavior};
+use rusqlite::Transaction;
 use uuid::Uuid;
 
 use crate::domain::position::Position;
@@ -38,9 +38,8 @@ impl ProgressStore for SqliteStore {
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E> {
         let sqlite_failed = |error| failed(store_error(error));
-        let mut writer = self.writer().map_err(&failed)?;
-        let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite_failed)?;
+        let writer = self.writer().map_err(&failed)?;
+        let transaction = writer.begin().map_err(sqlite_failed)?;
         let result = work(&transaction)?;
         transaction.commit().map_err(sqlite_failed)?;
         Ok(result)

@@ -134,9 +134,9 @@ impl SqliteStore {
         self.shared.temporary.add(path);
     }
 
-    pub(super) fn new(writer: Connection, readers: Readers) -> Self {
+    pub(super) fn new(writer: Connection, readers: Readers, patience: Duration) -> Self {
         let shared = Shared {
-            writer: SharedWriter::new(writer),
+            writer: SharedWriter::new(writer, patience),
             group: GroupCommit::default(),
             snapshots: SnapshotQueue::default(),
             hooks: Mutex::default(),
@@ -155,6 +155,26 @@ impl SqliteStore {
     /// Fails with [`StoreError::Reentrant`] in a thread that already holds the writer.
     pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
         self.shared.writer.lock()
+    }
+
+    /// Runs a batch of a follower in a write transaction, which an error or a panic rolls back.
+    ///
+    /// Between two batches, other writers get the file.
+    pub(crate) fn in_batch<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E> {
+        let sqlite_failed = |error| failed(store_error(error));
+        let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
+        let transaction = writer.begin().map_err(sqlite_failed)?;
+        let begun = Instant::now();
+        let result = work(&transaction).and_then(|result| {
+            transaction.commit().map_err(sqlite_failed)?;
+            Ok(result)
+        });
+        self.shared.writer.end_batch(begun.elapsed());
+        result
     }
 
     /// The code that runs in each append. A thread that needs both locks takes the writer first.

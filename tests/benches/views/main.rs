@@ -1,9 +1,10 @@
 //! Views: how fast they catch up, how far they are behind the store, and the cost of a rebuild.
 //!
-//! `cargo bench -p factum-tests --bench views [-- --quick] [-- catch-up | lag | rebuild]`
+//! `cargo bench -p factum-tests --bench views [-- --quick] [-- catch-up | lag | beside | rebuild]`
 
 #[path = "../shared/account.rs"]
 mod account;
+mod beside;
 mod catch_up;
 #[path = "../shared/fill.rs"]
 mod fill;
@@ -26,8 +27,10 @@ use self::sizes::Sizes;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    if let ["rebuild-of", path] = &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return rebuild::rebuild(Path::new(path));
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["rebuild-of", path] => return rebuild::rebuild(Path::new(path)),
+        ["catch-up-of", path] => return beside::catch_up(Path::new(path)),
+        _ => {}
     }
     let sizes = Sizes::asked_for();
     let is_wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
@@ -38,6 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if is_wanted("lag") {
         lag::measure(folder.path(), &sizes)?;
+    }
+    if is_wanted("beside") {
+        beside::measure(folder.path(), &sizes)?;
     }
     if is_wanted("rebuild") {
         rebuild::compare(folder.path(), &sizes)?;

@@ -1,13 +1,20 @@
 //! Projections into SQLite: a view and its position change in one commit.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
 use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Connection, Transaction};
+use factum::sqlite::{Durability, SqliteOptions};
 use factum::{Position, ReadError};
 
 use super::{Balances, Card, IssueCard, Totals, caught_up};
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
 use crate::support::chain::chain;
+use crate::support::stores::{LONG, open_store};
 use crate::support::views::balances;
 
 #[test]
@@ -33,6 +40,77 @@ fn a_view_in_sqlite_and_how_far_it_has_come_are_one_commit() {
         assert_eq!(caught_up(&view.catch_up().unwrap()), (0, 2504));
         assert_eq!(balances(&store), [("alice".to_owned(), 2510)]);
     }
+}
+
+/// Spends some time on each event.
+#[derive(Debug, Projection)]
+#[projection(
+    name = "slow",
+    events(Deposited),
+    from(Account),
+    into = Sqlite,
+    init = "CREATE TABLE slow (cents INTEGER NOT NULL)",
+)]
+struct Slow;
+
+#[handlers]
+impl Slow {
+    #[project]
+    fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        std::thread::sleep(Duration::from_millis(1));
+        transaction.execute("INSERT INTO slow VALUES (?1)", [event.cents]).map(drop)
+    }
+}
+
+#[test]
+fn a_transaction_of_a_catch_up_ends_with_its_time() {
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), (0..20).map(|_| deposit("alice", 1))).unwrap();
+    for (time, transactions) in [(Duration::ZERO, 21), (Duration::MAX, 1)] {
+        let reports = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&reports);
+        let mut view = SqliteProjection::from_scratch(&store, Slow, |transaction| {
+            transaction.execute_batch("DROP TABLE IF EXISTS slow")
+        });
+        view = view.map(|view| {
+            view.batch_time(time).on_progress(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                ControlFlow::Continue(())
+            })
+        });
+        assert_eq!(caught_up(&view.unwrap().catch_up().unwrap()), (21, 21));
+        assert_eq!(reports.load(Ordering::SeqCst), transactions, "{time:?}");
+    }
+}
+
+/// The file is busy for much longer than the appends could wait.
+#[test]
+fn appends_of_another_process_get_their_turn_beside_a_catch_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bank.db");
+    let store = open_store(&file);
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), (0..400).map(|_| deposit("alice", 1))).unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            SqliteProjection::new(&store, Slow).unwrap().catch_up().unwrap();
+            is_done.store(true, Ordering::SeqCst);
+        });
+        // A second store locks the file as another process does.
+        let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG);
+        let others = options.open(&file).unwrap().repository::<Account>();
+        let mut appended = 0;
+        while !is_done.load(Ordering::SeqCst) {
+            others.execute(open(&format!("other {appended}"))).unwrap();
+            appended += 1;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(appended > 5, "{appended} appends in the time of 400 slow events");
+    });
 }
 
 #[test]

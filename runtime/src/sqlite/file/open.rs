@@ -307,7 +307,7 @@ impl SqliteOptions {
         }
         writer.set_db_config(leave_log, false).map_err(failed)?;
         let readers = path.map_or(Readers::Writer, |path| Readers::Pool(Pool::new(path, self.clone())));
-        Ok(SqliteStore::new(writer, readers))
+        Ok(SqliteStore::new(writer, readers, self.busy_timeout.min(LONGEST_WAIT)))
     }
 
     /// A store in memory, which ends with its last clone.

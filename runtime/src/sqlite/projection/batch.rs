@@ -1,6 +1,7 @@
 //! Projects many events into a view, in one transaction.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use rusqlite::Transaction;
 
@@ -9,7 +10,7 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, seen_in};
-use crate::follow::step::{FailedStep, Opening, Step};
+use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::sqlite::projection::decode_ahead;
 use crate::sqlite::projection::target::Sqlite;
@@ -23,19 +24,24 @@ use crate::store::read::StoredEvent;
 /// projection's.
 const WINDOW: u64 = 20_000;
 
+/// How many events one transaction projects at most.
+const BATCH: usize = 4_000;
+
 impl StepTarget<SqliteStore> for Sqlite {
     fn step<H: EventHandler<Target = Self>>(
         worker: &mut Worker<'_, H, SqliteStore>,
         goal: Position,
-        limit: usize,
+        size: StepSize,
     ) -> Result<Step, FailedStep> {
         if worker.partition() != Partition::WHOLE
-            && let Some(step) = decode_ahead::step(worker, goal, limit)?
+            && let Some(step) = decode_ahead::step(worker, goal, size)?
         {
             return Ok(step);
         }
         let (home, definition) = (worker.home(), worker.definition());
-        home.in_transaction(definition.name, |transaction| {
+        let (batch_time, failed) = (worker.batch_time(), FollowError::store(definition.name));
+        let batch = |transaction: &Transaction<'_>| {
+            let deadline = size.deadline(batch_time);
             let share = match worker.open(transaction, goal)? {
                 Opening::Over(step) => return Ok(step),
                 Opening::Handle(share) => share,
@@ -51,10 +57,12 @@ impl StepTarget<SqliteStore> for Sqlite {
                 partition: share.partition,
                 after: share.after,
             };
-            let batch = project(worker.handlers(), definition, transaction, &source, until, limit)?;
+            let bounds = Bounds { until, limit: size.at_most(BATCH), deadline };
+            let batch = project(worker.handlers(), definition, transaction, &source, bounds)?;
             worker.control().count(batch.events);
             Ok(share.reached(batch.position))
-        })
+        };
+        home.progress.in_batch(batch, |source| failed(source).into())
     }
 }
 
@@ -66,6 +74,24 @@ pub(super) struct PartitionSource<'s> {
     pub(super) after: Position,
 }
 
+/// How far a transaction goes at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The last position.
+    pub(super) until: Position,
+    /// The number of events.
+    pub(super) limit: usize,
+    /// When it ends, after at least one event.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Bounds {
+    /// All events up to a position.
+    pub(super) fn until(until: Position) -> Self {
+        Self { until, limit: usize::MAX, deadline: None }
+    }
+}
+
 /// What a transaction has projected.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -73,7 +99,7 @@ pub(super) struct Batch {
     pub(super) position: Position,
 }
 
-/// Projects at most `limit` events of a partition, up to position `until`, and saves the position reached.
+/// Projects the events of a partition within the bounds, and saves the position reached.
 ///
 /// After an error the transaction must not be committed.
 pub(super) fn project<H: EventHandler<Target = Sqlite>>(
@@ -81,13 +107,13 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     definition: &FollowerDefinition,
     transaction: &Transaction<'_>,
     from: &PartitionSource<'_>,
-    until: Position,
-    limit: usize,
+    bounds: Bounds,
 ) -> Result<Batch, FailedStep> {
     let follower = definition.name;
     let names = definition.stored_names();
-    let filter = definition.filter(&names, from.partition).until(until);
+    let filter = definition.filter(&names, from.partition).until(bounds.until);
     let mut batch = Batch { events: 0, position: from.after };
+    let mut is_at_end = true;
     let context = ViewTransaction::new(transaction);
     let mut result = Ok(());
     let mut visit = |event: &StoredEvent<'_>| {
@@ -99,18 +125,20 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
         }
         batch.events += 1;
         batch.position = event.envelope.position;
-        ControlFlow::Continue(())
+        is_at_end =
+            batch.events < bounds.limit && bounds.deadline.is_none_or(|deadline| Instant::now() < deadline);
+        if is_at_end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let read = match from.source {
-        None => read::read_all(transaction, filter, from.after, limit, &mut visit),
-        Some(source) => source.read_all(filter, from.after, limit, &mut visit),
+        None => read::read_all(transaction, filter, from.after, usize::MAX, &mut visit),
+        Some(source) => source.read_all(filter, from.after, usize::MAX, &mut visit),
     };
     let failed = |error| FailedStep { handled: batch.events, partition: from.partition, error };
     result.map_err(failed)?;
     read.map_err(|source| failed(FollowError::Store { follower, source }))?;
-    if batch.events < limit {
+    if is_at_end {
         // Up to `until`, no further event is the projection's.
-        batch.position = batch.position.max(until);
+        batch.position = batch.position.max(bounds.until);
     }
     if batch.position > from.after {
         seen_in::<SqliteStore>(from.source, transaction, batch.position)

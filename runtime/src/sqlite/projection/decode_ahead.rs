@@ -2,6 +2,9 @@
 //! its turn.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
+
+use rusqlite::Transaction;
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
@@ -9,7 +12,7 @@ use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, Prepared};
-use crate::follow::step::{FailedStep, Opening, Step};
+use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
 use crate::sqlite::projection::batch::project_one;
 use crate::sqlite::projection::target::Sqlite;
@@ -34,7 +37,7 @@ struct DecodedEvent<H: EventHandler> {
 pub(super) fn step<H: EventHandler<Target = Sqlite>>(
     worker: &mut Worker<'_, H, SqliteStore>,
     goal: Position,
-    limit: usize,
+    size: StepSize,
 ) -> Result<Option<Step>, FailedStep> {
     let (home, definition) = (worker.home(), worker.definition());
     let positions = checkpoint::require(&home.progress, definition)?;
@@ -42,7 +45,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         return Ok(None);
     };
     let partition = worker.partition();
-    let limit = limit.min(DECODED_AHEAD);
+    let limit = size.at_most(DECODED_AHEAD);
     let events = read::<H>(home.events(), definition, partition, after, goal, limit)?;
     let reached = match events.last() {
         Some(last) if events.len() == limit => last.position,
@@ -50,27 +53,36 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         _ => goal,
     };
     let count = events.len();
-    home.in_transaction(definition.name, |transaction| {
-        let share = match worker.open(transaction, goal)? {
-            Opening::Over(step) => return Ok(Some(step)),
-            Opening::Handle(share) => share,
+    let (batch_time, failed) = (worker.batch_time(), FollowError::store(definition.name));
+    let batch =
+        |transaction: &Transaction<'_>| {
+            let deadline = size.deadline(batch_time);
+            let share = match worker.open(transaction, goal)? {
+                Opening::Over(step) => return Ok(Some(step)),
+                Opening::Handle(share) => share,
+            };
+            if (share.partition, share.after) != (partition, after) {
+                // Another runner has moved the partition, or has split the streams again.
+                return Ok(Some(share.reached(share.after)));
+            }
+            let context = ViewTransaction::new(transaction);
+            let (mut handled, mut reached) = (0, reached);
+            for decoded in events {
+                let position = decoded.position;
+                project(worker.handlers(), definition.name, &context, decoded)
+                    .map_err(|error| FailedStep { handled, partition, error })?;
+                handled += 1;
+                if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    // The rest is read and decoded again in a later step.
+                    reached = position;
+                    break;
+                }
+            }
+            worker.save_position(transaction, partition, reached)?;
+            worker.control().count(handled);
+            Ok(Some(share.reached(reached)))
         };
-        if (share.partition, share.after) != (partition, after) {
-            // Another runner has moved the partition, or has split the streams again.
-            return Ok(Some(share.reached(share.after)));
-        }
-        let context = ViewTransaction::new(transaction);
-        for (handled, decoded) in events.into_iter().enumerate() {
-            project(worker.handlers(), definition.name, &context, decoded).map_err(|error| FailedStep {
-                handled,
-                partition,
-                error,
-            })?;
-        }
-        worker.save_position(transaction, partition, reached)?;
-        worker.control().count(count);
-        Ok(Some(share.reached(reached)))
-    })
+    home.progress.in_batch(batch, |source| failed(source).into())
 }
 
 fn read<H: EventHandler>(

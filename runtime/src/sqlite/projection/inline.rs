@@ -1,6 +1,6 @@
 //! Inline projections, which run in the transaction of each append.
 
-use rusqlite::{Transaction, TransactionBehavior};
+use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
 use crate::follow::definition::FollowerDefinition;
@@ -9,7 +9,7 @@ use crate::follow::projection::Projection;
 use crate::follow::step;
 use crate::follow::step::{Opening, Step};
 use crate::sqlite::file::errors::store_error;
-use crate::sqlite::projection::batch::{PartitionSource, project};
+use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::{SqliteStore, read};
@@ -35,8 +35,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
         if hooks.iter().any(|hook| hook.name() == P::NAME) {
             return Err(ProjectionError::AlreadyInline { projection: P::NAME });
         }
-        let transaction =
-            Transaction::new_unchecked(&writer, TransactionBehavior::Immediate).map_err(sqlite_failed)?;
+        let transaction = writer.begin().map_err(sqlite_failed)?;
         self.project(&transaction)?;
         transaction.commit().map_err(sqlite_failed)?;
         hooks.push(Box::new(self));
@@ -69,8 +68,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
                         &self.definition,
                         transaction,
                         &source,
-                        share.goal,
-                        usize::MAX,
+                        Bounds::until(share.goal),
                     )
                     .map_err(|failed| failed.error)?;
                     if share.partition == Partition::WHOLE {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
 use crate::follow::checkpoint;
@@ -17,7 +17,7 @@ use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::progress::rebuilds;
-use crate::sqlite::projection::batch::{PartitionSource, project};
+use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
 use crate::sqlite::projection::objects::{self, Object};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
@@ -47,7 +47,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     // SQLite allows neither within a transaction.
     let _attached = Attached::new(&writer, rebuilt).map_err(failed)?;
     let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
-    let transaction = Transaction::new_unchecked(&writer, TransactionBehavior::Immediate).map_err(failed)?;
+    let transaction = writer.begin().map_err(failed)?;
     if !SqliteStore::take_lease(&transaction, holder).map_err(store_failed)?
         || rebuilds::find(&transaction, "main", definition).map_err(failed)? != Some(id)
     {
@@ -218,7 +218,7 @@ fn project_rest<P: Projection<Target = Sqlite>>(
     let mut events = 0;
     let rest = positions.each().filter(|(_, after)| *after < newest).try_for_each(|(partition, after)| {
         let source = PartitionSource { source: home.source.as_deref(), partition, after };
-        let batch = project(projection, definition, transaction, &source, newest, usize::MAX)?;
+        let batch = project(projection, definition, transaction, &source, Bounds::until(newest))?;
         events += batch.events as u64;
         Ok::<_, FailedStep>(())
     });

@@ -1,6 +1,6 @@
 //! Writes the appends of several callers in one transaction, with a result for each.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
@@ -9,6 +9,7 @@ use crate::sqlite::file::errors::{duplicate_error, store_error};
 use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::keys;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
+use crate::sqlite::store::writer::Writer;
 use crate::store::append::{Append, Appended, NewEvent};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::group_commit::Request;
@@ -20,12 +21,6 @@ pub(super) fn refuse_all(
 ) -> Vec<Result<Appended, AppendError>> {
     let refuse = |request: &Request<'_>| Err(AppendError::store(first_stream(request), error()));
     requests.iter().map(refuse).collect()
-}
-
-/// Begins a write transaction. It is immediate: a transaction that begins as a reader can't write after
-/// another process has written.
-fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
-    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 /// The stream that an error of the whole request names.
@@ -43,12 +38,12 @@ fn first_stream<'a>(request: &Request<'a>) -> &'a StreamName {
 /// one that is rejected does not affect the others. If SQLite or a hook fails, the transaction is rolled
 /// back, and each request is tried by itself.
 pub(super) fn commit(
-    connection: &Connection,
+    writer: &Writer<'_>,
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
 ) -> Vec<Result<Appended, AppendError>> {
-    let transaction = match begin(connection) {
+    let transaction = match writer.begin() {
         Ok(transaction) => transaction,
         // Each request by itself would fail too: another process holds the file.
         Err(error) => return refuse_all(requests, || store_error(duplicate_error(&error))),
@@ -58,17 +53,18 @@ pub(super) fn commit(
         Err(failure) => match requests {
             // With snapshots, these may have caused the failure.
             [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
-            requests => requests.iter().map(|request| commit_one(connection, request, hooks)).collect(),
+            requests => requests.iter().map(|request| commit_one(writer, request, hooks)).collect(),
         },
     }
 }
 
 fn commit_one(
-    connection: &Connection,
+    writer: &Writer<'_>,
     request: Request<'_>,
     hooks: &mut [Box<dyn AppendHook>],
 ) -> Result<Appended, AppendError> {
-    let result = begin(connection)
+    let result = writer
+        .begin()
         .map_err(Failure::from)
         .and_then(|transaction| commit_group(transaction, &[request], &[], hooks));
     match result.map(|mut answers| answers.pop()) {

@@ -3,22 +3,36 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
+
+/// How long the file is left to other writers at least, between two batches of followers.
+const GAP: Duration = Duration::from_micros(300);
 
 /// The one connection that writes, behind a lock that knows its owner.
 #[derive(Debug)]
 pub(super) struct SharedWriter {
     connection: Mutex<Connection>,
     owner: WriterOwner,
+    patience: Duration,
+    /// When the next batch of a follower may begin.
+    next_batch: Mutex<Instant>,
 }
 
 impl SharedWriter {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection: Mutex::new(connection), owner: WriterOwner::default() }
+    /// `patience` is how long a transaction waits for other processes to begin.
+    pub(super) fn new(connection: Connection, patience: Duration) -> Self {
+        Self {
+            connection: Mutex::new(connection),
+            owner: WriterOwner::default(),
+            patience,
+            next_batch: Mutex::new(Instant::now()),
+        }
     }
 
     /// Whether this thread holds the writer. A second lock would wait for itself.
@@ -34,6 +48,26 @@ impl SharedWriter {
         Ok(self.own(lock(&self.connection)))
     }
 
+    /// Waits for the writer, for a batch of a follower: until the gap after the last batch is over.
+    ///
+    /// The gap lets writers of other processes take their turn, however many workers wait here.
+    pub(super) fn lock_for_batch(&self) -> Result<Writer<'_>, StoreError> {
+        loop {
+            let writer = self.lock()?;
+            let wait = lock(&self.next_batch).saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return Ok(writer);
+            }
+            drop(writer);
+            thread::sleep(wait);
+        }
+    }
+
+    /// Begins the gap after a batch that has held the file for so long. The caller still holds the writer.
+    pub(super) fn end_batch(&self, held: Duration) {
+        *lock(&self.next_batch) = Instant::now() + GAP.max(held / 16);
+    }
+
     /// The writer, if no thread holds it.
     pub(super) fn try_lock(&self) -> Option<Writer<'_>> {
         match self.connection.try_lock() {
@@ -45,7 +79,7 @@ impl SharedWriter {
 
     fn own<'s>(&'s self, connection: MutexGuard<'s, Connection>) -> Writer<'s> {
         self.owner.set();
-        Writer { connection, owner: &self.owner }
+        Writer { connection, owner: &self.owner, patience: self.patience }
     }
 }
 
@@ -80,6 +114,43 @@ impl WriterOwner {
 pub(crate) struct Writer<'s> {
     connection: MutexGuard<'s, Connection>,
     owner: &'s WriterOwner,
+    patience: Duration,
+}
+
+impl Writer<'_> {
+    /// Begins a write transaction, and waits while another process has one. Fails with `SQLITE_BUSY` after
+    /// the store's busy timeout.
+    ///
+    /// The transaction is immediate: one that begins as a reader can't write after another process has
+    /// written.
+    ///
+    /// SQLite's own busy handler looks at the file again after up to 100 milliseconds, and so misses the short
+    /// gaps that a catch-up leaves between its transactions. This waiter does not.
+    pub(crate) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let mut waiting_since = None;
+        let begun = loop {
+            let error = match Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => error,
+                begun => break begun,
+            };
+            let waited = waiting_since.get_or_insert_with(Instant::now).elapsed();
+            if waited >= self.patience {
+                break Err(error);
+            }
+            thread::sleep(until_next_look(waited));
+        };
+        self.connection.busy_timeout(self.patience)?;
+        begun
+    }
+}
+
+/// How long a waiter for the file sleeps before it looks again.
+///
+/// In the first second less than [`GAP`], so that it looks in each gap. Later, another program holds the file
+/// for long.
+fn until_next_look(waited: Duration) -> Duration {
+    (waited / 1_000).clamp(GAP * 2 / 3, GAP * 20)
 }
 
 impl Deref for Writer<'_> {
