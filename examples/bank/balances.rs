@@ -4,7 +4,8 @@ use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 
 use crate::account::{
-    AccountId, AccountOpened, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent,
+    AccountId, AccountOpened, BankAccount, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived,
+    TransferSent,
 };
 
 /// One row for each account, written in the transaction that stores the projection's position.
@@ -12,6 +13,7 @@ use crate::account::{
 #[projection(
     name = "balances",
     events(AccountOpened, MoneyDeposited, MoneyWithdrawn, TransferSent, TransferReceived),
+    from(BankAccount),
     into = Sqlite,
     init = "CREATE TABLE balances (account TEXT PRIMARY KEY, owner TEXT NOT NULL, cents INTEGER NOT NULL)",
 )]

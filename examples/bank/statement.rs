@@ -3,13 +3,16 @@
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 
-use crate::account::{AccountId, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent};
+use crate::account::{
+    AccountId, BankAccount, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent,
+};
 
 /// One row for each movement of money.
 #[derive(Projection)]
 #[projection(
     name = "statements",
     events(MoneyDeposited, MoneyWithdrawn, TransferSent, TransferReceived),
+    from(BankAccount),
     into = Sqlite,
     init = include_str!("statement.sql"),
 )]

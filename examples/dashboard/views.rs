@@ -6,7 +6,7 @@ use factum::sqlite::SqliteProjection;
 use factum::sqlite::{ViewTransaction, rusqlite};
 
 use super::fines::fine::{
-    AppealLodged, AppealedToJudge, FineCreated, FineNotified, FineSent, PaymentReceived, PenaltyAdded,
+    AppealLodged, AppealedToJudge, Fine, FineCreated, FineNotified, FineSent, PaymentReceived, PenaltyAdded,
     SentForCollection,
 };
 use super::fines::outcomes::Outcomes;
@@ -29,6 +29,7 @@ pub fn make(store: &SqliteStore, bars: &Bars) -> Result<(), ProjectionError> {
         FineCreated, FineSent, FineNotified, PenaltyAdded, PaymentReceived, AppealLodged, AppealedToJudge,
         SentForCollection,
     ),
+    from(Fine),
     into = Sqlite,
     init = "CREATE TABLE steps (
         step  TEXT NOT NULL,
@@ -94,6 +95,7 @@ fn step(view: &ViewTransaction<'_>, step: &str, on: &Day) -> rusqlite::Result<()
 #[derive(Projection)]
 #[projection(
     events(FineCreated, FineSent, PenaltyAdded, PaymentReceived),
+    from(Fine),
     into = Sqlite,
     init = "
         CREATE TABLE amounts (fine TEXT PRIMARY KEY, cents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -148,6 +150,7 @@ fn asked(view: &ViewTransaction<'_>, on: &Day, cents: u64) -> rusqlite::Result<(
 #[derive(Projection)]
 #[projection(
     events(FineCreated, PaymentReceived),
+    from(Fine),
     into = Sqlite,
     init = "CREATE TABLE delays (fine TEXT PRIMARY KEY, created TEXT NOT NULL, days INTEGER) STRICT, WITHOUT ROWID",
 )]

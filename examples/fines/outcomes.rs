@@ -7,7 +7,7 @@ use factum::sqlite::QueryError;
 use factum::sqlite::rusqlite::{self, ToSql, Transaction};
 
 use super::fine::{
-    AppealAnswerNotified, AppealForwarded, AppealLodged, AppealedToJudge, FineCreated, FineSent,
+    AppealAnswerNotified, AppealForwarded, AppealLodged, AppealedToJudge, Fine, FineCreated, FineSent,
     PaymentReceived, PenaltyAdded, SentForCollection,
 };
 use super::values::Cents;
@@ -23,6 +23,7 @@ use super::values::Cents;
         FineCreated, FineSent, PenaltyAdded, PaymentReceived, AppealLodged, AppealForwarded,
         AppealAnswerNotified, AppealedToJudge, SentForCollection,
     ),
+    from(Fine),
     into = Sqlite,
     init = include_str!("outcomes.sql"),
 )]

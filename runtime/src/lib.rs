@@ -219,7 +219,7 @@
 //! # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
 //! # use bank::*;
 //! #[derive(Default, Projection)]
-//! #[projection(events(MoneyDeposited, MoneyWithdrawn))]
+//! #[projection(events(MoneyDeposited, MoneyWithdrawn), from(BankAccount))]
 //! struct Total {
 //!     cents: u64,
 //! }

@@ -104,7 +104,7 @@ fn an_event_can_become_a_dead_letter_and_be_retried() {
 #[test]
 fn a_database_error_makes_no_dead_letter() {
     #[derive(Projection)]
-    #[projection(name = "full", events(Opened), into = Sqlite)]
+    #[projection(name = "full", events(Opened), from(Account), into = Sqlite)]
     struct Full;
 
     #[handlers]

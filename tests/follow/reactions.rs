@@ -30,7 +30,7 @@ impl World {
 
 /// A mail for each deposit and each withdrawal.
 #[derive(Debug, Default, Clone, Reaction)]
-#[reaction(name = "mails", events(Deposited, Withdrawn), partition_by = stream)]
+#[reaction(name = "mails", events(Deposited, Withdrawn), from(Account), partition_by = stream)]
 struct Mails {
     world: Arc<World>,
 }
@@ -74,7 +74,7 @@ fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
         let world = Arc::new(World::default());
         let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
         let caught = mails().catch_up().unwrap();
-        assert_eq!((caught.events, caught.position.get()), (2, 3));
+        assert_eq!((caught.events, caught.position.get()), (3, 3));
         assert_eq!(world.positions(), [2, 3]);
         // Another start resumes there.
         assert_eq!(mails().catch_up().unwrap().events, 0);
@@ -246,7 +246,7 @@ fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
         }
         let world = Arc::new(World::default());
         let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
-        assert_eq!(mails().workers(4).catch_up().unwrap().events, 60);
+        assert_eq!(mails().workers(4).catch_up().unwrap().events, 72);
         let sent = world.positions();
         for stream in 0..12 {
             let positions = sent.iter().filter(|position| (**position - 1) / 6 == stream);
@@ -290,7 +290,7 @@ fn of_two_runners_one_reacts() {
 #[test]
 fn a_slow_handler_keeps_the_lease() {
     #[derive(Reaction)]
-    #[reaction(events(Opened))]
+    #[reaction(events(Opened), from(Account))]
     struct Slow {
         begun: Arc<AtomicU32>,
     }
@@ -345,7 +345,7 @@ fn the_progress_of_a_reaction_may_be_in_another_file() {
 #[test]
 fn a_store_error_makes_no_dead_letter() {
     #[derive(Reaction)]
-    #[reaction(events(Opened))]
+    #[reaction(events(Opened), from(Account))]
     struct Unlucky {
         /// Busy this many times, then full.
         busy: AtomicU32,
@@ -380,7 +380,7 @@ fn a_store_error_makes_no_dead_letter() {
 #[test]
 fn a_view_of_its_name_is_not_taken_for_a_reaction() {
     #[derive(Projection)]
-    #[projection(name = "mails", events(Opened), into = Sqlite)]
+    #[projection(name = "mails", events(Opened), from(Account), into = Sqlite)]
     struct View;
 
     #[handlers]

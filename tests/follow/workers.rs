@@ -202,7 +202,7 @@ fn a_panic_of_the_progress_callback_is_an_error() {
 
 /// Sums in shards and in one view, over any store.
 #[derive(Debug, Default, Clone, PartialEq, Projection)]
-#[projection(events(Opened, Deposited), partition_by = stream)]
+#[projection(events(Opened, Deposited), from(Account), partition_by = stream)]
 struct Sums {
     cents: BTreeMap<String, i64>,
 }

@@ -11,7 +11,7 @@ use crate::support::stores::sqlite_stores;
 fn a_handler_that_uses_its_own_store_gets_an_error() {
     /// Executes a command from its handler.
     #[derive(Projection)]
-    #[projection(events(Opened), into = Sqlite)]
+    #[projection(events(Opened), from(Account), into = Sqlite)]
     struct Eager {
         accounts: Repository<Account, SqliteStore>,
     }
@@ -43,7 +43,7 @@ fn a_handler_that_uses_its_own_store_gets_an_error() {
 #[test]
 fn a_store_can_be_printed_from_within_its_handlers() {
     #[derive(Projection)]
-    #[projection(events(Opened), into = Sqlite)]
+    #[projection(events(Opened), from(Account), into = Sqlite)]
     struct Prints {
         accounts: Repository<Account, SqliteStore>,
     }

@@ -8,7 +8,7 @@ use std::thread::{self, ThreadId};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Transaction;
 
-use crate::support::account::{Deposited, Opened, Withdrawn};
+use crate::support::account::{Account, Deposited, Opened, Withdrawn};
 
 /// Faults that all clones of a view show, and a record of their calls.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ impl Faults {
 #[derive(Debug, Default, Clone, Projection)]
 #[projection(
     events(Opened, Deposited, Withdrawn),
+    from(Account),
     into = Sqlite,
     partition_by = stream,
     init = "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL, events INTEGER NOT NULL)",

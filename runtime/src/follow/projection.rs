@@ -36,7 +36,7 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 /// #     #[apply] fn incremented(&mut self, _: &Incremented) { self.count += 1; }
 /// # }
 /// #[derive(Default, Projection)]
-/// #[projection(events(Incremented))]
+/// #[projection(events(Incremented), from(Counter))]
 /// struct Total {
 ///     count: u64,
 /// }

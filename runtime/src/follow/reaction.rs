@@ -35,7 +35,7 @@ use crate::repository::execute_options::ExecuteOptions;
 ///
 /// /// Each deposit earns a bonus of one cent, once, on a separate account.
 /// #[derive(Reaction)]
-/// #[reaction(events(MoneyDeposited))]
+/// #[reaction(events(MoneyDeposited), from(BankAccount))]
 /// struct Bonus {
 ///     accounts: Repository<BankAccount, SqliteStore>,
 /// }

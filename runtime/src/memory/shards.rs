@@ -26,7 +26,7 @@ use crate::store::partition::Partition;
 /// # use bank::*;
 ///
 /// #[derive(Default, Clone, Projection)]
-/// #[projection(events(MoneyDeposited), partition_by = stream)]
+/// #[projection(events(MoneyDeposited), from(BankAccount), partition_by = stream)]
 /// struct Deposited {
 ///     cents: u64,
 /// }

@@ -60,6 +60,7 @@ use crate::store::event_store::EventStore;
 /// #[derive(Projection)]
 /// #[projection(
 ///     events(Incremented),
+///     from(Counter),
 ///     into = Sqlite,
 ///     init = "CREATE TABLE counts (counter TEXT PRIMARY KEY, count INTEGER NOT NULL)",
 /// )]
@@ -142,7 +143,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
     /// # use bank::*;
     /// # #[derive(Projection)]
-    /// # #[projection(events(MoneyDeposited), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
+    /// # #[projection(events(MoneyDeposited), from(BankAccount), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
     /// # struct Deposits;
     /// # #[handlers]
     /// # impl Deposits {
@@ -251,7 +252,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
     /// # use bank::*;
     /// # #[derive(Projection)]
-    /// # #[projection(events(MoneyDeposited), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
+    /// # #[projection(events(MoneyDeposited), from(BankAccount), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
     /// # struct Deposits;
     /// # #[handlers]
     /// # impl Deposits {

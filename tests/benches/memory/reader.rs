@@ -6,7 +6,7 @@ use std::path::Path;
 
 use factum::prelude::*;
 
-use crate::account::{MoneyDeposited, Replayed};
+use crate::account::{Account, MoneyDeposited, Replayed};
 use crate::open;
 
 /// The account with the long stream.
@@ -14,7 +14,7 @@ pub(crate) const KEY: &str = "long";
 
 /// A view as small as the aggregate's state.
 #[derive(Default, Projection)]
-#[projection(events(MoneyDeposited))]
+#[projection(events(MoneyDeposited), from(Account))]
 struct Total {
     cents: u64,
     deposits: u64,

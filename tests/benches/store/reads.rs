@@ -5,12 +5,12 @@ use divan::counter::ItemsCount;
 use factum::prelude::*;
 
 use crate::Place;
-use crate::account::{MoneyDeposited, Replayed};
+use crate::account::{Account, MoneyDeposited, Replayed};
 use crate::fill::fill;
 
 /// A view in memory.
 #[derive(Default, Projection)]
-#[projection(events(MoneyDeposited))]
+#[projection(events(MoneyDeposited), from(Account))]
 struct Total {
     cents: u64,
 }

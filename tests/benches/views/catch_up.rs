@@ -9,7 +9,7 @@ use factum::prelude::*;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
-use crate::account::MoneyDeposited;
+use crate::account::{Account, MoneyDeposited};
 use crate::fill::fill;
 use crate::median::median;
 use crate::open;
@@ -24,7 +24,7 @@ const EACH: u64 = 100;
 const BATCH: u64 = 4_000;
 
 #[derive(Default, Projection)]
-#[projection(events(MoneyDeposited))]
+#[projection(events(MoneyDeposited), from(Account))]
 struct Balances {
     by_account: HashMap<String, u64>,
 }

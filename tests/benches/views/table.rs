@@ -3,7 +3,7 @@
 use factum::prelude::*;
 use factum::sqlite::{ViewTransaction, rusqlite};
 
-use crate::account::MoneyDeposited;
+use crate::account::{Account, MoneyDeposited};
 
 /// The usual statement of such a view.
 pub(crate) const UPSERT: &str = "INSERT INTO balances VALUES (?1, ?2)
@@ -13,7 +13,7 @@ pub(crate) const TABLE: &str =
     "CREATE TABLE balances (account TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID";
 
 #[derive(Projection)]
-#[projection(events(MoneyDeposited), into = Sqlite, init = TABLE)]
+#[projection(events(MoneyDeposited), from(Account), into = Sqlite, init = TABLE)]
 pub(crate) struct Balances;
 
 #[handlers]

@@ -71,7 +71,7 @@ pub mod domain {
     #[aggregate(
         id = T,
         commands(C),
-        events(E),
+        events(E, Past),
         snapshot(
             every = 100,
             older_than = ::core::time::Duration::from_hours(1),
@@ -109,7 +109,7 @@ pub mod domain {
 
     /// A view.
     #[derive(Debug, Default, Clone, Projection)]
-    #[projection(events(E, Past), partition_by = stream)]
+    #[projection(events(E, Past), from(A), partition_by = stream)]
     pub struct P {
         name: u8,
     }
@@ -131,7 +131,7 @@ pub mod domain {
 
     /// A reaction.
     #[derive(Debug, Default, Reaction)]
-    #[reaction(events(E))]
+    #[reaction(events(E), from(A))]
     pub struct R;
 
     #[handlers]
@@ -152,6 +152,11 @@ pub mod domain {
         #[apply]
         fn apply(&mut self, event: &E) {
             self.state = event.r#type;
+        }
+
+        #[apply]
+        fn past(&mut self, event: &Past) {
+            self.state = event.version;
         }
     }
 }

@@ -53,9 +53,9 @@ macro_rules! aggregate {
 }
 
 macro_rules! view {
-    ($name:ident, $event:ty, $field:ident) => {
+    ($name:ident, $event:ty, $aggregate:ty, $field:ident) => {
         #[derive(Debug, Default, Projection)]
-        #[projection(events($event))]
+        #[projection(events($event), from($aggregate))]
         pub struct $name {
             pub $field: u64,
         }
@@ -83,7 +83,7 @@ event! {
 }
 command!(Count, String);
 aggregate!(Counter, String, [Count => Counted]);
-view!(Total, Counted, event);
+view!(Total, Counted, Counter, event);
 
 /// `cfg` on fields, on methods and on whole items.
 #[derive(Debug, Serialize, Deserialize, Event)]

@@ -36,7 +36,7 @@ impl Account {
 }
 
 #[derive(Default, Projection)]
-#[projection(crate = ledger, events(Opened))]
+#[projection(crate = ledger, events(Opened), from(Account))]
 struct Count(u8);
 
 #[handlers(crate = ledger)]

@@ -7,7 +7,7 @@ pub(crate) mod reactions;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 
-use crate::support::account::{Deposited, Opened};
+use crate::support::account::{Account, Deposited, Opened};
 use crate::support::views::{Rows, rows};
 
 /// How often a process is killed in each of the tests.
@@ -17,7 +17,7 @@ macro_rules! view {
     ($view:ident, $name:literal, $init:literal, $insert:literal) => {
         /// Cents and events of each account.
         #[derive(Clone, Projection)]
-        #[projection(name = $name, events(Opened, Deposited), partition_by = stream)]
+        #[projection(name = $name, events(Opened, Deposited), from(Account), partition_by = stream)]
         #[projection(into = Sqlite, init = $init)]
         struct $view;
 

@@ -15,7 +15,7 @@ const KILLS: u32 = 30;
 
 /// Records its events in a file of its own. Like a mail, a record cannot be undone with a transaction.
 #[derive(Reaction)]
-#[reaction(events(Deposited))]
+#[reaction(events(Deposited), from(Account))]
 struct Sends {
     out: Mutex<Connection>,
 }

@@ -13,7 +13,7 @@ use crate::support::stores::stores;
 fn a_projection_can_begin_a_chain_of_causes() {
     /// Records the events to react to.
     #[derive(Default, Projection)]
-    #[projection(events(Opened))]
+    #[projection(events(Opened), from(Account))]
     struct Newcomers {
         causes: Vec<factum::Cause>,
     }
@@ -41,7 +41,7 @@ fn a_projection_can_begin_a_chain_of_causes() {
 #[test]
 fn a_handler_may_take_the_key_alone() {
     #[derive(Debug, Default, PartialEq, Projection)]
-    #[projection(events(Opened, Deposited))]
+    #[projection(events(Opened, Deposited), from(Account))]
     struct Keys {
         keys: Vec<String>,
     }
@@ -58,7 +58,7 @@ fn a_handler_may_take_the_key_alone() {
     }
 
     #[derive(Debug, Default, PartialEq, Projection)]
-    #[projection(events(Opened, Deposited))]
+    #[projection(events(Opened, Deposited), from(Account))]
     struct Mixed {
         opened: Vec<String>,
         deposited: Vec<(Uuid, Option<Uuid>)>,
@@ -103,6 +103,7 @@ fn a_handler_may_use_its_statements_in_any_order() {
     #[projection(
         name = "nested",
         events(Opened),
+        from(Account),
         into = Sqlite,
         init = "CREATE TABLE nested (name TEXT NOT NULL, length INTEGER NOT NULL)",
     )]

@@ -50,7 +50,7 @@ impl Card {
 
 /// A view of two aggregates, in memory.
 #[derive(Debug, Default, PartialEq, Projection)]
-#[projection(events(Deposited, CardIssued))]
+#[projection(events(Deposited, CardIssued), from(Account, Card))]
 struct Totals {
     deposited: i64,
     cards: Vec<(u64, String)>,

@@ -140,7 +140,7 @@ fn writes_of_a_failed_transaction_do_not_count() {
 #[test]
 fn events_before_a_failed_event_count() {
     #[derive(Projection)]
-    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE seen (cents INTEGER NOT NULL)")]
+    #[projection(events(Deposited), from(Account), into = Sqlite, init = "CREATE TABLE seen (cents INTEGER NOT NULL)")]
     struct Seen;
 
     #[handlers]
@@ -175,7 +175,7 @@ fn events_before_a_failed_event_count() {
 #[test]
 fn a_transaction_that_sqlite_rolled_back_is_not_continued() {
     #[derive(Projection)]
-    #[projection(events(Deposited), into = Sqlite, init = "CREATE TABLE once (cents INTEGER PRIMARY KEY)")]
+    #[projection(events(Deposited), from(Account), into = Sqlite, init = "CREATE TABLE once (cents INTEGER PRIMARY KEY)")]
     struct Once;
 
     #[handlers]
@@ -208,7 +208,7 @@ fn a_transaction_that_sqlite_rolled_back_is_not_continued() {
 #[test]
 fn a_name_belongs_to_one_projection() {
     #[derive(Projection)]
-    #[projection(name = "balances", version = 2, events(Opened), into = Sqlite, init = "CREATE TABLE other (x)")]
+    #[projection(name = "balances", version = 2, events(Opened), from(Account), into = Sqlite, init = "CREATE TABLE other (x)")]
     struct Other;
 
     #[handlers]

@@ -5,7 +5,7 @@ use factum::prelude::*;
 use factum::store::StoreError;
 
 use super::{First, MANY, Reports, Second, fill, left_behind, row};
-use crate::support::account::{Deposited, Opened};
+use crate::support::account::{Account, Deposited, Opened};
 use crate::support::stores::open_store;
 use crate::support::views::balances;
 
@@ -86,7 +86,7 @@ fn a_rebuild_without_a_place_says_so() {
 #[test]
 fn a_store_in_memory_leaves_nothing_behind() {
     #[derive(Projection)]
-    #[projection(name = "left-behind-by-memory", events(Opened, Deposited), into = Sqlite)]
+    #[projection(name = "left-behind-by-memory", events(Opened, Deposited), from(Account), into = Sqlite)]
     struct View;
 
     #[handlers]

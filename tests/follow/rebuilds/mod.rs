@@ -23,6 +23,7 @@ macro_rules! balances_view {
             name = "balances",
             version = $version,
             events(Opened, Deposited),
+            from(Account),
             into = Sqlite,
             init = concat!(
                 "CREATE TABLE balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL);",

@@ -38,6 +38,7 @@ macro_rules! everything {
                                                                                 name = "everything",
                                                                                 version = $version,
                                                                                 events(Opened, Deposited),
+                                                                                from(Account),
                                                                                 into = Sqlite,
                                                                                 init = TABLES
                                                                             )]
@@ -170,6 +171,7 @@ fn a_table_that_can_not_be_copied_is_an_error_at_once() {
     #[projection(
         name = "texts",
         events(Opened),
+        from(Account),
         into = Sqlite,
         init = "CREATE VIRTUAL TABLE texts USING fts5 (name, content = '')",
     )]

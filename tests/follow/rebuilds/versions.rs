@@ -66,7 +66,7 @@ fn a_view_is_rebuilt_on_demand() {
 /// Writes a wrong row into the view of either store, by a projection that may write.
 fn damage(store: &SqliteStore) {
     #[derive(Projection)]
-    #[projection(name = "damage", events(Opened), into = Sqlite)]
+    #[projection(name = "damage", events(Opened), from(Account), into = Sqlite)]
     struct Damage;
 
     #[handlers]

@@ -23,6 +23,7 @@ use crate::follow::handler::LendsTo;
 /// #[derive(Projection)]
 /// #[projection(
 ///     events(MoneyDeposited),
+///     from(BankAccount),
 ///     into = Sqlite,
 ///     init = "CREATE TABLE deposits (account TEXT PRIMARY KEY, cents INTEGER NOT NULL)",
 /// )]

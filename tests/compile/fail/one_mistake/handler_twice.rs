@@ -58,7 +58,7 @@ impl Account {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened, Closed))]
+#[projection(events(Opened, Closed), from(Account))]
 struct Owners {
     count: u64,
 }

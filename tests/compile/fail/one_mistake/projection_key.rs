@@ -54,7 +54,7 @@ impl Account {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened, Closed), vresion = 2)]
+#[projection(events(Opened, Closed), from(Account), vresion = 2)]
 struct Owners {
     count: u64,
 }

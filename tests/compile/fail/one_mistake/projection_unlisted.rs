@@ -54,7 +54,7 @@ impl Account {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened))]
+#[projection(events(Opened), from(Account))]
 struct Owners {
     count: u64,
 }

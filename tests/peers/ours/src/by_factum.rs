@@ -118,7 +118,7 @@ fn fill(job: &Job, store: &SqliteStore) -> Result<(), Box<dyn Error>> {
 }
 
 #[derive(Default, Projection)]
-#[projection(events(MoneyDeposited))]
+#[projection(events(MoneyDeposited), from(Account))]
 struct Balances {
     by_account: HashMap<String, u64>,
 }
@@ -147,6 +147,7 @@ fn in_memory(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
 #[derive(Projection)]
 #[projection(
     events(MoneyDeposited),
+    from(Account),
     into = Sqlite,
     init = "CREATE TABLE balances (account TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID",
 )]
