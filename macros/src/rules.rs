@@ -10,6 +10,7 @@ mod handlers;
 mod history;
 mod id;
 mod items;
+mod json_name;
 mod list;
 mod projection;
 mod recorded;

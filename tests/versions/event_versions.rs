@@ -1,5 +1,7 @@
 //! Events of older versions, which are read as the current version.
 
+use std::collections::BTreeMap;
+
 use factum::DecodeError;
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -121,7 +123,7 @@ fn a_failed_conversion_names_its_field() {
 /// With serde's attributes, which apply to every version.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[event(version = 3, removed(since = 2, name = "branchName", ty = String), removed(since = 3, added = 2, name = "x", ty = u8))]
+#[event(version = 3, removed(since = 2, name = "branch_name", ty = String), removed(since = 3, added = 2, name = "x", ty = u8))]
 struct Attributed {
     #[event(renamed(since = 2, from = "paid_sum"))]
     paid_amount: u64,
@@ -137,6 +139,57 @@ struct Attributed {
     fee: u64,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     tags: Vec<String>,
+}
+
+/// What serde's rule makes of the old names, `renamed(from)` and `removed(name)` make of them too. The name as it is in
+/// JSON means the same.
+macro_rules! old_names_under {
+    ($($rule:literal $in_json:literal;)*) => {$({
+        #[derive(Serialize)]
+        #[serde(rename_all = $rule)]
+        struct Before {
+            old_place: u8,
+            moved_by: u8,
+        }
+
+        #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+        #[serde(rename_all = $rule)]
+        #[event(version = 2, removed(since = 2, name = "moved_by", ty = u8))]
+        struct Moved {
+            #[event(renamed(since = 2, from = "old_place"))]
+            new_place: u8,
+            #[serde(flatten)]
+            rest: BTreeMap<String, u8>,
+        }
+
+        #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+        #[serde(rename_all = $rule)]
+        #[event(version = 2, removed(since = 2, name = $in_json, ty = u8))]
+        struct Again {
+            #[event(renamed(since = 2, from = "old_place"))]
+            new_place: u8,
+            #[serde(flatten)]
+            rest: BTreeMap<String, u8>,
+        }
+
+        let json = serde_json::to_string(&Before { old_place: 1, moved_by: 2 }).unwrap();
+        assert!(json.contains($in_json), "{json}");
+        assert_eq!(read::<Moved>(1, &json), Moved { new_place: 1, rest: BTreeMap::new() }, "{json}");
+        assert_eq!(read::<Again>(1, &json), Again { new_place: 1, rest: BTreeMap::new() }, "{json}");
+    })*};
+}
+
+#[test]
+fn old_names_follow_serdes_rule() {
+    old_names_under! {
+        "camelCase" "movedBy";
+        "PascalCase" "MovedBy";
+        "kebab-case" "moved-by";
+        "SCREAMING_SNAKE_CASE" "MOVED_BY";
+        "SCREAMING-KEBAB-CASE" "MOVED-BY";
+        "UPPERCASE" "MOVED_BY";
+        "snake_case" "moved_by";
+    }
 }
 
 mod tenths {
@@ -333,7 +386,7 @@ struct Odd {
     #[event(changed(since = 2, from = Vec<u8>, with = |tags: Vec<u8>| tags.len()))]
     tags: usize,
     #[serde(flatten)]
-    rest: std::collections::BTreeMap<String, u32>,
+    rest: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -82,7 +82,7 @@ fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
     let gone = event.history.removed_at(version).enumerate();
     Some(
         gone.map(|(index, removed)| {
-            let (member, name) = (format_ident!("_gone{index}"), removed.name);
+            let (member, name) = (format_ident!("_gone{index}"), &removed.stored);
             quote! {
                 #[serde(rename = #name, default)]
                 #member: #krate::macro_support::serde::de::IgnoredAny,

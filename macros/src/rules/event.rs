@@ -22,7 +22,7 @@ pub(crate) struct Event<'s> {
 pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Option<Event<'s>> {
     // Against a wrong version, every declared change would look wrong as well.
     let version = items::version(syntax.version.as_ref(), errors)?;
-    let history = History::check(&syntax.history, version, errors);
+    let history = History::check(syntax, version, errors);
     let lock = lock::of_this_crate(&syntax.input.ident, errors);
     names(syntax, errors);
     let can_be_read = items::plain_struct(syntax.input, "event", errors)

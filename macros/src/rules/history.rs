@@ -3,9 +3,10 @@
 use proc_macro2::TokenStream;
 use syn::{Ident, LitInt, LitStr, Path, Type};
 
+use super::json_name::RenameAll;
 use crate::errors::Errors;
 use crate::syntax::{
-    ChangeKindSyntax, ChangeSyntax, FieldSyntax, Given, HistorySyntax, PreviousSyntax, RemovedSyntax,
+    ChangeKindSyntax, ChangeSyntax, EventSyntax, FieldSyntax, Given, PreviousSyntax, RemovedSyntax,
 };
 
 /// How an event came to its present shape.
@@ -50,6 +51,8 @@ pub(crate) enum Conversion<'s> {
 pub(crate) struct Removed<'s> {
     pub(crate) since: Since<'s>,
     pub(crate) name: &'s LitStr,
+    /// The field's name in JSON.
+    pub(crate) stored: String,
     pub(crate) ty: &'s Type,
     /// The version that it came with, if it was not there from the first.
     added: Option<Since<'s>>,
@@ -70,9 +73,11 @@ pub(crate) struct Since<'s> {
 
 impl<'s> History<'s> {
     /// The changes that are valid, in an event whose present version is `version`.
-    pub(super) fn check(syntax: &'s HistorySyntax, version: u32, errors: &mut Errors) -> Self {
+    pub(super) fn check(event: &'s EventSyntax<'_>, version: u32, errors: &mut Errors) -> Self {
+        let (syntax, rename_all) = (&event.history, RenameAll::of(&event.serde));
+        let removed = syntax.removed.iter();
         let removed =
-            syntax.removed.iter().filter_map(|removed| Removed::check(removed, version, errors)).collect();
+            removed.filter_map(|removed| Removed::check(removed, &rename_all, version, errors)).collect();
         let previous =
             syntax.previous.as_ref().and_then(|previous| Previous::check(previous, version, errors));
         let fields = syntax.fields.iter().map(|field| Field::check(field, version, errors)).collect();
@@ -169,7 +174,12 @@ impl<'s> Conversion<'s> {
 }
 
 impl<'s> Removed<'s> {
-    fn check(syntax: &'s RemovedSyntax, version: u32, errors: &mut Errors) -> Option<Self> {
+    fn check(
+        syntax: &'s RemovedSyntax,
+        rename_all: &RenameAll,
+        version: u32,
+        errors: &mut Errors,
+    ) -> Option<Self> {
         let key = &syntax.key;
         let since = Since::check(key, &syntax.since, version, errors);
         let name = given(key, &syntax.name, "name = \"branch\"", errors);
@@ -178,7 +188,8 @@ impl<'s> Removed<'s> {
             Some(token) => Some(Since::of(token, version, errors)?),
             None => None,
         };
-        let removed = Self { since: since?, name: name?, ty: ty?, added };
+        let (since, name, ty) = (since?, name?, ty?);
+        let removed = Self { since, name, stored: rename_all.stored(name), ty, added };
         // A field comes before it goes.
         if let Some(added) = added
             && added.version >= removed.since.version

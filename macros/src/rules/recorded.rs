@@ -131,11 +131,15 @@ event opened 2 owner String
 
     /// The errors of an event when `LOCK` is recorded.
     fn messages(event: &str) -> Vec<String> {
+        messages_under(LOCK, event)
+    }
+
+    fn messages_under(lock: &str, event: &str) -> Vec<String> {
         let mut errors = Errors::default();
         let input = syn::parse_str(event).expect("an item");
         let syntax = EventSyntax::parse(&input, &mut errors);
         let event = event_rules(&syntax, &mut errors).expect("an event");
-        compare(&event, &Lock::parse(LOCK).expect("a lock"), &mut errors);
+        compare(&event, &Lock::parse(lock).expect("a lock"), &mut errors);
         errors.messages()
     }
 
@@ -197,6 +201,20 @@ event opened 2 owner String
              { nick: String, owner: String }"
             ]
         );
+    }
+
+    #[test]
+    fn old_names_are_recorded_as_they_are_in_json() {
+        const LOCK: &str = "event moved 1 movedBy u8\nevent moved 1 oldPlace u8\nevent moved 2 newPlace u8\n";
+        for names in [["old_place", "moved_by"], ["oldPlace", "movedBy"]] {
+            let [renamed, removed] = names;
+            let event = format!(
+                r#"#[serde(rename_all = "camelCase")]
+                #[event(name = "moved", version = 2, removed(since = 2, name = "{removed}", ty = u8))]
+                struct Moved {{ #[event(renamed(since = 2, from = "{renamed}"))] new_place: u8 }}"#
+            );
+            assert_eq!(messages_under(LOCK, &event), [""; 0], "{names:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use syn::parse::Parser as _;
 use syn::{Ident, LitStr, Member, Type};
 
 use super::history::{Change, ChangeKind, Field, History};
+use super::json_name::RenameAll;
 use super::shape::{ShapeField, shape};
 use crate::syntax::{EventSyntax, FieldSyntax, SerdeOption, type_text};
 
@@ -43,10 +44,11 @@ impl<'s> Version<'s> {
         history: &History<'s>,
         present: u32,
     ) -> BTreeMap<u32, Self> {
+        let rename_all = RenameAll::of(&syntax.serde);
         (history.first_version()..=present)
             .map(|version| {
                 let fields = FieldAt::all(&history.fields, version);
-                let shape = shape(syntax, &fields, history.removed_at(version));
+                let shape = shape(&rename_all, &fields, history.removed_at(version));
                 (version, Self { fields, shape })
             })
             .collect()
@@ -125,7 +127,7 @@ pub(crate) fn old_type<'s>(changes: &[Change<'s>]) -> Option<&'s Type> {
 }
 
 /// A name as an identifier; a keyword as a raw one, if it can be one.
-fn identifier(name: &str) -> Option<Ident> {
+pub(super) fn identifier(name: &str) -> Option<Ident> {
     let ident = Ident::parse_any.parse_str(name).ok()?;
     if syn::parse_str::<Ident>(name).is_ok() {
         return Some(ident);

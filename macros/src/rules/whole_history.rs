@@ -6,6 +6,7 @@ use syn::{Data, Fields};
 
 use super::Version;
 use super::history::{ChangeKind, History};
+use super::json_name::RenameAll;
 use crate::errors::Errors;
 use crate::syntax::EventSyntax;
 
@@ -38,12 +39,14 @@ pub(super) fn one_field_of_each_name(
             .map(|field| &*field.name)
             .find(|name| !name.starts_with("..") && !names.insert(*name));
         let Some(name) = twice else { continue };
+        let rename_all = RenameAll::of(&syntax.serde);
         let renames = history.changes().filter_map(|change| match change.kind {
             ChangeKind::Renamed { from } if change.since.version > version => Some(from),
             _ => None,
         });
         let removed = history.removed_at(version).map(|removed| removed.name);
-        let token = removed.chain(renames).find(|token| token.value() == name);
+        let token =
+            removed.chain(renames).find(|token| token.value() == name || rename_all.stored(token) == name);
         let message = format!("in version {version}, two fields were called `{name}`");
         match token {
             Some(token) => errors.at(token, message),

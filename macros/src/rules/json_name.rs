@@ -1,0 +1,87 @@
+//! The names of fields in JSON, as serde makes them.
+
+use syn::LitStr;
+
+use super::version::identifier;
+use crate::syntax::SerdeOption;
+
+/// The rule in `#[serde(rename_all = "..")]` on the struct, if it has one.
+pub(super) struct RenameAll(Option<String>);
+
+impl RenameAll {
+    /// The rule among the struct's `serde` options.
+    pub(super) fn of(options: &[SerdeOption]) -> Self {
+        Self(options.iter().find(|option| option.name == "rename_all").and_then(SerdeOption::text))
+    }
+
+    /// The name in JSON of a field that an attribute calls `name`. A name that can't be a field's is already the one in
+    /// JSON.
+    pub(super) fn stored(&self, name: &LitStr) -> String {
+        let name = name.value();
+        if identifier(&name).is_some() { self.apply(&name) } else { name }
+    }
+
+    /// The name in JSON of the field `name`. No rule changes a name that it has made.
+    pub(super) fn apply(&self, name: &str) -> String {
+        match self.0.as_deref() {
+            Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_ascii_uppercase(),
+            Some("PascalCase") => pascal(name),
+            Some("camelCase") => {
+                let mut camel = pascal(name);
+                if let Some(first) = camel.get_mut(..1) {
+                    first.make_ascii_lowercase();
+                }
+                camel
+            }
+            Some("kebab-case") => name.replace('_', "-"),
+            Some("SCREAMING-KEBAB-CASE") => name.to_ascii_uppercase().replace('_', "-"),
+            _ => name.to_owned(),
+        }
+    }
+}
+
+fn pascal(name: &str) -> String {
+    let mut pascal = String::new();
+    for word in name.split('_') {
+        let mut chars = word.chars();
+        pascal.extend(chars.next().map(|first| first.to_ascii_uppercase()));
+        pascal.push_str(chars.as_str());
+    }
+    pascal
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+
+    use super::*;
+
+    const CASES: [(&str, &str); 8] = [
+        ("camelCase", "paidAmountÄ"),
+        ("PascalCase", "PaidAmountÄ"),
+        ("kebab-case", "paid-amountÄ"),
+        ("SCREAMING_SNAKE_CASE", "PAID_AMOUNTÄ"),
+        ("SCREAMING-KEBAB-CASE", "PAID-AMOUNTÄ"),
+        ("lowercase", "paid_amountÄ"),
+        ("UPPERCASE", "PAID_AMOUNTÄ"),
+        ("snake_case", "paid_amountÄ"),
+    ];
+
+    #[test]
+    fn names_are_those_that_serde_gives() {
+        for (case, name) in CASES {
+            assert_eq!(RenameAll(Some(case.to_owned())).apply("paid_amountÄ"), name);
+        }
+        assert_eq!(RenameAll(None).apply("paid_amount"), "paid_amount");
+    }
+
+    #[test]
+    fn a_name_as_it_is_in_json_stays() {
+        for (case, name) in CASES {
+            let rule = RenameAll(Some(case.to_owned()));
+            for name in [name, "not-a.field"] {
+                assert_eq!(rule.stored(&LitStr::new(name, Span::call_site())), name, "{case}");
+            }
+        }
+    }
+}
