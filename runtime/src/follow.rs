@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod handler;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;
+pub(crate) mod os_process;
 pub(crate) mod partitions;
 pub(crate) mod policy;
 pub(crate) mod progress;
@@ -34,6 +35,7 @@ pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError}
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
 pub use self::handler::{LendsTo, Prepared};
+pub use self::lease::LeaseInfo;
 pub use self::policy::OnFailure;
 pub use self::progress::{CaughtUp, Progress};
 pub use self::projection::{Project, Projection};

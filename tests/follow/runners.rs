@@ -9,7 +9,7 @@ use factum::prelude::*;
 use factum::sqlite::rusqlite;
 
 use crate::support::account::{Account, deposit, id, open, withdraw};
-use crate::support::stores::{LONG, open_store, sqlite_stores};
+use crate::support::stores::{LONG, doctor, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
 
 #[test]
@@ -90,7 +90,7 @@ fn of_many_runners_one_projects() {
     assert_eq!(Balances::rows(&stores[0]), row("alice", 100, 101));
 }
 
-/// A runner died, as in a killed process. Others wait until its lease ends, and no longer.
+/// A runner died, and other runners can't tell. They wait until its lease ends, and no longer.
 #[test]
 fn a_dead_runner_loses_its_lease() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,15 +107,32 @@ fn a_dead_runner_loses_its_lease() {
     };
     dead(now + 3_600_000_000);
     let view = SqliteProjection::new(&store, Balances::default()).unwrap();
-    let following = view.follow().lease(Duration::from_millis(200)).start().unwrap();
+    let following = view.follow().lease(Duration::from_hours(1)).start().unwrap();
     following.wait_for(Position::new(1), Duration::from_millis(300)).unwrap_err();
     assert_eq!(Balances::rows(&store), Rows::new(), "another runner has the lease");
+    let holder = following.waits_for_lease().unwrap();
+    assert_eq!((holder.process, holder.until.as_micros()), (None, now + 3_600_000_000));
     dead(now);
     following.wait_for(Position::new(1), LONG).unwrap();
     assert_eq!(Balances::rows(&store), row("alice", 0, 1));
+    assert_eq!(following.waits_for_lease(), None);
     drop(following);
     let leases: u64 = store
         .query(|connection| connection.query_row("SELECT count(*) FROM factum_leases", (), |row| row.get(0)))
         .unwrap();
     assert_eq!(leases, 0, "given back");
+}
+
+/// A holder whose clock was far ahead died. A runner that waits measures the time by itself.
+#[test]
+fn a_lease_in_the_far_future_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    doctor(&file, "INSERT INTO factum_leases VALUES ('balances', zeroblob(16), 9223372036854775807)");
+    let view = SqliteProjection::new(&store, Balances::default()).unwrap();
+    let following = view.follow().lease(Duration::from_millis(100)).start().unwrap();
+    following.wait_for(Position::new(1), LONG).unwrap();
+    assert_eq!(Balances::rows(&store), row("alice", 0, 1));
 }

@@ -40,6 +40,8 @@ fn entry() {
         "catch-up" => kills::catch_ups::catch_up_until_killed(&file),
         "rebuild" => kills::catch_ups::rebuild_until_killed(&file),
         "catch-up-with-workers" => kills::catch_ups::catch_up_with_workers_until_killed(&file),
+        #[cfg(target_os = "linux")]
+        "follow" => kills::leases::follow_until_killed(&file),
         "react" => kills::reactions::react_until_killed(&file),
         other => panic!("no such job: {other}"),
     }
@@ -108,6 +110,12 @@ impl Job {
     /// The next line of the job; `None` once it has ended.
     pub(crate) fn hear(&mut self) -> Option<String> {
         self.lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix(SAYS).map(str::to_owned))
+    }
+
+    /// The number of its process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::position::Position;
 use crate::follow::control::Control;
 use crate::follow::error::FollowError;
-use crate::follow::lease::DEFAULT_LEASE;
+use crate::follow::lease::{DEFAULT_LEASE, LeaseInfo};
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress::Report;
 
@@ -109,7 +109,13 @@ impl<F: Follower> FollowerBuilder<F> {
         self
     }
 
-    /// How long the lease lasts: the time that other runners wait after one has died.
+    /// How long the lease lasts; 10 seconds by default.
+    ///
+    /// The runner renews its lease after a third of that. After the runner has died, runners on other machines
+    /// wait until the lease ends. On the same Linux machine, they take it at once, unless they run in another
+    /// container.
+    ///
+    /// Each runner that waits measures that time by itself, so a clock that is set back delays none.
     pub fn lease(mut self, lasts: Duration) -> Self {
         self.lease = lasts;
         self
@@ -150,6 +156,14 @@ impl<F: Follower> RunningFollower<F> {
     #[must_use]
     pub fn position(&self) -> Position {
         self.control.position()
+    }
+
+    /// The lease that this runner waits for, while another runner of the follower has it.
+    ///
+    /// `None` if this runner has the lease, or has not asked for it yet.
+    #[must_use]
+    pub fn waits_for_lease(&self) -> Option<LeaseInfo> {
+        self.control.lease()
     }
 
     /// Whether the runner has ended by itself, as it does after an error. [`stop`](Self::stop) returns the

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::position::Position;
 use crate::follow::error::FollowError;
+use crate::follow::lease::LeaseInfo;
 use crate::follow::progress::Report;
 use crate::store::lock::lock;
 
@@ -26,6 +27,8 @@ struct State {
     positions: Vec<Position>,
     /// The workers rebuild the view. Waiting callers can't see the new view yet.
     is_hidden: bool,
+    /// The lease of another runner, which the workers wait for.
+    lease: Option<LeaseInfo>,
     stop: bool,
     ended: bool,
     error: Option<FollowError>,
@@ -76,6 +79,16 @@ impl Control {
         if lock(&self.report).as_mut().is_some_and(|report| report.at(all).is_break()) {
             self.stop();
         }
+    }
+
+    /// Records whose lease the workers wait for; `None` if they have it.
+    pub(crate) fn report_lease(&self, holder: Option<LeaseInfo>) {
+        lock(&self.state).lease = holder;
+    }
+
+    /// The lease of another runner, which the workers wait for.
+    pub(crate) fn lease(&self) -> Option<LeaseInfo> {
+        lock(&self.state).lease.clone()
     }
 
     /// Counts events that the handlers of a worker have handled.

@@ -10,7 +10,7 @@ use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::seen::Seen;
 use crate::store::error::StoreError;
@@ -84,11 +84,14 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         seen: &Seen,
     ) -> Result<(), StoreError>;
 
-    /// Takes or renews a lease; `false` if another holder has it.
+    /// Takes or renews a lease, unless another holder has it.
     ///
     /// The transaction is that of the work that the lease protects. If it commits, no other holder has had
     /// the lease in between, whatever the clocks say.
-    fn take_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
+    fn take_lease(
+        transaction: &Self::Transaction<'_>,
+        holder: &LeaseHolder,
+    ) -> Result<LeaseAnswer, StoreError>;
 
     /// Renews a lease, if the holder has it.
     fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;

@@ -7,7 +7,7 @@ use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
@@ -125,9 +125,15 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// has it.
     pub(crate) fn take_lease(&mut self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
         let Some(holder) = self.job.lease else { return Ok(true) };
-        let taken =
+        let answer =
             P::take_lease(transaction, holder).map_err(FollowError::store(self.job.definition.name))?;
-        self.lease_taken_at = taken.then(Instant::now);
+        let holder = match answer {
+            LeaseAnswer::Taken => None,
+            LeaseAnswer::HeldBy(holder) => Some(holder),
+        };
+        self.lease_taken_at = holder.is_none().then(Instant::now);
+        let taken = holder.is_none();
+        self.job.control.report_lease(holder);
         Ok(taken)
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
 use crate::follow::seen::Seen;
 use crate::sqlite::file::errors::{database_error, store_error};
@@ -81,7 +81,7 @@ impl ProgressStore for SqliteStore {
         checkpoints::repartition(transaction, follower, partitions, seen).map_err(store_error)
     }
 
-    fn take_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {
+    fn take_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<LeaseAnswer, StoreError> {
         leases::take(transaction, holder).map_err(store_error)
     }
 

@@ -1,6 +1,8 @@
 //! Processes that are killed at any moment: in the end each view matches the events.
 
 pub(crate) mod catch_ups;
+#[cfg(target_os = "linux")]
+pub(crate) mod leases;
 pub(crate) mod projections;
 pub(crate) mod reactions;
 

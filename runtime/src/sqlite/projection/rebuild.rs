@@ -21,7 +21,7 @@ use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressHome;
@@ -87,9 +87,13 @@ impl Rebuild<'_> {
                     FoundCheckpoint::Current(_) if !self.is_forced => return Ok(RebuildTurn::Done),
                     FoundCheckpoint::Current(_) | FoundCheckpoint::Older { .. } => {}
                 }
-                if !SqliteStore::take_lease(transaction, holder).map_err(failed)? {
+                if let LeaseAnswer::HeldBy(other) =
+                    SqliteStore::take_lease(transaction, holder).map_err(failed)?
+                {
+                    self.control.report_lease(Some(other));
                     return Ok(RebuildTurn::Wait);
                 }
+                self.control.report_lease(None);
                 if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
                     return Ok(RebuildTurn::Ours(id));
                 }

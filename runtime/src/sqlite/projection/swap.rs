@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
@@ -48,7 +48,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     let _attached = Attached::new(&writer, rebuilt).map_err(failed)?;
     let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
     let transaction = writer.begin().map_err(failed)?;
-    if !SqliteStore::take_lease(&transaction, holder).map_err(store_failed)?
+    if SqliteStore::take_lease(&transaction, holder).map_err(store_failed)? != LeaseAnswer::Taken
         || rebuilds::find(&transaction, "main", definition).map_err(failed)? != Some(id)
     {
         return Ok(None);
