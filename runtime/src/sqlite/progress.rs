@@ -2,7 +2,7 @@
 
 mod checkpoints;
 mod dead_letters;
-mod leases;
+pub(crate) mod leases;
 pub(crate) mod rebuilds;
 
 use std::error::Error;

@@ -296,8 +296,11 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// Call it after a mistake in a handler, or when a table is damaged. A new
     /// [`version`](Projection::VERSION) causes a rebuild by itself.
     ///
+    /// Of several programs, one rebuilds the view, and the others wait for it. A newer version takes over from an
+    /// older one: the older program then fails with [`FollowError::OtherVersion`], once the newer view is there.
+    ///
     /// The new view is made in a file of its own, beside the file of the old one. The name of that file ends
-    /// with `-rebuild-`, the projection's name and a hash. For a store in memory, the file is in the system's
+    /// with `-rebuild-`, the projection's name, a hash and an id. For a store in memory, the file is in the system's
     /// folder for temporary files, and is removed with the store. A rebuild that was stopped or killed
     /// resumes from the file.
     ///

@@ -109,3 +109,20 @@ fn a_store_in_memory_leaves_nothing_behind() {
     drop(store);
     assert_eq!(left(), 0);
 }
+
+/// A folder whose name is not UTF-8.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_rebuild_works_in_any_folder() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"o\xffdd %41?mode=ro"));
+    std::fs::create_dir(&odd).unwrap();
+    let store = open_store(&odd.join("bank.db"));
+    fill(&store, 10);
+    SqliteProjection::new(&store, First::default()).unwrap().catch_up().unwrap();
+    SqliteProjection::new(&store, Second::default()).unwrap().catch_up().unwrap();
+    assert_eq!(balances(&store), row("alice", 900));
+    assert_eq!(left_behind(&odd), Vec::<String>::new());
+}

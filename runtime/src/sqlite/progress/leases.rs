@@ -15,11 +15,26 @@ pub(super) fn take(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::
         .optional()?;
     let answer = stored.map_or(LeaseAnswer::Taken, |lease| holder.judge(&lease));
     if answer == LeaseAnswer::Taken {
-        transaction
-            .prepare_cached("REPLACE INTO factum_leases (name, holder, until) VALUES (?1, ?2, ?3)")?
-            .execute((&holder.name, holder.record(), holder.until().as_micros()))?;
+        seize(transaction, holder)?;
     }
     Ok(answer)
+}
+
+/// Takes a lease, also from another holder.
+pub(crate) fn seize(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("REPLACE INTO factum_leases (name, holder, until) VALUES (?1, ?2, ?3)")?
+        .execute((&holder.name, holder.record(), holder.until().as_micros()))
+        .map(drop)
+}
+
+/// Whether no other holder has taken the lease, as this one had it.
+pub(crate) fn is_left(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT holder = ?2 FROM factum_leases WHERE name = ?1")?
+        .query_row((&holder.name, holder.record()), |row| row.get(0))
+        .optional()
+        .map(|own| own.unwrap_or(true))
 }
 
 /// Renews a lease, if the holder has it.

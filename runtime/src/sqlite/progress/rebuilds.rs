@@ -25,6 +25,15 @@ pub(crate) fn find(
         .map(|id| id.map(Uuid::from_bytes))
 }
 
+/// The version of the projection that is being rebuilt, if the view is.
+pub(crate) fn version(connection: &Connection, projection: &str) -> rusqlite::Result<Option<u32>> {
+    connection
+        .query_row("SELECT version FROM factum_rebuilds WHERE projection = ?1", [projection], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
 /// Records a rebuild in place of another one of the view.
 pub(super) fn save(
     connection: &Connection,

@@ -4,7 +4,12 @@
 //! file has the rebuild's own checkpoint, so a rebuild that was stopped or killed resumes. When the rebuild
 //! is near the end of the store, it is swapped in. One transaction on the view's file drops the old tables,
 //! copies the new ones, and projects the remaining events.
+//!
+//! One program rebuilds a view at a time: that with the lease of the rebuild. A newer version takes the lease from
+//! an older one. A program that has lost the lease notices it between two batches, and waits for the winner. Each
+//! rebuild has a file of its own, so the two never wait for each other's locks.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,16 +37,22 @@ use crate::follow::{checkpoint, lease_keeper};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{Durability, SqliteOptions};
 use crate::sqlite::file::temporary_files::remove_database;
-use crate::sqlite::progress::rebuilds;
+use crate::sqlite::progress::{leases, rebuilds};
 use crate::sqlite::projection::objects;
 use crate::sqlite::projection::swap;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
-/// How many events may be left when the new view replaces the old one: the transaction of the swap projects
-/// them.
+/// How many events may be left at most when the new view replaces the old one: the transaction of the swap
+/// projects them.
 const NEAR_THE_END: u64 = 5_000;
+
+/// With so few events left, another round outside of that transaction is not worth it.
+const AT_THE_END: u64 = 50;
+
+/// After how many positions each worker checks whether the rebuild still has its lease.
+const BETWEEN_CHECKS: u64 = 4_000;
 
 /// The settings of a rebuild.
 pub(super) struct Rebuild<'r> {
@@ -63,8 +74,11 @@ impl Rebuild<'_> {
         let holder = LeaseHolder::new(format!("{} (rebuild)", P::NAME), self.lease);
         lease_keeper::while_kept(&progress, P::NAME, &holder, || {
             while let Some(id) = self.take_turn(engine, &holder)? {
-                if let Some(caught_up) = self.build(engine, &holder, id)? {
-                    return Ok(Some(caught_up));
+                match self.build(engine, &holder, id) {
+                    Ok(None) => {}
+                    // The program that has taken over may have removed the file under this one.
+                    Err(_) if !is_ours(engine, &holder, id)? => {}
+                    result => return result,
                 }
             }
             Ok(None)
@@ -90,8 +104,15 @@ impl Rebuild<'_> {
                 if let LeaseAnswer::HeldBy(other) =
                     SqliteStore::take_lease(transaction, holder).map_err(failed)?
                 {
-                    self.control.report_lease(Some(other));
-                    return Ok(RebuildTurn::Wait);
+                    let sqlite_failed = |error| failed(store_error(error));
+                    if rebuilds::version(transaction, follower)
+                        .map_err(sqlite_failed)?
+                        .is_none_or(|version| version >= definition.version)
+                    {
+                        self.control.report_lease(Some(other));
+                        return Ok(RebuildTurn::Wait);
+                    }
+                    leases::seize(transaction, holder).map_err(sqlite_failed)?;
                 }
                 self.control.report_lease(None);
                 if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
@@ -138,6 +159,7 @@ impl Rebuild<'_> {
         if engine.home.progress.path().is_none() {
             engine.home.progress.remove_on_drop(path.clone());
         }
+        remove_others(&engine.home.progress, follower, &path);
         let source: Arc<dyn EventStore> = match &engine.home.source {
             Some(source) => Arc::clone(source),
             None => Arc::new(engine.home.progress.clone()),
@@ -148,16 +170,25 @@ impl Rebuild<'_> {
             |connection| objects::check_objects(connection, follower),
             |source| FollowError::Store { follower, source }.into(),
         )?;
-        let mut events = 0;
+        let (mut events, mut left_before) = (0, u64::MAX);
         loop {
             let after = checkpoint::require(&beside.progress, &engine.definition)?.position();
             let goal = beside.newest(follower)?;
             self.control.begin_report(Position::START, after, goal);
             self.control.begin_hidden(engine.handlers.len(), after);
-            events += engine.run_to(&beside, goal, self.control, self.policy, None)?.events;
-            if beside.newest(follower)?.distance_from(goal) <= NEAR_THE_END {
+            let mut reached = after;
+            while reached < goal {
+                if !is_ours(engine, holder, id)? {
+                    return Ok(None);
+                }
+                reached = goal.min(reached.forward(BETWEEN_CHECKS * engine.handlers.len() as u64));
+                events += self.run_to(engine, &beside, reached, goal)?;
+            }
+            let left = beside.newest(follower)?.distance_from(goal);
+            if left <= AT_THE_END || (left <= NEAR_THE_END && left >= left_before) {
                 break;
             }
+            left_before = left;
         }
         let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };
         let swapped = loop {
@@ -176,6 +207,50 @@ impl Rebuild<'_> {
         let _ = remove_database(&path);
         Ok(Some(CaughtUp { events: events + swapped.events, position: swapped.position }))
     }
+}
+
+impl Rebuild<'_> {
+    /// Projects the events up to `reached`, on the way to `goal`. Returns how many there were.
+    fn run_to<P: Projection<Target = Sqlite>>(
+        &self,
+        engine: &mut Engine<P, SqliteStore>,
+        beside: &ProgressHome<SqliteStore>,
+        reached: Position,
+        goal: Position,
+    ) -> Result<u64, FollowError> {
+        match engine.run_to(beside, reached, self.control, self.policy, None) {
+            Ok(caught_up) => Ok(caught_up.events),
+            Err(FollowError::Stopped { follower, position, .. }) => {
+                Err(FollowError::Stopped { follower, position, goal })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the rebuild `id` is still the one under way, and no other program has taken its lease.
+///
+/// Fails if a newer version has made the view in the meantime.
+fn is_ours<P>(
+    engine: &Engine<P, SqliteStore>,
+    holder: &LeaseHolder,
+    id: Uuid,
+) -> Result<bool, ProjectionError> {
+    let Engine { home, definition, .. } = engine;
+    let follower = definition.name;
+    checkpoint::find(&home.progress, definition)?;
+    let failed = |source| FollowError::Store { follower, source };
+    let is_ours = home.progress.with_reader(
+        |connection| {
+            let is_left = leases::is_left(connection, holder);
+            let found = is_left.and_then(|is_left| {
+                Ok(is_left && rebuilds::find(connection, "main", definition)? == Some(id))
+            });
+            found.map_err(|error| failed(store_error(error)))
+        },
+        failed,
+    )?;
+    Ok(is_ours)
 }
 
 enum RebuildTurn {
@@ -210,13 +285,37 @@ pub(super) fn start_view(
 fn path_of(home: &SqliteStore, projection: &str, id: Uuid) -> PathBuf {
     let mut path = match home.path() {
         Some(path) => path.as_os_str().to_owned(),
-        None => std::env::temp_dir().join(format!("factum-{id}")).into_os_string(),
+        None => std::env::temp_dir().join("factum").into_os_string(),
     };
+    path.push(ending_of(projection));
+    path.push(id.simple().to_string());
+    path.into()
+}
+
+/// What the names of all files have in common in which this view is rebuilt, between the store's name and the
+/// id.
+fn ending_of(projection: &str) -> String {
     // A file's name can't have every character. The hash distinguishes names that are equal without these
     // characters.
     let plain: String = projection.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    path.push(format!("-rebuild-{plain}-{:08x}", hashed(FNV_OFFSET, projection) >> 32));
-    path.into()
+    format!("-rebuild-{plain}-{:08x}", hashed(FNV_OFFSET, projection) >> 32)
+}
+
+/// Removes the files of other rebuilds of the view, which are abandoned: this program has the lease.
+///
+/// A store in memory has no other program, and removes its own files when it ends.
+fn remove_others(home: &SqliteStore, projection: &str, own: &Path) {
+    let (Some(store), Some(folder), Some(own)) = (home.path(), own.parent(), own.file_name()) else { return };
+    let mut all = store.file_name().unwrap_or_default().to_owned();
+    all.push(ending_of(projection));
+    let begins = |name: &OsStr, with: &OsStr| name.as_encoded_bytes().starts_with(with.as_encoded_bytes());
+    // If a removal fails, the next rebuild tries it again.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if begins(&name, &all) && !begins(&name, own) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Opens the file of the rebuild with this id, and removes any other file at its path.

@@ -1,9 +1,12 @@
 //! Replaces the old view by the rebuilt one, in one transaction.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
 use crate::follow::checkpoint;
@@ -23,8 +26,11 @@ use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
 use crate::store::error::StoreError;
 
-/// The name under which the rebuild's file is attached.
+/// How the names begin under which the rebuild's file is attached. A number follows.
 const REBUILT: &str = "factum_rebuilt";
+
+/// How many databases SQLite attaches to one connection.
+const MOST_ATTACHED: u8 = 10;
 
 /// Replaces the old view by the new one, from the file of the rebuild `id`, and projects the events that are
 /// left.
@@ -43,51 +49,88 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     let follower = definition.name;
     let store_failed = FollowError::store(follower);
     let failed = |error| store_failed(store_error(error));
+    if !fs::exists(rebuilt).is_ok_and(|exists| exists) {
+        return Ok(None);
+    }
     let writer = home.progress.writer().map_err(store_failed)?;
     // SQLite allows neither within a transaction.
-    let _attached = Attached::new(&writer, rebuilt).map_err(failed)?;
+    let attached = Attached::new(&writer, rebuilt).map_err(failed)?;
     let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
-    let transaction = writer.begin().map_err(failed)?;
+    let transaction = begin(&writer).map_err(failed)?;
+    // Another program may have made a view of a newer version.
+    checkpoint::find_in::<SqliteStore>(&transaction, definition)?;
     if SqliteStore::take_lease(&transaction, holder).map_err(store_failed)? != LeaseAnswer::Taken
         || rebuilds::find(&transaction, "main", definition).map_err(failed)? != Some(id)
     {
         return Ok(None);
     }
-    // A process that had the lease before may have removed the file. An empty one was attached then.
-    if !rebuilds::find(&transaction, REBUILT, definition).is_ok_and(|found| found == Some(id)) {
+    // Another program may have removed the file. An empty one was attached then.
+    if !rebuilds::find(&transaction, &attached.name, definition).is_ok_and(|found| found == Some(id)) {
         return Ok(None);
     }
     let tables = |error: rusqlite::Error| match store_error(error) {
         StoreError::Other(source) => ProjectionError::Init { projection: follower, source },
         source => store_failed(source).into(),
     };
-    let new = objects::objects(&transaction, REBUILT).map_err(tables)?;
+    let new = objects::objects(&transaction, &attached.name).map_err(tables)?;
     drop_old(&transaction, follower, &new).map_err(tables)?;
-    create_new(&transaction, &new).map_err(tables)?;
-    take_over(&transaction, follower, &new).map_err(failed)?;
+    create_new(&transaction, &attached.name, &new).map_err(tables)?;
+    take_over(&transaction, &attached.name, follower, &new).map_err(failed)?;
     let events = project_rest(home, definition, projection, &transaction)?;
     let position = checkpoint::require_in::<SqliteStore>(&transaction, definition)?.position();
     transaction.commit().map_err(failed)?;
     Ok(Some(CaughtUp { events, position }))
 }
 
+/// Begins a transaction that writes to the store's file and reads the other one.
+///
+/// An immediate transaction would lock both files: while it has the store's lock, it would wait for the other
+/// one's. The first statement takes the lock of the file that it writes to, and waits for that alone.
+fn begin(writer: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    let transaction = Transaction::new_unchecked(writer, TransactionBehavior::Deferred)?;
+    transaction.execute("DELETE FROM main.factum_leases WHERE name IS NULL", ())?;
+    Ok(transaction)
+}
+
 /// The rebuild's file, attached to the connection for as long as this lives.
-struct Attached<'c>(&'c Connection);
+struct Attached<'c> {
+    connection: &'c Connection,
+    /// The name under which it is attached.
+    name: String,
+}
 
 impl<'c> Attached<'c> {
     fn new(connection: &'c Connection, path: &Path) -> rusqlite::Result<Self> {
-        let path = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.into()))?;
-        connection.execute(&format!("ATTACH ?1 AS {REBUILT}"), [path])?;
-        Ok(Self(connection))
+        let name = |number| format!("{REBUILT}_{number}");
+        // An earlier rebuild may be attached still: memory was short, or a handler has left a statement open.
+        let free = (0..MOST_ATTACHED).map(name).find(|name| detach(connection, name).is_ok());
+        let name = free.unwrap_or_else(|| name(MOST_ATTACHED));
+        // As bytes: a path need not be UTF-8.
+        let path = ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_encoded_bytes()));
+        connection.execute(&format!("ATTACH ?1 AS {name}"), [path])?;
+        Ok(Self { connection, name })
     }
 }
 
 impl Drop for Attached<'_> {
     fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
         // Cached statements that have read from the file keep it attached.
-        self.0.flush_prepared_statement_cache();
-        let _ = self.0.execute_batch(&format!("DETACH {REBUILT}"));
+        self.connection.flush_prepared_statement_cache();
+        // If this fails, the next rebuild tries it again.
+        let _ = detach(self.connection, &self.name);
     }
+}
+
+/// Detaches the database of this name, if there is one.
+fn detach(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    let found = "SELECT 1 FROM pragma_database_list WHERE name = ?1";
+    if connection.prepare(found)?.exists([name])? {
+        connection.execute_batch(&format!("DETACH {name}"))?;
+    }
+    Ok(())
 }
 
 /// Turns the checks of foreign keys off for as long as this lives.
@@ -101,15 +144,15 @@ struct WithoutForeignKeys<'c> {
 
 impl<'c> WithoutForeignKeys<'c> {
     fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let before = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
-        connection.pragma_update(None, "foreign_keys", false)?;
+        let before = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         Ok(Self { connection, before })
     }
 }
 
 impl Drop for WithoutForeignKeys<'_> {
     fn drop(&mut self) {
-        let _ = self.connection.pragma_update(None, "foreign_keys", self.before);
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, self.before);
     }
 }
 
@@ -145,30 +188,30 @@ fn drop_old(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> 
 
 /// Creates the new view's tables and fills them. Objects that depend on them come after the rows, so that no
 /// trigger runs and each index is built at once.
-fn create_new(transaction: &Transaction<'_>, new: &[Object]) -> rusqlite::Result<()> {
+fn create_new(transaction: &Transaction<'_>, rebuilt: &str, new: &[Object]) -> rusqlite::Result<()> {
     let (tables, rest): (Vec<_>, Vec<_>) = new.iter().partition(|object| object.kind == "table");
     for table in tables {
         transaction.execute_batch(&table.sql)?;
-        copy_rows(transaction, table)?;
+        copy_rows(transaction, rebuilt, table)?;
     }
     rest.into_iter().try_for_each(|object| transaction.execute_batch(&object.sql))?;
-    let counts = format!("SELECT 1 FROM {REBUILT}.sqlite_schema WHERE name = 'sqlite_sequence'");
+    let counts = format!("SELECT 1 FROM {rebuilt}.sqlite_schema WHERE name = 'sqlite_sequence'");
     if transaction.prepare(&counts)?.exists(())? {
         // The numbers from which `AUTOINCREMENT` continues.
         transaction.execute_batch(&format!(
-            "DELETE FROM main.sqlite_sequence WHERE name IN (SELECT name FROM {REBUILT}.sqlite_sequence);
-             INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM {REBUILT}.sqlite_sequence;"
+            "DELETE FROM main.sqlite_sequence WHERE name IN (SELECT name FROM {rebuilt}.sqlite_sequence);
+             INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM {rebuilt}.sqlite_sequence;"
         ))?;
     }
     Ok(())
 }
 
 /// Copies the rows of a table. If all columns can be written, SQLite copies whole rows without decoding them.
-fn copy_rows(transaction: &Transaction<'_>, table: &Object) -> rusqlite::Result<()> {
+fn copy_rows(transaction: &Transaction<'_>, rebuilt: &str, table: &Object) -> rusqlite::Result<()> {
     let name = objects::quote(&table.name);
     let columns: Vec<(String, i64)> = transaction
         .prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, ?2)")?
-        .query_map((&table.name, REBUILT), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map((&table.name, rebuilt), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     // Hidden and generated columns are not written.
     let written = columns.iter().filter(|(_, hidden)| *hidden == 0);
@@ -178,22 +221,27 @@ fn copy_rows(transaction: &Transaction<'_>, table: &Object) -> rusqlite::Result<
             written.insert(0, "rowid".into());
         }
         let columns = written.join(", ");
-        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {REBUILT}.{name}")
+        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {rebuilt}.{name}")
     } else if written.len() == columns.len() {
-        format!("INSERT INTO main.{name} SELECT * FROM {REBUILT}.{name}")
+        format!("INSERT INTO main.{name} SELECT * FROM {rebuilt}.{name}")
     } else {
         let columns = written.join(", ");
-        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {REBUILT}.{name}")
+        format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {rebuilt}.{name}")
     };
     transaction.execute_batch(&sql)
 }
 
 /// Takes over the progress, dead letters and objects of the new view, and ends the rebuild.
-fn take_over(transaction: &Transaction<'_>, projection: &str, new: &[Object]) -> rusqlite::Result<()> {
+fn take_over(
+    transaction: &Transaction<'_>,
+    rebuilt: &str,
+    projection: &str,
+    new: &[Object],
+) -> rusqlite::Result<()> {
     for table in ["factum_checkpoints", "factum_parts", "factum_dead_letters"] {
         transaction.execute(&format!("DELETE FROM main.{table} WHERE projection = ?1"), [projection])?;
         transaction.execute(
-            &format!("INSERT INTO main.{table} SELECT * FROM {REBUILT}.{table} WHERE projection = ?1"),
+            &format!("INSERT INTO main.{table} SELECT * FROM {rebuilt}.{table} WHERE projection = ?1"),
             [projection],
         )?;
     }
@@ -233,4 +281,52 @@ fn project_rest<P: Projection<Target = Sqlite>>(
     }
     transaction.execute_batch("RELEASE factum_rest").map_err(failed)?;
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attached(connection: &Connection) -> Vec<String> {
+        let mut names =
+            connection.prepare("SELECT name FROM pragma_database_list WHERE name <> 'main'").unwrap();
+        names.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// No user can make a `DETACH` fail. A lack of memory can.
+    #[test]
+    fn a_file_that_stays_attached_does_not_prevent_the_next_rebuild() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rebuilt.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t AS SELECT 1 UNION SELECT 2").unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        std::mem::forget(Attached::new(&connection, &path).unwrap());
+        assert_eq!(attached(&connection), ["factum_rebuilt_0"]);
+        drop(Attached::new(&connection, &path).unwrap());
+        assert_eq!(attached(&connection), [""; 0], "it is detached first");
+
+        std::mem::forget(Attached::new(&connection, &path).unwrap());
+        let mut open = connection.prepare("SELECT * FROM factum_rebuilt_0.t").unwrap();
+        let mut rows = open.query(()).unwrap();
+        rows.next().unwrap();
+        drop(Attached::new(&connection, &path).unwrap());
+        assert_eq!(attached(&connection), ["factum_rebuilt_0"], "another name was used");
+        drop(rows);
+        drop(Attached::new(&connection, &path).unwrap());
+        assert_eq!(attached(&connection), [""; 0]);
+    }
+
+    #[test]
+    fn foreign_keys_are_checked_again_also_within_a_transaction() {
+        let connection = Connection::open_in_memory().unwrap();
+        for before in [true, false] {
+            connection.pragma_update(None, "foreign_keys", before).unwrap();
+            let unchecked = WithoutForeignKeys::new(&connection).unwrap();
+            connection.execute_batch("BEGIN").unwrap();
+            drop(unchecked);
+            connection.execute_batch("ROLLBACK").unwrap();
+            let after: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0)).unwrap();
+            assert_eq!(after, before);
+        }
+    }
 }
