@@ -1,5 +1,7 @@
 //! More than one process on one file.
 
+#[cfg(unix)]
+pub(crate) mod forks;
 pub(crate) mod kills;
 pub(crate) mod one_file;
 

@@ -8,6 +8,8 @@ mod full_disk;
 mod golden;
 mod group_commit;
 mod maintenance;
+#[cfg(unix)]
+mod moved_files;
 mod options;
 mod other_tables;
 mod queries;

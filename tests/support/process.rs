@@ -34,6 +34,8 @@ fn entry() {
         "deposit" => processes::one_file::deposit_each_of_two(&file),
         "append-until-killed" => processes::kills::append_until_killed(&file),
         #[cfg(unix)]
+        "fork" => processes::forks::fork_with_a_store(&file),
+        #[cfg(unix)]
         "open-protected" => bad_files::open_protected(&file),
         "project" => kills::projections::project(&file),
         "write-with-views" => kills::projections::write_until_killed(&file),

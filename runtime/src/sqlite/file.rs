@@ -3,6 +3,7 @@
 pub(crate) mod errors;
 pub(crate) mod maintenance;
 pub(crate) mod open;
+pub(crate) mod opened;
 pub(crate) mod readers;
 pub(crate) mod tables;
 pub(crate) mod temporary_files;

@@ -9,10 +9,10 @@ mod stream_names;
 mod wakeups;
 mod writer;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use uuid::Uuid;
@@ -20,8 +20,9 @@ use uuid::Uuid;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
-use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::errors::{duplicate, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
+use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::{Readers, in_read_transaction};
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
@@ -50,6 +51,10 @@ const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 ///
 /// Clones share one store.
 ///
+/// A store belongs to one file and one process. After a fork, every call in the new process fails with
+/// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved or
+/// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged.
+///
 /// ```
 /// use factum::prelude::*;
 ///
@@ -65,6 +70,7 @@ pub struct SqliteStore {
 }
 
 struct Shared {
+    file: Arc<OpenedFile>,
     writer: SharedWriter,
     /// The appends that wait for a commit.
     group: GroupCommit,
@@ -134,8 +140,14 @@ impl SqliteStore {
         self.shared.temporary.add(path);
     }
 
-    pub(super) fn new(writer: Connection, readers: Readers, patience: Duration) -> Self {
+    pub(super) fn new(
+        writer: Connection,
+        file: Arc<OpenedFile>,
+        readers: Readers,
+        patience: Duration,
+    ) -> Self {
         let shared = Shared {
+            file,
             writer: SharedWriter::new(writer, patience),
             group: GroupCommit::default(),
             snapshots: SnapshotQueue::default(),
@@ -152,8 +164,10 @@ impl SqliteStore {
     /// User code may panic while the writer is held. The panic rolls the transaction back, so the database
     /// stays consistent.
     ///
-    /// Fails with [`StoreError::Reentrant`] in a thread that already holds the writer.
+    /// Fails with [`StoreError::Reentrant`] in a thread that already holds the writer, and if the store no
+    /// longer has its file.
     pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.shared.file.check()?;
         self.shared.writer.lock()
     }
 
@@ -166,11 +180,13 @@ impl SqliteStore {
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E> {
         let sqlite_failed = |error| failed(store_error(error));
+        self.shared.file.check().map_err(&failed)?;
         let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
         let begun = Instant::now();
         let result = work(&transaction).and_then(|result| {
             transaction.commit().map_err(sqlite_failed)?;
+            self.shared.file.check().map_err(&failed)?;
             Ok(result)
         });
         self.shared.writer.end_batch(begun.elapsed());
@@ -184,7 +200,9 @@ impl SqliteStore {
 
     /// The one connection that writes, if no thread holds it or is about to commit with it.
     fn idle_writer(&self) -> Option<Writer<'_>> {
-        if self.shared.group.is_busy() { None } else { self.shared.writer.try_lock() }
+        // The other way to read reports the error of the check.
+        let usable = !self.shared.group.is_busy() && self.shared.file.check().is_ok();
+        if usable { self.shared.writer.try_lock() } else { None }
     }
 
     /// Whether a stream certainly has no event after a version; `false` if the answer would be expensive.
@@ -208,7 +226,7 @@ impl SqliteStore {
         failed: impl FnOnce(StoreError) -> E,
     ) -> Result<T, E> {
         match &self.shared.readers {
-            Readers::Pool(pool) => pool.with(read, |error| failed(store_error(error))),
+            Readers::Pool(pool) => pool.with(read, failed),
             Readers::Writer => match self.writer() {
                 Ok(writer) => read(&writer),
                 Err(error) => Err(failed(error)),
@@ -224,7 +242,7 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         match &self.shared.readers {
             Readers::Pool(pool) => {
-                pool.with(|connection| read::lend(connection, pages, limit, visit), store_error)
+                pool.with(|connection| read::lend(connection, pages, limit, visit), |error| error)
             }
             // The visitor may append, so it gets copies while the writer is free.
             Readers::Writer => read::copy(|| self.writer(), pages, limit, visit),
@@ -238,16 +256,22 @@ impl EventStore for SqliteStore {
         let Some(first) = appends.first() else {
             return Ok(Appended::new(None, Vec::new()));
         };
-        // Checked before the append joins the group: a handler that holds the writer would wait for itself.
+        // Also checked before the append joins the group: a thread of another process may lead it.
+        self.shared.file.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        // A handler that holds the writer would wait for itself.
         if self.shared.writer.is_held_by_this_thread() {
             return Err(AppendError::store(first.stream, StoreError::Reentrant));
         }
         let answer = self.shared.group.append(appends, |requests| match self.writer() {
             Ok(writer) => {
                 let mut hooks = self.append_hooks();
-                append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks)
+                let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);
+                match self.shared.file.check_with_log() {
+                    Ok(()) => answers,
+                    Err(error) => append::revoke(requests, answers, &error),
+                }
             }
-            Err(_) => append::refuse_all(requests, || StoreError::Reentrant),
+            Err(error) => append::refuse_all(requests, || duplicate(&error)),
         });
         if answer.is_ok() {
             self.shared.wakeups.notify();
@@ -277,7 +301,7 @@ impl EventStore for SqliteStore {
         }
         match &self.shared.readers {
             Readers::Pool(pool) => {
-                pool.with(|connection| read::replay(connection, stream, after, limit, visit), store_error)
+                pool.with(|connection| read::replay(connection, stream, after, limit, visit), |error| error)
             }
             Readers::Writer => {
                 self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
@@ -308,6 +332,7 @@ impl EventStore for SqliteStore {
 
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
         let started = Instant::now();
+        self.shared.file.check_process()?;
         loop {
             // The count reveals an append that comes after the read of the position and before the wait.
             let seen = self.shared.wakeups.count();
@@ -341,13 +366,14 @@ impl EventStore for SqliteStore {
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        self.shared.file.check_process()?;
         if let Some(pending) = self.shared.snapshots.find(stream) {
             visit(&pending.lend());
             return Ok(());
         }
         match &self.shared.readers {
             Readers::Pool(pool) => {
-                pool.with(|connection| snapshots::read(connection, stream, visit), store_error)
+                pool.with(|connection| snapshots::read(connection, stream, visit), |error| error)
             }
             Readers::Writer => {
                 // The visitor may use the store, so it gets a copy while the writer is free.
@@ -366,6 +392,7 @@ impl EventStore for SqliteStore {
     /// Keeps the snapshot in memory until the next append, until many wait, or until the store is closed. No
     /// caller waits for a snapshot to be on the disk.
     fn save_snapshot(&self, stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        self.shared.file.check_process()?;
         match self.shared.snapshots.add(stream, snapshot) {
             Some(false) => Ok(()),
             Some(true) => self.write_snapshots(),
@@ -395,8 +422,21 @@ impl Shared {
     }
 }
 
+/// In a forked process, the connections are leaked: closing them would change the file and free the locks of
+/// the process that opened it.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        if self.shared.file.is_forked() {
+            mem::forget(Arc::clone(&self.shared));
+        }
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
+        if self.file.check().is_err() {
+            return;
+        }
         // Do not wait for other processes: a snapshot that can't be written is taken again.
         let Ok(writer) = self.writer.lock() else { return };
         let _ = writer.busy_timeout(Duration::ZERO);

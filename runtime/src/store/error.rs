@@ -1,5 +1,7 @@
 //! Why a store failed, or stored nothing of an append.
 
+use std::path::PathBuf;
+
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -21,6 +23,29 @@ pub enum StoreError {
     /// A handler or query that holds the store used the store again.
     #[error("the store can't be used again by a handler or query that holds it")]
     Reentrant,
+    /// The store was opened by another process, of which this one is a fork. Nothing was read or written.
+    ///
+    /// Open the store after the fork, in the process that uses it.
+    #[error(
+        "the store was opened by process {opened_by}; open it again in process {used_by}, which was forked"
+    )]
+    #[non_exhaustive]
+    Forked {
+        /// The process that opened the store.
+        opened_by: u32,
+        /// This process.
+        used_by: u32,
+    },
+    /// The store's file, or its write-ahead log, was deleted, moved or replaced while the store was open.
+    ///
+    /// The store does nothing more, whatever is at its path later. The append that gets this error is not in
+    /// a file at this path; it may be in the file that was moved. Open the store again.
+    #[error("{} was deleted, moved or replaced while the store was open; open the store again", path.display())]
+    #[non_exhaustive]
+    Moved {
+        /// The path at which the store was opened.
+        path: PathBuf,
+    },
     /// The store's file is damaged.
     #[error("the store is damaged: {message}")]
     #[non_exhaustive]

@@ -23,15 +23,14 @@ pub(crate) fn store_error(error: Error) -> StoreError {
 pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Option<StoreError> {
     let mut next = Some(error);
     while let Some(error) = next {
-        match error.downcast_ref() {
-            Some(StoreError::ReadOnly) => return Some(StoreError::ReadOnly),
-            Some(StoreError::Full) => return Some(StoreError::Full),
-            Some(StoreError::Busy) => return Some(StoreError::Busy),
-            Some(StoreError::Damaged { message }) => {
-                return Some(StoreError::Damaged { message: message.clone() });
+        match error.downcast_ref::<StoreError>() {
+            // The source of this one is recognized below.
+            None | Some(StoreError::Other(_)) => {}
+            // These are the handler's own.
+            Some(StoreError::Reentrant | StoreError::DamagedEvent { .. } | StoreError::PastTheEnd { .. }) => {
+                return None;
             }
-            // Other errors of the database are recognized below.
-            _ => {}
+            Some(error) => return Some(duplicate(error)),
         }
         if let Some(sqlite) = error.downcast_ref::<Error>() {
             return match sqlite.sqlite_error_code()? {
@@ -51,7 +50,25 @@ pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Optio
     None
 }
 
-/// Duplicates an error, for another caller that has to get it.
+/// Duplicates an error of the store, for another caller that has to get it.
+pub(crate) fn duplicate(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::ReadOnly => StoreError::ReadOnly,
+        StoreError::Full => StoreError::Full,
+        StoreError::Busy => StoreError::Busy,
+        StoreError::Reentrant => StoreError::Reentrant,
+        &StoreError::Forked { opened_by, used_by } => StoreError::Forked { opened_by, used_by },
+        StoreError::Moved { path } => StoreError::Moved { path: path.clone() },
+        StoreError::Damaged { message } => StoreError::Damaged { message: message.clone() },
+        &StoreError::DamagedEvent { position, column, ref problem } => {
+            StoreError::DamagedEvent { position, column, problem: problem.clone() }
+        }
+        &StoreError::PastTheEnd { position, newest } => StoreError::PastTheEnd { position, newest },
+        StoreError::Other(source) => StoreError::Other(source.to_string().into()),
+    }
+}
+
+/// Duplicates an error of SQLite, for another caller that has to get it.
 pub(crate) fn duplicate_error(error: &Error) -> Error {
     match error {
         Error::SqliteFailure(code, message) => Error::SqliteFailure(*code, message.clone()),

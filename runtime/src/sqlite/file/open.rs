@@ -1,11 +1,13 @@
 //! Opens a store's file: the settings of its connections, and the files that are rejected.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
+use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::{Pool, Readers};
 use crate::sqlite::file::tables;
 use crate::sqlite::store::SqliteStore;
@@ -155,6 +157,15 @@ pub enum OpenError {
     ReadOnly {
         /// The file.
         path: PathBuf,
+    },
+    /// The file was moved or deleted while it was opened, or the system does not tell which file it is.
+    #[error("can't tell which file {} is, after it was opened", path.display())]
+    #[non_exhaustive]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
     },
     /// SQLite can't open the file: the folder or a permission is missing, another process holds the file for
     /// too long, or the disk is full.
@@ -306,8 +317,11 @@ impl SqliteOptions {
             }
         }
         writer.set_db_config(leave_log, false).map_err(failed)?;
-        let readers = path.map_or(Readers::Writer, |path| Readers::Pool(Pool::new(path, self.clone())));
-        Ok(SqliteStore::new(writer, readers, self.busy_timeout.min(LONGEST_WAIT)))
+        let file = OpenedFile::new(path.as_deref());
+        let file = Arc::new(file.map_err(|source| OpenError::Gone { path: given.into(), source })?);
+        let readers = path
+            .map_or(Readers::Writer, |path| Readers::Pool(Pool::new(path, Arc::clone(&file), self.clone())));
+        Ok(SqliteStore::new(writer, file, readers, self.busy_timeout.min(LONGEST_WAIT)))
     }
 
     /// A store in memory, which ends with its last clone.

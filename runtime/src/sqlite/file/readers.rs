@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
+use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::SqliteOptions;
+use crate::sqlite::file::opened::OpenedFile;
+use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
 /// How many idle connections stay open. More may be in use at once; the rest are closed after use.
@@ -22,13 +25,14 @@ pub(crate) enum Readers {
 
 pub(crate) struct Pool {
     path: PathBuf,
+    file: Arc<OpenedFile>,
     options: SqliteOptions,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Pool {
-    pub(crate) fn new(path: PathBuf, options: SqliteOptions) -> Self {
-        Self { path, options, idle: Mutex::new(Vec::new()) }
+    pub(crate) fn new(path: PathBuf, file: Arc<OpenedFile>, options: SqliteOptions) -> Self {
+        Self { path, file, options, idle: Mutex::new(Vec::new()) }
     }
 
     /// Runs `read` on a connection that no other thread uses. If none can be opened, `failed` makes the
@@ -36,13 +40,35 @@ impl Pool {
     pub(crate) fn with<T, E>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, E>,
-        failed: impl FnOnce(rusqlite::Error) -> E,
+        failed: impl FnOnce(StoreError) -> E,
     ) -> Result<T, E> {
+        match self.take() {
+            Ok(connection) => self.lend(connection, read),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// A connection to the file at the store's path, which is the file of all the others.
+    fn take(&self) -> Result<Connection, StoreError> {
+        self.file.check_process()?;
         let idle = lock(&self.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.options.reader(&self.path).map_err(failed)?,
+            None => {
+                self.file.check()?;
+                self.options.reader(&self.path).map_err(store_error)?
+            }
         };
+        // A connection that was opened just now could have another file.
+        self.file.check()?;
+        Ok(connection)
+    }
+
+    fn lend<T, E>(
+        &self,
+        connection: Connection,
+        read: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         // If `read` panics, the connection is closed instead of reused.
         let result = read(&connection);
         let mut idle = lock(&self.idle);

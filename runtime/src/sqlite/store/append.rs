@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
-use crate::sqlite::file::errors::{duplicate_error, store_error};
+use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
 use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::keys;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
@@ -21,6 +21,18 @@ pub(super) fn refuse_all(
 ) -> Vec<Result<Appended, AppendError>> {
     let refuse = |request: &Request<'_>| Err(AppendError::store(first_stream(request), error()));
     requests.iter().map(refuse).collect()
+}
+
+/// Replaces the answers of the requests that were stored by an error.
+pub(super) fn revoke(
+    requests: &[Request<'_>],
+    answers: Vec<Result<Appended, AppendError>>,
+    error: &StoreError,
+) -> Vec<Result<Appended, AppendError>> {
+    let revoked = |(request, answer): (&Request<'_>, Result<Appended, AppendError>)| {
+        answer.and_then(|_| Err(AppendError::store(first_stream(request), duplicate(error))))
+    };
+    requests.iter().zip(answers).map(revoked).collect()
 }
 
 /// The stream that an error of the whole request names.

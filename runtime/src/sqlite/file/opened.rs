@@ -1,0 +1,116 @@
+//! Whether a store still has the file that it opened, in the process that opened it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io, process};
+
+use crate::store::error::StoreError;
+
+/// The file of an open store, and the process that opened it.
+///
+/// SQLite writes to the file that it has open, wherever that file is by now. A file that was deleted, moved or
+/// replaced would take appends that no later open finds. In a process that was forked, SQLite's locks are those
+/// of the other process.
+#[derive(Debug)]
+pub(crate) struct OpenedFile {
+    process: u32,
+    /// `None` for a store in memory.
+    files: Option<Files>,
+    /// The file was missing from its path once. It stays so: what came in its place may be another store.
+    moved: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Files {
+    database: (PathBuf, FileId),
+    /// SQLite keeps the log for as long as the file is open. A store that is opened for reading may have none.
+    log: Option<(PathBuf, FileId)>,
+}
+
+impl OpenedFile {
+    /// The file at `path`, which SQLite has just opened; `None` for a store in memory.
+    pub(crate) fn new(path: Option<&Path>) -> io::Result<Self> {
+        let files = path.map(Files::at).transpose()?;
+        Ok(Self { process: process::id(), files, moved: AtomicBool::new(false) })
+    }
+
+    /// Whether this process is another one than the one that opened the store.
+    pub(crate) fn is_forked(&self) -> bool {
+        process::id() != self.process
+    }
+
+    /// Checks that this process has opened the store. A forked process must not even wait for a lock: the
+    /// thread that holds it may exist in the other process only.
+    pub(crate) fn check_process(&self) -> Result<(), StoreError> {
+        let process = process::id();
+        if process == self.process {
+            Ok(())
+        } else {
+            Err(StoreError::Forked { opened_by: self.process, used_by: process })
+        }
+    }
+
+    /// Checks that this process has opened the store, and that the file is still at its path.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.check_process()?;
+        self.files.as_ref().map_or(Ok(()), |files| self.find(files, &files.database))
+    }
+
+    /// Checks that the file and its log are still at their paths, before a commit is acknowledged.
+    pub(crate) fn check_with_log(&self) -> Result<(), StoreError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        self.find(files, &files.database)?;
+        files.log.as_ref().map_or(Ok(()), |log| self.find(files, log))
+    }
+
+    fn find(&self, files: &Files, (path, id): &(PathBuf, FileId)) -> Result<(), StoreError> {
+        if !self.moved.load(Ordering::Relaxed) {
+            match FileId::of(path) {
+                Ok(Some(found)) if found == *id => return Ok(()),
+                Ok(_) => self.moved.store(true, Ordering::Relaxed),
+                Err(error) => return Err(StoreError::Other(Box::new(error))),
+            }
+        }
+        Err(StoreError::Moved { path: files.database.0.clone() })
+    }
+}
+
+impl Files {
+    fn at(path: &Path) -> io::Result<Self> {
+        // SQLite puts the log beside the file itself, not beside a link to it.
+        let mut log = fs::canonicalize(path)?.into_os_string();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        let log = FileId::of(&log)?.map(|id| (log, id));
+        let id = FileId::of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { database: (path.to_owned(), id), log })
+    }
+}
+
+/// What tells one file from another at the same path.
+#[derive(Debug, PartialEq, Eq)]
+struct FileId {
+    /// The device and the number of the file on it. No other file gets them while this one is open.
+    #[cfg(unix)]
+    device_and_inode: (u64, u64),
+}
+
+impl FileId {
+    /// The file at `path`, if there is one.
+    fn of(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            #[cfg(unix)]
+            Ok(file) => {
+                use std::os::unix::fs::MetadataExt as _;
+                Ok(Some(Self { device_and_inode: (file.dev(), file.ino()) }))
+            }
+            // Other systems do not let an open file be deleted or replaced.
+            #[cfg(not(unix))]
+            Ok(_) => Ok(Some(Self {})),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The file is deleted, moved or replaced while the store is open: nothing is acknowledged any more.
+
+use std::fs;
+use std::path::Path;
+
+use factum::prelude::*;
+use factum::sqlite::QueryError;
+use factum::store::ExpectedVersion::Any;
+use factum::store::{AppendError, StoreError};
+use tempfile::TempDir;
+
+use crate::support::account::{Account, deposit, id, open};
+use crate::support::events::{append, read, read_all, stream};
+use crate::support::stores::open_store;
+
+/// Each way to lose the file of the store at `bank.db`.
+const WAYS: [(&str, fn(&Path)); 6] = [
+    ("all is deleted", |folder| {
+        for file in ["bank.db", "bank.db-wal", "bank.db-shm"] {
+            fs::remove_file(folder.join(file)).unwrap();
+        }
+    }),
+    ("the file is deleted", |folder| fs::remove_file(folder.join("bank.db")).unwrap()),
+    ("the log is deleted", |folder| fs::remove_file(folder.join("bank.db-wal")).unwrap()),
+    ("the file is moved", |folder| fs::rename(folder.join("bank.db"), folder.join("moved.db")).unwrap()),
+    ("the file is replaced", |folder| {
+        let other = open_store(&folder.join("other.db"));
+        append(&other, &stream("other"), Any, &["1", "2", "3", "4"]).unwrap();
+        drop(other);
+        fs::rename(folder.join("other.db"), folder.join("bank.db")).unwrap();
+    }),
+    ("the log is replaced", |folder| {
+        fs::copy(folder.join("bank.db-wal"), folder.join("copy")).unwrap();
+        fs::rename(folder.join("copy"), folder.join("bank.db-wal")).unwrap();
+    }),
+];
+
+#[test]
+fn a_store_without_its_file_acknowledges_nothing() {
+    for (way, lose) in WAYS {
+        let folder = TempDir::new().unwrap();
+        let store = open_store(&folder.path().join("bank.db"));
+        append(&store, &stream("a"), Any, &["1"]).unwrap();
+        lose(folder.path());
+        for _ in 0..3 {
+            match append(&store, &stream("a"), Any, &["2"]) {
+                Err(AppendError::Store { source: StoreError::Moved { path, .. }, .. }) => {
+                    assert_eq!(path, folder.path().join("bank.db"), "{way}");
+                }
+                other => panic!("{way}: {other:?}"),
+            }
+        }
+        // The append has noticed what a read does not look for.
+        is_moved(way, read_all(&store));
+    }
+}
+
+#[test]
+fn a_hot_aggregate_without_its_file_is_not_believed() {
+    for (way, lose) in WAYS {
+        let folder = TempDir::new().unwrap();
+        let store = open_store(&folder.path().join("bank.db"));
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("a")).unwrap();
+        lose(folder.path());
+        for _ in 0..3 {
+            let error = accounts.execute(deposit("a", 1)).unwrap_err();
+            let text = factum::with_causes(&error).to_string();
+            assert!(text.contains("deleted, moved or replaced"), "{way}: {text}");
+        }
+        assert!(accounts.load(&id("a")).is_err(), "{way}");
+    }
+}
+
+/// Connections that are open have the old file, a new one would have the file at the path.
+#[test]
+fn reads_of_a_moved_file_fail_even_when_it_is_back() {
+    for (way, lose) in WAYS.into_iter().filter(|(way, _)| way.contains("the file")) {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("bank.db");
+        let store = open_store(&file);
+        append(&store, &stream("a"), Any, &["1"]).unwrap();
+        assert_eq!(read_all(&store).unwrap(), ["1"]);
+        let second_name = folder.path().join("kept.db");
+        fs::hard_link(&file, &second_name).unwrap();
+        lose(folder.path());
+        is_moved(way, read_all(&store));
+        is_moved(way, read(&store, &stream("a")));
+        is_moved(way, store.position());
+        is_moved(way, store.stream_version(&stream("a")));
+        is_moved(way, store.check());
+        is_moved(way, store.checkpoint_wal());
+        let query = store.query(|connection| connection.query_row("SELECT 1", (), |_| Ok(())));
+        assert!(matches!(query, Err(QueryError::Store(StoreError::Moved { .. }))), "{way}: {query:?}");
+        fs::rename(second_name, &file).unwrap();
+        is_moved(way, store.position());
+        is_moved(way, store.checkpoint_wal());
+        assert!(append(&store, &stream("a"), Any, &["2"]).is_err());
+        drop(store);
+        assert_eq!(read_all(&open_store(&file)).unwrap(), ["1"], "{way}");
+    }
+}
+
+/// A link to the file is a path as any other.
+#[test]
+fn a_link_that_leads_elsewhere_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let (file, link) = (folder.path().join("bank.db"), folder.path().join("link.db"));
+    drop(open_store(&file));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let store = open_store(&link);
+    append(&store, &stream("a"), Any, &["1"]).unwrap();
+    fs::remove_file(&link).unwrap();
+    assert!(append(&store, &stream("a"), Any, &["2"]).is_err());
+    let store = open_store(&file);
+    append(&store, &stream("a"), Any, &["2"]).unwrap();
+    fs::remove_file(folder.path().join("bank.db-wal")).unwrap();
+    assert!(append(&store, &stream("a"), Any, &["3"]).is_err());
+}
+
+#[track_caller]
+fn is_moved<T: std::fmt::Debug>(way: &str, result: Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::Moved { .. })), "{way}: {result:?}");
+}
