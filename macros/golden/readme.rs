@@ -52,6 +52,32 @@ impl ::factum::Command for OpenAccount {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
+    fn mark(&self) -> ::factum::macro_support::CommandMark {
+        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
+        const SHAPE: u64 = {
+            #[allow(unused_imports)]
+            use ::factum::macro_support::NoFingerprint as _;
+            ::factum::macro_support::fingerprint(
+                ",account:AccountId,owner:String",
+                &[
+                    ::factum::macro_support::fingerprint_of(
+                        &[
+                            <::factum::macro_support::HasFingerprint<
+                                AccountId,
+                            >>::FINGERPRINT,
+                        ],
+                    ),
+                    ::factum::macro_support::fingerprint_of(&[]),
+                ],
+            )
+        };
+        ::factum::macro_support::command_mark(
+            self,
+            "OpenAccount",
+            SHAPE,
+            (&::factum::macro_support::ContentProbe(self)).content(),
+        )
+    }
 }
 
 // ---- struct DepositMoney ----
@@ -62,6 +88,32 @@ impl ::factum::Command for DepositMoney {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
+    fn mark(&self) -> ::factum::macro_support::CommandMark {
+        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
+        const SHAPE: u64 = {
+            #[allow(unused_imports)]
+            use ::factum::macro_support::NoFingerprint as _;
+            ::factum::macro_support::fingerprint(
+                ",account:AccountId,cents:u64",
+                &[
+                    ::factum::macro_support::fingerprint_of(
+                        &[
+                            <::factum::macro_support::HasFingerprint<
+                                AccountId,
+                            >>::FINGERPRINT,
+                        ],
+                    ),
+                    ::factum::macro_support::fingerprint_of(&[]),
+                ],
+            )
+        };
+        ::factum::macro_support::command_mark(
+            self,
+            "DepositMoney",
+            SHAPE,
+            (&::factum::macro_support::ContentProbe(self)).content(),
+        )
+    }
 }
 
 // ---- struct WithdrawMoney ----
@@ -71,6 +123,32 @@ impl ::factum::Command for WithdrawMoney {
     type Id = AccountId;
     fn aggregate_id(&self) -> &AccountId {
         &self.account
+    }
+    fn mark(&self) -> ::factum::macro_support::CommandMark {
+        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
+        const SHAPE: u64 = {
+            #[allow(unused_imports)]
+            use ::factum::macro_support::NoFingerprint as _;
+            ::factum::macro_support::fingerprint(
+                ",account:AccountId,cents:u64",
+                &[
+                    ::factum::macro_support::fingerprint_of(
+                        &[
+                            <::factum::macro_support::HasFingerprint<
+                                AccountId,
+                            >>::FINGERPRINT,
+                        ],
+                    ),
+                    ::factum::macro_support::fingerprint_of(&[]),
+                ],
+            )
+        };
+        ::factum::macro_support::command_mark(
+            self,
+            "WithdrawMoney",
+            SHAPE,
+            (&::factum::macro_support::ContentProbe(self)).content(),
+        )
     }
 }
 

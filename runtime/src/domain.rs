@@ -3,6 +3,8 @@
 pub(crate) mod aggregate;
 pub(crate) mod codec_error;
 pub(crate) mod command;
+pub(crate) mod command_mark;
+pub(crate) mod content;
 pub(crate) mod decision;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -1,6 +1,7 @@
 //! What generated code calls. This module is not part of the public API and changes without notice.
 
 pub(crate) mod aliases;
+pub(crate) mod content;
 pub(crate) mod decoding;
 pub(crate) mod derived_event;
 pub(crate) mod handing;
@@ -16,6 +17,7 @@ pub(crate) mod snapshot_codec;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
+pub use self::content::{ContentOfDebug, ContentOfSerde, ContentProbe, command_mark};
 pub use self::decoding::{current_name, decode_one, decode_other, name_is};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::handing::{
@@ -29,6 +31,7 @@ pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fa
 pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};
 pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{NoSnapshotCodec, SnapshotCodec};
+pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};
 pub use crate::{__command_enum as command_enum, __event_enum as event_enum};

@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod event_id;
 pub(crate) mod execute_options;
 pub(crate) mod history;
+pub(crate) mod known_key;
 pub(crate) mod loading;
 pub(crate) mod moment;
 pub(crate) mod outcome;

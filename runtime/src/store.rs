@@ -17,9 +17,10 @@ pub(crate) mod read;
 pub(crate) mod snapshot;
 
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};
-pub use self::error::{AppendError, Conflict, StoreError};
+pub use self::error::{AppendError, Conflict, KeyReused, StoreError};
 pub use self::event_store::EventStore;
 pub use self::identity::StoreIdentity;
 pub use self::partition::Partition;
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
+pub use crate::domain::command_mark::CommandMark;

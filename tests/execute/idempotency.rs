@@ -21,7 +21,7 @@ fn the_same_key_again_gives_the_first_outcome() {
         accounts.execute(deposit("alice", 100)).unwrap();
         // By any repository, and with any other options.
         for accounts in [accounts.clone(), store.repository::<Account>()] {
-            let again = accounts.execute_with(deposit("alice", 7), &key("a").expected_version(1)).unwrap();
+            let again = accounts.execute_with(deposit("alice", 5), &key("a").expected_version(1)).unwrap();
             assert!(again.is_repeated());
             assert_eq!((again.version(), again.state()), (first.version(), first.state()));
             assert_eq!(again.events(), first.events(), "ids, positions and times included");
@@ -117,7 +117,7 @@ fn a_batch_or_unit_of_work_with_a_known_key_is_refused_whole() {
             "{error}"
         );
         // Each command of the batch has an outcome of its own.
-        let second = accounts.execute_with(deposit("alice", 9), &key("two")).unwrap();
+        let second = accounts.execute_with(deposit("alice", 2), &key("two")).unwrap();
         assert_eq!((second.version(), second.state().cents, second.events().len()), (3, 3, 1));
 
         let mut work = store.unit_of_work();

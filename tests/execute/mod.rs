@@ -6,6 +6,7 @@ pub(crate) mod concurrency;
 mod given_when_then;
 mod hot_aggregates;
 mod idempotency;
+mod keys_of_other_commands;
 mod panics;
 mod snapshots;
 mod units_of_work;

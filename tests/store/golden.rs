@@ -109,10 +109,11 @@ fn works(store: &SqliteStore) {
     let metadata = Metadata::default();
     let payload = r#"{"text":"new"}"#;
     let event = NewEvent::new("noted", 1, payload, Uuid::now_v7(), Timestamp::now(), &metadata);
-    let keys = [NewKey::new("new", 0..1, Timestamp::now())];
+    let keyed_at = Timestamp::now();
+    let keys = [NewKey::new("new", 0..1, keyed_at)];
     let append = Append::new(&alice, 3, std::slice::from_ref(&event)).with_keys(&keys);
     assert_eq!(store.append(&[append]).unwrap().first_position, Some(Position::new(7)));
-    assert_eq!(store.outcome(&alice, "new").unwrap(), Some(Outcome::new(3, 4)));
+    assert_eq!(store.outcome(&alice, "new").unwrap(), Some(Outcome::new(3, 4, keyed_at, None)));
     let snapshot = StoredSnapshot::new(4, Position::new(7), Timestamp::now(), 1, 2, b"state");
     store.save_snapshot(&alice, &snapshot).unwrap();
     let mut kept = None;

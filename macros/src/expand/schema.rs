@@ -21,7 +21,8 @@ pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     }
 }
 
-fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
+/// The fingerprint of a type: of what serde sees of it, and of the fingerprints of its fields' types.
+pub(super) fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     let text = text(input);
     let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
     quote! {{

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::domain::aggregate::Aggregate;
+use crate::domain::command_mark::{CommandMark, type_name};
 
 /// A request to an aggregate, named in the imperative. The aggregate may refuse it.
 ///
@@ -37,6 +38,14 @@ pub trait Command: Debug {
 
     /// The id of the aggregate that the command is for.
     fn aggregate_id(&self) -> &Self::Id;
+
+    /// What an idempotency key remembers of the command, to tell it from another one.
+    ///
+    /// The derive hashes what serde sees of a command that is `Serialize`, and otherwise its `Debug` text. An
+    /// impl by hand gets the name of the type and the hash of its `Debug` text.
+    fn mark(&self) -> CommandMark {
+        CommandMark::of(self, type_name::<Self>(), 0, None)
+    }
 }
 
 /// The aggregate takes commands of type `C`: `C` is in its `commands(..)`, or is the generated command enum.

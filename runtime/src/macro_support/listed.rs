@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::command::Command;
+use crate::domain::command_mark::CommandMark;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::event_schema::Shape;
 
@@ -75,6 +76,9 @@ pub trait ListedCommand<I>: Sized {
     /// [`Command::aggregate_id`].
     fn id(&self) -> &I;
 
+    /// [`Command::mark`].
+    fn mark(&self) -> CommandMark;
+
     /// Formats the command as a tuple variant with the name `variant`.
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -87,6 +91,10 @@ where
     #[inline]
     fn id(&self) -> &I {
         <C::Id as IdFor<I, C>>::id(self)
+    }
+
+    fn mark(&self) -> CommandMark {
+        Command::mark(self)
     }
 
     #[inline]

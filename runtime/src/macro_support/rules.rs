@@ -67,6 +67,12 @@ macro_rules! __command_enum {
                     $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(command),)*
                 }
             }
+
+            fn mark(&self) -> $crate::macro_support::CommandMark {
+                match self {
+                    $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::mark(command),)*
+                }
+            }
         }
 
         // Also makes an `#[execute]` method for the enum, which would never be called, a duplicate impl.

@@ -49,7 +49,7 @@ struct Log {
     /// For each stream the indexes of its events: index `i` has version `i + 1`.
     streams: HashMap<StreamName, Vec<usize>>,
     /// For each stream its idempotency keys.
-    keys: HashMap<StreamName, HashMap<String, (Outcome, Timestamp)>>,
+    keys: HashMap<StreamName, HashMap<String, Outcome>>,
     snapshots: HashMap<StreamName, OwnedSnapshot>,
 }
 
@@ -108,9 +108,9 @@ impl EventStore for MemoryStore {
         for append in appends {
             let known = log.keys.get(append.stream);
             for key in append.keys {
-                if let Some((outcome, _)) = known.and_then(|known| known.get(key.key)) {
+                if let Some(outcome) = known.and_then(|known| known.get(key.key)) {
                     let (stream, key) = (append.stream.clone(), key.key.to_owned());
-                    return Err(AppendError::KnownKey { stream, key, outcome: *outcome });
+                    return Err(AppendError::KnownKey { stream, key, outcome: outcome.clone().into() });
                 }
             }
             let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));
@@ -126,10 +126,7 @@ impl EventStore for MemoryStore {
             let stream = streams.entry(append.stream.clone()).or_default();
             if !append.keys.is_empty() {
                 let before = number(stream.len());
-                let new = append
-                    .keys
-                    .iter()
-                    .map(|key| (key.key.to_owned(), (key.outcome(before), key.recorded_at)));
+                let new = append.keys.iter().map(|key| (key.key.to_owned(), key.outcome(before)));
                 keys.entry(append.stream.clone()).or_default().extend(new);
             }
             for event in append.events {
@@ -223,14 +220,14 @@ impl EventStore for MemoryStore {
     }
 
     fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
-        Ok(self.log().keys.get(stream).and_then(|keys| keys.get(key)).map(|(outcome, _)| *outcome))
+        Ok(self.log().keys.get(stream).and_then(|keys| keys.get(key)).cloned())
     }
 
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         for keys in self.log().keys.values_mut() {
             let before = keys.len();
-            keys.retain(|_, (_, recorded_at)| *recorded_at >= time);
+            keys.retain(|_, outcome| outcome.recorded_at >= time);
             forgotten += number(before - keys.len());
         }
         Ok(forgotten)

@@ -4,7 +4,7 @@ use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::repository::moment::Moment;
-use crate::store::error::{AppendError, Conflict, StoreError};
+use crate::store::error::{AppendError, Conflict, KeyReused, StoreError};
 use crate::store::read::ReplayedEvent;
 
 /// Why stored events could not be read as typed ones.
@@ -154,6 +154,9 @@ pub enum ExecuteError<E> {
     /// the caller expects.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The command's idempotency key belongs to another command, which was executed before.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The aggregate's events could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -194,6 +197,7 @@ impl<E> From<AppendError> for ExecuteError<E> {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict(conflict) => Self::Conflict(conflict),
+            AppendError::KeyReused(reused) => Self::KeyReused(reused),
             other => Self::Append(other),
         }
     }

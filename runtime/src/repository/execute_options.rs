@@ -117,8 +117,17 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
 
     /// Sets a key that makes a command that is sent twice happen once, such as the id of a request.
     ///
-    /// No other command to the same aggregate may have this key. A command with a known key stores nothing,
-    /// and returns the first outcome ([`Executed::is_repeated`](crate::Executed::is_repeated)).
+    /// A command with a known key stores nothing, and returns the first outcome
+    /// ([`Executed::is_repeated`](crate::Executed::is_repeated)).
+    ///
+    /// A key belongs to one command. Another command to the same aggregate with this key fails with
+    /// [`ExecuteError::KeyReused`](crate::ExecuteError::KeyReused). Another command is one of another name, or
+    /// with another content. Content is what serde writes, if the command is `Serialize`, and otherwise its
+    /// `Debug` text. The order of the elements of a map, a set or a list does not count.
+    ///
+    /// The program may change between two tries: contents are compared only if the command's struct has the
+    /// same fields as at the first try. Fields of nested types count if these derive
+    /// [`EventSchema`](crate::EventSchema). A struct that was renamed is another command.
     ///
     /// The key is stored with the events, in one commit. It is known until
     /// [`forget_keys_before`](crate::store::EventStore::forget_keys_before) removes it. A command that leads

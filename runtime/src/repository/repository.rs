@@ -13,6 +13,7 @@ use crate::repository::decide::{Draft, decide};
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::history::History;
+use crate::repository::known_key::KeyOfCommand;
 use crate::repository::loading::Loader;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
@@ -20,7 +21,7 @@ use crate::repository::replay::{Replay, recorded};
 use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
 use crate::repository::unit_of_work::UnitOfWork;
-use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
+use crate::store::append::{Append, ExpectedVersion, Outcome};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::EventStore;
 
@@ -239,17 +240,20 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         options: &ExecuteOptions<'_, A::Services, R>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let stream = StreamName::of::<A>(command.aggregate_id());
-        let key = options.key.as_deref();
-        if let Some(outcome) = self.known_outcome(&stream, key)? {
-            return self.repeat(&stream, outcome);
+        let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
+        if let Some(key) = &key
+            && let Some(outcome) = key.outcome(&self.store, &stream)?
+        {
+            return self.repeat(&stream, key, &outcome);
         }
         let replay = self.loader.current(&self.store, &stream)?;
         let Draft { mut replay, encoded } = match decide(&stream, replay, command, options, &self.services) {
             Ok(draft) => draft,
             // Another thread may have stored this key since the look-up above.
             Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
-                return match self.known_outcome(&stream, key)? {
-                    Some(outcome) => self.repeat(&stream, outcome),
+                let Some(key) = &key else { return Err(error) };
+                return match key.outcome(&self.store, &stream)? {
+                    Some(outcome) => self.repeat(&stream, key, &outcome),
                     None => Err(error),
                 };
             }
@@ -259,14 +263,17 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             return Ok(Executed::new(&replay, Vec::new()));
         }
         let events = encoded.new_events();
-        let key = key.map(|key| NewKey { key, events: 0..events.len(), recorded_at: Timestamp::now() });
+        let new_key = key.as_ref().map(|key| key.as_new(0..events.len(), Timestamp::now()));
         let expected = ExpectedVersion::Exactly(replay.version);
-        let append = Append { keys: key.as_slice(), ..Append::new(&stream, expected, &events) };
-        let appended = match self.store.append(&[append]) {
-            Ok(appended) => appended,
+        let append = Append { keys: new_key.as_slice(), ..Append::new(&stream, expected, &events) };
+        let appended = match (self.store.append(&[append]), &key) {
+            (Ok(appended), _) => appended,
             // Another thread has stored this key since the look-up above.
-            Err(AppendError::KnownKey { outcome, .. }) => return self.repeat(&stream, outcome),
-            Err(error) => {
+            (Err(AppendError::KnownKey { outcome, .. }), Some(key)) => {
+                key.check(&stream, &outcome)?;
+                return self.repeat(&stream, key, &outcome);
+            }
+            (Err(error), _) => {
                 if let AppendError::Conflict(conflict) = &error {
                     self.loader.forget_if_ahead(conflict, replay.version);
                 }
@@ -279,14 +286,13 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         Ok(Executed::new(&replay, events))
     }
 
-    /// The outcome of the command with this key, if there is a key and the store knows it.
-    fn known_outcome(&self, stream: &StreamName, key: Option<&str>) -> Result<Option<Outcome>, ReadError> {
-        let Some(key) = key else { return Ok(None) };
-        self.store.outcome(stream, key).map_err(|source| ReadError::store(stream, source))
-    }
-
     /// The outcome of a command that was carried out before.
-    fn repeat(&self, stream: &StreamName, outcome: Outcome) -> Result<Executed<A>, ExecuteError<A::Error>> {
+    fn repeat(
+        &self,
+        stream: &StreamName,
+        key: &KeyOfCommand<'_>,
+        outcome: &Outcome,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let replay = self.loader.load(&self.store, stream, Some(Moment::Version(outcome.version)))?;
         let mut events = Vec::new();
         let mut result = Ok(());
@@ -299,6 +305,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         });
         read.map_err(|source| ReadError::store(stream, source))?;
         result?;
+        if (version, replay.version) != (outcome.version, outcome.version) {
+            return Err(key.damaged(stream, outcome, version).into());
+        }
         Ok(Executed::repeated(replay.state, outcome.version, events))
     }
 }

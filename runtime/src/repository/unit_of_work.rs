@@ -9,21 +9,23 @@ use std::sync::Arc;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
 use crate::domain::command::Command;
+use crate::domain::command_mark::CommandMark;
 use crate::domain::metadata::Recorded;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::encode::Encoded;
-use crate::repository::error::{ExecuteError, ReadError};
+use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
+use crate::repository::known_key::KeyOfCommand;
 use crate::repository::loading::Loader;
 use crate::repository::outcome::Executed;
 use crate::repository::replay::Replay;
 use crate::repository::repository::Repository;
 use crate::repository::state_cache::CacheOptions;
-use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
-use crate::store::error::{AppendError, Conflict};
+use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
+use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
@@ -118,6 +120,8 @@ trait ChangedStream {
     fn version(&self) -> u64;
     fn new_events(&self) -> Vec<NewEvent<'_>>;
     fn new_keys(&self) -> Vec<NewKey<'_>>;
+    /// Fails if the outcome that the store has for this key is that of another command.
+    fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused>;
     /// Called when the events are stored, the first of them at this position.
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>);
     /// Called when the commit is a conflict, and no event is stored.
@@ -138,18 +142,18 @@ struct PendingStream<A: Aggregate> {
 }
 
 impl<A: Aggregate> PendingStream<A> {
-    fn has_key(&self, key: &str) -> bool {
-        self.keys.iter().any(|pending| pending.text == key)
+    fn key(&self, key: &str) -> Option<&Key> {
+        self.keys.iter().find(|pending| pending.text == key)
     }
 
     /// Adds the events of a command.
-    fn add(&mut self, draft: Draft<A>, key: Option<String>) -> Decided<'_, A> {
+    fn add(&mut self, draft: Draft<A>, key: Option<KeyOfCommand<'_>>) -> Decided<'_, A> {
         let before = self.encoded.events().len();
         self.replay = draft.replay;
         self.encoded.append(draft.encoded);
         let events = before..self.encoded.events().len();
-        if let Some(text) = key {
-            self.keys.push(Key { text, events, recorded_at: Timestamp::now() });
+        if let Some(KeyOfCommand { key, command }) = key {
+            self.keys.push(Key { text: key.to_owned(), command, events, recorded_at: Timestamp::now() });
         }
         let events = self.encoded.events().get(before..).unwrap_or_default();
         Decided { state: &self.replay.state, events }
@@ -159,8 +163,15 @@ impl<A: Aggregate> PendingStream<A> {
 /// The idempotency key of one command, and which of the stream's new events belong to that command.
 struct Key {
     text: String,
+    command: CommandMark,
     events: Range<usize>,
     recorded_at: Timestamp,
+}
+
+impl Key {
+    fn of_command(&self) -> KeyOfCommand<'_> {
+        KeyOfCommand { key: &self.text, command: self.command.clone() }
+    }
 }
 
 impl<A: Aggregate> ChangedStream for PendingStream<A> {
@@ -177,13 +188,11 @@ impl<A: Aggregate> ChangedStream for PendingStream<A> {
     }
 
     fn new_keys(&self) -> Vec<NewKey<'_>> {
-        let keys = self.keys.iter();
-        keys.map(|Key { text, events, recorded_at }| NewKey {
-            key: text,
-            events: events.clone(),
-            recorded_at: *recorded_at,
-        })
-        .collect()
+        self.keys.iter().map(|key| key.of_command().as_new(key.events.clone(), key.recorded_at)).collect()
+    }
+
+    fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused> {
+        self.key(key).map_or(Ok(()), |pending| pending.of_command().check(&self.stream, outcome))
     }
 
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>) {
@@ -269,21 +278,21 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, NoRetry>,
     ) -> Result<Decided<'_, A>, ExecuteError<A::Error>> {
-        if let Some(key) = &options.key {
-            let outcome =
-                self.store.outcome(stream, key).map_err(|source| ReadError::store(stream, source))?;
-            if let Some(outcome) = outcome {
-                let (stream, key) = (stream.clone(), key.clone());
-                return Err(AppendError::KnownKey { stream, key, outcome }.into());
-            }
+        let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
+        if let Some(key) = &key
+            && let Some(outcome) = key.outcome(self.store, stream)?
+        {
+            let (stream, key) = (stream.clone(), key.key.to_owned());
+            return Err(AppendError::KnownKey { stream, key, outcome: outcome.into() }.into());
         }
         let pending = self.pending(repository, stream)?;
-        if let Some(key) = options.key.as_ref().filter(|key| pending.has_key(key)) {
-            return Err(AppendError::MalformedKey { stream: stream.clone(), key: key.clone() }.into());
+        if let Some(KeyOfCommand { key, .. }) = key.as_ref().filter(|key| pending.key(key.key).is_some()) {
+            let (stream, key) = (stream.clone(), (*key).to_owned());
+            return Err(AppendError::MalformedKey { stream, key }.into());
         }
         // A copy decides, so that a panic leaves this unit of work unchanged.
         let draft = decide(stream, pending.replay.clone(), command, options, repository.services())?;
-        Ok(pending.add(draft, options.key.clone()))
+        Ok(pending.add(draft, key))
     }
 }
 
@@ -350,8 +359,15 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 
     fn store(&mut self) -> Result<Committed, AppendError> {
         let appended = append(self.store, &self.streams);
-        if let Err(AppendError::Conflict(conflict)) = &appended {
-            self.streams.iter().for_each(|stream| stream.conflicted(conflict));
+        match &appended {
+            Err(AppendError::Conflict(conflict)) => {
+                self.streams.iter().for_each(|stream| stream.conflicted(conflict));
+            }
+            Err(AppendError::KnownKey { stream: id, key, outcome }) => {
+                let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
+                of_key.try_for_each(|stream| stream.check_known(key, outcome))?;
+            }
+            _ => {}
         }
         let Some((appended, counts)) = appended? else {
             return Ok(Committed { events: 0, position: None });

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use uuid::Uuid;
 
+use crate::domain::command_mark::CommandMark;
 use crate::domain::metadata::Metadata;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -53,23 +54,34 @@ pub struct NewKey<'a> {
     pub events: Range<usize>,
     /// When the command was executed.
     pub recorded_at: Timestamp,
+    /// The command, to tell it from another one; `None` if it is not known.
+    pub command: Option<CommandMark>,
 }
 
 /// What a command with an idempotency key led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The version of the stream before the command's events.
     pub before: u64,
     /// The version of the stream after the command's events. Equal to `before` if there were none.
     pub version: u64,
+    /// When the command was executed.
+    pub recorded_at: Timestamp,
+    /// The command. `None` if it is not known, because an earlier version of factum has stored the key.
+    pub command: Option<CommandMark>,
 }
 
 impl Outcome {
     /// The outcome of a command whose events brought a stream from version `before` to `version`.
     #[must_use]
-    pub const fn new(before: u64, version: u64) -> Self {
-        Self { before, version }
+    pub const fn new(
+        before: u64,
+        version: u64,
+        recorded_at: Timestamp,
+        command: Option<CommandMark>,
+    ) -> Self {
+        Self { before, version, recorded_at, command }
     }
 }
 
@@ -110,7 +122,14 @@ impl<'a> NewKey<'a> {
     /// The key of a command that was executed at `recorded_at` and led to these of the append's events.
     #[must_use]
     pub const fn new(key: &'a str, events: Range<usize>, recorded_at: Timestamp) -> Self {
-        Self { key, events, recorded_at }
+        Self { key, events, recorded_at, command: None }
+    }
+
+    /// Sets the command that the key belongs to.
+    #[must_use = "the key with the command is what this returns"]
+    pub fn with_command(mut self, command: CommandMark) -> Self {
+        self.command = Some(command);
+        self
     }
 }
 
@@ -207,6 +226,7 @@ impl NewKey<'_> {
     #[must_use]
     pub fn outcome(&self, before: u64) -> Outcome {
         let after = |events: usize| before.saturating_add(events as u64);
-        Outcome::new(after(self.events.start), after(self.events.end))
+        let (before, version) = (after(self.events.start), after(self.events.end));
+        Outcome::new(before, version, self.recorded_at, self.command.clone())
     }
 }

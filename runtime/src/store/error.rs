@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
 use crate::store::append::{ExpectedVersion, Outcome};
 
 /// The store itself failed: the disk, the file, the database.
@@ -73,6 +74,17 @@ pub enum StoreError {
         /// The position of the newest event.
         newest: Position,
     },
+    /// What is stored with an idempotency key can't be true. Whether its command was executed is not known.
+    #[error("the idempotency key `{key}` of {stream} is damaged: {problem}")]
+    #[non_exhaustive]
+    DamagedKey {
+        /// The stream.
+        stream: StreamName,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Any other error of the database.
     #[error("the store failed")]
     Other(#[source] BoxError),
@@ -99,6 +111,43 @@ impl Conflict {
     }
 }
 
+/// An idempotency key came with another command than the first time.
+///
+/// Send the command with a key of its own. If it is the first one after all, under a new name, see the outcome
+/// of the first one in the stream at `version`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the idempotency key `{key}` of {stream} belongs to another command: to a `{first}` of {recorded_at}, \
+     after which the stream was at version {version}; give each command a key of its own"
+)]
+#[non_exhaustive]
+pub struct KeyReused {
+    /// The stream.
+    pub stream: StreamName,
+    /// The key.
+    pub key: String,
+    /// The name of the first command with the key.
+    pub first: String,
+    /// The version of the stream after the first command.
+    pub version: u64,
+    /// When the first command was executed.
+    pub recorded_at: Timestamp,
+}
+
+impl KeyReused {
+    /// The error for a key of `stream` whose first command had this name, and led to this version at this time.
+    #[must_use]
+    pub fn new(
+        stream: StreamName,
+        key: impl Into<String>,
+        first: impl Into<String>,
+        version: u64,
+        recorded_at: Timestamp,
+    ) -> Self {
+        Self { stream, key: key.into(), first: first.into(), version, recorded_at }
+    }
+}
+
 /// Why [`EventStore::append`](crate::store::EventStore::append) stored nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -115,8 +164,13 @@ pub enum AppendError {
         /// The key.
         key: String,
         /// What the first command with the key led to.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
+    /// The stream knows the idempotency key, of another command.
+    ///
+    /// A store does not return this error: the repository compares the commands.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// An append has an idempotency key twice, or the key names events that are not in the append.
     #[error("the idempotency key `{key}` for {stream} is given twice, or names events outside its append")]
     #[non_exhaustive]

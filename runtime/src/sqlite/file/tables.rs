@@ -130,7 +130,8 @@ CREATE TABLE factum_rebuilds (
 /// * `factum_checkpoints.store`: the id of the store whose events the follower has seen.
 /// * `event` of `factum_checkpoints` and `factum_parts`: the id of the event at the stored position.
 /// * `factum_snapshots.event`: the id of the newest event in the state.
-/// * `factum_keys.command` and `factum_keys.content`: the name of the key's command, and a hash of its content.
+/// * `factum_keys.command`, `shape` and `content`: the name of the key's command, and hashes of its shape and content.
+/// * `factum_keys.checksum`: see `store/keys.rs`.
 const IDENTITIES_AND_CHECKSUMS: &str = "
 CREATE TABLE factum_store (id BLOB NOT NULL) STRICT;
 
@@ -144,6 +145,8 @@ ALTER TABLE factum_snapshots ADD COLUMN event BLOB;
 
 ALTER TABLE factum_keys ADD COLUMN command TEXT;
 ALTER TABLE factum_keys ADD COLUMN content INTEGER;
+ALTER TABLE factum_keys ADD COLUMN shape INTEGER;
+ALTER TABLE factum_keys ADD COLUMN checksum INTEGER;
 ";
 
 /// The content of a file.

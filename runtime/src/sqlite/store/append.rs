@@ -218,12 +218,13 @@ impl<'c> Statements<'c> {
 
     /// Why an append to a stream with this head is rejected, if it is.
     fn rejection(&self, append: &Append<'_>, head: StreamHead) -> rusqlite::Result<Option<AppendError>> {
-        if let Some(stream) = head.stream {
-            for key in append.keys {
-                if let Some(outcome) = keys::outcome_in(self.connection, stream, key.key)? {
-                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
-                    return Ok(Some(AppendError::KnownKey { stream, key, outcome }));
-                }
+        for key in append.keys {
+            if let Some(known) = keys::find(self.connection, append.stream, key.key)? {
+                let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                return Ok(Some(match known.outcome(&stream, &key) {
+                    Ok(outcome) => AppendError::KnownKey { stream, key, outcome: outcome.into() },
+                    Err(damaged) => AppendError::store(&stream, damaged),
+                }));
             }
         }
         if append.expected.matches(head.version) {
@@ -257,7 +258,7 @@ impl<'c> Statements<'c> {
             }
         }
         for key in append.keys {
-            keys::insert(self.connection, stream, key, head.version)?;
+            keys::insert(self.connection, (stream, append.stream), key, head.version)?;
         }
         Ok((first_position, version))
     }

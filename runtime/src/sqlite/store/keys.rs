@@ -1,24 +1,14 @@
-//! Idempotency keys: rows of `factum_keys`, each with the outcome of its command.
+//! Idempotency keys: rows of `factum_keys`, each with its command and the outcome.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::domain::command_mark::CommandMark;
+use crate::domain::hash::{FNV_OFFSET, hashed, mixed};
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
 use crate::store::append::{NewKey, Outcome};
 use crate::store::error::StoreError;
-
-/// The outcome of the command with this key, in the stream with this number.
-pub(super) fn outcome_in(
-    connection: &Connection,
-    stream: i64,
-    key: &str,
-) -> rusqlite::Result<Option<Outcome>> {
-    connection
-        .prepare_cached("SELECT before, version FROM factum_keys WHERE stream = ?1 AND key = ?2")?
-        .query_row((stream, key), |row| Ok(Outcome::new(row.get(0)?, row.get(1)?)))
-        .optional()
-}
 
 /// The outcome of the command with this key, in a stream.
 pub(super) fn outcome(
@@ -26,34 +16,103 @@ pub(super) fn outcome(
     stream: &StreamName,
     key: &str,
 ) -> Result<Option<Outcome>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT before, factum_keys.version FROM factum_streams JOIN factum_keys ON stream = id
-             WHERE category = ?1 AND factum_streams.key = ?2 AND factum_keys.key = ?3",
-        )
-        .and_then(|mut select| {
-            select
-                .query_row((stream.category(), stream.key(), key), |row| {
-                    Ok(Outcome::new(row.get(0)?, row.get(1)?))
-                })
-                .optional()
-        })
-        .map_err(store_error)
+    let found = find(connection, stream, key).map_err(store_error)?;
+    found.map(|row| row.outcome(stream, key)).transpose()
 }
 
-/// Stores the key of a command whose stream was at version `before`.
+/// The row of this key in a stream.
+pub(super) fn find(
+    connection: &Connection,
+    stream: &StreamName,
+    key: &str,
+) -> rusqlite::Result<Option<KeyRow>> {
+    connection
+        .prepare_cached(
+            "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum
+             FROM factum_streams JOIN factum_keys ON stream = id
+             WHERE category = ?1 AND factum_streams.key = ?2 AND factum_keys.key = ?3",
+        )?
+        .query_row((stream.category(), stream.key(), key), KeyRow::read)
+        .optional()
+}
+
+/// A row, as it is stored.
+pub(super) struct KeyRow {
+    before: i64,
+    version: i64,
+    recorded_at: i64,
+    command: Option<String>,
+    shape: Option<i64>,
+    content: Option<i64>,
+    checksum: Option<i64>,
+}
+
+impl KeyRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            before: row.get(0)?,
+            version: row.get(1)?,
+            recorded_at: row.get(2)?,
+            command: row.get(3)?,
+            shape: row.get(4)?,
+            content: row.get(5)?,
+            checksum: row.get(6)?,
+        })
+    }
+
+    /// The outcome in the row, if it can be true.
+    pub(super) fn outcome(self, stream: &StreamName, key: &str) -> Result<Outcome, StoreError> {
+        let damaged =
+            |problem: String| StoreError::DamagedKey { stream: stream.clone(), key: key.to_owned(), problem };
+        let Self { before, version, .. } = self;
+        let (Ok(before), Ok(version)) = (u64::try_from(before), u64::try_from(version)) else {
+            return Err(damaged(format!("its versions {before} and {version} are not both from 0 on")));
+        };
+        if self.checksum.is_some_and(|sum| sum.cast_unsigned() != checksum(stream, key, before, version)) {
+            return Err(damaged(format!(
+                "its versions {before} and {version} do not have the checksum that they were stored with"
+            )));
+        }
+        let command = match (self.command, self.shape, self.content) {
+            (Some(name), Some(shape), Some(content)) => {
+                Some(CommandMark::new(name, shape.cast_unsigned(), content.cast_unsigned()))
+            }
+            _ => None,
+        };
+        Ok(Outcome::new(before, version, Timestamp::from_micros(self.recorded_at), command))
+    }
+}
+
+/// A hash over all that says which events belong to a key.
+fn checksum(stream: &StreamName, key: &str, before: u64, version: u64) -> u64 {
+    mixed(mixed(hashed(hashed(FNV_OFFSET, stream.as_str()), key), before), version)
+}
+
+/// Stores the key of a command whose stream, with this number, was at version `before`.
 pub(super) fn insert(
     connection: &Connection,
-    stream: i64,
+    (number, stream): (i64, &StreamName),
     key: &NewKey<'_>,
     before: u64,
 ) -> rusqlite::Result<()> {
-    let Outcome { before, version } = key.outcome(before);
+    let Outcome { before, version, recorded_at, command } = key.outcome(before);
     connection
         .prepare_cached(
-            "INSERT INTO factum_keys (stream, key, before, version, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO factum_keys
+             (stream, key, before, version, recorded_at, command, shape, content, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![stream, key.key, before, version, key.recorded_at.as_micros()])
+        .execute(params![
+            number,
+            key.key,
+            before,
+            version,
+            recorded_at.as_micros(),
+            command.as_ref().map(|command| &*command.name),
+            command.as_ref().map(|command| command.shape.cast_signed()),
+            command.as_ref().map(|command| command.content.cast_signed()),
+            checksum(stream, key.key, before, version).cast_signed(),
+        ])
         .and_then(expect_one_row)
 }
 

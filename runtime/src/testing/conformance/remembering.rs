@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::law::{Law, Seen, facts, stored, stream};
 use super::threads::{THREADS, at_once};
+use crate::domain::command_mark::CommandMark;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -73,10 +74,19 @@ fn append<S: EventStore>(
 ) -> Result<Appended, AppendError> {
     let facts = facts(count);
     let events: Vec<_> = facts.iter().map(super::law::Fact::as_new).collect();
-    let recorded_at = Timestamp::now();
-    let keys: Vec<_> =
-        keys.iter().map(|(key, events)| NewKey { key, events: events.clone(), recorded_at }).collect();
+    let keys: Vec<_> = keys.iter().map(|(key, events)| new_key(key, events.clone())).collect();
     law.store.append(&[Append { keys: &keys, ..Append::new(stream, expected, &events) }])
+}
+
+/// A key whose command is recorded as [`command`] says, at [`RECORDED_AT`].
+fn new_key(key: &str, events: Range<usize>) -> NewKey<'_> {
+    NewKey::new(key, events, RECORDED_AT).with_command(command(key))
+}
+
+const RECORDED_AT: Timestamp = Timestamp::from_micros(-7);
+
+fn command(key: &str) -> CommandMark {
+    CommandMark::new(format!("Command{key}"), u64::MAX, 1 << 63)
 }
 
 fn outcome<S: EventStore>(law: &Law<'_, S>, stream: &StreamName, key: &str) -> Option<(u64, u64)> {
@@ -103,6 +113,14 @@ pub fn key_is_kept_with_its_outcome<S: EventStore>(store: &S) {
     law.equal(outcome(&law, &a, ""), Some((6, 9)), "the outcome of the empty key");
     law.succeeds(append(&law, &b, Any, 0, &[("first", 0..0)]), "an append of a key without events");
     law.equal(outcome(&law, &b, "first"), Some((0, 0)), "the outcome of nothing in a stream without events");
+    let second = law.succeeds(store.outcome(&a, "second"), "the outcome of a key");
+    let wanted = Outcome::new(5, 6, RECORDED_AT, Some(command("second")));
+    law.equal(second, Some(wanted), "the outcome with its time and command");
+    let unnamed = [NewKey::new("unnamed", 0..0, RECORDED_AT)];
+    law.succeeds(store.append(&[Append::new(&b, Any, &[]).with_keys(&unnamed)]), "a key without a command");
+    let wanted = Outcome::new(0, 0, RECORDED_AT, None);
+    let found = law.succeeds(store.outcome(&b, "unnamed"), "the outcome of a key");
+    law.equal(found, Some(wanted), "the outcome of a command that is not known");
     law.equal(law.version(&b), 0, "the version of a stream that has a key only");
     law.has_no_gaps();
 }
@@ -117,7 +135,8 @@ pub fn known_key_is_refused<S: EventStore>(store: &S) {
         match append(&law, &a, expected, 1, &[("new", 0..1), ("once", 0..1)]) {
             Err(AppendError::KnownKey { stream, key, outcome }) => {
                 law.equal((stream, &*key), (a.clone(), "once"), "what the refusal names");
-                law.equal(outcome, Outcome { before: 0, version: 2 }, "the outcome in the refusal");
+                let first = Outcome::new(0, 2, RECORDED_AT, Some(command("once")));
+                law.equal(*outcome, first, "the outcome in the refusal");
             }
             other => law.holds(false, format_args!("a known key gave {other:?}")),
         }
@@ -155,7 +174,7 @@ pub fn keys_are_forgotten_by_time<S: EventStore>(store: &S) {
     let a = stream("a");
     for (key, micros) in [("old", 10), ("border", 20), ("new", 30)] {
         let recorded_at = Timestamp::from_micros(micros);
-        let keys = [NewKey { key, events: 0..0, recorded_at }];
+        let keys = [NewKey::new(key, 0..0, recorded_at)];
         let result = law.store.append(&[Append { keys: &keys, ..Append::new(&a, Any, &[]) }]);
         law.succeeds(result, "an append of a key");
     }
