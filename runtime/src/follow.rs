@@ -22,6 +22,7 @@ pub(crate) mod progress_store;
 pub(crate) mod projection;
 pub(crate) mod reaction;
 pub(crate) mod runner;
+pub(crate) mod runs;
 pub(crate) mod seen;
 pub(crate) mod step;
 pub(crate) mod subscription;

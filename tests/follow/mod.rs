@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod dead_letters;
+mod hostile;
 mod inline;
 pub(crate) mod kills;
 mod projections;

@@ -1,16 +1,18 @@
 //! Followers that run by themselves: each catches up, then follows the store, in a thread of its own.
 
-use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{fmt, mem, process};
 
+use crate::domain::panic::{catch_panic, discard};
 use crate::domain::position::Position;
 use crate::follow::control::Control;
 use crate::follow::error::FollowError;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseInfo};
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress::Report;
+use crate::follow::runs;
 
 /// A follower that can run in a thread of its own: a `SqliteProjection` or a `SqliteReaction`.
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
@@ -57,6 +59,8 @@ pub struct FollowerBuilder<F> {
 pub struct RunningFollower<F: Follower> {
     control: Arc<Control>,
     runner: Option<JoinHandle<Ended<F>>>,
+    /// The process that has the runner's thread. A fork copies the handle, and no thread.
+    process: u32,
 }
 
 /// A follower whose run has ended, and how.
@@ -133,12 +137,15 @@ impl<F: Follower> FollowerBuilder<F> {
         let shared = Arc::clone(&control);
         let runner = thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || {
             let end = EndOnDrop(shared);
-            let result = follower.run(&end.0, &policy, lease);
+            let _runs = runs::enter(&[end.0.run]);
+            // Handlers' panics are errors of their events. This is for the progress callback.
+            let result = catch_panic(|| follower.run(&end.0, &policy, lease))
+                .unwrap_or_else(|_| Err(FollowError::Panicked { follower: F::NAME }.into()));
             *follower.report() = end.0.take_report();
             drop(end);
             (follower, result)
         })?;
-        Ok(RunningFollower { control, runner: Some(runner) })
+        Ok(RunningFollower { control, runner: Some(runner), process: process::id() })
     }
 }
 
@@ -190,30 +197,86 @@ impl<F: Follower> RunningFollower<F> {
 
     /// Stops the runner after the transaction or the handler that it is in, and returns the follower.
     ///
-    /// Fails if the runner has ended by itself, with the reason.
+    /// Fails if the runner has ended by itself, with the reason. Fails with
+    ///
+    /// * [`FollowError::OwnRunner`] in a handler of this follower, which the runner waits for. The runner ends
+    ///   after its step then;
+    /// * [`FollowError::Forked`] in a process that was forked after the start.
     pub fn stop(mut self) -> Result<F, F::Error> {
-        match self.join() {
-            Some((follower, Ok(()))) => Ok(follower),
-            Some((_, Err(error))) => Err(error),
-            None => Err(FollowError::Panicked { follower: F::NAME }.into()),
-        }
+        self.end().and_then(|(follower, result)| result.map(|()| follower))
     }
 
-    /// What the runner has ended with; `None` if it has panicked.
-    fn join(&mut self) -> Option<Ended<F>> {
+    /// Stops the runner and returns what it has ended with. A second call does nothing.
+    fn end(&mut self) -> Result<Ended<F>, F::Error> {
+        let follower = F::NAME;
+        let runner = self.runner.take().ok_or(FollowError::Panicked { follower })?;
+        if process::id() != self.process {
+            // There is no such thread here, and it may have held any lock when this process was forked.
+            mem::forget(runner);
+            return Err(FollowError::Forked { follower }.into());
+        }
         self.control.stop();
-        self.runner.take()?.join().ok()
+        // After its run, the thread drops its handlers, which may own this handle.
+        if runner.thread().id() == thread::current().id() {
+            return Err(FollowError::OwnRunner { follower }.into());
+        }
+        match runs::wait_for(self.control.run, || runner.join()) {
+            Some(Ok(ended)) => Ok(ended),
+            Some(Err(payload)) => {
+                discard(payload);
+                Err(FollowError::Panicked { follower }.into())
+            }
+            None => Err(FollowError::OwnRunner { follower }.into()),
+        }
     }
 }
 
 impl<F: Follower> Drop for RunningFollower<F> {
     fn drop(&mut self) {
-        drop(self.join());
+        drop(self.end());
     }
 }
 
 impl<F: Follower> fmt::Debug for RunningFollower<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningFollower").field("control", &self.control).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A follower that waits to be stopped.
+    struct Idle(Option<Report>);
+
+    impl sealed::Run for Idle {
+        const NAME: &'static str = "idle";
+
+        type Error = FollowError;
+
+        fn run(&mut self, control: &Control, _: &RetryPolicy, _: Duration) -> Result<(), FollowError> {
+            while !control.is_stopping() {
+                control.pause(Duration::from_secs(1));
+            }
+            Ok(())
+        }
+
+        fn report(&mut self) -> &mut Option<Report> {
+            &mut self.0
+        }
+    }
+
+    impl Follower for Idle {}
+
+    /// A fork copies the handle but not the thread: a join would wait for a thread that does not exist.
+    #[test]
+    fn a_forked_process_does_not_wait_for_the_runner() {
+        let mut running = FollowerBuilder::new(Idle(None)).start().unwrap();
+        let control = Arc::clone(&running.control);
+        running.process = process::id().wrapping_add(1);
+        assert!(matches!(running.stop(), Err(FollowError::Forked { follower: "idle" })));
+        assert!(!control.is_stopping(), "the runner belongs to the other process");
+        control.stop();
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::position::Position;
 use crate::follow::error::FollowError;
 use crate::follow::lease::LeaseInfo;
 use crate::follow::progress::Report;
+use crate::follow::runs::RunId;
 use crate::store::lock::lock;
 
 /// The state that the runners of a follower share with its callers.
@@ -17,6 +18,8 @@ pub struct Control {
     changed: Condvar,
     /// Locked while the user's callback runs. For that reason, never locked together with the state.
     report: Mutex<Option<Report>>,
+    /// Tells this run from others.
+    pub(crate) run: RunId,
     /// How many events all handlers have handled.
     events: AtomicU64,
 }

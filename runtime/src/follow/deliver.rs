@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::dead_letter::RetriedLetters;
 use crate::follow::definition::FollowerDefinition;
@@ -137,7 +138,10 @@ pub(crate) fn retry_dead_letters<R: Reaction, P: ProgressStore>(
         })?;
         match result {
             Ok(()) => retried.succeeded += 1,
-            Err(_) => retried.failed += 1,
+            Err(error) => {
+                discard(error);
+                retried.failed += 1;
+            }
         }
     }
     Ok(retried)

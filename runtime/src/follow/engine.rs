@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
-use crate::follow::checkpoint;
 use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
@@ -17,6 +16,7 @@ use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::runner::Runner;
 use crate::follow::worker::{Job, StepTarget, Worker};
+use crate::follow::{checkpoint, runs};
 use crate::store::partition::Partition;
 
 /// The handlers of a follower, one for each worker, and the home of its progress.
@@ -180,11 +180,14 @@ where
 {
     let partitions = Partition::all(u32::try_from(handlers.len()).unwrap_or(u32::MAX));
     let (control, follower) = (job.control, job.definition.name);
+    let of_this_thread = runs::current();
     thread::scope(|scope| {
+        let of_this_thread = of_this_thread.as_slice();
         for (handlers, partition) in handlers.iter_mut().zip(partitions) {
             let mut runner = Runner::new(Worker::new(job, handlers, partition), policy, goal);
             let thread = thread::Builder::new().name(format!("factum: {follower} {}", partition.index()));
             let spawned = thread.spawn_scoped(scope, move || {
+                let _runs = runs::enter(of_this_thread);
                 // Handlers' panics are errors of their events. This is for the progress callback, which may
                 // panic too.
                 match catch_panic(|| runner.run()) {

@@ -124,6 +124,26 @@ pub enum FollowError {
         /// The follower's name.
         follower: &'static str,
     },
+    /// A handler has waited for its own runner, which waits for the handler.
+    #[error(
+        "a handler of `{follower}` can't wait for its own runner; a runner that is stopped there ends after \
+         the step that it is in"
+    )]
+    #[non_exhaustive]
+    OwnRunner {
+        /// The follower's name.
+        follower: &'static str,
+    },
+    /// The runner is in another process: this one was forked from it.
+    #[error(
+        "the runner of `{follower}` is in the process that this one was forked from: stop it there, and \
+         start runners after a fork"
+    )]
+    #[non_exhaustive]
+    Forked {
+        /// The follower's name.
+        follower: &'static str,
+    },
     /// The follower's checkpoint is gone. It was there when the follower was opened.
     #[error("`{follower}` has lost its checkpoint: another program has removed it")]
     #[non_exhaustive]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
@@ -176,7 +177,10 @@ impl<P: ProgressStore> ProgressHome<P> {
             HandlerError::Decode(_) => None,
         };
         match failure {
-            Some(source) => FollowError::Store { follower, source },
+            Some(source) => {
+                discard(error);
+                FollowError::Store { follower, source }
+            }
             None => FollowError::at(follower, event, error),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
@@ -78,10 +79,14 @@ where
             Err(failed) if failed.handled > 0 => {
                 // The failure has rolled the step back. Handle the events before the failed one again, and
                 // commit them.
-                let step =
-                    H::Target::step(&mut self.worker, goal, StepSize::Before { events: failed.handled })?;
-                self.worker.report_position(step.position());
-                Err(failed)
+                let size = StepSize::Before { events: failed.handled };
+                let again = H::Target::step(&mut self.worker, goal, size);
+                if let Ok(step) = &again {
+                    self.worker.report_position(step.position());
+                    return Err(failed);
+                }
+                discard(failed);
+                again
             }
             result => result,
         }
@@ -121,13 +126,16 @@ where
         let Some(position) = error.position() else { return Err(error) };
         let attempts = self.worker.count_failure(position);
         if attempts <= self.policy.retries {
+            discard(error);
             self.worker.control().pause(self.policy.delay(attempts));
             return Ok(false);
         }
         match self.policy.on_failure {
             OnFailure::Stop => Err(error),
             OnFailure::DeadLetter => {
-                self.move_to_dead_letters(partition, position, &error, attempts).map(|()| false)
+                self.move_to_dead_letters(partition, position, &error, attempts)?;
+                discard(error);
+                Ok(false)
             }
         }
     }

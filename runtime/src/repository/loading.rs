@@ -1,9 +1,9 @@
 //! Where a load begins: at a state in memory, at a snapshot, or at the first event.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::aggregate::Aggregate;
+use crate::domain::panic::catch_panic;
 use crate::domain::snapshot::Snapshots;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -119,7 +119,7 @@ impl<A: Aggregate> Loader<A> {
         stream: &StreamName,
         replay: &mut Replay<A>,
     ) {
-        if catch_unwind(AssertUnwindSafe(|| self.keep(store, stream, replay))).is_err() {
+        if catch_panic(|| self.keep(store, stream, replay)).is_err() {
             count(&self.counts.failed);
             self.states.remove(stream);
         }

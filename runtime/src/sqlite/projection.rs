@@ -16,6 +16,7 @@ use std::time::Duration;
 use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, FollowerBuilder};
 use crate::follow::checkpoint::FoundCheckpoint;
@@ -413,6 +414,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
                     home.in_transaction(P::NAME, |transaction| {
                         dead_letter::save::<SqliteStore>(transaction, P::NAME, position, &error, attempts)
                     })?;
+                    discard(error);
                 }
                 Err(error) => return Err(error.into()),
             }

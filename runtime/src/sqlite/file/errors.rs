@@ -2,6 +2,7 @@
 
 use rusqlite::{Error, ErrorCode};
 
+use crate::domain::error::causes;
 use crate::store::error::StoreError;
 
 /// The store's error for an error of SQLite.
@@ -21,15 +22,17 @@ pub(crate) fn store_error(error: Error) -> StoreError {
 ///
 /// The database, or a store that the handler uses, may have failed, such as by a full disk or an I/O error.
 pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Option<StoreError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
+    for error in causes(error) {
         match error.downcast_ref::<StoreError>() {
             // The source of this one is recognized below.
             None | Some(StoreError::Other(_)) => {}
             // These are the handler's own.
-            Some(StoreError::Reentrant | StoreError::DamagedEvent { .. } | StoreError::PastTheEnd { .. }) => {
-                return None;
-            }
+            Some(
+                StoreError::Reentrant
+                | StoreError::DamagedEvent { .. }
+                | StoreError::DamagedKey { .. }
+                | StoreError::PastTheEnd { .. },
+            ) => return None,
             Some(error) => return Some(duplicate(error)),
         }
         if let Some(sqlite) = error.downcast_ref::<Error>() {
@@ -45,7 +48,6 @@ pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Optio
                 _ => None,
             };
         }
-        next = error.source();
     }
     None
 }
@@ -62,6 +64,9 @@ pub(crate) fn duplicate(error: &StoreError) -> StoreError {
         StoreError::Damaged { message } => StoreError::Damaged { message: message.clone() },
         &StoreError::DamagedEvent { position, column, ref problem } => {
             StoreError::DamagedEvent { position, column, problem: problem.clone() }
+        }
+        StoreError::DamagedKey { stream, key, problem } => {
+            StoreError::DamagedKey { stream: stream.clone(), key: key.clone(), problem: problem.clone() }
         }
         &StoreError::PastTheEnd { position, newest } => StoreError::PastTheEnd { position, newest },
         StoreError::Other(source) => StoreError::Other(source.to_string().into()),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rusqlite::Transaction;
 
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
@@ -159,6 +160,7 @@ pub(super) fn project_one(
     if transaction.is_autocommit() {
         // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be
         // outside of any.
+        discard(handled);
         return Err(FollowError::RolledBack { follower, position: event.envelope.position });
     }
     handled.map_err(|error| ProgressHome::<SqliteStore>::failed_at(follower, event, error))

@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use crate::domain::error::BoxError;
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
@@ -65,7 +66,11 @@ pub(super) fn commit(
         Err(failure) => match requests {
             // With snapshots, these may have caused the failure.
             [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
-            requests => requests.iter().map(|request| commit_one(writer, request, hooks)).collect(),
+            requests => {
+                // A hook's error is the user's: its destructor must not end the commit of the other requests.
+                discard(failure);
+                requests.iter().map(|request| commit_one(writer, request, hooks)).collect()
+            }
         },
     }
 }

@@ -1,0 +1,4 @@
+//! Handlers that do what they should not: they harm no other caller, and get an error that says so.
+
+mod errors;
+mod own_runner;
