@@ -55,6 +55,27 @@ pub enum FollowError {
         /// The handler's own error.
         source: BoxError,
     },
+    /// A handler's SQL was refused: it would end the transaction, change a setting of the connection, or write
+    /// to a table of the store.
+    #[error(
+        "`{follower}`: SQL of a handler was refused at position {position} ({stream}, version {version}). \
+         {refused}"
+    )]
+    #[non_exhaustive]
+    RefusedSql {
+        /// The follower's name.
+        follower: &'static str,
+        /// The event's stream.
+        stream: StreamName,
+        /// The event's place in its stream.
+        version: u64,
+        /// The event's place in the store.
+        position: Position,
+        /// What was refused, why, and what to do instead.
+        refused: String,
+        /// The handler's own error.
+        source: BoxError,
+    },
     /// A handler's SQL has ended the transaction of its step, as `INSERT OR ROLLBACK` does.
     #[error("`{follower}`: the transaction was rolled back at position {position}, by a handler's SQL")]
     #[non_exhaustive]
@@ -213,7 +234,9 @@ impl FollowError {
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self {
-            Self::Handler { position, .. } | Self::RolledBack { position, .. } => Some(*position),
+            Self::Handler { position, .. }
+            | Self::RefusedSql { position, .. }
+            | Self::RolledBack { position, .. } => Some(*position),
             Self::Read { source, .. } => match **source {
                 ReadError::Decode { position, .. } => Some(position),
                 _ => None,

@@ -1,6 +1,7 @@
 //! The file of a store: how it is opened, its tables and connections, and its maintenance.
 
 pub(crate) mod errors;
+pub(crate) mod handler_sql;
 pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod opened;

@@ -25,7 +25,7 @@ use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::handler::{PartitionedByStream, contained};
+use crate::follow::handler::PartitionedByStream;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
@@ -33,6 +33,7 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::{background, checkpoint, dead_letter, engine};
+use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::InlineProjection;
 use crate::sqlite::projection::rebuild::Rebuild;
 use crate::sqlite::projection::target::Sqlite;
@@ -204,8 +205,8 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         let definition = FollowerDefinition::of_projection::<P>();
         let home = ProgressHome::new(store.clone(), None);
         home.in_transaction(P::NAME, |transaction| {
-            drop_tables(transaction)
-                .map_err(|error| ProjectionError::Init { projection: P::NAME, source: error.into() })?;
+            handler_sql::run_definition(transaction, || drop_tables(transaction))
+                .map_err(|source| ProjectionError::Init { projection: P::NAME, source })?;
             SqliteStore::remove_letters(transaction, P::NAME).map_err(FollowError::store(P::NAME))?;
             rebuild::start_view(transaction, &definition)
         })?;
@@ -398,13 +399,9 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
                     return Ok(());
                 }
                 let context = ViewTransaction::new(transaction);
-                contained(|| projection.handle_stored(event.name, &event, &context))
-                    .map_err(|error| ProgressHome::<SqliteStore>::failed_at(P::NAME, &event, error))?;
-                if transaction.is_autocommit() {
-                    // The handler's SQL has ended the transaction, and with it the removal of the letter.
-                    return Err(FollowError::RolledBack { follower: P::NAME, position });
-                }
-                Ok(())
+                batch::project_one(P::NAME, transaction, &event, || {
+                    projection.handle_stored(event.name, &event, &context)
+                })
             });
             match result {
                 Ok(()) => retried.succeeded += 1,

@@ -2,3 +2,4 @@
 
 mod errors;
 mod own_runner;
+mod sql;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
+use crate::sqlite::file::handler_sql;
 use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::{Pool, Readers};
 use crate::sqlite::file::tables;
@@ -317,6 +318,7 @@ impl SqliteOptions {
             }
         }
         writer.set_db_config(leave_log, false).map_err(failed)?;
+        handler_sql::guard(&mut writer).map_err(failed)?;
         let file = OpenedFile::new(path.as_deref());
         let file = Arc::new(file.map_err(|source| OpenError::Gone { path: given.into(), source })?);
         let readers = path

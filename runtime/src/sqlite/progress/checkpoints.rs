@@ -8,6 +8,7 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::progress_store::StoredCheckpoint;
 use crate::follow::seen::Seen;
+use crate::sqlite::file::handler_sql::own_sql;
 use crate::store::partition::Partition;
 
 /// The checkpoint under this name.
@@ -63,16 +64,16 @@ pub(super) fn save(
         (seen.position.get(), bytes(seen.event.as_ref()), bytes(seen.store.as_ref()));
     if partition == Partition::WHOLE {
         transaction
-            .prepare_cached(
+            .prepare_cached(own_sql!(
                 "REPLACE INTO factum_checkpoints (projection, version, definition, position, event, store)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            ))?
             .execute((name, version, follower.fingerprint(), position, event, store))
     } else {
         transaction
-            .prepare_cached(
-                "UPDATE factum_parts SET position = ?3, event = ?4 WHERE projection = ?1 AND part = ?2",
-            )?
+            .prepare_cached(own_sql!(
+                "UPDATE factum_parts SET position = ?3, event = ?4 WHERE projection = ?1 AND part = ?2"
+            ))?
             .execute((name, partition.index(), position, event))
     }
     .map(drop)
@@ -93,9 +94,9 @@ pub(super) fn repartition(
     save(transaction, follower, Partition::WHOLE, seen)?;
     transaction.execute("DELETE FROM factum_parts WHERE projection = ?1", [follower.name])?;
     if partitions > 1 {
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO factum_parts (projection, part, position, event) VALUES (?1, ?2, ?3, ?4)",
-        )?;
+        let mut insert = transaction.prepare_cached(own_sql!(
+            "INSERT INTO factum_parts (projection, part, position, event) VALUES (?1, ?2, ?3, ?4)"
+        ))?;
         for partition in 0..partitions {
             insert.execute((follower.name, partition, seen.position.get(), bytes(seen.event.as_ref())))?;
         }

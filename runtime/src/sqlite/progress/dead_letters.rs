@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, Transaction};
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::progress_store::StoredLetter;
+use crate::sqlite::file::handler_sql::own_sql;
 
 /// Adds a dead letter, or replaces the one at its position.
 pub(super) fn save(
@@ -14,10 +15,10 @@ pub(super) fn save(
 ) -> rusqlite::Result<()> {
     let StoredLetter { position, error, attempts, failed_at } = letter;
     transaction
-        .prepare_cached(
+        .prepare_cached(own_sql!(
             "REPLACE INTO factum_dead_letters (projection, position, error, attempts, set_aside_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
+             VALUES (?1, ?2, ?3, ?4, ?5)"
+        ))?
         .execute((follower, position.get(), error, attempts, failed_at.as_micros()))
         .map(drop)
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::time::Timestamp;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder, StoredLease};
+use crate::sqlite::file::handler_sql::own_sql;
 
 /// Takes or renews a lease, unless another holder has it.
 pub(super) fn take(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::Result<LeaseAnswer> {
@@ -23,7 +24,7 @@ pub(super) fn take(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::
 /// Takes a lease, also from another holder.
 pub(crate) fn seize(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("REPLACE INTO factum_leases (name, holder, until) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(own_sql!("REPLACE INTO factum_leases (name, holder, until) VALUES (?1, ?2, ?3)"))?
         .execute((&holder.name, holder.record(), holder.until().as_micros()))
         .map(drop)
 }
@@ -40,7 +41,7 @@ pub(crate) fn is_left(connection: &Connection, holder: &LeaseHolder) -> rusqlite
 /// Renews a lease, if the holder has it.
 pub(super) fn renew(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE factum_leases SET until = ?3 WHERE name = ?1 AND holder = ?2")?
+        .prepare_cached(own_sql!("UPDATE factum_leases SET until = ?3 WHERE name = ?1 AND holder = ?2"))?
         .execute((&holder.name, holder.record(), holder.until().as_micros()))
         .map(drop)
 }
@@ -48,7 +49,7 @@ pub(super) fn renew(connection: &Connection, holder: &LeaseHolder) -> rusqlite::
 /// Releases a lease, if the holder has it.
 pub(super) fn release(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("DELETE FROM factum_leases WHERE name = ?1 AND holder = ?2")?
+        .prepare_cached(own_sql!("DELETE FROM factum_leases WHERE name = ?1 AND holder = ?2"))?
         .execute((&holder.name, holder.record()))
         .map(drop)
 }

@@ -13,6 +13,7 @@ use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, seen_in};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
+use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::decode_ahead;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
@@ -156,12 +157,23 @@ pub(super) fn project_one(
     event: &StoredEvent<'_>,
     handle: impl FnOnce() -> Result<(), HandlerError>,
 ) -> Result<(), FollowError> {
-    let handled = contained(handle);
+    let (handled, refused) = handler_sql::run_handler(|| contained(handle));
     if transaction.is_autocommit() {
         // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be
         // outside of any.
         discard(handled);
         return Err(FollowError::RolledBack { follower, position: event.envelope.position });
     }
-    handled.map_err(|error| ProgressHome::<SqliteStore>::failed_at(follower, event, error))
+    match (handled, refused) {
+        (Err(HandlerError::Handler(source)), Some(refused)) => Err(FollowError::RefusedSql {
+            follower,
+            stream: event.envelope.stream(),
+            version: event.envelope.version,
+            position: event.envelope.position,
+            refused,
+            source,
+        }),
+        (Err(error), _) => Err(ProgressHome::<SqliteStore>::failed_at(follower, event, error)),
+        (Ok(()), _) => Ok(()),
+    }
 }

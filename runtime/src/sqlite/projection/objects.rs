@@ -6,6 +6,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::handler_sql::own_sql;
 
 /// An object in a database's schema.
 pub(super) struct Object {
@@ -72,8 +73,8 @@ pub(super) fn record<'o>(
     names: impl IntoIterator<Item = &'o String>,
 ) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM main.factum_objects WHERE projection = ?1", [projection])?;
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO main.factum_objects (projection, name) VALUES (?1, ?2)")?;
+    let mut insert = transaction
+        .prepare_cached(own_sql!("INSERT INTO main.factum_objects (projection, name) VALUES (?1, ?2)"))?;
     names.into_iter().try_for_each(|name| insert.execute((projection, name)).map(drop))
 }
 

@@ -35,6 +35,7 @@ use crate::follow::projection::Projection;
 use crate::follow::seen::Seen;
 use crate::follow::{checkpoint, lease_keeper};
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::handler_sql;
 use crate::sqlite::file::open::{Durability, SqliteOptions};
 use crate::sqlite::file::temporary_files::remove_database;
 use crate::sqlite::progress::{leases, rebuilds};
@@ -270,9 +271,8 @@ pub(super) fn start_view(
     let follower = definition.name;
     let failed = |error| FollowError::Store { follower, source: store_error(error) };
     let before = objects::created(transaction).map_err(failed)?;
-    transaction
-        .execute_batch(definition.init)
-        .map_err(|error| ProjectionError::Init { projection: follower, source: error.into() })?;
+    handler_sql::run_definition(transaction, || transaction.execute_batch(definition.init))
+        .map_err(|source| ProjectionError::Init { projection: follower, source })?;
     let after = objects::created(transaction).map_err(failed)?;
     objects::record(transaction, follower, after.difference(&before)).map_err(failed)?;
     SqliteStore::repartition(transaction, definition, 1, &Seen::START)

@@ -7,6 +7,7 @@ use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
+use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::keys;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
@@ -174,13 +175,14 @@ impl<'c> Statements<'c> {
                 "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
                  FROM factum_streams WHERE category = ?1 AND key = ?2",
             )?,
-            register: connection
-                .prepare_cached("INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)")?,
-            insert: connection.prepare_cached(
+            register: connection.prepare_cached(own_sql!(
+                "INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)"
+            ))?,
+            insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
                  (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?,
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ))?,
         })
     }
 

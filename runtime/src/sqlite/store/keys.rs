@@ -7,6 +7,7 @@ use crate::domain::hash::{FNV_OFFSET, hashed, mixed};
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::handler_sql::own_sql;
 use crate::store::append::{NewKey, Outcome};
 use crate::store::error::StoreError;
 
@@ -97,11 +98,11 @@ pub(super) fn insert(
 ) -> rusqlite::Result<()> {
     let Outcome { before, version, recorded_at, command } = key.outcome(before);
     connection
-        .prepare_cached(
+        .prepare_cached(own_sql!(
             "INSERT INTO factum_keys
              (stream, key, before, version, recorded_at, command, shape, content, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        ))?
         .execute(params![
             number,
             key.key,

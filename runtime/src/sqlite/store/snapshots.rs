@@ -10,6 +10,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::handler_sql::own_sql;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
@@ -67,11 +68,11 @@ impl QueuedSnapshot {
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let snapshot = self.lend();
         connection
-            .prepare_cached(
+            .prepare_cached(own_sql!(
                 "INSERT OR REPLACE INTO factum_snapshots
                  (stream, version, position, taken_at, fingerprint, checksum, state)
-                 SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM factum_streams WHERE category = ?1 AND key = ?2",
-            )?
+                 SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM factum_streams WHERE category = ?1 AND key = ?2"
+            ))?
             .execute(params![
                 self.stream.category(),
                 self.stream.key(),

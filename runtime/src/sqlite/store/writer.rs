@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+use crate::sqlite::file::handler_sql::Switched;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
@@ -79,7 +80,7 @@ impl SharedWriter {
 
     fn own<'s>(&'s self, connection: MutexGuard<'s, Connection>) -> Writer<'s> {
         self.owner.set();
-        Writer { connection, owner: &self.owner, patience: self.patience }
+        Writer { connection, owner: &self.owner, patience: self.patience, _own_sql: Switched::to_own_sql() }
     }
 }
 
@@ -115,6 +116,8 @@ pub(crate) struct Writer<'s> {
     connection: MutexGuard<'s, Connection>,
     owner: &'s WriterOwner,
     patience: Duration,
+    /// The handler of another store may have led here.
+    _own_sql: Switched,
 }
 
 impl Writer<'_> {
