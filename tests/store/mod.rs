@@ -1,6 +1,7 @@
 //! The stores: the laws, SQLite, and damaged files.
 
 pub(crate) mod bad_files;
+mod bad_positions;
 mod bad_rows;
 mod conformance;
 #[cfg(target_os = "linux")]

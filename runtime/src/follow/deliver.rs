@@ -35,7 +35,8 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             Opening::Over(step) => return Ok(step),
             Opening::Handle(share) => share,
         };
-        let until = share.until(WINDOW);
+        let next = home.events().next_position(share.after).map_err(FollowError::store(definition.name))?;
+        let until = share.until(WINDOW, next);
         let limit = size.at_most(READ_AHEAD);
         let events = read_ahead(home, definition, share, until, limit)?;
         let reached = match events.last() {

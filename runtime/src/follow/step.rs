@@ -103,9 +103,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The last position to read, so that the step covers at most `window` positions.
-    pub(crate) fn until(&self, window: u64) -> Position {
-        self.goal.min(self.after.forward(window))
+    /// The last position to read, so that the step covers at most `window` positions, from that of the `next`
+    /// event on.
+    pub(crate) fn until(&self, window: u64, next: Option<Position>) -> Position {
+        let begin = next.map_or(self.goal, Position::previous).max(self.after);
+        self.goal.min(begin.forward(window))
     }
 
     /// The result of the step after it has handled all events up to `reached`.

@@ -182,6 +182,14 @@ impl<S: EventStore> Subscription<S> {
             })
         });
         self.read_to = match read {
+            // A wide gap takes one step.
+            Ok(()) if buffer.is_empty() && until < newest => match store.next_position(until) {
+                Ok(next) => next.map_or(until, Position::previous),
+                Err(error) => {
+                    self.failed = Some(error);
+                    until
+                }
+            },
             // The read came to its end.
             Ok(()) if buffer.len() < options.buffer => until,
             Ok(()) => last,

@@ -330,6 +330,10 @@ impl EventStore for SqliteStore {
         self.with_reader(read::position, |error| error)
     }
 
+    fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
+        self.with_reader(|connection| read::next_position(connection, after), |error| error)
+    }
+
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
         let started = Instant::now();
         self.shared.file.check_process()?;

@@ -84,6 +84,19 @@ pub trait EventStore: Send + Sync {
     /// The position of the newest event in the store; [`Position::START`] if the store has no events.
     fn position(&self) -> Result<Position, StoreError>;
 
+    /// The position of the next event after a position; `None` if there is none.
+    ///
+    /// A reader that goes through the positions in steps begins each step there. So a gap, which only damage
+    /// leaves, takes one step, however wide it is.
+    fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
+        let mut next = None;
+        self.read_all(Filter::new().without_metadata(), after, 1, &mut |event| {
+            next = Some(event.envelope.position);
+            ControlFlow::Break(())
+        })?;
+        Ok(next)
+    }
+
     /// The position of the last event that was recorded before `time`; [`Position::START`] if there is none.
     ///
     /// A reader that begins after it gets the events that were recorded from that time on. The search halves

@@ -52,7 +52,10 @@ impl StepTarget<SqliteStore> for Sqlite {
                 // This transaction locks the view's file only, so appends to the store of the events do not
                 // wait for it.
                 Some(_) => share.goal,
-                None => share.until(WINDOW),
+                None => {
+                    let next = read::next_position(transaction, share.after);
+                    share.until(WINDOW, next.map_err(FollowError::store(definition.name))?)
+                }
             };
             let source = PartitionSource {
                 source: home.source.as_deref(),

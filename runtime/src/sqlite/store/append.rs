@@ -95,6 +95,7 @@ fn commit_one(
 /// Why a transaction was rolled back.
 enum Failure {
     Sqlite(rusqlite::Error),
+    Store(StoreError),
     Hook(BoxError),
 }
 
@@ -110,6 +111,7 @@ impl Failure {
         let stream = first_stream(&request);
         match self {
             Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::Store(error) => AppendError::store(stream, error),
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
         }
     }
@@ -125,7 +127,9 @@ fn commit_group(
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
     {
-        let mut statements = Statements::prepare(&transaction)?;
+        let newest = newest_position(&transaction)?;
+        let mut statements = Statements::prepare(&transaction, newest)?;
+        statements.check_room(requests).map_err(Failure::Store)?;
         for request in requests {
             let answer = statements.append(request)?;
             stored |= answer.is_ok();
@@ -158,6 +162,16 @@ struct Statements<'c> {
     find: CachedStatement<'c>,
     register: CachedStatement<'c>,
     insert: CachedStatement<'c>,
+    /// The position of the newest event, also of those that this transaction has written; 0 if there is none.
+    newest: i64,
+}
+
+/// The position of the newest event; 0 if there is none.
+fn newest_position(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT max(position) FROM factum_events")?
+        .query_row((), |row| row.get::<_, Option<i64>>(0))
+        .map(Option::unwrap_or_default)
 }
 
 /// A stream's number, if it has one, and its version.
@@ -168,9 +182,10 @@ struct StreamHead {
 }
 
 impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'c Connection, newest: i64) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
+            newest,
             find: connection.prepare_cached(
                 "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
                  FROM factum_streams WHERE category = ?1 AND key = ?2",
@@ -180,10 +195,23 @@ impl<'c> Statements<'c> {
             ))?,
             insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
-                 (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                 (position, stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             ))?,
         })
+    }
+
+    /// Checks that each new event gets the position after the newest one. After the greatest number, SQLite
+    /// would choose numbers at random.
+    fn check_room(&self, requests: &[Request<'_>]) -> Result<(), StoreError> {
+        let new: usize =
+            requests.iter().flat_map(|request| request.iter()).map(|append| append.events.len()).sum();
+        let last = i64::try_from(new).ok().and_then(|new| self.newest.checked_add(new));
+        if self.newest >= 0 && (last.is_some() || new == 0) {
+            return Ok(());
+        }
+        let problem = "can't be: no event can come after it".to_owned();
+        Err(StoreError::DamagedEvent { position: self.newest, column: "position", problem })
     }
 
     fn append(&mut self, request: Request<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
@@ -258,11 +286,9 @@ impl<'c> Statements<'c> {
         let mut first_position = None;
         for event in append.events {
             version += 1;
+            self.newest = self.newest.saturating_add(1);
             self.insert(stream, version, event)?;
-            if first_position.is_none() {
-                let rowid = self.connection.last_insert_rowid();
-                first_position = Some(Position::new(rowid.unsigned_abs()));
-            }
+            first_position = first_position.or(Some(Position::new(self.newest.unsigned_abs())));
         }
         for key in append.keys {
             keys::insert(self.connection, (stream, append.stream), key, head.version)?;
@@ -274,6 +300,7 @@ impl<'c> Statements<'c> {
         let correlation = event.metadata.correlation;
         let causation = event.metadata.causation;
         let inserted = self.insert.execute(params![
+            self.newest,
             stream,
             version,
             event.name,

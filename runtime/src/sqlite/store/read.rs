@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{Connection, Row, ToSql};
 use uuid::Uuid;
 
 use crate::domain::metadata::Envelope;
@@ -120,12 +120,12 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
 /// The events of one stream.
 pub(super) struct StreamPages<'a> {
     stream: &'a StreamName,
-    after: i64,
+    from: Option<i64>,
 }
 
 impl<'a> StreamPages<'a> {
     pub(super) fn new(stream: &'a StreamName, after: u64) -> Self {
-        Self { stream, after: bound(after) }
+        Self { stream, from: following(after) }
     }
 }
 
@@ -136,19 +136,20 @@ impl Pages for StreamPages<'_> {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
+        let Some(from) = self.from else { return Ok(()) };
         let (category, key) = (self.stream.category(), self.stream.key());
         let mut select = connection
             .prepare_cached(
                 "SELECT position, version, name, schema, payload, stream, id, recorded_at, correlation, causation,
                  custom FROM factum_events
                  WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
-                 AND version > ?3 ORDER BY version LIMIT ?4",
+                 AND version >= ?3 ORDER BY version LIMIT ?4",
             )
             .map_err(store_error)?;
-        let mut rows = select.query((category, key, self.after, limit)).map_err(store_error)?;
+        let mut rows = select.query((category, key, from, limit)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
             let event = stored_event(row, position_of(row)?, self.stream, true)?;
-            self.after = signed(event.envelope.version);
+            self.from = following(event.envelope.version);
             if visit(&event).is_break() {
                 break;
             }
@@ -159,13 +160,14 @@ impl Pages for StreamPages<'_> {
 
 /// Whether a stream has no event after a version.
 pub(super) fn ends_at(connection: &Connection, stream: &StreamName, after: u64) -> rusqlite::Result<bool> {
+    let Some(from) = following(after) else { return Ok(true) };
     connection
         .prepare_cached(
             "SELECT 1 FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
-             AND version > ?3 LIMIT 1",
+             AND version >= ?3 LIMIT 1",
         )?
-        .exists((stream.category(), stream.key(), bound(after)))
+        .exists((stream.category(), stream.key(), from))
         .map(|more| !more)
 }
 
@@ -177,21 +179,23 @@ pub(super) fn replay(
     mut limit: usize,
     visit: &mut VisitReplayed<'_>,
 ) -> Result<(), StoreError> {
-    let (mut after, mut pages_read) = (bound(after), 0);
+    let (mut from, mut pages_read) = (following(after), 0);
     let mut select = connection
         .prepare_cached(
             "SELECT position, version, name, schema, payload FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
-             AND version > ?3 ORDER BY version LIMIT ?4",
+             AND version >= ?3 ORDER BY version LIMIT ?4",
         )
         .map_err(store_error)?;
-    while limit > 0 {
+    while limit > 0
+        && let Some(begin) = from
+    {
         let wanted = limit.min(LENT_PAGE);
         let mut seen = 0;
-        let mut rows = select.query((stream.category(), stream.key(), after, wanted)).map_err(store_error)?;
+        let mut rows = select.query((stream.category(), stream.key(), begin, wanted)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
             let event = replayed_event(row)?;
-            after = signed(event.version);
+            from = following(event.version);
             seen += 1;
             if visit(&event).is_break() {
                 return Ok(());
@@ -212,13 +216,13 @@ pub(super) struct AllPages<'a> {
     sql: String,
     filter: Filter<'a>,
     names: StreamNames,
-    after: i64,
+    from: Option<i64>,
 }
 
 impl<'a> AllPages<'a> {
     pub(super) fn new(filter: Filter<'a>, after: Position) -> Self {
         let columns = if filter.wants_metadata { ALL } else { WITHOUT_METADATA };
-        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position > ?1 AND position <= ?2");
+        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1 AND position <= ?2");
         let mut parameter = 3;
         // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
         // category and sort their events, again for each page.
@@ -233,10 +237,11 @@ impl<'a> AllPages<'a> {
         }
         let (index, of) = (filter.partition.index(), filter.partition.of());
         if of > 1 {
-            let _ = write!(sql, " AND stream % {of} = {index}");
+            // The remainder of a negative number is negative. Only damage leaves such a stream.
+            let _ = write!(sql, " AND (stream % {of} + {of}) % {of} = {index}");
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, names: StreamNames::new(), after: bound(after.get()) }
+        Self { sql, filter, names: StreamNames::new(), from: following(after.get()) }
     }
 }
 
@@ -247,24 +252,27 @@ impl Pages for AllPages<'_> {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let until = self.filter.until.map_or(i64::MAX, |until| signed(until.get()));
-        let mut parameters: Vec<&dyn ToSql> = vec![&self.after, &until];
+        let Some(from) = self.from else { return Ok(()) };
+        let until = self.filter.until.map_or(i64::MAX, signed);
+        let mut parameters: Vec<&dyn ToSql> = vec![&from, &until];
         parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
         parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
         parameters.push(&limit);
         let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
         let mut rows = select.query(&*parameters).map_err(store_error)?;
-        let mut after = self.after;
+        let mut last = None;
         while let Some(row) = rows.next().map_err(store_error)? {
             let position = position_of(row)?;
             let stream = self.names.get(connection, integer(row, 5, "stream", position)?, position)?;
             let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
-            after = position;
+            last = Some(event.envelope.position);
             if visit(&event).is_break() {
                 break;
             }
         }
-        self.after = after;
+        if let Some(last) = last {
+            self.from = following(last.get());
+        }
         Ok(())
     }
 }
@@ -296,11 +304,29 @@ pub(super) fn stream_version(connection: &Connection, stream: &StreamName) -> Re
 
 /// The position of the newest event.
 pub(crate) fn position(connection: &Connection) -> Result<Position, StoreError> {
-    connection
-        .prepare_cached("SELECT max(position) FROM factum_events")
-        .and_then(|mut select| select.query_row((), |row| row.get::<_, Option<u64>>(0)).optional())
-        .map(|position| Position::new(position.flatten().unwrap_or_default()))
-        .map_err(store_error)
+    let (first, newest) = connection
+        .prepare_cached(
+            "SELECT (SELECT min(position) FROM factum_events), (SELECT max(position) FROM factum_events)",
+        )
+        .and_then(|mut select| select.query_row((), |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(store_error)?;
+    let (Some(first), Some(newest)) = (first, newest) else { return Ok(Position::START) };
+    // Positions below 1 are out of the reach of readers that begin later.
+    counted(first, "position", first)?;
+    counted(newest, "position", newest).map(Position::new)
+}
+
+/// The position of the next event after a position.
+pub(crate) fn next_position(
+    connection: &Connection,
+    after: Position,
+) -> Result<Option<Position>, StoreError> {
+    let Some(from) = following(after.get()) else { return Ok(None) };
+    let next: Option<i64> = connection
+        .prepare_cached("SELECT min(position) FROM factum_events WHERE position >= ?1")
+        .and_then(|mut select| select.query_row([from], |row| row.get(0)))
+        .map_err(store_error)?;
+    next.map(|next| counted(next, "position", next).map(Position::new)).transpose()
 }
 
 /// The columns of an event, in the order in which `stored_event` takes them.
@@ -379,7 +405,10 @@ fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Resu
 
 #[inline]
 fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|error| damaged(position, name, error))
+    match u64::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(damaged(position, name, format_args!("is {number}, and the first is 1"))),
+    }
 }
 
 /// The position, which is the first column of every read.
@@ -408,13 +437,13 @@ fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display)
     StoreError::DamagedEvent { position, column, problem: problem.to_string() }
 }
 
-/// The lower bound of a read after a version or position. From the start, it is the least integer, so that
-/// the read finds damaged numbers below zero.
-fn bound(after: u64) -> i64 {
-    if after == 0 { i64::MIN } else { signed(after) }
+/// The least number of a read after a version or position; `None` if there is none. From the start, it is the
+/// least integer, so that the read finds damaged numbers below 1.
+fn following(after: u64) -> Option<i64> {
+    if after == 0 { Some(i64::MIN) } else { i64::try_from(after).ok()?.checked_add(1) }
 }
 
-/// A version or position as an integer of SQLite. Nothing is stored beyond the greatest one.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// A position as an integer of SQLite. Nothing is stored beyond the greatest one.
+fn signed(position: Position) -> i64 {
+    i64::try_from(position.get()).unwrap_or(i64::MAX)
 }
