@@ -7,6 +7,7 @@ mod given_when_then;
 mod hot_aggregates;
 mod idempotency;
 mod keys_of_other_commands;
+mod lossy;
 mod panics;
 mod snapshots;
 mod units_of_work;

@@ -22,13 +22,17 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     quote! {
         const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
             #[allow(unused_imports)]
-            use #krate::macro_support::NoSnapshotCodec as _;
-            ::core::option::Option::Some(#krate::Snapshots::new(
+            use #krate::macro_support::{NoSnapshotCodec as _, NotShown as _};
+            let snapshots = #krate::Snapshots::new(
                 #fingerprint,
                 #krate::SnapshotPolicy::new(#every, #older_than, #when),
                 #krate::macro_support::SnapshotCodec::<Self>::ENCODE,
                 #krate::macro_support::SnapshotCodec::<Self>::DECODE,
-            ))
+            );
+            ::core::option::Option::Some(snapshots.compared_by(|one, other| {
+                #krate::macro_support::SnapshotCodec::<Self>::IS_SAME(one, other)
+                    && #krate::macro_support::ShownState::<Self>::LOOKS_SAME(one, other)
+            }))
         };
     }
 }

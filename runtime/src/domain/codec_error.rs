@@ -28,6 +28,17 @@ pub enum EncodeError {
         /// The error of the attempt to read the JSON.
         source: Box<DecodeError>,
     },
+    /// The event is read back as several events or as none, as only a retired event may be.
+    #[error(
+        "the event `{name}` is read back as {count} events: an aggregate can't emit an event that it has retired"
+    )]
+    #[non_exhaustive]
+    ReadAsOthers {
+        /// The event's name.
+        name: &'static str,
+        /// How many events it is read back as.
+        count: usize,
+    },
 }
 
 impl EncodeError {

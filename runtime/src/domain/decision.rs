@@ -2,6 +2,7 @@
 
 use crate::domain::aggregate::{Aggregate, Emits};
 use crate::domain::event::Event;
+use crate::domain::event_set::read_back;
 
 /// The events of a handler that needs the state after each event before it emits the next.
 ///
@@ -56,7 +57,11 @@ impl<A: Aggregate> Events<A> {
         A: Emits<E>,
     {
         let event = A::event(event);
-        self.state.apply(&event);
+        // The event as every later load applies it. One that can't be stored fails with the command.
+        match read_back(&event, &mut Vec::new()) {
+            Ok(stored) => self.state.apply(&stored),
+            Err(_) => self.state.apply(&event),
+        }
         self.emitted.push(event);
         &self.state
     }

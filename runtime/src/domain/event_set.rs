@@ -43,6 +43,24 @@ pub trait EventSet: Debug + Sized + 'static {
     }
 }
 
+/// Encodes an event into `json`, which must be empty, and returns the event that every later load reads.
+///
+/// The two differ where serde loses something: it writes an infinite float as `null`, for example. So the event
+/// that is returned is the one to apply. This function also finds events that could not be read at all, and
+/// so would make their aggregate impossible to load.
+pub(crate) fn read_back<E: EventSet>(event: &E, json: &mut Vec<u8>) -> Result<E, EncodeError> {
+    let name = event.name();
+    event.encode(json)?;
+    // An `Event` implemented by hand may write any bytes.
+    let text = std::str::from_utf8(json)
+        .map_err(|error| EncodeError::Json { name, source: serde::ser::Error::custom(error) })?;
+    match E::decode(name, event.event_version(), text) {
+        Ok(Decoded::One(event)) => Ok(event),
+        Ok(Decoded::Several(events)) => Err(EncodeError::ReadAsOthers { name, count: events.len() }),
+        Err(source) => Err(EncodeError::Unreadable { name, source: Box::new(source) }),
+    }
+}
+
 /// What a stored event is read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded<E> {

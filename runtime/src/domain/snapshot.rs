@@ -21,12 +21,17 @@ use crate::domain::time::Timestamp;
 /// fields of nested types that do not derive `EventSchema`. If one of these changes so that the same events
 /// lead to another state, declare a new version: `snapshot(every = 100, version = 2)`.
 ///
-/// A field that serde skips does not compile, because a snapshot would lose it.
+/// A field that serde skips does not compile, because a snapshot would lose it. What serde loses in another
+/// way, such as an infinite float or digits of a rounded number, is found when a snapshot is taken. The state is
+/// read back and compared: what serde sees of both, and their `Debug` texts if there are any. If they differ,
+/// the snapshot is not stored ([`SnapshotError::Lossy`](crate::SnapshotError::Lossy)).
 pub struct Snapshots<A> {
     pub(crate) fingerprint: u64,
     pub(crate) policy: SnapshotPolicy<A>,
     pub(crate) encode: fn(&A, &mut Vec<u8>) -> Result<(), serde_json::Error>,
     pub(crate) decode: fn(&[u8]) -> Result<A, serde_json::Error>,
+    /// Whether two states are equal, as far as can be seen.
+    pub(crate) is_same: fn(&A, &A) -> bool,
 }
 
 /// When a snapshot is due: if one condition holds, and there are new events since the last snapshot.
@@ -44,14 +49,22 @@ pub struct SnapshotPolicy<A> {
 impl<A> Snapshots<A> {
     /// Snapshots that `encode` writes and `decode` reads.
     ///
-    /// For an impl of [`Aggregate`](crate::Aggregate) by hand.
+    /// For an impl of [`Aggregate`](crate::Aggregate) by hand. Without [`compared_by`](Self::compared_by), a
+    /// state that loses something in its snapshot is not noticed.
     pub const fn new(
         fingerprint: u64,
         policy: SnapshotPolicy<A>,
         encode: fn(&A, &mut Vec<u8>) -> Result<(), serde_json::Error>,
         decode: fn(&[u8]) -> Result<A, serde_json::Error>,
     ) -> Self {
-        Self { fingerprint, policy, encode, decode }
+        Self { fingerprint, policy, encode, decode, is_same: |_, _| true }
+    }
+
+    /// Sets how a state is compared with what its snapshot is read back as. A snapshot that is another state
+    /// is not stored.
+    #[must_use = "the snapshots with this comparison are what this returns"]
+    pub const fn compared_by(self, is_same: fn(&A, &A) -> bool) -> Self {
+        Self { is_same, ..self }
     }
 }
 

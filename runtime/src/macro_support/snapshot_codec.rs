@@ -1,9 +1,12 @@
-//! The functions that write and read the state in a snapshot.
+//! The functions that write and read the state in a snapshot, and compare the two.
 
+use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::domain::content::{hash_of_debug, hash_of_serialized};
 
 /// How serde writes and reads the state `A`, if `A` has serde's derives.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ impl<A: Serialize + DeserializeOwned> SnapshotCodec<A> {
         |state, out| serde_json::to_writer(out, state);
     /// Reads the state.
     pub const DECODE: fn(&[u8]) -> Result<A, serde_json::Error> = |bytes| serde_json::from_slice(bytes);
+    /// Whether serde sees the same in two states.
+    pub const IS_SAME: fn(&A, &A) -> bool = |one, other| hash_of_serialized(one) == hash_of_serialized(other);
 }
 
 /// For a state without serde's derives. Generated code asserts `IS_POSSIBLE`: no function here is called.
@@ -32,8 +37,32 @@ pub trait NoSnapshotCodec {
     /// Always fails.
     const DECODE: fn(&[u8]) -> Result<Self::State, serde_json::Error> =
         |_| Err(serde::de::Error::custom("no serde"));
+    /// Always true.
+    const IS_SAME: fn(&Self::State, &Self::State) -> bool = |_, _| true;
 }
 
 impl<A> NoSnapshotCodec for SnapshotCodec<A> {
+    type State = A;
+}
+
+/// How the state `A` is shown, if it is `Debug`.
+#[derive(Debug)]
+pub struct ShownState<A>(PhantomData<A>);
+
+/// For a state that is `Debug`. rustc finds this constant before that of [`NotShown`].
+impl<A: Debug> ShownState<A> {
+    /// Whether two states have the same `Debug` text.
+    pub const LOOKS_SAME: fn(&A, &A) -> bool = |one, other| hash_of_debug(one) == hash_of_debug(other);
+}
+
+/// For a state that is not `Debug`.
+pub trait NotShown {
+    /// The state.
+    type State;
+    /// Always true.
+    const LOOKS_SAME: fn(&Self::State, &Self::State) -> bool = |_, _| true;
+}
+
+impl<A> NotShown for ShownState<A> {
     type State = A;
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::domain::codec_error::EncodeError;
-use crate::domain::event_set::EventSet;
+use crate::domain::event_set::{EventSet, read_back};
 use crate::domain::metadata::{Metadata, Recorded};
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -16,7 +16,7 @@ use crate::store::append::NewEvent;
 /// The initial size of the scratch buffer in bytes. Most events are shorter as JSON.
 const SCRATCH: usize = 256;
 
-/// The new events of one stream: as text in one buffer, and as typed events.
+/// The new events of one stream: as text in one buffer, and as typed events, as every later load reads them.
 #[derive(Debug)]
 pub(crate) struct Encoded<E> {
     text: String,
@@ -53,35 +53,28 @@ impl<E: EventSet> Encoded<E> {
     /// Adds the events of one command, or none of them if one can't be encoded.
     pub(crate) fn add(
         &mut self,
-        events: Vec<E>,
+        events: &[E],
         metadata: &Metadata,
         recorded_at: Timestamp,
     ) -> Result<(), EncodeError> {
-        let (text_before, heads_before) = (self.text.len(), self.heads.len());
-        for event in &events {
+        let before = (self.text.len(), self.heads.len(), self.events.len());
+        self.events.reserve(events.len());
+        for event in events {
             if let Err(error) = self.add_one(event, metadata, recorded_at) {
-                self.text.truncate(text_before);
-                self.heads.truncate(heads_before);
+                self.text.truncate(before.0);
+                self.heads.truncate(before.1);
+                self.events.truncate(before.2);
                 return Err(error);
             }
         }
-        self.events.extend(events);
         Ok(())
     }
 
     fn add_one(&mut self, event: &E, metadata: &Metadata, recorded_at: Timestamp) -> Result<(), EncodeError> {
         self.scratch.clear();
-        event.encode(&mut self.scratch)?;
-        // An `Event` implemented by hand may write any bytes.
-        let text = std::str::from_utf8(&self.scratch).map_err(|error| EncodeError::Json {
-            name: event.name(),
-            source: serde::ser::Error::custom(error),
-        })?;
-        // A stored event that can't be read would make its aggregate impossible to load.
-        E::decode(event.name(), event.event_version(), text)
-            .map_err(|source| EncodeError::Unreadable { name: event.name(), source: Box::new(source) })?;
+        let stored = read_back(event, &mut self.scratch)?;
         let start = self.text.len();
-        self.text.push_str(text);
+        self.text.push_str(std::str::from_utf8(&self.scratch).unwrap_or_default());
         let payload = start..self.text.len();
         self.heads.push(EventHead {
             name: event.name(),
@@ -91,6 +84,7 @@ impl<E: EventSet> Encoded<E> {
             metadata: metadata.clone(),
             payload,
         });
+        self.events.push(stored);
         Ok(())
     }
 

@@ -130,6 +130,16 @@ pub enum SnapshotError {
         /// The error of serde.
         source: serde_json::Error,
     },
+    /// The state loses something when it is written as JSON, and is another one when it is read back.
+    #[error(
+        "the state of {stream} is another one when it is read back from a snapshot: find the field that serde does \
+         not write in full, or take out `snapshot(..)`"
+    )]
+    #[non_exhaustive]
+    Lossy {
+        /// The stream.
+        stream: StreamName,
+    },
     /// The store failed.
     #[error("can't keep a snapshot of {stream}")]
     #[non_exhaustive]

@@ -40,8 +40,12 @@ pub(crate) fn take<A, S: EventStore + ?Sized>(
     let mut state = Vec::new();
     let encode_failed = |source| SnapshotError::Encode { stream: stream.clone(), source };
     contained(|| (snapshots.encode)(&replay.state, &mut state)).map_err(encode_failed)?;
-    // A snapshot that can't be read back would be ignored by every load, and then taken again.
-    contained(|| (snapshots.decode)(&state)).map_err(encode_failed)?;
+    // A snapshot that can't be read back would be ignored by every load, and then taken again. One that is read
+    // back as another state would be believed.
+    let is_same = contained(|| Ok((snapshots.is_same)(&replay.state, &(snapshots.decode)(&state)?)));
+    if !is_same.map_err(encode_failed)? {
+        return Err(SnapshotError::Lossy { stream: stream.clone() });
+    }
     let mut snapshot = StoredSnapshot {
         version: replay.version,
         position: replay.position,

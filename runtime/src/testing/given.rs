@@ -7,11 +7,12 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::error::with_causes;
-use crate::domain::event_set::EventSet;
+use crate::domain::event_set::{EventSet, read_back};
 
 /// Begins a test without a store: the aggregate `A` after `events`.
 ///
-/// `events` is anything that a handler may return: one event, a tuple, an array, a `Vec`, `()` for none.
+/// `events` is anything that a handler may return: one event, a tuple, an array, a `Vec`, `()` for none. Each
+/// event is applied as a store returns it: written as JSON, and read again.
 ///
 /// ```
 /// use factum::prelude::*;
@@ -42,6 +43,10 @@ use crate::domain::event_set::EventSet;
 ///     .when(Withdraw { account: "alice".into(), cents: 60 })
 ///     .then_error(&Overdrawn);
 /// ```
+///
+/// # Panics
+///
+/// If an event can't be written as JSON, or can't be read again.
 #[must_use = "continue the test with `.when(..)`"]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A>) -> Given<A> {
     Given { state: A::initial(), count: 0 }.and(events)
@@ -56,10 +61,15 @@ pub struct Given<A> {
 
 impl<A: Aggregate> Given<A> {
     /// Adds events that happened after the others.
+    ///
+    /// # Panics
+    ///
+    /// If an event can't be written as JSON, or can't be read again.
     #[must_use = "continue the test with `.when(..)`"]
+    #[track_caller]
     pub fn and(mut self, events: impl IntoEvents<A>) -> Self {
         for event in list(events) {
-            self.state.apply(&event);
+            self.state.apply(&as_stored(&event));
             self.count += 1;
         }
         self
@@ -83,10 +93,9 @@ impl<A: Aggregate> Given<A> {
     {
         let Self { mut state, count } = self;
         let outcome = state.execute(A::command(command), services);
-        if let Ok(events) = &outcome {
-            for event in events {
-                state.apply(event);
-            }
+        let outcome = outcome.map(|events| events.iter().map(as_stored).collect::<Vec<_>>());
+        for event in outcome.iter().flatten() {
+            state.apply(event);
         }
         When { state, count, outcome }
     }
@@ -255,6 +264,15 @@ fn check_state<A: Debug + PartialEq>(expected: &A, found: &A, count: usize) {
         "the state is not the one expected after {count} event(s):\n{}",
         difference(&format!("{expected:#?}"), &format!("{found:#?}"))
     );
+}
+
+/// The event as a store returns it.
+#[track_caller]
+fn as_stored<E: EventSet>(event: &E) -> E {
+    match read_back(event, &mut Vec::new()) {
+        Ok(event) => event,
+        Err(error) => panic!("{}", with_causes(&error)),
+    }
 }
 
 /// Events as they would be stored, in a readable form.
