@@ -136,8 +136,13 @@ struct Measured {
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 struct Forgetful {
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "always")]
     value: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn always(_: &u8) -> bool {
+    true
 }
 
 #[derive(Debug, Serialize, Deserialize, Event)]

@@ -132,8 +132,6 @@ struct Attributed {
     who: String,
     #[serde(default, alias = "note")]
     free_text: Option<String>,
-    #[serde(skip)]
-    cached: u8,
     #[serde(with = "tenths")]
     #[event(changed(since = 2, from = u64, with = |whole| whole * 10))]
     fee: u64,
@@ -212,7 +210,6 @@ fn serdes_attributes_keep_working() {
         paid_amount: 5,
         who: "me".into(),
         free_text: free_text.map(Into::into),
-        cached: 0,
         fee: 30,
         tags: Vec::new(),
     };

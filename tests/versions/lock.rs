@@ -105,7 +105,7 @@ mod lossy {
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[event(name = "opened")]
     pub(super) struct Opened {
-        #[serde(skip_deserializing, default)]
+        #[serde(skip_serializing_if = "Option::is_some", default)]
         pub(super) side: Option<Side>,
     }
 
@@ -237,10 +237,7 @@ fn every_event_needs_an_example_that_comes_back_as_it_was() {
     assert_eq!(message, "`shut` has no example: give `lock!` one for every event of `door`");
     let forgets = lossy::Opened { side: Some(Side::Right) };
     let message = failure(lock::<lossy::Door>(folder.path(), forgets).write_new());
-    assert!(
-        message.starts_with("the example of `opened` is written as {\"side\":\"Right\"}, and read as"),
-        "{message}"
-    );
+    assert!(message.starts_with("the example of `opened` is written as {}, and read as"), "{message}");
 }
 
 #[test]
@@ -272,9 +269,23 @@ struct Enter(String);
 
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Entered {
-    #[serde(skip)]
+    #[serde(with = "lost")]
     #[expect(dead_code, reason = "only `Debug` shows it")]
     unseen: u8,
+}
+
+/// Loses the value.
+mod lost {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+    pub(super) fn serialize<S: Serializer>(_: &u8, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+        <()>::deserialize(deserializer).map(|()| 0)
+    }
 }
 
 #[handlers]
@@ -296,7 +307,7 @@ fn an_aggregate_that_is_recorded_and_not_there_is_an_error() {
 }
 
 #[test]
-fn every_example_is_checked_with_fields_that_serde_skips() {
+fn every_example_is_checked_with_fields_that_serde_loses() {
     let folder = tempfile::tempdir().unwrap();
     let examples = [Entered { unseen: 0 }, Entered { unseen: 9 }, Entered { unseen: 0 }];
     let message = failure(lock::<Gate>(folder.path(), examples).write_new());

@@ -100,7 +100,7 @@ fn fingerprint(
     field: &ShapeField<'_>,
     recorded: &LockedType,
 ) -> TokenStream {
-    let (krate, ty, next) = (&event.syntax.krate, field.ty, event.version + 1);
+    let (krate, ty, next) = (&event.syntax.krate, field.ty, event.next_version());
     let now = fingerprint_of(krate, ty);
     let fingerprint = Literal::u64_unsuffixed(recorded.fingerprint);
     let message = format!(

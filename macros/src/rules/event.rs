@@ -25,6 +25,7 @@ pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Opt
     let history = History::check(syntax, version, errors);
     let lock = lock::of_this_crate(&syntax.input.ident, errors);
     names(syntax, errors);
+    stores_every_field(syntax, errors);
     let can_be_read = items::plain_struct(syntax.input, "event", errors)
         && whole_history::check(syntax, &history, version, errors);
     if !can_be_read {
@@ -42,6 +43,11 @@ pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Opt
 }
 
 impl Event<'_> {
+    /// The version to write in advice. The greatest `u32` has a next one too.
+    pub(crate) fn next_version(&self) -> u64 {
+        u64::from(self.version) + 1
+    }
+
     /// All names that stored events of this type may have.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         std::iter::once(&self.syntax.name).chain(&self.syntax.aliases).map(syn::LitStr::value)
@@ -56,5 +62,16 @@ fn names(syntax: &EventSyntax<'_>, errors: &mut Errors) {
         if !names.insert(alias.value()) {
             errors.at(alias, "the event has this name already");
         }
+    }
+}
+
+/// What is decided on and applied now must be what is read again later.
+fn stores_every_field(syntax: &EventSyntax<'_>, errors: &mut Errors) {
+    let options = syntax.history.fields.iter().flat_map(|field| &field.serde);
+    for option in options.filter(|option| option.is_skip()) {
+        errors.at(
+            &option.name,
+            "a field that serde skips would not come back from the store: store it, or take it out of the event",
+        );
     }
 }

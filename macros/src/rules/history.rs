@@ -210,8 +210,9 @@ impl<'s> Previous<'s> {
             }
             PreviousSyntax::Path(path) => Some(Self { since: version, path }),
             PreviousSyntax::Since { key, since, path } => {
-                let since = Since::check(key, since, version, errors)?;
-                Some(Self { since: since.version, path: path.as_ref()? })
+                let since = Since::check(key, since, version, errors);
+                let path = given(key, path, "from = OldStruct", errors);
+                Some(Self { since: since?.version, path: path? })
             }
         }
     }

@@ -39,7 +39,7 @@ fn present(
         errors.at(&tokens.to_token_stream(), message);
         same = false;
     };
-    let (name, version, next) = (event.syntax.name.value(), event.version, event.version + 1);
+    let (name, version, next) = (event.syntax.name.value(), event.version, event.next_version());
     for field in fields {
         match recorded.get(&field.name) {
             None => differ(
@@ -200,6 +200,17 @@ event opened 2 owner String
                 "`opened` version 1 is recorded as { nick name: String, owner: String }; by the changes declared since, it was \
              { nick: String, owner: String }"
             ]
+        );
+    }
+
+    #[test]
+    fn the_greatest_version_is_compared() {
+        const LOCK: &str = "event opened 4294967295 at u8\n";
+        let event = r#"#[event(version = 4294967295, previous = Before)] struct Opened { at: u16 }"#;
+        let messages = messages_under(LOCK, event);
+        assert!(
+            messages.iter().any(|message| message.contains("give the event version 4294967296")),
+            "{messages:?}"
         );
     }
 

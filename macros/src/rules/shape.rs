@@ -23,7 +23,6 @@ pub(super) fn shape<'a, 's: 'a>(
 ) -> Vec<ShapeField<'s>> {
     let stored = fields.iter().filter_map(|field| field.stored.as_ref());
     let mut shape: Vec<_> = stored
-        .filter(|field| ["skip", "skip_deserializing"].iter().all(|skip| field.serde_option(skip).is_none()))
         .map(|field| {
             // A flattened field gives its own fields to the JSON, and not its name.
             let text = type_text(field.ty);

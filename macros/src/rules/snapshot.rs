@@ -50,13 +50,10 @@ fn is_due(syntax: &SnapshotSyntax<'_>, errors: &mut Errors) {
 }
 
 fn keeps_every_field(syntax: &SnapshotSyntax<'_>, errors: &mut Errors) {
-    let skips = ["skip", "skip_serializing", "skip_deserializing"];
-    for option in &syntax.serde_of_fields {
-        if skips.iter().any(|skip| option.name == skip) {
-            errors.at(
-                &option.name,
-                "a field that serde skips would not come back from a snapshot: keep it, or take out `snapshot(..)`",
-            );
-        }
+    for option in syntax.serde_of_fields.iter().filter(|option| option.is_skip()) {
+        errors.at(
+            &option.name,
+            "a field that serde skips would not come back from a snapshot: keep it, or take out `snapshot(..)`",
+        );
     }
 }

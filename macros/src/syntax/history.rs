@@ -50,7 +50,7 @@ pub(crate) enum PreviousSyntax {
     /// `previous = Path`
     Path(Path),
     /// `previous(since = 3, from = Path)`
-    Since { key: Ident, since: Given<LitInt>, path: Option<Path> },
+    Since { key: Ident, since: Given<LitInt>, path: Given<Path> },
 }
 
 const REMOVED: &[&str] = &["since", "name", "ty", "added"];
@@ -156,6 +156,7 @@ impl PreviousSyntax {
         let (key, mut nested) = options.options("previous", PREVIOUS, "..", errors)?;
         let since = since(&mut nested, errors);
         let path = nested.path("from", errors);
+        let path = nested.given("from", path);
         nested.finish();
         Some(Self::Since { key, since, path })
     }

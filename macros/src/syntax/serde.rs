@@ -11,6 +11,11 @@ pub(crate) struct SerdeOption {
 }
 
 impl SerdeOption {
+    /// Whether the field is not written, or not read.
+    pub(crate) fn is_skip(&self) -> bool {
+        ["skip", "skip_serializing", "skip_deserializing"].iter().any(|skip| self.name == skip)
+    }
+
     /// The text in `name = "text"`, or in `name(deserialize = "text")`.
     pub(crate) fn text(&self) -> Option<String> {
         let mut flat = Vec::new();

@@ -48,4 +48,10 @@ impl From<CountedV1> for BeforeThat {
     }
 }
 
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "counted", version = 2, previous(since = 2))]
+struct WithoutFrom {
+    count: u8,
+}
+
 fn main() {}
