@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod dead_letters;
+mod deployments;
 mod hostile;
 mod inline;
 pub(crate) mod kills;

@@ -70,6 +70,14 @@ impl FollowerDefinition {
         }
     }
 
+    /// Whether the follower reads events of this name in a stream of this category.
+    pub(crate) fn reads(&self, category: &str, name: &str) -> bool {
+        match self.from {
+            [] => self.events.iter().flat_map(EventKind::names).any(|known| known == name),
+            from => from.contains(&category),
+        }
+    }
+
     /// The filter for the follower's events in a partition; `names` are its
     /// [`stored_names`](Self::stored_names).
     pub(crate) fn filter<'f>(&self, names: &'f [&'f str], partition: Partition) -> Filter<'f> {

@@ -1,6 +1,6 @@
 //! The progress of followers, in tables of a store's file.
 
-mod checkpoints;
+pub(crate) mod checkpoints;
 mod dead_letters;
 pub(crate) mod leases;
 pub(crate) mod rebuilds;

@@ -2,9 +2,10 @@
 
 mod batch;
 mod decode_ahead;
-mod inline;
+pub(crate) mod inline;
 mod objects;
 mod rebuild;
+pub(crate) mod serving;
 mod swap;
 pub(crate) mod target;
 pub(crate) mod view_transaction;
@@ -34,7 +35,7 @@ use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::{background, checkpoint, dead_letter, engine};
 use crate::sqlite::file::handler_sql;
-use crate::sqlite::projection::inline::InlineProjection;
+use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::rebuild::Rebuild;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
@@ -346,16 +347,39 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
 
     /// Updates the view in the transaction of every append to the store, so that the view is always current.
     ///
-    /// If a handler fails, the append fails with [`AppendError::Hook`](crate::store::AppendError::Hook), whose
-    /// source is a [`FollowError`], and so does the command: nothing is stored. Events that are already in the store are projected first, in
-    /// transactions of many events.
+    /// If a handler fails at an event of the append, the append fails with
+    /// [`AppendError::Hook`](crate::store::AppendError::Hook), whose source is a [`FollowError`], and so does the
+    /// command: nothing is stored. Events that are already in the store are projected first, in transactions of
+    /// many events.
     ///
     /// This holds for this store and its clones, as long as they are open. If another program appends to the
     /// file without the view, the next append here brings the view up to date.
     ///
+    /// Other trouble of the view stops no append that has nothing to do with it:
+    ///
+    /// | trouble | what an append does |
+    /// |---|---|
+    /// | An event that *another* program has written can't be read or projected. | It is stored without the view, which stays before that event. Each later append tries the event again. |
+    /// | A newer program has made the view, by a newer version of the projection. | It is stored without the view; see [`inline_with`](Self::inline_with). |
+    /// | The view's checkpoint is gone, or is another one. | It fails if it has events that the view reads. Otherwise it is stored. |
+    ///
+    /// An append that is stored without the view writes a line to standard error, once for each reason.
+    /// [`SqliteStore::inline_views`] has the reason too.
+    ///
     /// Fails with [`ProjectionError::AlreadyInline`] if the store has an inline projection of this name, and
     /// with [`ProjectionError::OtherFile`] if the view is in another file.
-    pub fn inline(mut self) -> Result<(), ProjectionError>
+    pub fn inline(self) -> Result<(), ProjectionError>
+    where
+        P: Send + 'static,
+    {
+        self.inline_with(OnNewerVersion::default())
+    }
+
+    /// Updates the view as [`inline`](Self::inline) does, and says what appends do after a newer program has
+    /// made the view.
+    ///
+    /// Fails as [`inline`](Self::inline) does.
+    pub fn inline_with(mut self, on_newer: OnNewerVersion) -> Result<(), ProjectionError>
     where
         P: Send + 'static,
     {
@@ -365,7 +389,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         self.catch_up()?;
         let Engine { home, handlers, .. } = self.engine;
         match handlers.into_iter().next() {
-            Some(projection) => InlineProjection::new(projection).register(&home.progress),
+            Some(projection) => InlineProjection::new(projection, on_newer).register(&home.progress),
             None => Ok(()),
         }
     }

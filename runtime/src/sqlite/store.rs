@@ -20,13 +20,14 @@ use uuid::Uuid;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::progress_store::ProgressStore;
 use crate::sqlite::file::errors::{duplicate, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::{Readers, in_read_transaction};
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
-use crate::sqlite::store::hooks::AppendHook;
+use crate::sqlite::store::hooks::{AppendHook, InlineView};
 use crate::sqlite::store::snapshots::SnapshotQueue;
 use crate::sqlite::store::wakeups::Wakeups;
 use crate::sqlite::store::writer::{SharedWriter, Writer};
@@ -133,6 +134,25 @@ impl SqliteStore {
             Readers::Pool(pool) => Some(pool.path()),
             Readers::Writer => None,
         }
+    }
+
+    /// The inline views of this store and its clones, and whether each is current.
+    ///
+    /// An append may be stored without an inline view, such as after a newer program has written an event that
+    /// this one can't read; see [`SqliteProjection::inline`](crate::sqlite::SqliteProjection::inline).
+    ///
+    /// Fails with [`StoreError::Reentrant`] in a handler that holds the store, and if the store can't be read.
+    pub fn inline_views(&self) -> Result<Vec<InlineView>, StoreError> {
+        if self.shared.writer.is_held_by_this_thread() {
+            return Err(StoreError::Reentrant);
+        }
+        // The positions are read after the lock is free: a store in memory reads with the writer.
+        let hooks: Vec<_> = self.append_hooks().iter().map(|hook| (hook.name(), hook.trouble())).collect();
+        let view = |(name, error)| {
+            let checkpoint = self.checkpoint(name)?;
+            Ok(InlineView { name, position: checkpoint.map(|found| found.positions.position()), error })
+        };
+        hooks.into_iter().map(view).collect()
     }
 
     /// Removes the database at `path` when the last clone of the store is dropped.

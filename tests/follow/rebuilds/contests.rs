@@ -19,14 +19,14 @@ use crate::support::stores::{LONG, doctor, open_store};
 use crate::support::views::balances;
 
 /// A program that rebuilds a view, and stands still after its first batch until it may continue.
-struct Paused {
+pub(crate) struct Paused {
     may_continue: Sender<()>,
     stands_still: Receiver<()>,
     program: JoinHandle<Result<CaughtUp, ProjectionError>>,
 }
 
 impl Paused {
-    fn rebuild<P: Projection<Target = Sqlite> + Send + 'static>(file: &Path, view: P) -> Self {
+    pub(crate) fn rebuild<P: Projection<Target = Sqlite> + Send + 'static>(file: &Path, view: P) -> Self {
         let (stands, stands_still) = channel();
         let (may_continue, continues) = channel::<()>();
         let store = open_store(file);
@@ -46,7 +46,7 @@ impl Paused {
         paused
     }
 
-    fn finish(self) -> Result<CaughtUp, ProjectionError> {
+    pub(crate) fn finish(self) -> Result<CaughtUp, ProjectionError> {
         self.may_continue.send(()).unwrap();
         self.program.join().unwrap()
     }

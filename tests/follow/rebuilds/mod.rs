@@ -110,7 +110,7 @@ impl Reports {
 
 // After the macro, because `schema` uses it.
 mod beside_others;
-mod contests;
+pub(crate) mod contests;
 mod files;
 mod progress;
 mod schema;

@@ -12,7 +12,7 @@ use crate::sqlite::file::handler_sql::own_sql;
 use crate::store::partition::Partition;
 
 /// The checkpoint under this name.
-pub(super) fn find(connection: &Connection, follower: &str) -> rusqlite::Result<Option<StoredCheckpoint>> {
+pub(crate) fn find(connection: &Connection, follower: &str) -> rusqlite::Result<Option<StoredCheckpoint>> {
     let found = connection
         .prepare_cached(
             "SELECT position, event, store, version, definition,

@@ -8,7 +8,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
-use crate::sqlite::store::hooks::AppendHook;
+use crate::sqlite::store::hooks::{AppendHook, Written};
 use crate::sqlite::store::keys;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
 use crate::sqlite::store::writer::Writer;
@@ -138,7 +138,7 @@ fn commit_group(
     }
     if stored {
         for hook in hooks {
-            hook.run(&transaction).map_err(Failure::Hook)?;
+            hook.run(&transaction, &Written { requests, answers: &answers }).map_err(Failure::Hook)?;
         }
     }
     if !snapshots.is_empty() {

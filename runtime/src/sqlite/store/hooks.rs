@@ -1,8 +1,16 @@
 //! Code that runs in each append.
 
+use std::sync::Arc;
+
 use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::follow::error::FollowError;
+use crate::store::append::Appended;
+use crate::store::error::AppendError;
+use crate::store::group_commit::Request;
 
 /// Code that a store runs in the transaction of each append, such as an inline projection.
 pub(crate) trait AppendHook: Send {
@@ -10,5 +18,43 @@ pub(crate) trait AppendHook: Send {
     fn name(&self) -> &'static str;
 
     /// Runs after the events of an append were written. An error rolls the append back.
-    fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), BoxError>;
+    fn run(&mut self, transaction: &Transaction<'_>, written: &Written<'_>) -> Result<(), BoxError>;
+
+    /// Why the hook has let appends pass without its work, if it has.
+    fn trouble(&self) -> Option<Arc<FollowError>>;
+}
+
+/// What a transaction has written when its hooks run.
+pub(crate) struct Written<'a> {
+    pub(super) requests: &'a [Request<'a>],
+    pub(super) answers: &'a [Result<Appended, AppendError>],
+}
+
+impl Written<'_> {
+    /// The position of the first event; `None` if there is none.
+    pub(crate) fn first_position(&self) -> Option<Position> {
+        self.answers.iter().flatten().filter_map(|appended| appended.first_position).min()
+    }
+
+    /// Whether an event that was written has a stream and a name for which `is_wanted` holds.
+    pub(crate) fn has(&self, is_wanted: impl Fn(&StreamName, &str) -> bool) -> bool {
+        let written = self.requests.iter().zip(self.answers).filter(|(_, answer)| answer.is_ok());
+        written
+            .flat_map(|(request, _)| request.iter())
+            .any(|append| append.events.iter().any(|event| is_wanted(append.stream, event.name)))
+    }
+}
+
+/// An inline view of a store: how far it is, and why it is not current if so.
+///
+/// [`SqliteStore::inline_views`](crate::sqlite::SqliteStore::inline_views) lists them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InlineView {
+    /// The projection's name.
+    pub name: &'static str,
+    /// The position up to which the view in the file has seen everything; `None` if its checkpoint is gone.
+    pub position: Option<Position>,
+    /// Why the newest append was stored without the view; `None` if the view is current.
+    pub error: Option<Arc<FollowError>>,
 }
