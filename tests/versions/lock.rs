@@ -270,7 +270,6 @@ struct Enter(String);
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Entered {
     #[serde(with = "lost")]
-    #[expect(dead_code, reason = "only `Debug` shows it")]
     unseen: u8,
 }
 
