@@ -9,7 +9,7 @@ pub(crate) mod store;
 /// The rusqlite that factum is built with, for projections' handlers and queries.
 pub use rusqlite;
 
-pub use self::file::maintenance::{BackupError, BackupProgress, Damage, WalCheckpoint};
+pub use self::file::maintenance::{BackupError, BackupProgress, WalCheckpoint};
 pub use self::file::open::{Durability, OpenError, SqliteOptions};
 pub use self::projection::SqliteProjection;
 pub use self::projection::inline::OnNewerVersion;
@@ -17,5 +17,6 @@ pub use self::projection::serving::ServingView;
 pub use self::projection::target::Sqlite;
 pub use self::projection::view_transaction::ViewTransaction;
 pub use self::reaction::SqliteReaction;
+pub use self::store::check::Damage;
 pub use self::store::hooks::InlineView;
 pub use self::store::{QueryError, SqliteStore};

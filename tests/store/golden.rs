@@ -121,6 +121,8 @@ fn works(store: &SqliteStore) {
     assert_eq!(kept, Some(4));
     assert_eq!(notes.catch_up().unwrap().events, 1);
     assert_eq!(store.check().unwrap(), []);
+    store.vacuum().unwrap();
+    assert_eq!(store.check().unwrap(), []);
 }
 
 fn schema(file: &Path) -> Vec<String> {

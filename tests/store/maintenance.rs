@@ -125,7 +125,10 @@ fn a_check_reports_all_damage() {
     assert_eq!(
         found,
         [
-            "the event at position 5 is in stream 3, which has no name",
+            "events are missing between position 1 and position 3",
+            "the event at position 4 is damaged: checksum is not that of the event: the event, its place, or the name \
+             of its stream has changed",
+            "the event at position 5 is damaged: category is missing: the stream has no name",
             "tested/a has 2 events, and versions from 1 to 3",
             "the payload of the event at position 4 is not JSON",
         ]

@@ -3,6 +3,8 @@
 pub(crate) mod bad_files;
 mod bad_positions;
 mod bad_rows;
+mod checks;
+mod checksums;
 mod conformance;
 #[cfg(target_os = "linux")]
 mod full_disk;

@@ -1,9 +1,12 @@
 //! The store in a SQLite file.
 
 mod append;
+pub(crate) mod check;
+mod checksum;
 pub(crate) mod hooks;
 mod keys;
 pub(crate) mod read;
+mod rows;
 mod snapshots;
 mod stream_names;
 mod wakeups;
@@ -55,6 +58,13 @@ const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 /// A store belongs to one file and one process. After a fork, every call in the new process fails with
 /// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved or
 /// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged.
+///
+/// # Checksums
+///
+/// Each event is stored with a checksum over its stream's name, position, version, name, event version, payload
+/// and metadata. Each read of an event checks it, so a bit that has changed on the disk is a
+/// [`StoreError::DamagedEvent`]. A replay checks all but the metadata, which it does not read. Events that
+/// a factum without checksums has written have none, until [`vacuum`](Self::vacuum) adds them.
 ///
 /// ```
 /// use factum::prelude::*;
@@ -282,7 +292,9 @@ impl EventStore for SqliteStore {
         if self.shared.writer.is_held_by_this_thread() {
             return Err(AppendError::store(first.stream, StoreError::Reentrant));
         }
-        let answer = self.shared.group.append(appends, |requests| match self.writer() {
+        // The file is looked for after the commit, so that each commit pays for that once.
+        let writer = || self.shared.file.check_known().and_then(|()| self.shared.writer.lock());
+        let answer = self.shared.group.append(appends, |requests| match writer() {
             Ok(writer) => {
                 let mut hooks = self.append_hooks();
                 let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);

@@ -5,19 +5,16 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::readers::in_read_transaction;
 use crate::sqlite::store::SqliteStore;
+use crate::sqlite::store::check::{self, Damage};
 use crate::store::error::StoreError;
 
 /// How many pages a backup copies between two calls of the progress callback.
 const PAGES_A_STEP: i32 = 256;
-
-/// How many findings of each kind a check reports at most.
-const MOST_FINDINGS: usize = 100;
 
 /// The progress of a backup, in pages of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +52,6 @@ pub enum BackupError {
         /// What failed.
         source: io::Error,
     },
-}
-
-/// Damage that a check has found in a store's file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Damage {
-    /// A description of the damage.
-    pub message: String,
 }
 
 /// The result of a WAL checkpoint, which moves pages from the write-ahead log into the file.
@@ -113,13 +102,21 @@ impl SqliteStore {
 
     /// Checks the whole file for damage, and returns at most 100 findings of each kind; none if all is well.
     ///
-    /// It checks SQLite's own structures and the store's guarantees: each stream has a name and no gaps, and
-    /// each payload is JSON.
+    /// It checks
+    ///
+    /// * SQLite's own structures, and that the store's indexes lead to the right rows;
+    /// * each event: its columns, its checksum, and that payload and custom metadata are JSON;
+    /// * that no event is missing: positions and versions have no gaps and the same order, and nothing in the file
+    ///   refers to an event that is not there. So it finds that the last events are missing if a snapshot, an
+    ///   idempotency key or a follower of this file has seen them.
     ///
     /// The check reads the whole file, so it may take long. It blocks neither readers nor writers of the
     /// file.
     pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
-        self.with_reader(|connection| in_read_transaction(connection, damages).map_err(store_error), |e| e)
+        self.with_reader(
+            |connection| in_read_transaction(connection, check::damages).map_err(store_error),
+            |e| e,
+        )
     }
 
     /// Moves the write-ahead log's pages into the file and empties the log, as far as no reader or writer is
@@ -144,10 +141,14 @@ impl SqliteStore {
 
     /// Returns unused space to the file system, and defragments the file. Positions do not change.
     ///
+    /// Events that an earlier factum has written get a [checksum](SqliteStore#checksums) if they have none.
+    ///
     /// This rewrites the whole file, needs as much space again, and blocks appends until it is done. A store
     /// only grows, so call it after projections or snapshots were dropped.
     pub fn vacuum(&self) -> Result<(), StoreError> {
-        self.writer()?.execute_batch("VACUUM").map_err(store_error)
+        let writer = self.writer()?;
+        check::add_checksums(&writer)?;
+        writer.execute_batch("VACUUM").map_err(store_error)
     }
 }
 
@@ -215,53 +216,4 @@ impl Drop for Unfinished {
             let _ = fs::remove_file(PathBuf::from(name));
         }
     }
-}
-
-fn damages(connection: &Connection) -> rusqlite::Result<Vec<Damage>> {
-    let mut damages = Vec::new();
-    let checked = [
-        format!("PRAGMA integrity_check({MOST_FINDINGS})"),
-        format!(
-            "SELECT 'the event at position ' || position || ' is in stream ' || stream || ', which has no name'
-             FROM factum_events WHERE stream NOT IN (SELECT id FROM factum_streams) LIMIT {MOST_FINDINGS}"
-        ),
-        format!(
-            "SELECT category || '/' || key || ' has ' || count(*) || ' events, and versions from ' || min(version)
-             || ' to ' || max(version)
-             FROM factum_events JOIN factum_streams ON factum_streams.id = stream GROUP BY stream
-             HAVING min(version) <> 1 OR max(version) <> count(*) LIMIT {MOST_FINDINGS}"
-        ),
-        format!(
-            "SELECT 'the payload of the event at position ' || position || ' is not JSON'
-             FROM factum_events WHERE NOT json_valid(payload) LIMIT {MOST_FINDINGS}"
-        ),
-    ];
-    for sql in &checked {
-        match found(connection, sql, &mut damages) {
-            Ok(()) => {}
-            // The file is too damaged to be checked: the error is the finding.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                damages.push(Damage { message: error.to_string() });
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(damages)
-}
-
-fn found(connection: &Connection, sql: &str, damages: &mut Vec<Damage>) -> rusqlite::Result<()> {
-    let mut select = connection.prepare(sql)?;
-    let mut rows = select.query(())?;
-    while let Some(row) = rows.next()? {
-        let message = match row.get_ref(0)? {
-            // The message may have a name in it that is not valid text.
-            ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            other => format!("{other:?}"),
-        };
-        // SQLite's answer for a file without damage.
-        if message != "ok" {
-            damages.push(Damage { message });
-        }
-    }
-    Ok(())
 }

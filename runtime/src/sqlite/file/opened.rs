@@ -56,6 +56,14 @@ impl OpenedFile {
         self.files.as_ref().map_or(Ok(()), |files| self.find(files, &files.database))
     }
 
+    /// Fails if the file was found missing before. Does not look for it.
+    pub(crate) fn check_known(&self) -> Result<(), StoreError> {
+        match &self.files {
+            Some(files) if self.moved.load(Ordering::Relaxed) => Err(files.moved()),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that the file and its log are still at their paths, before a commit is acknowledged.
     pub(crate) fn check_with_log(&self) -> Result<(), StoreError> {
         let Some(files) = &self.files else { return Ok(()) };
@@ -71,7 +79,7 @@ impl OpenedFile {
                 Err(error) => return Err(StoreError::Other(Box::new(error))),
             }
         }
-        Err(StoreError::Moved { path: files.database.0.clone() })
+        Err(files.moved())
     }
 }
 
@@ -84,6 +92,10 @@ impl Files {
         let log = FileId::of(&log)?.map(|id| (log, id));
         let id = FileId::of(path)?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Self { database: (path.to_owned(), id), log })
+    }
+
+    fn moved(&self) -> StoreError {
+        StoreError::Moved { path: self.database.0.clone() }
     }
 }
 

@@ -126,7 +126,7 @@ CREATE TABLE factum_rebuilds (
 /// A row that an earlier factum has written has NULL in these columns, which means: not known.
 ///
 /// * `factum_store`: one row with the id that the store was made with. Copies of the file have the same id.
-/// * `factum_events.checksum`: see `store/checksum.rs`.
+/// * `factum_events.checksum`: see `sqlite/store/checksum.rs`.
 /// * `factum_checkpoints.store`: the id of the store whose events the follower has seen.
 /// * `event` of `factum_checkpoints` and `factum_parts`: the id of the event at the stored position.
 /// * `factum_snapshots.event`: the id of the newest event in the state.

@@ -8,6 +8,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
+use crate::sqlite::store::checksum::StreamHash;
 use crate::sqlite::store::hooks::{AppendHook, Written};
 use crate::sqlite::store::keys;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
@@ -195,8 +196,9 @@ impl<'c> Statements<'c> {
             ))?,
             insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
-                 (position, stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                 (position, stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload,
+                  checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
             ))?,
         })
     }
@@ -282,12 +284,13 @@ impl<'c> Statements<'c> {
                 None => return Err(rusqlite::Error::QueryReturnedNoRows),
             },
         };
+        let hash = StreamHash::of(append.stream);
         let mut version = head.version;
         let mut first_position = None;
         for event in append.events {
             version += 1;
             self.newest = self.newest.saturating_add(1);
-            self.insert(stream, version, event)?;
+            self.insert((stream, hash), version, event)?;
             first_position = first_position.or(Some(Position::new(self.newest.unsigned_abs())));
         }
         for key in append.keys {
@@ -296,7 +299,13 @@ impl<'c> Statements<'c> {
         Ok((first_position, version))
     }
 
-    fn insert(&mut self, stream: i64, version: u64, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+    fn insert(
+        &mut self,
+        (stream, hash): (i64, StreamHash),
+        version: u64,
+        event: &NewEvent<'_>,
+    ) -> rusqlite::Result<()> {
+        let checksum = hash.checksum_of_new(self.newest.unsigned_abs(), version, event);
         let correlation = event.metadata.correlation;
         let causation = event.metadata.causation;
         let inserted = self.insert.execute(params![
@@ -311,6 +320,7 @@ impl<'c> Statements<'c> {
             causation.as_ref().map(uuid::Uuid::as_bytes),
             event.metadata.custom_json(),
             event.payload,
+            checksum,
         ])?;
         keys::expect_one_row(inserted)
     }

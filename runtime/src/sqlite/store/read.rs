@@ -5,19 +5,19 @@ use std::ops::{ControlFlow, Deref};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, ToSql};
-use uuid::Uuid;
+use rusqlite::{Connection, ToSql};
 
-use crate::domain::metadata::Envelope;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
-use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::store::checksum::StreamHash;
+use crate::sqlite::store::rows::{
+    ALL, WITHOUT_METADATA, counted, integer, position_of, replayed_event, stored_event,
+};
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
 use crate::store::owned_event::OwnedEvent;
-use crate::store::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
+use crate::store::read::{Filter, Visit, VisitReplayed};
 
 /// How many events one statement reads. A read transaction that stays open for a whole long read would let
 /// the write-ahead log grow for as long.
@@ -120,12 +120,13 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
 /// The events of one stream.
 pub(super) struct StreamPages<'a> {
     stream: &'a StreamName,
+    hash: StreamHash,
     from: Option<i64>,
 }
 
 impl<'a> StreamPages<'a> {
     pub(super) fn new(stream: &'a StreamName, after: u64) -> Self {
-        Self { stream, from: following(after) }
+        Self { stream, hash: StreamHash::of(stream), from: following(after) }
     }
 }
 
@@ -140,15 +141,15 @@ impl Pages for StreamPages<'_> {
         let (category, key) = (self.stream.category(), self.stream.key());
         let mut select = connection
             .prepare_cached(
-                "SELECT position, version, name, schema, payload, stream, id, recorded_at, correlation, causation,
-                 custom FROM factum_events
+                "SELECT position, version, name, schema, payload, checksum, stream, id, recorded_at, correlation,
+                 causation, custom FROM factum_events
                  WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
                  AND version >= ?3 ORDER BY version LIMIT ?4",
             )
             .map_err(store_error)?;
         let mut rows = select.query((category, key, from, limit)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let event = stored_event(row, position_of(row)?, self.stream, true)?;
+            let event = stored_event(row, position_of(row)?, (self.stream, self.hash), true)?;
             self.from = following(event.envelope.version);
             if visit(&event).is_break() {
                 break;
@@ -179,10 +180,11 @@ pub(super) fn replay(
     mut limit: usize,
     visit: &mut VisitReplayed<'_>,
 ) -> Result<(), StoreError> {
+    let hash = StreamHash::of(stream);
     let (mut from, mut pages_read) = (following(after), 0);
     let mut select = connection
         .prepare_cached(
-            "SELECT position, version, name, schema, payload FROM factum_events
+            "SELECT position, version, name, schema, payload, checksum FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
              AND version >= ?3 ORDER BY version LIMIT ?4",
         )
@@ -194,7 +196,7 @@ pub(super) fn replay(
         let mut seen = 0;
         let mut rows = select.query((stream.category(), stream.key(), begin, wanted)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let event = replayed_event(row)?;
+            let event = replayed_event(row, hash)?;
             from = following(event.version);
             seen += 1;
             if visit(&event).is_break() {
@@ -263,7 +265,7 @@ impl Pages for AllPages<'_> {
         let mut last = None;
         while let Some(row) = rows.next().map_err(store_error)? {
             let position = position_of(row)?;
-            let stream = self.names.get(connection, integer(row, 5, "stream", position)?, position)?;
+            let stream = self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
             let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
             last = Some(event.envelope.position);
             if visit(&event).is_break() {
@@ -327,114 +329,6 @@ pub(crate) fn next_position(
         .and_then(|mut select| select.query_row([from], |row| row.get(0)))
         .map_err(store_error)?;
     next.map(|next| counted(next, "position", next).map(Position::new)).transpose()
-}
-
-/// The columns of an event, in the order in which `stored_event` takes them.
-const ALL: &str =
-    "position, version, name, schema, payload, stream, id, recorded_at, correlation, causation, custom";
-
-/// The columns of an event without metadata.
-const WITHOUT_METADATA: &str = "position, version, name, schema, payload, stream";
-
-/// Reads an event from a row. The type of each column is checked, so a damaged or manipulated file gives an
-/// error.
-fn stored_event<'r>(
-    row: &'r Row<'_>,
-    position: i64,
-    stream: &'r StreamName,
-    with_metadata: bool,
-) -> Result<StoredEvent<'r>, StoreError> {
-    let mut envelope = Envelope {
-        position: Position::new(counted(position, "position", position)?),
-        category: stream.category(),
-        key: stream.key(),
-        version: count(row, 1, "version", position)?,
-        id: Uuid::nil(),
-        recorded_at: Timestamp::from_micros(0),
-        correlation: None,
-        causation: None,
-        custom: None,
-    };
-    if with_metadata {
-        envelope.id = uuid(row, 6, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?;
-        envelope.recorded_at = Timestamp::from_micros(integer(row, 7, "recorded_at", position)?);
-        envelope.correlation = uuid(row, 8, "correlation", position)?;
-        envelope.causation = uuid(row, 9, "causation", position)?;
-        envelope.custom = match column(row, 10)? {
-            ValueRef::Null => None,
-            _ => Some(text(row, 10, "custom", position)?),
-        };
-    }
-    Ok(StoredEvent {
-        envelope,
-        name: text(row, 2, "name", position)?,
-        event_version: u32::try_from(integer(row, 3, "schema", position)?)
-            .map_err(|error| damaged(position, "schema", error))?,
-        payload: text(row, 4, "payload", position)?,
-    })
-}
-
-/// Reads an event for a replay, which needs the first of these columns.
-#[inline]
-fn replayed_event<'r>(row: &'r Row<'_>) -> Result<ReplayedEvent<'r>, StoreError> {
-    let position = position_of(row)?;
-    Ok(ReplayedEvent {
-        position: Position::new(counted(position, "position", position)?),
-        version: count(row, 1, "version", position)?,
-        name: text(row, 2, "name", position)?,
-        event_version: u32::try_from(integer(row, 3, "schema", position)?)
-            .map_err(|error| damaged(position, "schema", error))?,
-        payload: text(row, 4, "payload", position)?,
-    })
-}
-
-#[inline]
-fn column<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>, StoreError> {
-    row.get_ref(index).map_err(store_error)
-}
-
-#[inline]
-fn integer(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<i64, StoreError> {
-    column(row, index)?.as_i64().map_err(|error| damaged(position, name, error))
-}
-
-#[inline]
-fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
-    counted(integer(row, index, name, position)?, name, position)
-}
-
-#[inline]
-fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
-    match u64::try_from(number) {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(damaged(position, name, format_args!("is {number}, and the first is 1"))),
-    }
-}
-
-/// The position, which is the first column of every read.
-#[inline]
-fn position_of(row: &Row<'_>) -> Result<i64, StoreError> {
-    row.get(0).map_err(store_error)
-}
-
-#[inline]
-fn text<'r>(
-    row: &'r Row<'_>,
-    index: usize,
-    name: &'static str,
-    position: i64,
-) -> Result<&'r str, StoreError> {
-    column(row, index)?.as_str().map_err(|error| damaged(position, name, error))
-}
-
-fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {
-    let bytes = column(row, index)?.as_blob_or_null().map_err(|error| damaged(position, name, error))?;
-    bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
-}
-
-#[cold]
-fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
-    StoreError::DamagedEvent { position, column, problem: problem.to_string() }
 }
 
 /// The least number of a read after a version or position; `None` if there is none. From the start, it is the

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row};
 
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::store_error;
+use crate::sqlite::store::checksum::StreamHash;
 use crate::store::error::StoreError;
 
 /// How many names are cached at most.
@@ -13,8 +14,8 @@ const REMEMBERED: u16 = 4_096;
 /// How many names are read ahead at most.
 const READ_AHEAD: usize = 256;
 
-/// A name, or which column of it is damaged, and how.
-type FoundName = Result<StreamName, (&'static str, String)>;
+/// A name with its hash, or which column of it is damaged, and how.
+type FoundName = Result<(StreamName, StreamHash), (&'static str, String)>;
 
 /// Stream names by stream number, each in the slot that its number determines.
 ///
@@ -37,13 +38,13 @@ impl StreamNames {
         connection: &Connection,
         stream: i64,
         position: i64,
-    ) -> Result<&StreamName, StoreError> {
+    ) -> Result<(&StreamName, StreamHash), StoreError> {
         let is_known = matches!(self.known.get(place(stream)), Some(Some((known, _))) if *known == stream);
         if !is_known {
             self.read(connection, stream).map_err(store_error)?;
         }
         match self.known.get(place(stream)) {
-            Some(Some((known, Ok(name)))) if *known == stream => Ok(name),
+            Some(Some((known, Ok((name, hash))))) if *known == stream => Ok((name, *hash)),
             Some(Some((known, Err((column, problem))))) if *known == stream => {
                 Err(StoreError::DamagedEvent { position, column, problem: problem.clone() })
             }
@@ -88,5 +89,9 @@ fn name_in(row: &Row<'_>) -> rusqlite::Result<FoundName> {
         value.as_str().map_err(|error| (column, error.to_string()))
     }
     let (category, key) = (text("category", row.get_ref(1)?), text("key", row.get_ref(2)?));
-    Ok(category.and_then(|category| Ok(StreamName::new(category, key?))))
+    Ok(category.and_then(|category| {
+        let name = StreamName::new(category, key?);
+        let hash = StreamHash::of(&name);
+        Ok((name, hash))
+    }))
 }

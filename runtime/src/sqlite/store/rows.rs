@@ -1,0 +1,185 @@
+//! Reads an event from a row, and checks each column.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use uuid::Uuid;
+
+use crate::domain::metadata::Envelope;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::sqlite::file::errors::store_error;
+use crate::sqlite::store::checksum::{self, CheckedEvent, CheckedMetadata, StreamHash};
+use crate::sqlite::store::stream_names::StreamNames;
+use crate::store::error::StoreError;
+use crate::store::read::{ReplayedEvent, StoredEvent};
+
+/// The columns of an event, in the order in which `stored_event` takes them.
+pub(super) const ALL: &str = "position, version, name, schema, payload, checksum, stream, id, recorded_at, correlation, causation, custom";
+
+/// The columns of an event without metadata.
+pub(super) const WITHOUT_METADATA: &str = "position, version, name, schema, payload, checksum, stream";
+
+/// Reads an event from a row. The type of each column and the checksum are checked, so a damaged or manipulated
+/// file gives an error.
+pub(super) fn stored_event<'r>(
+    row: &'r Row<'_>,
+    position: i64,
+    (stream, hash): (&'r StreamName, StreamHash),
+    with_metadata: bool,
+) -> Result<StoredEvent<'r>, StoreError> {
+    let mut envelope = Envelope {
+        position: Position::START,
+        category: stream.category(),
+        key: stream.key(),
+        version: 0,
+        id: Uuid::nil(),
+        recorded_at: Timestamp::from_micros(0),
+        correlation: None,
+        causation: None,
+        custom: None,
+    };
+    let event = checked_event(row, position, hash)?;
+    envelope.position = Position::new(event.position);
+    envelope.version = event.version;
+    if with_metadata {
+        let metadata = metadata(row, position)?;
+        if let Some(checksum) = checksum_of(row, position)?
+            && checksum::split(checksum).1 != metadata.hash()
+        {
+            return Err(damaged(position, "checksum", "is not that of the metadata, which has changed"));
+        }
+        envelope.id = metadata.id;
+        envelope.recorded_at = metadata.recorded_at;
+        envelope.correlation = metadata.correlation;
+        envelope.causation = metadata.causation;
+        envelope.custom = metadata.custom;
+    }
+    Ok(StoredEvent { envelope, name: event.name, event_version: event.event_version, payload: event.payload })
+}
+
+/// Reads an event from a row with [`ALL`] columns, and returns the checksum that it should have.
+pub(super) fn checked_row(
+    connection: &Connection,
+    row: &Row<'_>,
+    names: &mut StreamNames,
+) -> Result<i64, StoreError> {
+    let position = position_of(row)?;
+    let stream = names.get(connection, integer(row, 6, "stream", position)?, position)?;
+    let event = stored_event(row, position, stream, true)?;
+    Ok(stream.1.checksum_of(&event))
+}
+
+/// Reads an event for a replay.
+#[inline]
+pub(super) fn replayed_event<'r>(
+    row: &'r Row<'_>,
+    stream: StreamHash,
+) -> Result<ReplayedEvent<'r>, StoreError> {
+    let event = checked_event(row, position_of(row)?, stream)?;
+    Ok(ReplayedEvent {
+        position: Position::new(event.position),
+        version: event.version,
+        name: event.name,
+        event_version: event.event_version,
+        payload: event.payload,
+    })
+}
+
+/// Reads what each read of an event needs, and checks it.
+#[inline]
+fn checked_event<'r>(
+    row: &'r Row<'_>,
+    position: i64,
+    stream: StreamHash,
+) -> Result<CheckedEvent<'r>, StoreError> {
+    let event = CheckedEvent {
+        position: counted(position, "position", position)?,
+        version: count(row, 1, "version", position)?,
+        name: text(row, 2, "name", position)?,
+        event_version: u32::try_from(integer(row, 3, "schema", position)?)
+            .map_err(|error| damaged(position, "schema", error))?,
+        payload: text(row, 4, "payload", position)?,
+    };
+    match checksum_of(row, position)? {
+        Some(checksum) if checksum::split(checksum).0 != stream.event(&event) => Err(damaged(
+            position,
+            "checksum",
+            "is not that of the event: the event, its place, or the name of its stream has changed",
+        )),
+        _ => Ok(event),
+    }
+}
+
+/// The stored checksum; `None` in a row of an earlier factum.
+#[inline]
+fn checksum_of(row: &Row<'_>, position: i64) -> Result<Option<i64>, StoreError> {
+    column(row, 5)?.as_i64_or_null().map_err(|error| damaged(position, "checksum", error))
+}
+
+fn metadata<'r>(row: &'r Row<'_>, position: i64) -> Result<CheckedMetadata<'r>, StoreError> {
+    Ok(CheckedMetadata {
+        id: uuid(row, 7, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?,
+        recorded_at: Timestamp::from_micros(integer(row, 8, "recorded_at", position)?),
+        correlation: uuid(row, 9, "correlation", position)?,
+        causation: uuid(row, 10, "causation", position)?,
+        custom: match column(row, 11)? {
+            ValueRef::Null => None,
+            _ => Some(text(row, 11, "custom", position)?),
+        },
+    })
+}
+
+#[inline]
+fn column<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>, StoreError> {
+    row.get_ref(index).map_err(store_error)
+}
+
+#[inline]
+pub(super) fn integer(
+    row: &Row<'_>,
+    index: usize,
+    name: &'static str,
+    position: i64,
+) -> Result<i64, StoreError> {
+    column(row, index)?.as_i64().map_err(|error| damaged(position, name, error))
+}
+
+#[inline]
+fn count(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    counted(integer(row, index, name, position)?, name, position)
+}
+
+#[inline]
+pub(super) fn counted(number: i64, name: &'static str, position: i64) -> Result<u64, StoreError> {
+    match u64::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(damaged(position, name, format_args!("is {number}, and the first is 1"))),
+    }
+}
+
+/// The position, which is the first column of every read.
+#[inline]
+pub(super) fn position_of(row: &Row<'_>) -> Result<i64, StoreError> {
+    row.get(0).map_err(store_error)
+}
+
+#[inline]
+fn text<'r>(
+    row: &'r Row<'_>,
+    index: usize,
+    name: &'static str,
+    position: i64,
+) -> Result<&'r str, StoreError> {
+    column(row, index)?.as_str().map_err(|error| damaged(position, name, error))
+}
+
+fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {
+    let bytes = column(row, index)?.as_blob_or_null().map_err(|error| damaged(position, name, error))?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
+}
+
+#[cold]
+pub(super) fn damaged(position: i64, column: &'static str, problem: impl std::fmt::Display) -> StoreError {
+    StoreError::DamagedEvent { position, column, problem: problem.to_string() }
+}
