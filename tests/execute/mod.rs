@@ -9,5 +9,6 @@ mod idempotency;
 mod keys_of_other_commands;
 mod lossy;
 mod panics;
+mod restored;
 mod snapshots;
 mod units_of_work;

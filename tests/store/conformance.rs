@@ -10,7 +10,7 @@ use factum::store::{
     VisitReplayed, VisitSnapshot,
 };
 use factum::testing::conformance;
-use factum::{Position, StreamName, Timestamp};
+use factum::{Position, StreamName, Timestamp, Uuid};
 use tempfile::TempDir;
 
 use factum::testing::delegate;
@@ -57,6 +57,7 @@ fn broken_stores_are_caught() {
         (Fault::KnowsNoKeys, "key_is_kept_with_its_outcome"),
         (Fault::ForgetsAllKeys, "keys_are_forgotten_by_time"),
         (Fault::ReplaysTooMuch, "replay_is_a_read_of_the_stream"),
+        (Fault::EndsAnywhere, "stream_ends_with_its_newest_event_only"),
         (Fault::MixesSnapshotsUp, "snapshot_comes_back_or_not_at_all"),
     ] {
         let store = || Broken { store: MemoryStore::new(), fault };
@@ -77,6 +78,7 @@ enum Fault {
     KnowsNoKeys,
     ForgetsAllKeys,
     ReplaysTooMuch,
+    EndsAnywhere,
     MixesSnapshotsUp,
 }
 
@@ -169,6 +171,10 @@ impl EventStore for Broken {
     ) -> Result<(), StoreError> {
         let limit = if self.fault == Fault::ReplaysTooMuch { limit.saturating_add(1) } else { limit };
         self.store.replay(stream, after, limit, visit)
+    }
+
+    fn ends_with(&self, stream: &StreamName, version: u64, id: Uuid) -> bool {
+        self.fault == Fault::EndsAnywhere || self.store.ends_with(stream, version, id)
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 /// * its checksum is right,
 /// * its fingerprint is that of the current state type,
 /// * serde can decode it, and
-/// * the stream has the snapshot's last event, at the same version and position.
+/// * the stream has the snapshot's last event, at the same version and position, with the same id.
 ///
 /// Otherwise the load replays the whole stream.
 ///

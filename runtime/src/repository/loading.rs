@@ -13,7 +13,6 @@ use crate::repository::replay::Replay;
 use crate::repository::snapshots;
 use crate::repository::state_cache::{CacheOptions, StateCache};
 use crate::repository::statistics::{Counts, RepositoryStatistics, count};
-use crate::store::error::Conflict;
 use crate::store::event_store::EventStore;
 
 /// The cached states and the counters that a repository shares with its clones.
@@ -34,15 +33,21 @@ impl<A: Aggregate> Loader<A> {
         stream: &StreamName,
     ) -> Result<Replay<A>, ReadError> {
         if let Some(mut replay) = self.states.get(stream) {
-            let cached = replay.version;
-            replay.advance(store, stream, None)?;
-            if replay.version == cached {
+            if replay.is_current(store, stream) {
                 count(&self.counts.hits);
-            } else {
-                count(&self.counts.outdated);
-                self.remember(store, stream, &mut replay);
+                return Ok(replay);
             }
-            return Ok(replay);
+            let cached = replay.version;
+            if replay.advance_confirmed(store, stream, None)? {
+                if replay.version == cached {
+                    count(&self.counts.hits);
+                } else {
+                    count(&self.counts.outdated);
+                    self.remember(store, stream, &mut replay);
+                }
+                return Ok(replay);
+            }
+            self.states.remove(stream);
         }
         count(&self.counts.misses);
         let mut replay = self.load(store, stream, None)?;
@@ -67,7 +72,7 @@ impl<A: Aggregate> Loader<A> {
                 return Ok(Replay::new());
             }
             if let Some(mut replay) = Self::from_snapshot(declared, store, stream, until, &self.counts) {
-                if replay.advance_from_snapshot(store, stream, until)? {
+                if replay.advance_confirmed(store, stream, until)? {
                     count(&self.counts.used);
                     return Ok(replay);
                 }
@@ -154,14 +159,6 @@ impl<A: Aggregate> Loader<A> {
         count(&self.counts.taken);
         self.states.put(stream, replay);
         Ok(())
-    }
-
-    /// Drops a cached state after a conflict with a stream that is behind it: the state came from another
-    /// store.
-    pub(crate) fn forget_if_ahead(&self, conflict: &Conflict, version: u64) {
-        if conflict.actual < version {
-            self.states.remove(&conflict.stream);
-        }
     }
 
     pub(super) fn statistics(&self) -> RepositoryStatistics {

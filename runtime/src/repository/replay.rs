@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event_set::{Decoded, EventSet};
 use crate::domain::metadata::Recorded;
@@ -23,6 +25,8 @@ pub(crate) struct Replay<A> {
     pub(crate) version: u64,
     /// The position of the last event applied.
     pub(crate) position: Position,
+    /// The id of the last event applied; `None` before the first, and if a snapshot does not have it.
+    pub(crate) event: Option<Uuid>,
     /// The version of the newest snapshot; 0 if there is none.
     pub(crate) snapshot: u64,
     /// When that snapshot was taken or, without one, when the first event was recorded. `None` until it is
@@ -42,6 +46,7 @@ impl<A: Aggregate> Replay<A> {
             state: Arc::new(A::initial()),
             version: 0,
             position: Position::START,
+            event: None,
             snapshot: 0,
             since: None,
         }
@@ -50,7 +55,7 @@ impl<A: Aggregate> Replay<A> {
     /// Moves to the last of `events`, which the state includes already and the store has now.
     pub(crate) fn record_appended(&mut self, events: &[Recorded<A::Event>]) {
         if let Some(last) = events.last() {
-            (self.version, self.position) = (last.version, last.position);
+            (self.version, self.position, self.event) = (last.version, last.position, Some(last.id));
         }
     }
 
@@ -64,30 +69,39 @@ impl<A: Aggregate> Replay<A> {
         self.read(store, stream, until, None).map(drop)
     }
 
-    /// Advances a state that came from a snapshot; `false` if the stream does not confirm the snapshot.
+    /// Whether the state certainly includes all events of the stream, and no others.
+    pub(crate) fn is_current<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> bool {
+        self.event.is_some_and(|id| store.ends_with(stream, self.version, id))
+    }
+
+    /// Advances a state from memory or from a snapshot; `false` if the stream does not confirm the state.
     ///
-    /// The stream confirms the snapshot if it has an event at the snapshot's version and position. Otherwise
-    /// the caller must not use this replay.
-    pub(crate) fn advance_from_snapshot<S: EventStore + ?Sized>(
+    /// The stream confirms the state if it still has the state's last event: at the same version and position,
+    /// with the same id. Otherwise the stream is another one, as after a backup was restored, and the caller
+    /// must not use this replay.
+    pub(crate) fn advance_confirmed<S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
         until: Option<Moment>,
     ) -> Result<bool, ReadError> {
-        // The read begins one event earlier, with the event that confirms the snapshot.
-        let confirmed_by = (self.version, self.position);
-        self.version -= 1;
+        let Some(before) = self.version.checked_sub(1) else {
+            return self.read(store, stream, until, None);
+        };
+        // The read begins one event earlier, with the event that confirms the state.
+        let confirmed_by = (self.version, self.position, self.event);
+        self.version = before;
         self.read(store, stream, until, Some(confirmed_by))
     }
 
-    /// Applies events. `skipped` is the version and position of an event that must come first, and that the
-    /// state includes already; `false` if it does not come first.
+    /// Applies events. `skipped` is the version, the position and the id, if it is known, of an event that must
+    /// come first, and that the state includes already; `false` if it does not come first.
     fn read<S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
         until: Option<Moment>,
-        mut skipped: Option<(u64, Position)>,
+        mut skipped: Option<(u64, Position, Option<Uuid>)>,
     ) -> Result<bool, ReadError> {
         let limit = match until {
             Some(Moment::Version(version)) => {
@@ -97,16 +111,16 @@ impl<A: Aggregate> Replay<A> {
         };
         let after = self.version;
         let mut result = Ok(());
-        let Self { state, version, position, .. } = self;
+        let Self { state, version, position, event: newest, .. } = self;
         // The first event makes the state unique, once for the whole read.
         let (mut shared, mut owned) = (Some(state), None);
         let mut take = |event: &ReplayedEvent<'_>| {
-            if let Some(expected) = skipped {
-                if (event.version, event.position) != expected {
+            if let Some((at, place, id)) = skipped {
+                if (event.version, event.position) != (at, place) || id.is_some_and(|id| event.id != id) {
                     return ControlFlow::Break(());
                 }
                 skipped = None;
-                *version = event.version;
+                (*version, *newest) = (event.version, Some(event.id));
                 return ControlFlow::Continue(());
             }
             if let Some(shared) = shared.take() {
@@ -126,8 +140,7 @@ impl<A: Aggregate> Replay<A> {
                     return ControlFlow::Break(());
                 }
             }
-            *version = event.version;
-            *position = event.position;
+            (*version, *position, *newest) = (event.version, event.position, Some(event.id));
             ControlFlow::Continue(())
         };
         let read = match until {

@@ -273,12 +273,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                 key.check(&stream, &outcome)?;
                 return self.repeat(&stream, key, &outcome);
             }
-            (Err(error), _) => {
-                if let AppendError::Conflict(conflict) = &error {
-                    self.loader.forget_if_ahead(conflict, replay.version);
-                }
-                return Err(error.into());
-            }
+            (Err(error), _) => return Err(error.into()),
         };
         let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
         replay.record_appended(&events);

@@ -49,6 +49,7 @@ pub(crate) fn take<A, S: EventStore + ?Sized>(
     let mut snapshot = StoredSnapshot {
         version: replay.version,
         position: replay.position,
+        event: replay.event,
         taken_at,
         fingerprint: snapshots.fingerprint,
         checksum: 0,
@@ -66,6 +67,7 @@ pub(crate) fn as_replay<A>(state: A, snapshot: &StoredSnapshot<'_>) -> Replay<A>
         state: Arc::new(state),
         version: snapshot.version,
         position: snapshot.position,
+        event: snapshot.event,
         snapshot: snapshot.version,
         since: Some(snapshot.taken_at),
     }
@@ -78,10 +80,15 @@ fn contained<T>(work: impl FnOnce() -> Result<T, serde_json::Error>) -> Result<T
 
 /// The checksum that a snapshot of this stream should have: over the stream's name and all other fields.
 fn checksum(stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> u64 {
-    let StoredSnapshot { version, position, taken_at, fingerprint, checksum: _, state } = *snapshot;
+    let StoredSnapshot { version, position, event, taken_at, fingerprint, checksum: _, state } = *snapshot;
     let head =
         [version, position.get(), taken_at.as_micros().cast_unsigned(), fingerprint, state.len() as u64];
     let hash = head.into_iter().fold(hashed(FNV_OFFSET, stream.as_str()), mixed);
+    // An earlier factum has stored no id.
+    let hash = event.map_or(hash, |id| {
+        let (high, low) = id.as_u64_pair();
+        mixed(mixed(hash, high), low)
+    });
     // Eight bytes at a time, because states may be large. Each step is invertible, so a change of one chunk
     // always changes the checksum.
     let mut parts = state.chunks_exact(8);
@@ -94,6 +101,8 @@ fn checksum(stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::domain::position::Position;
 
@@ -104,6 +113,7 @@ mod tests {
         let whole = StoredSnapshot {
             version: 3,
             position: Position::new(7),
+            event: Some(Uuid::from_u128(9)),
             taken_at: Timestamp::from_micros(5),
             fingerprint: 11,
             checksum: 0,
@@ -120,6 +130,9 @@ mod tests {
         assert_ne!(sum, checksum(&stream, &StoredSnapshot { version: 4, ..whole }));
         assert_ne!(sum, checksum(&stream, &StoredSnapshot { position: Position::new(8), ..whole }));
         assert_ne!(sum, checksum(&stream, &StoredSnapshot { fingerprint: 12, ..whole }));
+        for event in [None, Some(Uuid::from_u128(8)), Some(Uuid::from_u128(9 << 64))] {
+            assert_ne!(sum, checksum(&stream, &StoredSnapshot { event, ..whole }));
+        }
         assert_ne!(sum, checksum(&StreamName::new("counter", "b"), &whole));
     }
 }

@@ -17,6 +17,7 @@ const AGGREGATES: usize = 1_024;
 /// A cached state saves reading its events again. No decision relies on it alone:
 ///
 /// * a command first reads the events that other writers have appended since;
+/// * a state is loaded again if its last event is no longer in the stream, as after a backup was restored;
 /// * the append expects the version that the command was decided at.
 ///
 /// ```
@@ -215,6 +216,7 @@ mod tests {
                 state: Arc::new(vec![0; size]),
                 version: 1,
                 position: Position::new(1),
+                event: None,
                 snapshot: 0,
                 since: None,
             };

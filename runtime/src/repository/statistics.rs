@@ -10,7 +10,7 @@ pub struct RepositoryStatistics {
     pub hits: u64,
     /// Loads of an aggregate that was in memory, and read the newer events of other writers.
     pub outdated: u64,
-    /// Loads of an aggregate that was not in memory.
+    /// Loads of an aggregate that was not in memory, or whose stream is another one since then.
     pub misses: u64,
     /// How many aggregates are in memory now.
     pub cached: usize,

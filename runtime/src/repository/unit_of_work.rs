@@ -25,7 +25,7 @@ use crate::repository::replay::Replay;
 use crate::repository::repository::Repository;
 use crate::repository::state_cache::CacheOptions;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
-use crate::store::error::{AppendError, Conflict, KeyReused};
+use crate::store::error::{AppendError, KeyReused};
 use crate::store::event_store::EventStore;
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
@@ -124,8 +124,6 @@ trait ChangedStream {
     fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused>;
     /// Called when the events are stored, the first of them at this position.
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>);
-    /// Called when the commit is a conflict, and no event is stored.
-    fn conflicted(&self, conflict: &Conflict);
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
@@ -201,12 +199,6 @@ impl<A: Aggregate> ChangedStream for PendingStream<A> {
         if !self.recorded.is_empty() {
             self.replay.record_appended(&self.recorded);
             self.loader.remember(store, &self.stream, &mut self.replay);
-        }
-    }
-
-    fn conflicted(&self, conflict: &Conflict) {
-        if conflict.stream == self.stream {
-            self.loader.forget_if_ahead(conflict, self.replay.version);
         }
     }
 
@@ -359,15 +351,9 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 
     fn store(&mut self) -> Result<Committed, AppendError> {
         let appended = append(self.store, &self.streams);
-        match &appended {
-            Err(AppendError::Conflict(conflict)) => {
-                self.streams.iter().for_each(|stream| stream.conflicted(conflict));
-            }
-            Err(AppendError::KnownKey { stream: id, key, outcome }) => {
-                let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
-                of_key.try_for_each(|stream| stream.check_known(key, outcome))?;
-            }
-            _ => {}
+        if let Err(AppendError::KnownKey { stream: id, key, outcome }) = &appended {
+            let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
+            of_key.try_for_each(|stream| stream.check_known(key, outcome))?;
         }
         let Some((appended, counts)) = appended? else {
             return Ok(Committed { events: 0, position: None });

@@ -341,6 +341,12 @@ impl EventStore for SqliteStore {
         }
     }
 
+    fn ends_with(&self, stream: &StreamName, version: u64, id: Uuid) -> bool {
+        // As in `ends_at`.
+        self.idle_writer()
+            .is_some_and(|writer| read::ends_with(&writer, stream, version, id).unwrap_or(false))
+    }
+
     fn read_all(
         &self,
         filter: Filter<'_>,

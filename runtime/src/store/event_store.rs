@@ -67,6 +67,15 @@ pub trait EventStore: Send + Sync {
         self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
     }
 
+    /// Whether the newest event of a stream is certainly the one with this version and this id.
+    ///
+    /// Then a state that ends with this event is used without another read. `false` is always a right answer:
+    /// the caller reads the stream from that version on. A store that can tell cheaply overrides this method.
+    fn ends_with(&self, stream: &StreamName, version: u64, id: Uuid) -> bool {
+        let _ = (stream, version, id);
+        false
+    }
+
     /// Reads all streams in order of position: at most `limit` events after `after` that match `filter`.
     ///
     /// Passes each event to `visit`, until `visit` breaks.

@@ -52,6 +52,11 @@ macro_rules! __delegate {
             $store.replay(stream, after, limit, visit)
         }
     };
+    (@ends_with $self:ident $store:expr) => {
+        fn ends_with(&$self, stream: &$crate::StreamName, version: u64, id: $crate::Uuid) -> bool {
+            $store.ends_with(stream, version, id)
+        }
+    };
     (@read_all $self:ident $store:expr) => {
         fn read_all(&$self, filter: $crate::store::Filter<'_>, after: $crate::Position, limit: usize, visit: &mut $crate::store::Visit<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
             $store.read_all(filter, after, limit, visit)
@@ -117,6 +122,7 @@ macro_rules! pointers {
                 append,
                 read_stream,
                 replay,
+                ends_with,
                 read_all,
                 stream_version,
                 position,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 
@@ -16,6 +18,8 @@ pub struct StoredSnapshot<'a> {
     pub version: u64,
     /// The position of that event.
     pub position: Position,
+    /// The id of that event. `None` if an earlier version of factum has stored the snapshot.
+    pub event: Option<Uuid>,
     /// When the snapshot was taken.
     pub taken_at: Timestamp,
     /// The fingerprint of the state type, in the program that took the snapshot.
@@ -37,7 +41,14 @@ impl<'a> StoredSnapshot<'a> {
         checksum: u64,
         state: &'a [u8],
     ) -> Self {
-        Self { version, position, taken_at, fingerprint, checksum, state }
+        Self { version, position, event: None, taken_at, fingerprint, checksum, state }
+    }
+
+    /// Sets the id of the last event that the state includes.
+    #[must_use = "the snapshot with the id is what this returns"]
+    pub const fn with_event(mut self, id: Uuid) -> Self {
+        self.event = Some(id);
+        self
     }
 }
 
@@ -46,6 +57,7 @@ impl<'a> StoredSnapshot<'a> {
 pub(crate) struct OwnedSnapshot {
     version: u64,
     position: Position,
+    event: Option<Uuid>,
     taken_at: Timestamp,
     fingerprint: u64,
     checksum: u64,
@@ -54,12 +66,12 @@ pub(crate) struct OwnedSnapshot {
 
 impl OwnedSnapshot {
     pub(crate) fn copy(snapshot: &StoredSnapshot<'_>) -> Self {
-        let StoredSnapshot { version, position, taken_at, fingerprint, checksum, state } = *snapshot;
-        Self { version, position, taken_at, fingerprint, checksum, state: state.into() }
+        let StoredSnapshot { version, position, event, taken_at, fingerprint, checksum, state } = *snapshot;
+        Self { version, position, event, taken_at, fingerprint, checksum, state: state.into() }
     }
 
     pub(crate) fn lend(&self) -> StoredSnapshot<'_> {
-        let Self { version, position, taken_at, fingerprint, checksum, ref state } = *self;
-        StoredSnapshot { version, position, taken_at, fingerprint, checksum, state }
+        let Self { version, position, event, taken_at, fingerprint, checksum, ref state } = *self;
+        StoredSnapshot { version, position, event, taken_at, fingerprint, checksum, state }
     }
 }

@@ -63,6 +63,7 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         reads_never_end_inside_an_append,
         follower_misses_nothing,
         replay_is_a_read_of_the_stream,
+        stream_ends_with_its_newest_event_only,
         key_is_kept_with_its_outcome,
         known_key_is_refused,
         malformed_key_leaves_no_trace,

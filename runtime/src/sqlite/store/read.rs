@@ -5,7 +5,8 @@ use std::ops::{ControlFlow, Deref};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, OptionalExtension, ToSql};
+use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -172,6 +173,24 @@ pub(super) fn ends_at(connection: &Connection, stream: &StreamName, after: u64) 
         .map(|more| !more)
 }
 
+/// Whether the newest event of a stream is the one with this version and id.
+pub(super) fn ends_with(
+    connection: &Connection,
+    stream: &StreamName,
+    version: u64,
+    id: Uuid,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT version = ?3 AND id = ?4 FROM factum_events
+             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+             ORDER BY version DESC LIMIT 1",
+        )?
+        .query_row((stream.category(), stream.key(), version, id.as_bytes()), |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
 /// Reads one stream page by page, with the columns that a replay needs.
 pub(super) fn replay(
     connection: &Connection,
@@ -184,7 +203,7 @@ pub(super) fn replay(
     let (mut from, mut pages_read) = (following(after), 0);
     let mut select = connection
         .prepare_cached(
-            "SELECT position, version, name, schema, payload, checksum FROM factum_events
+            "SELECT position, version, name, schema, payload, checksum, id FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
              AND version >= ?3 ORDER BY version LIMIT ?4",
         )

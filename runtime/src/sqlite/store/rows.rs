@@ -70,16 +70,18 @@ pub(super) fn checked_row(
     Ok(stream.1.checksum_of(&event))
 }
 
-/// Reads an event for a replay.
+/// Reads an event for a replay: the columns of [`WITHOUT_METADATA`], with the id in place of the stream.
 #[inline]
 pub(super) fn replayed_event<'r>(
     row: &'r Row<'_>,
     stream: StreamHash,
 ) -> Result<ReplayedEvent<'r>, StoreError> {
-    let event = checked_event(row, position_of(row)?, stream)?;
+    let position = position_of(row)?;
+    let event = checked_event(row, position, stream)?;
     Ok(ReplayedEvent {
         position: Position::new(event.position),
         version: event.version,
+        id: id(row, 6, position)?,
         name: event.name,
         event_version: event.event_version,
         payload: event.payload,
@@ -119,7 +121,7 @@ fn checksum_of(row: &Row<'_>, position: i64) -> Result<Option<i64>, StoreError> 
 
 fn metadata<'r>(row: &'r Row<'_>, position: i64) -> Result<CheckedMetadata<'r>, StoreError> {
     Ok(CheckedMetadata {
-        id: uuid(row, 7, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))?,
+        id: id(row, 7, position)?,
         recorded_at: Timestamp::from_micros(integer(row, 8, "recorded_at", position)?),
         correlation: uuid(row, 9, "correlation", position)?,
         causation: uuid(row, 10, "causation", position)?,
@@ -172,6 +174,10 @@ fn text<'r>(
     position: i64,
 ) -> Result<&'r str, StoreError> {
     column(row, index)?.as_str().map_err(|error| damaged(position, name, error))
+}
+
+fn id(row: &Row<'_>, index: usize, position: i64) -> Result<Uuid, StoreError> {
+    uuid(row, index, "id", position)?.ok_or_else(|| damaged(position, "id", "is missing"))
 }
 
 fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {

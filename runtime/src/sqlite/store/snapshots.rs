@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -70,8 +71,8 @@ impl QueuedSnapshot {
         connection
             .prepare_cached(own_sql!(
                 "INSERT OR REPLACE INTO factum_snapshots
-                 (stream, version, position, taken_at, fingerprint, checksum, state)
-                 SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM factum_streams WHERE category = ?1 AND key = ?2"
+                 (stream, version, position, taken_at, fingerprint, checksum, state, event)
+                 SELECT id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM factum_streams WHERE category = ?1 AND key = ?2"
             ))?
             .execute(params![
                 self.stream.category(),
@@ -82,6 +83,7 @@ impl QueuedSnapshot {
                 snapshot.fingerprint.cast_signed(),
                 snapshot.checksum.cast_signed(),
                 snapshot.state,
+                snapshot.event.as_ref().map(Uuid::as_bytes),
             ])
             .map(drop)
     }
@@ -96,7 +98,7 @@ pub(super) fn read(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "SELECT version, position, taken_at, fingerprint, checksum, state
+            "SELECT version, position, taken_at, fingerprint, checksum, state, event
              FROM factum_streams JOIN factum_snapshots ON stream = id WHERE category = ?1 AND key = ?2",
         )
         .and_then(|mut select| {
@@ -109,6 +111,7 @@ pub(super) fn read(
                     visit(&StoredSnapshot {
                         version: row.get(0)?,
                         position: Position::new(row.get(1)?),
+                        event: row.get::<_, Option<[u8; 16]>>(6)?.map(Uuid::from_bytes),
                         taken_at: Timestamp::from_micros(row.get(2)?),
                         fingerprint: row.get::<_, i64>(3)?.cast_unsigned(),
                         checksum: row.get::<_, i64>(4)?.cast_unsigned(),

@@ -2,6 +2,8 @@
 
 use std::ops::{ControlFlow, Range};
 
+use uuid::Uuid;
+
 use super::law::{Law, Seen, facts, stored, stream};
 use super::threads::{THREADS, at_once};
 use crate::domain::command_mark::CommandMark;
@@ -14,7 +16,7 @@ use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 use crate::store::snapshot::StoredSnapshot;
 
-/// A replay passes the events that a read of the stream passes, without ids and metadata.
+/// A replay passes the events that a read of the stream passes, without times and metadata.
 pub fn replay_is_a_read_of_the_stream<S: EventStore>(store: &S) {
     let law = Law::new("replay_is_a_read_of_the_stream", store);
     let (long, other) = (stream("long"), stream("other"));
@@ -40,7 +42,32 @@ pub fn replay_is_a_read_of_the_stream<S: EventStore>(store: &S) {
     law.equal(seen, 3, "the events of a replay that is broken off");
 }
 
-type Summary = (u64, Position, String, u32, String);
+/// A store may know with which event a stream ends, or not. It never takes another event for the newest one.
+pub fn stream_ends_with_its_newest_event_only<S: EventStore>(store: &S) {
+    let law = Law::new("stream_ends_with_its_newest_event_only", store);
+    let (a, b) = (stream("a"), stream("b"));
+    let facts = facts(6);
+    law.append_any(&a, &facts[..3]);
+    law.append_any(&b, &facts[3..]);
+    let newest = facts[2].id;
+    for (stream, version, id) in [
+        (&a, 2, facts[1].id),
+        (&a, 2, newest),
+        (&a, 3, facts[1].id),
+        (&a, 3, facts[5].id),
+        (&a, 4, newest),
+        (&a, 0, newest),
+        (&b, 3, newest),
+        (&stream("missing"), 3, newest),
+    ] {
+        let ends = store.ends_with(stream, version, id);
+        law.holds(!ends, format_args!("{stream} is said to end with another event, at version {version}"));
+    }
+    law.append_any(&a, &facts[3..4]);
+    law.holds(!store.ends_with(&a, 3, newest), "a stream is said to end with its last event but one");
+}
+
+type Summary = (u64, Position, Uuid, String, u32, String);
 
 trait OfSeen {
     fn of(seen: &Seen) -> Self;
@@ -49,7 +76,8 @@ trait OfSeen {
 impl OfSeen for Summary {
     fn of(seen: &Seen) -> Self {
         let fact = seen.fact.clone();
-        (seen.version, Position::new(seen.position), fact.name, fact.event_version, fact.payload)
+        let place = Position::new(seen.position);
+        (seen.version, place, fact.id, fact.name, fact.event_version, fact.payload)
     }
 }
 
@@ -57,7 +85,7 @@ fn replayed<S: EventStore>(law: &Law<'_, S>, stream: &StreamName, after: u64, li
     let mut replayed = Vec::new();
     let result = law.store.replay(stream, after, limit, &mut |event| {
         let (name, payload) = (event.name.to_owned(), event.payload.to_owned());
-        replayed.push((event.version, event.position, name, event.event_version, payload));
+        replayed.push((event.version, event.position, event.id, name, event.event_version, payload));
         ControlFlow::Continue(())
     });
     law.succeeds(result, format_args!("replaying {stream}"));
@@ -255,6 +283,7 @@ fn snapshot(version: u64, state: &[u8]) -> StoredSnapshot<'_> {
     StoredSnapshot {
         version,
         position: Position::new(version + 7),
+        event: Some(Uuid::from_u128(u128::MAX - u128::from(version))),
         taken_at: Timestamp::from_micros(-5),
         fingerprint: u64::MAX - 1,
         checksum: u64::MAX,

@@ -1,0 +1,173 @@
+//! Another program puts an older copy in the place of the open file's content: no state of before is believed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use factum::prelude::*;
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::support::stores::open_store;
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+struct Added {
+    n: u64,
+}
+
+#[derive(Debug, Clone, Command)]
+struct Add {
+    #[command(id)]
+    sum: String,
+    n: u64,
+}
+
+/// Adds as much as there is.
+#[derive(Debug, Clone, Command)]
+struct Double(String);
+
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(id = String, commands(Add, Double), events(Added), snapshot(every = 3))]
+struct Sum {
+    all: Vec<u64>,
+}
+
+#[handlers]
+impl Sum {
+    #[execute]
+    fn add(&self, command: Add) -> Added {
+        Added { n: command.n }
+    }
+
+    #[execute]
+    fn double(&self, _: Double) -> Added {
+        Added { n: self.all.iter().sum() }
+    }
+
+    #[apply]
+    fn added(&mut self, event: &Added) {
+        self.all.push(event.n);
+    }
+}
+
+fn a() -> String {
+    "a".to_owned()
+}
+
+fn add(sums: &Repository<Sum, SqliteStore>, all: &[u64]) {
+    for &n in all {
+        sums.execute(Add { sum: a(), n }).unwrap();
+    }
+}
+
+/// A store whose file has an older content than its hot states and its queued snapshots.
+struct Restored {
+    sums: Repository<Sum, SqliteStore>,
+    file: PathBuf,
+    folder: TempDir,
+}
+
+/// Three events, the first of which is in the copy that is restored. Then another program adds `others`.
+fn restored(others: &[u64]) -> Restored {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy) = (folder.path().join("sums.db"), folder.path().join("copy.db"));
+    let sums = open_store(&file).repository::<Sum>();
+    add(&sums, &[1]);
+    sums.store().backup(&copy).unwrap();
+    add(&sums, &[2, 3]);
+    assert_eq!(sums.statistics().snapshots_taken, 1);
+    restore(&copy, &file);
+    add(&open_store(&file).repository::<Sum>(), others);
+    Restored { sums, file, folder }
+}
+
+/// Writes the pages of `copy` over those of a file that others have open.
+fn restore(copy: &Path, file: &Path) {
+    let (copy, mut file) = (Connection::open(copy).unwrap(), Connection::open(file).unwrap());
+    Backup::new(&copy, &mut file).unwrap().run_to_completion(100, Duration::ZERO, None).unwrap();
+}
+
+/// What other programs append: fewer events than were lost, as many, more, and those that were lost once more.
+const OTHERS: [&[u64]; 5] = [&[], &[20], &[20, 30], &[20, 30, 40], &[2, 3]];
+
+#[test]
+fn loads_see_the_stream_as_it_is() {
+    for others in OTHERS {
+        let wanted = [&[1], others].concat();
+        let Restored { sums, folder: _folder, .. } = restored(others);
+        let loaded = sums.load(&a()).unwrap();
+        assert_eq!((&loaded.state().all, loaded.version()), (&wanted, wanted.len() as u64), "{others:?}");
+        assert_eq!((sums.statistics().hits, sums.statistics().misses), (2, 2), "{others:?}");
+        // From the queued snapshot, and without any cached state.
+        let Restored { sums, folder: _folder, .. } = restored(others);
+        let fresh = sums.store().repository::<Sum>();
+        assert_eq!(fresh.load(&a()).unwrap().state().all, wanted, "{others:?}");
+        assert_eq!((fresh.statistics().snapshots_used, fresh.statistics().snapshots_ignored), (0, 1));
+        let version = wanted.len() as u64;
+        let fresh = sums.store().repository::<Sum>();
+        assert_eq!(fresh.load_at(&a(), version).unwrap().state().all, wanted, "{others:?}");
+    }
+}
+
+#[test]
+fn commands_see_the_stream_as_it_is() {
+    for others in OTHERS {
+        let double = || Double(a());
+        let before = [&[1], others].concat();
+        let sum: u64 = before.iter().sum();
+        let wanted = [&before[..], &[sum]].concat();
+
+        let Restored { sums, file, folder: _folder } = restored(others);
+        let done = sums.execute(double()).unwrap();
+        assert_eq!((&done.state().all, done.version()), (&wanted, wanted.len() as u64), "{others:?}");
+        assert_eq!(sums.load(&a()).unwrap().state().all, wanted);
+        assert_eq!(open_store(&file).repository::<Sum>().load(&a()).unwrap().state().all, wanted);
+
+        let Restored { sums, folder: _folder, .. } = restored(others);
+        let done = sums.execute_batch(&a(), [double()]).unwrap();
+        assert_eq!(done.state().all, wanted, "{others:?}");
+
+        let Restored { sums, file, folder: _folder } = restored(others);
+        let mut work = sums.store().unit_of_work();
+        assert_eq!(work.execute(&sums, double()).unwrap().state().all, wanted, "{others:?}");
+        work.commit().unwrap();
+        assert_eq!(sums.load(&a()).unwrap().state().all, wanted);
+        assert_eq!(open_store(&file).repository::<Sum>().load(&a()).unwrap().state().all, wanted);
+
+        // A snapshot of the restored stream takes the place of the one of before.
+        let Restored { sums, file, folder: _folder } = restored(others);
+        sums.take_snapshot(&a()).unwrap();
+        drop(sums);
+        let fresh = open_store(&file).repository::<Sum>();
+        assert_eq!(fresh.load(&a()).unwrap().state().all, before);
+        assert_eq!(fresh.statistics().snapshots_used, 1);
+    }
+}
+
+/// A snapshot of before is written into the restored file, and is not believed by any program.
+#[test]
+fn a_queued_snapshot_that_is_written_afterwards_is_not_believed() {
+    for others in OTHERS {
+        let Restored { sums, file, folder: _folder } = restored(others);
+        let wanted = [&[1], others].concat();
+        sums.store().repository::<Sum>().execute(Add { sum: "b".to_owned(), n: 1 }).unwrap();
+        drop(sums);
+        let fresh = open_store(&file).repository::<Sum>();
+        assert_eq!(fresh.load(&a()).unwrap().state().all, wanted, "{others:?}");
+        assert_eq!((fresh.statistics().snapshots_used, fresh.statistics().snapshots_ignored), (0, 1));
+    }
+}
+
+/// The state of a stream that is gone is gone too.
+#[test]
+fn an_aggregate_that_is_gone_does_not_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy) = (folder.path().join("sums.db"), folder.path().join("copy.db"));
+    let sums = open_store(&file).repository::<Sum>();
+    sums.store().backup(&copy).unwrap();
+    add(&sums, &[1, 2, 3, 4]);
+    restore(&copy, &file);
+    assert!(matches!(sums.load(&a()), Err(factum::LoadError::NotFound { .. })));
+    assert_eq!(sums.execute(Double(a())).unwrap().state().all, [0]);
+}
