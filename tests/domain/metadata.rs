@@ -69,3 +69,40 @@ fn correlation_and_causation_flow_from_the_event_reacted_to() {
         assert_eq!(next.events()[0].metadata.correlation, Some(request));
     }
 }
+
+#[test]
+fn custom_metadata_are_carried_along_causes_if_asked() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        let alice = ExecuteOptions::new().custom("alice").unwrap();
+        let first = accounts.execute_with(open("a"), &alice).unwrap();
+        let first = &first.events()[0];
+        let custom = |options: &ExecuteOptions<'_>, name: &str| {
+            let done = accounts.execute_with(open(name), options).unwrap();
+            assert_eq!(done.events()[0].metadata.causation, Some(first.id));
+            done.events()[0].metadata.custom::<String>().unwrap()
+        };
+        let caused = || ExecuteOptions::new().caused_by(first);
+        assert_eq!(custom(&caused(), "b"), None);
+        assert_eq!(custom(&caused().carrying_custom(), "c").as_deref(), Some("alice"));
+        assert_eq!(
+            custom(&ExecuteOptions::new().carrying_custom().caused_by(first), "d").as_deref(),
+            Some("alice")
+        );
+        let own = caused().carrying_custom().custom("bob").unwrap();
+        assert_eq!(custom(&own, "e").as_deref(), Some("bob"));
+        // With retries, in a batch, and from event to event.
+        let retried = accounts.execute_with(open("f"), &caused().carrying_custom().retry(3)).unwrap();
+        let retried = &retried.events()[0];
+        assert_eq!(retried.metadata.custom_json(), Some(r#""alice""#));
+        let next = ExecuteOptions::new().caused_by(retried).carrying_custom();
+        let batch = [(open("g"), next), (open("g"), ExecuteOptions::new())];
+        let done = accounts.execute_batch_with(&id("g"), batch).unwrap();
+        assert_eq!(done.events()[0].metadata.custom_json(), Some(r#""alice""#));
+        // A cause without custom metadata has none to carry.
+        let plain = accounts.execute(open("h")).unwrap();
+        let none = ExecuteOptions::new().caused_by(&plain.events()[0]).carrying_custom();
+        let done = accounts.execute_with(open("i"), &none).unwrap();
+        assert_eq!(done.events()[0].metadata.custom_json(), None);
+    }
+}

@@ -7,6 +7,7 @@ mod hostile;
 mod inline;
 pub(crate) mod kills;
 mod projections;
+mod reaction_commands;
 mod reactions;
 mod rebuilds;
 mod runners;

@@ -49,6 +49,11 @@ impl Metadata {
         self.custom.as_deref().map(serde_json::from_str).transpose()
     }
 
+    /// These metadata, with `custom` as the custom metadata if there are none.
+    pub(crate) fn or_custom(&self, custom: Option<&Arc<str>>) -> Self {
+        Self { custom: self.custom.as_ref().or(custom).cloned(), ..*self }
+    }
+
     /// The custom metadata, as the stored JSON text.
     #[must_use]
     pub fn custom_json(&self) -> Option<&str> {
@@ -163,31 +168,40 @@ impl<E> Recorded<E> {
 }
 
 /// The cause of a command: the event or message that the command's events name as their causation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cause {
     /// The id of the event or message.
     pub id: Uuid,
     /// The id of the chain that the event or message belongs to.
     pub correlation: Uuid,
+    /// The custom metadata of the event, as JSON text.
+    pub custom: Option<Arc<str>>,
 }
 
 impl Cause {
     /// The event or message with this id, in this chain.
     #[must_use]
     pub const fn new(id: Uuid, correlation: Uuid) -> Self {
-        Self { id, correlation }
+        Self { id, correlation, custom: None }
+    }
+}
+
+impl From<&Cause> for Cause {
+    fn from(cause: &Cause) -> Self {
+        cause.clone()
     }
 }
 
 impl<E> From<&Recorded<E>> for Cause {
     fn from(event: &Recorded<E>) -> Self {
-        Self { id: event.id, correlation: event.correlation() }
+        Self { id: event.id, correlation: event.correlation(), custom: event.metadata.custom.clone() }
     }
 }
 
 impl From<&Envelope<'_>> for Cause {
     fn from(envelope: &Envelope<'_>) -> Self {
-        Self { id: envelope.id, correlation: envelope.correlation.unwrap_or(envelope.id) }
+        let correlation = envelope.correlation.unwrap_or(envelope.id);
+        Self { id: envelope.id, correlation, custom: envelope.custom.map(Into::into) }
     }
 }

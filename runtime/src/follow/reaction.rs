@@ -1,5 +1,8 @@
 //! Reactions: effects of events outside of the store, such as mails, calls, and commands to other aggregates.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
@@ -112,11 +115,13 @@ pub struct Delivery {
     reaction: &'static str,
     cause: Cause,
     attempt: u32,
+    /// How many commands have got options. All clones count together.
+    commands: Arc<AtomicU32>,
 }
 
 impl Delivery {
     pub(crate) fn new(reaction: &'static str, envelope: &Envelope<'_>, attempt: u32) -> Self {
-        Self { reaction, cause: envelope.into(), attempt }
+        Self { reaction, cause: envelope.into(), attempt, commands: Arc::default() }
     }
 
     /// A key that is unique to this reaction and event, and stable over retries. Pass it to the receiver, so
@@ -138,11 +143,50 @@ impl Delivery {
         self.attempt
     }
 
-    /// Options for a command that the event causes, and that is executed once, however often the event comes.
+    /// Options for the next command that the event causes. The command is executed once, however often the
+    /// event comes.
     ///
-    /// Two commands to one aggregate need two keys: set another key for the second.
+    /// Each call is for another command. The first one has the [`idempotency_key`](Self::idempotency_key) of
+    /// this delivery, the second one `{key}/2`, and so on. So a handler must give its commands in the same order
+    /// at each delivery. If the order depends on anything but the event, use [`options_for`](Self::options_for).
+    /// A handler that tries a command again uses the options that it has.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Reaction)]
+    /// # #[reaction(events(AccountOpened), from(BankAccount))]
+    /// # struct Gift { accounts: Repository<BankAccount, MemoryStore> }
+    /// # #[handlers]
+    /// # impl Gift {
+    /// #[react]
+    /// fn opened(&self, _: &AccountOpened, delivery: &Delivery) -> Result<(), BoxError> {
+    ///     for cents in [5, 7] {
+    ///         let account = AccountId("gifts".into());
+    ///         self.accounts.execute_with(DepositMoney { account, cents }, &delivery.options())?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     pub fn options<'a, Services>(&self) -> ExecuteOptions<'a, Services> {
-        ExecuteOptions::new().caused_by(self.cause).idempotency_key(self.idempotency_key())
+        match self.commands.fetch_add(1, Ordering::Relaxed) {
+            0 => self.options_with(self.idempotency_key()),
+            earlier => self.options_with(format!("{}/{}", self.idempotency_key(), u64::from(earlier) + 1)),
+        }
+    }
+
+    /// Options for the command with this name among the commands that the event causes.
+    ///
+    /// The command is executed once, however often the event comes, and in whatever order the handler gives its
+    /// commands. Two commands to one aggregate need two names.
+    pub fn options_for<'a, Services>(&self, name: &str) -> ExecuteOptions<'a, Services> {
+        self.options_with(format!("{}:{name}", self.idempotency_key()))
+    }
+
+    fn options_with<'a, Services>(&self, key: String) -> ExecuteOptions<'a, Services> {
+        ExecuteOptions::new().caused_by(self.cause.clone()).idempotency_key(key)
     }
 }
 

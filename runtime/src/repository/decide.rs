@@ -39,7 +39,7 @@ pub(crate) fn decide<A: Aggregate, R>(
     let mut encoded = Encoded::new();
     if !events.is_empty() {
         encoded
-            .add(&events, &options.metadata, options.recorded_at.unwrap_or_else(Timestamp::now))
+            .add(&events, &options.metadata(), options.recorded_at.unwrap_or_else(Timestamp::now))
             .map_err(|source| ExecuteError::Encode { stream: stream.clone(), source })?;
         let state = make_unique(&mut replay.state);
         encoded.events().iter().for_each(|event| state.apply(event));

@@ -1,5 +1,7 @@
 //! The options of one command: metadata, expected version, idempotency key, retries, services.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -31,7 +33,10 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing by themselves: give them to `execute_with`"]
 pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry> {
-    pub(crate) metadata: Metadata,
+    metadata: Metadata,
+    /// The custom metadata of the cause.
+    cause_custom: Option<Arc<str>>,
+    carries_custom: bool,
     pub(crate) expected: Option<u64>,
     pub(crate) recorded_at: Option<Timestamp>,
     pub(crate) services: Option<&'a Services>,
@@ -44,6 +49,8 @@ impl<Services> ExecuteOptions<'_, Services> {
     pub fn new() -> Self {
         Self {
             metadata: Metadata::default(),
+            cause_custom: None,
+            carries_custom: false,
             expected: None,
             recorded_at: None,
             services: None,
@@ -67,7 +74,36 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
         let cause = cause.into();
         self.metadata.causation = Some(cause.id);
         self.metadata.correlation = Some(cause.correlation);
+        self.cause_custom = cause.custom;
         self
+    }
+
+    /// Gives the new events the custom metadata of the event that the command reacts to.
+    ///
+    /// So the user of a request, say, is known of all events that follow from it. Metadata set with
+    /// [`custom`](Self::custom) come first: then nothing is carried along.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # let accounts = MemoryStore::new().repository::<BankAccount>();
+    /// # let deposit = |account: &str| DepositMoney { account: AccountId(account.into()), cents: 50 };
+    /// let by_alice = ExecuteOptions::new().custom(&serde_json::json!({ "user": "alice" }))?;
+    /// let first = accounts.execute_with(deposit("a"), &by_alice)?;
+    /// let follows = ExecuteOptions::new().caused_by(&first.events()[0]).carrying_custom();
+    /// let second = accounts.execute_with(deposit("b"), &follows)?;
+    /// assert_eq!(second.events()[0].metadata.custom_json(), Some(r#"{"user":"alice"}"#));
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn carrying_custom(mut self) -> Self {
+        self.carries_custom = true;
+        self
+    }
+
+    /// The metadata of the new events.
+    pub(crate) fn metadata(&self) -> Metadata {
+        self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
     }
 
     /// Sets the correlation id: the id of the chain of events, which may begin outside, as with a request.
@@ -159,6 +195,8 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries> {
         ExecuteOptions {
             metadata: self.metadata,
+            cause_custom: self.cause_custom,
+            carries_custom: self.carries_custom,
             expected: self.expected,
             recorded_at: self.recorded_at,
             services: self.services,

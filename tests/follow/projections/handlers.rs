@@ -31,7 +31,7 @@ fn a_projection_can_begin_a_chain_of_causes() {
     let opened = accounts.execute(open("alice")).unwrap();
     let mut newcomers = MemoryProjection::new(&store, Newcomers::default());
     newcomers.catch_up().unwrap();
-    let reaction = ExecuteOptions::new().caused_by(newcomers.view().causes[0]);
+    let reaction = ExecuteOptions::new().caused_by(&newcomers.view().causes[0]);
     let gift = accounts.execute_with(deposit("alice", 1), &reaction).unwrap();
     assert_eq!(gift.events()[0].metadata.causation, Some(opened.events()[0].id));
 }
