@@ -97,7 +97,7 @@ A2,Create Fine,2006-01-05 25:00:00+01:00,35.0,NIL,,,
         let id = FineId("A1".into());
         let first = fines.history(&id).expect("a history").next().expect("an event").expect("a readable one");
         assert!(matches!(&first.event, FineEvent::FineCreated(created) if created.on.0 == "2006-01-01"));
-        assert_eq!(first.recorded_at.to_string(), "2005-12-31T23:00:00Z");
+        assert_eq!(first.recorded_at.to_string(), "2005-12-31T23:00:00.000000Z");
         let then: Timestamp = "2006-01-04T00:00:00+01:00".parse().expect("a time");
         let paid = fines.load_at(&id, then).expect("a fine by then").state().paid();
         assert_eq!(paid, Cents::ZERO);

@@ -3,7 +3,6 @@
 pub(crate) mod decide;
 pub(crate) mod encode;
 pub(crate) mod error;
-pub(crate) mod event_id;
 pub(crate) mod execute_options;
 pub(crate) mod history;
 pub(crate) mod known_key;

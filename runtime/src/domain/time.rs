@@ -11,8 +11,9 @@ use time::format_description::well_known::Rfc3339;
 
 /// A point in time, UTC, to the microsecond.
 ///
-/// `Display`, `FromStr` and serde use RFC 3339. Conversions from and to [`SystemTime`] lead to the types of
-/// any date library.
+/// `Display`, `FromStr` and serde use RFC 3339. The text always has six digits after the second, so that texts
+/// sort as times do. Texts with fewer digits are read as well. Conversions from and to [`SystemTime`] lead to
+/// the types of any date library.
 ///
 /// An offset in a text is used to compute the UTC time, and then dropped: midnight in Rome is 22:00 or 23:00
 /// UTC of the day before. A domain that counts days should store days.
@@ -21,7 +22,7 @@ use time::format_description::well_known::Rfc3339;
 /// use factum::Timestamp;
 ///
 /// let time: Timestamp = "2005-03-23T00:00:00+01:00".parse()?;
-/// assert_eq!(time.to_string(), "2005-03-22T23:00:00Z");
+/// assert_eq!(time.to_string(), "2005-03-22T23:00:00.000000Z");
 /// assert_eq!(time.as_micros(), 1_111_532_400_000_000);
 /// # Ok::<(), factum::InvalidTimestamp>(())
 /// ```
@@ -66,7 +67,9 @@ impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let micros = match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, std::ops::Neg::neg),
+            // Rounded down, as times after 1970 are.
+            Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(1_000))
+                .map_or(i64::MIN, std::ops::Neg::neg),
         };
         Self { micros }
     }
@@ -89,7 +92,12 @@ impl Timestamp {
     /// The time as RFC 3339 text; `None` if the year does not have four digits.
     fn rfc3339(self) -> Option<String> {
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.micros) * 1_000).ok()?;
-        time.format(&Rfc3339).ok()
+        let (year, month, day) = time.to_calendar_date();
+        let (hour, minute, second, micro) = time.to_hms_micro();
+        let month = u8::from(month);
+        (0..=9_999)
+            .contains(&year)
+            .then(|| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z"))
     }
 }
 
@@ -148,6 +156,36 @@ mod tests {
             assert_eq!(Timestamp::from(SystemTime::from(time)), time);
         }
         assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn texts_sort_as_times_do() {
+        let (second, day) = (1_000_000, 86_400_000_000);
+        let mut micros: Vec<i64> = [0, 1, 10, 999_999, second, 60 * second, day, 365 * day, 100_000 * day]
+            .into_iter()
+            .flat_map(|micros| [micros, -micros])
+            .chain([-62_167_219_200_000_000, 253_402_300_799_999_999])
+            .collect();
+        micros.sort_unstable();
+        let texts: Vec<_> = micros.iter().map(|micros| Timestamp::from_micros(*micros).to_string()).collect();
+        assert!(texts.is_sorted(), "{texts:?}");
+        for (text, micros) in texts.iter().zip(micros) {
+            assert_eq!(text.len(), "2005-03-22T23:00:00.000000Z".len(), "{text}");
+            assert_eq!(text.parse(), Ok(Timestamp::from_micros(micros)));
+            let json = serde_json::to_string(&Timestamp::from_micros(micros)).unwrap();
+            assert_eq!(json, format!("\"{text}\""));
+        }
+        assert_eq!(texts.first().unwrap(), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(texts.last().unwrap(), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn a_time_before_1970_is_rounded_as_any_other() {
+        let moment = SystemTime::UNIX_EPOCH - Duration::from_nanos(1_500);
+        assert_eq!(Timestamp::from(moment), Timestamp::from_micros(-2));
+        assert_eq!("1969-12-31T23:59:59.9999985Z".parse(), Ok(Timestamp::from_micros(-2)));
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_500);
+        assert_eq!(Timestamp::from(moment), Timestamp::from_micros(1));
     }
 
     #[test]

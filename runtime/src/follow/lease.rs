@@ -11,8 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
+use crate::domain::new_id::new_id;
 use crate::domain::time::Timestamp;
 use crate::follow::os_process::OsProcess;
 use crate::store::lock::lock;
@@ -87,7 +86,7 @@ impl fmt::Display for LeaseInfo {
 impl LeaseHolder {
     pub(crate) fn new(name: impl Into<String>, lasts: Duration) -> Self {
         let process = OsProcess::this();
-        let mut record = Uuid::now_v7().as_bytes().to_vec();
+        let mut record = new_id().as_bytes().to_vec();
         record.extend(lasts.as_micros().to_string().bytes());
         record.extend(process.iter().flat_map(|process| format!(" {process}").into_bytes()));
         Self { name: name.into(), lasts, record, process, seen: Arc::default() }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::domain::new_id::new_id;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -216,7 +217,7 @@ impl EventStore for MemoryStore {
     }
 
     fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
-        Ok(Some(*self.shared.id.get_or_init(Uuid::now_v7)))
+        Ok(Some(*self.shared.id.get_or_init(new_id)))
     }
 
     fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use crate::domain::codec_error::EncodeError;
 use crate::domain::event_set::{EventSet, read_back};
 use crate::domain::metadata::{Metadata, Recorded};
+use crate::domain::new_id::new_id;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
-use crate::repository::event_id::new_id;
 use crate::store::append::NewEvent;
 
 /// The initial size of the scratch buffer in bytes. Most events are shorter as JSON.

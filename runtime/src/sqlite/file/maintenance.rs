@@ -7,6 +7,7 @@ use std::{fs, io, thread};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::domain::new_id::new_id;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::readers::in_read_transaction;
 use crate::sqlite::store::SqliteStore;
@@ -185,7 +186,7 @@ fn copy_pages(
 /// The path of the copy until it is complete. The name is unique, so no other process uses it.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".unfinished-{}", uuid::Uuid::now_v7().simple()));
+    name.push(format!(".unfinished-{}", new_id().simple()));
     name.into()
 }
 

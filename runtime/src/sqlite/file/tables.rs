@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
+use crate::domain::new_id::new_id;
+
 /// The version of the tables below. A newer factum has written a file with a greater version.
 pub(crate) const VERSION: i64 = 5;
 
@@ -215,7 +217,7 @@ pub(crate) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<
         transaction.execute("INSERT INTO factum_schema (version) VALUES (?1)", [VERSION])?;
         transaction.execute(
             "INSERT INTO factum_store (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM factum_store)",
-            [Uuid::now_v7().as_bytes()],
+            [new_id().as_bytes()],
         )?;
     }
     transaction.commit()

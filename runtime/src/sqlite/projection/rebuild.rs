@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::domain::error::BoxError;
 use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::domain::new_id::new_id;
 use crate::domain::position::Position;
 use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
@@ -119,7 +120,7 @@ impl Rebuild<'_> {
                 if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
                     return Ok(RebuildTurn::Ours(id));
                 }
-                let id = Uuid::now_v7();
+                let id = new_id();
                 SqliteStore::save_rebuild(transaction, definition, id).map_err(failed)?;
                 Ok(RebuildTurn::Ours(id))
             });

@@ -1,4 +1,4 @@
-//! Ids of events.
+//! New ids: of events, stores, leases and rebuilds. `Uuid::now_v7` would panic before 1970.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
