@@ -11,5 +11,6 @@ mod reaction_commands;
 mod reactions;
 mod rebuilds;
 mod runners;
+mod state;
 mod subscriptions;
 mod workers;

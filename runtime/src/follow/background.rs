@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, mem, process};
 
+use crate::domain::error::with_causes;
 use crate::domain::panic::{catch_panic, discard};
 use crate::domain::position::Position;
 use crate::follow::control::Control;
@@ -13,6 +14,8 @@ use crate::follow::lease::{DEFAULT_LEASE, LeaseInfo};
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress::Report;
 use crate::follow::runs;
+use crate::follow::state::{Activity, FollowerChange, FollowerState, Hook, Lag};
+use crate::store::event_store::EventStore;
 
 /// A follower that can run in a thread of its own: a `SqliteProjection` or a `SqliteReaction`.
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
@@ -20,7 +23,7 @@ pub trait Follower: sealed::Run + Send + Sized + 'static {}
 pub(crate) mod sealed {
     use std::time::Duration;
 
-    use super::{Control, FollowError, Report, RetryPolicy};
+    use super::{Arc, Control, EventStore, FollowError, Report, RetryPolicy};
 
     /// How a follower runs in its thread. Only factum's own followers implement it.
     pub trait Run {
@@ -37,6 +40,9 @@ pub(crate) mod sealed {
             lease: Duration,
         ) -> Result<(), Self::Error>;
 
+        /// The store of the events.
+        fn events(&self) -> Arc<dyn EventStore>;
+
         /// The callback that gets the follower's progress.
         fn report(&mut self) -> &mut Option<Report>;
     }
@@ -52,6 +58,7 @@ pub struct FollowerBuilder<F> {
     follower: F,
     policy: RetryPolicy,
     lease: Duration,
+    hook: Hook,
 }
 
 /// The handle of a follower that runs, until it is [stopped](Self::stop) or this handle is dropped.
@@ -61,6 +68,8 @@ pub struct RunningFollower<F: Follower> {
     runner: Option<JoinHandle<Ended<F>>>,
     /// The process that has the runner's thread. A fork copies the handle, and no thread.
     process: u32,
+    /// The store of the events.
+    events: Arc<dyn EventStore>,
 }
 
 /// A follower whose run has ended, and how.
@@ -96,7 +105,7 @@ pub enum WaitError {
 
 impl<F: Follower> FollowerBuilder<F> {
     pub(crate) fn new(follower: F) -> Self {
-        Self { follower, policy: RetryPolicy::new(), lease: DEFAULT_LEASE }
+        Self { follower, policy: RetryPolicy::new(), lease: DEFAULT_LEASE, hook: Hook::default() }
     }
 
     /// How often the runner retries an event that fails.
@@ -125,6 +134,41 @@ impl<F: Follower> FollowerBuilder<F> {
         self
     }
 
+    /// Sets the hook that is called with each change of the follower, in the runner's thread.
+    ///
+    /// By default, each change that a person should see becomes a line on standard error: a retry, a dead letter,
+    /// a lease that is lost, the end of a rebuild, and an end by an error. `on_change(|_| {})` is silent.
+    ///
+    /// The hook is called outside of transactions. A panic in it has no effect. While it runs, the runner waits.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Reaction)]
+    /// # #[reaction(name = "mails", from(BankAccount), events(MoneyDeposited))]
+    /// # struct Mails;
+    /// # #[handlers]
+    /// # impl Mails {
+    /// #     #[react]
+    /// #     fn deposited(&self, _: &MoneyDeposited) {}
+    /// # }
+    /// use factum::follow::FollowerChange;
+    ///
+    /// # let store = SqliteStore::in_memory()?;
+    /// let mails = SqliteReaction::new(&store, Mails)?.follow();
+    /// let mails = mails.on_change(|change| match change {
+    ///     FollowerChange::DeadLetter { .. } => println!("page someone: {change}"),
+    ///     _ => println!("{change}"),
+    /// });
+    /// # drop(mails.start()?.stop()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_change(mut self, hook: impl Fn(&FollowerChange) + Send + Sync + 'static) -> Self {
+        self.hook = Hook::new(hook);
+        self
+    }
+
     /// Starts the runner, in a thread of its own.
     ///
     /// Over all processes that have the file open, one runner of this follower runs. The others wait until it
@@ -132,8 +176,9 @@ impl<F: Follower> FollowerBuilder<F> {
     ///
     /// Fails if the system can't start a thread.
     pub fn start(self) -> std::io::Result<RunningFollower<F>> {
-        let Self { mut follower, policy, lease } = self;
-        let control = Arc::new(Control::new(follower.report().take()));
+        let Self { mut follower, policy, lease, hook } = self;
+        let control = Arc::new(Control::with_hook(F::NAME, follower.report().take(), hook));
+        let events = follower.events();
         let shared = Arc::clone(&control);
         let runner = thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || {
             let end = EndOnDrop(shared);
@@ -142,10 +187,11 @@ impl<F: Follower> FollowerBuilder<F> {
             let result = catch_panic(|| follower.run(&end.0, &policy, lease))
                 .unwrap_or_else(|_| Err(FollowError::Panicked { follower: F::NAME }.into()));
             *follower.report() = end.0.take_report();
+            end.0.end(result.as_ref().err().map(|error| with_causes(error)));
             drop(end);
             (follower, result)
         })?;
-        Ok(RunningFollower { control, runner: Some(runner), process: process::id() })
+        Ok(RunningFollower { control, runner: Some(runner), process: process::id(), events })
     }
 }
 
@@ -154,11 +200,51 @@ struct EndOnDrop(Arc<Control>);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.end(None);
     }
 }
 
 impl<F: Follower> RunningFollower<F> {
+    /// What the follower does, and how far it is behind the store.
+    ///
+    /// Reads the store, for the lag. A store in memory has one connection, so there the call waits for its
+    /// writers.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Reaction)]
+    /// # #[reaction(name = "mails", from(BankAccount), events(MoneyDeposited))]
+    /// # struct Mails;
+    /// # #[handlers]
+    /// # impl Mails {
+    /// #     #[react]
+    /// #     fn deposited(&self, _: &MoneyDeposited) {}
+    /// # }
+    /// use factum::follow::Activity;
+    ///
+    /// # let store = SqliteStore::in_memory()?;
+    /// let mails = SqliteReaction::new(&store, Mails)?.follow().start()?;
+    /// let state = mails.state();
+    /// let is_healthy = match state.activity {
+    ///     Activity::Retrying { .. } | Activity::Stopped { .. } => false,
+    ///     _ => state.lag.is_some_and(|lag| lag.time.as_secs() < 60),
+    /// };
+    /// # let _ = is_healthy;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn state(&self) -> FollowerState {
+        let position = self.control.position();
+        let activity = self.control.activity();
+        let lag = match activity {
+            Activity::Starting | Activity::Rebuilding { .. } => None,
+            _ => Lag::of(&*self.events, position),
+        };
+        FollowerState { follower: F::NAME, position, lag, activity }
+    }
+
     /// The position up to which the follower has seen everything, as far as this runner knows.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -260,6 +346,10 @@ mod tests {
                 control.pause(Duration::from_secs(1));
             }
             Ok(())
+        }
+
+        fn events(&self) -> Arc<dyn EventStore> {
+            Arc::new(crate::memory::store::MemoryStore::new())
         }
 
         fn report(&mut self) -> &mut Option<Report> {

@@ -1,19 +1,27 @@
 //! The state that runners and their callers share: positions, errors, and the request to stop.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::domain::error::with_causes;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::lease::LeaseInfo;
 use crate::follow::progress::Report;
 use crate::follow::runs::RunId;
+use crate::follow::state::{Activity, FollowerChange, Hook};
 use crate::store::lock::lock;
 
 /// The state that the runners of a follower share with its callers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Control {
+    follower: &'static str,
+    /// Called without a lock, and outside of transactions.
+    hook: Hook,
     state: Mutex<State>,
     changed: Condvar,
     /// Locked while the user's callback runs. For that reason, never locked together with the state.
@@ -30,11 +38,42 @@ struct State {
     positions: Vec<Position>,
     /// The workers rebuild the view. Waiting callers can't see the new view yet.
     is_hidden: bool,
-    /// The lease of another runner, which the workers wait for.
-    lease: Option<LeaseInfo>,
+    lease: KnownLease,
+    /// The events that workers try again, by worker.
+    retries: BTreeMap<usize, Retry>,
+    rebuild: Option<RebuildUnderWay>,
+    /// Changes that the hook has not heard of yet, as they happened in a transaction.
+    unsaid: Vec<FollowerChange>,
     stop: bool,
     ended: bool,
     error: Option<FollowError>,
+    /// Why the runner has ended, as text.
+    reason: Option<String>,
+}
+
+/// What the workers know of the lease.
+#[derive(Debug, Default)]
+enum KnownLease {
+    #[default]
+    Unknown,
+    Own,
+    /// The lease of another runner, which the workers wait for.
+    Of(LeaseInfo),
+}
+
+/// An event that a worker tries again.
+#[derive(Debug)]
+struct Retry {
+    position: Option<Position>,
+    /// What a caller sees of it.
+    activity: Activity,
+}
+
+#[derive(Debug)]
+struct RebuildUnderWay {
+    /// The version of the view that serves queries.
+    serving: u32,
+    goal: Position,
 }
 
 /// How a wait has ended.
@@ -45,8 +84,76 @@ pub(crate) struct Waited {
 }
 
 impl Control {
+    /// The control of a run whose caller waits for the result, and so hears of it.
     pub(crate) fn new(report: Option<Report>) -> Self {
-        Self { report: Mutex::new(report), ..Self::default() }
+        Self::with_hook("", report, Hook::silent())
+    }
+
+    pub(crate) fn with_hook(follower: &'static str, report: Option<Report>, hook: Hook) -> Self {
+        Self {
+            follower,
+            hook,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            report: Mutex::new(report),
+            run: RunId::default(),
+            events: AtomicU64::new(0),
+        }
+    }
+
+    /// Calls the hook with a change, after those that it has not heard of yet.
+    pub(crate) fn say(&self, change: impl IntoIterator<Item = FollowerChange>) {
+        let unsaid = mem::take(&mut lock(&self.state).unsaid);
+        unsaid.into_iter().chain(change).for_each(|change| self.hook.call(&change));
+    }
+
+    /// Records that a worker will try again after a failure, and calls the hook.
+    pub(crate) fn say_retry(
+        &self,
+        worker: usize,
+        position: Option<Position>,
+        error: &FollowError,
+        attempts: u32,
+        delay: Duration,
+    ) {
+        let error = with_causes(error);
+        let next =
+            Timestamp::now().as_micros().saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX));
+        let next = Timestamp::from_micros(next);
+        let activity = Activity::Retrying { position, error: error.clone(), attempts, next };
+        lock(&self.state).retries.insert(worker, Retry { position, activity });
+        let follower = self.follower;
+        self.say(Some(FollowerChange::Retrying { follower, position, error, attempts, delay }));
+    }
+
+    /// Records that a rebuild begins, from the version that serves queries, or that it has ended.
+    pub(crate) fn report_rebuild(&self, serving: Option<u32>) {
+        let mut state = lock(&self.state);
+        state.rebuild = serving.map(|serving| RebuildUnderWay { serving, goal: Position::START });
+        state.lease = KnownLease::Unknown;
+    }
+
+    /// What the workers do.
+    pub(crate) fn activity(&self) -> Activity {
+        let state = lock(&self.state);
+        if state.ended {
+            return Activity::Stopped { error: state.reason.clone() };
+        }
+        if let Some(retry) = state.retries.values().next() {
+            return retry.activity.clone();
+        }
+        if let KnownLease::Of(holder) = &state.lease {
+            return Activity::WaitingForLease { holder: holder.clone() };
+        }
+        match &state.rebuild {
+            Some(RebuildUnderWay { serving, goal }) => Activity::Rebuilding {
+                done: state.position().distance_from(Position::START),
+                total: goal.distance_from(Position::START),
+                serving: *serving,
+            },
+            None if state.positions.is_empty() => Activity::Starting,
+            None => Activity::Running,
+        }
     }
 
     /// Starts over with this many workers, each at `position`.
@@ -65,6 +172,9 @@ impl Control {
 
     /// See [`Report::begin`].
     pub(crate) fn begin_report(&self, from: Position, after: Position, to: Position) {
+        if let Some(rebuild) = &mut lock(&self.state).rebuild {
+            rebuild.goal = to;
+        }
         if let Some(report) = &mut *lock(&self.report) {
             report.begin(from, after, to);
         }
@@ -76,6 +186,8 @@ impl Control {
         if let Some(known) = state.positions.get_mut(worker) {
             *known = position;
         }
+        let is_past = |retry: &mut Retry| retry.position.is_none_or(|failed| position >= failed);
+        state.retries.retain(|other, retry| *other != worker || !is_past(retry));
         let all = state.position();
         drop(state);
         self.changed.notify_all();
@@ -86,12 +198,28 @@ impl Control {
 
     /// Records whose lease the workers wait for; `None` if they have it.
     pub(crate) fn report_lease(&self, holder: Option<LeaseInfo>) {
-        lock(&self.state).lease = holder;
+        let mut state = lock(&self.state);
+        let follower = self.follower;
+        let change = match (&state.lease, &holder) {
+            (KnownLease::Unknown | KnownLease::Of(_), None) => Some(FollowerChange::LeaseTaken { follower }),
+            (KnownLease::Own, Some(holder)) => {
+                Some(FollowerChange::LeaseLost { follower, holder: holder.clone() })
+            }
+            _ => None,
+        };
+        // The lease of a rebuild is another one.
+        if state.rebuild.is_none() {
+            state.unsaid.extend(change);
+        }
+        state.lease = holder.map_or(KnownLease::Own, KnownLease::Of);
     }
 
     /// The lease of another runner, which the workers wait for.
     pub(crate) fn lease(&self) -> Option<LeaseInfo> {
-        lock(&self.state).lease.clone()
+        match &lock(&self.state).lease {
+            KnownLease::Of(holder) => Some(holder.clone()),
+            KnownLease::Unknown | KnownLease::Own => None,
+        }
     }
 
     /// Counts events that the handlers of a worker have handled.
@@ -130,10 +258,16 @@ impl Control {
         self.changed.notify_all();
     }
 
-    /// Records that the runner has ended.
-    pub(crate) fn end(&self) {
-        lock(&self.state).ended = true;
+    /// Records that the runner has ended, and calls the hook. Only the first call counts.
+    pub(crate) fn end(&self, error: Option<String>) {
+        let mut state = lock(&self.state);
+        if mem::replace(&mut state.ended, true) {
+            return;
+        }
+        state.reason.clone_from(&error);
+        drop(state);
         self.changed.notify_all();
+        self.say(Some(FollowerChange::Stopped { follower: self.follower, error }));
     }
 
     pub(crate) fn has_ended(&self) -> bool {

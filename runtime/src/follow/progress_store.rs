@@ -165,6 +165,17 @@ impl<P: ProgressStore> ProgressHome<P> {
         self.source.as_deref().unwrap_or_else(|| self.progress.as_event_store())
     }
 
+    /// The store of the events, for a caller that outlives this.
+    pub(crate) fn shared_events(&self) -> Arc<dyn EventStore>
+    where
+        P: EventStore,
+    {
+        match &self.source {
+            Some(source) => Arc::clone(source),
+            None => Arc::new(self.progress.clone()),
+        }
+    }
+
     /// The error for an event whose handler failed. If the database caused it, such as by a full disk, the
     /// error names no event.
     pub(crate) fn failed_at(

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::error::with_causes;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::error::FollowError;
@@ -9,6 +10,7 @@ use crate::follow::handler::EventHandler;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress_store::ProgressStore;
+use crate::follow::state::FollowerChange;
 use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter};
@@ -55,6 +57,7 @@ where
         };
         let step = self.step(newest)?;
         self.worker.report_position(step.position());
+        self.worker.control().say(None);
         match step {
             Step::CaughtUp(_) if self.goal.is_some() => return Ok(true),
             Step::CaughtUp(position) => self.wait_for_more(position)?,
@@ -126,8 +129,10 @@ where
         let Some(position) = error.position() else { return Err(error) };
         let attempts = self.worker.count_failure(position);
         if attempts <= self.policy.retries {
+            let delay = self.policy.delay(attempts);
+            self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
-            self.worker.control().pause(self.policy.delay(attempts));
+            self.worker.control().pause(delay);
             return Ok(false);
         }
         match self.policy.on_failure {
@@ -149,17 +154,21 @@ where
         attempts: u32,
     ) -> Result<(), FollowError> {
         let (home, definition) = (self.worker.home(), self.worker.definition());
-        home.in_transaction(definition.name, |transaction| {
+        let is_moved = home.in_transaction(definition.name, |transaction| {
             // If another runner has taken the lease, that runner handles the event.
             let is_due =
                 |positions: &PartitionPositions| positions.of(partition).is_some_and(|at| at < position);
-            if self.worker.take_lease(transaction)?
-                && is_due(&checkpoint::require_in::<P>(transaction, definition)?)
-            {
+            let is_ours = self.worker.take_lease(transaction)?
+                && is_due(&checkpoint::require_in::<P>(transaction, definition)?);
+            if is_ours {
                 dead_letter::save::<P>(transaction, definition.name, position, error, attempts)?;
                 self.worker.save_position(transaction, partition, position)?;
             }
-            Ok(())
-        })
+            Ok::<_, FollowError>(is_ours)
+        })?;
+        let (follower, error) = (definition.name, with_causes(error));
+        let change = FollowerChange::DeadLetter { follower, position, error, attempts };
+        self.worker.control().say(is_moved.then_some(change));
+        Ok(())
     }
 }

@@ -160,6 +160,17 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         if self.failed.position == position { self.failed.attempts } else { 0 }
     }
 
+    /// Reports that this worker will try again after a failure.
+    pub(crate) fn say_retry(
+        &self,
+        position: Option<Position>,
+        error: &FollowError,
+        attempts: u32,
+        delay: Duration,
+    ) {
+        self.job.control.say_retry(self.partition.index() as usize, position, error, attempts, delay);
+    }
+
     /// Reports the position that this worker has reached.
     pub(crate) fn report_position(&self, position: Position) {
         self.job.control.report_position(self.partition.index() as usize, position);

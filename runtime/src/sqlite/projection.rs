@@ -12,6 +12,7 @@ pub(crate) mod view_transaction;
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Transaction;
@@ -33,6 +34,7 @@ use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
+use crate::follow::state::FollowerChange;
 use crate::follow::{background, checkpoint, dead_letter, engine};
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
@@ -327,8 +329,15 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
 
     /// Whether an earlier version of the projection has made the view, so that the next run rebuilds it.
     pub fn needs_rebuild(&self) -> Result<bool, ProjectionError> {
-        let found = checkpoint::find(&self.engine.home.progress, &self.engine.definition)?;
-        Ok(matches!(found, FoundCheckpoint::Older { .. }))
+        Ok(self.earlier_version()?.is_some())
+    }
+
+    /// The version of the projection that has made the view, if that is an earlier one.
+    fn earlier_version(&self) -> Result<Option<u32>, ProjectionError> {
+        match checkpoint::find(&self.engine.home.progress, &self.engine.definition)? {
+            FoundCheckpoint::Older { version } => Ok(Some(version)),
+            FoundCheckpoint::Nothing | FoundCheckpoint::Current(_) => Ok(None),
+        }
     }
 
     fn rebuild_if(&mut self, is_forced: bool) -> Result<Option<CaughtUp>, ProjectionError> {
@@ -457,7 +466,10 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
         policy: &RetryPolicy,
         lease: Duration,
     ) -> Result<(), ProjectionError> {
-        if engine::patiently(control, ProjectionError::is_busy, || self.needs_rebuild())? {
+        if let Some(from) = engine::patiently(control, ProjectionError::is_busy, || self.earlier_version())? {
+            let (follower, to) = (P::NAME, P::VERSION);
+            control.report_rebuild(Some(from));
+            control.say(Some(FollowerChange::RebuildBegun { follower, from, to }));
             let rebuild = Rebuild { control, policy, lease, is_forced: false };
             match rebuild.run(&mut self.engine) {
                 Err(ProjectionError::Follow(FollowError::Stopped { .. })) if control.is_stopping() => {
@@ -465,8 +477,14 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
                 }
                 result => drop(result?),
             }
+            control.report_rebuild(None);
+            control.say(Some(FollowerChange::RebuildDone { follower, version: to }));
         }
         Ok(self.engine.follow(control, policy, &LeaseHolder::new(P::NAME, lease))?)
+    }
+
+    fn events(&self) -> Arc<dyn EventStore> {
+        self.engine.home.shared_events()
     }
 
     fn report(&mut self) -> &mut Option<Report> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::position::Position;
@@ -200,6 +201,10 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
         let result = self.engine.follow(control, policy, &holder);
         drop(keeper);
         Ok(result?)
+    }
+
+    fn events(&self) -> Arc<dyn EventStore> {
+        self.engine.home.shared_events()
     }
 
     fn report(&mut self) -> &mut Option<Report> {
