@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod handler;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;
+pub(crate) mod letter_desk;
 pub(crate) mod os_process;
 pub(crate) mod partitions;
 pub(crate) mod policy;
@@ -21,6 +22,7 @@ pub(crate) mod progress;
 pub(crate) mod progress_store;
 pub(crate) mod projection;
 pub(crate) mod reaction;
+pub(crate) mod redelivery;
 pub(crate) mod runner;
 pub(crate) mod runs;
 pub(crate) mod seen;
@@ -32,7 +34,7 @@ pub(crate) mod worker;
 pub use factum_macros::{Projection, Reaction, project, react};
 
 pub use self::background::{Follower, FollowerBuilder, RunningFollower, WaitError};
-pub use self::dead_letter::{DeadLetter, RetriedLetters};
+pub use self::dead_letter::{DeadLetter, DiscardedLetter, RetriedLetters};
 pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]

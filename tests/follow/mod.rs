@@ -11,6 +11,7 @@ mod reaction_commands;
 mod reactions;
 mod rebuilds;
 mod runners;
+mod sequenced;
 mod state;
 mod subscriptions;
 mod workers;

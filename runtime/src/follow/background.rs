@@ -9,6 +9,7 @@ use crate::domain::error::with_causes;
 use crate::domain::panic::{catch_panic, discard};
 use crate::domain::position::Position;
 use crate::follow::control::Control;
+use crate::follow::dead_letter::ListLetters;
 use crate::follow::error::FollowError;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseInfo};
 use crate::follow::policy::{OnFailure, RetryPolicy};
@@ -23,7 +24,7 @@ pub trait Follower: sealed::Run + Send + Sized + 'static {}
 pub(crate) mod sealed {
     use std::time::Duration;
 
-    use super::{Arc, Control, EventStore, FollowError, Report, RetryPolicy};
+    use super::{Arc, Control, EventStore, FollowError, ListLetters, Report, RetryPolicy};
 
     /// How a follower runs in its thread. Only factum's own followers implement it.
     pub trait Run {
@@ -42,6 +43,8 @@ pub(crate) mod sealed {
 
         /// The store of the events.
         fn events(&self) -> Arc<dyn EventStore>;
+
+        fn letters(&self) -> Box<dyn ListLetters>;
 
         /// The callback that gets the follower's progress.
         fn report(&mut self) -> &mut Option<Report>;
@@ -64,12 +67,13 @@ pub struct FollowerBuilder<F> {
 /// The handle of a follower that runs, until it is [stopped](Self::stop) or this handle is dropped.
 #[must_use = "the follower stops when this handle is dropped: keep it for as long as it is to run"]
 pub struct RunningFollower<F: Follower> {
-    control: Arc<Control>,
+    pub(crate) control: Arc<Control>,
     runner: Option<JoinHandle<Ended<F>>>,
     /// The process that has the runner's thread. A fork copies the handle, and no thread.
     process: u32,
     /// The store of the events.
     events: Arc<dyn EventStore>,
+    pub(crate) letters: Box<dyn ListLetters>,
 }
 
 /// A follower whose run has ended, and how.
@@ -178,7 +182,7 @@ impl<F: Follower> FollowerBuilder<F> {
     pub fn start(self) -> std::io::Result<RunningFollower<F>> {
         let Self { mut follower, policy, lease, hook } = self;
         let control = Arc::new(Control::with_hook(F::NAME, follower.report().take(), hook));
-        let events = follower.events();
+        let (events, letters) = (follower.events(), follower.letters());
         let shared = Arc::clone(&control);
         let runner = thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || {
             let end = EndOnDrop(shared);
@@ -191,7 +195,7 @@ impl<F: Follower> FollowerBuilder<F> {
             drop(end);
             (follower, result)
         })?;
-        Ok(RunningFollower { control, runner: Some(runner), process: process::id(), events })
+        Ok(RunningFollower { control, runner: Some(runner), process: process::id(), events, letters })
     }
 }
 
@@ -332,6 +336,7 @@ impl<F: Follower> fmt::Debug for RunningFollower<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::dead_letter::{DeadLetter, DiscardedLetter};
 
     /// A follower that waits to be stopped.
     struct Idle(Option<Report>);
@@ -348,12 +353,32 @@ mod tests {
             Ok(())
         }
 
+        fn letters(&self) -> Box<dyn ListLetters> {
+            Box::new(NoLetters)
+        }
+
         fn events(&self) -> Arc<dyn EventStore> {
             Arc::new(crate::memory::store::MemoryStore::new())
         }
 
         fn report(&mut self) -> &mut Option<Report> {
             &mut self.0
+        }
+    }
+
+    struct NoLetters;
+
+    impl ListLetters for NoLetters {
+        fn list(&self, _: Position, _: usize) -> Result<Vec<DeadLetter>, FollowError> {
+            Ok(Vec::new())
+        }
+
+        fn find(&self, _: Position) -> Result<Option<DeadLetter>, FollowError> {
+            Ok(None)
+        }
+
+        fn discarded(&self, _: Position, _: usize) -> Result<Vec<DiscardedLetter>, FollowError> {
+            Ok(Vec::new())
         }
     }
 

@@ -1,17 +1,21 @@
 //! The state that runners and their callers share: positions, errors, and the request to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::error::with_causes;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
+use crate::follow::dead_letter::RetriedLetters;
 use crate::follow::error::FollowError;
 use crate::follow::lease::LeaseInfo;
 use crate::follow::progress::Report;
+use crate::follow::redelivery::LetterRequest;
+use crate::follow::runs;
 use crate::follow::runs::RunId;
 use crate::follow::state::{Activity, FollowerChange, Hook};
 use crate::store::lock::lock;
@@ -47,6 +51,8 @@ struct State {
     stop: bool,
     ended: bool,
     error: Option<FollowError>,
+    /// What callers want to be done with dead letters.
+    requests: VecDeque<Request>,
     /// Why the runner has ended, as text.
     reason: Option<String>,
 }
@@ -59,6 +65,13 @@ enum KnownLease {
     Own,
     /// The lease of another runner, which the workers wait for.
     Of(LeaseInfo),
+}
+
+/// What a caller wants, and where it waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) letters: LetterRequest,
+    pub(crate) answer: Sender<Result<RetriedLetters, FollowError>>,
 }
 
 /// An event that a worker tries again.
@@ -265,6 +278,8 @@ impl Control {
             return;
         }
         state.reason.clone_from(&error);
+        // The callers get an error, as their answers never come.
+        state.requests.clear();
         drop(state);
         self.changed.notify_all();
         self.say(Some(FollowerChange::Stopped { follower: self.follower, error }));
@@ -285,6 +300,39 @@ impl Control {
 
     pub(crate) fn take_error(&self) -> Option<FollowError> {
         lock(&self.state).error.take()
+    }
+
+    /// Lets a worker do something with dead letters, and waits for its answer.
+    pub(crate) fn request(&self, letters: LetterRequest) -> Result<RetriedLetters, FollowError> {
+        let follower = self.follower;
+        let (answer, answered) = mpsc::channel();
+        let wait = || {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return Err(FollowError::RunnerEnded { follower });
+            }
+            state.requests.push_back(Request { letters, answer });
+            drop(state);
+            self.changed.notify_all();
+            answered.recv().unwrap_or(Err(FollowError::RunnerEnded { follower }))
+        };
+        runs::wait_for(self.run, wait).unwrap_or(Err(FollowError::OwnRunner { follower }))
+    }
+
+    /// The oldest request that no worker has taken.
+    pub(crate) fn take_request(&self) -> Option<Request> {
+        lock(&self.state).requests.pop_front()
+    }
+
+    pub(crate) fn has_requests(&self) -> bool {
+        !lock(&self.state).requests.is_empty()
+    }
+
+    /// Waits for `time`, or until the workers have to stop, or a caller wants something.
+    pub(crate) fn pause_or_request(&self, time: Duration) {
+        let state = lock(&self.state);
+        let waits = |state: &mut State| !state.stop && state.requests.is_empty();
+        drop(self.changed.wait_timeout_while(state, time, waits));
     }
 
     /// Waits for `time`, or until the workers have to stop.

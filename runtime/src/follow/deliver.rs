@@ -2,15 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::domain::panic::discard;
 use crate::domain::position::Position;
-use crate::follow::dead_letter::RetriedLetters;
 use crate::follow::definition::FollowerDefinition;
-use crate::follow::engine::Engine;
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, contained};
-use crate::follow::progress_store::{ProgressHome, ProgressStore};
-use crate::follow::reaction::{Delivery, Reaction, SideEffects};
+use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
+use crate::follow::reaction::{Delivery, SideEffects};
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter};
@@ -30,7 +27,10 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         size: StepSize,
     ) -> Result<Step, FailedStep> {
         let (home, control, definition) = (worker.home(), worker.control(), worker.definition());
-        let opening = home.in_transaction(definition.name, |transaction| worker.open(transaction, goal))?;
+        let (opening, some_wait) = home.in_transaction(definition.name, |transaction| {
+            let some_wait = dead_letter::some_wait::<P>(transaction, definition.name)?;
+            Ok::<_, FollowError>((worker.open(transaction, goal)?, some_wait))
+        })?;
         let share = match opening {
             Opening::Over(step) => return Ok(step),
             Opening::Handle(share) => share,
@@ -49,6 +49,16 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             if control.is_stopping() {
                 return Ok(share.reached(done));
             }
+            if some_wait {
+                match park(worker, share.partition, done, (position, &event))? {
+                    Some(Step::NoLease(position)) => return Ok(Step::NoLease(position)),
+                    Some(_) => {
+                        done = position;
+                        continue;
+                    }
+                    None => {}
+                }
+            }
             let attempt = worker.failures_of(position) + 1;
             deliver::<P, H>(worker.handlers(), definition.name, position, &event, attempt)
                 .map_err(|error| FailedStep { handled: 0, partition: share.partition, error })?;
@@ -65,6 +75,20 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             return Ok(Step::NoLease(done));
         }
         Ok(share.reached(reached))
+    }
+
+    fn retry_letter<H: EventHandler<Target = Self>>(
+        handlers: &mut H,
+        home: &ProgressHome<P>,
+        follower: &'static str,
+        letter: &StoredLetter,
+        event: &OwnedEvent,
+    ) -> Result<bool, FollowError> {
+        let position = letter.position;
+        deliver::<P, H>(handlers, follower, position, event, letter.attempts.saturating_add(1))?;
+        home.in_transaction(follower, |transaction| {
+            P::remove_letter(transaction, follower, position).map_err(FollowError::store(follower))
+        })
     }
 }
 
@@ -121,29 +145,26 @@ fn record<H, P: ProgressStore>(
     })
 }
 
-/// Delivers the dead letters of a reaction again, in order of position. Removes a letter after its handler
-/// has succeeded.
-pub(crate) fn retry_dead_letters<R: Reaction, P: ProgressStore>(
-    engine: &mut Engine<R, P>,
-) -> Result<RetriedLetters, FollowError> {
-    let mut retried = RetriedLetters::default();
-    let Engine { definition, home, handlers, .. } = engine;
-    let follower = definition.name;
-    let Some(reaction) = handlers.first_mut() else { return Ok(retried) };
-    for (letter, event) in dead_letter::with_events(home, follower)? {
-        let (position, attempt) = (letter.position, letter.attempts.saturating_add(1));
-        let result = deliver::<P, R>(reaction, follower, position, &event, attempt);
-        home.in_transaction(follower, |transaction| match &result {
-            Ok(()) => dead_letter::remove::<P>(transaction, follower, position).map(drop),
-            Err(error) => dead_letter::save::<P>(transaction, follower, position, error, attempt),
-        })?;
-        match result {
-            Ok(()) => retried.succeeded += 1,
-            Err(error) => {
-                discard(error);
-                retried.failed += 1;
-            }
+/// Lets an event wait behind a dead letter of its stream, in one transaction with the position that skips it;
+/// `None` if it has to be handled.
+fn park<H, P: ProgressStore>(
+    worker: &mut Worker<'_, H, P>,
+    partition: Partition,
+    from: Position,
+    (position, event): (Position, &OwnedEvent),
+) -> Result<Option<Step>, FollowError> {
+    let (home, definition) = (worker.home(), worker.definition());
+    home.in_transaction(definition.name, |transaction| {
+        if !worker.take_lease(transaction)?
+            || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
+        {
+            return Ok(Some(Step::NoLease(from)));
         }
-    }
-    Ok(retried)
+        let envelope = event.as_stored(position).envelope;
+        if !dead_letter::wait_behind::<P>(transaction, definition.name, &envelope)? {
+            return Ok(None);
+        }
+        worker.save_position(transaction, partition, position)?;
+        Ok(Some(Step::More(position)))
+    })
 }

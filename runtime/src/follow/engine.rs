@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::control::Control;
+use crate::follow::dead_letter::{Letters, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
@@ -14,6 +15,7 @@ use crate::follow::lease::LeaseHolder;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::redelivery::{LetterRequest, Redelivery};
 use crate::follow::runner::Runner;
 use crate::follow::worker::{Job, StepTarget, Worker};
 use crate::follow::{checkpoint, runs};
@@ -77,6 +79,18 @@ where
         let positions = checkpoint::require(&self.home.progress, &self.definition)?;
         positions.check(self.home.events(), self.definition.name)?;
         Ok(positions.position())
+    }
+
+    /// The dead letters of the follower.
+    pub(crate) fn letters(&self) -> Letters<P> {
+        Letters { home: self.home.clone(), follower: self.definition.name }
+    }
+
+    /// Does something with dead letters.
+    pub(crate) fn redeliver(&mut self, request: &LetterRequest) -> Result<RetriedLetters, FollowError> {
+        let Self { definition, home, handlers, .. } = self;
+        let Some(handlers) = handlers.first_mut() else { return Ok(RetriedLetters::default()) };
+        Redelivery { home, follower: definition.name, handlers, control: None }.carry_out(request)
     }
 
     /// Handles all events that the store has when the call begins.

@@ -155,6 +155,39 @@ pub enum FollowError {
         /// The follower's name.
         follower: &'static str,
     },
+    /// The follower has no dead letter at this position: none failed there, or it was retried or discarded.
+    #[error("`{follower}` has no dead letter at position {position}: `dead_letters` lists those that it has")]
+    #[non_exhaustive]
+    NoDeadLetter {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that the caller has named.
+        position: Position,
+    },
+    /// The dead letter waits behind another one of its stream.
+    #[error(
+        "`{follower}`: the dead letter at position {position} waits behind that at position {behind}, of the same \
+         stream: retry or discard that one first"
+    )]
+    #[non_exhaustive]
+    WaitsBehind {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position that the caller has named.
+        position: Position,
+        /// The position of the first dead letter of the stream.
+        behind: Position,
+    },
+    /// The runner has ended before it did what the caller wanted: [`RunningFollower::stop`] returns the reason,
+    /// or the follower.
+    ///
+    /// [`RunningFollower::stop`]: crate::follow::RunningFollower::stop
+    #[error("the runner of `{follower}` has ended: stop it, and ask the follower that `stop` returns")]
+    #[non_exhaustive]
+    RunnerEnded {
+        /// The follower's name.
+        follower: &'static str,
+    },
     /// The runner is in another process: this one was forked from it.
     #[error(
         "the runner of `{follower}` is in the process that this one was forked from: stop it there, and \

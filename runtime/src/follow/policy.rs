@@ -10,6 +10,12 @@ pub enum OnFailure {
     Stop,
     /// The event is moved to the dead letters with its error, and the runner continues with the next one.
     DeadLetter,
+    /// The event is moved to the dead letters, and later events of its stream wait behind it there. The runner
+    /// continues with other streams.
+    ///
+    /// When the letter is retried with success, or discarded, the events behind it follow in order. They wait for
+    /// it in every run of the follower, also after a restart with another setting, and in other processes.
+    SequencedDeadLetter,
 }
 
 /// How often and when a runner retries an event that fails, and what it does after that.

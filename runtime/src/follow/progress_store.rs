@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
+use crate::follow::dead_letter::DiscardedLetter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
@@ -29,12 +30,16 @@ pub(crate) struct StoredCheckpoint {
 }
 
 /// A dead letter as it is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredLetter {
     pub(crate) position: Position,
     pub(crate) error: String,
     pub(crate) attempts: u32,
     pub(crate) failed_at: Timestamp,
+    /// The stream whose later events wait for this one, if they do.
+    pub(crate) stream: Option<String>,
+    /// The first letter of that stream, if this is a later one. Not stored.
+    pub(crate) behind: Option<Position>,
 }
 
 /// A database that keeps checkpoints, partitions, leases and dead letters.
@@ -117,8 +122,46 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
     /// Removes all dead letters of a follower.
     fn remove_letters(transaction: &Self::Transaction<'_>, follower: &str) -> Result<(), StoreError>;
 
-    /// The dead letters of a follower, in order of position.
-    fn letters(&self, follower: &str) -> Result<Vec<StoredLetter>, StoreError>;
+    /// Removes a dead letter, and keeps its error with the reason.
+    fn discard_letter(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Whether a follower has dead letters that later events of their streams wait for.
+    fn has_sequenced_letters(transaction: &Self::Transaction<'_>, follower: &str)
+    -> Result<bool, StoreError>;
+
+    /// The position of the first dead letter of a stream that later events of the stream wait for.
+    fn first_letter_in(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        stream: &str,
+    ) -> Result<Option<Position>, StoreError>;
+
+    /// The first dead letter of a stream that later events of the stream wait for.
+    fn first_letter(&self, follower: &str, stream: &str) -> Result<Option<StoredLetter>, StoreError>;
+
+    /// A dead letter that has only waited, and waits no longer.
+    fn ready_letter(&self, follower: &str) -> Result<Option<StoredLetter>, StoreError>;
+
+    /// The dead letter at a position.
+    fn letter(&self, follower: &str, position: Position) -> Result<Option<StoredLetter>, StoreError>;
+
+    /// The dead letters of a follower after a position, in order of position, at most `limit`.
+    fn letters(&self, follower: &str, after: Position, limit: usize)
+    -> Result<Vec<StoredLetter>, StoreError>;
+
+    /// The discarded letters of a follower after a position, in order of position, at most `limit`.
+    fn discarded_letters(
+        &self,
+        follower: &str,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DiscardedLetter>, StoreError>;
 
     /// The id of the rebuild that is under way of this version and definition of a view.
     fn rebuild(

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use crate::domain::error::with_causes;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::policy::{OnFailure, RetryPolicy};
-use crate::follow::progress_store::ProgressStore;
+use crate::follow::progress_store::{ProgressStore, StoredLetter};
+use crate::follow::redelivery::Redelivery;
 use crate::follow::state::FollowerChange;
 use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
@@ -25,6 +27,8 @@ pub(crate) struct Runner<'e, H, P> {
     policy: &'e RetryPolicy,
     /// The position to end at. Without a goal, the runner ends only when stopped.
     goal: Option<Position>,
+    /// Whether this runner still has to look for letters that wait no longer.
+    looks_for_ready: bool,
 }
 
 impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
@@ -32,11 +36,13 @@ where
     H::Target: StepTarget<P>,
 {
     pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
-        Self { worker, policy, goal }
+        let looks_for_ready = worker.partition().index() == 0;
+        Self { worker, policy, goal, looks_for_ready }
     }
 
     pub(crate) fn run(&mut self) -> Result<(), FollowError> {
         while !self.worker.control().is_stopping() {
+            self.answer_requests();
             match self.advance().or_else(|failed| self.fail(failed)) {
                 // Another process holds the file: wait, and try again.
                 Err(error) if error.is_busy() && self.policy.is_patient => {
@@ -58,6 +64,10 @@ where
         let step = self.step(newest)?;
         self.worker.report_position(step.position());
         self.worker.control().say(None);
+        if self.looks_for_ready && !matches!(step, Step::NoLease(_)) {
+            self.redelivery().retry_ready()?;
+            self.looks_for_ready = false;
+        }
         match step {
             Step::CaughtUp(_) if self.goal.is_some() => return Ok(true),
             Step::CaughtUp(position) => self.wait_for_more(position)?,
@@ -100,7 +110,7 @@ where
         while !self.worker.control().is_stopping()
             && self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK)? <= position
         {
-            if self.worker.lease_is_due() {
+            if self.worker.lease_is_due() || self.has_requests() {
                 return Ok(());
             }
         }
@@ -111,7 +121,10 @@ where
     fn stand_by(&self, mut position: Position) -> Result<(), FollowError> {
         let (control, home) = (self.worker.control(), self.worker.home());
         let (begun, time) = (Instant::now(), (self.worker.lease_lasts() / 4).min(Duration::from_millis(500)));
-        while !control.is_stopping() && self.goal.is_none_or(|goal| position < goal) && begun.elapsed() < time
+        while !control.is_stopping()
+            && !self.has_requests()
+            && self.goal.is_none_or(|goal| position < goal)
+            && begun.elapsed() < time
         {
             if home.wait_for(self.name(), position.next(), STOP_CHECK)? > position {
                 // Give the holder of the lease time to handle the event: a caller may wait for it here.
@@ -123,6 +136,42 @@ where
         Ok(())
     }
 
+    /// Whether a caller wants something. A run that its caller waits for, or that rebuilds a view, has no callers.
+    fn has_requests(&self) -> bool {
+        self.goal.is_none() && self.worker.control().has_requests()
+    }
+
+    fn answer_requests(&mut self) {
+        while self.has_requests()
+            && let Some(request) = self.worker.control().take_request()
+        {
+            let result = self.redelivery().carry_out(&request.letters);
+            // The caller may have given up.
+            let _ = request.answer.send(result);
+        }
+    }
+
+    fn redelivery(&mut self) -> Redelivery<'_, H, P> {
+        let (home, control) = (self.worker.home(), self.worker.control());
+        let follower = self.name();
+        Redelivery { home, follower, handlers: self.worker.handlers(), control: Some(control) }
+    }
+
+    /// Waits until a failed event is due again. Callers get their answers meanwhile.
+    fn wait_for_retry(&mut self, delay: Duration) {
+        let begun = Instant::now();
+        while !self.worker.control().is_stopping()
+            && let Some(left) = delay.checked_sub(begun.elapsed()).filter(|left| !left.is_zero())
+        {
+            if self.goal.is_some() {
+                self.worker.control().pause(left);
+            } else {
+                self.worker.control().pause_or_request(left);
+                self.answer_requests();
+            }
+        }
+    }
+
     /// Deals with an event that fails: retries it later, moves it to the dead letters, or stops the runner.
     fn fail(&mut self, failed: FailedStep) -> Result<bool, FollowError> {
         let FailedStep { partition, error, .. } = failed;
@@ -132,12 +181,12 @@ where
             let delay = self.policy.delay(attempts);
             self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
-            self.worker.control().pause(delay);
+            self.wait_for_retry(delay);
             return Ok(false);
         }
         match self.policy.on_failure {
             OnFailure::Stop => Err(error),
-            OnFailure::DeadLetter => {
+            OnFailure::DeadLetter | OnFailure::SequencedDeadLetter => {
                 self.move_to_dead_letters(partition, position, &error, attempts)?;
                 discard(error);
                 Ok(false)
@@ -154,6 +203,23 @@ where
         attempts: u32,
     ) -> Result<(), FollowError> {
         let (home, definition) = (self.worker.home(), self.worker.definition());
+        let follower = definition.name;
+        let stream = match self.policy.on_failure {
+            OnFailure::SequencedDeadLetter => {
+                let event = dead_letter::event_at(home, follower, position)?;
+                Some(event.as_stored(position).envelope.stream().to_string())
+            }
+            OnFailure::Stop | OnFailure::DeadLetter => None,
+        };
+        let error = with_causes(error);
+        let letter = StoredLetter {
+            position,
+            error: error.clone(),
+            attempts,
+            failed_at: Timestamp::now(),
+            stream,
+            behind: None,
+        };
         let is_moved = home.in_transaction(definition.name, |transaction| {
             // If another runner has taken the lease, that runner handles the event.
             let is_due =
@@ -161,12 +227,11 @@ where
             let is_ours = self.worker.take_lease(transaction)?
                 && is_due(&checkpoint::require_in::<P>(transaction, definition)?);
             if is_ours {
-                dead_letter::save::<P>(transaction, definition.name, position, error, attempts)?;
+                P::save_letter(transaction, follower, &letter).map_err(FollowError::store(follower))?;
                 self.worker.save_position(transaction, partition, position)?;
             }
             Ok::<_, FollowError>(is_ours)
         })?;
-        let (follower, error) = (definition.name, with_causes(error));
         let change = FollowerChange::DeadLetter { follower, position, error, attempts };
         self.worker.control().say(is_moved.then_some(change));
         Ok(())

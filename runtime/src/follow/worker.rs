@@ -8,9 +8,10 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
-use crate::follow::progress_store::{ProgressHome, ProgressStore};
+use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
 use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
+use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 
 /// A target whose handlers a worker can drive, with their progress in `P`.
@@ -21,6 +22,15 @@ pub(crate) trait StepTarget<P: ProgressStore>: Target + Sized {
         goal: Position,
         size: StepSize,
     ) -> Result<Step, FailedStep>;
+
+    /// Handles the event of a dead letter again, and removes the letter; `false` if the letter is gone.
+    fn retry_letter<H: EventHandler<Target = Self>>(
+        handlers: &mut H,
+        home: &ProgressHome<P>,
+        follower: &'static str,
+        letter: &StoredLetter,
+        event: &OwnedEvent,
+    ) -> Result<bool, FollowError>;
 }
 
 /// What the workers of a follower share.

@@ -7,10 +7,12 @@ pub(crate) mod rebuilds;
 
 use std::error::Error;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
+use crate::follow::dead_letter::DiscardedLetter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
@@ -113,11 +115,56 @@ impl ProgressStore for SqliteStore {
         dead_letters::remove_all(transaction, follower).map_err(store_error)
     }
 
-    fn letters(&self, follower: &str) -> Result<Vec<StoredLetter>, StoreError> {
-        self.with_reader(
-            |connection| dead_letters::list(connection, follower).map_err(store_error),
-            |error| error,
-        )
+    fn discard_letter(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        dead_letters::discard(transaction, follower, letter, reason, at).map_err(store_error)
+    }
+
+    fn has_sequenced_letters(transaction: &Transaction<'_>, follower: &str) -> Result<bool, StoreError> {
+        dead_letters::has_sequenced(transaction, follower).map_err(store_error)
+    }
+
+    fn first_letter_in(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        stream: &str,
+    ) -> Result<Option<Position>, StoreError> {
+        dead_letters::first_position(transaction, follower, stream).map_err(store_error)
+    }
+
+    fn first_letter(&self, follower: &str, stream: &str) -> Result<Option<StoredLetter>, StoreError> {
+        self.read(|connection| dead_letters::first(connection, follower, stream))
+    }
+
+    fn ready_letter(&self, follower: &str) -> Result<Option<StoredLetter>, StoreError> {
+        self.read(|connection| dead_letters::ready(connection, follower))
+    }
+
+    fn letter(&self, follower: &str, position: Position) -> Result<Option<StoredLetter>, StoreError> {
+        self.read(|connection| dead_letters::find(connection, follower, position))
+    }
+
+    fn letters(
+        &self,
+        follower: &str,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StoreError> {
+        self.read(|connection| dead_letters::list(connection, follower, after, limit))
+    }
+
+    fn discarded_letters(
+        &self,
+        follower: &str,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DiscardedLetter>, StoreError> {
+        self.read(|connection| dead_letters::discarded(connection, follower, after, limit))
     }
 
     fn rebuild(
@@ -137,5 +184,12 @@ impl ProgressStore for SqliteStore {
 
     fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError> {
         database_error(error)
+    }
+}
+
+impl SqliteStore {
+    /// Runs a read of progress.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.with_reader(|connection| read(connection).map_err(store_error), |error| error)
     }
 }

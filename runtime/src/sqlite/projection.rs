@@ -3,6 +3,7 @@
 mod batch;
 mod decode_ahead;
 pub(crate) mod inline;
+mod letters;
 mod objects;
 mod rebuild;
 pub(crate) mod serving;
@@ -18,12 +19,11 @@ use std::time::Duration;
 use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
-use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, FollowerBuilder};
 use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
-use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
+use crate::follow::dead_letter::ListLetters;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
@@ -35,12 +35,11 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::state::FollowerChange;
-use crate::follow::{background, checkpoint, dead_letter, engine};
+use crate::follow::{background, checkpoint, engine};
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::rebuild::Rebuild;
 use crate::sqlite::projection::target::Sqlite;
-use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
@@ -411,46 +410,6 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     {
         FollowerBuilder::new(self)
     }
-
-    /// The events that the view has skipped, in order of position.
-    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ProjectionError> {
-        Ok(dead_letter::list(&self.engine.home, P::NAME)?)
-    }
-
-    /// Projects the dead letters again, in order of position, each in one transaction with its removal from
-    /// the list.
-    ///
-    /// The view has already seen later events, so the handlers must be able to take events out of order.
-    pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ProjectionError> {
-        let mut retried = RetriedLetters::default();
-        let Engine { home, handlers, .. } = &mut self.engine;
-        let Some(projection) = handlers.first_mut() else { return Ok(retried) };
-        for (letter, event) in dead_letter::with_events(home, P::NAME)? {
-            let (position, event) = (letter.position, event.as_stored(letter.position));
-            let result = home.in_transaction(P::NAME, |transaction| {
-                if !dead_letter::remove::<SqliteStore>(transaction, P::NAME, position)? {
-                    return Ok(());
-                }
-                let context = ViewTransaction::new(transaction);
-                batch::project_one(P::NAME, transaction, &event, || {
-                    projection.handle_stored(event.name, &event, &context)
-                })
-            });
-            match result {
-                Ok(()) => retried.succeeded += 1,
-                Err(error) if error.position().is_some() => {
-                    retried.failed += 1;
-                    let attempts = letter.attempts.saturating_add(1);
-                    home.in_transaction(P::NAME, |transaction| {
-                        dead_letter::save::<SqliteStore>(transaction, P::NAME, position, &error, attempts)
-                    })?;
-                    discard(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(retried)
-    }
 }
 
 impl<P: Projection<Target = Sqlite> + Send + 'static> Follower for SqliteProjection<P> {}
@@ -481,6 +440,10 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
             control.say(Some(FollowerChange::RebuildDone { follower, version: to }));
         }
         Ok(self.engine.follow(control, policy, &LeaseHolder::new(P::NAME, lease))?)
+    }
+
+    fn letters(&self) -> Box<dyn ListLetters> {
+        Box::new(self.engine.letters())
     }
 
     fn events(&self) -> Arc<dyn EventStore> {

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::background::{Follower, FollowerBuilder};
 use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
-use crate::follow::dead_letter::{DeadLetter, RetriedLetters};
+use crate::follow::dead_letter::{DeadLetter, DiscardedLetter, LISTED, ListLetters, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
@@ -22,7 +22,8 @@ use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::reaction::Reaction;
-use crate::follow::{background, checkpoint, dead_letter, deliver, lease_keeper};
+use crate::follow::redelivery::LetterRequest;
+use crate::follow::{background, checkpoint, lease_keeper};
 use crate::sqlite::store::SqliteStore;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
@@ -173,15 +174,61 @@ impl<R: Reaction> SqliteReaction<R> {
         Ok(self.engine.position()?)
     }
 
-    /// The events that the reaction has skipped, in order of position.
+    /// The first 1,000 events that the reaction has skipped, in order of position.
     pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ReactionError> {
-        Ok(dead_letter::list(&self.engine.home, R::NAME)?)
+        self.dead_letters_after(Position::START, LISTED)
+    }
+
+    /// The events after `position` that the reaction has skipped, in order of position, at most `limit`.
+    pub fn dead_letters_after(
+        &self,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, ReactionError> {
+        Ok(self.engine.letters().list(position, limit)?)
+    }
+
+    /// The dead letter at a position, with the event's payload; `None` if there is none.
+    pub fn dead_letter(&self, position: Position) -> Result<Option<DeadLetter>, ReactionError> {
+        Ok(self.engine.letters().find(position)?)
+    }
+
+    /// The dead letters after `position` that were discarded, in order of position, at most `limit`.
+    pub fn discarded_dead_letters(
+        &self,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<DiscardedLetter>, ReactionError> {
+        Ok(self.engine.letters().discarded(position, limit)?)
     }
 
     /// Delivers the dead letters again, in order of position. Removes a letter after its handler has
-    /// succeeded.
+    /// succeeded. Those that still wait behind another one are left.
     pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ReactionError> {
-        Ok(deliver::retry_dead_letters(&mut self.engine)?)
+        Ok(self.engine.redeliver(&LetterRequest::RetryAll)?)
+    }
+
+    /// Handles one dead letter again, and the letters that wait behind it.
+    ///
+    /// Fails with [`FollowError::NoDeadLetter`](crate::follow::FollowError::NoDeadLetter) if there is none, and
+    /// with [`FollowError::WaitsBehind`](crate::follow::FollowError::WaitsBehind) if it waits itself.
+    pub fn retry_dead_letter(&mut self, position: Position) -> Result<RetriedLetters, ReactionError> {
+        Ok(self.engine.redeliver(&LetterRequest::Retry(position))?)
+    }
+
+    /// Discards a dead letter: its event is never handled. The reason is kept, and
+    /// [`discarded_dead_letters`](Self::discarded_dead_letters) lists it.
+    ///
+    /// The letters that wait behind it are handled; the result counts these.
+    ///
+    /// Fails with [`FollowError::NoDeadLetter`](crate::follow::FollowError::NoDeadLetter) if there is none.
+    pub fn discard_dead_letter(
+        &mut self,
+        position: Position,
+        reason: impl Into<String>,
+    ) -> Result<RetriedLetters, ReactionError> {
+        let request = LetterRequest::Discard { position, reason: reason.into() };
+        Ok(self.engine.redeliver(&request)?)
     }
 }
 
@@ -201,6 +248,10 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
         let result = self.engine.follow(control, policy, &holder);
         drop(keeper);
         Ok(result?)
+    }
+
+    fn letters(&self) -> Box<dyn ListLetters> {
+        Box::new(self.engine.letters())
     }
 
     fn events(&self) -> Arc<dyn EventStore> {

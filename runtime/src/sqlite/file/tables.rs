@@ -149,6 +149,22 @@ ALTER TABLE factum_keys ADD COLUMN command TEXT;
 ALTER TABLE factum_keys ADD COLUMN content INTEGER;
 ALTER TABLE factum_keys ADD COLUMN shape INTEGER;
 ALTER TABLE factum_keys ADD COLUMN checksum INTEGER;
+
+ALTER TABLE factum_dead_letters ADD COLUMN stream TEXT;
+
+CREATE INDEX factum_sequenced_letters ON factum_dead_letters (projection, stream, position)
+WHERE stream IS NOT NULL;
+
+CREATE TABLE factum_discarded (
+    projection TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    failed_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    discarded_at INTEGER NOT NULL,
+    PRIMARY KEY (projection, position)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The content of a file.

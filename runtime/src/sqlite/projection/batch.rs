@@ -7,10 +7,11 @@ use rusqlite::Transaction;
 
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
+use crate::follow::dead_letter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, contained};
-use crate::follow::progress_store::{ProgressHome, ProgressStore, seen_in};
+use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter, seen_in};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::sqlite::file::handler_sql;
@@ -19,6 +20,7 @@ use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::event_store::EventStore;
+use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 use crate::store::read::StoredEvent;
 
@@ -68,6 +70,27 @@ impl StepTarget<SqliteStore> for Sqlite {
             Ok(share.reached(batch.position))
         };
         home.progress.in_batch(batch, |source| failed(source).into())
+    }
+
+    fn retry_letter<H: EventHandler<Target = Self>>(
+        projection: &mut H,
+        home: &ProgressHome<SqliteStore>,
+        follower: &'static str,
+        letter: &StoredLetter,
+        event: &OwnedEvent,
+    ) -> Result<bool, FollowError> {
+        let event = event.as_stored(letter.position);
+        home.in_transaction(follower, |transaction| {
+            let removed = SqliteStore::remove_letter(transaction, follower, letter.position);
+            if !removed.map_err(FollowError::store(follower))? {
+                return Ok(false);
+            }
+            let context = ViewTransaction::new(transaction);
+            project_one(follower, transaction, &event, || {
+                projection.handle_stored(event.name, &event, &context)
+            })?;
+            Ok(true)
+        })
     }
 }
 
@@ -120,10 +143,17 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let mut batch = Batch { events: 0, position: from.after };
     let mut is_at_end = true;
     let context = ViewTransaction::new(transaction);
+    let waits = Waits::of(transaction, follower).map_err(|error| FailedStep {
+        handled: 0,
+        partition: from.partition,
+        error,
+    })?;
     let mut result = Ok(());
     let mut visit = |event: &StoredEvent<'_>| {
-        result = project_one(follower, transaction, event, || {
-            projection.handle_stored(event.name, event, &context)
+        result = waits.project_unless(event, || {
+            project_one(follower, transaction, event, || {
+                projection.handle_stored(event.name, event, &context)
+            })
         });
         if result.is_err() {
             return ControlFlow::Break(());
@@ -151,6 +181,34 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
             .map_err(|source| failed(FollowError::Store { follower, source }))?;
     }
     Ok(batch)
+}
+
+/// Whether events wait behind dead letters of their streams.
+pub(super) struct Waits<'t> {
+    transaction: &'t Transaction<'t>,
+    follower: &'static str,
+    some_wait: bool,
+}
+
+impl<'t> Waits<'t> {
+    pub(super) fn of(transaction: &'t Transaction<'t>, follower: &'static str) -> Result<Self, FollowError> {
+        let some_wait = dead_letter::some_wait::<SqliteStore>(transaction, follower)?;
+        Ok(Self { transaction, follower, some_wait })
+    }
+
+    /// Projects an event, unless it has to wait.
+    pub(super) fn project_unless(
+        &self,
+        event: &StoredEvent<'_>,
+        project: impl FnOnce() -> Result<(), FollowError>,
+    ) -> Result<(), FollowError> {
+        let (transaction, follower) = (self.transaction, self.follower);
+        if self.some_wait && dead_letter::wait_behind::<SqliteStore>(transaction, follower, &event.envelope)?
+        {
+            return Ok(());
+        }
+        project()
+    }
 }
 
 /// Projects one event with `handle`.

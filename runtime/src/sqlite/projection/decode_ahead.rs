@@ -14,7 +14,7 @@ use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, Prepared};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
-use crate::sqlite::projection::batch::project_one;
+use crate::sqlite::projection::batch::{Waits, project_one};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
@@ -54,34 +54,34 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
     };
     let count = events.len();
     let (batch_time, failed) = (worker.batch_time(), FollowError::store(definition.name));
-    let batch =
-        |transaction: &Transaction<'_>| {
-            let deadline = size.deadline(batch_time);
-            let share = match worker.open(transaction, goal)? {
-                Opening::Over(step) => return Ok(Some(step)),
-                Opening::Handle(share) => share,
-            };
-            if (share.partition, share.after) != (partition, after) {
-                // Another runner has moved the partition, or has split the streams again.
-                return Ok(Some(share.reached(share.after)));
-            }
-            let context = ViewTransaction::new(transaction);
-            let (mut handled, mut reached) = (0, reached);
-            for decoded in events {
-                let position = decoded.position;
-                project(worker.handlers(), definition.name, &context, decoded)
-                    .map_err(|error| FailedStep { handled, partition, error })?;
-                handled += 1;
-                if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    // The rest is read and decoded again in a later step.
-                    reached = position;
-                    break;
-                }
-            }
-            worker.save_position(transaction, partition, reached)?;
-            worker.control().count(handled);
-            Ok(Some(share.reached(reached)))
+    let batch = |transaction: &Transaction<'_>| {
+        let deadline = size.deadline(batch_time);
+        let share = match worker.open(transaction, goal)? {
+            Opening::Over(step) => return Ok(Some(step)),
+            Opening::Handle(share) => share,
         };
+        if (share.partition, share.after) != (partition, after) {
+            // Another runner has moved the partition, or has split the streams again.
+            return Ok(Some(share.reached(share.after)));
+        }
+        let context = ViewTransaction::new(transaction);
+        let waits = Waits::of(transaction, definition.name)?;
+        let (mut handled, mut reached) = (0, reached);
+        for decoded in events {
+            let position = decoded.position;
+            project(worker.handlers(), definition.name, &context, &waits, decoded)
+                .map_err(|error| FailedStep { handled, partition, error })?;
+            handled += 1;
+            if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                // The rest is read and decoded again in a later step.
+                reached = position;
+                break;
+            }
+        }
+        worker.save_position(transaction, partition, reached)?;
+        worker.control().count(handled);
+        Ok(Some(share.reached(reached)))
+    };
     home.progress.in_batch(batch, |source| failed(source).into())
 }
 
@@ -116,12 +116,15 @@ fn project<H: EventHandler<Target = Sqlite>>(
     projection: &mut H,
     follower: &'static str,
     context: &ViewTransaction<'_>,
+    waits: &Waits<'_>,
     decoded: DecodedEvent<H>,
 ) -> Result<(), FollowError> {
     let event = decoded.event.as_stored(decoded.position);
-    project_one(follower, context, &event, || match decoded.call {
-        Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
-        Ok(None) => projection.handle_stored(event.name, &event, context),
-        Err(error) => Err(error),
+    waits.project_unless(&event, || {
+        project_one(follower, context, &event, || match decoded.call {
+            Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
+            Ok(None) => projection.handle_stored(event.name, &event, context),
+            Err(error) => Err(error),
+        })
     })
 }
