@@ -3,6 +3,9 @@
 #[doc = include_str!("../doc/commanded.md")]
 pub mod commanded {}
 
+#[doc = include_str!("../doc/deployment.md")]
+pub mod deployment {}
+
 #[doc = include_str!("../doc/messages.md")]
 pub mod messages {}
 

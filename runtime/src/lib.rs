@@ -24,6 +24,7 @@
 //! | continue after an event that fails | [`OnFailure`](follow::OnFailure), [`DeadLetter`](follow::DeadLetter) |
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
+//! | deploy a new version of a program | [`guide::deployment`] |
 //! | test an aggregate without a store | [`testing::given`] |
 //! | keep stored events readable | [`testing::lock!`] |
 //! | write a store, and test it | [`store::EventStore`], [`testing::conformance`] |
