@@ -17,6 +17,7 @@ pub(crate) mod lease_keeper;
 pub(crate) mod letter_desk;
 pub(crate) mod os_process;
 pub(crate) mod partitions;
+pub(crate) mod patience;
 pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod progress_store;

@@ -6,6 +6,7 @@ mod deployments;
 mod hostile;
 mod inline;
 pub(crate) mod kills;
+mod outages;
 mod projections;
 mod reaction_commands;
 mod reactions;

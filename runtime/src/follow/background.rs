@@ -112,7 +112,7 @@ impl<F: Follower> FollowerBuilder<F> {
         Self { follower, policy: RetryPolicy::new(), lease: DEFAULT_LEASE, hook: Hook::default() }
     }
 
-    /// How often the runner retries an event that fails.
+    /// How often the runner retries an event that fails, or a store or disk that fails.
     ///
     /// The first retry comes after `delay`. Each further delay is twice as long, up to 10 seconds.
     pub fn retry(mut self, times: u32, delay: Duration) -> Self {

@@ -1,6 +1,7 @@
 //! The state that runners and their callers share: positions, errors, and the request to stop.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -125,7 +126,7 @@ impl Control {
         &self,
         worker: usize,
         position: Option<Position>,
-        error: &FollowError,
+        error: &(dyn Error + 'static),
         attempts: u32,
         delay: Duration,
     ) {

@@ -18,7 +18,7 @@ use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::redelivery::{LetterRequest, Redelivery};
 use crate::follow::runner::Runner;
 use crate::follow::worker::{Job, StepTarget, Worker};
-use crate::follow::{checkpoint, runs};
+use crate::follow::{checkpoint, patience, runs};
 use crate::store::partition::Partition;
 
 /// The handlers of a follower, one for each worker, and the home of its progress.
@@ -142,7 +142,7 @@ where
         lease: &LeaseHolder,
     ) -> Result<(), FollowError> {
         let ends = || Ok((self.begin()?, self.home.newest(self.definition.name)?));
-        let (after, newest) = patiently(control, FollowError::is_busy, ends)?;
+        let (after, newest) = patience::retry(control, policy, ends)?;
         control.begin(self.handlers.len(), after);
         control.begin_report(after, after, newest);
         let (home, batch_time) = (&self.home, self.batch_time);
@@ -152,21 +152,6 @@ where
         let _ = self.home.progress.release_lease(lease);
         result
     }
-}
-
-/// Repeats `work` while another process holds the file, until the runner has to stop.
-pub(crate) fn patiently<T: Default, E>(
-    control: &Control,
-    is_busy: impl Fn(&E) -> bool,
-    mut work: impl FnMut() -> Result<T, E>,
-) -> Result<T, E> {
-    while !control.is_stopping() {
-        match work() {
-            Err(error) if is_busy(&error) => control.pause(Duration::from_millis(50)),
-            result => return result,
-        }
-    }
-    Ok(T::default())
 }
 
 fn run_single<H: EventHandler, P: ProgressStore>(

@@ -295,11 +295,6 @@ impl FollowError {
             }
         }
     }
-
-    /// Whether another process holds the file, so that a later attempt may succeed.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Self::Store { source: StoreError::Busy, .. })
-    }
 }
 
 /// Why a projection did not catch up.
@@ -356,11 +351,6 @@ impl ProjectionError {
             Self::Follow(error) => error.position(),
             _ => None,
         }
-    }
-
-    /// Whether another process holds the file, so that a later attempt may succeed.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Self::Follow(error) if error.is_busy())
     }
 }
 

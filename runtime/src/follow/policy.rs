@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How long a runner waits at least between two of many attempts.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// What a runner does with an event that still fails after all retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
@@ -9,6 +12,9 @@ pub enum OnFailure {
     #[default]
     Stop,
     /// The event is moved to the dead letters with its error, and the runner continues with the next one.
+    ///
+    /// If not an event but the store or the disk fails, the runner tries again for as long as it takes, with the
+    /// longest delay in the end.
     DeadLetter,
     /// The event is moved to the dead letters, and later events of its stream wait behind it there. The runner
     /// continues with other streams.
@@ -43,6 +49,22 @@ impl RetryPolicy {
     /// The policy of a run whose caller waits for the result: any error ends it.
     pub(crate) fn impatient() -> Self {
         Self { is_patient: false, ..Self::new() }
+    }
+
+    /// How long to wait after the store or the disk has failed so many times in a row; `None` if the runner has
+    /// to stop.
+    ///
+    /// No event is the reason, so none can become a dead letter. A runner that must not stop tries again for as
+    /// long as it takes.
+    pub(crate) fn delay_after_store_failure(&self, attempts: u32) -> Option<Duration> {
+        match self.on_failure {
+            _ if !self.is_patient => None,
+            _ if attempts <= self.retries => Some(self.delay(attempts)),
+            OnFailure::Stop => None,
+            OnFailure::DeadLetter | OnFailure::SequencedDeadLetter => {
+                Some(self.delay(attempts).max(SHORTEST_WAIT))
+            }
+        }
     }
 
     /// How long to wait after this many attempts: each delay is twice the one before.

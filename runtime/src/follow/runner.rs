@@ -15,7 +15,7 @@ use crate::follow::redelivery::Redelivery;
 use crate::follow::state::FollowerChange;
 use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
-use crate::follow::{checkpoint, dead_letter};
+use crate::follow::{checkpoint, dead_letter, patience};
 use crate::store::partition::Partition;
 
 /// How long a runner waits before it checks whether it has to stop.
@@ -29,6 +29,8 @@ pub(crate) struct Runner<'e, H, P> {
     goal: Option<Position>,
     /// Whether this runner still has to look for letters that wait no longer.
     looks_for_ready: bool,
+    /// How often the store or the disk has failed since the last step.
+    store_failures: u32,
 }
 
 impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
@@ -37,19 +39,19 @@ where
 {
     pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
         let looks_for_ready = worker.partition().index() == 0;
-        Self { worker, policy, goal, looks_for_ready }
+        Self { worker, policy, goal, looks_for_ready, store_failures: 0 }
     }
 
     pub(crate) fn run(&mut self) -> Result<(), FollowError> {
         while !self.worker.control().is_stopping() {
             self.answer_requests();
             match self.advance().or_else(|failed| self.fail(failed)) {
-                // Another process holds the file: wait, and try again.
-                Err(error) if error.is_busy() && self.policy.is_patient => {
-                    self.worker.control().pause(STOP_CHECK);
-                }
                 Ok(true) => break,
-                result => drop(result?),
+                Ok(false) => {}
+                Err(error) => {
+                    let (control, worker) = (self.worker.control(), self.worker.partition().index() as usize);
+                    patience::wait_after(error, &mut self.store_failures, control, worker, self.policy)?;
+                }
             }
         }
         Ok(())
@@ -62,6 +64,7 @@ where
             None => self.worker.home().newest(self.name())?,
         };
         let step = self.step(newest)?;
+        self.store_failures = 0;
         self.worker.report_position(step.position());
         self.worker.control().say(None);
         if self.looks_for_ready && !matches!(step, Step::NoLease(_)) {

@@ -35,7 +35,7 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::state::FollowerChange;
-use crate::follow::{background, checkpoint, engine};
+use crate::follow::{background, checkpoint, patience};
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::rebuild::Rebuild;
@@ -425,13 +425,15 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
         policy: &RetryPolicy,
         lease: Duration,
     ) -> Result<(), ProjectionError> {
-        if let Some(from) = engine::patiently(control, ProjectionError::is_busy, || self.earlier_version())? {
+        if let Some(from) = patience::retry(control, policy, || self.earlier_version())? {
             let (follower, to) = (P::NAME, P::VERSION);
             control.report_rebuild(Some(from));
             control.say(Some(FollowerChange::RebuildBegun { follower, from, to }));
             let rebuild = Rebuild { control, policy, lease, is_forced: false };
-            match rebuild.run(&mut self.engine) {
-                Err(ProjectionError::Follow(FollowError::Stopped { .. })) if control.is_stopping() => {
+            match patience::retry(control, policy, || rebuild.run(&mut self.engine)) {
+                Ok(None) | Err(ProjectionError::Follow(FollowError::Stopped { .. }))
+                    if control.is_stopping() =>
+                {
                     return Ok(());
                 }
                 result => drop(result?),

@@ -130,21 +130,11 @@ impl Rebuild<'_> {
                 Ok(RebuildTurn::Wait) => {
                     self.control.pause((self.lease / 4).min(Duration::from_millis(500)));
                 }
-                Err(error) if self.can_wait(error.is_busy()) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         let goal = home.newest(follower)?;
         Err(FollowError::Stopped { follower, position: Position::START, goal }.into())
-    }
-
-    /// Whether to try again after an error. If another process holds the file, pauses first.
-    fn can_wait(&self, is_busy: bool) -> bool {
-        let waits = self.policy.is_patient && is_busy;
-        if waits {
-            self.control.pause(Duration::from_millis(50));
-        }
-        waits
     }
 
     /// Makes the new view and replaces the old one; `None` if another process has taken over.
@@ -193,16 +183,7 @@ impl Rebuild<'_> {
             left_before = left;
         }
         let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };
-        let swapped = loop {
-            match swap::swap(&engine.home, &engine.definition, handlers, &path, id, holder) {
-                Err(error) if self.can_wait(error.is_busy()) => {}
-                swapped => break swapped?,
-            }
-            if self.control.is_stopping() {
-                let position = engine.home.newest(follower)?;
-                return Err(FollowError::Stopped { follower, position, goal: position }.into());
-            }
-        };
+        let swapped = swap::swap(&engine.home, &engine.definition, handlers, &path, id, holder)?;
         let Some(swapped) = swapped else { return Ok(None) };
         drop(beside);
         // If the removal fails, the next rebuild removes the file.

@@ -18,13 +18,12 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
-use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::errors::{database_error, store_error};
 use crate::sqlite::progress::rebuilds;
 use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
 use crate::sqlite::projection::objects::{self, Object};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::store::SqliteStore;
-use crate::store::error::StoreError;
 
 /// How the names begin under which the rebuild's file is attached. A number follows.
 const REBUILT: &str = "factum_rebuilt";
@@ -68,9 +67,9 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     if !rebuilds::find(&transaction, &attached.name, definition).is_ok_and(|found| found == Some(id)) {
         return Ok(None);
     }
-    let tables = |error: rusqlite::Error| match store_error(error) {
-        StoreError::Other(source) => ProjectionError::Init { projection: follower, source },
-        source => store_failed(source).into(),
+    let tables = |error: rusqlite::Error| match database_error(&error) {
+        Some(source) => store_failed(source).into(),
+        None => ProjectionError::Init { projection: follower, source: error.into() },
     };
     let new = objects::objects(&transaction, &attached.name).map_err(tables)?;
     drop_old(&transaction, follower, &new).map_err(tables)?;

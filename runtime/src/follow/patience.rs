@@ -1,0 +1,89 @@
+//! Failures of the store or the disk that may pass: a runner waits, and tries again.
+
+use std::error::Error;
+use std::time::Duration;
+
+use crate::domain::panic::discard;
+use crate::follow::control::Control;
+use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::policy::RetryPolicy;
+use crate::store::error::StoreError;
+
+/// How long a runner waits while another process holds the file.
+const WHILE_BUSY: Duration = Duration::from_millis(50);
+
+/// An error that a failure of the store or the disk may have caused.
+pub(crate) trait StoreFailure: Error + Sized + 'static {
+    /// Whether another process holds the file.
+    fn is_busy(&self) -> bool;
+
+    /// Whether the store or the disk has failed in a way that may pass, such as by an I/O error.
+    fn may_pass(&self) -> bool;
+}
+
+impl StoreFailure for FollowError {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Store { source: StoreError::Busy, .. })
+    }
+
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Store { source: StoreError::Full | StoreError::Other(_), .. })
+    }
+}
+
+impl StoreFailure for ProjectionError {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Follow(error) if error.is_busy())
+    }
+
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Follow(error) => error.may_pass(),
+            Self::RebuildFile { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Waits after an error, as the policy says after the store has failed so many times in a row. Fails with the
+/// error if the runner has to stop.
+///
+/// A file that another process holds is no failure: a patient runner waits for it.
+pub(crate) fn wait_after<E: StoreFailure>(
+    error: E,
+    failures: &mut u32,
+    control: &Control,
+    worker: usize,
+    policy: &RetryPolicy,
+) -> Result<(), E> {
+    if error.is_busy() && policy.is_patient {
+        control.pause(WHILE_BUSY);
+        return Ok(());
+    }
+    *failures = failures.saturating_add(1);
+    match policy.delay_after_store_failure(*failures) {
+        Some(delay) if error.may_pass() => {
+            control.say_retry(worker, None, &error, *failures, delay);
+            discard(error);
+            control.pause(delay);
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}
+
+/// Repeats `work` after failures that may pass, until the runner has to stop.
+pub(crate) fn retry<T: Default, E: StoreFailure>(
+    control: &Control,
+    policy: &RetryPolicy,
+    mut work: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut failures = 0;
+    while !control.is_stopping() {
+        match work() {
+            Err(error) => wait_after(error, &mut failures, control, 0, policy)?,
+            done => return done,
+        }
+    }
+    Ok(T::default())
+}
