@@ -324,6 +324,8 @@
 //! * Without a cached state, a load reads the events after the last [snapshot](Snapshots).
 //! * Both are caches. They may be dropped at any time, and a damaged snapshot is never used.
 //! * An [idempotency key](ExecuteOptions::idempotency_key) makes a command that is sent twice happen once.
+//!   Only a key settles what happened if the disk fails during a commit
+//!   ([`StoreError::CommitUnknown`](store::StoreError::CommitUnknown)).
 //! * [`SqliteStore`] can be copied (`backup`) and checked (`check`) while it is in use.
 //!
 //! # Features

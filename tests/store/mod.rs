@@ -6,6 +6,8 @@ mod bad_rows;
 mod checks;
 mod checksums;
 mod conformance;
+#[cfg(unix)]
+pub(crate) mod failing_disk;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod golden;

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::follow::kills;
 use crate::processes;
 use crate::store::bad_files;
+#[cfg(unix)]
+use crate::store::failing_disk;
 
 const JOB: &str = "FACTUM_TEST_JOB";
 const FILE: &str = "FACTUM_TEST_FILE";
@@ -33,6 +35,8 @@ fn entry() {
         "open-files" => processes::one_file::open_files(),
         "deposit" => processes::one_file::deposit_each_of_two(&file),
         "append-until-killed" => processes::kills::append_until_killed(&file),
+        #[cfg(unix)]
+        "append-to-the-limit" => failing_disk::append_to_the_limit(&file),
         #[cfg(unix)]
         "fork" => processes::forks::fork_with_a_store(&file),
         #[cfg(unix)]
@@ -73,6 +77,15 @@ impl Job {
     pub(crate) fn start(job: &str, file: &Path) -> Self {
         let program = std::env::current_exe().unwrap();
         Self::spawn(&mut Command::new(program), job, file).unwrap()
+    }
+
+    /// Starts a job in which no file grows beyond 200 KiB: a write beyond it is an I/O error.
+    #[cfg(unix)]
+    pub(crate) fn start_with_small_files(job: &str, file: &Path) -> Self {
+        // The shell counts in blocks of 512 bytes, or of 1024.
+        let limited = r#"trap "" XFSZ; ulimit -f 400; exec "$0" "$@""#;
+        let program = std::env::current_exe().unwrap();
+        Self::spawn(Command::new("sh").args(["-c", limited]).arg(program), job, file).unwrap()
     }
 
     /// Starts a job without root's privileges. Every user must be able to read `folder`.

@@ -189,6 +189,9 @@ pub enum ExecuteError<E> {
         found: StreamName,
     },
     /// The events could not be stored.
+    ///
+    /// If the store failed with [`StoreError::CommitUnknown`](crate::store::StoreError::CommitUnknown), they may
+    /// be stored: send the command again with its idempotency key.
     #[error(transparent)]
     Append(AppendError),
 }

@@ -59,6 +59,15 @@ const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 /// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved or
 /// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged.
 ///
+/// # Failures of the disk
+///
+/// * An I/O error of a read, or of an append before its commit, changes nothing.
+/// * An I/O error of the commit itself leaves open whether the events are stored: [`StoreError::CommitUnknown`].
+/// * After a crash, SQLite reads the write-ahead log up to the first damaged page, by checksums of its own. A
+///   bit that has changed in the log takes the commits from there on, although they were acknowledged. Commits
+///   before it stay, and no commit is taken in part. [`check`](Self::check) finds what was lost only if
+///   something in the file refers to it. Call [`checkpoint_wal`](Self::checkpoint_wal) to keep the log short.
+///
 /// # Checksums
 ///
 /// Each event is stored with a checksum over its stream's name, position, version, name, event version, payload

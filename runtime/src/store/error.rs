@@ -85,6 +85,18 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
+    /// The disk failed while an append was committed, and it is not known whether the events are stored.
+    ///
+    /// The program does not see them now. But the log may have them, and they may appear when the store is
+    /// opened again after a crash. The next append that succeeds settles that they do not.
+    ///
+    /// Send the command again with its [idempotency key](crate::ExecuteOptions::idempotency_key), which makes it
+    /// happen once in both cases. Without a key, read the stream before the next try.
+    #[error(
+        "the disk failed during the commit, and the events may be stored: send the command again with its \
+         idempotency key, or read the stream before the next try"
+    )]
+    CommitUnknown(#[source] BoxError),
     /// Any other error of the database.
     #[error("the store failed")]
     Other(#[source] BoxError),

@@ -39,7 +39,8 @@ pub trait EventStore: Send + Sync {
     /// | [`AppendError::StreamTwice`] | `appends` names a stream twice |
     /// | [`AppendError::MalformedKey`] | a key is given twice, or names events that are not in its append |
     ///
-    /// Other errors are those of the store and of its hooks.
+    /// Other errors are those of the store and of its hooks. After each error nothing is stored, with one
+    /// exception: after [`StoreError::CommitUnknown`], the events may be stored.
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError>;
 
     /// Reads one stream in order of version: at most `limit` events after version `after`.

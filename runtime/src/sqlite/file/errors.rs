@@ -18,6 +18,17 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     }
 }
 
+/// The store's error for an error of a commit.
+pub(crate) fn commit_error(error: Error) -> StoreError {
+    match error.sqlite_error_code() {
+        // The log is written before the error. SQLite counts some of these as a lack of memory.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
+            StoreError::CommitUnknown(Box::new(error))
+        }
+        _ => store_error(error),
+    }
+}
+
 /// The store's error behind a handler's error; `None` if the handler itself failed.
 ///
 /// The database, or a store that the handler uses, may have failed, such as by a full disk or an I/O error.
@@ -69,6 +80,7 @@ pub(crate) fn duplicate(error: &StoreError) -> StoreError {
             StoreError::DamagedKey { stream: stream.clone(), key: key.clone(), problem: problem.clone() }
         }
         &StoreError::PastTheEnd { position, newest } => StoreError::PastTheEnd { position, newest },
+        StoreError::CommitUnknown(source) => StoreError::CommitUnknown(source.to_string().into()),
         StoreError::Other(source) => StoreError::Other(source.to_string().into()),
     }
 }

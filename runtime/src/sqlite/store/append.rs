@@ -6,7 +6,7 @@ use crate::domain::error::BoxError;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
-use crate::sqlite::file::errors::{duplicate, duplicate_error, store_error};
+use crate::sqlite::file::errors::{commit_error, duplicate, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
 use crate::sqlite::store::hooks::{AppendHook, Written};
@@ -65,6 +65,12 @@ pub(super) fn commit(
     };
     match commit_group(transaction, requests, snapshots, hooks) {
         Ok(answers) => answers,
+        // Another try would say whether that one is stored, not whether this one is.
+        Err(Failure::Commit(error))
+            if matches!(commit_error(duplicate_error(&error)), StoreError::CommitUnknown(_)) =>
+        {
+            refuse_all(requests, || commit_error(duplicate_error(&error)))
+        }
         Err(failure) => match requests {
             // With snapshots, these may have caused the failure.
             [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
@@ -96,6 +102,7 @@ fn commit_one(
 /// Why a transaction was rolled back.
 enum Failure {
     Sqlite(rusqlite::Error),
+    Commit(rusqlite::Error),
     Store(StoreError),
     Hook(BoxError),
 }
@@ -112,6 +119,7 @@ impl Failure {
         let stream = first_stream(&request);
         match self {
             Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::Commit(error) => AppendError::store(stream, commit_error(error)),
             Self::Store(error) => AppendError::store(stream, error),
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
         }
@@ -152,7 +160,7 @@ fn commit_group(
         stored = true;
     }
     if stored {
-        transaction.commit()?;
+        transaction.commit().map_err(Failure::Commit)?;
     }
     Ok(answers)
 }
