@@ -30,7 +30,7 @@ pub use self::old_versions::{convert_field, decode_older, decode_previous, try_c
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
 pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};
 pub use self::shapes::{HasFingerprint, NoFingerprint};
-pub use self::snapshot_codec::{NoSnapshotCodec, NotShown, ShownState, SnapshotCodec};
+pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};

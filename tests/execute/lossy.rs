@@ -31,6 +31,17 @@ mod rounded {
     }
 }
 
+/// Rounds, and so loses something that serde does not see.
+mod rounded_once {
+    use super::*;
+
+    pub(super) use rounded::serialize;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        f64::deserialize(deserializer)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Priced {
     price: Price,
@@ -147,10 +158,10 @@ struct Go(String);
 
 /// Takes snapshots of states with one more field, of this type and value.
 macro_rules! snapshots {
-    ($test:ident, ($($debug:ident)?) $(#[$attribute:meta])* $ty:ty = $value:expr => $is_kept:literal) => {
+    ($test:ident, ($($derived:ident)?) $(#[$attribute:meta])* $ty:ty = $value:expr => $is_kept:literal) => {
         #[test]
         fn $test() {
-            #[derive($($debug,)? Clone, Serialize, Deserialize, Aggregate)]
+            #[derive($($derived,)? Clone, Serialize, Deserialize, Aggregate)]
             #[aggregate(name = "walker", id = String, commands(Go), events(Went), snapshot(every = 2))]
             struct Walker {
                 went: u64,
@@ -201,6 +212,11 @@ snapshots! { an_infinite_float_is_no_snapshot, (Debug) Option<f64> = Some(f64::I
 snapshots! { an_infinite_float_is_no_snapshot_without_debug, () Option<f64> = Some(f64::INFINITY) => false }
 snapshots! { an_untagged_enum_is_no_snapshot, (Debug) Price = Price::Cents(1) => false }
 snapshots! { a_rounded_field_is_no_snapshot, (Debug) #[serde(with = "rounded")] f64 = 0.6 => false }
+snapshots! {
+    a_rounded_field_is_no_snapshot_without_debug,
+    (PartialEq) #[serde(with = "rounded_once")] f64 = 0.6 => false
+}
+snapshots! { a_field_that_settles_is_a_snapshot, (Debug) #[serde(with = "rounded_once")] f64 = 2.0 => true }
 snapshots! { two_options_are_no_snapshot, () Option<Option<u8>> = Some(None) => false }
 snapshots! { a_float_is_a_snapshot, (Debug) Option<f64> = Some(0.1) => true }
 snapshots! {

@@ -45,7 +45,7 @@ impl Pays {
             let delivery = delivery.clone();
             let options =
                 if self.named { delivery.options_for(&number.to_string()) } else { delivery.options() };
-            self.accounts.execute_with(command, &options)?;
+            self.accounts.execute_with(command, &options.carrying_custom())?;
         }
         Ok(())
     }
@@ -59,7 +59,8 @@ fn each_of_several_commands_to_one_aggregate_is_carried_out_once() {
             let accounts = store.repository::<Account>();
             accounts.execute(open("house")).unwrap();
             accounts.execute(deposit("house", 1_000)).unwrap();
-            accounts.execute(open("alice")).unwrap();
+            let by_alice = ExecuteOptions::new().custom("alice").unwrap();
+            accounts.execute_with(open("alice"), &by_alice).unwrap();
             let pays = Pays { accounts: accounts.clone(), named, deliveries: AtomicUsize::new(0) };
             let mut pays = SqliteReaction::new(&store, pays).unwrap();
             for _ in 0..3 {
@@ -72,6 +73,10 @@ fn each_of_several_commands_to_one_aggregate_is_carried_out_once() {
                 assert_eq!((house.state().cents, house.version()), (1_070, 6), "named: {named}");
                 pays.rewind(Position::START).unwrap();
             }
+            let history = accounts.history(&id("house")).unwrap().map(Result::unwrap);
+            let users: Vec<_> = history.map(|event| event.metadata.custom::<String>().unwrap()).collect();
+            let alice = Some("alice".to_owned());
+            assert_eq!(users, [None, None, alice.clone(), alice.clone(), alice.clone(), alice]);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     quote! {
         const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
             #[allow(unused_imports)]
-            use #krate::macro_support::{NoSnapshotCodec as _, NotShown as _};
+            use #krate::macro_support::{NoSnapshotCodec as _, NotEqual as _, NotShown as _};
             let snapshots = #krate::Snapshots::new(
                 #fingerprint,
                 #krate::SnapshotPolicy::new(#every, #older_than, #when),
@@ -31,6 +31,7 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
             );
             ::core::option::Option::Some(snapshots.compared_by(|one, other| {
                 #krate::macro_support::SnapshotCodec::<Self>::IS_SAME(one, other)
+                    && #krate::macro_support::EqualState::<Self>::IS_EQUAL(one, other)
                     && #krate::macro_support::ShownState::<Self>::LOOKS_SAME(one, other)
             }))
         };

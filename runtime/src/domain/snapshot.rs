@@ -23,8 +23,9 @@ use crate::domain::time::Timestamp;
 ///
 /// A field that serde skips does not compile, because a snapshot would lose it. What serde loses in another
 /// way, such as an infinite float or digits of a rounded number, is found when a snapshot is taken. The state is
-/// read back and compared: what serde sees of both, and their `Debug` texts if there are any. If they differ,
-/// the snapshot is not stored ([`SnapshotError::Lossy`](crate::SnapshotError::Lossy)).
+/// read back and compared: what serde sees of both, their `Debug` texts if there are any, and the states if they
+/// are `PartialEq`. If they differ, the snapshot is not stored
+/// ([`SnapshotError::Lossy`](crate::SnapshotError::Lossy)).
 pub struct Snapshots<A> {
     pub(crate) fingerprint: u64,
     pub(crate) policy: SnapshotPolicy<A>,

@@ -45,6 +45,28 @@ impl<A> NoSnapshotCodec for SnapshotCodec<A> {
     type State = A;
 }
 
+/// How states are compared, if `A` is `PartialEq`.
+#[derive(Debug)]
+pub struct EqualState<A>(PhantomData<A>);
+
+/// For a state that is `PartialEq`. rustc finds this constant before that of [`NotEqual`].
+impl<A: PartialEq> EqualState<A> {
+    /// Whether two states are equal.
+    pub const IS_EQUAL: fn(&A, &A) -> bool = |one, other| one == other;
+}
+
+/// For a state that is not `PartialEq`.
+pub trait NotEqual {
+    /// The state.
+    type State;
+    /// Always true.
+    const IS_EQUAL: fn(&Self::State, &Self::State) -> bool = |_, _| true;
+}
+
+impl<A> NotEqual for EqualState<A> {
+    type State = A;
+}
+
 /// How the state `A` is shown, if it is `Debug`.
 #[derive(Debug)]
 pub struct ShownState<A>(PhantomData<A>);
