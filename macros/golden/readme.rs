@@ -238,6 +238,7 @@ const _: () = {
     const _: () = {
         let repeated = ::factum::macro_support::repeated_name(
             <BankAccountEvent as ::factum::EventSet>::KINDS,
+            &[],
         );
         (::factum::macro_support::assert_new)(
             repeated,

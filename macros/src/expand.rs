@@ -15,6 +15,7 @@ mod command;
 mod docs;
 mod enums;
 mod event;
+mod follower_checks;
 mod handlers;
 mod id;
 mod lock;

@@ -13,6 +13,7 @@ pub(crate) mod event_set;
 pub(crate) mod hash;
 pub(crate) mod id;
 pub(crate) mod metadata;
+pub(crate) mod misspelling;
 pub(crate) mod new_id;
 pub(crate) mod panic;
 pub(crate) mod position;

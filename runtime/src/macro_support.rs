@@ -13,6 +13,7 @@ pub(crate) mod returned;
 pub(crate) mod rules;
 pub(crate) mod shapes;
 pub(crate) mod snapshot_codec;
+pub(crate) mod sources;
 
 pub use serde;
 
@@ -21,8 +22,8 @@ pub use self::content::{ContentOfDebug, ContentOfSerde, ContentProbe, command_ma
 pub use self::decoding::{current_name, decode_one, decode_other, name_is};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::handing::{
-    AtHand, Done, NotProjected, Projected, context, handle_other, prepare, project, projected, react,
-    unknown_name,
+    AtHand, Done, NotProjected, Projected, context, handle_other, handle_unknown, prepare, project,
+    projected, react,
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows_name, repeated_name, same_name};
@@ -31,6 +32,10 @@ pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fa
 pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};
 pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
+pub use self::sources::{
+    KnownAggregate, Relation, Source, Unrelated, assert_has, assert_other_category, comes_from,
+    current_name_in,
+};
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};

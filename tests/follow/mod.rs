@@ -13,6 +13,7 @@ mod reactions;
 mod rebuilds;
 mod runners;
 mod sequenced;
+mod sources;
 mod state;
 mod subscriptions;
 mod workers;

@@ -298,6 +298,7 @@ struct Noted {
 #[derive(Debug, Clone, Projection)]
 #[projection(
     events(Noted),
+    from("notes"),
     into = Sqlite,
     partition_by = stream,
     init = "CREATE TABLE notes (text TEXT NOT NULL)",

@@ -204,9 +204,9 @@ impl Taken {
     }
 }
 
-/// Gets the retired event as stored.
+/// Gets the retired event as it is stored, from an aggregate that it knows by name only.
 #[derive(Debug, Default, PartialEq, Projection)]
-#[projection(events(TransferMade))]
+#[projection(events(TransferMade), from("account"))]
 struct Transfers {
     cents: u64,
 }

@@ -195,7 +195,8 @@ fn distinct_names(model: &Aggregate<'_>) -> TokenStream {
     let set = quote!(<#event_enum as #krate::EventSet>);
     let kinds = quote!(#set::KINDS);
     let fix = "give one of them another with `#[event(name = \"..\")]`";
-    let listed = enums::distinct_names(krate, ident, events, &kinds, fix);
+    let paths: Vec<_> = events.iter().map(|listed| listed.path).collect();
+    let listed = enums::distinct_names(krate, ident, &paths, &kinds, &quote!(&[]), fix);
     let count = Literal::usize_unsuffixed(events.len());
     let retired = retired.iter().enumerate().map(|(index, retired)| {
         let (span, shown) = match retired {

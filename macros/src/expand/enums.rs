@@ -68,7 +68,7 @@ pub(super) fn debug(generated: &GeneratedEnum) -> Ident {
 }
 
 /// A path as it is written.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     match path.get_ident() {
         Some(ident) => ident.to_string(),
         None => quote!(#path).to_string().replace(' ', ""),
@@ -76,16 +76,17 @@ fn shown(path: &Path) -> String {
 }
 
 /// Asserts that no two events of a list are stored under one name. The names are constants of the events, in `kinds`, so
-/// rustc compares them.
+/// rustc compares them. `sources` says where each event of a follower comes from.
 pub(super) fn distinct_names(
     krate: &Path,
     ident: &Ident,
-    events: &[Listed<'_>],
+    events: &[&Path],
     kinds: &TokenStream,
+    sources: &TokenStream,
     fix: &str,
 ) -> TokenStream {
     let repeated = Ident::new("repeated", Span::mixed_site());
-    let checks = events.iter().enumerate().skip(1).map(|(index, Listed { path, .. })| {
+    let checks = events.iter().enumerate().skip(1).map(|(index, path)| {
         let shown = shown(path);
         let index = Literal::usize_unsuffixed(index);
         let message = format!(
@@ -99,7 +100,7 @@ pub(super) fn distinct_names(
     // One constant for all checks: rustc takes longer for a further constant than for its content.
     quote! {
         const _: () = {
-            let #repeated = #krate::macro_support::repeated_name(#kinds);
+            let #repeated = #krate::macro_support::repeated_name(#kinds, #sources);
             #checks
         };
     }

@@ -4,44 +4,25 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
-use super::enums::distinct_names;
+use super::follower_checks;
 use crate::rules::{Product, Projection};
 use crate::syntax::ProjectionSyntax;
 
 pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
-    let Projection { syntax, events, is_partitioned, product } = model;
-    let ProjectionSyntax { input, krate, name, from, .. } = syntax;
+    let Projection { syntax, events: paths, aggregates, is_partitioned, product, .. } = model;
+    let ProjectionSyntax { input, krate, name, .. } = syntax;
     let ident = &input.ident;
-    let paths: Vec<_> = events.iter().map(|event| event.path).collect();
     let selves: Vec<_> = paths.iter().map(|path| self_at(path)).collect();
-    let target = target(krate, &paths, product);
+    let target = target(krate, paths, product);
     let kind = kind(krate, ident, product);
     let one = match product {
         Product::View { .. } => quote!(project),
         Product::SideEffects => quote!(react),
     };
-    let from: Vec<_> = from.iter().map(|aggregate| &aggregate.path).collect();
-    let sources = (!from.is_empty()).then(|| {
-        quote! {
-            const FROM: &'static [&'static str] = &[#(<#from as #krate::Aggregate>::CATEGORY),*];
-        }
-    });
-    let unknown =
-        quote!(::core::result::Result::Err(#krate::macro_support::unknown_name(name, event.event_version)));
-    let other = if from.is_empty() {
-        unknown
-    } else {
-        quote! {
-            match event.envelope.category {
-                #(<#from as #krate::Aggregate>::CATEGORY => {
-                    #krate::macro_support::handle_other::<Self, #from>(self, event, context)
-                })*
-                _ => #unknown,
-            }
-        }
-    };
+    let sources = sources(model);
+    let comes_from: Vec<_> = comes_from(model).collect();
     // A missing list is reported. Without it, no handler is one too many.
-    let follows_any = events.is_empty().then(|| quote!(impl<E> #krate::follow::Lists<E> for #ident {}));
+    let follows_any = paths.is_empty().then(|| quote!(impl<E> #krate::follow::Lists<E> for #ident {}));
     let is_partitioned = is_partitioned.then(|| {
         quote! {
             #[automatically_derived]
@@ -50,10 +31,8 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     });
     // A reaction handles one event after the other: only a view gains by decoding ahead.
     let prepare = (is_partitioned.is_some() && matches!(product, Product::View { .. }))
-        .then(|| prepare(krate, &paths, &selves));
-    // The events of all aggregates together.
-    let kinds = quote!(<#ident as #krate::follow::EventHandler>::EVENTS);
-    let distinct_names = distinct_names(krate, ident, events, &kinds, "make two projections of it");
+        .then(|| prepare(krate, paths, &selves, &comes_from));
+    let checks = follower_checks::checks(model);
     quote! {
         #[automatically_derived]
         impl #krate::follow::EventHandler for #ident {
@@ -68,12 +47,17 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
                 event: &#krate::store::StoredEvent<'_>,
                 context: &#krate::follow::Context<'_, Self>,
             ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
-                #(if #krate::macro_support::name_is(name, <#paths as #krate::macro_support::ListedEvent>::NAME) {
+                #(if #krate::macro_support::name_is(name, <#paths as #krate::macro_support::ListedEvent>::NAME) #comes_from {
                     return #krate::macro_support::#one::<#selves, #paths>(self, (event, <#paths as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload)), context);
                 })*
-                match #krate::macro_support::current_name(<Self as #krate::follow::EventHandler>::EVENTS, name) {
+                match #krate::macro_support::current_name_in::<Self>(event.envelope.category, name) {
                     ::core::option::Option::Some(name) => self.handle_stored(name, event, context),
-                    ::core::option::Option::None => #other,
+                    ::core::option::Option::None => {
+                        #(if #krate::macro_support::name_is(event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
+                            return #krate::macro_support::handle_other::<Self, #aggregates>(self, event, context);
+                        })*
+                        #krate::macro_support::handle_unknown::<Self>(event)
+                    }
                 }
             }
 
@@ -101,8 +85,59 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
         )*
         #follows_any
 
-        #distinct_names
+        #checks
     }
+}
+
+/// The aggregates that events come from: their categories and, if the events have different ones, those of each event.
+fn sources(model: &Projection<'_>) -> Option<TokenStream> {
+    let Projection { syntax, events, aggregates, categories, .. } = model;
+    let krate = &syntax.krate;
+    if aggregates.is_empty() && categories.is_empty() {
+        return None;
+    }
+    let by_name = (!categories.is_empty())
+        .then(|| quote!(const FROM_BY_NAME: &'static [&'static str] = &[#(#categories),*];));
+    let of_each = differ(model).then(|| {
+        let rows = events.iter().map(|event| {
+            let has: Vec<_> = aggregates
+                .iter()
+                .map(|aggregate| quote!(#krate::macro_support::Relation::<#aggregate, #event>::HAS))
+                .collect();
+            // An event that none of the types has is one of the aggregates given by name.
+            let unknown = categories.iter().map(|_| quote!(!(#(#has)||*)));
+            quote!(&[#(#has,)* #(#unknown),*])
+        });
+        quote! {
+            const SOURCES: &'static [&'static [bool]] = {
+                #[allow(unused_imports)]
+                use #krate::macro_support::Unrelated as _;
+                &[#(#rows),*]
+            };
+        }
+    });
+    Some(quote! {
+        const FROM: &'static [&'static str] =
+            &[#(<#aggregates as #krate::Aggregate>::CATEGORY,)* #(#categories),*];
+        #by_name
+        #of_each
+    })
+}
+
+/// Whether events come from different aggregates. If not, the name alone says which event it is.
+pub(super) fn differ(model: &Projection<'_>) -> bool {
+    let aggregates = model.aggregates.len();
+    aggregates > 0 && aggregates + model.categories.len() > 1
+}
+
+/// For each event, what else must hold when a stored event has its name.
+fn comes_from<'a>(model: &'a Projection<'_>) -> impl Iterator<Item = Option<TokenStream>> + 'a {
+    let krate = &model.syntax.krate;
+    let differ = differ(model);
+    (0..model.events.len()).map(move |index| {
+        let index = Literal::usize_unsuffixed(index);
+        differ.then(|| quote!(&& #krate::macro_support::comes_from::<Self>(#index, event.envelope.category)))
+    })
 }
 
 /// What the handlers write to, and whether they look at metadata.
@@ -142,7 +177,12 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
 }
 
 /// Decodes an event apart from the handler's call, for workers that decode side by side.
-fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStream {
+fn prepare(
+    krate: &Path,
+    events: &[&Path],
+    selves: &[Token![Self]],
+    comes_from: &[Option<TokenStream>],
+) -> TokenStream {
     quote! {
         fn prepare(
             name: &str,
@@ -151,10 +191,10 @@ fn prepare(krate: &Path, events: &[&Path], selves: &[Token![Self]]) -> TokenStre
             ::core::option::Option<#krate::follow::Prepared<Self>>,
             #krate::DecodeError,
         > {
-            #(if #krate::macro_support::name_is(name, <#events as #krate::macro_support::ListedEvent>::NAME) {
+            #(if #krate::macro_support::name_is(name, <#events as #krate::macro_support::ListedEvent>::NAME) #comes_from {
                 return #krate::macro_support::prepare::<#selves, #events>(<#events as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload));
             })*
-            match #krate::macro_support::current_name(<Self as #krate::follow::EventHandler>::EVENTS, name) {
+            match #krate::macro_support::current_name_in::<Self>(event.envelope.category, name) {
                 ::core::option::Option::Some(name) => <Self as #krate::follow::EventHandler>::prepare(name, event),
                 ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use quote::{ToTokens as _, format_ident};
+use quote::{ToTokens, format_ident};
 use syn::{DeriveInput, Ident, Path};
 
 use crate::errors::Errors;
@@ -27,27 +27,20 @@ pub(super) fn required<T>(
     }
 }
 
-/// A list that is not empty and has nothing twice: its valid items.
+/// A list that is not empty, with nothing twice and no two variants of one name: its valid items.
 pub(super) fn listed<'s>(
     list: &'s Given<List<ListedSyntax>>,
     example: &str,
     errors: &mut Errors,
 ) -> Vec<Listed<'s>> {
-    let Some(List { key, items }) = list.value() else { return Vec::new() };
-    if items.is_empty() {
-        errors.at(key, format!("`{key}(..)` is empty: list at least one, as `{key}({example})`"));
-    }
-    let (mut types, mut variants) = (HashSet::new(), HashSet::new());
+    let mut variants = HashSet::new();
     let mut valid = Vec::new();
-    for ListedSyntax { path, variant } in items {
-        let ty = path.to_token_stream().to_string();
-        if !types.insert(ty.clone()) {
-            errors.at(path, format!("`{}` is listed twice", ty.replace(' ', "")));
-        } else if variants.insert(variant.to_string()) {
+    for ListedSyntax { path, variant } in distinct(list, example, |listed| &listed.path, errors) {
+        if variants.insert(variant.to_string()) {
             valid.push(Listed { path, variant: variant.clone() });
         } else {
             let other = format_ident!("Other{variant}", span = variant.span());
-            let shown = ty.replace(' ', "");
+            let shown = shown(path);
             errors.at(
                 path,
                 format!("two of these would be the variant `{variant}`: give this one another, as `{shown} as {other}`"),
@@ -57,4 +50,33 @@ pub(super) fn listed<'s>(
         }
     }
     valid
+}
+
+/// A list that is not empty and has nothing twice: its valid items.
+pub(super) fn distinct<'s, T, K: ToTokens + 's>(
+    list: &'s Given<List<T>>,
+    example: &str,
+    key: impl Fn(&'s T) -> &'s K,
+    errors: &mut Errors,
+) -> Vec<&'s T> {
+    let Some(List { key: list, items }) = list.value() else { return Vec::new() };
+    if items.is_empty() {
+        errors.at(list, format!("`{list}(..)` is empty: list at least one, as `{list}({example})`"));
+    }
+    let mut seen = HashSet::new();
+    let mut valid = Vec::new();
+    for item in items {
+        let key = key(item);
+        if seen.insert(key.to_token_stream().to_string()) {
+            valid.push(item);
+        } else {
+            errors.at(key, format!("`{}` is listed twice", shown(key)));
+        }
+    }
+    valid
+}
+
+/// Tokens as they are written, in a message.
+fn shown(tokens: &impl ToTokens) -> String {
+    tokens.to_token_stream().to_string().replace([' ', '"'], "")
 }

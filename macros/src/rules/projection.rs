@@ -1,17 +1,21 @@
 //! What a projection or a reaction must be like.
 
 use proc_macro2::TokenStream;
-use syn::{Ident, Type};
+use syn::{Ident, LitStr, Path, Type};
 
 use super::items;
-use super::list::{self, Listed};
+use super::list;
 use crate::errors::Errors;
 use crate::syntax::{ProductSyntax, ProjectionSyntax};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
     /// Empty if the list is missing or has an error, which is reported.
-    pub(crate) events: Vec<Listed<'s>>,
+    pub(crate) events: Vec<&'s Path>,
+    /// The types of aggregates in `from(..)`. Empty, as `categories`, if the list is missing or has an error, which is reported.
+    pub(crate) aggregates: Vec<&'s Path>,
+    /// The categories in `from(..)` that are given as text.
+    pub(crate) categories: Vec<&'s LitStr>,
     /// Whether several workers can share it.
     pub(crate) is_partitioned: bool,
     pub(crate) product: Product<'s>,
@@ -34,16 +38,40 @@ pub(crate) fn projection<'s>(
         }
         ProductSyntax::SideEffects => ("reaction", Product::SideEffects),
     };
-    list::required(syntax.input, attribute, &syntax.events, "events(AccountOpened, ..)", errors);
-    let events = list::listed(&syntax.events, "AccountOpened", errors);
+    lists_are_there(syntax, attribute, errors);
+    let events = list::distinct(&syntax.events, "AccountOpened", |event| &event.path, errors);
+    let from = list::distinct(&syntax.from, "BankAccount", |source| source, errors);
+    let categories: Vec<_> = from.iter().filter_map(|source| source.category()).collect();
+    for category in &categories {
+        items::name(category, errors);
+    }
     let is_partitioned = is_partitioned(syntax.partition_by.as_ref(), errors);
     items::name(&syntax.name, errors);
     items::no_generics(syntax.input, attribute, errors).then_some(Projection {
         syntax,
-        events,
+        events: events.into_iter().map(|event| &event.path).collect(),
+        aggregates: from.iter().filter_map(|source| source.aggregate()).collect(),
+        categories,
         is_partitioned,
         product,
     })
+}
+
+/// The two keys that must be there: one error for both.
+fn lists_are_there(syntax: &ProjectionSyntax<'_>, attribute: &str, errors: &mut Errors) {
+    let ProjectionSyntax { input, events, from, .. } = syntax;
+    if from.is_missing() && events.is_missing() {
+        list::required(input, attribute, from, "events(AccountOpened, ..), from(BankAccount, ..)", errors);
+    } else if from.is_missing() {
+        let message = format!(
+            "`{}` does not say whose events it reads: write `from(BankAccount, ..)` beside `events(..)`, with the \
+             aggregates that have these events",
+            input.ident
+        );
+        errors.at(&syntax.attribute, message);
+    } else {
+        list::required(input, attribute, events, "events(AccountOpened, ..)", errors);
+    }
 }
 
 /// Whether several workers can share the work. There is one way to divide it.

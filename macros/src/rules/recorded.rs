@@ -206,7 +206,7 @@ event opened 2 owner String
     #[test]
     fn the_greatest_version_is_compared() {
         const LOCK: &str = "event opened 4294967295 at u8\n";
-        let event = r#"#[event(version = 4294967295, previous = Before)] struct Opened { at: u16 }"#;
+        let event = "#[event(version = 4294967295, previous = Before)] struct Opened { at: u16 }";
         let messages = messages_under(LOCK, event);
         assert!(
             messages.iter().any(|message| message.contains("give the event version 4294967296")),

@@ -1,6 +1,8 @@
 //! `derive(Projection)` and `derive(Reaction)`.
 
 use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
 use super::ListedSyntax;
@@ -12,11 +14,20 @@ pub(crate) struct ProjectionSyntax<'i> {
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
     pub(crate) events: Given<List<ListedSyntax>>,
-    /// The aggregates whose streams are read; empty for all.
-    pub(crate) from: Vec<ListedSyntax>,
+    /// The aggregates whose streams are read.
+    pub(crate) from: Given<List<SourceSyntax>>,
+    /// The attribute's name, as it stands; the struct's, if there is no attribute.
+    pub(crate) attribute: Ident,
     /// What stands in `partition_by = ..`.
     pub(crate) partition_by: Option<Ident>,
     pub(crate) product: ProductSyntax,
+}
+
+/// An aggregate in `from(..)`.
+pub(crate) enum SourceSyntax {
+    Type(Path),
+    /// Its category, as text, where its type can't be named.
+    Name(LitStr),
 }
 
 /// What comes of the events.
@@ -34,32 +45,71 @@ impl<'i> ProjectionSyntax<'i> {
             into: options.ty("into", errors).map(Box::new),
             init: options.expression("init", errors),
         };
-        Self::parse_common(input, options, product, errors)
+        Self::parse_common(input, "projection", options, product, errors)
     }
 
     pub(crate) fn parse_reaction(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let known = &["name", "events", "from", "partition_by", "crate"];
         let options = Options::parse(&input.attrs, "reaction", known, errors);
-        Self::parse_common(input, options, ProductSyntax::SideEffects, errors)
+        Self::parse_common(input, "reaction", options, ProductSyntax::SideEffects, errors)
     }
 
     fn parse_common(
         input: &'i DeriveInput,
+        attribute: &str,
         mut options: Options,
         product: ProductSyntax,
         errors: &mut Errors,
     ) -> Self {
         let events = options.list("events", "AccountOpened, ..", errors);
+        let from = options.list("from", "BankAccount, ..", errors);
+        let mut attributes = input.attrs.iter().filter_map(|attribute| attribute.path().get_ident());
         let projection = Self {
             input,
+            attribute: attributes.find(|name| *name == attribute).unwrap_or(&input.ident).clone(),
             events: options.given("events", events),
             krate: options.krate(errors),
             name: options.stored_name(&input.ident, errors),
-            from: options.list("from", "BankAccount, ..", errors).map(|list| list.items).unwrap_or_default(),
+            from: options.given("from", from),
             partition_by: options.assigned("partition_by", "stream", errors),
             product,
         };
         options.finish();
         projection
+    }
+}
+
+impl SourceSyntax {
+    pub(crate) fn aggregate(&self) -> Option<&Path> {
+        match self {
+            Self::Type(path) => Some(path),
+            Self::Name(_) => None,
+        }
+    }
+
+    pub(crate) fn category(&self) -> Option<&LitStr> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Type(_) => None,
+        }
+    }
+}
+
+impl Parse for SourceSyntax {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            input.parse().map(Self::Name)
+        } else {
+            Path::parse_mod_style(input).map(Self::Type)
+        }
+    }
+}
+
+impl ToTokens for SourceSyntax {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Type(path) => path.to_tokens(tokens),
+            Self::Name(name) => name.to_tokens(tokens),
+        }
     }
 }

@@ -233,6 +233,10 @@ impl<A: Aggregate<Event: From<E>>, E> Emits<E> for A {
 /// ```
 #[doc(alias = "upcaster")]
 pub trait Upcast<E>: Retires<E> {
+    /// What the event is read as, for messages: the return type of the `#[upcast]` function, as it is written.
+    #[doc(hidden)]
+    const READ_AS: &'static str = "other events";
+
     /// The events that the retired event is read as.
     ///
     /// The reader reports an error with the event's stream and version.

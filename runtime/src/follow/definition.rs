@@ -2,7 +2,10 @@
 
 use crate::domain::event::EventKind;
 use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::domain::misspelling::nearest;
+use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
+use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 use crate::store::read::Filter;
 
@@ -26,6 +29,7 @@ pub(crate) struct FollowerDefinition {
     pub(crate) kind: FollowerKind,
     events: &'static [EventKind],
     from: &'static [&'static str],
+    from_by_name: &'static [&'static str],
     pub(crate) wants_metadata: bool,
     /// SQL that makes the view's tables.
     pub(crate) init: &'static str,
@@ -40,6 +44,7 @@ impl FollowerDefinition {
             kind,
             events: H::EVENTS,
             from: H::FROM,
+            from_by_name: H::FROM_BY_NAME,
             wants_metadata: H::WANTS_METADATA,
             init: "",
         }
@@ -60,10 +65,10 @@ impl FollowerDefinition {
 
     /// All names under which the follower's events may be stored.
     ///
-    /// Empty, which passes all names, if the follower names its aggregates: it must not skip in silence an
-    /// event that a newer program has added or renamed.
+    /// Empty, which passes all names, if the follower knows the type of one of its aggregates: it must not skip
+    /// in silence an event that a newer program has added or renamed.
     pub(crate) fn stored_names(&self) -> Vec<&'static str> {
-        if self.from.is_empty() {
+        if self.reads_by_name() {
             self.events.iter().flat_map(EventKind::names).collect()
         } else {
             Vec::new()
@@ -72,10 +77,34 @@ impl FollowerDefinition {
 
     /// Whether the follower reads events of this name in a stream of this category.
     pub(crate) fn reads(&self, category: &str, name: &str) -> bool {
-        match self.from {
-            [] => self.events.iter().flat_map(EventKind::names).any(|known| known == name),
-            from => from.contains(&category),
+        let is_from = self.from.is_empty() || self.from.contains(&category);
+        is_from
+            && (!self.reads_by_name()
+                || self.events.iter().flat_map(EventKind::names).any(|known| known == name))
+    }
+
+    /// Whether it knows the type of none of its aggregates, and so reads the names that it lists.
+    const fn reads_by_name(&self) -> bool {
+        self.from.len() == self.from_by_name.len()
+    }
+
+    /// Checks the aggregates that are given by name, as text.
+    ///
+    /// A name that the store has no stream of, beside one that is nearly the same, is a misspelling. The follower
+    /// would read nothing, and report that it is up to date.
+    pub(crate) fn check_categories(&self, events: &dyn EventStore) -> Result<(), FollowError> {
+        if self.from_by_name.is_empty() {
+            return Ok(());
         }
+        let known = events.categories().map_err(FollowError::store(self.name))?;
+        let unknown = self.from_by_name.iter().filter(|name| known.iter().all(|known| known != *name));
+        for &category in unknown {
+            if let Some(meant) = nearest(category, &known) {
+                let (follower, meant) = (self.name, meant.to_owned());
+                return Err(FollowError::UnknownCategory { follower, category, meant });
+            }
+        }
+        Ok(())
     }
 
     /// The filter for the follower's events in a partition; `names` are its

@@ -98,6 +98,20 @@ pub enum FollowError {
         /// The follower's version.
         version: u32,
     },
+    /// The follower gives an aggregate by a name that the store does not know, and that is nearly one it knows.
+    #[error(
+        "`{follower}` reads the events of `{category}`, and the store has no stream of that category: did you mean \
+         `{meant}`? Correct the name in `from(..)`, or give the aggregate by its type"
+    )]
+    #[non_exhaustive]
+    UnknownCategory {
+        /// The follower's name.
+        follower: &'static str,
+        /// The name in `from(..)`.
+        category: &'static str,
+        /// The category that it probably means.
+        meant: String,
+    },
     /// The view was made by another version of the projection.
     #[error(
         "`{follower}` is at version {current}, its view at {stored}: {}",

@@ -16,8 +16,8 @@ use crate::store::read::StoredEvent;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handlers for events",
     label = "this type derives neither `Projection` nor `Reaction`",
-    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..))]`, or with \
-            `#[derive(Reaction)]` and `#[reaction(events(..))]`"
+    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..), from(..))]`, or with \
+            `#[derive(Reaction)]` and `#[reaction(events(..), from(..))]`"
 )]
 #[doc(alias = "event handler")]
 pub trait EventHandler: Sized {
@@ -29,6 +29,13 @@ pub trait EventHandler: Sized {
 
     /// The categories of the aggregates whose events count; empty if all do.
     const FROM: &'static [&'static str] = &[];
+
+    /// Those categories in `FROM` that are given by name, as text. Which events they have is not known.
+    const FROM_BY_NAME: &'static [&'static str] = &[];
+
+    /// For each event, which of `FROM` it comes from; empty if all events come from all.
+    #[doc(hidden)]
+    const SOURCES: &'static [&'static [bool]] = &[];
 
     /// Whether a handler uses metadata. If none does, the store need not read it.
     const WANTS_METADATA: bool = true;

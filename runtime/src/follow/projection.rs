@@ -12,8 +12,8 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 ///
 /// | key | meaning |
 /// |---|---|
-/// | `events(AccountOpened, ..)` | the events that the view is made from, of any aggregates; required |
-/// | `from(BankAccount, ..)` | only events of these aggregates; needed if other aggregates use the same event names, or if one of these has [retired](crate::Upcast) an event that is read as a listed one. An event that the aggregate does not know, such as one of a newer program, is then an error |
+/// | `events(AccountOpened, ..)` | the events that the view is made from; required |
+/// | `from(BankAccount, ..)` | the aggregates that have these events; required. See [below](#the-aggregates-of-the-events) |
 /// | `name = "balances"` | the name under which the progress is stored; by default, the type's name in kebab case |
 /// | `version = 2` | the view's version; raise it when the view would come out different; 1 by default |
 /// | `into = Sqlite` | where the view is: [`Memory`](crate::memory::Memory), which is the default, or `Sqlite` |
@@ -61,10 +61,28 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 /// ```
 ///
 /// For a view in SQLite, see [`SqliteProjection`](crate::sqlite::SqliteProjection).
+///
+/// # The aggregates of the events
+///
+/// A follower gets events of the aggregates in `from(..)` only. Two aggregates may each have an event of one
+/// name: a stored event is known by its aggregate and its name. Where the type of an aggregate can't be named,
+/// as in another crate, its name stands there as text: `from(BankAccount, "order")`.
+///
+/// | | an aggregate given by its type | given by its name |
+/// |---|---|---|
+/// | a listed event that the aggregate does not have, or has [retired](crate::Upcast) | does not compile | is not noticed: the event never comes |
+/// | a stored event that is not listed | is passed over | is passed over |
+/// | a stored event that the aggregate does not know, as one of a newer program | is an error | is passed over |
+/// | a retired event that is read as a listed one | comes as that one | is passed over |
+/// | a misspelled name | does not compile | is [`FollowError::UnknownCategory`](crate::follow::FollowError::UnknownCategory), if the store has streams of a category with nearly that name |
+///
+/// The last check is made when the follower is opened; for a view in memory, by the first catch-up. If one of
+/// the types in `from(..)` has a listed event, the event counts for the aggregates with that type only. All
+/// other listed events are those of the aggregates given by name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a projection",
     label = "this type does not derive `Projection`",
-    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..))]`"
+    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..), from(..))]`"
 )]
 #[doc(alias = "read model")]
 pub trait Projection: EventHandler {

@@ -23,8 +23,8 @@ use crate::repository::execute_options::ExecuteOptions;
 ///
 /// | key | meaning |
 /// |---|---|
-/// | `events(AccountOpened, ..)` | the events that it reacts to, of any aggregates; required |
-/// | `from(BankAccount, ..)` | only events of these aggregates; see [`Projection`](crate::follow::Projection) |
+/// | `events(AccountOpened, ..)` | the events that it reacts to; required |
+/// | `from(BankAccount, ..)` | the aggregates that have these events; required. See [`Projection`](crate::follow::Projection#the-aggregates-of-the-events) |
 /// | `name = "welcome"` | the name under which the progress is stored; by default, the type's name in kebab case |
 /// | `partition_by = stream` | events of different streams may be handled in any order, so several workers can share the reaction |
 /// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
@@ -76,7 +76,7 @@ use crate::repository::execute_options::ExecuteOptions;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reaction",
     label = "this type does not derive `Reaction`",
-    note = "annotate `{Self}` with `#[derive(Reaction)]` and `#[reaction(events(..))]`"
+    note = "annotate `{Self}` with `#[derive(Reaction)]` and `#[reaction(events(..), from(..))]`"
 )]
 #[doc(alias = "saga")]
 #[doc(alias = "process manager")]

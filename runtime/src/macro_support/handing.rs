@@ -119,10 +119,19 @@ pub fn handle_other<H: EventHandler, A: Aggregate>(
         .try_for_each(|typed| handler.handle_typed(typed.as_any(), &event.envelope, context))
 }
 
-/// The error for a stored event that the follower does not list.
-#[cold]
-#[must_use]
-pub fn unknown_name(name: &str, version: u32) -> HandlerError {
+/// Handles a stored event that the follower does not list, of an aggregate whose type it does not know.
+///
+/// The event is ignored if the follower gives the aggregate by name.
+pub fn handle_unknown<H: EventHandler>(event: &StoredEvent<'_>) -> Result<(), HandlerError> {
+    if H::FROM_BY_NAME.contains(&event.envelope.category) {
+        Ok(())
+    } else {
+        Err(unknown_name(event.name, event.event_version))
+    }
+}
+
+/// The error for a stored event that neither the follower nor the aggregate knows.
+fn unknown_name(name: &str, version: u32) -> HandlerError {
     HandlerError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
 }
 

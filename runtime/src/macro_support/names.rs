@@ -9,10 +9,13 @@ use crate::domain::event::EventKind;
 
 /// The index of the first event that shares a name or alias with an earlier one; `kinds.len()` if none does.
 ///
+/// `sources` says for each event which aggregates it comes from; if it is empty, all events come from all. Two
+/// events of different aggregates may share a name.
+///
 /// rustc interprets this function for every aggregate, a thousand times slower than compiled code. So it
 /// compares an event with earlier ones only if one of its names has a mark that is already set.
 #[must_use]
-pub const fn repeated_name(kinds: &[EventKind]) -> usize {
+pub const fn repeated_name(kinds: &[EventKind], sources: &[&[bool]]) -> usize {
     let mut marks = [false; MARKS];
     let mut index = 0;
     while index < kinds.len() {
@@ -27,7 +30,7 @@ pub const fn repeated_name(kinds: &[EventKind]) -> usize {
             marks[of_alias] = true;
             alias += 1;
         }
-        if was_set && !is_new(kinds, index) {
+        if was_set && !is_new_among(kinds, sources, index) {
             return index;
         }
         index += 1;
@@ -61,6 +64,26 @@ pub const fn assert_new(repeated: usize, index: usize, message: &str) {
 #[must_use]
 pub const fn is_new(kinds: &[EventKind], index: usize) -> bool {
     is_unused(kinds, index, &kinds[index])
+}
+
+const fn is_new_among(kinds: &[EventKind], sources: &[&[bool]], index: usize) -> bool {
+    let mut new = true;
+    let mut earlier = 0;
+    while earlier < index {
+        new &= !share_a_name(&kinds[earlier], &kinds[index]) || !share_a_source(sources, earlier, index);
+        earlier += 1;
+    }
+    new
+}
+
+const fn share_a_source(sources: &[&[bool]], left: usize, right: usize) -> bool {
+    let mut share = sources.is_empty();
+    let mut source = 0;
+    while !share && source < sources[left].len() {
+        share = sources[left][source] && sources[right][source];
+        source += 1;
+    }
+    share
 }
 
 /// Whether `kind` shares no name or alias with the first `count` events.
@@ -151,8 +174,21 @@ mod tests {
             (vec![kind("card-used", &[]), kind("coin-used", &[])], 2),
             (vec![kind("a", &[]), kind("b", &[]), kind("b", &[])], 2),
         ] {
-            assert_eq!(repeated_name(&kinds), expected, "{kinds:?}");
+            assert_eq!(repeated_name(&kinds, &[]), expected, "{kinds:?}");
         }
         assert_eq!(mark("card-used"), mark("coin-used"));
+    }
+
+    #[test]
+    fn events_of_different_aggregates_may_share_a_name() {
+        let kind = |name, aliases| EventKind { name, version: 1, aliases };
+        let kinds = [kind("closed", &[]), kind("opened", &[]), kind("shut", &["closed"])];
+        let (first, second, both) = ([true, false], [false, true], [true, true]);
+        for (sources, expected) in
+            [([&first, &first, &second], 3), ([&first, &second, &first], 2), ([&both, &first, &second], 2)]
+        {
+            let sources: Vec<&[bool]> = sources.iter().map(|source| &source[..]).collect();
+            assert_eq!(repeated_name(&kinds, &sources), expected, "{sources:?}");
+        }
     }
 }

@@ -73,6 +73,9 @@ pub(super) fn project<P: Projection<Target = Memory>>(
     newest: Position,
 ) -> Result<u64, FollowError> {
     let definition = FollowerDefinition::of_projection::<P>();
+    if *position == Position::START {
+        definition.check_categories(store)?;
+    }
     let names = definition.stored_names();
     let filter = definition.filter(&names, partition);
     let mut events = 0;

@@ -1,6 +1,6 @@
 //! A store in memory: for tests, and for data that need not outlive the program.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -210,6 +210,12 @@ impl EventStore for MemoryStore {
             log = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(log.newest())
+    }
+
+    fn categories(&self) -> Result<Vec<String>, StoreError> {
+        let log = self.log();
+        let categories: BTreeSet<_> = log.streams.keys().map(StreamName::category).collect();
+        Ok(categories.into_iter().map(str::to_owned).collect())
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

@@ -181,6 +181,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
 
     fn open(home: ProgressHome<SqliteStore>, projection: P) -> Result<Self, ProjectionError> {
         let definition = FollowerDefinition::of_projection::<P>();
+        definition.check_categories(home.events())?;
         if matches!(checkpoint::find(&home.progress, &definition)?, FoundCheckpoint::Nothing) {
             home.in_transaction::<_, ProjectionError>(P::NAME, |transaction| {
                 match checkpoint::find_in::<SqliteStore>(transaction, &definition)? {
@@ -206,6 +207,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     ) -> Result<Self, ProjectionError> {
         let definition = FollowerDefinition::of_projection::<P>();
         let home = ProgressHome::new(store.clone(), None);
+        definition.check_categories(home.events())?;
         home.in_transaction(P::NAME, |transaction| {
             handler_sql::run_definition(transaction, || drop_tables(transaction))
                 .map_err(|source| ProjectionError::Init { projection: P::NAME, source })?;

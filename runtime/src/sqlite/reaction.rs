@@ -81,6 +81,7 @@ impl<R: Reaction> SqliteReaction<R> {
         first: impl FnOnce(&ProgressHome<SqliteStore>) -> Result<Position, FollowError>,
     ) -> Result<Self, ReactionError> {
         let definition = FollowerDefinition::of_reaction::<R>();
+        definition.check_categories(home.events())?;
         if matches!(checkpoint::find(&home.progress, &definition)?, FoundCheckpoint::Nothing) {
             let first = first(&home)?;
             home.in_transaction(R::NAME, |transaction| {

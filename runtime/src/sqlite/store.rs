@@ -396,6 +396,10 @@ impl EventStore for SqliteStore {
         }
     }
 
+    fn categories(&self) -> Result<Vec<String>, StoreError> {
+        self.with_reader(|connection| read::categories(connection).map_err(store_error), |error| error)
+    }
+
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
     }

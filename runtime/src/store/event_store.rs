@@ -186,6 +186,14 @@ pub trait EventStore: Send + Sync {
         Ok(0)
     }
 
+    /// The categories that the store has streams of, each once.
+    ///
+    /// A follower that gives an aggregate by name finds a misspelled name with it. The default, for a store that
+    /// can't tell, returns none.
+    fn categories(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// The identity of the store among the stores that are open in this process.
     ///
     /// All handles to one store have one identity; different stores have different ones. `None`, for a store

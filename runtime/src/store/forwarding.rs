@@ -77,6 +77,11 @@ macro_rules! __delegate {
             $store.wait_for(position, timeout)
         }
     };
+    (@categories $self:ident $store:expr) => {
+        fn categories(&$self) -> ::core::result::Result<::std::vec::Vec<::std::string::String>, $crate::store::StoreError> {
+            $store.categories()
+        }
+    };
     (@identity $self:ident $store:expr) => {
         fn identity(&$self) -> ::core::option::Option<$crate::store::StoreIdentity> {
             $store.identity()
@@ -127,6 +132,7 @@ macro_rules! pointers {
                 stream_version,
                 position,
                 wait_for,
+                categories,
                 identity,
                 store_id,
                 outcome,

@@ -5,7 +5,7 @@ use syn::{Path, Type};
 
 use super::output::{is_opaque, result_parts};
 use crate::rules::Handler;
-use crate::syntax::MethodSyntax;
+use crate::syntax::{MethodSyntax, type_text};
 
 pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, output, .. } = handler.method;
@@ -21,10 +21,17 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
         }
         _ => quote!(::core::result::Result::Ok(#krate::macro_support::upcast::<Self, _>(#call))),
     };
+    let read_as = output.as_ref().map(|output| {
+        let events = result_parts(output).and_then(|(events, _)| events).unwrap_or(output);
+        let read_as = format!("`{}`", type_text(events).replace(',', ", "));
+        quote!(const READ_AS: &'static str = #read_as;)
+    });
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Upcast<#event> for #self_ty {
+            #read_as
+
             #[inline]
             fn upcast(
                 event: #event,

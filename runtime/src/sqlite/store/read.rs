@@ -337,6 +337,22 @@ pub(crate) fn position(connection: &Connection) -> Result<Position, StoreError> 
     counted(newest, "position", newest).map(Position::new)
 }
 
+/// The categories of the streams. Each step of the recursion is one look into the index of streams.
+pub(super) fn categories(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE found (category) AS (
+                 SELECT min(category) FROM factum_streams
+                 UNION ALL
+                 SELECT (SELECT min(category) FROM factum_streams WHERE category > found.category)
+                 FROM found WHERE found.category IS NOT NULL
+             )
+             SELECT category FROM found WHERE category IS NOT NULL",
+        )?
+        .query_map((), |row| row.get(0))?
+        .collect()
+}
+
 /// The position of the next event after a position.
 pub(crate) fn next_position(
     connection: &Connection,

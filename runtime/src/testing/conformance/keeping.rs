@@ -12,7 +12,7 @@ use crate::store::append::ExpectedVersion::{Exactly, NoStream};
 use crate::store::event_store::EventStore;
 
 /// Streams differ if their keys differ in any character: slashes, quotes, NUL, the empty key, a very long
-/// key.
+/// key. A store that tells its categories tells each once.
 pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
     let law = Law::new("similar_names_stay_apart", store);
     let long = "x".repeat(10_000);
@@ -65,7 +65,8 @@ pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
         &longer,
     ];
     let mut wanted = Vec::new();
-    for category in ["a", "A", "", "a b", "ä"] {
+    let categories = ["", "A", "a", "a b", "ä"];
+    for category in categories {
         for key in keys {
             let stream = StreamName::new(category, key);
             let fact = [Fact::new("named", format!("{:?}", (category, key.len())))];
@@ -81,6 +82,9 @@ pub fn similar_names_stay_apart<S: EventStore>(store: &S) {
         law.same(&law.stream(stream, 0, usize::MAX), only, format_args!("the events of {stream:?}"));
     }
     law.has_exactly(&wanted, "of streams with similar names");
+    let mut known = law.succeeds(store.categories(), "the categories");
+    known.sort();
+    law.holds(known.is_empty() || known == categories, format_args!("the categories are {known:?}"));
 }
 
 /// Every part of an event is read as it was written, to the byte.

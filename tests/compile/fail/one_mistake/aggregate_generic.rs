@@ -54,7 +54,7 @@ impl Account<String> {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened, Closed))]
+#[projection(events(Opened, Closed), from("account"))]
 struct Owners {
     count: u64,
 }

@@ -20,7 +20,7 @@ struct Deposit {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened, Deposited))]
+#[projection(events(Opened, Deposited), from("account"))]
 struct Totals;
 
 #[handlers]

@@ -10,7 +10,7 @@ struct Deposited {
 }
 
 #[derive(Clone, Projection)]
-#[projection(events(Opened), into = Sqlite, partition_by = account)]
+#[projection(events(Opened), from("account"), into = Sqlite, partition_by = account)]
 struct ByAccount;
 
 #[handlers]
@@ -20,7 +20,7 @@ impl ByAccount {
 }
 
 #[derive(Clone, Projection)]
-#[projection(events(Opened), into = Sqlite, partition_by)]
+#[projection(events(Opened), from("account"), into = Sqlite, partition_by)]
 struct ByNothing;
 
 #[handlers]

@@ -20,7 +20,7 @@ struct Deposit {
 }
 
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened))]
+#[projection(events(Opened), from("account"))]
 struct Totals;
 
 #[handlers]

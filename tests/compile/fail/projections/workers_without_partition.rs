@@ -10,7 +10,7 @@ struct Deposited {
 }
 
 #[derive(Clone, Projection)]
-#[projection(events(Opened), into = Sqlite)]
+#[projection(events(Opened), from("account"), into = Sqlite)]
 struct Totals;
 
 #[handlers]

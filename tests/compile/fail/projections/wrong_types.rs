@@ -10,7 +10,7 @@ struct Closed;
 
 // In memory, where there is no transaction.
 #[derive(Debug, Default, Projection)]
-#[projection(events(Opened, Closed))]
+#[projection(events(Opened, Closed), from("account"))]
 struct Totals;
 
 #[handlers]

@@ -10,7 +10,7 @@ struct Deposited {
 }
 
 #[derive(Reaction)]
-#[reaction(events(Opened, Deposited))]
+#[reaction(events(Opened, Deposited), from("account"))]
 struct Mails;
 
 #[handlers]

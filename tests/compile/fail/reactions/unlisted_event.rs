@@ -10,7 +10,7 @@ struct Deposited {
 }
 
 #[derive(Reaction)]
-#[reaction(events(Opened))]
+#[reaction(events(Opened), from("account"))]
 struct Mails;
 
 #[handlers]

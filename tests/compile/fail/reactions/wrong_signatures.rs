@@ -17,7 +17,7 @@ struct Closed;
 struct Frozen;
 
 #[derive(Reaction)]
-#[reaction(events(Opened, Deposited, Closed, Frozen), version = 2, partition_by = account)]
+#[reaction(events(Opened, Deposited, Closed, Frozen), from("account"), version = 2, partition_by = account)]
 struct Mails;
 
 #[handlers]

@@ -1,0 +1,62 @@
+//! Names that are nearly the same: one is probably a misspelling of the other.
+
+/// The one of `known` that `written` probably means.
+pub(crate) fn nearest<'a>(written: &str, known: &'a [String]) -> Option<&'a str> {
+    let near =
+        known.iter().map(String::as_str).filter_map(|known| Some((differences(written, known)?, known)));
+    near.min().map(|(_, known)| known)
+}
+
+/// How many letters two names differ in, apart from case and separators; `None` if they are not near. A few short
+/// names are near to each other by chance.
+fn differences(left: &str, right: &str) -> Option<usize> {
+    let [left, right] = [left, right].map(|name| {
+        name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<_>>()
+    });
+    let differences = distance(&left, &right);
+    (differences <= left.len().min(right.len()) / 4).then_some(differences)
+}
+
+/// How many letters must be changed, added or left out (Levenshtein).
+fn distance(left: &[char], right: &[char]) -> usize {
+    // The distances of what is read of `left` so far to each beginning of `right`.
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (read, left) in left.iter().enumerate() {
+        let (mut diagonal, mut beside) = (read, read + 1);
+        let mut cells = row.iter_mut();
+        if let Some(first) = cells.next() {
+            *first = beside;
+        }
+        for (above, right) in cells.zip(right) {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = *above;
+            beside = replaced.min(diagonal + 1).min(beside + 1);
+            *above = beside;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_found_and_no_other() {
+        let known = ["order", "bank-account", "car", "größe"].map(str::to_owned);
+        for (written, meant) in [
+            ("orders", Some("order")),
+            ("ordre", None),
+            ("oder", Some("order")),
+            ("offer", None),
+            ("BankAccount", Some("bank-account")),
+            ("bank_acount", Some("bank-account")),
+            ("cat", None),
+            ("Car", Some("car")),
+            ("grösse", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, &known), meant, "{written}");
+        }
+    }
+}
