@@ -133,7 +133,7 @@ fn attempts() -> (impl Fn(&FollowerChange) + Send + Sync + 'static, Receiver<u32
     let (said, heard) = channel();
     let hook = move |change: &FollowerChange| {
         if let FollowerChange::Retrying { position: None, error, attempts, .. } = change {
-            assert!(error.ends_with("the disk does not answer"), "{error}");
+            assert!(error.contains("the disk does not answer"), "{error}");
             let _ = said.send(*attempts);
         }
     };
@@ -237,4 +237,51 @@ fn a_reaction_survives_failures_of_the_store() {
     running.wait_for(Position::new(100), LONG).unwrap();
     running.stop().unwrap();
     assert_eq!(heard.iter().count(), 98, "each event once");
+}
+
+/// Fails once as SQLite does at an I/O error: the transaction is gone, and the error has its code.
+#[derive(Projection)]
+#[projection(
+    name = "interrupted",
+    from(Account),
+    events(Deposited),
+    into = Sqlite,
+    init = "CREATE TABLE interrupted (position INTEGER PRIMARY KEY)",
+)]
+struct Interrupted {
+    failures: Arc<AtomicU32>,
+}
+
+#[handlers]
+impl Interrupted {
+    #[project]
+    fn deposited(
+        &self,
+        _: &Deposited,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> rusqlite::Result<()> {
+        let insert = "INSERT OR ROLLBACK INTO interrupted VALUES (?1)";
+        transaction.execute(insert, [envelope.position.get()])?;
+        if envelope.position.get() == 20 && self.failures.swap(0, Ordering::SeqCst) > 0 {
+            transaction.execute(insert, [envelope.position.get()]).unwrap_err();
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            return Err(rusqlite::Error::SqliteFailure(code, Some("the disk does not answer".into())));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_io_error_in_a_handler_is_the_fault_of_no_event() {
+    let bank = Bank::new();
+    let interrupted = Interrupted { failures: Arc::new(1.into()) };
+    let view = SqliteProjection::in_file(&bank.views, &bank.events, interrupted).unwrap();
+    let (hook, heard) = attempts();
+    let running = view.follow().on_failure(OnFailure::DeadLetter).on_change(hook).start().unwrap();
+    running.wait_for(Position::new(100), LONG).unwrap();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!(running.stop().unwrap().dead_letters().unwrap(), []);
+    let count = "SELECT count(*) FROM interrupted";
+    assert_eq!(bank.views.query(|view| view.query_row(count, (), |row| row.get::<_, u32>(0))).unwrap(), 98);
 }

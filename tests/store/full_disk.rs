@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use factum::sqlite::SqliteStore;
+use factum::prelude::*;
+use factum::sqlite::SqliteOptions;
+use factum::sqlite::rusqlite::{self, Transaction};
 use factum::store::ExpectedVersion::Any;
 use factum::store::{AppendError, StoreError};
 use tempfile::TempDir;
 
+use crate::support::account::{Account, Deposited, deposit, id, open};
 use crate::support::events::{append, read, read_all, stream};
+use crate::support::stores::{LONG, open_store};
 
 /// A file system of one megabyte in memory, unmounted on drop.
 struct SmallDisk {
@@ -75,6 +80,60 @@ fn a_full_disk_is_an_error_and_loses_nothing() {
     check(&store, &acknowledged);
     drop(store);
     reopen(&file, &acknowledged);
+}
+
+/// Writes half a page for each event.
+#[derive(Projection)]
+#[projection(name = "copies", from(Account), events(Deposited), into = Sqlite, init = "CREATE TABLE copies (copy)")]
+struct Copies;
+
+#[handlers]
+impl Copies {
+    #[project]
+    fn deposited(&self, _: &Deposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction.execute("INSERT INTO copies VALUES (zeroblob(2000))", ()).map(drop)
+    }
+}
+
+/// A full disk is the fault of no event: none becomes a dead letter, whatever the policy.
+#[test]
+fn a_follower_resumes_when_the_disk_has_room_again() {
+    const EVENTS: u32 = 300;
+    let Some(disk) = SmallDisk::mount() else { return };
+    let ballast = disk.file("ballast");
+    let folder = tempfile::tempdir().unwrap();
+    let events = open_store(&folder.path().join("events.db"));
+    let accounts = events.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute_batch(&id("alice"), (0..EVENTS).map(|_| deposit("alice", 1))).unwrap();
+    // With so small a cache, handlers' statements write to the disk, and not the commit alone.
+    let views = SqliteOptions::new().cache_bytes(16 << 10).open(disk.file("views.db")).unwrap();
+    let view = SqliteProjection::in_file(&views, &events, Copies).unwrap();
+    let mut full = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut full, &[b'x'; 4096]).is_ok() {}
+
+    let (said, heard) = std::sync::mpsc::channel();
+    let running = view
+        .follow()
+        .retry(2, Duration::from_millis(1))
+        .on_failure(OnFailure::DeadLetter)
+        .on_change(move |change| drop(said.send(change.to_string())))
+        .start()
+        .unwrap();
+    // It goes beyond the retries that its policy has for events.
+    loop {
+        let change = heard.recv_timeout(LONG).unwrap();
+        assert!(!change.contains("at position"), "an event is blamed: {change}");
+        if change.contains("is full") && change.contains("after attempt 4") {
+            break;
+        }
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    drop(full);
+    running.wait_for(events.position().unwrap(), LONG).unwrap();
+    assert_eq!(running.stop().unwrap().dead_letters().unwrap(), []);
+    let count = "SELECT count(*) FROM copies";
+    assert_eq!(views.query(|view| view.query_row(count, (), |row| row.get::<_, u32>(0))).unwrap(), EVENTS);
 }
 
 /// Appends small and large events in turn until the disk is full. Any other error is a failure.

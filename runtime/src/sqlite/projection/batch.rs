@@ -222,8 +222,15 @@ pub(super) fn project_one(
     if transaction.is_autocommit() {
         // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be
         // outside of any.
-        discard(handled);
-        return Err(FollowError::RolledBack { follower, position: event.envelope.position });
+        return Err(
+            match handled.map_err(|error| ProgressHome::<SqliteStore>::failed_at(follower, event, error)) {
+                Err(failed @ FollowError::Store { .. }) => failed,
+                handled => {
+                    discard(handled);
+                    FollowError::RolledBack { follower, position: event.envelope.position }
+                }
+            },
+        );
     }
     match (handled, refused) {
         (Err(HandlerError::Handler(source)), Some(refused)) => Err(FollowError::RefusedSql {
