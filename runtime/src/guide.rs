@@ -9,5 +9,8 @@ pub mod deployment {}
 #[doc = include_str!("../doc/messages.md")]
 pub mod messages {}
 
+#[doc = include_str!("../doc/RELIABILITY.md")]
+pub mod reliability {}
+
 #[doc = include_str!("../doc/versions.md")]
 pub mod versions {}

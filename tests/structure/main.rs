@@ -2,6 +2,7 @@
 //! inside them, and SQLite behind one switch.
 
 mod graph;
+mod reliability;
 mod source;
 
 use std::collections::BTreeSet;
