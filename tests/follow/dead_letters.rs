@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use factum::Position;
-use factum::follow::{FollowError, ProjectionError, WaitError};
+use factum::follow::{FollowError, FollowerChange, ProjectionError, WaitError};
 use factum::prelude::*;
 use factum::sqlite::{SqliteOptions, rusqlite};
-use factum::store::StoreError;
 
 use crate::support::account::{Account, Opened, deposit, id, open};
 use crate::support::stores::{LONG, open_store, sqlite_stores};
@@ -99,6 +99,17 @@ fn an_event_can_become_a_dead_letter_and_be_retried() {
     }
 }
 
+/// Waits until the runner has tried again so often after a failure of the store.
+pub(super) fn wait_for_retries_of_no_event(changes: &Receiver<FollowerChange>, mut times: u32) {
+    while times > 0 {
+        match changes.recv_timeout(LONG).unwrap() {
+            FollowerChange::Retrying { position: None, .. } => times -= 1,
+            FollowerChange::LeaseTaken { .. } => {}
+            change => panic!("{change}"),
+        }
+    }
+}
+
 /// SQL in a handler that fails because the disk is full or the file is locked. The handler is not at fault,
 /// and its event does not become a dead letter.
 #[test]
@@ -121,14 +132,15 @@ fn a_database_error_makes_no_dead_letter() {
     for store in sqlite_stores(&folder) {
         store.repository::<Account>().execute(open("alice")).unwrap();
         let view = SqliteProjection::new(&store, Full).unwrap();
-        let following = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
-        following.wait_for(Position::new(1), LONG).unwrap_err();
-        let error = following.stop().unwrap_err();
-        assert!(
-            matches!(error, ProjectionError::Follow(FollowError::Store { source: StoreError::Full, .. })),
-            "{error}"
-        );
-        let view = SqliteProjection::new(&store, Full).unwrap();
+        let (changes, retried) = channel();
+        let following = view
+            .follow()
+            .on_failure(OnFailure::DeadLetter)
+            .on_change(move |change| drop(changes.send(change.clone())))
+            .start()
+            .unwrap();
+        wait_for_retries_of_no_event(&retried, 2);
+        let view = following.stop().unwrap();
         assert_eq!((view.position().unwrap(), view.dead_letters().unwrap()), (Position::START, vec![]));
     }
 }
