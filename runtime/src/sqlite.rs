@@ -17,6 +17,7 @@ pub use self::projection::serving::ServingView;
 pub use self::projection::target::Sqlite;
 pub use self::projection::view_transaction::ViewTransaction;
 pub use self::reaction::SqliteReaction;
+pub use self::store::SqliteStore;
 pub use self::store::check::Damage;
 pub use self::store::hooks::InlineView;
-pub use self::store::{QueryError, SqliteStore};
+pub use self::store::query::QueryError;

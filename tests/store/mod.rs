@@ -3,6 +3,7 @@
 pub(crate) mod bad_files;
 mod bad_positions;
 mod bad_rows;
+mod bounds;
 mod checks;
 mod checksums;
 mod conformance;

@@ -1,7 +1,5 @@
 //! The step of a reaction: handlers run outside of any transaction, then the step records each event as done.
 
-use std::ops::ControlFlow;
-
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
@@ -11,7 +9,7 @@ use crate::follow::reaction::{Delivery, SideEffects};
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter};
-use crate::store::owned_event::OwnedEvent;
+use crate::store::owned_event::{ByteLimit, COPIED_BYTES, OwnedEvent};
 use crate::store::partition::Partition;
 
 /// How many events are read ahead. Few, as handlers may be slow and the events are held in memory.
@@ -38,9 +36,9 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         let next = home.events().next_position(share.after).map_err(FollowError::store(definition.name))?;
         let until = share.until(WINDOW, next);
         let limit = size.at_most(READ_AHEAD);
-        let events = read_ahead(home, definition, share, until, limit)?;
+        let (events, is_full) = read_ahead(home, definition, share, until, limit)?;
         let reached = match events.last() {
-            Some((last, _)) if events.len() == limit => *last,
+            Some((last, _)) if is_full => *last,
             // Up to `until`, no further event is the reaction's.
             _ => until,
         };
@@ -92,24 +90,26 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
     }
 }
 
-/// Copies the next events, so that a slow handler does not keep the read open.
+/// Copies the next events, so that a slow handler does not keep the read open. Returns also whether more may
+/// follow.
 fn read_ahead<P: ProgressStore>(
     home: &ProgressHome<P>,
     definition: &FollowerDefinition,
     share: Share,
     until: Position,
     limit: usize,
-) -> Result<Vec<(Position, OwnedEvent)>, FollowError> {
+) -> Result<(Vec<(Position, OwnedEvent)>, bool), FollowError> {
     let names = definition.stored_names();
     let filter = definition.filter(&names, share.partition).until(until);
-    let mut events = Vec::new();
+    let (mut events, mut bytes) = (Vec::new(), ByteLimit::new(COPIED_BYTES));
     home.events()
         .read_all(filter, share.after, limit, &mut |event| {
             events.push((event.envelope.position, OwnedEvent::copy(event)));
-            ControlFlow::Continue(())
+            bytes.count(event)
         })
         .map_err(FollowError::store(definition.name))?;
-    Ok(events)
+    let is_full = events.len() == limit || bytes.is_reached();
+    Ok((events, is_full))
 }
 
 /// Calls the handler with one event.

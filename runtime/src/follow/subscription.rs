@@ -6,7 +6,6 @@ pub(crate) mod options;
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use crate::follow::subscription::event::SubscribedEvent;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
+use crate::store::owned_event::ByteLimit;
 
 /// How long the store waits at a time. A [`Stopper`] can't wake a store, so a stop is noticed up to this much
 /// later.
@@ -76,7 +76,8 @@ const WINDOW: u64 = 20_000;
 /// ```
 ///
 /// The subscription hands out each event that passes the filter once, in order of position. It holds at most
-/// [`buffer`](SubscriptionOptions::buffer) events; the rest wait in the store.
+/// [`buffer`](SubscriptionOptions::buffer) events, of [`buffer_bytes`](SubscriptionOptions::buffer_bytes); the rest
+/// wait in the store.
 ///
 /// An error of the store does not end the subscription: the next call tries again from the same position.
 /// Events that were read before the error are handed out first. While the store keeps failing, every call
@@ -174,11 +175,12 @@ impl<S: EventStore> Subscription<S> {
         let Self { store, options, buffer, .. } = self;
         let mut last = self.read_to;
         let until = newest.min(last.forward(WINDOW));
+        let mut bytes = ByteLimit::new(options.buffer_bytes);
         let read = options.filtered(until, |filter| {
             store.read_all(filter, self.read_to, options.buffer, &mut |event| {
                 last = event.envelope.position;
                 buffer.push_back(SubscribedEvent::copy(event));
-                ControlFlow::Continue(())
+                bytes.count(event)
             })
         });
         self.read_to = match read {
@@ -191,7 +193,7 @@ impl<S: EventStore> Subscription<S> {
                 }
             },
             // The read came to its end.
-            Ok(()) if buffer.len() < options.buffer => until,
+            Ok(()) if buffer.len() < options.buffer && !bytes.is_reached() => until,
             Ok(()) => last,
             Err(error) => {
                 self.failed = Some(error);

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod checksum;
 pub(crate) mod hooks;
 mod keys;
+pub(crate) mod query;
 pub(crate) mod read;
 mod rows;
 mod snapshots;
@@ -27,7 +28,7 @@ use crate::follow::progress_store::ProgressStore;
 use crate::sqlite::file::errors::{duplicate, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
-use crate::sqlite::file::readers::{Readers, in_read_transaction};
+use crate::sqlite::file::readers::Readers;
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
@@ -130,20 +131,6 @@ impl SqliteStore {
     /// [`SqliteOptions::from_connection`].
     pub fn from_connection(connection: Connection) -> Result<Self, OpenError> {
         SqliteOptions::new().from_connection(connection)
-    }
-
-    /// Runs `read` in a transaction that only reads, such as queries on the tables of projections. All reads
-    /// see one state.
-    ///
-    /// A store in memory has one connection: there, `read` must not use the store in any other way, nor wait
-    /// for a thread that does.
-    ///
-    /// Fails if `read` fails, or tries to write.
-    pub fn query<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, QueryError> {
-        self.with_reader(
-            |connection| in_read_transaction(connection, read).map_err(QueryError::Sqlite),
-            QueryError::Store,
-        )
     }
 
     /// The path of the store's file; `None` if the store is in memory.
@@ -363,7 +350,7 @@ impl EventStore for SqliteStore {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        self.read_pages(read::AllPages::new(filter, after), limit, visit)
+        self.read_pages(read::AllPages::new(filter, after)?, limit, visit)
     }
 
     fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
@@ -497,16 +484,4 @@ impl Drop for Shared {
         let _ = writer.busy_timeout(Duration::ZERO);
         let _ = self.write_snapshots(&writer);
     }
-}
-
-/// Why a query failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum QueryError {
-    /// SQLite's error in the query.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    /// The store has no connection for the query.
-    #[error(transparent)]
-    Store(StoreError),
 }

@@ -1,5 +1,7 @@
 //! Events that own their parts: for the memory store, appends that wait, and readers that keep events.
 
+use std::ops::ControlFlow;
+
 use uuid::Uuid;
 
 use crate::domain::metadata::{Envelope, Metadata};
@@ -8,6 +10,36 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::store::append::NewEvent;
 use crate::store::read::StoredEvent;
+
+/// How many bytes of events a reader copies ahead, at most. One event may be larger than that.
+pub(crate) const COPIED_BYTES: usize = 4 << 20;
+
+/// Counts the bytes of events that are copied, up to a limit.
+#[derive(Debug)]
+pub(crate) struct ByteLimit {
+    left: usize,
+    is_reached: bool,
+}
+
+impl ByteLimit {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { left: bytes, is_reached: false }
+    }
+
+    /// Counts an event. Breaks if no further one should be copied.
+    pub(crate) fn count(&mut self, event: &StoredEvent<'_>) -> ControlFlow<()> {
+        let Envelope { category, key, custom, .. } = event.envelope;
+        let texts = [category, key, custom.unwrap_or_default(), event.name, event.payload];
+        let bytes = size_of::<OwnedEvent>() + texts.iter().map(|text| text.len()).sum::<usize>();
+        self.is_reached = bytes >= self.left;
+        self.left = self.left.saturating_sub(bytes);
+        if self.is_reached { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.is_reached
+    }
+}
 
 /// A [`NewEvent`] that owns its parts.
 #[derive(Debug, Clone)]

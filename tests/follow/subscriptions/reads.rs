@@ -194,6 +194,27 @@ fn a_read_takes_no_more_than_the_buffer_holds() {
 }
 
 #[test]
+fn a_read_takes_no_more_bytes_than_the_buffer_holds() {
+    let payload = format!("\"{}\"", "x".repeat(100_000));
+    for store in stores() {
+        for _ in 0..12 {
+            append(&store, "account", "a", "deposited", &payload);
+        }
+        for (bytes, held) in [(0, 1), (1, 1), (250_000, 3), (usize::MAX, 12)] {
+            let watched = Arc::new(Watched::new(store.clone()));
+            let mut subscription = watched.subscribe(SubscriptionOptions::new().buffer_bytes(bytes));
+            for taken in 1..=12 {
+                assert_eq!(next(&mut subscription).envelope().position, Position::new(taken));
+                let ahead = watched.visited.load(Ordering::SeqCst) - usize::try_from(taken).unwrap();
+                assert!(ahead < held, "{ahead} read ahead of {taken}");
+            }
+            assert!(subscription.try_next().is_none());
+            assert_eq!(watched.visited.load(Ordering::SeqCst), 12, "each is read once");
+        }
+    }
+}
+
+#[test]
 fn each_event_of_many_writers_comes_once_and_in_order() {
     const WRITERS: usize = 4;
     const EACH: u64 = 250;

@@ -1,6 +1,7 @@
 //! The options of a subscription: where it begins, its filter, and its buffer.
 
 use crate::domain::position::Position;
+use crate::store::owned_event::COPIED_BYTES;
 use crate::store::partition::Partition;
 use crate::store::read::Filter;
 
@@ -26,10 +27,11 @@ pub struct SubscriptionOptions {
     categories: Vec<String>,
     partition: Partition,
     pub(super) buffer: usize,
+    pub(super) buffer_bytes: usize,
 }
 
 impl SubscriptionOptions {
-    /// All events from the first on, with a buffer of 256 events.
+    /// All events from the first on, with a buffer of 256 events and 4 MiB.
     pub fn new() -> Self {
         Self {
             after: Position::START,
@@ -37,6 +39,7 @@ impl SubscriptionOptions {
             categories: Vec::new(),
             partition: Partition::WHOLE,
             buffer: 256,
+            buffer_bytes: COPIED_BYTES,
         }
     }
 
@@ -76,6 +79,12 @@ impl SubscriptionOptions {
     /// How many events are read ahead and held in memory, at most. The least is 1.
     pub fn buffer(mut self, events: usize) -> Self {
         self.buffer = events.max(1);
+        self
+    }
+
+    /// How many bytes of events are read ahead and held in memory, at most. One event may be larger.
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
         self
     }
 

@@ -16,6 +16,10 @@ use crate::sqlite::store::SqliteStore;
 /// How many compiled statements each connection caches: more than the store has.
 const STATEMENTS: usize = 64;
 
+/// How long the write-ahead log stays after a reader that kept it from being restarted, in bytes: as long as it
+/// gets without such a reader.
+const LONGEST_IDLE_LOG: i64 = 16 << 20;
+
 /// SQLite counts milliseconds in 31 bits.
 const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -358,6 +362,10 @@ impl SqliteOptions {
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",
         };
+        // On macOS, a plain synchronization does not reach the disk.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LONGEST_IDLE_LOG, |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", synchronous)
     }
 

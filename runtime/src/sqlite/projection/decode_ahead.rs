@@ -1,7 +1,6 @@
 //! The step of a worker beside others: it reads and decodes ahead on a connection of its own, and writes in
 //! its turn.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use rusqlite::Transaction;
@@ -19,7 +18,7 @@ use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
-use crate::store::owned_event::OwnedEvent;
+use crate::store::owned_event::{ByteLimit, COPIED_BYTES, OwnedEvent};
 use crate::store::partition::Partition;
 
 /// How many events each worker decodes ahead and holds in memory, at most.
@@ -46,9 +45,9 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
     };
     let partition = worker.partition();
     let limit = size.at_most(DECODED_AHEAD);
-    let events = read::<H>(home.events(), definition, partition, after, goal, limit)?;
+    let (events, is_full) = read::<H>(home.events(), definition, partition, after, goal, limit)?;
     let reached = match events.last() {
-        Some(last) if events.len() == limit => last.position,
+        Some(last) if is_full => last.position,
         // Up to `goal`, no further event is this worker's.
         _ => goal,
     };
@@ -85,6 +84,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
     home.progress.in_batch(batch, |source| failed(source).into())
 }
 
+/// Reads and decodes the next events of a partition. Returns also whether more may follow.
 fn read<H: EventHandler>(
     events: &dyn EventStore,
     definition: &FollowerDefinition,
@@ -92,11 +92,11 @@ fn read<H: EventHandler>(
     after: Position,
     until: Position,
     limit: usize,
-) -> Result<Vec<DecodedEvent<H>>, FollowError> {
+) -> Result<(Vec<DecodedEvent<H>>, bool), FollowError> {
     let follower = definition.name;
     let names = definition.stored_names();
     let filter = definition.filter(&names, partition).until(until);
-    let mut decoded = Vec::new();
+    let (mut decoded, mut bytes) = (Vec::new(), ByteLimit::new(COPIED_BYTES));
     events
         .read_all(filter, after, limit, &mut |event| {
             let call = catch_panic(|| H::prepare(event.name, event).map_err(HandlerError::Decode));
@@ -106,10 +106,11 @@ fn read<H: EventHandler>(
                 _ => OwnedEvent::copy(event),
             };
             decoded.push(DecodedEvent { position: event.envelope.position, event: owned, call });
-            ControlFlow::Continue(())
+            bytes.count(event)
         })
         .map_err(FollowError::store(follower))?;
-    Ok(decoded)
+    let is_full = decoded.len() == limit || bytes.is_reached();
+    Ok((decoded, is_full))
 }
 
 fn project<H: EventHandler<Target = Sqlite>>(

@@ -1,7 +1,7 @@
 //! Reads pages of rows, and lends them to a visitor.
 
 use std::fmt::Write as _;
-use std::ops::{ControlFlow, Deref};
+use std::ops::Deref;
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::sqlite::store::rows::{
 };
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
-use crate::store::owned_event::OwnedEvent;
+use crate::store::owned_event::{ByteLimit, COPIED_BYTES, OwnedEvent};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 
 /// How many events one statement reads. A read transaction that stays open for a whole long read would let
@@ -35,6 +35,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// How many events a read copies before it visits them, where it can't lend them.
 const COPIED_PAGE: usize = 256;
+
+/// How many names or categories are parameters of a statement. More are one parameter: SQLite has a limit, and
+/// each number is another statement.
+const MOST_PARAMETERS: usize = 100;
 
 /// A read in pages, each of which begins after the last event that was seen.
 pub(super) trait Pages {
@@ -100,17 +104,17 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
 ) -> Result<(), StoreError> {
     while limit > 0 {
         let wanted = limit.min(COPIED_PAGE);
-        let mut copies = Vec::with_capacity(wanted);
+        let (mut copies, mut bytes) = (Vec::new(), ByteLimit::new(COPIED_BYTES));
         pages.next(&*lock()?, wanted, &mut |event| {
             copies.push((event.envelope.position, OwnedEvent::copy(event)));
-            ControlFlow::Continue(())
+            bytes.count(event)
         })?;
         for (position, event) in &copies {
             if visit(&event.as_stored(*position)).is_break() {
                 return Ok(());
             }
         }
-        if copies.len() < wanted {
+        if copies.len() < wanted && !bytes.is_reached() {
             return Ok(());
         }
         limit -= copies.len();
@@ -235,21 +239,28 @@ pub(super) fn replay(
 /// The events of all streams that a filter lets pass.
 pub(super) struct AllPages<'a> {
     sql: String,
+    /// Names or categories that are too many for a parameter each, as JSON.
+    lists: Vec<String>,
     filter: Filter<'a>,
     names: StreamNames,
     from: Option<i64>,
 }
 
 impl<'a> AllPages<'a> {
-    pub(super) fn new(filter: Filter<'a>, after: Position) -> Self {
+    pub(super) fn new(filter: Filter<'a>, after: Position) -> Result<Self, StoreError> {
         let columns = if filter.wants_metadata { ALL } else { WITHOUT_METADATA };
         let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1 AND position <= ?2");
         let mut parameter = 3;
         // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
         // category and sort their events, again for each page.
         let category = "(SELECT category FROM factum_streams WHERE factum_streams.id = stream)";
+        let mut lists = Vec::new();
         for (column, values) in [("name", filter.names), (category, filter.categories)] {
-            if !values.is_empty() {
+            if values.len() > MOST_PARAMETERS {
+                let _ = write!(sql, " AND {column} IN (SELECT value FROM json_each(?{parameter}))");
+                parameter += 1;
+                lists.push(serde_json::to_string(values).map_err(|error| StoreError::Other(error.into()))?);
+            } else if !values.is_empty() {
                 let marks =
                     (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
                 let _ = write!(sql, " AND {column} IN ({})", marks.join(", "));
@@ -262,7 +273,7 @@ impl<'a> AllPages<'a> {
             let _ = write!(sql, " AND (stream % {of} + {of}) % {of} = {index}");
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Self { sql, filter, names: StreamNames::new(), from: following(after.get()) }
+        Ok(Self { sql, lists, filter, names: StreamNames::new(), from: following(after.get()) })
     }
 }
 
@@ -276,8 +287,14 @@ impl Pages for AllPages<'_> {
         let Some(from) = self.from else { return Ok(()) };
         let until = self.filter.until.map_or(i64::MAX, signed);
         let mut parameters: Vec<&dyn ToSql> = vec![&from, &until];
-        parameters.extend(self.filter.names.iter().map(|name| name as &dyn ToSql));
-        parameters.extend(self.filter.categories.iter().map(|category| category as &dyn ToSql));
+        let mut lists = self.lists.iter();
+        for values in [self.filter.names, self.filter.categories] {
+            if values.len() > MOST_PARAMETERS {
+                parameters.extend(lists.next().map(|list| list as &dyn ToSql));
+            } else {
+                parameters.extend(values.iter().map(|value| value as &dyn ToSql));
+            }
+        }
         parameters.push(&limit);
         let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
         let mut rows = select.query(&*parameters).map_err(store_error)?;
@@ -306,7 +323,7 @@ pub(crate) fn read_all(
     limit: usize,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    lend(connection, AllPages::new(filter, after), limit, visit)
+    lend(connection, AllPages::new(filter, after)?, limit, visit)
 }
 
 /// The version of the newest event in a stream; 0 if there is none.

@@ -11,6 +11,9 @@ use crate::store::error::StoreError;
 /// How many names are cached at most.
 const REMEMBERED: u16 = 4_096;
 
+/// How many bytes of names are cached at most. One name may be larger.
+const REMEMBERED_BYTES: usize = 4 << 20;
+
 /// How many names are read ahead at most.
 const READ_AHEAD: usize = 256;
 
@@ -24,12 +27,14 @@ type FoundName = Result<(StreamName, StreamHash), (&'static str, String)>;
 #[derive(Debug)]
 pub(super) struct StreamNames {
     known: Vec<Option<(i64, FoundName)>>,
+    /// The bytes of the names that were cached.
+    bytes: usize,
     ahead: usize,
 }
 
 impl StreamNames {
     pub(super) fn new() -> Self {
-        Self { known: Vec::new(), ahead: 1 }
+        Self { known: Vec::new(), bytes: 0, ahead: 1 }
     }
 
     /// The name of the stream with this number. An error names the event at `position`.
@@ -58,7 +63,9 @@ impl StreamNames {
     /// Reads the name of this stream, and more names ahead each time: a caller that needs one name may not
     /// need many.
     fn read(&mut self, connection: &Connection, stream: i64) -> rusqlite::Result<()> {
-        if self.known.is_empty() {
+        if self.known.is_empty() || self.bytes > REMEMBERED_BYTES {
+            self.known.clear();
+            self.bytes = 0;
             self.known.resize_with(REMEMBERED.into(), || None);
         }
         let mut select = connection.prepare_cached(
@@ -70,9 +77,13 @@ impl StreamNames {
             // A name that is read ahead never replaces the requested one.
             if number == stream || place(number) != place(stream) {
                 let name = name_in(row)?;
+                self.bytes += name.as_ref().map_or(0, |(name, _)| name.as_str().len());
                 if let Some(place) = self.known.get_mut(place(number)) {
                     *place = Some((number, name));
                 }
+            }
+            if self.bytes > REMEMBERED_BYTES {
+                break;
             }
         }
         self.ahead = (self.ahead * 2).min(READ_AHEAD);
@@ -94,4 +105,30 @@ fn name_in(row: &Row<'_>) -> rusqlite::Result<FoundName> {
         let hash = StreamHash::of(&name);
         Ok((name, hash))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_not_all_remembered() {
+        let connection = Connection::open_in_memory().unwrap();
+        let long = "x".repeat(1 << 20);
+        connection
+            .execute_batch("CREATE TABLE factum_streams (id INTEGER PRIMARY KEY, category, key)")
+            .unwrap();
+        for number in 1..=20 {
+            let key = format!("{number}{long}");
+            connection.execute("INSERT INTO factum_streams VALUES (?1, 'c', ?2)", (number, key)).unwrap();
+        }
+        let mut names = StreamNames::new();
+        for number in (1..=20).chain([7, 1, 20]) {
+            let (name, _) = names.get(&connection, number, 1).unwrap();
+            assert_eq!(name.key(), format!("{number}{long}"));
+            let held = names.known.iter().flatten().flat_map(|(_, name)| name);
+            let bytes: usize = held.map(|(name, _)| name.as_str().len()).sum();
+            assert!(bytes <= REMEMBERED_BYTES + (2 << 20), "{bytes} bytes");
+        }
+    }
 }
