@@ -212,6 +212,27 @@ fn the_order_of_maps_and_sets_makes_no_other_command() {
     }
 }
 
+/// A command by hand is told from others by its type and its `Debug` text.
+#[test]
+fn a_command_by_hand_has_a_mark() {
+    #[derive(Debug)]
+    struct ByHand(#[expect(dead_code, reason = "only `Debug` reads it")] HashSet<u8>);
+
+    impl Command for ByHand {
+        type Id = ();
+
+        fn aggregate_id(&self) -> &() {
+            &()
+        }
+    }
+
+    let mark = |numbers: std::ops::Range<u8>| ByHand(numbers.collect()).mark();
+    assert_eq!(mark(0..20), mark(0..20));
+    assert!(mark(0..20).is_another(&mark(0..19)));
+    assert_eq!(mark(0..2).name, "ByHand");
+    assert!(mark(0..2).is_another(&deposit("alice", 1).mark()));
+}
+
 /// Runs a deposit with a key, between two others, then `sql` past the store, and then the deposit again.
 fn again_after(sql: &str) -> Result<(u64, bool), ExecuteError<Refused>> {
     let folder = tempfile::tempdir().unwrap();
