@@ -66,7 +66,7 @@ fn each_run_goes_on_where_the_last_one_ended() {
     assert_eq!(bank.ok("balance alice"), "alice holds 99.99\n");
     assert_eq!(bank.ok("balance alice --version 2"), "alice held 100.00 at version 2\n");
     let future = bank.ok("balance alice --at 2999-01-01T00:00:00Z");
-    assert_eq!(future, "alice held 99.99 at 2999-01-01T00:00:00Z, version 3\n");
+    assert_eq!(future, "alice held 99.99 at 2999-01-01T00:00:00.000000Z, version 3\n");
 }
 
 #[test]
