@@ -24,6 +24,9 @@ const PAGE: usize = 256;
 
 /// A store that keeps its events in memory. Clones share them.
 ///
+/// It does not notice the feature `arbitrary_precision` of `serde_json`. A `SqliteStore` refuses it when it is
+/// opened, with `OpenError::ArbitraryPrecision`.
+///
 /// ```
 /// use factum::prelude::*;
 ///

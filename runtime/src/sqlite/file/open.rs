@@ -172,6 +172,16 @@ pub enum OpenError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A dependency turns on the feature `arbitrary_precision` of `serde_json`.
+    ///
+    /// It changes what stored events are read as: numbers in enums that are untagged or internally tagged, and in
+    /// fields with `#[serde(flatten)]`. `cargo tree --edges features --invert serde_json` shows which dependency
+    /// it is.
+    #[error(
+        "the feature `arbitrary_precision` of serde_json changes what stored events are read as; \
+         `cargo tree --edges features --invert serde_json` shows the dependency that turns it on"
+    )]
+    ArbitraryPrecision,
     /// SQLite can't open the file: the folder or a permission is missing, another process holds the file for
     /// too long, or the disk is full.
     #[error("can't open {}", path.display())]
@@ -275,6 +285,7 @@ impl SqliteOptions {
         shared: bool,
     ) -> Result<SqliteStore, OpenError> {
         let failed = |source| OpenError::failed(given, source);
+        check_numbers(keeps_text_of_numbers())?;
         self.configure(&writer).map_err(failed)?;
         // Nothing is written before the file is known to be a store, or empty. So closing a rejected file
         // must not move the log that a crash has left.
@@ -388,6 +399,16 @@ impl SqliteOptions {
     }
 }
 
+/// Whether `serde_json` is built with `arbitrary_precision`.
+fn keeps_text_of_numbers() -> bool {
+    let number = serde_json::from_str::<serde_json::Value>("1.00").map(|number| number.to_string());
+    number.is_ok_and(|number| number == "1.00")
+}
+
+fn check_numbers(keep_their_text: bool) -> Result<(), OpenError> {
+    if keep_their_text { Err(OpenError::ArbitraryPrecision) } else { Ok(()) }
+}
+
 /// Whether the file has content, but less than the header of a database. SQLite would take it for an empty
 /// database and overwrite it.
 fn is_too_short(path: &Path) -> bool {
@@ -427,6 +448,13 @@ mod tests {
         assert_eq!(pragma(&normal, "synchronous"), rusqlite::types::Value::Integer(1), "NORMAL");
         let small = SqliteOptions::new().cache_bytes(1 << 20);
         assert_eq!(pragma(&small, "cache_size"), rusqlite::types::Value::Integer(-1024));
+    }
+
+    #[test]
+    fn arbitrary_precision_is_refused() {
+        check_numbers(keeps_text_of_numbers()).unwrap();
+        let error = check_numbers(true).unwrap_err();
+        assert!(error.to_string().contains("arbitrary_precision"), "{error}");
     }
 
     #[test]
