@@ -52,32 +52,9 @@ impl ::factum::Command for OpenAccount {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    fn mark(&self) -> ::factum::macro_support::CommandMark {
-        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
-        const SHAPE: u64 = {
-            #[allow(unused_imports)]
-            use ::factum::macro_support::NoFingerprint as _;
-            ::factum::macro_support::fingerprint(
-                ",account:AccountId,owner:String",
-                &[
-                    ::factum::macro_support::fingerprint_of(
-                        &[
-                            <::factum::macro_support::HasFingerprint<
-                                AccountId,
-                            >>::FINGERPRINT,
-                        ],
-                    ),
-                    ::factum::macro_support::fingerprint_of(&[]),
-                ],
-            )
-        };
-        ::factum::macro_support::command_mark(
-            self,
-            "OpenAccount",
-            SHAPE,
-            (&::factum::macro_support::ContentProbe(self)).content(),
-        )
-    }
+    ::factum::macro_support::command_mark!(
+        "OpenAccount" ",account:AccountId,owner:String" : AccountId
+    );
 }
 
 // ---- struct DepositMoney ----
@@ -88,32 +65,9 @@ impl ::factum::Command for DepositMoney {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    fn mark(&self) -> ::factum::macro_support::CommandMark {
-        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
-        const SHAPE: u64 = {
-            #[allow(unused_imports)]
-            use ::factum::macro_support::NoFingerprint as _;
-            ::factum::macro_support::fingerprint(
-                ",account:AccountId,cents:u64",
-                &[
-                    ::factum::macro_support::fingerprint_of(
-                        &[
-                            <::factum::macro_support::HasFingerprint<
-                                AccountId,
-                            >>::FINGERPRINT,
-                        ],
-                    ),
-                    ::factum::macro_support::fingerprint_of(&[]),
-                ],
-            )
-        };
-        ::factum::macro_support::command_mark(
-            self,
-            "DepositMoney",
-            SHAPE,
-            (&::factum::macro_support::ContentProbe(self)).content(),
-        )
-    }
+    ::factum::macro_support::command_mark!(
+        "DepositMoney" ",account:AccountId,cents:u64" : AccountId
+    );
 }
 
 // ---- struct WithdrawMoney ----
@@ -124,32 +78,9 @@ impl ::factum::Command for WithdrawMoney {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    fn mark(&self) -> ::factum::macro_support::CommandMark {
-        use ::factum::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
-        const SHAPE: u64 = {
-            #[allow(unused_imports)]
-            use ::factum::macro_support::NoFingerprint as _;
-            ::factum::macro_support::fingerprint(
-                ",account:AccountId,cents:u64",
-                &[
-                    ::factum::macro_support::fingerprint_of(
-                        &[
-                            <::factum::macro_support::HasFingerprint<
-                                AccountId,
-                            >>::FINGERPRINT,
-                        ],
-                    ),
-                    ::factum::macro_support::fingerprint_of(&[]),
-                ],
-            )
-        };
-        ::factum::macro_support::command_mark(
-            self,
-            "WithdrawMoney",
-            SHAPE,
-            (&::factum::macro_support::ContentProbe(self)).content(),
-        )
-    }
+    ::factum::macro_support::command_mark!(
+        "WithdrawMoney" ",account:AccountId,cents:u64" : AccountId
+    );
 }
 
 // ---- struct BankAccount ----

@@ -2,14 +2,16 @@
 
 use proc_macro2::TokenStream;
 
-use super::schema::fingerprint;
+use super::lock::parts_with_fingerprints;
+use super::schema;
 use crate::rules::{Command, IdSource};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     let (krate, ident) = (&command.syntax.krate, &command.syntax.input.ident);
     let name = ident.to_string();
     let name = name.trim_start_matches("r#");
-    let shape = fingerprint(krate, command.syntax.input);
+    let fields = schema::text(command.syntax.input);
+    let parts = schema::types(&command.syntax.input.data).into_iter().flat_map(parts_with_fingerprints);
     let (ty, value) = match command.id {
         IdSource::Field { member, ty } => (quote!(#ty), quote!(&self.#member)),
         IdSource::Singleton => (quote!(()), quote!(&())),
@@ -23,16 +25,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
                 #value
             }
 
-            fn mark(&self) -> #krate::macro_support::CommandMark {
-                use #krate::macro_support::{ContentOfDebug as _, ContentOfSerde as _};
-                const SHAPE: u64 = #shape;
-                #krate::macro_support::command_mark(
-                    self,
-                    #name,
-                    SHAPE,
-                    (&#krate::macro_support::ContentProbe(self)).content(),
-                )
-            }
+            #krate::macro_support::command_mark!(#name #fields: #(#parts)*);
         }
     }
 }

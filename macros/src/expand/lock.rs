@@ -57,7 +57,7 @@ pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
 
 /// The types that a type is written with, each of which may have a fingerprint; none, if all are Rust's own. Names decide,
 /// as they do in the lock, which does not tell a user's own `String` from Rust's.
-fn parts_with_fingerprints(ty: &Type) -> Vec<&Type> {
+pub(super) fn parts_with_fingerprints(ty: &Type) -> Vec<&Type> {
     let parts = type_parts(ty);
     if parts.iter().all(|part| is_built_in(part)) { Vec::new() } else { parts }
 }

@@ -21,8 +21,7 @@ pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     }
 }
 
-/// The fingerprint of a type: of what serde sees of it, and of the fingerprints of its fields' types.
-pub(super) fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
+fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     let text = text(input);
     let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
     quote! {{
@@ -43,7 +42,7 @@ pub(super) fn fingerprint_of_state(krate: &Path, input: &DeriveInput, version: u
 }
 
 /// Everything that serde sees of the type, without its name.
-fn text(input: &DeriveInput) -> String {
+pub(super) fn text(input: &DeriveInput) -> String {
     let mut text = String::new();
     attributes(&input.attrs, &mut text);
     match &input.data {
@@ -73,7 +72,7 @@ fn fields(fields: &Fields, text: &mut String) {
     }
 }
 
-fn types(data: &Data) -> Vec<&syn::Type> {
+pub(super) fn types(data: &Data) -> Vec<&syn::Type> {
     match data {
         Data::Struct(data) => data.fields.iter().map(|field| &field.ty).collect(),
         Data::Enum(data) => {

@@ -39,11 +39,6 @@ impl<C> ContentOfDebug for &ContentProbe<'_, C> {
 }
 
 /// The mark of a command with this name, shape and content.
-pub fn command_mark<C: Command>(
-    command: &C,
-    name: &'static str,
-    shape: u64,
-    content: Option<u64>,
-) -> CommandMark {
+pub fn mark_of<C: Command>(command: &C, name: &'static str, shape: u64, content: Option<u64>) -> CommandMark {
     CommandMark::of(command, name, shape, content)
 }

@@ -53,6 +53,24 @@ macro_rules! __debug {
     };
 }
 
+/// `Command::mark` of a command with this name, these fields as text, and these types in them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __command_mark {
+    ($name:literal $fields:literal: $($part:ty)*) => {
+        fn mark(&self) -> $crate::macro_support::CommandMark {
+            #[allow(unused_imports)]
+            use $crate::macro_support::{ContentOfDebug as _, ContentOfSerde as _, NoFingerprint as _};
+            const SHAPE: u64 = $crate::macro_support::fingerprint(
+                $fields,
+                &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
+            );
+            let content = (&$crate::macro_support::ContentProbe(self)).content();
+            $crate::macro_support::mark_of(self, $name, SHAPE, content)
+        }
+    };
+}
+
 /// The impls of the command enum.
 #[doc(hidden)]
 #[macro_export]
