@@ -34,7 +34,7 @@ pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
 pub use self::sources::{
     KnownAggregate, Relation, Source, Unrelated, assert_has, assert_other_category, comes_from,
-    current_name_in,
+    current_name_in, passes_over, passes_over_unknown,
 };
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::decision::IntoEvents;

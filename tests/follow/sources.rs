@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::support::chain::chain;
 use crate::support::events::append_event;
-use crate::support::stores::{sqlite_stores, stores};
+use crate::support::stores::{open_store, sqlite_stores, stores};
 
 mod order {
     use super::*;
@@ -213,6 +213,24 @@ fn other_events_of_an_aggregate_given_by_name_are_passed_over() {
         let error = view.catch_up().unwrap_err();
         assert!(matches!(&error, ProjectionError::Follow(FollowError::Read { .. })), "{}", chain(&error));
     }
+}
+
+/// Each event that a reaction gets is a commit of its own.
+#[test]
+fn events_that_no_handler_gets_cost_a_reaction_no_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, file) = (MemoryStore::new(), folder.path().join("progress.db"));
+    for _ in 0..2_000 {
+        append_event(&store, "order", "new", "printed", 1, "null");
+    }
+    append_event(&store, "permit", "one", "closed", 1, r#"{"reason":"expired"}"#);
+    append_event(&store, "permit", "one", "shut", 1, "null");
+    let (progress, mails) = (open_store(&file), Mails::default());
+    let caught = SqliteReaction::in_file(&progress, &store, mails.clone()).unwrap().catch_up().unwrap();
+    assert_eq!((caught.events, caught.position.get()), (1, 2_002));
+    assert_eq!(*mails.sent.lock().unwrap(), ["permit one: expired"]);
+    let log = std::fs::metadata(folder.path().join("progress.db-wal")).unwrap().len();
+    assert!(log < 1_000_000, "2,000 commits write some pages each: {log} bytes");
 }
 
 #[derive(Debug, Default, Projection)]

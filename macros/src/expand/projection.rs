@@ -32,6 +32,8 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     // A reaction handles one event after the other: only a view gains by decoding ahead.
     let prepare = (is_partitioned.is_some() && matches!(product, Product::View { .. }))
         .then(|| prepare(krate, paths, &selves, &comes_from));
+    // A view passes over an event as fast as it asks for that.
+    let passes_over = matches!(product, Product::SideEffects).then(|| passes_over(krate, aggregates));
     let checks = follower_checks::checks(model);
     quote! {
         #[automatically_derived]
@@ -74,6 +76,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             }
 
             #prepare
+            #passes_over
         }
 
         #kind
@@ -172,6 +175,18 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
         impl #krate::follow::Projection for #ident {
             const VERSION: u32 = #version;
             #init
+        }
+    }
+}
+
+/// Tells the events that no handler gets, each of which would cost a commit.
+fn passes_over(krate: &Path, aggregates: &[&Path]) -> TokenStream {
+    quote! {
+        fn passes_over(event: &#krate::store::StoredEvent<'_>) -> bool {
+            #(if #krate::macro_support::name_is(event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
+                return #krate::macro_support::passes_over::<Self, #aggregates>(event);
+            })*
+            #krate::macro_support::passes_over_unknown::<Self>(event)
         }
     }
 }

@@ -36,12 +36,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         let next = home.events().next_position(share.after).map_err(FollowError::store(definition.name))?;
         let until = share.until(WINDOW, next);
         let limit = size.at_most(READ_AHEAD);
-        let (events, is_full) = read_ahead(home, definition, share, until, limit)?;
-        let reached = match events.last() {
-            Some((last, _)) if is_full => *last,
-            // Up to `until`, no further event is the reaction's.
-            _ => until,
-        };
+        let (events, reached) = read_ahead::<H, P>(home, definition, share, until, limit)?;
         let mut done = share.after;
         for (position, event) in events {
             if control.is_stopping() {
@@ -90,26 +85,35 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
     }
 }
 
-/// Copies the next events, so that a slow handler does not keep the read open. Returns also whether more may
-/// follow.
-fn read_ahead<P: ProgressStore>(
+/// Copies the next events, so that a slow handler does not keep the read open. Returns the position as well up to
+/// which no other event is the reaction's.
+///
+/// Each event costs a commit of its own, so those that no handler gets are left out.
+fn read_ahead<H: EventHandler, P: ProgressStore>(
     home: &ProgressHome<P>,
     definition: &FollowerDefinition,
     share: Share,
     until: Position,
     limit: usize,
-) -> Result<(Vec<(Position, OwnedEvent)>, bool), FollowError> {
+) -> Result<(Vec<(Position, OwnedEvent)>, Position), FollowError> {
     let names = definition.stored_names();
     let filter = definition.filter(&names, share.partition).until(until);
-    let (mut events, mut bytes) = (Vec::new(), ByteLimit::new(COPIED_BYTES));
+    let (mut events, mut bytes, mut reached) = (Vec::new(), ByteLimit::new(COPIED_BYTES), until);
     home.events()
-        .read_all(filter, share.after, limit, &mut |event| {
-            events.push((event.envelope.position, OwnedEvent::copy(event)));
-            bytes.count(event)
+        .read_all(filter, share.after, usize::MAX, &mut |event| {
+            if H::passes_over(event) {
+                return ControlFlow::Continue(());
+            }
+            let position = event.envelope.position;
+            events.push((position, OwnedEvent::copy(event)));
+            let flow = if events.len() < limit { bytes.count(event) } else { ControlFlow::Break(()) };
+            if flow.is_break() {
+                reached = position;
+            }
+            flow
         })
         .map_err(FollowError::store(definition.name))?;
-    let is_full = events.len() == limit || bytes.is_reached();
-    Ok((events, is_full))
+    Ok((events, reached))
 }
 
 /// Calls the handler with one event.

@@ -61,6 +61,13 @@ pub trait EventHandler: Sized {
         context: &Context<'_, Self>,
     ) -> Result<(), HandlerError>;
 
+    /// Whether no handler gets a stored event: its aggregate is known to have it, and the follower does not list it.
+    #[doc(hidden)]
+    fn passes_over(event: &StoredEvent<'_>) -> bool {
+        let _ = event;
+        false
+    }
+
     /// Decodes a stored event for a later call of its handler; `None` if the event has to be decoded then.
     #[doc(hidden)]
     fn prepare(name: &str, event: &StoredEvent<'_>) -> Result<Option<Prepared<Self>>, DecodeError> {

@@ -43,8 +43,8 @@ impl Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CaughtUp {
-    /// How many events the follower has read: those that it lists or, if it names its aggregates, all events
-    /// of these.
+    /// How many events the follower has taken: for a reaction, those that its handlers get; for a view, all events
+    /// of the aggregates whose types it names.
     pub events: u64,
     /// The position up to which the follower has seen everything.
     pub position: Position,

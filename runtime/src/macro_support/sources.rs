@@ -12,6 +12,7 @@ use crate::domain::event::EventKind;
 use crate::domain::event_set::EventSet;
 use crate::follow::handler::EventHandler;
 use crate::macro_support::names::{knows_name, same_name};
+use crate::store::read::StoredEvent;
 
 /// What the event `E` is to the aggregate `A`. rustc finds these constants before those of [`Unrelated`].
 #[derive(Debug)]
@@ -179,4 +180,22 @@ pub fn current_name_in<H: EventHandler>(category: &str, name: &str) -> Option<&'
         kind.name != name && kind.aliases.contains(&name) && comes_from::<H>(index, category)
     };
     H::EVENTS.iter().enumerate().find(|(index, kind)| is_alias(*index, kind)).map(|(_, kind)| kind.name)
+}
+
+/// Whether a stored event of the aggregate `A` is one that `A` lists and the follower does not.
+#[must_use]
+pub fn passes_over<H: EventHandler, A: Aggregate>(event: &StoredEvent<'_>) -> bool {
+    knows_name(A::Event::KINDS, event.name) && !lists::<H>(event)
+}
+
+/// Whether a stored event, of an aggregate whose type the follower does not know, is one that it does not list.
+#[must_use]
+pub fn passes_over_unknown<H: EventHandler>(event: &StoredEvent<'_>) -> bool {
+    H::FROM_BY_NAME.contains(&event.envelope.category) && !lists::<H>(event)
+}
+
+fn lists<H: EventHandler>(event: &StoredEvent<'_>) -> bool {
+    let is_named = |kind: &EventKind| kind.names().any(|name| name == event.name);
+    let mut kinds = H::EVENTS.iter().enumerate();
+    kinds.any(|(index, kind)| is_named(kind) && comes_from::<H>(index, event.envelope.category))
 }
