@@ -10,7 +10,7 @@ use factum::sqlite::rusqlite;
 
 use crate::support::account::{Account, deposit, id, open, withdraw};
 use crate::support::stores::{LONG, doctor, open_store, sqlite_stores};
-use crate::support::views::{Balances, Faults, Rows, row};
+use crate::support::views::{Balances, Faults, Rows, awaited_lease, row};
 
 #[test]
 fn a_background_view_shows_appended_events() {
@@ -110,12 +110,12 @@ fn a_dead_runner_loses_its_lease() {
     let following = view.follow().lease(Duration::from_hours(1)).start().unwrap();
     following.wait_for(Position::new(1), Duration::from_millis(300)).unwrap_err();
     assert_eq!(Balances::rows(&store), Rows::new(), "another runner has the lease");
-    let holder = following.waits_for_lease().unwrap();
+    let holder = awaited_lease(&following).unwrap();
     assert_eq!((holder.process, holder.until.as_micros()), (None, now + 3_600_000_000));
     dead(now);
     following.wait_for(Position::new(1), LONG).unwrap();
     assert_eq!(Balances::rows(&store), row("alice", 0, 1));
-    assert_eq!(following.waits_for_lease(), None);
+    assert_eq!(awaited_lease(&following), None);
     drop(following);
     let leases: u64 = store
         .query(|connection| connection.query_row("SELECT count(*) FROM factum_leases", (), |row| row.get(0)))

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
+use factum::follow::{Activity, Follower, LeaseInfo, RunningFollower};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Transaction;
 
@@ -147,4 +148,12 @@ pub(crate) fn balances(store: &SqliteStore) -> Vec<(String, i64)> {
                 .collect()
         })
         .unwrap()
+}
+
+/// The lease of another runner that this one waits for.
+pub(crate) fn awaited_lease<F: Follower>(running: &RunningFollower<F>) -> Option<LeaseInfo> {
+    match running.state().activity {
+        Activity::WaitingForLease { holder, .. } => Some(holder),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use crate::domain::position::Position;
 use crate::follow::control::Control;
 use crate::follow::dead_letter::ListLetters;
 use crate::follow::error::FollowError;
-use crate::follow::lease::{DEFAULT_LEASE, LeaseInfo};
+use crate::follow::lease::DEFAULT_LEASE;
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress::Report;
 use crate::follow::runs;
@@ -253,14 +253,6 @@ impl<F: Follower> RunningFollower<F> {
     #[must_use]
     pub fn position(&self) -> Position {
         self.control.position()
-    }
-
-    /// The lease that this runner waits for, while another runner of the follower has it.
-    ///
-    /// `None` if this runner has the lease, or has not asked for it yet.
-    #[must_use]
-    pub fn waits_for_lease(&self) -> Option<LeaseInfo> {
-        self.control.lease()
     }
 
     /// Whether the runner has ended by itself, as it does after an error. [`stop`](Self::stop) returns the

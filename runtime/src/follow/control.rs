@@ -228,14 +228,6 @@ impl Control {
         state.lease = holder.map_or(KnownLease::Own, KnownLease::Of);
     }
 
-    /// The lease of another runner, which the workers wait for.
-    pub(crate) fn lease(&self) -> Option<LeaseInfo> {
-        match &lock(&self.state).lease {
-            KnownLease::Of(holder) => Some(holder.clone()),
-            KnownLease::Unknown | KnownLease::Own => None,
-        }
-    }
-
     /// Counts events that the handlers of a worker have handled.
     pub(crate) fn count(&self, events: usize) {
         self.events.fetch_add(events as u64, Ordering::Relaxed);

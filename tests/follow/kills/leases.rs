@@ -10,7 +10,7 @@ use super::{Followed, counted};
 use crate::support::account::{Account, deposit, open};
 use crate::support::process::{Job, say};
 use crate::support::stores::{LONG, open_store};
-use crate::support::views::rows;
+use crate::support::views::{awaited_lease, rows};
 
 /// A lease that ends long after the test.
 const ENDLESS: Duration = Duration::from_hours(10);
@@ -29,10 +29,10 @@ fn the_lease_of_a_killed_runner_is_taken_at_once() {
     let mut job = Job::start("follow", &file);
     assert_eq!(job.hear().as_deref(), Some("has it"));
     let following = followed(&store).follow().lease(ENDLESS).start().unwrap();
-    while following.waits_for_lease().is_none() {
+    while awaited_lease(&following).is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let holder = following.waits_for_lease().unwrap();
+    let holder = awaited_lease(&following).unwrap();
     assert_eq!(holder.process, Some(job.id()), "{holder}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(holder.host.as_deref(), Some(host.trim()));
@@ -40,7 +40,7 @@ fn the_lease_of_a_killed_runner_is_taken_at_once() {
     let done = accounts.execute(deposit("alice", 5)).unwrap();
     following.wait_for(done.position().unwrap(), LONG).unwrap();
     assert_eq!(rows(&store, "SELECT * FROM followed"), counted(&store, 2));
-    assert_eq!(following.waits_for_lease(), None);
+    assert_eq!(awaited_lease(&following), None);
 }
 
 /// Has the lease until it is killed.

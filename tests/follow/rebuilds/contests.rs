@@ -16,7 +16,7 @@ use factum::sqlite::{Sqlite, SqliteOptions};
 
 use super::{First, Fourth, MANY, Second, fill, left_behind, row};
 use crate::support::stores::{LONG, doctor, open_store};
-use crate::support::views::balances;
+use crate::support::views::{awaited_lease, balances};
 
 /// A program that rebuilds a view, and stands still after its first batch until it may continue.
 pub(crate) struct Paused {
@@ -88,7 +88,7 @@ fn an_older_version_does_not_take_over_the_rebuild() {
     let newer = Paused::rebuild(&file, Fourth::default());
     let second = Second::default();
     let older = SqliteProjection::new(&store, second.clone()).unwrap().follow().start().unwrap();
-    while older.waits_for_lease().is_none() {
+    while awaited_lease(&older).is_none() {
         assert!(!older.has_ended());
         thread::sleep(Duration::from_millis(1));
     }
