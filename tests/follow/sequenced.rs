@@ -332,6 +332,7 @@ fn a_handler_can_not_wait_for_its_own_letters() {
             let slot = self.0.lock().unwrap();
             let running = slot.as_ref().unwrap();
             running.dead_letters().unwrap();
+            running.wait_for(Position::new(u64::MAX), Duration::MAX).unwrap_err();
             let error = running.retry_dead_letters().unwrap_err();
             self.1.send(error.to_string()).unwrap();
         }

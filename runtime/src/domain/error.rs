@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// How many causes of an error are looked at. A chain that is longer may be endless.
 const MOST_CAUSES: usize = 64;
 
-/// How many bytes the text of one error has at most.
+/// About how many bytes the text of an error with its causes has at most.
 const LONGEST_TEXT: usize = 16 * 1024;
 
 /// An error with its causes, in one line: for a message to a person, or for a log.
@@ -20,7 +20,7 @@ const LONGEST_TEXT: usize = 16 * 1024;
 /// factum's errors say what failed and where; the reason is their [`source`](Error::source). An error
 /// reporter such as `anyhow` prints both. This function does so without a reporter.
 ///
-/// The text ends after 64 causes, and where the causes form a circle. An error that panics instead of giving
+/// The text ends after 64 causes or 16 KiB, and where the causes form a circle. An error that panics instead of giving
 /// its text or its cause is contained.
 ///
 /// ```
@@ -33,13 +33,18 @@ const LONGEST_TEXT: usize = 16 * 1024;
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut seen: Vec<(&dyn Error, String)> = Vec::new();
+    let mut left = LONGEST_TEXT;
     for error in causes(error) {
-        let text = text_of(error);
+        let text = text_of(error, left);
         // The text too, as errors without fields can share an address.
         if seen.iter().any(|(earlier, said)| ptr::addr_eq(*earlier, error) && *said == text) {
             break;
         }
+        left = left.saturating_sub(text.len());
         seen.push((error, text));
+        if left == 0 {
+            break;
+        }
     }
     seen.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(": ")
 }
@@ -57,23 +62,32 @@ pub(crate) fn causes<'e>(
 }
 
 /// The text of an error of the user's code, whatever its `Display` does.
-fn text_of(error: &dyn Error) -> String {
-    let mut text = BoundedText(String::new());
+fn text_of(error: &dyn Error, longest: usize) -> String {
+    let mut text = BoundedText { text: String::new(), left: longest };
     match catch_panic(|| write!(text, "{error}")) {
-        Ok(_) => text.0,
+        Ok(_) => text.text,
         Err(panic) => format!("an error whose text can't be shown ({panic})"),
     }
 }
 
 /// A text that refuses what would make it too long.
-struct BoundedText(String);
+struct BoundedText {
+    text: String,
+    left: usize,
+}
 
 impl fmt::Write for BoundedText {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let left = LONGEST_TEXT - self.0.len();
-        let end = more.floor_char_boundary(left);
-        self.0.push_str(more.get(..end).unwrap_or_default());
-        if end < more.len() { Err(fmt::Error) } else { Ok(()) }
+        let end = more.floor_char_boundary(self.left);
+        self.text.push_str(more.get(..end).unwrap_or_default());
+        if end < more.len() {
+            // The rest is shorter than a character.
+            self.text.push_str(" ..");
+            self.left = 0;
+            return Err(fmt::Error);
+        }
+        self.left -= end;
+        Ok(())
     }
 }
 
@@ -120,6 +134,7 @@ mod tests {
         assert!(with_causes(&Hostile::Endless(0)).ends_with("Endless(63)"));
         assert_eq!(with_causes(&Hostile::SourcePanics), "SourcePanics");
         assert!(with_causes(&Hostile::DisplayPanics).ends_with("(the handler panicked: no text)"));
-        assert!(with_causes(&Hostile::LongText).starts_with("äh, "));
+        let long = with_causes(&Hostile::LongText);
+        assert!(long.starts_with("äh, ") && long.ends_with(" ..") && long.len() <= LONGEST_TEXT + 3);
     }
 }

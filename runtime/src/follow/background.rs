@@ -266,8 +266,11 @@ impl<F: Follower> RunningFollower<F> {
     ///
     /// With the position from a command's outcome, the caller can read its own writes.
     ///
-    /// Fails if the time runs out, or the runner ends before that.
+    /// Fails if the time runs out, or the runner ends before that. In a handler of this follower, there is nothing
+    /// to wait for: the call returns at once.
     pub fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
+        // A handler would wait for itself.
+        let timeout = if runs::current().contains(&self.control.run) { Duration::ZERO } else { timeout };
         let end = self.control.wait_for(position, timeout);
         let (follower, wanted, position) = (F::NAME, position, end.position);
         match position {
@@ -288,14 +291,19 @@ impl<F: Follower> RunningFollower<F> {
         self.end().and_then(|(follower, result)| result.map(|()| follower))
     }
 
+    /// Fails in a process that was forked after the start: it has no thread of the runner.
+    pub(crate) fn check_process(&self) -> Result<(), FollowError> {
+        if process::id() == self.process { Ok(()) } else { Err(FollowError::Forked { follower: F::NAME }) }
+    }
+
     /// Stops the runner and returns what it has ended with. A second call does nothing.
     fn end(&mut self) -> Result<Ended<F>, F::Error> {
         let follower = F::NAME;
         let runner = self.runner.take().ok_or(FollowError::Panicked { follower })?;
-        if process::id() != self.process {
+        if let Err(forked) = self.check_process() {
             // There is no such thread here, and it may have held any lock when this process was forked.
             mem::forget(runner);
-            return Err(FollowError::Forked { follower }.into());
+            return Err(forked.into());
         }
         self.control.stop();
         // After its run, the thread drops its handlers, which may own this handle.
@@ -382,6 +390,7 @@ mod tests {
         let mut running = FollowerBuilder::new(Idle(None)).start().unwrap();
         let control = Arc::clone(&running.control);
         running.process = process::id().wrapping_add(1);
+        assert!(matches!(running.retry_dead_letters(), Err(FollowError::Forked { follower: "idle" })));
         assert!(matches!(running.stop(), Err(FollowError::Forked { follower: "idle" })));
         assert!(!control.is_stopping(), "the runner belongs to the other process");
         control.stop();

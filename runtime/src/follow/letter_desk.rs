@@ -97,6 +97,7 @@ impl<F: Follower> RunningFollower<F> {
     }
 
     fn request(&self, request: LetterRequest) -> Result<RetriedLetters, F::Error> {
+        self.check_process()?;
         Ok(self.control.request(request)?)
     }
 }

@@ -22,9 +22,9 @@ impl Default for RunId {
     }
 }
 
-/// The runs that this thread is part of.
+/// The runs that this thread is part of. A thread that is ending works for none.
 pub(crate) fn current() -> Vec<RunId> {
-    RUNS.with_borrow(Clone::clone)
+    RUNS.try_with(|runs| runs.borrow().clone()).unwrap_or_default()
 }
 
 /// Makes this thread part of these runs for as long as the result lives.
@@ -54,8 +54,7 @@ static WAITS: Mutex<Vec<(RunId, RunId)>> = Mutex::new(Vec::new());
 /// Runs `wait`, which waits for the end of a run; `None` if that run waits for this thread, also through
 /// other runs.
 pub(crate) fn wait_for<T>(run: RunId, wait: impl FnOnce() -> T) -> Option<T> {
-    // A thread that is ending works for no run.
-    let waiting = RUNS.try_with(|runs| runs.borrow().clone()).unwrap_or_default();
+    let waiting = current();
     let pairs: Vec<_> = waiting.iter().map(|waiting| (*waiting, run)).collect();
     let _waits = {
         let mut waits = lock(&WAITS);
