@@ -1,5 +1,7 @@
 //! The step of a reaction: handlers run outside of any transaction, then the step records each event as done.
 
+use std::ops::ControlFlow;
+
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
