@@ -1,6 +1,6 @@
 //! Reactions that give several commands to one aggregate: each is carried out once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use factum::Position;
 use factum::follow::ReactionError;
@@ -86,14 +86,14 @@ fn each_of_several_commands_to_one_aggregate_is_carried_out_once() {
 #[reaction(events(Opened), from(Account))]
 struct Swaps {
     accounts: Repository<Account, SqliteStore>,
-    deliveries: AtomicUsize,
+    deliveries: AtomicI64,
 }
 
 #[handlers]
 impl Swaps {
     #[react]
     fn opened(&self, _: &Opened, delivery: &Delivery) -> Result<(), BoxError> {
-        let first = 1 + self.deliveries.fetch_add(1, Ordering::SeqCst) as i64;
+        let first = 1 + self.deliveries.fetch_add(1, Ordering::SeqCst);
         for cents in [first, 10] {
             self.accounts.execute_with(deposit("house", cents), &delivery.options())?;
         }
@@ -107,7 +107,7 @@ fn commands_that_differ_at_the_next_delivery_are_an_error() {
     for store in sqlite_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
-        let swaps = Swaps { accounts: accounts.clone(), deliveries: AtomicUsize::new(0) };
+        let swaps = Swaps { accounts: accounts.clone(), deliveries: AtomicI64::new(0) };
         let mut swaps = SqliteReaction::new(&store, swaps).unwrap();
         swaps.catch_up().unwrap();
         swaps.rewind(Position::START).unwrap();
