@@ -41,7 +41,8 @@ pub(crate) fn fork_with_a_store(file: &Path) {
             // Not an unwinding: the rest of the program is the other process's.
             let used = std::panic::catch_unwind(|| use_in_a_fork(&store, &accounts, file));
             drop((accounts, store));
-            std::process::exit(if used.is_ok() && snapshots_in(file) == 0 { 0 } else { 1 });
+            let passed = used.is_ok() && snapshots_in(file) == 0;
+            std::process::exit(i32::from(!passed));
         }
         Fork::Parent(child) => {
             say(format!("the child has ended with {}", waitpid(child).unwrap()));
@@ -59,21 +60,21 @@ fn use_in_a_fork(store: &SqliteStore, accounts: &Repository<Account, SqliteStore
         other => panic!("{other:?}"),
     }
     assert!(accounts.execute(deposit("a", 1)).is_err());
-    is_forked(read_all(store));
-    is_forked(read(store, &stream("a")));
-    is_forked(store.position());
-    is_forked(store.stream_version(&stream("a")));
-    is_forked(store.wait_for(Position::new(9), Duration::ZERO));
-    is_forked(store.outcome(&stream("a"), "key"));
-    is_forked(store.read_snapshot(&stream("a"), &mut |_| {}));
-    is_forked(store.drop_snapshots(None));
-    is_forked(store.check());
-    is_forked(store.checkpoint_wal());
-    is_forked(store.vacuum());
+    is_forked(&read_all(store));
+    is_forked(&read(store, &stream("a")));
+    is_forked(&store.position());
+    is_forked(&store.stream_version(&stream("a")));
+    is_forked(&store.wait_for(Position::new(9), Duration::ZERO));
+    is_forked(&store.outcome(&stream("a"), "key"));
+    is_forked(&store.read_snapshot(&stream("a"), &mut |_| {}));
+    is_forked(&store.drop_snapshots(None));
+    is_forked(&store.check());
+    is_forked(&store.checkpoint_wal());
+    is_forked(&store.vacuum());
     assert!(store.query(|connection| connection.query_row("SELECT 1", (), |_| Ok(()))).is_err());
     assert!(store.backup(file.with_extension("copy")).is_err());
     let stop = &mut |_: &factum::store::StoredEvent<'_>| std::ops::ControlFlow::Break(());
-    is_forked(store.read_all(Filter::new(), Position::START, 1, stop));
+    is_forked(&store.read_all(Filter::new(), Position::START, 1, stop));
 }
 
 fn snapshots_in(file: &Path) -> i64 {
@@ -81,6 +82,6 @@ fn snapshots_in(file: &Path) -> i64 {
     connection.query_row("SELECT count(*) FROM factum_snapshots", (), |row| row.get(0)).unwrap()
 }
 
-fn is_forked<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+fn is_forked<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Forked { .. })), "{result:?}");
 }

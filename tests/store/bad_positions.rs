@@ -200,7 +200,7 @@ fn commands_refuse_a_store_without_room() {
     let (_folder, store) = moved_to(i64::MAX);
     let accounts = store.repository::<Account>();
     let error = accounts.execute(open("a")).unwrap_err();
-    let text = factum::with_causes(&error).to_string();
+    let text = factum::with_causes(&error);
     assert!(text.contains("position 9223372036854775807 is damaged"), "{text}");
     assert!(accounts.execute(deposit("a", 1)).is_err());
 }

@@ -45,7 +45,7 @@ pub(crate) fn append_to_the_limit(file: &Path) {
         ),
         "{error:?}"
     );
-    let text = factum::with_causes(&error).to_string();
+    let text = factum::with_causes(&error);
     assert!(text.contains("idempotency key"), "{text}");
     assert_eq!(accounts.load(&id("a")).unwrap().version(), acknowledged);
     // Several callers share a commit that fails: none of them gets a certain answer.

@@ -13,8 +13,10 @@ use crate::support::account::{Account, deposit, id, open};
 use crate::support::events::{append, read, read_all, stream};
 use crate::support::stores::open_store;
 
-/// Each way to lose the file of the store at `bank.db`.
-const WAYS: [(&str, fn(&Path)); 6] = [
+/// A way to lose the file of the store at `bank.db`, with its name.
+type Way = (&'static str, fn(&Path));
+
+const WAYS: [Way; 6] = [
     ("all is deleted", |folder| {
         for file in ["bank.db", "bank.db-wal", "bank.db-shm"] {
             fs::remove_file(folder.join(file)).unwrap();
@@ -51,7 +53,7 @@ fn a_store_without_its_file_acknowledges_nothing() {
             }
         }
         // The append has noticed what a read does not look for.
-        is_moved(way, read_all(&store));
+        is_moved(way, &read_all(&store));
     }
 }
 
@@ -65,7 +67,7 @@ fn a_hot_aggregate_without_its_file_is_not_believed() {
         lose(folder.path());
         for _ in 0..3 {
             let error = accounts.execute(deposit("a", 1)).unwrap_err();
-            let text = factum::with_causes(&error).to_string();
+            let text = factum::with_causes(&error);
             assert!(text.contains("deleted, moved or replaced"), "{way}: {text}");
         }
         assert!(accounts.load(&id("a")).is_err(), "{way}");
@@ -84,17 +86,17 @@ fn reads_of_a_moved_file_fail_even_when_it_is_back() {
         let second_name = folder.path().join("kept.db");
         fs::hard_link(&file, &second_name).unwrap();
         lose(folder.path());
-        is_moved(way, read_all(&store));
-        is_moved(way, read(&store, &stream("a")));
-        is_moved(way, store.position());
-        is_moved(way, store.stream_version(&stream("a")));
-        is_moved(way, store.check());
-        is_moved(way, store.checkpoint_wal());
+        is_moved(way, &read_all(&store));
+        is_moved(way, &read(&store, &stream("a")));
+        is_moved(way, &store.position());
+        is_moved(way, &store.stream_version(&stream("a")));
+        is_moved(way, &store.check());
+        is_moved(way, &store.checkpoint_wal());
         let query = store.query(|connection| connection.query_row("SELECT 1", (), |_| Ok(())));
         assert!(matches!(query, Err(QueryError::Store(StoreError::Moved { .. }))), "{way}: {query:?}");
         fs::rename(second_name, &file).unwrap();
-        is_moved(way, store.position());
-        is_moved(way, store.checkpoint_wal());
+        is_moved(way, &store.position());
+        is_moved(way, &store.checkpoint_wal());
         assert!(append(&store, &stream("a"), Any, &["2"]).is_err());
         drop(store);
         assert_eq!(read_all(&open_store(&file)).unwrap(), ["1"], "{way}");
@@ -119,6 +121,6 @@ fn a_link_that_leads_elsewhere_is_noticed() {
 }
 
 #[track_caller]
-fn is_moved<T: std::fmt::Debug>(way: &str, result: Result<T, StoreError>) {
+fn is_moved<T: std::fmt::Debug>(way: &str, result: &Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Moved { .. })), "{way}: {result:?}");
 }
