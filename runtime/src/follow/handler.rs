@@ -63,6 +63,7 @@ pub trait EventHandler: Sized {
 
     /// Whether no handler gets a stored event: its aggregate is known to have it, and the follower does not list it.
     #[doc(hidden)]
+    #[must_use]
     fn passes_over(event: &StoredEvent<'_>) -> bool {
         let _ = event;
         false
