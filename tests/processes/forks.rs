@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
 use factum::store::ExpectedVersion::Any;
 use factum::store::{AppendError, Filter, StoreError, StoredSnapshot};
@@ -14,6 +15,7 @@ use crate::support::account::{Account, deposit, open};
 use crate::support::events::{append, read, read_all, stream};
 use crate::support::process::{Job, say};
 use crate::support::stores::open_store;
+use crate::support::views::Balances;
 
 #[test]
 fn a_forked_process_neither_uses_nor_changes_the_store() {
@@ -25,6 +27,40 @@ fn a_forked_process_neither_uses_nor_changes_the_store() {
     assert_eq!(read(&store, &stream("a")).unwrap(), ["1", "2"]);
     assert_eq!(read_all(&store).unwrap().len(), 3);
     assert_eq!(store.check().unwrap(), []);
+}
+
+/// A fork copies the handle of a runner, and not its thread.
+#[test]
+fn a_forked_process_does_not_wait_for_the_runner() {
+    let folder = TempDir::new().unwrap();
+    let said = Job::start("fork-runner", &folder.path().join("bank.db")).finish();
+    assert_eq!(said, ["the child has ended with 0"]);
+}
+
+/// Forks with two views running.
+pub(crate) fn fork_with_a_runner(file: &Path) {
+    let (stopped, dropped) = (open_store(file), open_store(&file.with_extension("other")));
+    let view = |store| SqliteProjection::new(store, Balances::default()).unwrap().follow().start().unwrap();
+    let (stopped, dropped) = (view(&stopped), view(&dropped));
+    match fork().unwrap() {
+        Fork::Child => {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let requested = stopped.retry_dead_letters().unwrap_err();
+                drop(dropped);
+                [requested, stopped.stop().map(drop).unwrap_err()]
+            }));
+            let is_told = |errors: [ProjectionError; 2]| {
+                let is_forked = |error| matches!(error, ProjectionError::Follow(FollowError::Forked { .. }));
+                errors.into_iter().all(is_forked)
+            };
+            std::process::exit(i32::from(!ended.is_ok_and(is_told)));
+        }
+        Fork::Parent(child) => {
+            say(format!("the child has ended with {}", waitpid(child).unwrap()));
+            stopped.stop().unwrap();
+            dropped.stop().unwrap();
+        }
+    }
 }
 
 /// Forks with a store open.

@@ -40,6 +40,8 @@ fn entry() {
         #[cfg(unix)]
         "fork" => processes::forks::fork_with_a_store(&file),
         #[cfg(unix)]
+        "fork-runner" => processes::forks::fork_with_a_runner(&file),
+        #[cfg(unix)]
         "open-protected" => bad_files::open_protected(&file),
         "project" => kills::projections::project(&file),
         "write-with-views" => kills::projections::write_until_killed(&file),

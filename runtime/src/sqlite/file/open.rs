@@ -259,8 +259,8 @@ impl SqliteOptions {
 
     /// Makes a store from an open connection, to a database that may have other tables of the program.
     ///
-    /// The store writes with this connection, and changes its settings; it does not change those of the
-    /// program's other connections. Tables whose names begin with `factum_` belong to the store. The file
+    /// The store writes with this connection, changes its settings, and replaces its authorizer. It does not change
+    /// the program's other connections. Tables whose names begin with `factum_` belong to the store. The file
     /// gets a write-ahead log, if it has none yet. [`SqliteStore::query`] and projections can use the other
     /// tables. To change them in one transaction with events, use a projection.
     ///
