@@ -75,7 +75,7 @@ fn a_version_below_one_is_an_error() {
         let (_folder, store) = doctored(&sql);
         for result in [
             read(&store, &stream("2")).map(drop),
-            store.replay(&stream("2"), 0, usize::MAX, &mut |_| std::ops::ControlFlow::Continue(())),
+            store.replay(&stream("2"), 0, usize::MAX, &mut |_| std::ops::ControlFlow::Continue(())).map(drop),
             read_all(&store).map(drop),
         ] {
             assert!(

@@ -66,7 +66,7 @@ fn replay(store: &SqliteStore, key: &str) -> (Vec<u64>, Result<(), StoreError>) 
         versions.push(event.version);
         ControlFlow::Continue(())
     });
-    (versions, result)
+    (versions, result.map(drop))
 }
 
 fn read_versions(store: &SqliteStore, key: &str) -> (Vec<u64>, Result<(), StoreError>) {

@@ -52,7 +52,8 @@ fn finds(sql: &str, in_metadata: bool) {
     };
     let read = |stream: &_| store.read_stream(stream, 0, usize::MAX, &mut |_| ControlFlow::Continue(()));
     is_damaged(in_stream(&read), true, sql);
-    let replay = |stream: &_| store.replay(stream, 0, usize::MAX, &mut |_| ControlFlow::Continue(()));
+    let replay =
+        |stream: &_| store.replay(stream, 0, usize::MAX, &mut |_| ControlFlow::Continue(())).map(drop);
     is_damaged(in_stream(&replay), !in_metadata, sql);
     let found: Vec<_> = store.check().unwrap().into_iter().map(|damage| damage.message).collect();
     assert!(found.iter().any(|message| message.contains("checksum")), "{sql}: {found:?}");

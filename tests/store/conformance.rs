@@ -168,7 +168,7 @@ impl EventStore for Broken {
         after: u64,
         limit: usize,
         visit: &mut VisitReplayed<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Uuid>, StoreError> {
         let limit = if self.fault == Fault::ReplaysTooMuch { limit.saturating_add(1) } else { limit };
         self.store.replay(stream, after, limit, visit)
     }

@@ -59,16 +59,6 @@ impl<A: Aggregate> Replay<A> {
         }
     }
 
-    /// Applies the events of the stream after `self.version`, up to `until`.
-    pub(crate) fn advance<S: EventStore + ?Sized>(
-        &mut self,
-        store: &S,
-        stream: &StreamName,
-        until: Option<Moment>,
-    ) -> Result<(), ReadError> {
-        self.read(store, stream, until, None).map(drop)
-    }
-
     /// Whether the state certainly includes all events of the stream, and no others.
     pub(crate) fn is_current<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> bool {
         self.event.is_some_and(|id| store.ends_with(stream, self.version, id))
@@ -85,24 +75,42 @@ impl<A: Aggregate> Replay<A> {
         stream: &StreamName,
         until: Option<Moment>,
     ) -> Result<bool, ReadError> {
-        let Some(before) = self.version.checked_sub(1) else {
-            return self.read(store, stream, until, None);
+        let is_confirmed = match self.version.checked_sub(1) {
+            Some(before) => self.is_in(store, stream, before)?,
+            None => true,
         };
-        // The read begins one event earlier, with the event that confirms the state.
-        let confirmed_by = (self.version, self.position, self.event);
-        self.version = before;
-        self.read(store, stream, until, Some(confirmed_by))
+        if is_confirmed {
+            self.advance(store, stream, until)?;
+        }
+        Ok(is_confirmed)
     }
 
-    /// Applies events. `skipped` is the version, the position and the id, if it is known, of an event that must
-    /// come first, and that the state includes already; `false` if it does not come first.
-    fn read<S: EventStore + ?Sized>(
+    /// Whether the event after version `before` is the state's last one.
+    fn is_in<S: EventStore + ?Sized>(
+        &mut self,
+        store: &S,
+        stream: &StreamName,
+        before: u64,
+    ) -> Result<bool, ReadError> {
+        let mut found = None;
+        store
+            .read_stream(stream, before, 1, &mut |event| {
+                found = Some((event.envelope.version, event.envelope.position, event.envelope.id));
+                ControlFlow::Break(())
+            })
+            .map_err(|source| ReadError::store(stream, source))?;
+        let Some((version, position, id)) = found else { return Ok(false) };
+        let known = self.event.replace(id);
+        Ok((version, position) == (self.version, self.position) && known.is_none_or(|known| known == id))
+    }
+
+    /// Applies the events of the stream after `self.version`, up to `until`.
+    pub(crate) fn advance<S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
         until: Option<Moment>,
-        mut skipped: Option<(u64, Position, Option<Uuid>)>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<(), ReadError> {
         let limit = match until {
             Some(Moment::Version(version)) => {
                 usize::try_from(version.saturating_sub(self.version)).unwrap_or(usize::MAX)
@@ -111,18 +119,10 @@ impl<A: Aggregate> Replay<A> {
         };
         let after = self.version;
         let mut result = Ok(());
-        let Self { state, version, position, event: newest, .. } = self;
+        let Self { state, version, position, .. } = self;
         // The first event makes the state unique, once for the whole read.
         let (mut shared, mut owned) = (Some(state), None);
         let mut take = |event: &ReplayedEvent<'_>| {
-            if let Some((at, place, id)) = skipped {
-                if (event.version, event.position) != (at, place) || id.is_some_and(|id| event.id != id) {
-                    return ControlFlow::Break(());
-                }
-                skipped = None;
-                (*version, *newest) = (event.version, Some(event.id));
-                return ControlFlow::Continue(());
-            }
             if let Some(shared) = shared.take() {
                 owned = Some(make_unique(shared));
             }
@@ -140,20 +140,29 @@ impl<A: Aggregate> Replay<A> {
                     return ControlFlow::Break(());
                 }
             }
-            (*version, *position, *newest) = (event.version, event.position, Some(event.id));
+            (*version, *position) = (event.version, event.position);
             ControlFlow::Continue(())
         };
-        let read = match until {
-            Some(Moment::Time(time)) => store.read_stream(stream, after, limit, &mut |event| {
-                if event.envelope.recorded_at > time {
-                    return ControlFlow::Break(());
-                }
-                take(&event.into())
-            }),
+        let last = match until {
+            Some(Moment::Time(time)) => {
+                let mut last = None;
+                let read = store.read_stream(stream, after, limit, &mut |event| {
+                    if event.envelope.recorded_at > time {
+                        return ControlFlow::Break(());
+                    }
+                    last = Some(event.envelope.id);
+                    take(&event.into())
+                });
+                read.map(|()| last)
+            }
             _ => store.replay(stream, after, limit, &mut take),
         };
-        read.map_err(|source| ReadError::Store { stream: stream.clone(), source })?;
-        result.map(|()| skipped.is_none())
+        let last = last.map_err(|source| ReadError::store(stream, source))?;
+        result?;
+        if self.version > after {
+            self.event = last;
+        }
+        Ok(())
     }
 }
 

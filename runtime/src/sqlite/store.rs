@@ -323,16 +323,21 @@ impl EventStore for SqliteStore {
         after: u64,
         limit: usize,
         visit: &mut VisitReplayed<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Uuid>, StoreError> {
         if limit == 0 || self.ends_at(stream, after) {
-            return Ok(());
+            return Ok(None);
         }
         match &self.shared.readers {
             Readers::Pool(pool) => {
                 pool.with(|connection| read::replay(connection, stream, after, limit, visit), |error| error)
             }
             Readers::Writer => {
-                self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+                let mut last = None;
+                self.read_stream(stream, after, limit, &mut |event| {
+                    last = Some(event.envelope.id);
+                    visit(&ReplayedEvent::from(event))
+                })?;
+                Ok(last)
             }
         }
     }

@@ -56,6 +56,8 @@ pub trait EventStore: Send + Sync {
 
     /// Reads one stream for a replay, which needs only some parts of an event.
     ///
+    /// Returns the id of the last event that `visit` got; `None` if it got none.
+    ///
     /// Order, `after` and `limit` are those of [`read_stream`](Self::read_stream). A store that saves work by
     /// reading less overrides this method, and returns the same events.
     fn replay(
@@ -64,8 +66,13 @@ pub trait EventStore: Send + Sync {
         after: u64,
         limit: usize,
         visit: &mut VisitReplayed<'_>,
-    ) -> Result<(), StoreError> {
-        self.read_stream(stream, after, limit, &mut |event| visit(&ReplayedEvent::from(event)))
+    ) -> Result<Option<Uuid>, StoreError> {
+        let mut last = None;
+        self.read_stream(stream, after, limit, &mut |event| {
+            last = Some(event.envelope.id);
+            visit(&ReplayedEvent::from(event))
+        })?;
+        Ok(last)
     }
 
     /// Whether the newest event of a stream is certainly the one with this version and this id.

@@ -48,7 +48,7 @@ macro_rules! __delegate {
         }
     };
     (@replay $self:ident $store:expr) => {
-        fn replay(&$self, stream: &$crate::StreamName, after: u64, limit: usize, visit: &mut $crate::store::VisitReplayed<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+        fn replay(&$self, stream: &$crate::StreamName, after: u64, limit: usize, visit: &mut $crate::store::VisitReplayed<'_>) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
             $store.replay(stream, after, limit, visit)
         }
     };

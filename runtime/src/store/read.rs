@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use uuid::Uuid;
-
 use crate::domain::metadata::Envelope;
 use crate::domain::position::Position;
 use crate::store::partition::Partition;
@@ -105,8 +103,6 @@ pub struct ReplayedEvent<'a> {
     pub position: Position,
     /// The event's place in its stream, from 1.
     pub version: u64,
-    /// The event's own id.
-    pub id: Uuid,
     /// The name that the event is stored under.
     pub name: &'a str,
     /// The event version: that of the payload's shape.
@@ -128,7 +124,6 @@ impl<'a> From<&StoredEvent<'a>> for ReplayedEvent<'a> {
         Self {
             position: event.envelope.position,
             version: event.envelope.version,
-            id: event.envelope.id,
             name: event.name,
             event_version: event.event_version,
             payload: event.payload,
@@ -137,16 +132,15 @@ impl<'a> From<&StoredEvent<'a>> for ReplayedEvent<'a> {
 }
 
 impl<'a> ReplayedEvent<'a> {
-    /// An event at these places, of this id, name, event version and payload.
+    /// An event at these places, of this name, event version and payload.
     #[must_use]
     pub const fn new(
         position: Position,
         version: u64,
-        id: Uuid,
         name: &'a str,
         event_version: u32,
         payload: &'a str,
     ) -> Self {
-        Self { position, version, id, name, event_version, payload }
+        Self { position, version, name, event_version, payload }
     }
 }

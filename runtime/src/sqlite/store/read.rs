@@ -42,13 +42,13 @@ const MOST_PARAMETERS: usize = 100;
 
 /// A read in pages, each of which begins after the last event that was seen.
 pub(super) trait Pages {
-    /// Reads at most `limit` events of the next page, until `visit` breaks.
+    /// Reads the next page, of at most `limit` events, until `visit` breaks. Returns whether there may be more.
     fn next(
         &mut self,
         connection: &Connection,
         limit: usize,
         visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 }
 
 /// Pauses between two pages of a long read, if the log has grown.
@@ -79,13 +79,13 @@ pub(super) fn lend(
     while limit > 0 && !broken_off {
         let wanted = limit.min(LENT_PAGE);
         let mut seen = 0;
-        pages.next(connection, wanted, &mut |event| {
+        let is_more = pages.next(connection, wanted, &mut |event| {
             seen += 1;
             let flow = visit(event);
             broken_off = flow.is_break();
             flow
         })?;
-        if seen < wanted {
+        if !is_more {
             return Ok(());
         }
         limit -= seen;
@@ -105,7 +105,7 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
     while limit > 0 {
         let wanted = limit.min(COPIED_PAGE);
         let (mut copies, mut bytes) = (Vec::new(), ByteLimit::new(COPIED_BYTES));
-        pages.next(&*lock()?, wanted, &mut |event| {
+        let is_more = pages.next(&*lock()?, wanted, &mut |event| {
             copies.push((event.envelope.position, OwnedEvent::copy(event)));
             bytes.count(event)
         })?;
@@ -114,7 +114,7 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
                 return Ok(());
             }
         }
-        if copies.len() < wanted && !bytes.is_reached() {
+        if !is_more && !bytes.is_reached() {
             return Ok(());
         }
         limit -= copies.len();
@@ -141,8 +141,8 @@ impl Pages for StreamPages<'_> {
         connection: &Connection,
         limit: usize,
         visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(from) = self.from else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(from) = self.from else { return Ok(false) };
         let (category, key) = (self.stream.category(), self.stream.key());
         let mut select = connection
             .prepare_cached(
@@ -153,14 +153,16 @@ impl Pages for StreamPages<'_> {
             )
             .map_err(store_error)?;
         let mut rows = select.query((category, key, from, limit)).map_err(store_error)?;
+        let mut seen = 0;
         while let Some(row) = rows.next().map_err(store_error)? {
             let event = stored_event(row, position_of(row)?, (self.stream, self.hash), true)?;
             self.from = following(event.envelope.version);
+            seen += 1;
             if visit(&event).is_break() {
                 break;
             }
         }
-        Ok(())
+        Ok(seen == limit)
     }
 }
 
@@ -202,12 +204,12 @@ pub(super) fn replay(
     after: u64,
     mut limit: usize,
     visit: &mut VisitReplayed<'_>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Uuid>, StoreError> {
     let hash = StreamHash::of(stream);
-    let (mut from, mut pages_read) = (following(after), 0);
+    let (mut from, mut pages_read, mut last) = (following(after), 0, None);
     let mut select = connection
         .prepare_cached(
-            "SELECT position, version, name, schema, payload, checksum, id FROM factum_events
+            "SELECT position, version, name, schema, payload, checksum FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
              AND version >= ?3 ORDER BY version LIMIT ?4",
         )
@@ -219,21 +221,40 @@ pub(super) fn replay(
         let mut seen = 0;
         let mut rows = select.query((stream.category(), stream.key(), begin, wanted)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let event = replayed_event(row, hash)?;
+            let (event, checksum) = replayed_event(row, hash)?;
             from = following(event.version);
+            last = Some((event.position, checksum));
             seen += 1;
             if visit(&event).is_break() {
-                return Ok(());
+                limit = seen;
+                break;
             }
         }
         drop(rows);
         if seen < wanted {
-            return Ok(());
+            break;
         }
         limit -= seen;
         let_log_restart(connection, &mut pages_read);
     }
-    Ok(())
+    match last {
+        Some((position, checksum)) => id_at(connection, position, checksum).map_err(store_error),
+        None => Ok(None),
+    }
+}
+
+/// The id of the event at a position; `None` if it has another checksum by now.
+///
+/// Cheaper than the id of each event that a replay reads.
+fn id_at(
+    connection: &Connection,
+    position: Position,
+    checksum: Option<i64>,
+) -> rusqlite::Result<Option<Uuid>> {
+    connection
+        .prepare_cached("SELECT id FROM factum_events WHERE position = ?1 AND checksum IS ?2")?
+        .query_row((position.get(), checksum), |row| row.get(0).map(Uuid::from_bytes))
+        .optional()
 }
 
 /// The events of all streams that a filter lets pass.
@@ -241,6 +262,11 @@ pub(super) struct AllPages<'a> {
     sql: String,
     /// Names or categories that are too many for a parameter each, as JSON.
     lists: Vec<String>,
+    /// Whether the query leaves other categories out. Otherwise, the reader does.
+    selects_categories: bool,
+    /// How many events the reader has passed on, and left out.
+    passed: u64,
+    others: u64,
     filter: Filter<'a>,
     names: StreamNames,
     from: Option<i64>,
@@ -248,18 +274,39 @@ pub(super) struct AllPages<'a> {
 
 impl<'a> AllPages<'a> {
     pub(super) fn new(filter: Filter<'a>, after: Position) -> Result<Self, StoreError> {
-        let columns = if filter.wants_metadata { ALL } else { WITHOUT_METADATA };
+        let mut pages = Self {
+            sql: String::new(),
+            lists: Vec::new(),
+            selects_categories: filter.categories.len() > MOST_PARAMETERS,
+            passed: 0,
+            others: 0,
+            filter,
+            names: StreamNames::new(),
+            from: following(after.get()),
+        };
+        pages.write_query()?;
+        Ok(pages)
+    }
+
+    /// The names and categories that the query selects.
+    fn selected(&self) -> [&'a [&'a str]; 2] {
+        [self.filter.names, if self.selects_categories { self.filter.categories } else { &[] }]
+    }
+
+    fn write_query(&mut self) -> Result<(), StoreError> {
+        let columns = if self.filter.wants_metadata { ALL } else { WITHOUT_METADATA };
         let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1 AND position <= ?2");
         let mut parameter = 3;
         // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
         // category and sort their events, again for each page.
         let category = "(SELECT category FROM factum_streams WHERE factum_streams.id = stream)";
-        let mut lists = Vec::new();
-        for (column, values) in [("name", filter.names), (category, filter.categories)] {
+        self.lists.clear();
+        for (column, values) in ["name", category].into_iter().zip(self.selected()) {
             if values.len() > MOST_PARAMETERS {
                 let _ = write!(sql, " AND {column} IN (SELECT value FROM json_each(?{parameter}))");
                 parameter += 1;
-                lists.push(serde_json::to_string(values).map_err(|error| StoreError::Other(error.into()))?);
+                let list = serde_json::to_string(values).map_err(|error| StoreError::Other(error.into()))?;
+                self.lists.push(list);
             } else if !values.is_empty() {
                 let marks =
                     (0..values.len()).map(|index| format!("?{}", parameter + index)).collect::<Vec<_>>();
@@ -267,15 +314,23 @@ impl<'a> AllPages<'a> {
                 parameter += values.len();
             }
         }
-        let (index, of) = (filter.partition.index(), filter.partition.of());
+        let (index, of) = (self.filter.partition.index(), self.filter.partition.of());
         if of > 1 {
             // The remainder of a negative number is negative. Only damage leaves such a stream.
             let _ = write!(sql, " AND (stream % {of} + {of}) % {of} = {index}");
         }
         let _ = write!(sql, " ORDER BY position LIMIT ?{parameter}");
-        Ok(Self { sql, lists, filter, names: StreamNames::new(), from: following(after.get()) })
+        self.sql = sql;
+        Ok(())
     }
 }
+
+/// How many events of other categories a reader passes over before it lets the query leave them out, if they
+/// are not fewer than those that pass.
+///
+/// A reader knows the names of streams, and needs no look-up for each event, as the query does. The query is
+/// faster at events that it leaves out.
+const OTHERS: u64 = 64;
 
 impl Pages for AllPages<'_> {
     fn next(
@@ -283,12 +338,12 @@ impl Pages for AllPages<'_> {
         connection: &Connection,
         limit: usize,
         visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(from) = self.from else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(from) = self.from else { return Ok(false) };
         let until = self.filter.until.map_or(i64::MAX, signed);
         let mut parameters: Vec<&dyn ToSql> = vec![&from, &until];
         let mut lists = self.lists.iter();
-        for values in [self.filter.names, self.filter.categories] {
+        for values in self.selected() {
             if values.len() > MOST_PARAMETERS {
                 parameters.extend(lists.next().map(|list| list as &dyn ToSql));
             } else {
@@ -296,22 +351,38 @@ impl Pages for AllPages<'_> {
             }
         }
         parameters.push(&limit);
+        let wanted = if self.selects_categories { &[] } else { self.filter.categories };
         let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
         let mut rows = select.query(&*parameters).map_err(store_error)?;
-        let mut last = None;
+        let (mut last, mut seen) = (None, 0);
         while let Some(row) = rows.next().map_err(store_error)? {
             let position = position_of(row)?;
             let stream = self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
-            let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
-            last = Some(event.envelope.position);
-            if visit(&event).is_break() {
+            seen += 1;
+            last = Some(counted(position, "position", position)?);
+            if !wanted.is_empty() && !wanted.contains(&stream.0.category()) {
+                self.others += 1;
+                if self.others >= OTHERS.max(self.passed) {
+                    self.selects_categories = true;
+                    break;
+                }
+                continue;
+            }
+            self.passed += 1;
+            if visit(&stored_event(row, position, stream, self.filter.wants_metadata)?).is_break() {
                 break;
             }
         }
         if let Some(last) = last {
-            self.from = following(last.get());
+            self.from = following(last);
         }
-        Ok(())
+        let is_changed = !wanted.is_empty() && self.selects_categories;
+        drop(rows);
+        drop(select);
+        if is_changed {
+            self.write_query()?;
+        }
+        Ok(is_changed || seen == limit)
     }
 }
 

@@ -39,12 +39,12 @@ pub(super) fn stored_event<'r>(
         causation: None,
         custom: None,
     };
-    let event = checked_event(row, position, hash)?;
+    let (event, checksum) = checked_event(row, position, hash)?;
     envelope.position = Position::new(event.position);
     envelope.version = event.version;
     if with_metadata {
         let metadata = metadata(row, position)?;
-        if let Some(checksum) = checksum_of(row, position)?
+        if let Some(checksum) = checksum
             && checksum::split(checksum).1 != metadata.hash()
         {
             return Err(damaged(position, "checksum", "is not that of the metadata, which has changed"));
@@ -70,22 +70,21 @@ pub(super) fn checked_row(
     Ok(stream.1.checksum_of(&event))
 }
 
-/// Reads an event for a replay: the columns of [`WITHOUT_METADATA`], with the id in place of the stream.
+/// Reads an event for a replay, with its checksum.
 #[inline]
 pub(super) fn replayed_event<'r>(
     row: &'r Row<'_>,
     stream: StreamHash,
-) -> Result<ReplayedEvent<'r>, StoreError> {
-    let position = position_of(row)?;
-    let event = checked_event(row, position, stream)?;
-    Ok(ReplayedEvent {
+) -> Result<(ReplayedEvent<'r>, Option<i64>), StoreError> {
+    let (event, checksum) = checked_event(row, position_of(row)?, stream)?;
+    let event = ReplayedEvent {
         position: Position::new(event.position),
         version: event.version,
-        id: id(row, 6, position)?,
         name: event.name,
         event_version: event.event_version,
         payload: event.payload,
-    })
+    };
+    Ok((event, checksum))
 }
 
 /// Reads what each read of an event needs, and checks it.
@@ -94,7 +93,7 @@ fn checked_event<'r>(
     row: &'r Row<'_>,
     position: i64,
     stream: StreamHash,
-) -> Result<CheckedEvent<'r>, StoreError> {
+) -> Result<(CheckedEvent<'r>, Option<i64>), StoreError> {
     let event = CheckedEvent {
         position: counted(position, "position", position)?,
         version: count(row, 1, "version", position)?,
@@ -103,13 +102,14 @@ fn checked_event<'r>(
             .map_err(|error| damaged(position, "schema", error))?,
         payload: text(row, 4, "payload", position)?,
     };
-    match checksum_of(row, position)? {
+    let checksum = checksum_of(row, position)?;
+    match checksum {
         Some(checksum) if checksum::split(checksum).0 != stream.event(&event) => Err(damaged(
             position,
             "checksum",
             "is not that of the event: the event, its place, or the name of its stream has changed",
         )),
-        _ => Ok(event),
+        checksum => Ok((event, checksum)),
     }
 }
 
