@@ -235,9 +235,10 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// Sets how long one transaction of a catch-up or a background view holds the file; 10 milliseconds by
     /// default.
     ///
-    /// It ends after the event during which the time runs out. Between two transactions, other writers get
-    /// the file: at least 0.3 milliseconds, and a sixteenth of the time that the last one took. A longer time
-    /// makes a catch-up faster, and lets appends wait longer.
+    /// It ends after the event during which the time runs out. Appends of the same process then get their turn.
+    /// Other processes get theirs in gaps: one every 30 milliseconds, or after each transaction if another
+    /// process has written in the last second. A gap takes at least 0.3 milliseconds, and a sixteenth of the
+    /// last transaction. A longer time makes a catch-up faster, and lets appends wait longer.
     #[must_use = "the projection with this time is what this returns"]
     pub fn batch_time(mut self, time: Duration) -> Self {
         self.engine.batch_time = time;

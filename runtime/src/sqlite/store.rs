@@ -199,7 +199,7 @@ impl SqliteStore {
 
     /// Runs a batch of a follower in a write transaction, which an error or a panic rolls back.
     ///
-    /// Between two batches, other writers get the file.
+    /// Between batches, writers of other processes get the file.
     pub(crate) fn in_batch<T, E>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
@@ -210,12 +210,15 @@ impl SqliteStore {
         let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
         let begun = Instant::now();
+        let data_version = transaction
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row((), |row| row.get(0)));
         let result = work(&transaction).and_then(|result| {
             transaction.commit().map_err(sqlite_failed)?;
             self.shared.file.check().map_err(&failed)?;
             Ok(result)
         });
-        self.shared.writer.end_batch(begun.elapsed());
+        self.shared.writer.end_batch(begun.elapsed(), data_version.ok());
         result
     }
 

@@ -1,5 +1,6 @@
 //! The one connection that writes, and the thread that holds it.
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -12,8 +13,14 @@ use crate::sqlite::file::handler_sql::Switched;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
-/// How long the file is left to other writers at least, between two batches of followers.
+/// How long the file is left to other processes at least, in a gap between two batches of followers.
 const GAP: Duration = Duration::from_micros(300);
+
+/// How long batches follow each other without a gap, if no other process has written of late.
+const LONGEST_TURN: Duration = Duration::from_millis(30);
+
+/// For how long another process that has written counts as one that will write again.
+const OF_LATE: Duration = Duration::from_secs(1);
 
 /// The one connection that writes, behind a lock that knows its owner.
 #[derive(Debug)]
@@ -21,8 +28,23 @@ pub(super) struct SharedWriter {
     connection: Mutex<Connection>,
     owner: WriterOwner,
     patience: Duration,
-    /// When the next batch of a follower may begin.
-    next_batch: Mutex<Instant>,
+    turns: Mutex<Turns>,
+}
+
+/// The turns of followers' batches and of other processes.
+///
+/// SQLite does not say whether another process waits for the file. A gap after each batch would make catch-ups
+/// a sixth slower. So the gaps are rare until another process writes.
+#[derive(Debug)]
+struct Turns {
+    /// When the next batch may begin.
+    next_batch: Instant,
+    /// How long batches have held the file since the last gap.
+    held: Duration,
+    /// SQLite's number of the file's content, which changes when another process writes.
+    data_version: Option<i64>,
+    /// Until when another process is likely to write.
+    others_until: Instant,
 }
 
 impl SharedWriter {
@@ -32,7 +54,7 @@ impl SharedWriter {
             connection: Mutex::new(connection),
             owner: WriterOwner::default(),
             patience,
-            next_batch: Mutex::new(Instant::now()),
+            turns: Mutex::new(Turns::new()),
         }
     }
 
@@ -55,7 +77,7 @@ impl SharedWriter {
     pub(super) fn lock_for_batch(&self) -> Result<Writer<'_>, StoreError> {
         loop {
             let writer = self.lock()?;
-            let wait = lock(&self.next_batch).saturating_duration_since(Instant::now());
+            let wait = lock(&self.turns).next_batch.saturating_duration_since(Instant::now());
             if wait.is_zero() {
                 return Ok(writer);
             }
@@ -64,9 +86,10 @@ impl SharedWriter {
         }
     }
 
-    /// Begins the gap after a batch that has held the file for so long. The caller still holds the writer.
-    pub(super) fn end_batch(&self, held: Duration) {
-        *lock(&self.next_batch) = Instant::now() + GAP.max(held / 16);
+    /// Begins a gap, if one is due, after a batch that has held the file for so long. The caller still holds the
+    /// writer.
+    pub(super) fn end_batch(&self, held: Duration, data_version: Option<i64>) {
+        lock(&self.turns).end_batch(held, data_version, Instant::now());
     }
 
     /// The writer, if no thread holds it.
@@ -81,6 +104,25 @@ impl SharedWriter {
     fn own<'s>(&'s self, connection: MutexGuard<'s, Connection>) -> Writer<'s> {
         self.owner.set();
         Writer { connection, owner: &self.owner, patience: self.patience, _own_sql: Switched::to_own_sql() }
+    }
+}
+
+impl Turns {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { next_batch: now, held: Duration::ZERO, data_version: None, others_until: now }
+    }
+
+    fn end_batch(&mut self, held: Duration, data_version: Option<i64>, now: Instant) {
+        let before = mem::replace(&mut self.data_version, data_version);
+        if before.is_some() && before != data_version {
+            self.others_until = now + OF_LATE;
+        }
+        self.held = self.held.saturating_add(held);
+        if now < self.others_until || self.held >= LONGEST_TURN {
+            self.held = Duration::ZERO;
+            self.next_batch = now + GAP.max(held / 16);
+        }
     }
 }
 
@@ -173,5 +215,36 @@ impl DerefMut for Writer<'_> {
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
         self.owner.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether there is a gap after a batch of 10 milliseconds.
+    fn has_gap(turns: &mut Turns, data_version: i64, now: Instant) -> bool {
+        turns.next_batch = now;
+        turns.end_batch(Duration::from_millis(10), Some(data_version), now);
+        turns.next_batch > now
+    }
+
+    #[test]
+    fn gaps_are_rare_until_another_process_writes() {
+        let mut turns = Turns::new();
+        let now = Instant::now();
+        let alone: Vec<_> = (0..6).map(|_| has_gap(&mut turns, 7, now)).collect();
+        assert_eq!(alone, [false, false, true, false, false, true]);
+        // The content has changed: another process has written.
+        assert!((0..3).all(|_| has_gap(&mut turns, 8, now)));
+        let later = now + OF_LATE + GAP;
+        assert_eq!([8, 8, 8].map(|version| has_gap(&mut turns, version, later)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_waiter_looks_in_each_gap() {
+        for waited in [Duration::ZERO, Duration::from_millis(40), Duration::from_millis(300)] {
+            assert!(until_next_look(waited) <= GAP, "{waited:?}");
+        }
     }
 }
