@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use factum::prelude::*;
 use factum::sqlite::QueryError;
@@ -37,6 +39,9 @@ const WAYS: [Way; 6] = [
     }),
 ];
 
+/// Longer than the time after which a store looks whether the log is its own.
+const LOG_INTERVAL: Duration = Duration::from_millis(20);
+
 #[test]
 fn a_store_without_its_file_acknowledges_nothing() {
     for (way, lose) in WAYS {
@@ -44,6 +49,7 @@ fn a_store_without_its_file_acknowledges_nothing() {
         let store = open_store(&folder.path().join("bank.db"));
         append(&store, &stream("a"), Any, &["1"]).unwrap();
         lose(folder.path());
+        thread::sleep(LOG_INTERVAL);
         for _ in 0..3 {
             match append(&store, &stream("a"), Any, &["2"]) {
                 Err(AppendError::Store { source: StoreError::Moved { path, .. }, .. }) => {
@@ -65,6 +71,7 @@ fn a_hot_aggregate_without_its_file_is_not_believed() {
         let accounts = store.repository::<Account>();
         accounts.execute(open("a")).unwrap();
         lose(folder.path());
+        thread::sleep(LOG_INTERVAL);
         for _ in 0..3 {
             let error = accounts.execute(deposit("a", 1)).unwrap_err();
             let text = factum::with_causes(&error);

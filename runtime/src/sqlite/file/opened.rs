@@ -7,7 +7,7 @@ use std::{fs, io, process};
 
 use crate::store::error::StoreError;
 
-/// How long the store trusts that its log is in place, in microseconds.
+/// How long the store trusts that the log at its path is its own, in microseconds.
 ///
 /// After its times were looked at, Linux notes the exact time of the next write to a file, and `fsync` has to
 /// write that too. A look after each commit made commits at `Durability::Full` a third slower.
@@ -82,13 +82,17 @@ impl OpenedFile {
 
     /// Checks that the file and its log are still at their paths, before a commit is acknowledged.
     ///
-    /// Looks for the log only now and then ([`LOG_INTERVAL`]). If its log is gone, SQLite still moves the
-    /// commits of that time into the file when the store is closed.
+    /// Whether a log is there is checked each time; whether it is the same one, only now and then
+    /// ([`LOG_INTERVAL`]).
     pub(crate) fn check_with_log(&self) -> Result<(), StoreError> {
         let Some(files) = &self.files else { return Ok(()) };
         self.find(files, &files.database)?;
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &files.log {
+            Some((path, _)) if is_missing(path) => {
+                self.moved.store(true, Ordering::Relaxed);
+                Err(files.moved())
+            }
             Some(log) if now.saturating_sub(self.log_seen.load(Ordering::Relaxed)) >= LOG_INTERVAL => {
                 self.log_seen.store(now, Ordering::Relaxed);
                 self.find(files, log)
@@ -107,6 +111,12 @@ impl OpenedFile {
         }
         Err(files.moved())
     }
+}
+
+/// Whether there is no file at the path, without a look at the file's times: a file that is no link can't be
+/// read as one, and a missing one can't be found.
+fn is_missing(path: &Path) -> bool {
+    cfg!(unix) && fs::read_link(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 impl Files {
