@@ -55,7 +55,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     // SQLite allows neither within a transaction.
     let attached = Attached::new(&writer, rebuilt).map_err(failed)?;
     let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
-    let transaction = begin(&writer).map_err(failed)?;
+    let transaction = writer.begin_with(begin).map_err(failed)?;
     // Another program may have made a view of a newer version.
     checkpoint::find_in::<SqliteStore>(&transaction, definition)?;
     if SqliteStore::take_lease(&transaction, holder).map_err(store_failed)? != LeaseAnswer::Taken

@@ -172,10 +172,18 @@ impl Writer<'_> {
     /// SQLite's own busy handler looks at the file again after up to 100 milliseconds, and so misses the short
     /// gaps that a catch-up leaves between its transactions. This waiter does not.
     pub(crate) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
+        self.begin_with(|connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))
+    }
+
+    /// Begins a transaction as [`begin`](Self::begin) does, by a function that takes the file's lock.
+    pub(crate) fn begin_with<'w>(
+        &'w self,
+        begin: impl Fn(&'w Connection) -> rusqlite::Result<Transaction<'w>>,
+    ) -> rusqlite::Result<Transaction<'w>> {
         self.connection.busy_timeout(Duration::ZERO)?;
         let mut waiting_since = None;
         let begun = loop {
-            let error = match Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate) {
+            let error = match begin(&self.connection) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => error,
                 begun => break begun,
             };
