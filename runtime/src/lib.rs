@@ -25,6 +25,7 @@
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
+//! | know the tests behind each promise | [`guide::reliability`] |
 //! | test an aggregate without a store | [`testing::given`] |
 //! | keep stored events readable | [`testing::lock!`] |
 //! | write a store, and test it | [`store::EventStore`], [`testing::conformance`] |
