@@ -227,8 +227,22 @@ fn a_checkpoint_of_an_older_factum_is_believed_once() {
     assert!(known);
 }
 
+/// A program of an earlier factum that still runs moves a partition, and does not know its event.
 #[test]
-fn a_view_in_memory_over_events_that_were_replaced_is_an_error() {
+fn a_partition_that_an_older_program_has_moved_is_believed() {
+    let files = Files::new();
+    files.deposit(1, 3);
+    let store = files.events();
+    let view = || SqliteProjection::new(&store, Balances::default()).unwrap().workers(2);
+    view().catch_up().unwrap();
+    files.deposit(1, 2);
+    let moved = "UPDATE factum_parts SET position = position + 1";
+    Connection::open(files.path("events.db")).unwrap().execute(moved, ()).unwrap();
+    assert_eq!(view().catch_up().unwrap().position, Position::new(6));
+}
+
+#[test]
+fn a_reader_in_memory_of_events_that_were_replaced_gets_an_error() {
     let files = Files::new();
     files.deposit(1, 5);
     files.events().backup(files.path("backup.db")).unwrap();
@@ -236,6 +250,8 @@ fn a_view_in_memory_over_events_that_were_replaced_is_an_error() {
     let events = files.events();
     let mut view = MemoryProjection::new(&events, Sum::default());
     let mut shards = MemoryShards::new(&events, Sum::default(), 2);
+    let mut subscription = events.subscribe(SubscriptionOptions::new());
+    assert_eq!(std::iter::from_fn(|| subscription.try_next()).map(Result::unwrap).count(), 11);
     view.catch_up().unwrap();
     shards.catch_up().unwrap();
     restore_in_place(&files.path("backup.db"), &files.path("events.db"));
@@ -244,6 +260,13 @@ fn a_view_in_memory_over_events_that_were_replaced_is_an_error() {
         assert!(matches!(follow_error(error), FollowError::OtherEvents { .. }));
     }
     assert_eq!(view.view().cents, 10);
+    for _ in 0..2 {
+        let error = subscription.try_next().unwrap().unwrap_err();
+        assert!(
+            matches!(error, StoreError::OtherEvents { position, .. } if position == Position::new(11)),
+            "{error}"
+        );
+    }
 }
 
 /// Replaces the content of a file that another program may have open.

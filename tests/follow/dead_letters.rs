@@ -1,16 +1,17 @@
 //! Events whose handler fails: retries, dead letters, and errors for which no event is at fault.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use factum::Position;
 use factum::follow::{FollowError, FollowerChange, ProjectionError, WaitError};
 use factum::prelude::*;
+use factum::sqlite::rusqlite::Transaction;
 use factum::sqlite::{SqliteOptions, rusqlite};
 
-use crate::support::account::{Account, Opened, deposit, id, open};
+use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
 use crate::support::stores::{LONG, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, row};
 
@@ -170,4 +171,55 @@ fn a_busy_file_is_waited_for() {
         }
     }
     assert_eq!(following.stop().unwrap().dead_letters().unwrap().len(), 20);
+}
+
+/// Fails at the calls with these numbers, from 1.
+#[derive(Debug, Projection)]
+#[projection(
+    name = "flaky",
+    events(Deposited),
+    from(Account),
+    into = Sqlite,
+    init = "CREATE TABLE flaky (cents INTEGER NOT NULL)",
+)]
+struct Flaky {
+    calls: AtomicU64,
+    fails_at: &'static [u64],
+}
+
+#[handlers]
+impl Flaky {
+    #[project]
+    fn deposited(&self, event: &Deposited, transaction: &Transaction<'_>) -> Result<(), BoxError> {
+        let call = 1 + self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.fails_at.contains(&call) {
+            return Err("flaky".into());
+        }
+        transaction.execute("INSERT INTO flaky VALUES (?1)", [event.cents])?;
+        Ok(())
+    }
+}
+
+/// The failure of the fifth event rolls four back. When these are handled again, the third one fails too.
+#[test]
+fn events_before_a_second_failure_are_not_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        let done =
+            accounts.execute_batch(&id("alice"), (1..=6).map(|cents| deposit("alice", cents))).unwrap();
+        let flaky = Flaky { calls: 0.into(), fails_at: &[5, 8] };
+        let view = SqliteProjection::new(&store, flaky).unwrap();
+        let following = view.follow().on_failure(OnFailure::DeadLetter).on_change(|_| {}).start().unwrap();
+        following.wait_for(done.position().unwrap(), LONG).unwrap();
+        let mut view = following.stop().unwrap();
+        let letters = view.dead_letters().unwrap().len();
+        view.retry_dead_letters().unwrap();
+        let mut cents: Vec<i64> = store
+            .query(|view| view.prepare("SELECT cents FROM flaky")?.query_map((), |row| row.get(0))?.collect())
+            .unwrap();
+        cents.sort_unstable();
+        assert_eq!((letters, cents), (1, vec![1, 2, 3, 4, 5, 6]));
+    }
 }

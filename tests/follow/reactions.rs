@@ -379,6 +379,29 @@ fn a_store_error_makes_no_dead_letter() {
     assert_eq!((again.position().unwrap(), again.dead_letters().unwrap()), (Position::START, vec![]));
 }
 
+/// The events after the position come again, and so do those that are dead letters.
+#[test]
+fn a_rewind_takes_later_dead_letters_along() {
+    let store = SqliteStore::in_memory().unwrap();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    (0..2).for_each(|_| drop(accounts.execute(deposit("alice", 13)).unwrap()));
+    let world = Arc::new(World::default());
+    world.refused.store(2, Ordering::SeqCst);
+    let mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+    let follow = mails.follow().on_failure(OnFailure::SequencedDeadLetter).on_change(|_| {});
+    let following = follow.start().unwrap();
+    following.wait_for(Position::new(3), LONG).unwrap();
+    let mut mails = following.stop().unwrap();
+    assert_eq!(mails.dead_letters().unwrap().len(), 2, "the second one waits behind the first");
+    world.refused.store(0, Ordering::SeqCst);
+    mails.rewind(Position::new(2)).unwrap();
+    assert_eq!(mails.dead_letters().unwrap().len(), 1);
+    mails.rewind(Position::START).unwrap();
+    mails.catch_up().unwrap();
+    assert_eq!((world.positions(), mails.dead_letters().unwrap()), (vec![2, 3], vec![]));
+}
+
 /// A name belongs to one follower.
 #[test]
 fn a_view_of_its_name_is_not_taken_for_a_reaction() {

@@ -123,6 +123,7 @@ fn idempotency_keys() {
         ("before = -1", "versions -1 to 1"),
         ("before = 2", "versions 2 to 1"),
         ("stream = 77", "stream 77"),
+        ("recorded_at = 0", "checksum"),
     ] {
         finds(&format!("UPDATE factum_keys SET {change}"), outcome);
     }

@@ -18,7 +18,7 @@ use crate::support::stores::open_store;
 /// A way to lose the file of the store at `bank.db`, with its name.
 type Way = (&'static str, fn(&Path));
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     ("all is deleted", |folder| {
         for file in ["bank.db", "bank.db-wal", "bank.db-shm"] {
             fs::remove_file(folder.join(file)).unwrap();
@@ -26,6 +26,7 @@ const WAYS: [Way; 6] = [
     }),
     ("the file is deleted", |folder| fs::remove_file(folder.join("bank.db")).unwrap()),
     ("the log is deleted", |folder| fs::remove_file(folder.join("bank.db-wal")).unwrap()),
+    ("the index of the log is deleted", |folder| fs::remove_file(folder.join("bank.db-shm")).unwrap()),
     ("the file is moved", |folder| fs::rename(folder.join("bank.db"), folder.join("moved.db")).unwrap()),
     ("the file is replaced", |folder| {
         let other = open_store(&folder.join("other.db"));

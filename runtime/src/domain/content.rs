@@ -3,9 +3,9 @@
 //! Sets and maps of std have another order in each instance. So the elements of a map, of a set and of a list
 //! count without their order; serde does not tell sets from lists.
 
-use std::fmt::{Debug, Display};
+use std::fmt::{Debug, Display, Write as _};
 
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use crate::domain::hash::{FNV_OFFSET, hashed, mixed};
 
@@ -18,7 +18,9 @@ pub(crate) fn hash_of_serialized<T: Serialize + ?Sized>(value: &T) -> Option<u64
 
 /// The hash of a value's `Debug` text. What stands in `{}` counts without its order.
 pub(crate) fn hash_of_debug<T: Debug + ?Sized>(value: &T) -> u64 {
-    let text = format!("{value:?}");
+    let mut text = String::new();
+    // Not by `format!`, which panics if the value's own code fails. What it has written counts.
+    let _ = write!(text, "{value:?}");
     let mut outer = Vec::new();
     let mut group = Group::new(true);
     let mut rest = text.chars();
@@ -249,7 +251,10 @@ impl Serializer for ContentSerializer {
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<u64, serde_json::Error> {
-        self.serialize_str(&value.to_string())
+        let mut text = String::new();
+        // Not by `to_string`, which panics if the value's own code fails.
+        write!(text, "{value}").map_err(serde_json::Error::custom)?;
+        self.serialize_str(&text)
     }
 }
 

@@ -18,6 +18,9 @@ use crate::follow::runs;
 use crate::follow::state::{Activity, FollowerChange, FollowerState, Hook, Lag};
 use crate::store::event_store::EventStore;
 
+/// A shorter lease would be renewed all the time.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
 /// A follower that can run in a thread of its own: a `SqliteProjection` or a `SqliteReaction`.
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
 
@@ -133,8 +136,10 @@ impl<F: Follower> FollowerBuilder<F> {
     /// container.
     ///
     /// Each runner that waits measures that time by itself, so a clock that is set back delays none.
+    ///
+    /// The least is 100 milliseconds.
     pub fn lease(mut self, lasts: Duration) -> Self {
-        self.lease = lasts;
+        self.lease = lasts.max(SHORTEST_LEASE);
         self
     }
 

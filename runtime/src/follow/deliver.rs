@@ -56,7 +56,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             }
             let attempt = worker.failures_of(position) + 1;
             deliver::<P, H>(worker.handlers(), definition.name, position, &event, attempt)
-                .map_err(|error| FailedStep { handled: 0, partition: share.partition, error })?;
+                .map_err(|error| FailedStep { handled: 0, partition: share.partition, after: done, error })?;
             control.count(1);
             if !record(worker, share.partition, done, position)? {
                 return Ok(Step::NoLease(done));

@@ -90,7 +90,7 @@ where
     pub(crate) fn redeliver(&mut self, request: &LetterRequest) -> Result<RetriedLetters, FollowError> {
         let Self { definition, home, handlers, .. } = self;
         let Some(handlers) = handlers.first_mut() else { return Ok(RetriedLetters::default()) };
-        Redelivery { home, follower: definition.name, handlers, control: None }.carry_out(request)
+        Redelivery { home, definition, handlers, control: None }.carry_out(request)
     }
 
     /// Handles all events that the store has when the call begins.

@@ -12,6 +12,16 @@ use crate::store::error::StoreError;
 /// How long a runner waits while another process holds the file.
 const WHILE_BUSY: Duration = Duration::from_millis(50);
 
+/// After how many waits for a busy file a runner says so: every 5 seconds, beside the store's own busy timeout.
+const BUSY_REPORT: u32 = 100;
+
+/// How often the store has failed, and was busy, since it last worked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StoreFailures {
+    count: u32,
+    busy: u32,
+}
+
 /// An error that a failure of the store or the disk may have caused.
 pub(crate) trait StoreFailure: Error + Sized + 'static {
     /// Whether another process holds the file.
@@ -51,19 +61,26 @@ impl StoreFailure for ProjectionError {
 /// A file that another process holds is no failure: a patient runner waits for it.
 pub(crate) fn wait_after<E: StoreFailure>(
     error: E,
-    failures: &mut u32,
+    failures: &mut StoreFailures,
     control: &Control,
     worker: usize,
     policy: &RetryPolicy,
 ) -> Result<(), E> {
     if error.is_busy() && policy.is_patient {
+        // Not each time: the file may be busy for as long as another process likes.
+        if failures.busy.is_multiple_of(BUSY_REPORT) {
+            let waits = failures.busy / BUSY_REPORT + 1;
+            control.say_retry(worker, None, &error, waits, WHILE_BUSY * BUSY_REPORT);
+        }
+        failures.busy = failures.busy.saturating_add(1);
+        discard(error);
         control.pause(WHILE_BUSY);
         return Ok(());
     }
-    *failures = failures.saturating_add(1);
-    match policy.delay_after_store_failure(*failures) {
+    failures.count = failures.count.saturating_add(1);
+    match policy.delay_after_store_failure(failures.count) {
         Some(delay) if error.may_pass() => {
-            control.say_retry(worker, None, &error, *failures, delay);
+            control.say_retry(worker, None, &error, failures.count, delay);
             discard(error);
             control.pause(delay);
             Ok(())
@@ -78,7 +95,7 @@ pub(crate) fn retry<T: Default, E: StoreFailure>(
     policy: &RetryPolicy,
     mut work: impl FnMut() -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut failures = 0;
+    let mut failures = StoreFailures::default();
     while !control.is_stopping() {
         match work() {
             Err(error) => wait_after(error, &mut failures, control, 0, policy)?,

@@ -112,6 +112,20 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         letter: &StoredLetter,
     ) -> Result<(), StoreError>;
 
+    /// Records another failure of a dead letter, unless another process has removed it.
+    fn update_letter(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+    ) -> Result<(), StoreError>;
+
+    /// Removes the dead letters after a position, whose events will be handled again.
+    fn remove_letters_after(
+        transaction: &Self::Transaction<'_>,
+        follower: &str,
+        position: Position,
+    ) -> Result<(), StoreError>;
+
     /// Removes a dead letter; `false` if another process has removed it first.
     fn remove_letter(
         transaction: &Self::Transaction<'_>,

@@ -9,6 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
 use crate::follow::partitions::PartitionPositions;
+use crate::follow::patience::StoreFailures;
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::progress_store::{ProgressStore, StoredLetter};
 use crate::follow::redelivery::Redelivery;
@@ -17,6 +18,10 @@ use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::follow::{checkpoint, dead_letter, patience};
 use crate::store::partition::Partition;
+
+/// How often a runner looks for letters that wait no longer: another process may have ended after it has dealt
+/// with the one before them.
+const READY_CHECK: Duration = Duration::from_secs(1);
 
 /// How long a runner waits before it checks whether it has to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -27,10 +32,11 @@ pub(crate) struct Runner<'e, H, P> {
     policy: &'e RetryPolicy,
     /// The position to end at. Without a goal, the runner ends only when stopped.
     goal: Option<Position>,
-    /// Whether this runner still has to look for letters that wait no longer.
+    /// Whether this runner, and none of the others, looks for letters that wait no longer.
     looks_for_ready: bool,
+    looked_for_ready: Option<Instant>,
     /// How often the store or the disk has failed since the last step.
-    store_failures: u32,
+    store_failures: StoreFailures,
 }
 
 impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
@@ -39,7 +45,8 @@ where
 {
     pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
         let looks_for_ready = worker.partition().index() == 0;
-        Self { worker, policy, goal, looks_for_ready, store_failures: 0 }
+        let store_failures = StoreFailures::default();
+        Self { worker, policy, goal, looks_for_ready, looked_for_ready: None, store_failures }
     }
 
     pub(crate) fn run(&mut self) -> Result<(), FollowError> {
@@ -64,12 +71,15 @@ where
             None => self.worker.home().newest(self.name())?,
         };
         let step = self.step(newest)?;
-        self.store_failures = 0;
+        self.store_failures = StoreFailures::default();
         self.worker.report_position(step.position());
         self.worker.control().say(None);
-        if self.looks_for_ready && !matches!(step, Step::NoLease(_)) {
+        if self.looks_for_ready
+            && self.looked_for_ready.is_none_or(|looked| looked.elapsed() >= READY_CHECK)
+            && !matches!(step, Step::NoLease(_))
+        {
             self.redelivery().retry_ready()?;
-            self.looks_for_ready = false;
+            self.looked_for_ready = Some(Instant::now());
         }
         match step {
             Step::CaughtUp(_) if self.goal.is_some() => return Ok(true),
@@ -91,20 +101,22 @@ where
     }
 
     fn step(&mut self, goal: Position) -> Result<Step, FailedStep> {
-        match H::Target::step(&mut self.worker, goal, StepSize::Batch) {
-            Err(failed) if failed.handled > 0 => {
-                // The failure has rolled the step back. Handle the events before the failed one again, and
-                // commit them.
-                let size = StepSize::Before { events: failed.handled };
-                let again = H::Target::step(&mut self.worker, goal, size);
-                if let Ok(step) = &again {
-                    self.worker.report_position(step.position());
-                    return Err(failed);
+        let mut result = H::Target::step(&mut self.worker, goal, StepSize::Batch);
+        loop {
+            match result {
+                Err(failed) if failed.handled > 0 => {
+                    // The failure has rolled the step back. Handle the events before the failed one again, and
+                    // commit them. If one of these fails now, there are fewer before it.
+                    let size = StepSize::Before { events: failed.handled };
+                    result = H::Target::step(&mut self.worker, goal, size);
+                    if let Ok(step) = &result {
+                        self.worker.report_position(step.position());
+                        return Err(failed);
+                    }
+                    discard(failed);
                 }
-                discard(failed);
-                again
+                result => return result,
             }
-            result => result,
         }
     }
 
@@ -156,8 +168,8 @@ where
 
     fn redelivery(&mut self) -> Redelivery<'_, H, P> {
         let (home, control) = (self.worker.home(), self.worker.control());
-        let follower = self.name();
-        Redelivery { home, follower, handlers: self.worker.handlers(), control: Some(control) }
+        let definition = self.worker.definition();
+        Redelivery { home, definition, handlers: self.worker.handlers(), control: Some(control) }
     }
 
     /// Waits until a failed event is due again. Callers get their answers meanwhile.
@@ -177,7 +189,7 @@ where
 
     /// Deals with an event that fails: retries it later, moves it to the dead letters, or stops the runner.
     fn fail(&mut self, failed: FailedStep) -> Result<bool, FollowError> {
-        let FailedStep { partition, error, .. } = failed;
+        let FailedStep { partition, after, error, .. } = failed;
         let Some(position) = error.position() else { return Err(error) };
         let attempts = self.worker.count_failure(position);
         if attempts <= self.policy.retries {
@@ -190,7 +202,7 @@ where
         match self.policy.on_failure {
             OnFailure::Stop => Err(error),
             OnFailure::DeadLetter | OnFailure::SequencedDeadLetter => {
-                self.move_to_dead_letters(partition, position, &error, attempts)?;
+                self.move_to_dead_letters((partition, after), position, &error, attempts)?;
                 discard(error);
                 Ok(false)
             }
@@ -198,9 +210,12 @@ where
     }
 
     /// Moves an event to the dead letters, in one transaction with the checkpoint that skips it.
+    ///
+    /// `after` is where the partition has to be: a partition that is elsewhere was moved, as by a rewind, and the
+    /// next step decides again.
     fn move_to_dead_letters(
         &mut self,
-        partition: Partition,
+        (partition, after): (Partition, Position),
         position: Position,
         error: &FollowError,
         attempts: u32,
@@ -225,8 +240,7 @@ where
         };
         let is_moved = home.in_transaction(definition.name, |transaction| {
             // If another runner has taken the lease, that runner handles the event.
-            let is_due =
-                |positions: &PartitionPositions| positions.of(partition).is_some_and(|at| at < position);
+            let is_due = |positions: &PartitionPositions| positions.of(partition) == Some(after);
             let is_ours = self.worker.take_lease(transaction)?
                 && is_due(&checkpoint::require_in::<P>(transaction, definition)?);
             if is_ours {

@@ -1,14 +1,11 @@
 //! How far a follower has seen the events of a store, and how it recognizes that store again.
 
-use std::ops::ControlFlow;
-
 use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::follow::error::FollowError;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
-use crate::store::read::Filter;
 
 /// A position in a store, with what identifies the store and the event there.
 ///
@@ -29,40 +26,51 @@ impl Seen {
 
     /// What is at a position of a store now.
     pub(crate) fn of(store: &dyn EventStore, position: Position) -> Result<Self, StoreError> {
-        let mut event = None;
-        if position > Position::START {
-            let filter = Filter::new().until(position);
-            store.read_all(filter, position.previous(), 1, &mut |found| {
-                event = Some(found.envelope.id);
-                ControlFlow::Break(())
-            })?;
-        }
-        Ok(Self { position, store: store.store_id()?, event })
+        Ok(Self { position, store: store.store_id()?, event: store.event_id(position)? })
     }
 
     /// Checks that `events` is the store that the follower has seen, with the same event at its position.
-    ///
-    /// What is not known on one side is not compared.
     pub(crate) fn check(&self, events: &dyn EventStore, follower: &'static str) -> Result<(), FollowError> {
-        if self.position == Position::START {
-            return Ok(());
+        let position = self.position;
+        match self.compare(events).map_err(FollowError::store(follower))? {
+            None => Ok(()),
+            Some(Difference::Store { seen, found }) => Err(FollowError::OtherStore { follower, seen, found }),
+            Some(Difference::End { newest }) => {
+                Err(FollowError::AheadOfStore { follower, seen: position, newest })
+            }
+            Some(Difference::Event) => Err(FollowError::OtherEvents { follower, position }),
         }
-        let store_failed = FollowError::store(follower);
-        let found = Self::of(events, self.position).map_err(store_failed)?;
+    }
+
+    /// Compares what was seen with what `events` has now. What is not known on one side is not compared.
+    pub(crate) fn compare(&self, events: &dyn EventStore) -> Result<Option<Difference>, StoreError> {
+        if self.position == Position::START {
+            return Ok(None);
+        }
+        let found = Self::of(events, self.position)?;
         if let (Some(seen), Some(found)) = (self.store, found.store)
             && seen != found
         {
-            return Err(FollowError::OtherStore { follower, seen, found });
+            return Ok(Some(Difference::Store { seen, found }));
         }
         if found.event.is_none() {
-            let newest = events.position().map_err(store_failed)?;
+            let newest = events.position()?;
             if newest < self.position {
-                return Err(FollowError::AheadOfStore { follower, seen: self.position, newest });
+                return Ok(Some(Difference::End { newest }));
             }
         }
-        if self.event.is_some() && self.event != found.event {
-            return Err(FollowError::OtherEvents { follower, position: self.position });
-        }
-        Ok(())
+        let is_other = self.event.is_some() && self.event != found.event;
+        Ok(is_other.then_some(Difference::Event))
     }
+}
+
+/// How a store differs from the one that a reader has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// It is another store.
+    Store { seen: Uuid, found: Uuid },
+    /// It ends before the position.
+    End { newest: Position },
+    /// It has another event at the position.
+    Event,
 }

@@ -71,13 +71,16 @@ pub(crate) struct FailedStep {
     pub(crate) handled: usize,
     /// The partition of the step.
     pub(crate) partition: Partition,
+    /// The position of the last event before the failure that the step had handled or, without one, where the
+    /// partition was.
+    pub(crate) after: Position,
     pub(crate) error: FollowError,
 }
 
 impl From<FollowError> for FailedStep {
     /// An error before the first event.
     fn from(error: FollowError) -> Self {
-        Self { handled: 0, partition: Partition::WHOLE, error }
+        Self { handled: 0, partition: Partition::WHOLE, after: Position::START, error }
     }
 }
 

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use crate::domain::position::Position;
+use crate::follow::seen::{Difference, Seen};
 use crate::follow::subscription::event::SubscribedEvent;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::store::error::StoreError;
@@ -84,7 +87,8 @@ const WINDOW: u64 = 20_000;
 /// fails without delay: stop, or wait in between.
 ///
 /// If the store ends before the position of the subscription, each call fails with
-/// [`StoreError::PastTheEnd`]: the position is that of another store, or the store has lost events.
+/// [`StoreError::PastTheEnd`]: the position is that of another store, or the store has lost events. If the store
+/// has other events by now, as after a backup was restored, each call fails with [`StoreError::OtherEvents`].
 #[must_use = "a subscription is read as it is iterated over"]
 pub struct Subscription<S> {
     store: S,
@@ -96,6 +100,8 @@ pub struct Subscription<S> {
     position: Position,
     /// All events up to here that pass the filter have been read.
     read_to: Position,
+    /// What the store has at that position; `None` before the first read.
+    seen: Option<Seen>,
     stopper: Stopper,
 }
 
@@ -109,6 +115,7 @@ impl<S: EventStore> Subscription<S> {
             failed: None,
             position: after,
             read_to: after,
+            seen: None,
             stopper: Stopper::default(),
         }
     }
@@ -169,16 +176,53 @@ impl<S: EventStore> Subscription<S> {
         Some(Ok(event))
     }
 
-    /// Fills the empty buffer with events up to `newest`. One read is limited, so that a stop is noticed
-    /// soon.
+    /// Fills the empty buffer with events up to `newest`, unless the store no longer has what was read.
     fn read(&mut self, newest: Position) {
+        if let Err(error) = self.confirm() {
+            self.failed = Some(error);
+            return;
+        }
+        let last = self.read_confirmed(newest);
+        // The event at the position, if it was the last one that was read; else the next read finds out.
+        self.seen = match (self.seen, last) {
+            (Some(seen), Some((position, event))) if position == self.read_to => {
+                Some(Seen { position, event: Some(event), ..seen })
+            }
+            _ => None,
+        };
+        if self.seen.is_none() && self.failed.is_none() {
+            match Seen::of(&self.store, self.read_to) {
+                Ok(seen) => self.seen = Some(seen),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+    }
+
+    /// Checks that the store still has the event after which the next read begins.
+    fn confirm(&mut self) -> Result<(), StoreError> {
+        let position = self.read_to;
+        let Some(seen) = self.seen else {
+            self.seen = Some(Seen::of(&self.store, position)?);
+            return Ok(());
+        };
+        match seen.compare(&self.store)? {
+            None => Ok(()),
+            Some(Difference::End { newest }) => Err(StoreError::PastTheEnd { position, newest }),
+            Some(Difference::Store { .. } | Difference::Event) => Err(StoreError::OtherEvents { position }),
+        }
+    }
+
+    /// Reads events up to `newest`, and returns the position and the id of the last one. One read is limited,
+    /// so that a stop is noticed soon.
+    fn read_confirmed(&mut self, newest: Position) -> Option<(Position, Uuid)> {
         let Self { store, options, buffer, .. } = self;
-        let mut last = self.read_to;
+        let (mut last, mut last_event) = (self.read_to, None);
         let until = newest.min(last.forward(WINDOW));
         let mut bytes = ByteLimit::new(options.buffer_bytes);
         let read = options.filtered(until, |filter| {
             store.read_all(filter, self.read_to, options.buffer, &mut |event| {
                 last = event.envelope.position;
+                last_event = Some((last, event.envelope.id));
                 buffer.push_back(SubscribedEvent::copy(event));
                 bytes.count(event)
             })
@@ -203,6 +247,7 @@ impl<S: EventStore> Subscription<S> {
         if self.buffer.is_empty() {
             self.position = self.read_to;
         }
+        last_event
     }
 }
 

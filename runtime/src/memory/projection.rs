@@ -77,7 +77,8 @@ pub(super) fn project<P: Projection<Target = Memory>>(
         definition.check_categories(store)?;
     }
     let names = definition.stored_names();
-    let filter = definition.filter(&names, partition);
+    // Not beyond: what the view has seen is compared up to there.
+    let filter = definition.filter(&names, partition).until(newest);
     let mut events = 0;
     let mut result = Ok(());
     let read = store.read_all(filter, *position, usize::MAX, &mut |event| match contained(|| {

@@ -88,11 +88,17 @@ impl ProgressStore for SqliteStore {
     }
 
     fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        leases::renew(&*self.writer()?, holder).map_err(store_error)
+        self.in_transaction(
+            |transaction| leases::renew(transaction, holder).map_err(store_error),
+            |error| error,
+        )
     }
 
     fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        leases::release(&*self.writer()?, holder).map_err(store_error)
+        self.in_transaction(
+            |transaction| leases::release(transaction, holder).map_err(store_error),
+            |error| error,
+        )
     }
 
     fn save_letter(
@@ -101,6 +107,22 @@ impl ProgressStore for SqliteStore {
         letter: &StoredLetter,
     ) -> Result<(), StoreError> {
         dead_letters::save(transaction, follower, letter).map_err(store_error)
+    }
+
+    fn update_letter(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        letter: &StoredLetter,
+    ) -> Result<(), StoreError> {
+        dead_letters::update(transaction, follower, letter).map_err(store_error)
+    }
+
+    fn remove_letters_after(
+        transaction: &Transaction<'_>,
+        follower: &str,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        dead_letters::remove_after(transaction, follower, position).map_err(store_error)
     }
 
     fn remove_letter(

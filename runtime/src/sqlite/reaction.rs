@@ -107,12 +107,14 @@ impl<R: Reaction> SqliteReaction<R> {
             return Err(failed(StoreError::PastTheEnd { position, newest }));
         }
         let seen = home.seen_in(transaction, R::NAME, position)?;
+        SqliteStore::remove_letters_after(transaction, R::NAME, position).map_err(failed)?;
         SqliteStore::repartition(transaction, definition, 1, &seen).map_err(failed)
     }
 
     /// Moves the reaction back or ahead: the next event that it gets is the first one after `position`.
     ///
-    /// A runner of the reaction in another thread or process continues there too. To begin at a time, use
+    /// Dead letters after `position` are removed, as their events come again. A runner of the reaction in another
+    /// thread or process continues there too. To begin at a time, use
     /// [`EventStore::position_at`].
     ///
     /// Fails with [`StoreError::PastTheEnd`] if the store has not reached the position.

@@ -152,6 +152,8 @@ impl SqliteStore {
         if self.shared.writer.is_held_by_this_thread() {
             return Err(StoreError::Reentrant);
         }
+        // A thread of another process may hold the lock.
+        self.shared.file.check_process()?;
         // The positions are read after the lock is free: a store in memory reads with the writer.
         let hooks: Vec<_> = self.append_hooks().iter().map(|hook| (hook.name(), hook.trouble())).collect();
         let view = |(name, error)| {
@@ -299,7 +301,12 @@ impl EventStore for SqliteStore {
                 let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);
                 match self.shared.file.check_with_log() {
                     Ok(()) => answers,
-                    Err(error) => append::revoke(requests, answers, &error),
+                    Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),
+                    // The events are in the file, as far as SQLite knows. Whether the file is at its path is open.
+                    Err(error) => {
+                        let error = StoreError::CommitUnknown(Box::new(error));
+                        append::revoke(requests, answers, &error)
+                    }
                 }
             }
             Err(error) => append::refuse_all(requests, || duplicate(&error)),
@@ -397,6 +404,13 @@ impl EventStore for SqliteStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
+        self.with_reader(
+            |connection| read::event_id(connection, position).map_err(store_error),
+            |error| error,
+        )
     }
 
     fn store_id(&self) -> Result<Option<Uuid>, StoreError> {

@@ -26,9 +26,11 @@ pub enum StoreError {
     Reentrant,
     /// The store was opened by another process, of which this one is a fork. Nothing was read or written.
     ///
-    /// Open the store after the fork, in the process that uses it.
+    /// Open the store after the fork, in the process that uses it. In a process that has inherited an open store,
+    /// SQLite still has the other process's locks, so that opening the file once more does not help.
     #[error(
-        "the store was opened by process {opened_by}; open it again in process {used_by}, which was forked"
+        "the store was opened by process {opened_by}, of which process {used_by} is a fork: \
+         fork before the store is opened, or start another program"
     )]
     #[non_exhaustive]
     Forked {
@@ -64,6 +66,16 @@ pub enum StoreError {
         column: &'static str,
         /// What is wrong with the column.
         problem: String,
+    },
+    /// A reader has seen another event at a position than the store has now.
+    #[error(
+        "the store has another event at position {position} than the reader has seen: the events were replaced. \
+         Begin again after a position of which the events are known"
+    )]
+    #[non_exhaustive]
+    OtherEvents {
+        /// The position after which the reader would continue.
+        position: Position,
     },
     /// A reader is to begin after a position that the store has not reached.
     #[error("the store ends at position {newest}: nothing can begin after position {position}")]

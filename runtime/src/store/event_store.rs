@@ -114,6 +114,18 @@ pub trait EventStore: Send + Sync {
         Ok(next)
     }
 
+    /// The id of the event at a position; `None` if the store has none there.
+    fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
+        let mut found = None;
+        if position > Position::START {
+            self.read_all(Filter::new().until(position), position.previous(), 1, &mut |event| {
+                found = Some(event.envelope.id);
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(found)
+    }
+
     /// The position of the last event that was recorded before `time`; [`Position::START`] if there is none.
     ///
     /// A reader that begins after it gets the events that were recorded from that time on. The search halves

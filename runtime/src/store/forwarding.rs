@@ -87,6 +87,11 @@ macro_rules! __delegate {
             $store.identity()
         }
     };
+    (@event_id $self:ident $store:expr) => {
+        fn event_id(&$self, position: $crate::Position) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
+            $store.event_id(position)
+        }
+    };
     (@store_id $self:ident $store:expr) => {
         fn store_id(&$self) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
             $store.store_id()
@@ -134,6 +139,7 @@ macro_rules! pointers {
                 wait_for,
                 categories,
                 identity,
+                event_id,
                 store_id,
                 outcome,
                 forget_keys_before,

@@ -93,7 +93,7 @@ impl Watched {
 }
 
 impl EventStore for Watched {
-    delegate!(self => self.store; append, read_stream, stream_version, position, outcome, forget_keys_before);
+    delegate!(self => self.store; event_id, append, read_stream, stream_version, position, outcome, forget_keys_before);
 
     fn read_all(
         &self,

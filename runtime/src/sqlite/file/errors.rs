@@ -42,6 +42,7 @@ pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Optio
                 StoreError::Reentrant
                 | StoreError::DamagedEvent { .. }
                 | StoreError::DamagedKey { .. }
+                | StoreError::OtherEvents { .. }
                 | StoreError::PastTheEnd { .. },
             ) => return None,
             Some(error) => return Some(duplicate(error)),
@@ -53,7 +54,6 @@ pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Optio
                 | ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase
                 | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
                 | ErrorCode::OutOfMemory
                 | ErrorCode::ReadOnly => Some(store_error(duplicate_error(sqlite))),
                 _ => None,
@@ -79,6 +79,7 @@ pub(crate) fn duplicate(error: &StoreError) -> StoreError {
         StoreError::DamagedKey { stream, key, problem } => {
             StoreError::DamagedKey { stream: stream.clone(), key: key.clone(), problem: problem.clone() }
         }
+        &StoreError::OtherEvents { position } => StoreError::OtherEvents { position },
         &StoreError::PastTheEnd { position, newest } => StoreError::PastTheEnd { position, newest },
         StoreError::CommitUnknown(source) => StoreError::CommitUnknown(source.to_string().into()),
         StoreError::Other(source) => StoreError::Other(source.to_string().into()),

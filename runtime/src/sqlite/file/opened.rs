@@ -33,8 +33,9 @@ pub(crate) struct OpenedFile {
 #[derive(Debug)]
 struct Files {
     database: (PathBuf, FileId),
-    /// SQLite keeps the log for as long as the file is open. A store that is opened for reading may have none.
-    log: Option<(PathBuf, FileId)>,
+    /// The log and its index, which SQLite keeps for as long as the file is open. A store that is opened for
+    /// reading may have none. With another index, two processes would not see each other's appends.
+    beside: Vec<(PathBuf, FileId)>,
 }
 
 impl OpenedFile {
@@ -88,17 +89,15 @@ impl OpenedFile {
         let Some(files) = &self.files else { return Ok(()) };
         self.find(files, &files.database)?;
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        match &files.log {
-            Some((path, _)) if is_missing(path) => {
-                self.moved.store(true, Ordering::Relaxed);
-                Err(files.moved())
-            }
-            Some(log) if now.saturating_sub(self.log_seen.load(Ordering::Relaxed)) >= LOG_INTERVAL => {
-                self.log_seen.store(now, Ordering::Relaxed);
-                self.find(files, log)
-            }
-            _ => Ok(()),
+        if files.beside.iter().any(|(path, _)| is_missing(path)) {
+            self.moved.store(true, Ordering::Relaxed);
+            return Err(files.moved());
         }
+        if now.saturating_sub(self.log_seen.load(Ordering::Relaxed)) < LOG_INTERVAL {
+            return Ok(());
+        }
+        self.log_seen.store(now, Ordering::Relaxed);
+        files.beside.iter().try_for_each(|file| self.find(files, file))
     }
 
     fn find(&self, files: &Files, (path, id): &(PathBuf, FileId)) -> Result<(), StoreError> {
@@ -121,13 +120,19 @@ fn is_missing(path: &Path) -> bool {
 
 impl Files {
     fn at(path: &Path) -> io::Result<Self> {
-        // SQLite puts the log beside the file itself, not beside a link to it.
-        let mut log = fs::canonicalize(path)?.into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let log = FileId::of(&log)?.map(|id| (log, id));
+        // SQLite puts these beside the file itself, not beside a link to it.
+        let file = fs::canonicalize(path)?;
+        let mut beside = Vec::new();
+        for ending in ["-wal", "-shm"] {
+            let mut path = file.clone().into_os_string();
+            path.push(ending);
+            let path = PathBuf::from(path);
+            if let Some(id) = FileId::of(&path)? {
+                beside.push((path, id));
+            }
+        }
         let id = FileId::of(path)?.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { database: (path.to_owned(), id), log })
+        Ok(Self { database: (path.to_owned(), id), beside })
     }
 
     fn moved(&self) -> StoreError {

@@ -130,7 +130,8 @@ CREATE TABLE factum_rebuilds (
 /// * `factum_store`: one row with the id that the store was made with. Copies of the file have the same id.
 /// * `factum_events.checksum`: see `sqlite/store/checksum.rs`.
 /// * `factum_checkpoints.store`: the id of the store whose events the follower has seen.
-/// * `event` of `factum_checkpoints` and `factum_parts`: the id of the event at the stored position.
+/// * `event` of `factum_checkpoints` and `factum_parts`: the id of the event at the stored position. A program
+///   of an earlier factum that still has the file open moves a partition and leaves `event`: a trigger clears it.
 /// * `factum_snapshots.event`: the id of the newest event in the state.
 /// * `factum_keys.command`, `shape` and `content`: the name of the key's command, and hashes of its shape and content.
 /// * `factum_keys.checksum`: see `store/keys.rs`.
@@ -142,6 +143,11 @@ ALTER TABLE factum_events ADD COLUMN checksum INTEGER;
 ALTER TABLE factum_checkpoints ADD COLUMN store BLOB;
 ALTER TABLE factum_checkpoints ADD COLUMN event BLOB;
 ALTER TABLE factum_parts ADD COLUMN event BLOB;
+CREATE TRIGGER factum_parts_moved AFTER UPDATE OF position ON factum_parts
+WHEN NEW.position <> OLD.position AND NEW.event IS OLD.event
+BEGIN
+    UPDATE factum_parts SET event = NULL WHERE projection = NEW.projection AND part = NEW.part;
+END;
 
 ALTER TABLE factum_snapshots ADD COLUMN event BLOB;
 

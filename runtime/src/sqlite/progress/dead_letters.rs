@@ -25,6 +25,36 @@ pub(super) fn save(
         .map(drop)
 }
 
+/// Records another failure of a dead letter, if it is still there.
+pub(super) fn update(
+    transaction: &Transaction<'_>,
+    follower: &str,
+    letter: &StoredLetter,
+) -> rusqlite::Result<()> {
+    let StoredLetter { position, error, attempts, failed_at, .. } = letter;
+    transaction
+        .execute(
+            "UPDATE factum_dead_letters SET error = ?3, attempts = ?4, set_aside_at = ?5
+             WHERE projection = ?1 AND position = ?2",
+            (follower, position.get(), error, attempts, failed_at.as_micros()),
+        )
+        .map(drop)
+}
+
+/// Removes the dead letters after a position.
+pub(super) fn remove_after(
+    transaction: &Transaction<'_>,
+    follower: &str,
+    position: Position,
+) -> rusqlite::Result<()> {
+    transaction
+        .execute(
+            "DELETE FROM factum_dead_letters WHERE projection = ?1 AND position > ?2",
+            (follower, position.get()),
+        )
+        .map(drop)
+}
+
 /// Removes a dead letter; `false` if there is none.
 pub(super) fn remove(
     transaction: &Transaction<'_>,

@@ -24,8 +24,7 @@ use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 use crate::store::read::StoredEvent;
 
-/// How many positions one transaction on the events' own file covers at most, where few events are the
-/// projection's.
+/// How many positions one transaction covers at most, where few events are the projection's.
 const WINDOW: u64 = 20_000;
 
 /// How many events one transaction projects at most.
@@ -50,15 +49,11 @@ impl StepTarget<SqliteStore> for Sqlite {
                 Opening::Over(step) => return Ok(step),
                 Opening::Handle(share) => share,
             };
-            let until = match home.source {
-                // This transaction locks the view's file only, so appends to the store of the events do not
-                // wait for it.
-                Some(_) => share.goal,
-                None => {
-                    let next = read::next_position(transaction, share.after);
-                    share.until(WINDOW, next.map_err(FollowError::store(definition.name))?)
-                }
+            let next = match &home.source {
+                Some(source) => source.next_position(share.after),
+                None => read::next_position(transaction, share.after),
             };
+            let until = share.until(WINDOW, next.map_err(FollowError::store(definition.name))?);
             let source = PartitionSource {
                 source: home.source.as_deref(),
                 partition: share.partition,
@@ -146,6 +141,7 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let waits = Waits::of(transaction, follower).map_err(|error| FailedStep {
         handled: 0,
         partition: from.partition,
+        after: from.after,
         error,
     })?;
     let mut result = Ok(());
@@ -168,7 +164,8 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
         None => read::read_all(transaction, filter, from.after, usize::MAX, &mut visit),
         Some(source) => source.read_all(filter, from.after, usize::MAX, &mut visit),
     };
-    let failed = |error| FailedStep { handled: batch.events, partition: from.partition, error };
+    let (handled, after) = (batch.events, batch.position);
+    let failed = |error| FailedStep { handled, partition: from.partition, after, error };
     result.map_err(failed)?;
     read.map_err(|source| failed(FollowError::Store { follower, source }))?;
     if is_at_end {

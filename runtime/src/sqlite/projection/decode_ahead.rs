@@ -65,11 +65,12 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         }
         let context = ViewTransaction::new(transaction);
         let waits = Waits::of(transaction, definition.name)?;
-        let (mut handled, mut reached) = (0, reached);
+        let (mut handled, mut reached, mut before) = (0, reached, after);
         for decoded in events {
             let position = decoded.position;
             project(worker.handlers(), definition.name, &context, &waits, decoded)
-                .map_err(|error| FailedStep { handled, partition, error })?;
+                .map_err(|error| FailedStep { handled, partition, after: before, error })?;
+            before = position;
             handled += 1;
             if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 // The rest is read and decoded again in a later step.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::handler_sql::own_sql;
+use crate::sqlite::store::keys;
 use crate::sqlite::store::rows::{self, ALL};
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
@@ -88,6 +89,14 @@ pub(crate) fn damages(connection: &Connection) -> rusqlite::Result<Vec<Damage>> 
     let integrity = format!("PRAGMA integrity_check({MOST_FINDINGS})");
     contain(rows_of(connection, &integrity, &mut damages), &mut damages)?;
     contain(damaged_events(connection, &mut damages), &mut damages)?;
+    let mut damaged_keys = Vec::new();
+    let checked = keys::check(connection, |error| {
+        if damaged_keys.len() < MOST_FINDINGS {
+            damaged_keys.push(Damage::new(error));
+        }
+    });
+    damages.append(&mut damaged_keys);
+    contain(checked, &mut damages)?;
     for findings in FINDINGS {
         let sql = format!("{findings} LIMIT {MOST_FINDINGS}");
         contain(rows_of(connection, &sql, &mut damages), &mut damages)?;

@@ -69,24 +69,57 @@ impl KeyRow {
         let (Ok(before), Ok(version)) = (u64::try_from(before), u64::try_from(version)) else {
             return Err(damaged(format!("its versions {before} and {version} are not both from 0 on")));
         };
-        if self.checksum.is_some_and(|sum| sum.cast_unsigned() != checksum(stream, key, before, version)) {
-            return Err(damaged(format!(
-                "its versions {before} and {version} do not have the checksum that they were stored with"
-            )));
-        }
         let command = match (self.command, self.shape, self.content) {
             (Some(name), Some(shape), Some(content)) => {
                 Some(CommandMark::new(name, shape.cast_unsigned(), content.cast_unsigned()))
             }
             _ => None,
         };
-        Ok(Outcome::new(before, version, Timestamp::from_micros(self.recorded_at), command))
+        let outcome = Outcome::new(before, version, Timestamp::from_micros(self.recorded_at), command);
+        if self.checksum.is_some_and(|sum| sum.cast_unsigned() != checksum(stream, key, &outcome)) {
+            return Err(damaged(format!(
+                "its versions {before} and {version}, its command or its time do not have the checksum that they \
+                 were stored with"
+            )));
+        }
+        Ok(outcome)
     }
 }
 
-/// A hash over all that says which events belong to a key.
-fn checksum(stream: &StreamName, key: &str, before: u64, version: u64) -> u64 {
-    mixed(mixed(hashed(hashed(FNV_OFFSET, stream.as_str()), key), before), version)
+/// Reads each key whose versions are possible as commands do, and passes what is wrong to `found`.
+pub(super) fn check(connection: &Connection, mut found: impl FnMut(&StoreError)) -> rusqlite::Result<()> {
+    let mut select = connection.prepare(
+        "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum, category,
+         factum_streams.key, factum_keys.key
+         FROM factum_keys JOIN factum_streams ON stream = id
+         WHERE before BETWEEN 0 AND factum_keys.version AND factum_keys.version <= coalesce(
+             (SELECT max(version) FROM factum_events AS e WHERE e.stream = factum_keys.stream), 0
+         )",
+    )?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        // A value of another type is a finding of the check of columns.
+        let (Ok(key_row), Ok(category), Ok(of), Ok(key)) =
+            (KeyRow::read(row), row.get::<_, String>(7), row.get::<_, String>(8), row.get::<_, String>(9))
+        else {
+            continue;
+        };
+        if let Err(error) = key_row.outcome(&StreamName::new(&category, &of), &key) {
+            found(&error);
+        }
+    }
+    Ok(())
+}
+
+/// A hash over all that a row says of a key.
+fn checksum(stream: &StreamName, key: &str, outcome: &Outcome) -> u64 {
+    let hash = hashed(hashed(FNV_OFFSET, stream.as_str()), key);
+    let hash = mixed(mixed(hash, outcome.before), outcome.version);
+    let hash = mixed(hash, outcome.recorded_at.as_micros().cast_unsigned());
+    match &outcome.command {
+        Some(CommandMark { name, shape, content, .. }) => mixed(mixed(hashed(hash, name), *shape), *content),
+        None => hash,
+    }
 }
 
 /// Stores the key of a command whose stream, with this number, was at version `before`.
@@ -96,7 +129,9 @@ pub(super) fn insert(
     key: &NewKey<'_>,
     before: u64,
 ) -> rusqlite::Result<()> {
-    let Outcome { before, version, recorded_at, command } = key.outcome(before);
+    let outcome = key.outcome(before);
+    let checksum = checksum(stream, key.key, &outcome);
+    let Outcome { before, version, recorded_at, command } = outcome;
     connection
         .prepare_cached(own_sql!(
             "INSERT INTO factum_keys
@@ -112,7 +147,7 @@ pub(super) fn insert(
             command.as_ref().map(|command| &*command.name),
             command.as_ref().map(|command| command.shape.cast_signed()),
             command.as_ref().map(|command| command.content.cast_signed()),
-            checksum(stream, key.key, before, version).cast_signed(),
+            checksum.cast_signed(),
         ])
         .and_then(expect_one_row)
 }

@@ -243,6 +243,14 @@ pub(super) fn replay(
     }
 }
 
+/// The id of the event at a position.
+pub(super) fn event_id(connection: &Connection, position: Position) -> rusqlite::Result<Option<Uuid>> {
+    connection
+        .prepare_cached("SELECT id FROM factum_events WHERE position = ?1")?
+        .query_row([signed(position)], |row| row.get(0).map(Uuid::from_bytes))
+        .optional()
+}
+
 /// The id of the event at a position; `None` if it has another checksum by now.
 ///
 /// Cheaper than the id of each event that a replay reads.
@@ -359,8 +367,10 @@ impl Pages for AllPages<'_> {
             let position = position_of(row)?;
             let stream = self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
             seen += 1;
-            last = Some(counted(position, "position", position)?);
-            if !wanted.is_empty() && !wanted.contains(&stream.0.category()) {
+            // Checked before it is left out: damage may have moved it into another stream.
+            let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
+            last = Some(event.envelope.position.get());
+            if !wanted.is_empty() && !wanted.contains(&event.envelope.category) {
                 self.others += 1;
                 if self.others >= OTHERS.max(self.passed) {
                     self.selects_categories = true;
@@ -369,7 +379,7 @@ impl Pages for AllPages<'_> {
                 continue;
             }
             self.passed += 1;
-            if visit(&stored_event(row, position, stream, self.filter.wants_metadata)?).is_break() {
+            if visit(&event).is_break() {
                 break;
             }
         }

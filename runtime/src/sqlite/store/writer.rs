@@ -178,12 +178,12 @@ impl Writer<'_> {
     /// Begins a transaction as [`begin`](Self::begin) does, by a function that takes the file's lock.
     pub(crate) fn begin_with<'w>(
         &'w self,
-        begin: impl Fn(&'w Connection) -> rusqlite::Result<Transaction<'w>>,
+        take_lock: impl Fn(&'w Connection) -> rusqlite::Result<Transaction<'w>>,
     ) -> rusqlite::Result<Transaction<'w>> {
         self.connection.busy_timeout(Duration::ZERO)?;
         let mut waiting_since = None;
         let begun = loop {
-            let error = match begin(&self.connection) {
+            let error = match take_lock(&self.connection) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => error,
                 begun => break begun,
             };
