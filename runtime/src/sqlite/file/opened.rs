@@ -33,7 +33,7 @@ pub(crate) struct OpenedFile {
 #[derive(Debug)]
 struct Files {
     database: (PathBuf, FileId),
-    /// The log and its index, which SQLite keeps for as long as the file is open. A store that is opened for
+    /// The log and then its index, which SQLite keeps for as long as the file is open. A store that is opened for
     /// reading may have none. With another index, two processes would not see each other's appends.
     beside: Vec<(PathBuf, FileId)>,
 }
@@ -83,13 +83,13 @@ impl OpenedFile {
 
     /// Checks that the file and its log are still at their paths, before a commit is acknowledged.
     ///
-    /// Whether a log is there is checked each time; whether it is the same one, only now and then
+    /// Whether a log is there is checked each time; whether it and its index are the same ones, only now and then
     /// ([`LOG_INTERVAL`]).
     pub(crate) fn check_with_log(&self) -> Result<(), StoreError> {
         let Some(files) = &self.files else { return Ok(()) };
         self.find(files, &files.database)?;
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if files.beside.iter().any(|(path, _)| is_missing(path)) {
+        if files.beside.first().is_some_and(|(log, _)| is_missing(log)) {
             self.moved.store(true, Ordering::Relaxed);
             return Err(files.moved());
         }
