@@ -18,7 +18,7 @@ use crate::support::events::{append, stream};
 use crate::support::stores::{doctor, open_store, sqlite_stores};
 use crate::support::views::{balances, rows};
 
-/// The same aggregate in a newer program.
+/// The aggregate as a newer program has it.
 mod newer {
     use factum::prelude::*;
     use serde::{Deserialize, Serialize};

@@ -349,8 +349,9 @@ fn a_store_error_makes_no_dead_letter() {
     #[derive(Reaction)]
     #[reaction(events(Opened), from(Account))]
     struct Unlucky {
-        /// Busy this many times, then full.
+        /// Busy this many times, then full and an open outcome in turns.
         busy: AtomicU32,
+        calls: AtomicU32,
     }
 
     #[handlers]
@@ -358,7 +359,11 @@ fn a_store_error_makes_no_dead_letter() {
         #[react]
         fn opened(&self, _: &Opened, key: &str) -> Result<(), ExecuteError<Refused>> {
             let busy = self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            let source = if busy.is_ok() { StoreError::Busy } else { StoreError::Full };
+            let source = match (busy, self.calls.fetch_add(1, Ordering::SeqCst) % 2) {
+                (Ok(_), _) => StoreError::Busy,
+                (Err(_), 0) => StoreError::Full,
+                (Err(_), _) => StoreError::CommitUnknown("the disk does not answer".into()),
+            };
             // The error that a command would return.
             Err(AppendError::store(&StreamName::new("account", key), source).into())
         }
@@ -366,7 +371,7 @@ fn a_store_error_makes_no_dead_letter() {
 
     let store = SqliteStore::in_memory().unwrap();
     store.repository::<Account>().execute(open("alice")).unwrap();
-    let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into() }).unwrap();
+    let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into(), calls: 0.into() }).unwrap();
     let (changes, retried) = channel();
     let following = unlucky
         .follow()

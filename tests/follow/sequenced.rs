@@ -70,7 +70,7 @@ impl List {
     }
 }
 
-/// The same, as a reaction.
+/// A reaction that fails as `List` does.
 #[derive(Clone, Reaction)]
 #[reaction(name = "calls", from(Account), events(Deposited), partition_by = stream)]
 struct Calls(World);

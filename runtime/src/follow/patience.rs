@@ -37,7 +37,11 @@ impl StoreFailure for FollowError {
     }
 
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Store { source: StoreError::Full | StoreError::Other(_), .. })
+        // A handler whose command has an open outcome gives it again: its idempotency key settles it.
+        let may_pass = |source: &StoreError| {
+            matches!(source, StoreError::Full | StoreError::CommitUnknown(_) | StoreError::Other(_))
+        };
+        matches!(self, Self::Store { source, .. } if may_pass(source))
     }
 }
 

@@ -233,11 +233,16 @@ impl Default for Hook {
     fn default() -> Self {
         Self::new(|change| {
             if change.is_notable() {
-                // Without standard error, there is no place for the line.
-                let _ = writeln!(io::stderr(), "factum: {change}");
+                report(change);
             }
         })
     }
+}
+
+/// Writes a line to standard error.
+pub(crate) fn report(line: impl fmt::Display) {
+    // Not by `eprintln`, which panics without standard error. There is no place for the line then.
+    let _ = writeln!(io::stderr(), "factum: {line}");
 }
 
 impl fmt::Debug for Hook {

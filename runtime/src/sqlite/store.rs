@@ -37,11 +37,11 @@ use crate::sqlite::store::wakeups::Wakeups;
 use crate::sqlite::store::writer::{SharedWriter, Writer};
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
-use crate::store::event_store::EventStore;
+use crate::store::event_store::{EventStore, replay_whole_events};
 use crate::store::group_commit::GroupCommit;
 use crate::store::identity::StoreIdentity;
 use crate::store::lock::lock;
-use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
+use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 
 /// How often [`SqliteStore::wait_for`](EventStore::wait_for) looks for appends of other processes.
@@ -58,7 +58,8 @@ const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 ///
 /// A store belongs to one file and one process. After a fork, every call in the new process fails with
 /// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved or
-/// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged.
+/// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged. A log that was
+/// replaced, or an index of the log that was deleted, is noticed after 10 milliseconds at most.
 ///
 /// # Failures of the disk
 ///
@@ -341,14 +342,7 @@ impl EventStore for SqliteStore {
             Readers::Pool(pool) => {
                 pool.with(|connection| read::replay(connection, stream, after, limit, visit), |error| error)
             }
-            Readers::Writer => {
-                let mut last = None;
-                self.read_stream(stream, after, limit, &mut |event| {
-                    last = Some(event.envelope.id);
-                    visit(&ReplayedEvent::from(event))
-                })?;
-                Ok(last)
-            }
+            Readers::Writer => replay_whole_events(self, stream, after, limit, visit),
         }
     }
 

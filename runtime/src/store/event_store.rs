@@ -67,12 +67,7 @@ pub trait EventStore: Send + Sync {
         limit: usize,
         visit: &mut VisitReplayed<'_>,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut last = None;
-        self.read_stream(stream, after, limit, &mut |event| {
-            last = Some(event.envelope.id);
-            visit(&ReplayedEvent::from(event))
-        })?;
-        Ok(last)
+        replay_whole_events(self, stream, after, limit, visit)
     }
 
     /// Whether the newest event of a stream is certainly the one with this version and this id.
@@ -229,4 +224,20 @@ pub trait EventStore: Send + Sync {
     fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
         Ok(None)
     }
+}
+
+/// Replays a stream by a read of whole events; see [`EventStore::replay`].
+pub(crate) fn replay_whole_events<S: EventStore + ?Sized>(
+    store: &S,
+    stream: &StreamName,
+    after: u64,
+    limit: usize,
+    visit: &mut VisitReplayed<'_>,
+) -> Result<Option<Uuid>, StoreError> {
+    let mut last = None;
+    store.read_stream(stream, after, limit, &mut |event| {
+        last = Some(event.envelope.id);
+        visit(&ReplayedEvent::from(event))
+    })?;
+    Ok(last)
 }

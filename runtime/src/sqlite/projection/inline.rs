@@ -14,6 +14,7 @@ use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::projection::Projection;
+use crate::follow::state::report;
 use crate::follow::step;
 use crate::follow::step::{Opening, Step};
 use crate::sqlite::file::errors::store_error;
@@ -169,7 +170,11 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     fn fall_behind(&mut self, error: FollowError) {
         let reason = with_causes(&error);
         if self.trouble.as_ref().is_none_or(|known| with_causes(known) != reason) {
-            report(&format!("`{}` is behind, and appends go on without it: {reason}", P::NAME));
+            // The program that appends need not ask for the state of its views.
+            report(format_args!(
+                "the inline view `{}` is behind, and appends go on without it: {reason}",
+                P::NAME
+            ));
         }
         self.trouble = Some(Arc::new(error));
     }
@@ -187,15 +192,10 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
         }
         self.project(transaction, newest)?;
         if self.trouble.take().is_some() {
-            report(&format!("`{}` is up to date again", P::NAME));
+            report(format_args!("the inline view `{}` is up to date again", P::NAME));
         }
         Ok(())
     }
-}
-
-/// Writes a line to standard error: the program that appends need not ask for the state of its views.
-fn report(text: &str) {
-    eprintln!("factum: the inline view {text}");
 }
 
 impl<P: Projection<Target = Sqlite> + Send + 'static> AppendHook for InlineProjection<P> {
