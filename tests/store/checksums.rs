@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use factum::prelude::*;
+use factum::sqlite::SqliteOptions;
 use factum::store::ExpectedVersion::Any;
 use factum::store::{Append, Filter, NewEvent, StoreError};
 use factum::{Metadata, Position, StreamName, Timestamp};
@@ -125,6 +126,37 @@ fn each_changed_letter_is_found() {
         connection.execute_batch(back).unwrap();
         read_all(&store).unwrap();
     }
+}
+
+#[test]
+fn a_store_that_ignores_checksums_still_writes_and_checks_them() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    drop(filled(&file));
+    doctor(&file, "UPDATE factum_events SET payload = '{\"cents\":501}', recorded_at = 0 WHERE position = 2");
+    let store = SqliteOptions::new().ignore_checksums().open(&file).unwrap();
+    append(&store, &stream("a"), Any, &["x"]).unwrap();
+    let seen = |event: &mut Vec<String>, payload: &str| {
+        event.push(payload.to_owned());
+        ControlFlow::Continue(())
+    };
+    let (mut all, mut of_stream, mut replayed) = (Vec::new(), Vec::new(), Vec::new());
+    store.read_all(Filter::new(), Position::START, 2, &mut |event| seen(&mut all, event.payload)).unwrap();
+    store.read_stream(&stream("a"), 0, 2, &mut |event| seen(&mut of_stream, event.payload)).unwrap();
+    let last =
+        store.replay(&stream("a"), 0, 2, &mut |event| seen(&mut replayed, event.payload)).unwrap().unwrap();
+    let expected = [r#"{"cents":500}"#, r#"{"cents":501}"#];
+    assert_eq!([all, of_stream, replayed], [expected; 3]);
+    assert_eq!(store.event_id(Position::new(2)).unwrap(), Some(last));
+    assert!(store.check().unwrap().iter().any(|damage| damage.message.contains("checksum")));
+    // The events that this store has appended have checksums.
+    drop(store);
+    doctor(&file, "UPDATE factum_events SET payload = '{}' WHERE position = 5");
+    let read = read_all(&SqliteStore::open(&file).unwrap());
+    assert!(matches!(read, Err(StoreError::DamagedEvent { column: "checksum", .. })), "{read:?}");
+    doctor(&file, "UPDATE factum_events SET checksum = NULL WHERE position = 2");
+    let read = read_all(&SqliteStore::open(&file).unwrap()).unwrap_err().to_string();
+    assert!(read.contains("position 5"), "{read}");
 }
 
 /// Rows of an earlier factum have no checksum.

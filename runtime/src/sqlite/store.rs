@@ -2,7 +2,7 @@
 
 mod append;
 pub(crate) mod check;
-mod checksum;
+pub(crate) mod checksum;
 pub(crate) mod hooks;
 mod keys;
 pub(crate) mod query;
@@ -31,6 +31,7 @@ use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::Readers;
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
+use crate::sqlite::store::checksum::Checksums;
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
 use crate::sqlite::store::snapshots::SnapshotQueue;
 use crate::sqlite::store::wakeups::Wakeups;
@@ -76,6 +77,7 @@ const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
 /// and metadata. Each read of an event checks it, so a bit that has changed on the disk is a
 /// [`StoreError::DamagedEvent`]. A replay checks all but the metadata, which it does not read. Events that
 /// a factum without checksums has written have none, until [`vacuum`](Self::vacuum) adds them.
+/// [`SqliteOptions::ignore_checksums`] reads without them.
 ///
 /// ```
 /// use factum::prelude::*;
@@ -101,6 +103,7 @@ struct Shared {
     /// Code that runs in each append.
     hooks: Mutex<Vec<Box<dyn AppendHook>>>,
     readers: Readers,
+    checksums: Checksums,
     /// Databases that are removed together with this store.
     temporary: TemporaryFiles,
     /// Wakes the readers that wait for events.
@@ -174,6 +177,7 @@ impl SqliteStore {
         file: Arc<OpenedFile>,
         readers: Readers,
         patience: Duration,
+        checksums: Checksums,
     ) -> Self {
         let shared = Shared {
             file,
@@ -182,6 +186,7 @@ impl SqliteStore {
             snapshots: SnapshotQueue::default(),
             hooks: Mutex::default(),
             readers,
+            checksums,
             temporary: TemporaryFiles::default(),
             wakeups: Wakeups::default(),
         };
@@ -325,7 +330,7 @@ impl EventStore for SqliteStore {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        self.read_pages(read::StreamPages::new(stream, after), limit, visit)
+        self.read_pages(read::StreamPages::new(stream, after, self.shared.checksums), limit, visit)
     }
 
     fn replay(
@@ -340,7 +345,11 @@ impl EventStore for SqliteStore {
         }
         match &self.shared.readers {
             Readers::Pool(pool) => {
-                pool.with(|connection| read::replay(connection, stream, after, limit, visit), |error| error)
+                let checksums = self.shared.checksums;
+                pool.with(
+                    |connection| read::replay(connection, stream, after, limit, checksums, visit),
+                    |error| error,
+                )
             }
             Readers::Writer => replay_whole_events(self, stream, after, limit, visit),
         }
@@ -359,7 +368,7 @@ impl EventStore for SqliteStore {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        self.read_pages(read::AllPages::new(filter, after)?, limit, visit)
+        self.read_pages(read::AllPages::new(filter, after, self.shared.checksums)?, limit, visit)
     }
 
     fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {

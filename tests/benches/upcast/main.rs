@@ -1,4 +1,5 @@
-//! The cost of reading events of version 1 in code at version 5: with factum, and in other ways.
+//! The cost of reading events of version 1 in code at version 5: with factum, and in other ways. And the cost of
+//! verifying checksums.
 //!
 //! `cargo bench -p factum-tests --bench upcast [-- EVENTS]`
 
@@ -30,15 +31,19 @@ const ROUNDS: usize = 21;
 const CURRENT: &str = "current";
 const FIRST: &str = "first";
 
+const FILE: &str = "upcast.db";
+
 /// The number of ways to read, in the order of the arms. The arms with a store come before those without.
 const WAYS: usize = 4;
 const FACTUM: usize = 1;
 const VALUES: usize = 2;
+const UNVERIFIED: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count = events_asked_for()?.get();
     let payments = Payments::make(count)?;
-    let (_directory, store) = payments.store()?;
+    let (directory, store) = payments.store()?;
+    let unverified = options().ignore_checksums().open(directory.path().join(FILE))?;
     let arms = [
         Arm { name: "load    stored at 5", run: load::<Ledger>(&store, CURRENT) },
         Arm { name: "load    stored at 1, factum", run: load::<Ledger>(&store, FIRST) },
@@ -48,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Arm { name: "decode  stored at 1, factum", run: decode::<PaymentTaken>(1, &payments.first) },
         Arm { name: "decode  stored at 1, chain of values", run: decode::<ByValues>(1, &payments.first) },
         Arm { name: "decode  stored at 1, typed hops", run: decode::<ByHops>(1, &payments.first) },
+        Arm { name: "load    stored at 5, checksums ignored", run: load::<Ledger>(&unverified, CURRENT) },
     ];
     println!(
         "{count} events, {ROUNDS} rounds; {} bytes at version 1, {} at version 5",
@@ -101,8 +107,7 @@ impl Payments {
     /// A store with both streams, in a file in a temporary folder.
     fn store(&self) -> Result<(TempDir, SqliteStore), Box<dyn Error>> {
         let directory = tempfile::tempdir()?;
-        // The default cache is smaller than the file: the speed of an arm would depend on the arm before it.
-        let store = SqliteOptions::new().cache_bytes(1 << 30).open(directory.path().join("upcast.db"))?;
+        let store = options().open(directory.path().join(FILE))?;
         for (key, event_version, payloads) in [(CURRENT, 5, &self.current), (FIRST, 1, &self.first)] {
             let metadata = Metadata::default();
             let recorded_at = Timestamp::now();
@@ -118,6 +123,11 @@ impl Payments {
         }
         Ok((directory, store))
     }
+}
+
+/// The default cache is smaller than the file: the speed of an arm would depend on the arm before it.
+fn options() -> SqliteOptions {
+    SqliteOptions::new().cache_bytes(1 << 30)
 }
 
 /// A complete load, with the rows in a file.
@@ -160,5 +170,7 @@ fn print(arms: &[Arm<'_, Totals>], times: &[Times], count: u32) {
     let of_current = times[FACTUM].over(&times[0]);
     let of_factum = times[VALUES].over(&times[FACTUM]);
     println!("\nratio upcast/v1-of-5-vs-current {of_current:.2} target <= 1.15");
+    let verified = times[0].over(&times[UNVERIFIED]);
     println!("ratio upcast/value-chain-vs-factum {of_factum:.2} target >= 1.00");
+    println!("ratio upcast/load-with-checksums-vs-without {verified:.2} target <= 1.15");
 }

@@ -136,9 +136,7 @@ fn commit_group(
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
     {
-        let newest = newest_position(&transaction)?;
-        let mut statements = Statements::prepare(&transaction, newest)?;
-        statements.check_room(requests).map_err(Failure::Store)?;
+        let mut statements = Statements::prepare(&transaction)?;
         for request in requests {
             let answer = statements.append(request)?;
             stored |= answer.is_ok();
@@ -169,10 +167,12 @@ fn commit_group(
 struct Statements<'c> {
     connection: &'c Connection,
     find: CachedStatement<'c>,
-    register: CachedStatement<'c>,
+    /// Compiled when it is needed: most commands are to streams that have a number.
+    register: Option<CachedStatement<'c>>,
     insert: CachedStatement<'c>,
-    /// The position of the newest event, also of those that this transaction has written; 0 if there is none.
-    newest: i64,
+    /// The position of the newest event, also of those that this transaction has written; 0 if there is none,
+    /// and `None` if it is not known yet.
+    newest: Option<i64>,
 }
 
 /// The position of the newest event; 0 if there is none.
@@ -191,17 +191,16 @@ struct StreamHead {
 }
 
 impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection, newest: i64) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
-            newest,
+            newest: None,
             find: connection.prepare_cached(
-                "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id)
+                "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id),
+                     (SELECT max(position) FROM factum_events)
                  FROM factum_streams WHERE category = ?1 AND key = ?2",
             )?,
-            register: connection.prepare_cached(own_sql!(
-                "INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)"
-            ))?,
+            register: None,
             insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
                  (position, stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload,
@@ -211,20 +210,24 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Checks that each new event gets the position after the newest one. After the greatest number, SQLite
-    /// would choose numbers at random.
-    fn check_room(&self, requests: &[Request<'_>]) -> Result<(), StoreError> {
-        let new: usize =
-            requests.iter().flat_map(|request| request.iter()).map(|append| append.events.len()).sum();
-        let last = i64::try_from(new).ok().and_then(|new| self.newest.checked_add(new));
-        if self.newest >= 0 && (last.is_some() || new == 0) {
-            return Ok(());
+    /// The newest position, if so many events can come after it. After the greatest number, SQLite would choose
+    /// numbers at random.
+    fn newest_with_room(&mut self, events: usize) -> Result<i64, Failure> {
+        let newest = match self.newest {
+            Some(newest) => newest,
+            None => newest_position(self.connection)?,
+        };
+        let last = i64::try_from(events).ok().and_then(|events| newest.checked_add(events));
+        if newest < 0 || last.is_none() {
+            let problem = "can't be: no event can come after it".to_owned();
+            let damage = StoreError::DamagedEvent { position: newest, column: "position", problem };
+            return Err(Failure::Store(damage));
         }
-        let problem = "can't be: no event can come after it".to_owned();
-        Err(StoreError::DamagedEvent { position: self.newest, column: "position", problem })
+        self.newest = last;
+        Ok(newest)
     }
 
-    fn append(&mut self, request: Request<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+    fn append(&mut self, request: Request<'_>) -> Result<Result<Appended, AppendError>, Failure> {
         if let [append] = request {
             return self.append_to_one(append);
         }
@@ -245,7 +248,7 @@ impl<'c> Statements<'c> {
         Ok(Ok(appended))
     }
 
-    fn append_to_one(&mut self, append: &Append<'_>) -> rusqlite::Result<Result<Appended, AppendError>> {
+    fn append_to_one(&mut self, append: &Append<'_>) -> Result<Result<Appended, AppendError>, Failure> {
         // A stream that is expected to be new most likely is. Registering it finds out.
         let new = append.expected.matches(0) && !append.expected.matches(1) && !append.events.is_empty();
         let head = if new && let Some(stream) = self.register(append.stream)? {
@@ -281,7 +284,7 @@ impl<'c> Statements<'c> {
 
     /// Writes the events and keys of an append. Returns the position of the first event, if there is one, and
     /// the stream's version after the last.
-    fn write(&mut self, append: &Append<'_>, head: StreamHead) -> rusqlite::Result<(Option<Position>, u64)> {
+    fn write(&mut self, append: &Append<'_>, head: StreamHead) -> Result<(Option<Position>, u64), Failure> {
         if append.events.is_empty() && append.keys.is_empty() {
             return Ok((None, head.version));
         }
@@ -289,17 +292,18 @@ impl<'c> Statements<'c> {
             Some(stream) => stream,
             None => match self.register(append.stream)? {
                 Some(stream) => stream,
-                None => return Err(rusqlite::Error::QueryReturnedNoRows),
+                None => return Err(rusqlite::Error::QueryReturnedNoRows.into()),
             },
         };
         let hash = StreamHash::of(append.stream);
+        let mut position = self.newest_with_room(append.events.len())?;
         let mut version = head.version;
         let mut first_position = None;
         for event in append.events {
             version += 1;
-            self.newest = self.newest.saturating_add(1);
-            self.insert((stream, hash), version, event)?;
-            first_position = first_position.or(Some(Position::new(self.newest.unsigned_abs())));
+            position = position.saturating_add(1);
+            self.insert((stream, hash), (position, version), event)?;
+            first_position = first_position.or(Some(Position::new(position.unsigned_abs())));
         }
         for key in append.keys {
             keys::insert(self.connection, (stream, append.stream), key, head.version)?;
@@ -310,14 +314,14 @@ impl<'c> Statements<'c> {
     fn insert(
         &mut self,
         (stream, hash): (i64, StreamHash),
-        version: u64,
+        (position, version): (i64, u64),
         event: &NewEvent<'_>,
     ) -> rusqlite::Result<()> {
-        let checksum = hash.checksum_of_new(self.newest.unsigned_abs(), version, event);
+        let checksum = hash.checksum_of_new(position.unsigned_abs(), version, event);
         let correlation = event.metadata.correlation;
         let causation = event.metadata.causation;
         let inserted = self.insert.execute(params![
-            self.newest,
+            position,
             stream,
             version,
             event.name,
@@ -338,15 +342,25 @@ impl<'c> Statements<'c> {
         let found = self
             .find
             .query_row((stream.category(), stream.key()), |row| {
-                Ok(StreamHead { stream: row.get(0)?, version: row.get::<_, Option<u64>>(1)?.unwrap_or(0) })
+                let head =
+                    StreamHead { stream: row.get(0)?, version: row.get::<_, Option<u64>>(1)?.unwrap_or(0) };
+                Ok((head, row.get::<_, Option<i64>>(2)?.unwrap_or(0)))
             })
             .optional()?;
-        Ok(found.unwrap_or(StreamHead { stream: None, version: 0 }))
+        let Some((head, newest)) = found else { return Ok(StreamHead { stream: None, version: 0 }) };
+        self.newest = Some(newest);
+        Ok(head)
     }
 
     /// Gives a stream a number and returns it; `None` if the stream has one already.
     fn register(&mut self, stream: &StreamName) -> rusqlite::Result<Option<i64>> {
-        let made = self.register.execute((stream.category(), stream.key()))?;
+        let register = match &mut self.register {
+            Some(register) => register,
+            none => none.insert(self.connection.prepare_cached(own_sql!(
+                "INSERT OR IGNORE INTO factum_streams (category, key) VALUES (?1, ?2)"
+            ))?),
+        };
+        let made = register.execute((stream.category(), stream.key()))?;
         Ok((made > 0).then(|| self.connection.last_insert_rowid()))
     }
 }

@@ -8,6 +8,14 @@ use crate::domain::time::Timestamp;
 use crate::store::append::NewEvent;
 use crate::store::read::StoredEvent;
 
+/// Whether reads compare the checksums of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checksums {
+    Verified,
+    /// As if no event had one.
+    Ignored,
+}
+
 /// The parts of an event that a replay reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CheckedEvent<'a> {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::store_error;
-use crate::sqlite::store::checksum::StreamHash;
+use crate::sqlite::store::checksum::{Checksums, StreamHash};
 use crate::sqlite::store::rows::{
-    ALL, WITHOUT_METADATA, counted, integer, position_of, replayed_event, stored_event,
+    ALL, WITHOUT_METADATA, counted, integer, position_of, replayed_event, stored_event, with_checksums,
 };
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
@@ -126,12 +126,13 @@ pub(super) fn copy<C: Deref<Target = Connection>>(
 pub(super) struct StreamPages<'a> {
     stream: &'a StreamName,
     hash: StreamHash,
+    checksums: Checksums,
     from: Option<i64>,
 }
 
 impl<'a> StreamPages<'a> {
-    pub(super) fn new(stream: &'a StreamName, after: u64) -> Self {
-        Self { stream, hash: StreamHash::of(stream), from: following(after) }
+    pub(super) fn new(stream: &'a StreamName, after: u64, checksums: Checksums) -> Self {
+        Self { stream, hash: StreamHash::of(stream), checksums, from: following(after) }
     }
 }
 
@@ -145,12 +146,13 @@ impl Pages for StreamPages<'_> {
         let Some(from) = self.from else { return Ok(false) };
         let (category, key) = (self.stream.category(), self.stream.key());
         let mut select = connection
-            .prepare_cached(
+            .prepare_cached(&with_checksums(
                 "SELECT position, version, name, schema, payload, checksum, stream, id, recorded_at, correlation,
                  causation, custom FROM factum_events
                  WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
                  AND version >= ?3 ORDER BY version LIMIT ?4",
-            )
+                self.checksums,
+            ))
             .map_err(store_error)?;
         let mut rows = select.query((category, key, from, limit)).map_err(store_error)?;
         let mut seen = 0;
@@ -203,16 +205,18 @@ pub(super) fn replay(
     stream: &StreamName,
     after: u64,
     mut limit: usize,
+    checksums: Checksums,
     visit: &mut VisitReplayed<'_>,
 ) -> Result<Option<Uuid>, StoreError> {
     let hash = StreamHash::of(stream);
     let (mut from, mut pages_read, mut last) = (following(after), 0, None);
     let mut select = connection
-        .prepare_cached(
+        .prepare_cached(&with_checksums(
             "SELECT position, version, name, schema, payload, checksum FROM factum_events
              WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
              AND version >= ?3 ORDER BY version LIMIT ?4",
-        )
+            checksums,
+        ))
         .map_err(store_error)?;
     while limit > 0
         && let Some(begin) = from
@@ -238,6 +242,9 @@ pub(super) fn replay(
         let_log_restart(connection, &mut pages_read);
     }
     match last {
+        Some((position, _)) if checksums == Checksums::Ignored => {
+            event_id(connection, position).map_err(store_error)
+        }
         Some((position, checksum)) => id_at(connection, position, checksum).map_err(store_error),
         None => Ok(None),
     }
@@ -276,12 +283,13 @@ pub(super) struct AllPages<'a> {
     passed: u64,
     others: u64,
     filter: Filter<'a>,
+    checksums: Checksums,
     names: StreamNames,
     from: Option<i64>,
 }
 
 impl<'a> AllPages<'a> {
-    pub(super) fn new(filter: Filter<'a>, after: Position) -> Result<Self, StoreError> {
+    pub(super) fn new(filter: Filter<'a>, after: Position, checksums: Checksums) -> Result<Self, StoreError> {
         let mut pages = Self {
             sql: String::new(),
             lists: Vec::new(),
@@ -289,6 +297,7 @@ impl<'a> AllPages<'a> {
             passed: 0,
             others: 0,
             filter,
+            checksums,
             names: StreamNames::new(),
             from: following(after.get()),
         };
@@ -303,6 +312,7 @@ impl<'a> AllPages<'a> {
 
     fn write_query(&mut self) -> Result<(), StoreError> {
         let columns = if self.filter.wants_metadata { ALL } else { WITHOUT_METADATA };
+        let columns = with_checksums(columns, self.checksums);
         let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1 AND position <= ?2");
         let mut parameter = 3;
         // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
@@ -396,7 +406,7 @@ impl Pages for AllPages<'_> {
     }
 }
 
-/// Reads the events of all streams after a position, on a connection that the caller holds.
+/// Reads the events of all streams after a position, on a connection that the caller holds. Verifies their checksums.
 pub(crate) fn read_all(
     connection: &Connection,
     filter: Filter<'_>,
@@ -404,7 +414,7 @@ pub(crate) fn read_all(
     limit: usize,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    lend(connection, AllPages::new(filter, after)?, limit, visit)
+    lend(connection, AllPages::new(filter, after, Checksums::Verified)?, limit, visit)
 }
 
 /// The version of the newest event in a stream; 0 if there is none.

@@ -1,5 +1,7 @@
 //! Reads an event from a row, and checks each column.
 
+use std::borrow::Cow;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
@@ -9,7 +11,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
-use crate::sqlite::store::checksum::{self, CheckedEvent, CheckedMetadata, StreamHash};
+use crate::sqlite::store::checksum::{self, CheckedEvent, CheckedMetadata, Checksums, StreamHash};
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
 use crate::store::read::{ReplayedEvent, StoredEvent};
@@ -19,6 +21,14 @@ pub(super) const ALL: &str = "position, version, name, schema, payload, checksum
 
 /// The columns of an event without metadata.
 pub(super) const WITHOUT_METADATA: &str = "position, version, name, schema, payload, checksum, stream";
+
+/// A query with the column `checksum`, or with `NULL` in its place.
+pub(super) fn with_checksums(sql: &str, checksums: Checksums) -> Cow<'_, str> {
+    match checksums {
+        Checksums::Verified => sql.into(),
+        Checksums::Ignored => sql.replacen("checksum", "NULL", 1).into(),
+    }
+}
 
 /// Reads an event from a row. The type of each column and the checksum are checked, so a damaged or manipulated
 /// file gives an error.
@@ -113,7 +123,7 @@ fn checked_event<'r>(
     }
 }
 
-/// The stored checksum; `None` in a row of an earlier factum.
+/// The stored checksum; `None` in a row of an earlier factum, and if the query leaves it out.
 #[inline]
 fn checksum_of(row: &Row<'_>, position: i64) -> Result<Option<i64>, StoreError> {
     column(row, 5)?.as_i64_or_null().map_err(|error| damaged(position, "checksum", error))
