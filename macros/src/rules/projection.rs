@@ -6,7 +6,7 @@ use syn::{Ident, LitStr, Path, Type};
 use super::items;
 use super::list;
 use crate::errors::Errors;
-use crate::syntax::{ProductSyntax, ProjectionSyntax};
+use crate::syntax::{ListedSyntax, ProductSyntax, ProjectionSyntax};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
@@ -40,6 +40,15 @@ pub(crate) fn projection<'s>(
     };
     lists_are_there(syntax, attribute, errors);
     let events = list::distinct(&syntax.events, "AccountOpened", |event| &event.path, errors);
+    for ListedSyntax { path, variant } in &events {
+        // `as` is the only way to another name than the path's last.
+        if path.segments.last().is_some_and(|last| last.ident != *variant) {
+            let message = format!(
+                "a {attribute} has no enum of its events, and so no variant `{variant}`: leave out `as {variant}`"
+            );
+            errors.at(variant, message);
+        }
+    }
     let from = list::distinct(&syntax.from, "BankAccount", |source| source, errors);
     let categories: Vec<_> = from.iter().filter_map(|source| source.category()).collect();
     for category in &categories {

@@ -19,6 +19,21 @@ struct Withdrawn {
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Closed(u64, #[serde(skip)] u64);
 
+// No change of such a field can be stored either.
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct Moved {
+    #[serde(skip)]
+    #[event(changed(since = 2, from = u32, with = u64::from))]
+    cents: u64,
+    #[event(added(since = 2, default = 0))]
+    #[serde(skip)]
+    branch: u64,
+    #[serde(skip)]
+    #[event(renamed(since = 2, from = "by"))]
+    clerk: u64,
+}
+
 // Comes back as it was.
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Noted {
