@@ -23,6 +23,9 @@ impl ::factum::AggregateId for AccountId {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for AccountOpened {
     const NAME: &'static str = "account-opened";
+    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
+        "CARGO_MANIFEST_DIR"
+    );
     const SHAPES: ::factum::macro_support::ConstShapes = &[
         (1, &[("owner", "String", 0)]),
     ];
@@ -33,6 +36,9 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
+    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
+        "CARGO_MANIFEST_DIR"
+    );
     const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
 }
 
@@ -41,6 +47,9 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
+    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
+        "CARGO_MANIFEST_DIR"
+    );
     const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
 }
 

@@ -26,7 +26,9 @@ pub use self::handing::{
     projected, react,
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
-pub use self::names::{assert_new, is_at_least, is_new, is_unused, knows_name, repeated_name, same_name};
+pub use self::names::{
+    assert_new, assert_not_lowered, is_new, is_unused, knows_name, repeated_name, same_name,
+};
 pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
 pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The generated crate, in a folder that stays for the next run, so that its dependencies are built once.
+/// The generated crate, in a folder that stays for the next run, as its built dependencies do.
 struct Crate {
     folder: PathBuf,
 }
@@ -74,7 +74,7 @@ impl Crate {
         let output = Command::new(env!("CARGO"))
             .args([command, "--offline", "--quiet", "--color=never"])
             .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env("CARGO_TARGET_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/built"))
             .env_remove("CI")
             .output()
             .unwrap();
@@ -155,4 +155,5 @@ fn a_recorded_event_that_is_changed_does_not_compile() {
     fs::write(door.folder.join("events.lock"), format!("{lock}who was here\n")).unwrap();
     let (success, text) = door.cargo("check");
     assert!(!success && text.contains("is not understood: `who was here`"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("error")).count(), 2, "{text}");
 }

@@ -6,6 +6,7 @@
 mod docs;
 mod locked;
 mod page;
+mod workspace;
 
 #[test]
 fn messages() {

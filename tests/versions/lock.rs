@@ -1,5 +1,7 @@
 //! `events.lock` and the golden payloads: what the check writes, and what it refuses.
 
+mod files;
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -169,11 +171,13 @@ fn shapes_and_examples_are_written_once_and_then_hold() {
     let side = lines.lines().find_map(|line| line.strip_prefix("event opened 1 side Option<Side> #"));
     let side = side.expect("a fingerprint").to_owned();
     assert_eq!(side.len(), 16);
+    let hash =
+        lines.lines().find_map(|line| line.strip_prefix("event opened 1 #")).expect("a hash of the fields");
     assert_eq!(
         lines,
         format!(
-            "aggregate door event opened\naggregate door event shut\nevent opened 1\nevent opened 1 byWhom String\n\
-             event opened 1 side Option<Side> #{side}\nevent shut 1\n"
+            "aggregate door event opened\naggregate door event shut\nevent opened 1 #{hash}\nevent opened 1 byWhom String\n\
+             event opened 1 side Option<Side> #{side}\nevent shut 1 #cbf29ce484222325\n"
         )
     );
     assert_eq!(golden, "door opened 1 {\"byWhom\":\"Ada\",\"side\":\"Left\"}\ndoor shut 1 null\n");

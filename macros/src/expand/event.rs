@@ -46,6 +46,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         let (tracked, fingerprints) = (lock::tracked(&file.path), lock::fingerprints(event, &file.lock));
         quote!(#tracked #fingerprints)
     });
+    let lowered = event.lock.as_ref().and_then(|file| lock::lowered(event, &file.lock));
     // No code reads these fields. rustc still checks that their types exist.
     let removed = history.removed.iter().map(|removed| {
         let ty = removed.ty;
@@ -57,7 +58,9 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
             const NAME: &'static str = #name;
             #current
             #aliases
+            const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!("CARGO_MANIFEST_DIR");
             #shapes
+            #lowered
             #older
         }
 

@@ -7,7 +7,7 @@ use syn::{Path, Type};
 
 use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
-use crate::syntax::{AggregateSyntax, type_parts};
+use crate::syntax::{AggregateSyntax, Retired, type_parts};
 
 /// `const SHAPES`: every version that the struct reads by itself, with its fields.
 pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
@@ -120,36 +120,53 @@ fn fingerprint(
     }
 }
 
-/// Asserts that each recorded event of an aggregate is still listed or retired, at the recorded version at least, and that
-/// no retired one is listed again. Names and versions are constants of the events.
+/// `const LOWERED`: what is wrong if a later version is recorded than the struct has. An aggregate that lists the struct
+/// reports it; a previous struct is right.
+pub(super) fn lowered(event: &Event<'_>, lock: &Lock) -> Option<TokenStream> {
+    let recorded = event.names().filter_map(|name| lock.events.get(&name)?.keys().max().copied());
+    let newest = recorded.max().filter(|newest| *newest > event.version)?;
+    let message = format!(
+        "`{}` is recorded at version {newest}, and is at a lower one now: stored events of version {newest} could not be \
+         read",
+        event.syntax.name.value()
+    );
+    Some(quote! {
+        const LOWERED: ::core::option::Option<&'static str> = ::core::option::Option::Some(#message);
+    })
+}
+
+/// Asserts that each recorded event of an aggregate is still listed or retired, that no retired one is listed again, and
+/// that each has its recorded version at least. Names and versions are constants of the events.
 pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
-    let AggregateSyntax { input, krate, name, event_enum, .. } = model.syntax;
-    let ident = &input.ident;
-    let Some(recorded) = lock.aggregates.get(&name.value()) else { return TokenStream::new() };
+    let AggregateSyntax { input, krate, name, event_enum, retired, .. } = model.syntax;
+    let (ident, name) = (&input.ident, name.value());
+    let retired_types = retired.iter().filter_map(|retired| match retired {
+        Retired::Type(path) => Some(path),
+        Retired::Name(_) => None,
+    });
+    // The events may be those of another crate, whose lock only their derives see.
+    let lowered = model.events.iter().map(|listed| listed.path).chain(retired_types).map(|path| {
+        // The caret begins at the parentheses. At `#krate` it would have no place in the source.
+        quote_spanned!(path.span()=>
+            (#krate::macro_support::assert_not_lowered)(<#path as #krate::macro_support::ListedEvent>::LOWERED);
+        )
+    });
+    let lowered: TokenStream = lowered.collect();
+    let lowered = quote!(const _: () = { #lowered };);
+    let Some(recorded) = lock.aggregates.get(&name) else { return lowered };
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);
     let events = recorded.events.iter().map(|event| {
-        // The newest version under this name. Under a later name, the event may have newer ones.
-        let newest = lock.events.get(event).and_then(|versions| versions.keys().max()).copied().unwrap_or(1);
         let missing = format!(
-            "`{ident}` is recorded with the event `{event}`, and has none of that name any more: stored ones could not \
-             be read; add `retired(\"{event}\")` to read them as nothing, or retire its type and write an `#[upcast]`, or \
-             give the event that it is now `aliases(\"{event}\")`"
+            "`{ident}` is recorded with the event `{event}`, and has none of that name any more. If another aggregate of \
+             this crate is called `{name}` too, give one of them another `name`. Otherwise, stored ones could not be read: \
+             add `retired(\"{event}\")` to read them as nothing, or retire its type and write an `#[upcast]`, or give the \
+             event that it is now `aliases(\"{event}\")`"
         );
-        let lowered = format!(
-            "`{event}` is recorded at version {newest}, and is at a lower one now: stored events of version {newest} \
-             could not be read"
-        );
-        let newest = Literal::u32_unsuffixed(newest);
         quote_spanned! {ident.span()=>
             const _: () = ::core::assert!(
                 #krate::macro_support::knows_name(#set::KINDS, #event) || #krate::macro_support::knows_name(#set::RETIRED, #event),
                 #missing
-            );
-            const _: () = ::core::assert!(
-                #krate::macro_support::is_at_least(#set::KINDS, #event, #newest)
-                    && #krate::macro_support::is_at_least(#set::RETIRED, #event, #newest),
-                #lowered
             );
         }
     });
@@ -162,5 +179,5 @@ pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
             const _: () = ::core::assert!(!#krate::macro_support::knows_name(#set::KINDS, #event), #message);
         }
     });
-    events.chain(retired).collect()
+    events.chain(retired).chain([lowered]).collect()
 }

@@ -227,23 +227,4 @@ event opened 2 owner String
             assert_eq!(messages_under(LOCK, &event), [""; 0], "{names:?}");
         }
     }
-
-    #[test]
-    fn an_edited_file_is_reported() {
-        for line in [
-            "event",
-            "event opened",
-            "event opened one",
-            "event opened 1 field",
-            "room opened 1",
-            "event a 1 b c #x",
-        ] {
-            let message = Lock::parse(&format!("# head\n{line}\n")).expect_err(line);
-            assert!(message.starts_with("events.lock, line 2, is not understood: `"), "{message}");
-        }
-        // Two merged branches recorded different types.
-        assert!(Lock::parse("event a 1 b u8\nevent a 1 b u16\n").is_err());
-        let lock = Lock::parse("event a 1 b\\\\s\\sc u8\n").expect("a lock");
-        assert!(lock.events["a"][&1].contains_key("b\\s c"));
-    }
 }

@@ -89,6 +89,10 @@ pub trait Event: Debug + Sized + 'static {
     /// Earlier names of the event, under which it can still be read.
     const ALIASES: &'static [&'static str] = &[];
 
+    /// The message of `derive(Event)`, if `events.lock` records a newer version than this.
+    #[doc(hidden)]
+    const LOWERED: Option<&'static str> = None;
+
     /// Appends the event, as JSON text, to `out`.
     ///
     /// Fails if serde can't write the event as JSON, as with a map whose keys are not strings.

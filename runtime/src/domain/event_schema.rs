@@ -13,6 +13,8 @@ pub struct Shape {
     pub version: u32,
     /// The fields of the JSON, as serde names them; those of a tuple struct by number.
     pub fields: Vec<FieldShape>,
+    /// The folder of the `Cargo.toml` of the package that defines the event, on the machine that compiled it.
+    pub folder: Option<&'static str>,
 }
 
 /// One field of an event.

@@ -28,6 +28,14 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     /// See [`Event::ALIASES`].
     const ALIASES: &'static [&'static str] = &[];
 
+    /// The folder of the package that defines the event. A constant that only `lock!` uses: no other program contains it.
+    #[doc(hidden)]
+    const FOLDER: Option<&'static str> = None;
+
+    /// See [`Event::LOWERED`].
+    #[doc(hidden)]
+    const LOWERED: Option<&'static str> = None;
+
     /// Each version that the struct itself can read, with its fields.
     const SHAPES: ConstShapes;
 
@@ -48,6 +56,7 @@ impl<E: DerivedEvent> Event for E {
     const NAME: &'static str = E::NAME;
     const VERSION: u32 = E::VERSION;
     const ALIASES: &'static [&'static str] = E::ALIASES;
+    const LOWERED: Option<&'static str> = E::LOWERED;
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.to_json(out).map_err(EncodeError::json::<E>)
@@ -68,7 +77,7 @@ impl<E: DerivedEvent> Event for E {
         for &(version, fields) in E::SHAPES {
             let fields =
                 fields.iter().map(|&(name, ty, fingerprint)| FieldShape { name, ty, fingerprint }).collect();
-            out.push(Shape { event: E::NAME, version, fields });
+            out.push(Shape { event: E::NAME, version, fields, folder: E::FOLDER });
         }
     }
 }

@@ -24,6 +24,8 @@ pub trait ListedEvent: Sized {
     const VERSION: u32;
     /// The name, the version and the aliases.
     const KIND: EventKind;
+    /// [`Event::LOWERED`].
+    const LOWERED: Option<&'static str>;
 
     /// [`Event::encode`].
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
@@ -40,6 +42,7 @@ impl<E: Event> ListedEvent for E {
     const NAME: &'static str = E::NAME;
     const VERSION: u32 = E::VERSION;
     const KIND: EventKind = EventKind::of::<E>();
+    const LOWERED: Option<&'static str> = E::LOWERED;
 
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {

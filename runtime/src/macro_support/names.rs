@@ -143,16 +143,14 @@ pub const fn knows_name(kinds: &[EventKind], name: &str) -> bool {
     knows
 }
 
-/// Whether the event with this name or alias is at least at `version`. True if there is no such event.
-#[must_use]
-pub const fn is_at_least(kinds: &[EventKind], name: &str, version: u32) -> bool {
-    let mut is = true;
-    let mut index = 0;
-    while index < kinds.len() {
-        is &= kinds[index].version >= version || !is_among(name, &kinds[index]);
-        index += 1;
-    }
-    is
+/// Asserts that an event has the newest version that `events.lock` records. The error points at the caller.
+#[track_caller]
+pub const fn assert_not_lowered(lowered: Option<&str>) {
+    let message = match lowered {
+        Some(message) => message,
+        None => "",
+    };
+    assert!(lowered.is_none(), "{}", message);
 }
 
 #[cfg(test)]

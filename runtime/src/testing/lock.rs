@@ -2,8 +2,11 @@
 
 mod file;
 mod golden;
+mod left_out;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,9 +16,12 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::event_schema::FieldShape;
 use crate::domain::event_set::EventSet;
+use crate::domain::hash::{FNV_OFFSET, hashed};
 
 /// Checks `events.lock` and `events.golden` beside the crate's `Cargo.toml` and, outside of CI, adds what is
 /// new.
+///
+/// Events that another crate of the workspace defines are recorded in that crate's `events.lock`.
 ///
 /// Call the macro in a test, for all aggregates of the crate, each with an example of every event:
 ///
@@ -39,6 +45,7 @@ use crate::domain::event_set::EventSet;
 macro_rules! __lock {
     ($($aggregate:ty => $examples:expr),+ $(,)?) => {
         $crate::testing::Lock::of_crate(::std::env!("CARGO_MANIFEST_DIR"))
+            .events_where_defined()
             $(.aggregate::<$aggregate>($examples))+
             .check()
     };
@@ -50,8 +57,10 @@ macro_rules! __lock {
 pub struct Lock {
     folder: PathBuf,
     mode: Mode,
-    /// The lines that `events.lock` should have.
-    lines: BTreeSet<String>,
+    /// Whether events of other packages are recorded there.
+    where_defined: bool,
+    /// The lines that should be recorded, each with the folder of the package that defines the event.
+    lines: BTreeMap<String, Option<&'static str>>,
     /// The fields of each event version. Two events of one name would be one event in the file.
     shapes: BTreeMap<(&'static str, u32), Vec<FieldShape>>,
     /// Names that two different events have.
@@ -62,7 +71,7 @@ pub struct Lock {
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Lock {
-    /// Begins with the crate whose `Cargo.toml` is in `folder`.
+    /// Begins with the crate whose `Cargo.toml` is in `folder`. All is recorded there.
     ///
     /// New lines are written, unless the environment variable `CI` is set: then they are an error.
     pub fn of_crate(folder: impl AsRef<Path>) -> Self {
@@ -71,7 +80,8 @@ impl Lock {
         Self {
             folder: folder.as_ref().to_owned(),
             mode,
-            lines: BTreeSet::new(),
+            where_defined: false,
+            lines: BTreeMap::new(),
             shapes: BTreeMap::new(),
             ambiguous: BTreeSet::new(),
             golden: Vec::new(),
@@ -90,25 +100,30 @@ impl Lock {
         self
     }
 
+    /// Records each event in the crate that defines it, as [`lock!`](crate::testing::lock) does.
+    ///
+    /// The events of a crate that cargo has downloaded or vendored are recorded in the folder given to
+    /// [`of_crate`](Self::of_crate).
+    pub fn events_where_defined(mut self) -> Self {
+        self.where_defined = true;
+        self
+    }
+
     /// Adds the events of the aggregate `A`; `examples` has one event of each kind, in any form that a
     /// handler may return.
     pub fn aggregate<A: Aggregate>(mut self, examples: impl IntoEvents<A>) -> Self {
         for kind in A::Event::KINDS {
-            self.lines.insert(format!("aggregate {} event {}", A::CATEGORY, kind.name));
+            self.lines.insert(format!("aggregate {} event {}", A::CATEGORY, kind.name), None);
         }
         for kind in A::Event::RETIRED {
-            self.lines.insert(format!("aggregate {} retired {}", A::CATEGORY, kind.name));
+            self.lines.insert(format!("aggregate {} retired {}", A::CATEGORY, kind.name), None);
         }
         for shape in A::Event::shapes() {
             let head = format!("event {} {}", shape.event, shape.version);
-            for field in &shape.fields {
-                let fingerprint = match field.fingerprint {
-                    0 => String::new(),
-                    fingerprint => format!(" #{fingerprint:016x}"),
-                };
-                self.lines.insert(format!("{head} {} {}{fingerprint}", escaped(field.name), field.ty));
-            }
-            self.lines.insert(head);
+            let fields: BTreeSet<_> = shape.fields.iter().map(field_text).collect();
+            let hash = fields.iter().fold(FNV_OFFSET, |hash, field| hashed(hash, field));
+            self.lines.insert(format!("{head} #{hash:016x}"), shape.folder);
+            self.lines.extend(fields.iter().map(|field| (format!("{head} {field}"), shape.folder)));
             // Several aggregates may list one event, whose shape is then the same.
             let recorded =
                 self.shapes.entry((shape.event, shape.version)).or_insert_with(|| shape.fields.clone());
@@ -120,39 +135,49 @@ impl Lock {
         self
     }
 
-    /// Compares the events with the files, and writes new lines.
+    /// Compares the events with the files, and writes new lines. Standard error gets what was written.
     ///
     /// # Panics
     ///
     /// In these cases, with what is wrong and what to do about it:
     ///
     /// * a recorded event has changed;
-    /// * a recorded example can't be read any more;
+    /// * a recorded example can't be read any more, or its version is no longer recorded;
     /// * an event has no example;
-    /// * two different events have one name;
-    /// * there are new lines, and nothing may be written.
+    /// * two different events, or two aggregates, have one name;
+    /// * there are new lines, and nothing may be written;
+    /// * git ignores a file, or `cargo package` leaves it out.
     #[track_caller]
     pub fn check(self) {
-        if let Err(message) = self.try_check() {
-            panic!("{message}");
+        match self.try_check() {
+            // Not `eprint!`, whose text a test that passes does not show.
+            Ok(written) => drop(std::io::stderr().write_all(written.as_bytes())),
+            Err(message) => panic!("{message}"),
         }
     }
 
-    fn try_check(&self) -> Result<(), String> {
-        if let Some(name) = self.ambiguous.first() {
-            return Err(format!(
-                "two events are called `{name}`, and `events.lock` has one event for each name: rename one of them \
-                 before any is stored, or move their aggregates to separate crates"
-            ));
-        }
+    fn try_check(&self) -> Result<String, String> {
+        self.check_names()?;
         // One test at a time, because two tests of a crate may both add to the files.
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let lock = RecordFile::open(
-            self.folder.join("events.lock"),
-            "# The shape of every event that was ever released, by version. Written by `factum::testing::lock!`; add \
-             it to version control, and do not edit it.",
-        )?;
-        self.check_recorded(&lock)?;
+        let mut locks = BTreeMap::from([(&*self.folder, BTreeSet::new())]);
+        for (line, defined_in) in &self.lines {
+            locks.entry(self.recorded_in(*defined_in)).or_default().insert(line.as_str());
+        }
+        // Tests of several crates, each in a process of its own, may add to one file. Not every system can lock a folder.
+        let turns =
+            locks.keys().map(|folder| File::open(folder).and_then(|folder| folder.lock().map(|()| folder)));
+        let _turns: Vec<_> = turns.collect();
+        let mut files = Vec::new();
+        for (folder, lines) in locks {
+            let lock = RecordFile::open(
+                folder.join("events.lock"),
+                "# The shape of every event that was ever released, by version. Written by `factum::testing::lock!`; add \
+                 it to version control, and do not edit it.",
+            )?;
+            self.check_recorded(&lock, &lines, folder == self.folder)?;
+            files.push((folder, lock, lines));
+        }
         let golden = RecordFile::open(
             self.folder.join("events.golden"),
             "# An example of every event that was ever released, as it is stored, by version. Written by \
@@ -160,40 +185,92 @@ impl Lock {
         )?;
         let mut examples = BTreeSet::new();
         for aggregate in &self.golden {
-            aggregate.check(golden.lines())?;
+            let is_recorded = |name: &str, version: u32| {
+                let head = format!("event {name} {version}");
+                files
+                    .iter()
+                    .any(|(_, lock, _)| lock.lines().iter().any(|line| head_and_field(line).0 == head))
+            };
+            aggregate.check(
+                golden.lines(),
+                |name| self.shapes.keys().any(|(event, _)| *event == name),
+                is_recorded,
+            )?;
             examples.extend(aggregate.new_lines(golden.lines())?);
         }
-        // A field counts as recorded even if its type was renamed, or has a fingerprint now.
-        let new = self
-            .lines
-            .iter()
-            .filter(|line| !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line)));
-        lock.add(&new.cloned().collect(), self.mode)?;
-        golden.add(&examples, self.mode)
+        let mut written = String::new();
+        for (_, lock, lines) in &files {
+            // A field counts as recorded even if its type was renamed, or has a fingerprint now.
+            let new = lines
+                .iter()
+                .filter(|line| !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line)));
+            written += &lock.add(&new.map(|line| (*line).to_owned()).collect(), self.mode)?;
+        }
+        written += &golden.add(&examples, self.mode)?;
+        for (folder, ..) in &files {
+            left_out::check(folder)?;
+        }
+        Ok(written)
     }
 
-    /// Fails if a record of these aggregates and events is no longer true.
-    fn check_recorded(&self, lock: &RecordFile) -> Result<(), String> {
-        let lost =
-            lock.lines().iter().filter(|line| !self.still_holds(line)).map(|line| format!("  - {line}\n"));
-        let grown = self.lines.iter().filter(|line| is_new_field_of_old_version(lock, line));
+    fn check_names(&self) -> Result<(), String> {
+        if let Some(name) = self.ambiguous.first() {
+            return Err(format!(
+                "two events are called `{name}`, and `events.lock` has one event for each name: rename one of them \
+                 before any is stored, or move their aggregates to separate crates"
+            ));
+        }
+        let mut aggregates = BTreeMap::new();
+        for Golden { aggregate, type_name, .. } in &self.golden {
+            let first = *aggregates.entry(aggregate).or_insert(type_name);
+            if first != type_name {
+                return Err(format!(
+                    "two aggregates are called `{aggregate}`, {first} and {type_name}: their streams would be the same; \
+                     give one of them another name with `#[aggregate(name = \"..\")]` before anything is stored"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of the file that records an event, by the folder of the package that defines it.
+    fn recorded_in(&self, defined_in: Option<&'static str>) -> &Path {
+        match defined_in.map(Path::new) {
+            Some(folder) if self.where_defined && is_ours(folder) => folder,
+            _ => &self.folder,
+        }
+    }
+
+    /// Fails if a record of these aggregates and events is no longer true. `lines` are those that the file should have.
+    fn check_recorded(&self, lock: &RecordFile, lines: &BTreeSet<&str>, is_own: bool) -> Result<(), String> {
+        let lost = lock.lines().iter().filter(|line| !self.still_holds(line, lines, is_own));
+        let lost = lost.map(|line| format!("  - {line}\n"));
+        // The events of other crates were recorded in the own file once.
+        let lines: Vec<_> = if is_own {
+            self.lines.keys().map(String::as_str).collect()
+        } else {
+            lines.iter().copied().collect()
+        };
+        let grown = lines.into_iter().filter(|line| is_new_field_of_old_version(lock, line));
         let differences: String = lost.chain(grown.map(|line| format!("  + {line}\n"))).collect();
         if differences.is_empty() {
             return Ok(());
         }
         Err(format!(
-            "events differ from what `events.lock` records. Stored events can't be changed: restore the event as \
-             recorded, and declare the change in a new version\n{differences}"
+            "events differ from what {} records. Stored events can't be changed: restore the event as recorded, and \
+             declare the change in a new version\n{differences}",
+            lock.path().display()
         ))
     }
 
-    /// Whether a recorded line is true of the present events, or about none of them.
-    fn still_holds(&self, line: &str) -> bool {
-        if self.lines.contains(line) {
+    /// Whether a recorded line is true of the present events, or about none of those whose file it is in.
+    fn still_holds(&self, line: &str, lines: &BTreeSet<&str>, is_own: bool) -> bool {
+        if self.lines.contains_key(line) {
             return true;
         }
         let mut words = line.splitn(4, ' ');
         match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("aggregate"), ..) if !is_own => true,
             (Some("aggregate"), Some(name), Some(list), Some(event)) => {
                 // A listed event may have been renamed or retired since; a retired event stays retired. An
                 // aggregate that is missing here was renamed, which loses its streams, or was left out of
@@ -204,12 +281,17 @@ impl Lock {
             }
             (Some("event"), Some(name), Some(version), field) => {
                 let kinds = self.golden.iter().flat_map(|ours| &ours.kinds);
-                let mut known = kinds.filter(|kind| kind.names().any(|known| known == name));
+                let is_here = |event: &str| {
+                    let event = format!("event {event} ");
+                    is_own || lines.iter().any(|line| line.starts_with(&event))
+                };
+                let mut known =
+                    kinds.filter(|kind| kind.names().any(|known| known == name) && is_here(kind.name));
                 known.all(|kind| {
                     let field = field.map(|field| format!(" {field}")).unwrap_or_default();
                     let now = format!("event {} {version}{field}", kind.name);
                     // The shape of an event that is retired by its name alone is not known any more.
-                    kind.version == u32::MAX || self.lines.iter().any(|line| is_as_recorded(&now, line))
+                    kind.version == u32::MAX || self.lines.keys().any(|line| is_as_recorded(&now, line))
                 })
             }
             _ => false,
@@ -217,16 +299,20 @@ impl Lock {
     }
 }
 
+/// Whether a package's files may be written: cargo has not made the folder.
+fn is_ours(folder: &Path) -> bool {
+    let mut above = folder.ancestors();
+    folder.join("Cargo.toml").is_file()
+        && !above
+            .any(|above| [".cargo-ok", ".cargo-checksum.json"].iter().any(|mark| above.join(mark).exists()))
+}
+
 /// Whether a line is a field of an event version that is recorded without this field.
 fn is_new_field_of_old_version(lock: &RecordFile, line: &str) -> bool {
-    let mut words = line.splitn(4, ' ');
-    match (words.next(), words.next(), words.next(), words.next()) {
-        (Some("event"), Some(name), Some(version), Some(_)) => {
-            lock.lines().contains(&format!("event {name} {version}"))
-                && !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line))
-        }
-        _ => false,
-    }
+    let (head, field) = head_and_field(line);
+    field.is_some()
+        && lock.lines().iter().any(|recorded| head_and_field(recorded) == (head, None))
+        && !lock.lines().iter().any(|recorded| is_as_recorded(recorded, line))
 }
 
 /// Whether a line says the same as the recorded one.
@@ -234,22 +320,36 @@ fn is_new_field_of_old_version(lock: &RecordFile, line: &str) -> bool {
 /// A field with a recorded fingerprint is compared by its fingerprint, whatever its type is called. A field
 /// without one is compared by the name of its type. The derive compares in the same way.
 fn is_as_recorded(recorded: &str, line: &str) -> bool {
-    let parts = |line: &str| -> Option<(String, String, Option<String>)> {
-        let mut words = line.splitn(5, ' ');
-        let head: Vec<_> = words.by_ref().take(4).collect();
-        let ty = words.next().filter(|_| head.first() == Some(&"event"))?;
-        let (text, fingerprint) =
-            ty.rsplit_once(" #").map_or((ty, None), |(text, hex)| (text, Some(hex.to_owned())));
-        Some((head.join(" "), text.to_owned(), fingerprint))
+    let ((recorded_head, recorded), (head, field)) = (head_and_field(recorded), head_and_field(line));
+    let is_same = match (recorded, field) {
+        (Some(recorded), Some(field)) => match recorded.rsplit_once(" #").zip(field.rsplit_once(" #")) {
+            Some(((recorded, then), (field, now))) => {
+                then == now && recorded.split(' ').next() == field.split(' ').next()
+            }
+            None => recorded == field.rsplit_once(" #").map_or(field, |(field, _)| field),
+        },
+        (recorded, field) => recorded == field,
     };
-    recorded == line
-        || parts(recorded).zip(parts(line)).is_some_and(|(recorded, line)| {
-            let same_type = if recorded.2.is_some() { recorded.2 == line.2 } else { recorded.1 == line.1 };
-            recorded.0 == line.0 && same_type
-        })
+    recorded_head == head && is_same
 }
 
-/// Escapes a field's name, which may contain spaces: spaces separate the words of a line.
-fn escaped(name: &str) -> String {
-    name.replace('\\', "\\\\").replace(' ', "\\s")
+/// A line about an event as `event <event> <version>` and the field that it adds, if it does. Another line is all head.
+fn head_and_field(line: &str) -> (&str, Option<&str>) {
+    let Some((at, _)) = line.match_indices(' ').nth(2).filter(|_| line.starts_with("event ")) else {
+        return (line, None);
+    };
+    let (head, field) = line.split_at(at);
+    let field = field.trim_start();
+    // The hash of all fields says nothing that the fields don't.
+    let is_hash = field.starts_with('#') && !field.contains(' ');
+    (head, (!is_hash).then_some(field))
+}
+
+/// A field as the file has it. The name may contain spaces, which separate the words of a line.
+fn field_text(field: &FieldShape) -> String {
+    let name = field.name.replace('\\', "\\\\").replace(' ', "\\s");
+    match field.fingerprint {
+        0 => format!("{name} {}", field.ty),
+        fingerprint => format!("{name} {} #{fingerprint:016x}", field.ty),
+    }
 }

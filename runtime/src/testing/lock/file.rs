@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether new lines are written or are an error.
@@ -31,6 +31,19 @@ impl RecordFile {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(format!("can't read {}: {error}", path.display())),
         };
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+        let numbers =
+            (1..).zip(text.lines()).filter(|(_, line)| marks.iter().any(|mark| line.starts_with(mark)));
+        let numbers: Vec<_> = numbers.map(|(number, _)| number.to_string()).collect();
+        if !numbers.is_empty() {
+            return Err(format!(
+                "a merge has left its marks in {}, lines {}: take out these lines, and keep the lines of both sides",
+                path.display(),
+                numbers.join(", ")
+            ));
+        }
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         Ok(Self { lines: lines.map(str::to_owned).collect(), path, head })
     }
@@ -39,22 +52,25 @@ impl RecordFile {
         &self.lines
     }
 
-    /// Adds the lines that the file lacks.
-    pub(super) fn add(&self, lines: &BTreeSet<String>, mode: Mode) -> Result<(), String> {
-        let new: Vec<_> = lines.difference(&self.lines).collect();
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds the lines that the file lacks. Returns what was written, for the user to read.
+    pub(super) fn add(&self, lines: &BTreeSet<String>, mode: Mode) -> Result<String, String> {
+        let mut new = String::new();
+        for line in lines.difference(&self.lines) {
+            let _ = writeln!(new, "  + {line}");
+        }
         if new.is_empty() {
-            return Ok(());
+            return Ok(new);
         }
         if mode == Mode::Check {
-            let mut message = format!(
+            return Err(format!(
                 "{} lacks what is new. Run this test without the environment variable `CI`, and commit the lines \
-                 that it writes:\n",
+                 that it writes:\n{new}",
                 self.path.display()
-            );
-            for line in new {
-                let _ = writeln!(message, "  + {line}");
-            }
-            return Err(message);
+            ));
         }
         let mut text = format!("{}\n", self.head);
         for line in self.lines.union(lines) {
@@ -66,6 +82,7 @@ impl RecordFile {
         let beside = self.path.with_extension(format!("new-{}-{number}", std::process::id()));
         std::fs::write(&beside, text)
             .and_then(|()| std::fs::rename(&beside, &self.path))
-            .map_err(|error| format!("can't write {}: {error}", self.path.display()))
+            .map_err(|error| format!("can't write {}: {error}", self.path.display()))?;
+        Ok(format!("`lock!` has written to {}; commit it:\n{new}", self.path.display()))
     }
 }
