@@ -64,6 +64,26 @@ fn a_lock_that_lost_its_lines_is_reported() {
     assert!(!path.exists());
 }
 
+#[test]
+#[cfg(unix)]
+fn the_test_of_another_crate_that_writes_at_the_same_time_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.lock");
+    let other_process = fs::File::open(folder.path()).unwrap();
+    other_process.lock().unwrap();
+    std::thread::scope(|scope| {
+        let check = || lock::<first::Door>(folder.path(), (opened(), first::Shut)).write_new().check();
+        let waits = scope.spawn(check);
+        // A check that does not wait would have written its lines by then, and they would be overwritten here.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        fs::write(&path, "event other 1\n").unwrap();
+        drop(other_process);
+        waits.join().unwrap();
+    });
+    let lines = fs::read_to_string(&path).unwrap();
+    assert!(lines.contains("event other 1\n") && lines.contains("aggregate door event shut\n"), "{lines}");
+}
+
 /// Runs git, which the machine of a developer has.
 fn git(folder: &Path, arguments: &[&str]) {
     let status = Command::new("git").args(arguments).current_dir(folder).status().unwrap();
