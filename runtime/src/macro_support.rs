@@ -18,7 +18,9 @@ pub(crate) mod sources;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
-pub use self::content::{ContentOfDebug, ContentOfSerde, ContentProbe, mark_of};
+pub use self::content::{
+    ContentOfDebug, ContentOfSerde, ContentProbe, CopyByClone, CopyProbe, NoCopy, mark_of,
+};
 pub use self::decoding::{current_name, decode_one, decode_other, name_is};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::handing::{

@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod owned_event;
 pub(crate) mod partition;
+pub(crate) mod queue;
 pub(crate) mod read;
 pub(crate) mod snapshot;
 
@@ -21,6 +22,7 @@ pub use self::error::{AppendError, Conflict, KeyReused, StoreError};
 pub use self::event_store::EventStore;
 pub use self::identity::StoreIdentity;
 pub use self::partition::Partition;
+pub use self::queue::{Chain, QueueError, QueuedAppend};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
 pub use crate::domain::command_mark::CommandMark;

@@ -11,4 +11,5 @@ mod lossy;
 mod panics;
 mod restored;
 mod snapshots;
+mod turns;
 mod units_of_work;

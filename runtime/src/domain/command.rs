@@ -39,6 +39,17 @@ pub trait Command: Debug {
     /// The id of the aggregate that the command is for.
     fn aggregate_id(&self) -> &Self::Id;
 
+    /// A copy of the command; `None` if it can't be copied.
+    ///
+    /// A command that was decided on a state that was not stored after all is decided again. Without a copy, its
+    /// caller gets a conflict. The derive copies a command that is `Clone`.
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// What an idempotency key remembers of the command, to tell it from another one.
     ///
     /// The derive hashes what serde sees of a command that is `Serialize`, and otherwise its `Debug` text. An

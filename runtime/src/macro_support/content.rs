@@ -1,4 +1,5 @@
-//! The hash of a command's content, by serde where that is possible.
+//! What generated code does with a command as far as the command's own traits allow it: the hash of its content, by
+//! serde, and a copy, by `Clone`.
 
 use serde::Serialize;
 
@@ -41,4 +42,33 @@ impl<C> ContentOfDebug for &ContentProbe<'_, C> {
 /// The mark of a command with this name, shape and content.
 pub fn mark_of<C: Command>(command: &C, name: &'static str, shape: u64, content: Option<u64>) -> CommandMark {
     CommandMark::of(command, name, shape, content)
+}
+
+/// A command that is to be copied. The method `copy` is that of [`CopyByClone`] if the command is `Clone`, otherwise that
+/// of [`NoCopy`], as with [`ContentProbe`].
+#[derive(Debug)]
+pub struct CopyProbe<'c, C>(pub &'c C);
+
+/// The copy of a command that is `Clone`. rustc finds this method first.
+pub trait CopyByClone<C> {
+    /// The copy.
+    fn copy(&self) -> Option<C>;
+}
+
+impl<C: Clone> CopyByClone<C> for CopyProbe<'_, C> {
+    fn copy(&self) -> Option<C> {
+        Some(self.0.clone())
+    }
+}
+
+/// Any other command. rustc finds this method second.
+pub trait NoCopy<C> {
+    /// No copy.
+    fn copy(&self) -> Option<C>;
+}
+
+impl<C> NoCopy<C> for &CopyProbe<'_, C> {
+    fn copy(&self) -> Option<C> {
+        None
+    }
 }

@@ -82,6 +82,11 @@ pub trait ListedCommand<I>: Sized {
     /// [`Command::mark`].
     fn mark(&self) -> CommandMark;
 
+    /// [`Command::again`].
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized;
+
     /// Formats the command as a tuple variant with the name `variant`.
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -98,6 +103,10 @@ where
 
     fn mark(&self) -> CommandMark {
         Command::mark(self)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Command::again(self)
     }
 
     #[inline]

@@ -53,7 +53,7 @@ macro_rules! __debug {
     };
 }
 
-/// `Command::mark` of a command with this name, these fields as text, and these types in them.
+/// `Command::mark` and `Command::again` of a command with this name, these fields as text, and these types in them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __command_mark {
@@ -67,6 +67,12 @@ macro_rules! __command_mark {
             );
             let content = (&$crate::macro_support::ContentProbe(self)).content();
             $crate::macro_support::mark_of(self, $name, SHAPE, content)
+        }
+
+        fn again(&self) -> ::core::option::Option<Self> {
+            #[allow(unused_imports)]
+            use $crate::macro_support::{CopyByClone as _, NoCopy as _};
+            (&$crate::macro_support::CopyProbe(self)).copy()
         }
     };
 }
@@ -90,6 +96,12 @@ macro_rules! __command_enum {
                 match self {
                     $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::mark(command),)*
                 }
+            }
+
+            fn again(&self) -> ::core::option::Option<Self> {
+                ::core::option::Option::Some(match self {
+                    $(Self::$variant(command) => Self::$variant(<$listed as $crate::macro_support::ListedCommand<$id>>::again(command)?),)*
+                })
             }
         }
 

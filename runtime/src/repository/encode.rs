@@ -117,6 +117,11 @@ impl<E: EventSet> Encoded<E> {
             .collect()
     }
 
+    /// The id of the last event.
+    pub(crate) fn last_id(&self) -> Option<Uuid> {
+        self.heads.last().map(|head| head.id)
+    }
+
     /// The typed events with their places in the store, after the append.
     pub(crate) fn into_recorded(
         self,

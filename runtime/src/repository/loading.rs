@@ -8,6 +8,7 @@ use crate::domain::snapshot::Snapshots;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::error::{ReadError, SnapshotError};
+use crate::repository::lanes::Lanes;
 use crate::repository::moment::Moment;
 use crate::repository::replay::Replay;
 use crate::repository::snapshots;
@@ -18,12 +19,13 @@ use crate::store::event_store::EventStore;
 /// The cached states and the counters that a repository shares with its clones.
 pub(crate) struct Loader<A> {
     states: StateCache<A>,
+    lanes: Lanes<A>,
     counts: Counts,
 }
 
 impl<A: Aggregate> Loader<A> {
     pub(crate) fn new(options: CacheOptions<A>) -> Self {
-        Self { states: StateCache::new(options), counts: Counts::default() }
+        Self { states: StateCache::new(options), lanes: Lanes::new(), counts: Counts::default() }
     }
 
     /// The aggregate as it is now.
@@ -159,6 +161,11 @@ impl<A: Aggregate> Loader<A> {
         count(&self.counts.taken);
         self.states.put(stream, replay);
         Ok(())
+    }
+
+    /// The lanes of the commands that are running.
+    pub(super) fn lanes(&self) -> &Lanes<A> {
+        &self.lanes
     }
 
     pub(super) fn statistics(&self) -> RepositoryStatistics {

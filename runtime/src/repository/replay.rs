@@ -52,6 +52,12 @@ impl<A: Aggregate> Replay<A> {
         }
     }
 
+    /// The replay after so many events are stored, which the state includes already, the last with this id. It does
+    /// not know their positions.
+    pub(crate) fn ahead(&self, events: usize, last: Option<Uuid>) -> Self {
+        Self { version: self.version + events as u64, event: last, ..self.clone() }
+    }
+
     /// Moves to the last of `events`, which the state includes already and the store has now.
     pub(crate) fn record_appended(&mut self, events: &[Recorded<A::Event>]) {
         if let Some(last) = events.last() {

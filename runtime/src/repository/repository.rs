@@ -14,16 +14,19 @@ use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, S
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::history::History;
 use crate::repository::known_key::KeyOfCommand;
+use crate::repository::lanes::InLane;
 use crate::repository::loading::Loader;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
 use crate::repository::replay::{Replay, recorded};
 use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
+use crate::repository::submit::{confirm, submit};
 use crate::repository::unit_of_work::UnitOfWork;
 use crate::store::append::{Append, ExpectedVersion, Outcome};
-use crate::store::error::{AppendError, StoreError};
+use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
+use crate::store::queue::QueueError;
 
 /// The aggregates of type `A` in a store: loads them, and carries out commands on them.
 ///
@@ -233,52 +236,101 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         if replay.version == 0 { Err(LoadError::NotFound { stream: stream.clone() }) } else { Ok(replay) }
     }
 
-    /// One attempt at a command: load, decide, append.
+    /// Carries out a command, without retries after a conflict.
     fn attempt<R>(
         &self,
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, R>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
-        let stream = StreamName::of::<A>(command.aggregate_id());
-        let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
-        if let Some(key) = &key
-            && let Some(outcome) = key.outcome(&self.store, &stream)?
-        {
-            return self.repeat(&stream, key, &outcome);
+        let lane = self.loader.lanes().enter(&StreamName::of::<A>(command.aggregate_id()));
+        let mut command = command;
+        let mut decisions = 0;
+        loop {
+            match self.decide_once(&lane, command, options, decisions)? {
+                Decision::Done(done) => return Ok(done),
+                Decision::Void(again) => command = again,
+            }
+            decisions += 1;
         }
-        let replay = self.loader.current(&self.store, &stream)?;
-        let Draft { mut replay, encoded } = match decide(&stream, replay, command, options, &self.services) {
+    }
+
+    /// Decides on a command in its lane, and stores its events.
+    fn decide_once<R>(
+        &self,
+        lane: &InLane<A>,
+        command: A::Command,
+        options: &ExecuteOptions<'_, A::Services, R>,
+        decisions: u32,
+    ) -> Result<Decision<A>, ExecuteError<A::Error>> {
+        let stream = lane.stream();
+        let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
+        let turn = lane.take_turn_with_key(decisions, options.key.as_deref());
+        if let Some(key) = &key
+            && let Some(outcome) = key.outcome(&self.store, stream)?
+        {
+            return self.repeat(stream, key, &outcome).map(Decision::Done);
+        }
+        let base = lane.base(|| self.loader.current(&self.store, stream))?;
+        // A copy for the next decision, if the state that this one rests on is not stored.
+        let again = if base.is_uncommitted { command.again() } else { None };
+        let void = || match again {
+            Some(command) => Ok(Decision::Void(command)),
+            None => {
+                let expected = ExpectedVersion::Exactly(base.replay.version);
+                Err(Conflict::new(stream.clone(), expected, self.stream_version(stream)?).into())
+            }
+        };
+        let decided = decide(stream, base.replay.clone(), command, options, &self.services);
+        let Draft { mut replay, encoded } = match decided {
             Ok(draft) => draft,
-            // Another thread may have stored this key since the look-up above.
             Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
+                if base.is_uncommitted {
+                    match confirm(&self.store, lane, &base, turn) {
+                        Ok(()) => {}
+                        Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => {
+                            return void();
+                        }
+                        Err(QueueError::Append(error)) => return Err(error.into()),
+                    }
+                }
+                // Another thread may have stored this key since the look-up above.
                 let Some(key) = &key else { return Err(error) };
-                return match key.outcome(&self.store, &stream)? {
-                    Some(outcome) => self.repeat(&stream, key, &outcome),
+                return match key.outcome(&self.store, stream)? {
+                    Some(outcome) => self.repeat(stream, key, &outcome).map(Decision::Done),
                     None => Err(error),
                 };
             }
             Err(error) => return Err(error),
         };
         if encoded.events().is_empty() && key.is_none() {
-            return Ok(Executed::new(&replay, Vec::new()));
+            if base.is_uncommitted {
+                match confirm(&self.store, lane, &base, turn) {
+                    Ok(()) => {}
+                    Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => return void(),
+                    Err(QueueError::Append(error)) => return Err(error.into()),
+                }
+            }
+            return Ok(Decision::Done(Executed::new(&replay, Vec::new())));
         }
         let events = encoded.new_events();
         let new_key = key.as_ref().map(|key| key.as_new(0..events.len(), Timestamp::now()));
         let expected = ExpectedVersion::Exactly(replay.version);
-        let append = Append { keys: new_key.as_slice(), ..Append::new(&stream, expected, &events) };
-        let appended = match (self.store.append(&[append]), &key) {
+        let append = Append { keys: new_key.as_slice(), ..Append::new(stream, expected, &events) };
+        let next = (!events.is_empty()).then_some(|| replay.ahead(events.len(), encoded.last_id()));
+        let (appended, flight) = match (submit(&self.store, lane, &base, turn, append, next), &key) {
             (Ok(appended), _) => appended,
+            (Err(QueueError::Void), _) => return void(),
             // Another thread has stored this key since the look-up above.
-            (Err(AppendError::KnownKey { outcome, .. }), Some(key)) => {
-                key.check(&stream, &outcome)?;
-                return self.repeat(&stream, key, &outcome);
+            (Err(QueueError::Append(AppendError::KnownKey { outcome, .. })), Some(key)) => {
+                key.check(stream, &outcome)?;
+                return self.repeat(stream, key, &outcome).map(Decision::Done);
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(QueueError::Append(error)), _) => return Err(error.into()),
         };
-        let events = encoded.into_recorded(&stream, replay.version, appended.first_position);
+        let events = encoded.into_recorded(stream, replay.version, appended.first_position);
         replay.record_appended(&events);
-        self.loader.remember(&self.store, &stream, &mut replay);
-        Ok(Executed::new(&replay, events))
+        lane.settle(&flight, &mut replay, |replay| self.loader.remember(&self.store, stream, replay));
+        Ok(Decision::Done(Executed::new(&replay, events)))
     }
 
     /// The outcome of a command that was carried out before.
@@ -323,4 +375,11 @@ impl<A: Aggregate, S: fmt::Debug> fmt::Debug for Repository<A, S> {
             .field("store", &self.store)
             .finish_non_exhaustive()
     }
+}
+
+/// What came of a command that was decided once.
+enum Decision<A: Aggregate> {
+    Done(Executed<A>),
+    /// It was decided on a state that was not stored after all. The command has to be decided again.
+    Void(A::Command),
 }

@@ -1,6 +1,7 @@
 //! The unit of work: several commands, one commit.
 
 use std::any::{Any, TypeId};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -19,14 +20,17 @@ use crate::repository::encode::Encoded;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
 use crate::repository::known_key::KeyOfCommand;
+use crate::repository::lanes::{Base, Flight, InLane, LockedLane};
 use crate::repository::loading::Loader;
 use crate::repository::outcome::Executed;
 use crate::repository::replay::Replay;
 use crate::repository::repository::Repository;
 use crate::repository::state_cache::CacheOptions;
+use crate::repository::submit::confirm;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
-use crate::store::error::{AppendError, KeyReused};
+use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
+use crate::store::queue::{Chain, QueueError};
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
 ///
@@ -122,13 +126,56 @@ trait ChangedStream {
     fn new_keys(&self) -> Vec<NewKey<'_>>;
     /// Fails if the outcome that the store has for this key is that of another command.
     fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused>;
+    /// Whether a command was decided on a state that was not stored after all.
+    fn is_void(&self) -> bool;
+    /// A place in an order of all lanes, in which the streams' lanes are locked.
+    fn order(&self) -> usize;
+    /// Locks the stream's lane.
+    fn lock(&self) -> Box<dyn LockedStream + '_>;
     /// Called when the events are stored, the first of them at this position.
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>);
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
+/// A stream whose lane stays as it is until the unit's append is queued.
+trait LockedStream {
+    /// Whether no other command to the stream was queued in the meantime.
+    fn is_at_base(&self) -> bool;
+    /// What the unit rests on in this stream. If `leads_on`, other commands may be decided on the unit's events.
+    fn chain(&self, leads_on: bool) -> Result<Option<Chain>, QueueError>;
+    /// Notes that the unit's append is queued, and unlocks the lane.
+    fn queued(self: Box<Self>, leads_on: bool);
+}
+
+struct LockedPending<'p, A: Aggregate> {
+    pending: &'p PendingStream<A>,
+    lane: LockedLane<'p, A>,
+}
+
+impl<A: Aggregate> LockedStream for LockedPending<'_, A> {
+    fn is_at_base(&self) -> bool {
+        self.lane.is_at(&self.pending.base)
+    }
+
+    fn chain(&self, leads_on: bool) -> Result<Option<Chain>, QueueError> {
+        self.lane.chain(&self.pending.base, leads_on && !self.pending.encoded.events().is_empty())
+    }
+
+    fn queued(self: Box<Self>, leads_on: bool) {
+        let PendingStream { base, encoded, replay, keys, .. } = self.pending;
+        let events = encoded.events().len();
+        let next = (leads_on && events > 0).then_some(|| replay.ahead(events, encoded.last_id()));
+        self.pending.flight.set(Some(self.lane.queued(base, next, keys.iter().map(|key| &*key.text))));
+    }
+}
+
 struct PendingStream<A: Aggregate> {
-    stream: StreamName,
+    /// The append of the unit, once it is queued. Dropped before the lane is left.
+    flight: Cell<Option<Flight<A>>>,
+    lane: InLane<A>,
+    /// The place in the lane that the unit is decided at.
+    base: Base<A>,
+    is_void: bool,
     /// The version as it was read, and the state after all new events, which only this unit has until the
     /// commit.
     replay: Replay<A>,
@@ -174,7 +221,7 @@ impl Key {
 
 impl<A: Aggregate> ChangedStream for PendingStream<A> {
     fn id(&self) -> &StreamName {
-        &self.stream
+        self.lane.stream()
     }
 
     fn version(&self) -> u64 {
@@ -190,16 +237,31 @@ impl<A: Aggregate> ChangedStream for PendingStream<A> {
     }
 
     fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused> {
-        self.key(key).map_or(Ok(()), |pending| pending.of_command().check(&self.stream, outcome))
+        self.key(key).map_or(Ok(()), |pending| pending.of_command().check(self.lane.stream(), outcome))
     }
 
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>) {
         let encoded = std::mem::replace(&mut self.encoded, Encoded::new());
-        self.recorded = encoded.into_recorded(&self.stream, self.replay.version, first_position);
-        if !self.recorded.is_empty() {
+        self.recorded = encoded.into_recorded(self.lane.stream(), self.replay.version, first_position);
+        if let Some(flight) = self.flight.take()
+            && !self.recorded.is_empty()
+        {
             self.replay.record_appended(&self.recorded);
-            self.loader.remember(store, &self.stream, &mut self.replay);
+            let (lane, loader) = (&self.lane, &self.loader);
+            lane.settle(&flight, &mut self.replay, |replay| loader.remember(store, lane.stream(), replay));
         }
+    }
+
+    fn is_void(&self) -> bool {
+        self.is_void
+    }
+
+    fn order(&self) -> usize {
+        self.lane.order()
+    }
+
+    fn lock(&self) -> Box<dyn LockedStream + '_> {
+        Box::new(LockedPending { pending: self, lane: self.lane.lock() })
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -221,11 +283,17 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         let mut failed = 0;
         loop {
             let mut unit = Self::new(store);
-            let done = work(&mut unit)?;
-            match unit.commit() {
+            let done = work(&mut unit);
+            if unit.streams.iter().any(|stream| stream.is_void()) {
+                // No other writer was faster: a command of this process has failed.
+                continue;
+            }
+            let done = done?;
+            match unit.store() {
                 Ok(_) => return Ok(done),
-                Err(AppendError::Conflict(_)) if failed < retries => failed += 1,
-                Err(error) => return Err(error.into()),
+                Err(QueueError::Void) => {}
+                Err(QueueError::Append(AppendError::Conflict(_))) if failed < retries => failed += 1,
+                Err(QueueError::Append(error)) => return Err(error.into()),
             }
         }
     }
@@ -277,14 +345,29 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
             let (stream, key) = (stream.clone(), key.key.to_owned());
             return Err(AppendError::KnownKey { stream, key, outcome: outcome.into() }.into());
         }
+        let store = self.store;
         let pending = self.pending(repository, stream)?;
         if let Some(KeyOfCommand { key, .. }) = key.as_ref().filter(|key| pending.key(key.key).is_some()) {
             let (stream, key) = (stream.clone(), (*key).to_owned());
             return Err(AppendError::MalformedKey { stream, key }.into());
         }
         // A copy decides, so that a panic leaves this unit of work unchanged.
-        let draft = decide(stream, pending.replay.clone(), command, options, repository.services())?;
-        Ok(pending.add(draft, key))
+        match decide(stream, pending.replay.clone(), command, options, repository.services()) {
+            Ok(draft) => Ok(pending.add(draft, key)),
+            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_)))
+                if pending.base.is_uncommitted =>
+            {
+                Err(match confirm(store, &pending.lane, &pending.base, None) {
+                    Ok(()) => error,
+                    Err(QueueError::Append(error @ AppendError::Store { .. })) => error.into(),
+                    Err(_) => {
+                        pending.is_void = true;
+                        conflict(store, stream, pending.base.replay.version).into()
+                    }
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -308,9 +391,14 @@ impl<S: EventStore> UnitOfWork<'_, S> {
                 } else {
                     Arc::new(Loader::new(CacheOptions::aggregates(0)))
                 };
+                let lane = loader.lanes().enter(stream);
+                let base = lane.base(|| loader.current(self.store, stream))?;
                 let pending = PendingStream {
-                    stream: stream.clone(),
-                    replay: loader.current(self.store, stream)?,
+                    flight: Cell::new(None),
+                    replay: base.replay.clone(),
+                    lane,
+                    base,
+                    is_void: false,
                     encoded: Encoded::new(),
                     keys: Vec::new(),
                     loader,
@@ -332,7 +420,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     /// Fails with [`AppendError::Conflict`] if one of the aggregates has new events in the store. A commit
     /// that fails stores nothing.
     pub fn commit(mut self) -> Result<Committed, AppendError> {
-        self.store()
+        self.store_or_conflict()
     }
 
     /// Commits a batch, which has one aggregate, and returns its result.
@@ -343,17 +431,27 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         // A batch without commands has read nothing yet.
         self.pending(repository, stream)?;
-        self.store()?;
+        self.store_or_conflict()?;
         let pending = self.pending(repository, stream)?;
         let recorded = std::mem::take(&mut pending.recorded);
         Ok(Executed::new(&pending.replay, recorded))
     }
 
-    fn store(&mut self) -> Result<Committed, AppendError> {
+    /// Stores the events. If what the unit rests on was not stored, that is a conflict for a caller who can't
+    /// decide again.
+    fn store_or_conflict(&mut self) -> Result<Committed, AppendError> {
+        self.store().map_err(|error| match (error, self.streams.first()) {
+            (QueueError::Append(error), _) => error,
+            (QueueError::Void, Some(first)) => conflict(self.store, first.id(), first.version()),
+            (QueueError::Void, None) => unreachable!("a unit without streams rests on nothing"),
+        })
+    }
+
+    fn store(&mut self) -> Result<Committed, QueueError> {
         let appended = append(self.store, &self.streams);
-        if let Err(AppendError::KnownKey { stream: id, key, outcome }) = &appended {
+        if let Err(QueueError::Append(AppendError::KnownKey { stream: id, key, outcome })) = &appended {
             let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
-            of_key.try_for_each(|stream| stream.check_known(key, outcome))?;
+            of_key.try_for_each(|stream| stream.check_known(key, outcome)).map_err(AppendError::from)?;
         }
         let Some((appended, counts)) = appended? else {
             return Ok(Committed { events: 0, position: None });
@@ -373,7 +471,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 fn append<S: EventStore>(
     store: &S,
     streams: &[Box<dyn ChangedStream>],
-) -> Result<Option<(Appended, Vec<u64>)>, AppendError> {
+) -> Result<Option<(Appended, Vec<u64>)>, QueueError> {
     let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
     if new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty()) {
         return Ok(None);
@@ -390,7 +488,37 @@ fn append<S: EventStore>(
         })
         .collect();
     let counts = new.iter().map(|(events, _)| events.len() as u64).collect();
-    Ok(Some((store.append(&appends)?, counts)))
+    let mut locked: Vec<_> = streams.iter().collect();
+    // One order for all units, so that none waits for another in a circle.
+    locked.sort_by_key(|stream| stream.order());
+    let locked: Vec<_> = locked.into_iter().map(|stream| stream.lock()).collect();
+    // If another command came first in one stream, none may rest on the unit in the others.
+    let leads_on = locked.iter().all(|stream| stream.is_at_base());
+    let chains: Vec<Chain> =
+        locked.iter().filter_map(|stream| stream.chain(leads_on).transpose()).collect::<Result<_, _>>()?;
+    let appended = match store.queue(&appends, &chains) {
+        Some(queued) => {
+            for stream in locked {
+                stream.queued(leads_on);
+            }
+            queued.wait()?
+        }
+        None => {
+            for stream in locked {
+                stream.queued(false);
+            }
+            store.append(&appends)?
+        }
+    };
+    Ok(Some((appended, counts)))
+}
+
+/// The conflict of a command that rests on a state at `version` which was not stored.
+fn conflict<S: EventStore>(store: &S, stream: &StreamName, version: u64) -> AppendError {
+    match store.stream_version(stream) {
+        Ok(actual) => Conflict::new(stream.clone(), ExpectedVersion::Exactly(version), actual).into(),
+        Err(source) => AppendError::store(stream, source),
+    }
 }
 
 impl<S> fmt::Debug for UnitOfWork<'_, S> {

@@ -39,9 +39,10 @@ use crate::sqlite::store::writer::{SharedWriter, Writer};
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::{EventStore, replay_whole_events};
-use crate::store::group_commit::GroupCommit;
+use crate::store::group_commit::{Answer, GroupCommit, Place, Request};
 use crate::store::identity::StoreIdentity;
 use crate::store::lock::lock;
+use crate::store::queue::{Chain, QueueError, QueuedAppend};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 
@@ -230,6 +231,45 @@ impl SqliteStore {
         result
     }
 
+    /// Checks what can be checked before an append joins the group; `false` for an append to no stream.
+    fn may_append(&self, appends: &[Append<'_>]) -> Result<bool, AppendError> {
+        check_appends(appends)?;
+        let Some(first) = appends.first() else { return Ok(false) };
+        // A thread of another process may lead the group.
+        self.shared.file.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        // A handler that holds the writer would wait for itself.
+        if self.shared.writer.is_held_by_this_thread() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
+        Ok(true)
+    }
+
+    /// Commits a request that has its place in the group, here or in another thread.
+    fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
+        // The file is looked for after the commit, so that each commit pays for that once.
+        let writer = || self.shared.file.check_known().and_then(|()| self.shared.writer.lock());
+        let answer = self.shared.group.wait(place, request, |requests| match writer() {
+            Ok(writer) => {
+                let mut hooks = self.append_hooks();
+                let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);
+                match self.shared.file.check_with_log() {
+                    Ok(()) => answers,
+                    Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),
+                    // The events are in the file, as far as SQLite knows. Whether the file is at its path is open.
+                    Err(error) => {
+                        let error = StoreError::CommitUnknown(Box::new(error));
+                        append::revoke(requests, answers, &error)
+                    }
+                }
+            }
+            Err(error) => append::refuse_all(requests, || duplicate(&error)),
+        });
+        if answer.is_ok() {
+            self.shared.wakeups.notify();
+        }
+        answer
+    }
+
     /// The code that runs in each append. A thread that needs both locks takes the writer first.
     pub(crate) fn append_hooks(&self) -> MutexGuard<'_, Vec<Box<dyn AppendHook>>> {
         lock(&self.shared.hooks)
@@ -289,38 +329,30 @@ impl SqliteStore {
 
 impl EventStore for SqliteStore {
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
-        check_appends(appends)?;
-        let Some(first) = appends.first() else {
+        if !self.may_append(appends)? {
             return Ok(Appended::new(None, Vec::new()));
-        };
-        // Also checked before the append joins the group: a thread of another process may lead it.
-        self.shared.file.check_process().map_err(|error| AppendError::store(first.stream, error))?;
-        // A handler that holds the writer would wait for itself.
-        if self.shared.writer.is_held_by_this_thread() {
-            return Err(AppendError::store(first.stream, StoreError::Reentrant));
         }
-        // The file is looked for after the commit, so that each commit pays for that once.
-        let writer = || self.shared.file.check_known().and_then(|()| self.shared.writer.lock());
-        let answer = self.shared.group.append(appends, |requests| match writer() {
-            Ok(writer) => {
-                let mut hooks = self.append_hooks();
-                let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);
-                match self.shared.file.check_with_log() {
-                    Ok(()) => answers,
-                    Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),
-                    // The events are in the file, as far as SQLite knows. Whether the file is at its path is open.
-                    Err(error) => {
-                        let error = StoreError::CommitUnknown(Box::new(error));
-                        append::revoke(requests, answers, &error)
-                    }
-                }
+        let request = Request { appends, chains: &[] };
+        match self.commit_at(self.shared.group.join(request), request) {
+            Err(QueueError::Append(error)) => Err(error),
+            Err(QueueError::Void) => unreachable!("an append without chains is not void"),
+            Ok(appended) => Ok(appended),
+        }
+    }
+
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], chains: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        Some(match self.may_append(appends) {
+            Ok(true) => {
+                let request = Request { appends, chains };
+                let place = self.shared.group.join(request);
+                QueuedAppend::new(move || self.commit_at(place, request))
             }
-            Err(error) => append::refuse_all(requests, || duplicate(&error)),
-        });
-        if answer.is_ok() {
-            self.shared.wakeups.notify();
-        }
-        answer
+            Ok(false) => QueuedAppend::new(|| Ok(Appended::new(None, Vec::new()))),
+            Err(error) => {
+                chains.iter().for_each(Chain::fail);
+                QueuedAppend::new(|| Err(error.into()))
+            }
+        })
     }
 
     fn read_stream(

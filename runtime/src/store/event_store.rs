@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::store::append::{Append, Appended, Outcome};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::identity::StoreIdentity;
+use crate::store::queue::{Chain, QueuedAppend};
 use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
 
@@ -42,6 +43,18 @@ pub trait EventStore: Send + Sync {
     /// Other errors are those of the store and of its hooks. After each error nothing is stored, with one
     /// exception: after [`StoreError::CommitUnknown`], the events may be stored.
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError>;
+
+    /// Gives an append its place in the queue of commits, without waiting for it: what was queued before is
+    /// stored before. `None` if the store has no queue. The caller then uses [`append`](Self::append), and no
+    /// other command to the aggregate is decided before it returns.
+    ///
+    /// `appends` are those of [`append`](Self::append), and errors are the same. If one of `chains` is broken
+    /// when the append's turn comes, the append is [void](crate::store::QueueError::Void). If the append is not stored, the
+    /// store [ends](Chain::fail) all its chains.
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], chains: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        let _ = (appends, chains);
+        None
+    }
 
     /// Reads one stream in order of version: at most `limit` events after version `after`.
     ///

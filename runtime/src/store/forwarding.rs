@@ -42,6 +42,11 @@ macro_rules! __delegate {
             $store.append(appends)
         }
     };
+    (@queue $self:ident $store:expr) => {
+        fn queue<'a>(&'a $self, appends: &'a [$crate::store::Append<'a>], chains: &'a [$crate::store::Chain]) -> ::core::option::Option<$crate::store::QueuedAppend<'a>> {
+            $store.queue(appends, chains)
+        }
+    };
     (@read_stream $self:ident $store:expr) => {
         fn read_stream(&$self, stream: &$crate::StreamName, after: u64, limit: usize, visit: &mut $crate::store::Visit<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
             $store.read_stream(stream, after, limit, visit)

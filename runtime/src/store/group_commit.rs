@@ -19,11 +19,33 @@ use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::lock::lock;
 use crate::store::owned_event::OwnedNewEvent;
+use crate::store::queue::{Chain, QueueError};
 
 /// What one caller appends: all of these, or none.
-pub(crate) type Request<'a> = &'a [Append<'a>];
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) appends: &'a [Append<'a>],
+    /// What the appends rest on.
+    pub(crate) chains: &'a [Chain],
+}
 
-type Answer = Result<Appended, AppendError>;
+pub(crate) type Answer = Result<Appended, QueueError>;
+
+impl Request<'_> {
+    /// Whether an append that this one rests on was not stored.
+    pub(crate) fn is_void(&self) -> bool {
+        self.chains.iter().any(Chain::is_broken)
+    }
+
+    /// Ends the chains, after a failure.
+    pub(crate) fn fail(&self) {
+        fail(self.chains);
+    }
+}
+
+fn fail(chains: &[Chain]) {
+    chains.iter().for_each(Chain::fail);
+}
 
 /// The callers that append to one store.
 #[derive(Default)]
@@ -40,9 +62,18 @@ struct Queue {
     waiting: VecDeque<Arc<Waiter>>,
 }
 
+/// A request that has its place in the queue.
+pub(crate) enum Place {
+    /// No caller commits, so this one has to.
+    Lead,
+    /// Behind the commit that is running.
+    Behind(Arc<Waiter>),
+}
+
 /// A caller that waits, with its request.
-struct Waiter {
+pub(crate) struct Waiter {
     request: Vec<OwnedAppend>,
+    chains: Vec<Chain>,
     state: Mutex<WaiterState>,
     changed: Condvar,
 }
@@ -54,50 +85,51 @@ enum WaiterState {
 }
 
 impl GroupCommit {
-    /// Commits `request`, on this thread or on the thread of another caller.
+    /// Commits `request`, which has this place, on this thread or on the thread of another caller.
     ///
     /// If this thread leads, `commit` gets the requests to commit, and returns one answer for each.
-    pub(crate) fn append(
+    pub(crate) fn wait(
         &self,
+        place: Place,
         request: Request<'_>,
         commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
     ) -> Answer {
-        if let Some(waiting) = self.join(request)
+        if let Place::Behind(waiting) = place
             && let Some(answer) = waiting.wait()
         {
             return answer;
         }
-        let leader = Leader { group: self, others: mem::take(&mut lock(&self.queue).waiting).into() };
-        if leader.others.is_empty() {
-            return commit(&[request]).pop().unwrap_or_else(|| Err(unanswered(request)));
-        }
+        let leader =
+            Leader { group: self, own: request, others: mem::take(&mut lock(&self.queue).waiting).into() };
         let (own, answers) = commit_all(request, &leader.others, commit);
-        leader.done(answers);
+        leader.done(&own, answers);
         own
     }
 
-    /// Queues the request behind the leader; `None` if there is no leader, so that this caller leads.
-    fn join(&self, request: Request<'_>) -> Option<Arc<Waiter>> {
+    /// Queues the request behind the leader. If there is none, this caller leads, and has to wait at once: all
+    /// others queue behind it.
+    pub(crate) fn join(&self, request: Request<'_>) -> Place {
         {
             let mut queue = lock(&self.queue);
             if !mem::replace(&mut queue.led, true) {
                 self.busy.store(true, Ordering::Relaxed);
-                return None;
+                return Place::Lead;
             }
         }
         // Another thread reads the request, so it is copied. The copy is made without the queue's lock.
         let waiting = Arc::new(Waiter {
-            request: request.iter().map(OwnedAppend::of).collect(),
+            request: request.appends.iter().map(OwnedAppend::of).collect(),
+            chains: request.chains.to_vec(),
             state: Mutex::new(WaiterState::Wait),
             changed: Condvar::new(),
         });
         let mut queue = lock(&self.queue);
         if !mem::replace(&mut queue.led, true) {
             self.busy.store(true, Ordering::Relaxed);
-            return None;
+            return Place::Lead;
         }
         queue.waiting.push_back(Arc::clone(&waiting));
-        Some(waiting)
+        Place::Behind(waiting)
     }
 
     /// Whether a leader is committing, or is about to.
@@ -127,12 +159,17 @@ fn commit_all(
     others: &[Arc<Waiter>],
     commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
 ) -> (Answer, Vec<Answer>) {
+    if others.is_empty() {
+        let own = commit(&[request]).pop();
+        return (own.unwrap_or_else(|| Err(unanswered(request))), Vec::new());
+    }
     let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| lend(&waiting.request)).collect();
     let appends: Vec<Vec<Append<'_>>> =
         lent.iter().map(|request| request.iter().map(Lent::append).collect()).collect();
     let mut requests = Vec::with_capacity(1 + appends.len());
     requests.push(request);
-    requests.extend(appends.iter().map(Vec::as_slice));
+    let waiting = appends.iter().zip(others);
+    requests.extend(waiting.map(|(appends, waiting)| Request { appends, chains: &waiting.chains }));
     let mut answers = commit(&requests).into_iter();
     let own = answers.next().unwrap_or_else(|| Err(unanswered(request)));
     (own, answers.collect())
@@ -141,12 +178,23 @@ fn commit_all(
 /// The leader's duty, even if it panics: the next waiter leads, and every waiter gets an answer.
 struct Leader<'g> {
     group: &'g GroupCommit,
+    own: Request<'g>,
     others: Vec<Arc<Waiter>>,
 }
 
 impl Leader<'_> {
-    fn done(mut self, answers: Vec<Answer>) {
+    fn done(mut self, own: &Answer, answers: Vec<Answer>) {
         let others = mem::take(&mut self.others);
+        // Chains end before the next leader looks at what rests on them, and before anybody gets an answer.
+        if own.is_err() {
+            self.own.fail();
+        }
+        for (waiting, answer) in others.iter().zip(&answers) {
+            if answer.is_err() {
+                fail(&waiting.chains);
+            }
+        }
+        self.own.chains = &[];
         drop(self);
         for (waiting, answer) in others.iter().zip(answers) {
             waiting.wake_with(WaiterState::Done(answer));
@@ -156,12 +204,15 @@ impl Leader<'_> {
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
+        // Only after a panic of the leader are there chains that have not been dealt with, and waiters without
+        // an answer.
+        self.own.fail();
+        self.others.iter().for_each(|waiting| fail(&waiting.chains));
         self.group.hand_over();
-        // Only after a panic of the leader are there waiters without an answer.
         for waiting in &self.others {
             let stream = waiting.request.first().map(|append| &append.stream);
             if let Some(stream) = stream {
-                waiting.wake_with(WaiterState::Done(Err(not_committed(stream))));
+                waiting.wake_with(WaiterState::Done(Err(not_committed(stream).into())));
             }
         }
     }
@@ -186,9 +237,9 @@ impl Waiter {
     }
 }
 
-fn unanswered(request: Request<'_>) -> AppendError {
-    match request {
-        [first, ..] => not_committed(first.stream),
+fn unanswered(request: Request<'_>) -> QueueError {
+    match request.appends {
+        [first, ..] => not_committed(first.stream).into(),
         [] => unreachable!("the store answers an append without streams itself"),
     }
 }
@@ -256,9 +307,18 @@ mod tests {
     use super::*;
     use crate::domain::position::Position;
 
+    fn append(
+        group: &GroupCommit,
+        appends: &[Append<'_>],
+        commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+    ) -> Answer {
+        let request = Request { appends, chains: &[] };
+        group.wait(group.join(request), request, commit)
+    }
+
     /// Answers each request with the number that is its stream's key.
     fn all(requests: &[Request<'_>]) -> Vec<Answer> {
-        let number = |request: &Request<'_>| request[0].stream.key().parse().unwrap();
+        let number = |request: &Request<'_>| request.appends[0].stream.key().parse().unwrap();
         requests
             .iter()
             .map(|request| {
@@ -279,7 +339,7 @@ mod tests {
             let (group, streams, sizes) = (&group, &streams, &sizes);
             scope.spawn(move || {
                 let appends = [Append::new(&streams[0], 0, &[])];
-                let own = group.append(&appends, |requests| {
+                let own = append(group, &appends, |requests| {
                     begun.send(()).unwrap();
                     may_go_on.recv().unwrap();
                     lock(sizes).push(requests.len());
@@ -291,7 +351,7 @@ mod tests {
             for (number, stream) in streams.iter().enumerate().skip(1) {
                 scope.spawn(move || {
                     let appends = [Append::new(stream, 0, &[])];
-                    let own = group.append(&appends, |requests| {
+                    let own = append(group, &appends, |requests| {
                         lock(sizes).push(requests.len());
                         all(requests)
                     });
@@ -324,7 +384,7 @@ mod tests {
             let group = &group;
             scope.spawn(move || {
                 let appends = [Append::new(first, 0, &[])];
-                let _ = group.append(&appends, |requests| {
+                let _ = append(group, &appends, |requests| {
                     begun.send(()).unwrap();
                     may_go_on.recv().unwrap();
                     all(requests)
@@ -336,10 +396,13 @@ mod tests {
                 scope.spawn(move || {
                     let appends = [Append::new(stream, 0, &[])];
                     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                        group.append(&appends, |_| panic!("the leader of two"))
+                        append(group, &appends, |_| panic!("the leader of two"))
                     }));
                     lock(outcomes).push(match result {
-                        Ok(answer) => answer.unwrap_err().to_string(),
+                        Ok(answer) => match answer.unwrap_err() {
+                            QueueError::Append(error) => error.to_string(),
+                            QueueError::Void => "void".to_owned(),
+                        },
                         Err(_) => "panicked".to_owned(),
                     });
                 });
@@ -355,7 +418,7 @@ mod tests {
         assert_eq!(outcomes[1], "panicked");
         let appends = [Append::new(&streams[0], 0, &[])];
         assert_eq!(
-            group.append(&appends, all).unwrap().first_position,
+            append(&group, &appends, all).unwrap().first_position,
             Some(Position::new(0)),
             "the next caller leads"
         );

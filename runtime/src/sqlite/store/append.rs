@@ -15,32 +15,26 @@ use crate::sqlite::store::snapshots::QueuedSnapshot;
 use crate::sqlite::store::writer::Writer;
 use crate::store::append::{Append, Appended, NewEvent};
 use crate::store::error::{AppendError, Conflict, StoreError};
-use crate::store::group_commit::Request;
+use crate::store::group_commit::{Answer, Request};
+use crate::store::queue::QueueError;
 
 /// Answers each request with an error of the store.
-pub(super) fn refuse_all(
-    requests: &[Request<'_>],
-    error: impl Fn() -> StoreError,
-) -> Vec<Result<Appended, AppendError>> {
-    let refuse = |request: &Request<'_>| Err(AppendError::store(first_stream(request), error()));
+pub(super) fn refuse_all(requests: &[Request<'_>], error: impl Fn() -> StoreError) -> Vec<Answer> {
+    let refuse = |request: &Request<'_>| Err(AppendError::store(first_stream(request), error()).into());
     requests.iter().map(refuse).collect()
 }
 
 /// Replaces the answers of the requests that were stored by an error.
-pub(super) fn revoke(
-    requests: &[Request<'_>],
-    answers: Vec<Result<Appended, AppendError>>,
-    error: &StoreError,
-) -> Vec<Result<Appended, AppendError>> {
-    let revoked = |(request, answer): (&Request<'_>, Result<Appended, AppendError>)| {
-        answer.and_then(|_| Err(AppendError::store(first_stream(request), duplicate(error))))
+pub(super) fn revoke(requests: &[Request<'_>], answers: Vec<Answer>, error: &StoreError) -> Vec<Answer> {
+    let revoked = |(request, answer): (&Request<'_>, Answer)| {
+        answer.and_then(|_| Err(AppendError::store(first_stream(request), duplicate(error)).into()))
     };
     requests.iter().zip(answers).map(revoked).collect()
 }
 
 /// The stream that an error of the whole request names.
 fn first_stream<'a>(request: &Request<'a>) -> &'a StreamName {
-    match request {
+    match request.appends {
         [Append { stream, .. }, ..] => stream,
         [] => unreachable!("an append to no stream is answered without a transaction"),
     }
@@ -50,14 +44,14 @@ fn first_stream<'a>(request: &Request<'a>) -> &'a StreamName {
 /// each request, in order.
 ///
 /// Each of `hooks` runs after the events are written. A request is checked before any of it is written, so
-/// one that is rejected does not affect the others. If SQLite or a hook fails, the transaction is rolled
-/// back, and each request is tried by itself.
+/// one that is rejected does not affect the others, except for those that rest on it. If SQLite or a hook fails,
+/// the transaction is rolled back, and each request is tried by itself.
 pub(super) fn commit(
     writer: &Writer<'_>,
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
-) -> Vec<Result<Appended, AppendError>> {
+) -> Vec<Answer> {
     let transaction = match writer.begin() {
         Ok(transaction) => transaction,
         // Each request by itself would fail too: another process holds the file.
@@ -73,21 +67,17 @@ pub(super) fn commit(
         }
         Err(failure) => match requests {
             // With snapshots, these may have caused the failure.
-            [request] if snapshots.is_empty() => vec![Err(failure.of(request))],
+            [request] if snapshots.is_empty() => vec![Err(failure.of(request).into())],
             requests => {
                 // A hook's error is the user's: its destructor must not end the commit of the other requests.
                 discard(failure);
-                requests.iter().map(|request| commit_one(writer, request, hooks)).collect()
+                requests.iter().map(|request| commit_one(writer, *request, hooks)).collect()
             }
         },
     }
 }
 
-fn commit_one(
-    writer: &Writer<'_>,
-    request: Request<'_>,
-    hooks: &mut [Box<dyn AppendHook>],
-) -> Result<Appended, AppendError> {
+fn commit_one(writer: &Writer<'_>, request: Request<'_>, hooks: &mut [Box<dyn AppendHook>]) -> Answer {
     let result = writer
         .begin()
         .map_err(Failure::from)
@@ -95,7 +85,10 @@ fn commit_one(
     match result.map(|mut answers| answers.pop()) {
         Ok(Some(answer)) => answer,
         Ok(None) => unreachable!("one request has one answer"),
-        Err(failure) => Err(failure.of(request)),
+        Err(failure) => {
+            request.fail();
+            Err(failure.of(&request).into())
+        }
     }
 }
 
@@ -115,8 +108,8 @@ impl From<rusqlite::Error> for Failure {
 
 impl Failure {
     /// The answer to the only request of the transaction.
-    fn of(self, request: Request<'_>) -> AppendError {
-        let stream = first_stream(&request);
+    fn of(self, request: &Request<'_>) -> AppendError {
+        let stream = first_stream(request);
         match self {
             Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
             Self::Commit(error) => AppendError::store(stream, commit_error(error)),
@@ -132,14 +125,22 @@ fn commit_group(
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
-) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
     {
         let mut statements = Statements::prepare(&transaction)?;
         for request in requests {
-            let answer = statements.append(request)?;
-            stored |= answer.is_ok();
+            let answer = if request.is_void() {
+                Err(QueueError::Void)
+            } else {
+                statements.append(request.appends)?.map_err(QueueError::from)
+            };
+            match &answer {
+                Ok(_) => stored |= writes(request),
+                // The requests after this one may rest on it.
+                Err(_) => request.fail(),
+            }
             answers.push(answer);
         }
     }
@@ -161,6 +162,11 @@ fn commit_group(
         transaction.commit().map_err(Failure::Commit)?;
     }
     Ok(answers)
+}
+
+/// Whether a request writes anything. Otherwise it only checks versions.
+fn writes(request: &Request<'_>) -> bool {
+    request.appends.iter().any(|append| !(append.events.is_empty() && append.keys.is_empty()))
 }
 
 /// The statements that an append runs.
@@ -227,7 +233,7 @@ impl<'c> Statements<'c> {
         Ok(newest)
     }
 
-    fn append(&mut self, request: Request<'_>) -> Result<Result<Appended, AppendError>, Failure> {
+    fn append(&mut self, request: &[Append<'_>]) -> Result<Result<Appended, AppendError>, Failure> {
         if let [append] = request {
             return self.append_to_one(append);
         }

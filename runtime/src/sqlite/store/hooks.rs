@@ -8,9 +8,7 @@ use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::follow::error::FollowError;
-use crate::store::append::Appended;
-use crate::store::error::AppendError;
-use crate::store::group_commit::Request;
+use crate::store::group_commit::{Answer, Request};
 
 /// Code that a store runs in the transaction of each append, such as an inline projection.
 pub(crate) trait AppendHook: Send {
@@ -27,7 +25,7 @@ pub(crate) trait AppendHook: Send {
 /// What a transaction has written when its hooks run.
 pub(crate) struct Written<'a> {
     pub(super) requests: &'a [Request<'a>],
-    pub(super) answers: &'a [Result<Appended, AppendError>],
+    pub(super) answers: &'a [Answer],
 }
 
 impl Written<'_> {
@@ -40,7 +38,7 @@ impl Written<'_> {
     pub(crate) fn has(&self, is_wanted: impl Fn(&StreamName, &str) -> bool) -> bool {
         let written = self.requests.iter().zip(self.answers).filter(|(_, answer)| answer.is_ok());
         written
-            .flat_map(|(request, _)| request.iter())
+            .flat_map(|(request, _)| request.appends)
             .any(|append| append.events.iter().any(|event| is_wanted(append.stream, event.name)))
     }
 }

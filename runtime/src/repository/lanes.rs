@@ -1,0 +1,458 @@
+//! Lanes: the commands of one process to one aggregate take turns, and need not wait for each other's commits.
+//!
+//! A command decides on the state that its predecessor has decided, the *tip*, before that state is stored. Its
+//! append is queued behind the predecessor's, so that one commit stores both, in order. A caller gets its answer
+//! after the commit of all that the answer rests on.
+//!
+//! * What holds is the queue: an append rests on the [epoch](Chain) of its lane, which ends if an append of it
+//!   is not stored, and on its expected version.
+//! * A turn is a lease that saves decisions in vain. A handler that blocks loses it, a handler that commands its
+//!   own aggregate gets none, and no command waits for a turn for ever. A command whose lease has ended is at
+//!   worst a conflict.
+//! * No lock of a lane is held while user code runs, not even the `Drop` of a state.
+//!
+//! A lane exists while a command of its aggregate is running.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use quick_cache::DefaultHashBuilder;
+
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::repository::replay::Replay;
+use crate::store::lock::lock;
+use crate::store::queue::{Chain, QueueError};
+
+/// How many locks the lanes of a repository share.
+const SHARDS: usize = 16;
+
+/// How many lanes without commands each shard keeps for reuse: making one allocates.
+const SPARE: usize = 8;
+
+/// How long a command has its first turn for itself. Each further turn lasts twice as long, so that a slow
+/// handler finds its turn once.
+const LEASE: Duration = Duration::from_millis(10);
+
+/// The lanes of a repository and its clones.
+pub(crate) struct Lanes<A> {
+    shards: [Arc<Mutex<Shard<A>>>; SHARDS],
+    hasher: DefaultHashBuilder,
+}
+
+struct Shard<A> {
+    used: HashMap<StreamName, Arc<Lane<A>>, DefaultHashBuilder>,
+    spare: Vec<Arc<Lane<A>>>,
+}
+
+/// The lane of one aggregate.
+struct Lane<A> {
+    state: Mutex<LaneState<A>>,
+    /// Wakes a command that waits for its turn.
+    turn_is_free: Condvar,
+    /// Wakes the commands that wait for an answer of the store.
+    answered: Condvar,
+    epoch: Arc<AtomicU64>,
+}
+
+struct LaneState<A> {
+    /// How many commands are in the lane.
+    users: usize,
+    turn: TurnState,
+    tip: Option<Tip<A>>,
+    /// The number of the newest tip.
+    tips: u64,
+    /// The newest epoch in which something was stored.
+    proven: u64,
+    /// How many appends are queued and not answered.
+    in_flight: usize,
+    /// The idempotency keys of these appends.
+    keys: Vec<Arc<str>>,
+    settled: Settled,
+}
+
+impl<A> LaneState<A> {
+    fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|queued| &**queued == key)
+    }
+}
+
+/// What the newest stored state of the lane has settled. A tip does not know of it.
+#[derive(Default)]
+struct Settled {
+    /// A command is putting its state into the cache, and takes a snapshot if one is due.
+    is_busy: bool,
+    version: u64,
+    snapshot: u64,
+    since: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct TurnState {
+    holder: Option<ThreadId>,
+    /// Goes up when the turn is given back, or passes on without that.
+    number: u64,
+    /// How many times the lease of the present turn is doubled.
+    doubled: u32,
+    waiting: usize,
+    /// How many of the waiting have waited for a whole lease. Newcomers let them go first.
+    hungry: usize,
+}
+
+/// The state that the newest queued append leads to.
+struct Tip<A> {
+    number: u64,
+    replay: Replay<A>,
+    epoch: u64,
+    /// The append is stored, so the cache and the store have the state as well.
+    is_stored: bool,
+    /// The first append after a failure. Nothing is decided on it before it is stored: with a full disk, n
+    /// commands would take n² decisions.
+    is_probe: bool,
+}
+
+/// The place in a lane's history that a command is decided at.
+pub(crate) struct Base<A> {
+    pub(crate) replay: Replay<A>,
+    /// Whether the state is not stored yet. Then each answer has to wait until it is.
+    pub(crate) is_uncommitted: bool,
+    epoch: u64,
+    /// The number of the tip; 0 without one.
+    tip: u64,
+}
+
+impl<A> Lanes<A> {
+    pub(crate) fn new() -> Self {
+        let shard = || Arc::new(Mutex::new(Shard { used: HashMap::default(), spare: Vec::new() }));
+        Self { shards: std::array::from_fn(|_| shard()), hasher: DefaultHashBuilder::default() }
+    }
+
+    /// Enters the lane of a stream. The lane exists until the last command has left.
+    pub(crate) fn enter(&self, stream: &StreamName) -> InLane<A> {
+        let shard = Arc::clone(self.shard(stream));
+        let mut lanes = lock(&shard);
+        let Shard { used, spare } = &mut *lanes;
+        let lane = match used.get(stream) {
+            Some(lane) => Arc::clone(lane),
+            None => {
+                let lane = spare.pop().unwrap_or_else(|| Arc::new(Lane::new()));
+                used.insert(stream.clone(), Arc::clone(&lane));
+                lane
+            }
+        };
+        lock(&lane.state).users += 1;
+        drop(lanes);
+        InLane { shard, stream: stream.clone(), lane }
+    }
+
+    fn shard(&self, stream: &StreamName) -> &Arc<Mutex<Shard<A>>> {
+        let [first, ..] = &self.shards;
+        let hash = self.hasher.hash_one(stream);
+        usize::try_from(hash % SHARDS as u64).ok().and_then(|index| self.shards.get(index)).unwrap_or(first)
+    }
+}
+
+impl<A> Lane<A> {
+    fn new() -> Self {
+        let state = LaneState {
+            users: 0,
+            turn: TurnState::default(),
+            tip: None,
+            tips: 0,
+            proven: 0,
+            in_flight: 0,
+            keys: Vec::new(),
+            settled: Settled::default(),
+        };
+        Self {
+            state: Mutex::new(state),
+            turn_is_free: Condvar::new(),
+            answered: Condvar::new(),
+            epoch: Arc::default(),
+        }
+    }
+}
+
+/// A command in the lane of its aggregate.
+pub(crate) struct InLane<A> {
+    shard: Arc<Mutex<Shard<A>>>,
+    stream: StreamName,
+    lane: Arc<Lane<A>>,
+}
+
+impl<A> InLane<A> {
+    /// Waits for the turn. `None` if this thread has it already: a handler that commands its own aggregate can't
+    /// wait for itself.
+    ///
+    /// The turn of a command that keeps it for longer than its lease passes on.
+    fn take_turn(&self, failed: u32) -> Option<Turn<'_, A>> {
+        let me = thread::current().id();
+        let mut state = lock(&self.lane.state);
+        if state.turn.holder == Some(me) {
+            return None;
+        }
+        if state.turn.holder.is_some() || state.turn.hungry > 0 {
+            state = self.wait_for_turn(state);
+        }
+        (state.turn.holder, state.turn.doubled) = (Some(me), failed);
+        Some(Turn { lane: &self.lane, number: state.turn.number })
+    }
+
+    fn wait_for_turn<'g>(&self, mut state: MutexGuard<'g, LaneState<A>>) -> MutexGuard<'g, LaneState<A>> {
+        let since = Instant::now();
+        let mut is_hungry = false;
+        state.turn.waiting += 1;
+        loop {
+            let seen = state.turn.number;
+            let lease = LEASE * (1 << state.turn.doubled.min(12));
+            let (woken, timeout) =
+                self.lane.turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            let turn = &mut state.turn;
+            let is_late = timeout.timed_out() && turn.number == seen && turn.holder.is_some();
+            if is_late || (turn.holder.is_none() && (is_hungry || turn.hungry == 0)) {
+                // Whoever has it still may not give it back later.
+                turn.number += u64::from(is_late);
+                turn.waiting -= 1;
+                turn.hungry -= usize::from(is_hungry);
+                return state;
+            }
+            if !is_hungry && since.elapsed() > LEASE {
+                is_hungry = true;
+                turn.hungry += 1;
+            }
+        }
+    }
+
+    /// The state to decide on: the tip, or what `read` finds in the cache and in the store.
+    pub(crate) fn base<E>(&self, read: impl FnOnce() -> Result<Replay<A>, E>) -> Result<Base<A>, E> {
+        let until = Instant::now() + LEASE * 100;
+        let mut doomed = None;
+        let mut state = lock(&self.lane.state);
+        let (epoch, tip) = loop {
+            let epoch = self.lane.epoch.load(Ordering::SeqCst);
+            match &state.tip {
+                None => break (epoch, 0),
+                Some(tip) if tip.epoch == epoch && tip.is_stored => break (epoch, tip.number),
+                Some(tip) if tip.epoch == epoch && !tip.is_probe => {
+                    let replay = tip.replay.clone();
+                    return Ok(Base { replay, is_uncommitted: true, epoch, tip: tip.number });
+                }
+                // The tip has failed, or is a probe. What is queued will fail, or will be stored.
+                Some(_) if state.in_flight > 0 && Instant::now() < until => {
+                    let waited = self.lane.answered.wait_timeout(state, LEASE);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Some(_) => doomed = state.tip.take(),
+            }
+        };
+        drop(state);
+        drop(doomed);
+        Ok(Base { replay: read()?, is_uncommitted: false, epoch, tip })
+    }
+
+    /// Waits until no append with this idempotency key is queued.
+    fn wait_for_key(&self, key: &str) {
+        let until = Instant::now() + LEASE * 100;
+        let mut state = lock(&self.lane.state);
+        while state.has_key(key) && Instant::now() < until {
+            state = self.lane.answered.wait_timeout(state, LEASE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes the turn of a command, at a time at which no append with its idempotency key is queued.
+    pub(crate) fn take_turn_with_key(&self, failed: u32, key: Option<&str>) -> Option<Turn<'_, A>> {
+        let turn = self.take_turn(failed);
+        let Some(key) = key.filter(|key| lock(&self.lane.state).has_key(key)) else { return turn };
+        drop(turn);
+        self.wait_for_key(key);
+        self.take_turn(failed)
+    }
+
+    /// Locks the lane for a moment, to queue an append that was decided on `base`.
+    pub(crate) fn lock(&self) -> LockedLane<'_, A> {
+        LockedLane { lane: &self.lane, state: lock(&self.lane.state) }
+    }
+
+    /// A place in an order of all lanes, in which several are locked.
+    pub(crate) fn order(&self) -> usize {
+        Arc::as_ptr(&self.lane).addr()
+    }
+
+    /// The stream of the lane.
+    pub(crate) fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    /// Puts a stored state where the next command finds it, by `remember`, unless a newer one is there.
+    pub(crate) fn settle(
+        &self,
+        flight: &Flight<A>,
+        replay: &mut Replay<A>,
+        remember: impl FnOnce(&mut Replay<A>),
+    ) {
+        let mut state = lock(&self.lane.state);
+        state.proven = state.proven.max(flight.epoch);
+        let settled = &mut state.settled;
+        if replay.version > settled.version && !settled.is_busy {
+            (settled.is_busy, settled.version) = (true, replay.version);
+            if settled.snapshot > replay.snapshot {
+                (replay.snapshot, replay.since) = (settled.snapshot, settled.since);
+            }
+            drop(state);
+            let busy = Settling { lane: &self.lane };
+            remember(replay);
+            drop(busy);
+            state = lock(&self.lane.state);
+            (state.settled.snapshot, state.settled.since) = (replay.snapshot, replay.since);
+        }
+        if let Some(tip) = &mut state.tip
+            && tip.number == flight.tip
+        {
+            tip.is_stored = true;
+        }
+        drop(state);
+        // A probe is stored.
+        self.lane.answered.notify_all();
+    }
+}
+
+/// Ends the time in which one command settles its state, also after a panic.
+struct Settling<'l, A> {
+    lane: &'l Lane<A>,
+}
+
+impl<A> Drop for Settling<'_, A> {
+    fn drop(&mut self) {
+        lock(&self.lane.state).settled.is_busy = false;
+    }
+}
+
+impl<A> Drop for InLane<A> {
+    fn drop(&mut self) {
+        let mut shard = lock(&self.shard);
+        let mut state = lock(&self.lane.state);
+        state.users -= 1;
+        if state.users > 0 {
+            return;
+        }
+        let tip = state.tip.take();
+        state.settled = Settled::default();
+        drop(state);
+        if let Some(lane) = shard.used.remove(&self.stream)
+            && shard.spare.len() < SPARE
+        {
+            shard.spare.push(lane);
+        }
+        drop(shard);
+        drop(tip);
+    }
+}
+
+/// The turn of a command in its lane, for as long as its lease lasts.
+pub(crate) struct Turn<'l, A> {
+    lane: &'l Lane<A>,
+    number: u64,
+}
+
+impl<A> Drop for Turn<'_, A> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.lane.state);
+        let turn = &mut state.turn;
+        // Otherwise the lease has ended, and another command has the turn.
+        if turn.number == self.number {
+            turn.number += 1;
+            turn.holder = None;
+            match (turn.hungry, turn.waiting) {
+                (0, 0) => {}
+                (0, _) => self.lane.turn_is_free.notify_one(),
+                _ => self.lane.turn_is_free.notify_all(),
+            }
+        }
+    }
+}
+
+/// A lane that stays as it is until the append of a command is queued.
+pub(crate) struct LockedLane<'l, A> {
+    lane: &'l Arc<Lane<A>>,
+    state: MutexGuard<'l, LaneState<A>>,
+}
+
+impl<A> LockedLane<'_, A> {
+    /// What an append rests on that was decided on `base`. If `leads_on`, it leads to another state, on which
+    /// others may be decided.
+    ///
+    /// Fails if `base` was not stored: the command has to be decided again. Another command may have come first,
+    /// after the turn was lost: then the append is a conflict at worst.
+    pub(crate) fn chain(&self, base: &Base<A>, leads_on: bool) -> Result<Option<Chain>, QueueError> {
+        let epoch = self.lane.epoch.load(Ordering::SeqCst);
+        if epoch != base.epoch {
+            // A stored state can't fail any more.
+            return if base.is_uncommitted { Err(QueueError::Void) } else { Ok(None) };
+        }
+        let is_base = leads_on && self.is_at(base);
+        Ok((is_base || base.is_uncommitted).then(|| Chain::new(&self.lane.epoch, epoch, is_base)))
+    }
+
+    /// Whether no other command was queued in the meantime.
+    pub(crate) fn is_at(&self, base: &Base<A>) -> bool {
+        let epoch = self.lane.epoch.load(Ordering::SeqCst);
+        let tip = self.state.tip.as_ref().filter(|tip| tip.epoch == epoch).map_or(0, |tip| tip.number);
+        (epoch, tip) == (base.epoch, base.tip)
+    }
+
+    /// Notes that an append is queued, with this idempotency key. If others may rest on it, it leads to `next`.
+    pub(crate) fn queued<'k>(
+        mut self,
+        base: &Base<A>,
+        next: Option<impl FnOnce() -> Replay<A>>,
+        keys: impl Iterator<Item = &'k str>,
+    ) -> Flight<A> {
+        let state = &mut *self.state;
+        state.in_flight += 1;
+        let keys: Vec<Arc<str>> = keys.map(Arc::from).collect();
+        state.keys.extend_from_slice(&keys);
+        let (tip, replaced) = match next {
+            Some(next) => {
+                state.tips += 1;
+                let tip = Tip {
+                    number: state.tips,
+                    replay: next(),
+                    epoch: base.epoch,
+                    is_stored: false,
+                    is_probe: state.proven != base.epoch,
+                };
+                (state.tips, state.tip.replace(tip))
+            }
+            None => (0, None),
+        };
+        Flight { lane: Arc::clone(self.lane), epoch: base.epoch, tip, keys, _replaced: replaced }
+    }
+}
+
+/// An append that is queued and not answered.
+pub(crate) struct Flight<A> {
+    lane: Arc<Lane<A>>,
+    epoch: u64,
+    /// The number of its tip; 0 if it has none.
+    tip: u64,
+    keys: Vec<Arc<str>>,
+    /// Dropped without the lock.
+    _replaced: Option<Tip<A>>,
+}
+
+impl<A> Drop for Flight<A> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.lane.state);
+        state.in_flight -= 1;
+        if !self.keys.is_empty() {
+            state.keys.retain(|queued| !self.keys.iter().any(|key| Arc::ptr_eq(queued, key)));
+        }
+        drop(state);
+        self.lane.answered.notify_all();
+    }
+}

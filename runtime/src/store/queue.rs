@@ -1,0 +1,103 @@
+//! Appends that are queued in one step and waited for in another.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::store::append::Appended;
+use crate::store::error::AppendError;
+
+/// What a queued append rests on: that no append before it in the same epoch has failed.
+///
+/// The commands of one process to one aggregate queue their appends one after another, each decided on the
+/// state that the one before leads to. If an append is not stored, those decided on it must not be stored
+/// either, whatever version their stream has by then: another writer's events could have taken the places of
+/// the failed one's. So each failure ends the epoch of its appends, and the store treats an append of an
+/// earlier epoch as void.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    epoch: Arc<AtomicU64>,
+    /// The epoch in which the append was queued.
+    at: u64,
+    /// Whether later appends may rest on this one. A check, or a command that lost its turn, ends no epoch.
+    is_base: bool,
+}
+
+impl Chain {
+    pub(crate) fn new(epoch: &Arc<AtomicU64>, at: u64, is_base: bool) -> Self {
+        Self { epoch: Arc::clone(epoch), at, is_base }
+    }
+
+    /// Whether later appends may rest on this one.
+    pub(crate) fn is_base(&self) -> bool {
+        self.is_base
+    }
+
+    /// Whether an append that this one rests on was not stored. A store then answers with [`QueueError::Void`].
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.epoch.load(Ordering::SeqCst) != self.at
+    }
+
+    /// Ends the epoch, since the append was not stored. The store calls this before any caller gets to know
+    /// of the failure, and before it looks at an append that was queued later.
+    pub fn fail(&self) {
+        if self.is_base {
+            // Another append of the epoch may have ended it.
+            let _ = self.epoch.compare_exchange(self.at, self.at + 1, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
+/// An append that has its place in the queue of a store.
+///
+/// It is carried out even if this is dropped; only the answer is lost then.
+#[must_use = "the answer comes from `wait`"]
+pub struct QueuedAppend<'a> {
+    wait: Option<Box<dyn FnOnce() -> Result<Appended, QueueError> + 'a>>,
+}
+
+impl<'a> QueuedAppend<'a> {
+    /// An append whose answer `wait` returns. It is called once, by the thread that has queued the append.
+    pub fn new(wait: impl FnOnce() -> Result<Appended, QueueError> + 'a) -> Self {
+        Self { wait: Some(Box::new(wait)) }
+    }
+
+    /// Waits for the append to be stored, or for the reason that it is not.
+    pub fn wait(mut self) -> Result<Appended, QueueError> {
+        match self.wait.take() {
+            Some(wait) => wait(),
+            None => unreachable!("`wait` takes the append"),
+        }
+    }
+}
+
+impl Drop for QueuedAppend<'_> {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            // Others are queued behind it.
+            let _ = wait();
+        }
+    }
+}
+
+impl fmt::Debug for QueuedAppend<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedAppend").finish_non_exhaustive()
+    }
+}
+
+/// Why a queued append was not stored.
+#[derive(Debug)]
+pub enum QueueError {
+    /// What the append rests on was not stored; see [`Chain`].
+    Void,
+    /// The append itself failed.
+    Append(AppendError),
+}
+
+impl From<AppendError> for QueueError {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
+}
