@@ -146,7 +146,8 @@ const LEDGERS: [&str; 2] = ["a", "b"];
 fn file_with_faults(folder: &TempDir) -> SqliteStore {
     let file = folder.path().join("ledgers.db");
     let store = SqliteOptions::new().durability(Durability::Normal).open(&file).unwrap();
-    let trigger = "CREATE TRIGGER poison BEFORE INSERT ON factum_events WHEN NEW.payload LIKE '%\"poison\":true%'
+    let trigger =
+        "CREATE TRIGGER poison BEFORE INSERT ON factum_events WHEN NEW.payload LIKE '%\"poison\":true%'
                    BEGIN SELECT RAISE(ABORT, 'injected: poison'); END";
     Connection::open(&file).unwrap().execute_batch(trigger).unwrap();
     store

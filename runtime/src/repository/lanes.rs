@@ -35,8 +35,18 @@ const SHARDS: usize = 16;
 const SPARE: usize = 8;
 
 /// How long a command has its first turn for itself. Each further turn lasts twice as long, so that a slow
-/// handler finds its turn once.
-const LEASE: Duration = Duration::from_millis(10);
+/// handler gets through in the end.
+///
+/// Longer than the system keeps a thread from running on a busy machine: a command that decides must not lose
+/// its turn for that.
+const LEASE: Duration = Duration::from_millis(100);
+
+/// How long a command waits for its turn until newcomers let it go first, and how often one that waits for an
+/// answer of the store looks for it.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// For how long a command waits for the answers of others. After that it is decided on what is stored.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The lanes of a repository and its clones.
 pub(crate) struct Lanes<A> {
@@ -208,7 +218,7 @@ impl<A> InLane<A> {
         state.turn.waiting += 1;
         loop {
             let seen = state.turn.number;
-            let lease = LEASE * (1 << state.turn.doubled.min(12));
+            let lease = LEASE * (1 << state.turn.doubled.min(8));
             let (woken, timeout) =
                 self.lane.turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
             state = woken;
@@ -221,7 +231,7 @@ impl<A> InLane<A> {
                 turn.hungry -= usize::from(is_hungry);
                 return state;
             }
-            if !is_hungry && since.elapsed() > LEASE {
+            if !is_hungry && since.elapsed() > PATIENCE {
                 is_hungry = true;
                 turn.hungry += 1;
             }
@@ -230,7 +240,7 @@ impl<A> InLane<A> {
 
     /// The state to decide on: the tip, or what `read` finds in the cache and in the store.
     pub(crate) fn base<E>(&self, read: impl FnOnce() -> Result<Replay<A>, E>) -> Result<Base<A>, E> {
-        let until = Instant::now() + LEASE * 100;
+        let until = Instant::now() + LONGEST_WAIT;
         let mut doomed = None;
         let mut state = lock(&self.lane.state);
         let (epoch, tip) = loop {
@@ -244,7 +254,7 @@ impl<A> InLane<A> {
                 }
                 // The tip has failed, or is a probe. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
-                    let waited = self.lane.answered.wait_timeout(state, LEASE);
+                    let waited = self.lane.answered.wait_timeout(state, PATIENCE);
                     state = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Some(_) => doomed = state.tip.take(),
@@ -257,10 +267,11 @@ impl<A> InLane<A> {
 
     /// Waits until no append with this idempotency key is queued.
     fn wait_for_key(&self, key: &str) {
-        let until = Instant::now() + LEASE * 100;
+        let until = Instant::now() + LONGEST_WAIT;
         let mut state = lock(&self.lane.state);
         while state.has_key(key) && Instant::now() < until {
-            state = self.lane.answered.wait_timeout(state, LEASE).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                self.lane.answered.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
