@@ -43,6 +43,8 @@ pub trait EventStoreExt: EventStore {
 
     /// Runs `work` on a unit of work and commits it; after a conflict, both again, up to `retries` times.
     ///
+    /// Waits before each retry as [`ExecuteOptions::retry`](crate::ExecuteOptions::retry) does.
+    ///
     /// ```
     /// # use factum::prelude::*;
     /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }

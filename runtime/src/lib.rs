@@ -209,8 +209,9 @@
 //! [`SqliteStore`] is one file. When [`execute`](Repository::execute) returns, the events are on the disk.
 //! [`MemoryStore`](memory::MemoryStore) is for tests. Both implement [`EventStore`](store::EventStore), as your own store can.
 //!
-//! The append names the version that the decision was made on. If another thread or process was faster, the answer is
-//! a [`Conflict`](store::Conflict). With [`ExecuteOptions::retry`], the aggregate decides again on the new state. The options
+//! Commands of one process to one aggregate [take turns](Repository#commands-to-one-aggregate-at-once), and share
+//! commits. The append names the version that the decision was made on. If another process was faster, the answer is a
+//! [`Conflict`](store::Conflict). With [`ExecuteOptions::retry`], the aggregate decides again on the new state. The options
 //! also carry metadata: the user, the reason, and [the event that caused the command](ExecuteOptions::caused_by). A
 //! [unit of work](EventStoreExt::atomically) changes several aggregates together.
 //!

@@ -1,5 +1,6 @@
 //! Repositories: load an aggregate, decide on a command, append the events.
 
+pub(crate) mod back_off;
 pub(crate) mod decide;
 pub(crate) mod encode;
 pub(crate) mod error;

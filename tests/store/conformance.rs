@@ -6,8 +6,8 @@ use std::time::Duration;
 use factum::memory::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::store::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, Outcome, StoreError, Visit,
-    VisitReplayed, VisitSnapshot,
+    Append, AppendError, Appended, Chain, EventStore, ExpectedVersion, Filter, Outcome, QueueError,
+    QueuedAppend, StoreError, Visit, VisitReplayed, VisitSnapshot,
 };
 use factum::testing::conformance;
 use factum::{Position, StreamName, Timestamp, Uuid};
@@ -50,6 +50,7 @@ fn broken_stores_are_caught() {
     for (fault, law) in [
         (Fault::ExpectsNothing, "expected_versions_are_held_to"),
         (Fault::AppendsOneByOne, "append_to_several_streams_is_atomic"),
+        (Fault::IgnoresChains, "queued_appends_rest_on_each_other"),
         (Fault::FiltersNothing, "filter_selects"),
         (Fault::StopsAfterAPage, "long_reads_are_complete"),
         (Fault::CountsFromZero, "stream_is_read_from_any_version"),
@@ -71,6 +72,7 @@ fn broken_stores_are_caught() {
 enum Fault {
     ExpectsNothing,
     AppendsOneByOne,
+    IgnoresChains,
     FiltersNothing,
     StopsAfterAPage,
     CountsFromZero,
@@ -117,6 +119,11 @@ impl EventStore for Broken {
             }
             _ => self.store.append(appends),
         }
+    }
+
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], _: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        let append = || self.store.append(appends).map_err(QueueError::from);
+        (self.fault == Fault::IgnoresChains).then(|| QueuedAppend::new(append))
     }
 
     fn read_stream(

@@ -9,6 +9,7 @@ use crate::domain::command::Accepts;
 use crate::domain::command::Command;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
@@ -33,6 +34,21 @@ use crate::store::queue::QueueError;
 /// Made by [`EventStoreExt::repository`](crate::EventStoreExt::repository). Threads can share a repository if
 /// the states are `Send` and `Sync`. No lock is held while a handler runs, so a handler that panics affects
 /// its own command only.
+///
+/// # Commands to one aggregate at once
+///
+/// Commands that come through one repository and its clones take turns. Each is decided on the state that the
+/// one before leads to, without waiting for its commit, and one commit stores the events of several. A command
+/// gets its answer, a refusal too, when all that the answer rests on is stored. So they do not conflict.
+///
+/// * If an append fails, the commands that were decided on its state are decided again. A handler may run twice
+///   for that, also one with effects through its services. A command that is not `Clone`, and a batch, is a
+///   [`Conflict`](crate::store::Conflict) then.
+/// * A turn is a lease of 100 milliseconds. After that, others go on, and the slow command may be a conflict.
+///   [`retry`](ExecuteOptions::retry) doubles the lease each time. A handler that commands its own aggregate has
+///   no turn for it.
+/// * Writers of other processes, and other repositories of the same type, are not in the queue. Their appends
+///   are conflicts.
 ///
 /// A repository keeps recently used states in memory ([`CacheOptions`]), so that a command reads only the
 /// newer events. Clones share these states: make one repository, and clone it.
@@ -129,6 +145,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             match (self.attempt(A::command(command), options), spare) {
                 (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
                     command = again;
+                    back_off(failed);
                     failed += 1;
                 }
                 (result, _) => return result,

@@ -15,6 +15,7 @@ use crate::domain::metadata::Recorded;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::encode::Encoded;
 use crate::repository::error::ExecuteError;
@@ -61,7 +62,9 @@ use crate::store::queue::{Chain, QueueError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The commit is a conflict if an aggregate is no longer at the version at which it was read, also if its
+/// Commands are decided on the states that other commands of the process lead to, as in a
+/// [`Repository`], before these are stored. A unit takes no turns: the commit is a conflict if another command was
+/// faster. It is also one if an aggregate is no longer at the version at which it was read, even if the unit's own
 /// commands led to no events. [`EventStoreExt::atomically`](crate::EventStoreExt::atomically) retries after a
 /// conflict.
 #[doc(alias = "transaction")]
@@ -292,7 +295,12 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
             match unit.store() {
                 Ok(_) => return Ok(done),
                 Err(QueueError::Void) => {}
-                Err(QueueError::Append(AppendError::Conflict(_))) if failed < retries => failed += 1,
+                Err(QueueError::Append(AppendError::Conflict(_))) if failed < retries => {
+                    // The unit would keep its place in the lanes while it waits.
+                    drop(unit);
+                    back_off(failed);
+                    failed += 1;
+                }
                 Err(QueueError::Append(error)) => return Err(error.into()),
             }
         }

@@ -64,6 +64,8 @@ impl<'a> QueuedAppend<'a> {
     }
 
     /// Waits for the append to be stored, or for the reason that it is not.
+    ///
+    /// A thread that has queued several appends waits for them in order.
     pub fn wait(mut self) -> Result<Appended, QueueError> {
         match self.wait.take() {
             Some(wait) => wait(),

@@ -9,6 +9,7 @@ mod appending;
 mod concurrency;
 mod keeping;
 mod law;
+mod queueing;
 mod reading;
 mod remembering;
 mod threads;
@@ -17,6 +18,7 @@ mod waiting;
 pub use self::appending::*;
 pub use self::concurrency::*;
 pub use self::keeping::*;
+pub use self::queueing::*;
 pub use self::reading::*;
 pub use self::remembering::*;
 pub use self::waiting::*;
@@ -57,6 +59,7 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         wait_for_the_past_returns,
         wait_ends_with_an_append,
         wait_that_runs_out_tells_the_position,
+        queued_appends_rest_on_each_other,
         concurrent_appends_lose_nothing,
         concurrent_appends_to_several_streams_pass_each_other,
         concurrent_expectations_have_one_winner,
