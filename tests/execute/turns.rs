@@ -165,9 +165,19 @@ struct Told {
 
 #[derive(Debug)]
 enum Answer {
-    Accepted { version: u64, hash: u64 },
-    Repeated { version: u64 },
+    Accepted {
+        version: u64,
+        hash: u64,
+    },
+    Repeated {
+        version: u64,
+    },
     Refused(TooFew),
+    /// What a load has found.
+    Loaded {
+        version: u64,
+        hash: u64,
+    },
     Nothing,
 }
 
@@ -260,6 +270,12 @@ fn one_command(ledgers: &Ledgers, thread: u64, number: u64, ledger: usize, seed:
         0..3 if ledger == 0 => return keyed(ledgers),
         3 => return (id, answer(ledgers.execute(MoveOnce(name(), id)))),
         4 => {
+            return match ledgers.load(&name()) {
+                Ok(found) => (id, Answer::Loaded { version: found.version(), hash: found.state().hash }),
+                Err(_) => (id, Answer::Nothing),
+            };
+        }
+        5 => {
             // The other ledger gets what this one loses.
             let id = id | 1 << 38;
             let moved = ledgers.store().atomically(0, |unit| {
@@ -273,7 +289,7 @@ fn one_command(ledgers: &Ledgers, thread: u64, number: u64, ledger: usize, seed:
                 Err(error) => (id, answer(Err(error))),
             };
         }
-        5 => {
+        6 => {
             let batch = (0..3).map(|index| Move { cents: 1, id: id | index << 50, ..command.clone() });
             catch_unwind(AssertUnwindSafe(|| ledgers.execute_batch(&name(), batch)))
                 .map(|done| done.map_err(|error| error.source))
@@ -349,6 +365,10 @@ fn check(ledgers: &Ledgers, told: &[Told]) {
                     assert!(version >= told.known_before, "refused on a state of the past: {told:?}");
                     // A command with a key may be sent again, and accepted then.
                     assert!(places.get(&told.id).is_none_or(|place| *place > version), "{told:?}");
+                }
+                Answer::Loaded { version, hash } => {
+                    assert_eq!(state(version).hash, hash, "{told:?}");
+                    assert!(version >= told.known_before, "{told:?}");
                 }
                 Answer::Nothing => {}
             }
