@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Each module and those that it may import. `lib.rs` is the recipe and may import all.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("errors", &[]),
     ("names", &[]),
     ("markers", &[]),
+    ("lengths", &[]),
     ("lock", &["errors"]),
-    ("attributes", &["errors", "names"]),
-    ("syntax", &["attributes", "errors", "names", "markers"]),
+    ("attributes", &["errors", "lengths", "names"]),
+    ("syntax", &["attributes", "errors", "lengths", "names", "markers"]),
     ("rules", &["syntax", "lock", "errors", "names", "markers"]),
     ("expand", &["rules", "syntax", "lock", "names", "markers"]),
 ];

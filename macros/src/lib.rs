@@ -16,6 +16,7 @@ mod expand;
 mod golden;
 #[cfg(test)]
 mod layers;
+mod lengths;
 mod lock;
 mod markers;
 mod names;
@@ -24,7 +25,7 @@ mod syntax;
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
-use syn::{DeriveInput, parse_macro_input};
+use syn::DeriveInput;
 
 use crate::errors::Errors;
 
@@ -32,8 +33,11 @@ use crate::errors::Errors;
 type Recipe = fn(&DeriveInput, &mut Errors) -> Tokens;
 
 fn derive(item: TokenStream, recipe: Recipe) -> TokenStream {
-    let item = parse_macro_input!(item as DeriveInput);
-    errors::collect(|errors| recipe(&item, errors)).into()
+    errors::collect(|errors| {
+        let item = errors.ok(lengths::parse_item(item.into()));
+        item.map(|item| recipe(&item, errors)).unwrap_or_default()
+    })
+    .into()
 }
 
 /// Makes a struct an event; see the trait `factum::Event`.

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use syn::{Attribute, Ident};
+use syn::{Attribute, Ident, Path};
 
 /// What a marker asks of its method, and which trait the method becomes.
 pub(crate) struct Marker {
@@ -125,13 +125,18 @@ pub(crate) static MARKERS: [Marker; 5] = [
 const NO_WAITING: &str = "it decides on what it has, and waits for nothing";
 
 impl Marker {
-    /// The marker that an attribute is, if it is one of ours: another crate's `apply` is not.
-    pub(crate) fn of(attribute: &Attribute) -> Option<&'static Self> {
-        let path = attribute.path();
-        if path.segments.len() > 1 && path.segments.first()?.ident != "factum" {
+    /// The marker that an attribute is, if it is one of ours: another crate's `apply` is not. A crate may have factum as
+    /// `krate`.
+    pub(crate) fn of(attribute: &Attribute, krate: &Path) -> Option<&'static Self> {
+        let segments = &attribute.path().segments;
+        let is_in_krate = || {
+            let outer = segments.iter().take(segments.len() - 1);
+            outer.map(|segment| &segment.ident).eq(krate.segments.iter().map(|segment| &segment.ident))
+        };
+        if segments.len() > 1 && segments.first()?.ident != "factum" && !is_in_krate() {
             return None;
         }
-        let name = path.segments.last()?.ident.to_string();
+        let name = segments.last()?.ident.to_string();
         MARKERS.iter().find(|marker| marker.name == name)
     }
 

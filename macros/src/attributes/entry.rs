@@ -5,7 +5,9 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Ident, Path, Token};
+use syn::{Ident, Path, Token, Type};
+
+use crate::lengths::without_lengths;
 
 pub(super) struct Entry {
     pub(super) key: Ident,
@@ -27,6 +29,15 @@ pub(crate) struct ModPath(pub(crate) Path);
 impl Parse for ModPath {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         Path::parse_mod_style(input).map(Self)
+    }
+}
+
+/// A type, with any array lengths.
+pub(super) struct AnyType(pub(super) Type);
+
+impl Parse for AnyType {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        without_lengths(input.parse()?, syn::parse2, |ty| vec![ty]).map(Self)
     }
 }
 

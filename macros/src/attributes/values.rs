@@ -5,7 +5,7 @@ use syn::parse::{Parse, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitInt, LitStr, Path, Token, Type};
 
-use super::entry::Value;
+use super::entry::{AnyType, Value};
 use super::{List, ModPath, Options};
 use crate::errors::Errors;
 use crate::names::kebab;
@@ -47,7 +47,7 @@ impl Options {
 
     /// `key = Type`
     pub(crate) fn ty(&mut self, key: &str, errors: &mut Errors) -> Option<Type> {
-        self.assigned(key, "Type", errors)
+        self.assigned(key, "Type", errors).map(|AnyType(ty)| ty)
     }
 
     /// `key = path::to::item`

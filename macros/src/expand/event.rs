@@ -49,7 +49,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let lowered = event.lock.as_ref().and_then(|file| lock::lowered(event, &file.lock));
     // No code reads these fields. rustc still checks that their types exist.
     let removed = history.removed.iter().map(|removed| {
-        let ty = removed.ty;
+        let ty = upcast::outside_impl(removed.ty, ident);
         quote!(const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;)
     });
     quote! {

@@ -5,6 +5,7 @@ use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
+use super::upcast::outside_impl;
 use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
 use crate::syntax::{AggregateSyntax, Retired, type_parts};
@@ -101,7 +102,7 @@ fn fingerprint(
     recorded: &LockedType,
 ) -> TokenStream {
     let (krate, ty, next) = (&event.syntax.krate, field.ty, event.next_version());
-    let now = fingerprint_of(krate, ty);
+    let now = outside_impl(&fingerprint_of(krate, ty), &event.syntax.input.ident);
     let fingerprint = Literal::u64_unsuffixed(recorded.fingerprint);
     let message = format!(
         "`{}` version {version} is recorded with `{1}: {2}`, and what is inside of that type, or the type, has changed: \

@@ -1,10 +1,11 @@
 //! Reads an old version in one step: the struct as it was then, and the conversion of each field to the present one.
 
-use proc_macro2::{Literal, TokenStream};
-use quote::format_ident;
+use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
 use syn::{Ident, Member};
 
 use crate::rules::{ChangeKind, Conversion, Event, Field, FieldAt, StoredField, Version, old_type};
+use crate::syntax::has_word;
 
 /// `2 => { struct V2 { .. } .. }`: how payloads of `version` become the present struct.
 pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> TokenStream {
@@ -44,7 +45,7 @@ fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, 
         event.syntax.serde.iter().filter(|option| option.name != "crate" && option.name != "rename");
     let container = container.map(|option| &option.tokens);
     let stored: Vec<_> = version.fields.iter().filter_map(|field| field.stored.as_ref()).collect();
-    let types = stored.iter().map(|field| field.ty);
+    let types = stored.iter().map(|field| outside_impl(&field.ty, &event.syntax.input.ident));
     let attributes = stored.iter().map(|field| attributes(field));
     let is_tuple = stored.iter().any(|field| matches!(field.member, Member::Unnamed(_)));
     let body = if is_tuple {
@@ -65,7 +66,7 @@ fn old_struct(event: &Event<'_>, number: u32, version: &Version<'_>) -> (Ident, 
 /// The attributes of a field in an old struct.
 fn attributes(field: &StoredField<'_>) -> TokenStream {
     let cfgs = &field.syntax.cfgs;
-    let rename = field.rename.map(|name| quote!(rename = #name));
+    let rename = field.rename.iter().map(|name| quote!(rename = #name));
     let options = field.serde.iter().map(|option| option.tokens.clone()).chain(rename);
     quote!(#(#cfgs)* #[serde(#(#options),*)])
 }
@@ -82,7 +83,7 @@ fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
     let gone = event.history.removed_at(version).enumerate();
     Some(
         gone.map(|(index, removed)| {
-            let (member, name) = (format_ident!("_gone{index}"), &removed.stored);
+            let (member, name) = (unused(format!("_gone{index}"), event), &removed.stored);
             quote! {
                 #[serde(rename = #name, default)]
                 #member: #krate::macro_support::serde::de::IgnoredAny,
@@ -90,6 +91,37 @@ fn gone(event: &Event<'_>, version: u32) -> Option<TokenStream> {
         })
         .collect(),
     )
+}
+
+/// A name that no field of the event has.
+fn unused(mut name: String, event: &Event<'_>) -> Ident {
+    while event.history.fields.iter().any(|field| field.syntax.shown() == name) {
+        name.push('_');
+    }
+    Ident::new(&name, Span::mixed_site())
+}
+
+/// Types for code outside of the event's impl, where `Self` is not `event`.
+pub(super) fn outside_impl(types: &impl ToTokens, event: &Ident) -> TokenStream {
+    let tokens = types.to_token_stream();
+    if has_word(tokens.clone(), "Self") { named(tokens, event) } else { tokens }
+}
+
+fn named(tokens: TokenStream, event: &Ident) -> TokenStream {
+    let trees = tokens.into_iter().map(|tree| match tree {
+        TokenTree::Group(group) => {
+            let mut renamed = Group::new(group.delimiter(), named(group.stream(), event));
+            renamed.set_span(group.span());
+            renamed.into()
+        }
+        TokenTree::Ident(word) if word == "Self" => {
+            let mut event = event.clone();
+            event.set_span(word.span());
+            event.into()
+        }
+        tree => tree,
+    });
+    trees.collect()
 }
 
 /// The present value of a field, converted from the old one, or its default.

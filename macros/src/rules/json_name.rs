@@ -2,7 +2,6 @@
 
 use syn::LitStr;
 
-use super::version::identifier;
 use crate::syntax::SerdeOption;
 
 /// The rule in `#[serde(rename_all = "..")]` on the struct, if it has one.
@@ -18,7 +17,7 @@ impl RenameAll {
     /// JSON.
     pub(super) fn stored(&self, name: &LitStr) -> String {
         let name = name.value();
-        if identifier(&name).is_some() { self.apply(&name) } else { name }
+        if is_of_field(&name) { self.apply(&name) } else { name }
     }
 
     /// The name in JSON of the field `name`. No rule changes a name that it has made.
@@ -38,6 +37,13 @@ impl RenameAll {
             _ => name.to_owned(),
         }
     }
+}
+
+/// Whether a field can have the name. A keyword can be one, as `r#type`.
+fn is_of_field(name: &str) -> bool {
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let is_never = ["self", "Self", "super", "crate", "_"].contains(&name);
+    !is_never && name.chars().all(is_word) && !name.starts_with(char::is_numeric) && !name.is_empty()
 }
 
 fn pascal(name: &str) -> String {

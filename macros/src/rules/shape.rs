@@ -41,8 +41,8 @@ pub(super) fn shape<'a, 's: 'a>(
 }
 
 fn json_name(field: &StoredField<'_>, rename_all: &RenameAll) -> String {
-    let renamed = match field.rename {
-        Some(rename) => Some(rename.value()),
+    let renamed = match &field.rename {
+        Some(rename) => Some(rename.clone()),
         None => field.serde_option("rename").and_then(SerdeOption::text),
     };
     match (&field.member, renamed) {

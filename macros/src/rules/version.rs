@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quote::format_ident;
-use syn::ext::IdentExt as _;
-use syn::parse::Parser as _;
-use syn::{Ident, LitStr, Member, Type};
+use syn::{Member, Type};
 
 use super::history::{Change, ChangeKind, Field, History};
 use super::json_name::RenameAll;
@@ -33,8 +30,8 @@ pub(crate) struct StoredField<'s> {
     pub(crate) ty: &'s Type,
     /// The field's `serde` options that apply to that version.
     pub(crate) serde: Vec<&'s SerdeOption>,
-    /// The name in JSON, if `member` does not give it.
-    pub(crate) rename: Option<&'s LitStr>,
+    /// The name in JSON, if it was another one.
+    pub(crate) rename: Option<String>,
 }
 
 impl<'s> Version<'s> {
@@ -47,7 +44,7 @@ impl<'s> Version<'s> {
         let rename_all = RenameAll::of(&syntax.serde);
         (history.first_version()..=present)
             .map(|version| {
-                let fields = FieldAt::all(&history.fields, version);
+                let fields = FieldAt::all(&history.fields, &rename_all, version);
                 let shape = shape(&rename_all, &fields, history.removed_at(version));
                 (version, Self { fields, shape })
             })
@@ -57,8 +54,8 @@ impl<'s> Version<'s> {
 
 impl<'s> FieldAt<'s> {
     /// The fields as they were at `version`. In a tuple, those that were not there yet do not count.
-    fn all(fields: &[Field<'s>], version: u32) -> Vec<Self> {
-        let mut all: Vec<Self> = fields.iter().map(|field| Self::new(field, version)).collect();
+    fn all(fields: &[Field<'s>], rename_all: &RenameAll, version: u32) -> Vec<Self> {
+        let mut all: Vec<Self> = fields.iter().map(|field| Self::new(field, rename_all, version)).collect();
         let unnamed = all.iter_mut().filter_map(|field| match field.stored.as_mut()?.member {
             Member::Named(_) => None,
             Member::Unnamed(ref mut index) => Some(index),
@@ -69,17 +66,17 @@ impl<'s> FieldAt<'s> {
         all
     }
 
-    fn new(field: &Field<'s>, version: u32) -> Self {
+    fn new(field: &Field<'s>, rename_all: &RenameAll, version: u32) -> Self {
         let later: Vec<_> =
             field.changes.iter().filter(|change| change.since.version > version).copied().collect();
         let is_absent = later.first().is_some_and(|change| matches!(change.kind, ChangeKind::Added { .. }));
-        let stored = (!is_absent).then(|| StoredField::new(field.syntax, &later));
+        let stored = (!is_absent).then(|| StoredField::new(field.syntax, rename_all, &later));
         Self { stored, later }
     }
 }
 
 impl<'s> StoredField<'s> {
-    fn new(syntax: &'s FieldSyntax, later: &[Change<'s>]) -> Self {
+    fn new(syntax: &'s FieldSyntax, rename_all: &RenameAll, later: &[Change<'s>]) -> Self {
         // The oldest of the later changes says what the field was.
         let old_name = later.iter().find_map(|change| match change.kind {
             ChangeKind::Renamed { from } => Some(from),
@@ -87,20 +84,12 @@ impl<'s> StoredField<'s> {
         });
         let old_type = old_type(later);
         let mut serde: Vec<_> = syntax.serde.iter().collect();
-        let mut member = syntax.member.clone();
         let mut rename = None;
+        // The field keeps its present name: any text is a name in JSON, and few are names in Rust.
         if let Some(from) = old_name {
             let was_renamed = syntax.serde_option("rename").is_some();
             serde.retain(|option| option.name != "rename");
-            match identifier(&from.value()) {
-                // `rename_all` does to the old name what it does to the new one.
-                Some(ident) if !was_renamed => member = Member::Named(ident),
-                _ => {
-                    rename = Some(from);
-                    // Another field may have had this one's present name.
-                    member = Member::Named(format_ident!("__{}", syntax.shown().trim_start_matches("r#")));
-                }
-            }
+            rename = Some(if was_renamed { from.value() } else { rename_all.stored(from) });
         }
         if old_type.is_some_and(|old_type| type_text(old_type) != type_text(&syntax.ty)) {
             // These options name functions of the present type.
@@ -110,6 +99,7 @@ impl<'s> StoredField<'s> {
                 !is_path && of_type.iter().all(|of_type| option.name != of_type)
             });
         }
+        let member = syntax.member.clone();
         Self { syntax, member, ty: old_type.unwrap_or(&syntax.ty), serde, rename }
     }
 
@@ -124,14 +114,4 @@ pub(crate) fn old_type<'s>(changes: &[Change<'s>]) -> Option<&'s Type> {
         ChangeKind::Changed { from, .. } => Some(from),
         _ => None,
     })
-}
-
-/// A name as an identifier; a keyword as a raw one, if it can be one.
-pub(super) fn identifier(name: &str) -> Option<Ident> {
-    let ident = Ident::parse_any.parse_str(name).ok()?;
-    if syn::parse_str::<Ident>(name).is_ok() {
-        return Some(ident);
-    }
-    let never_raw = ["self", "Self", "super", "crate", "_"];
-    (!never_raw.contains(&name)).then(|| Ident::new_raw(name, ident.span()))
 }

@@ -38,21 +38,24 @@ impl HandlersSyntax {
         let mut options = Options::nested("handlers", &["crate"], arguments, errors);
         let krate = options.krate(errors);
         options.finish();
-        let (block, methods) = errors.ok(ImplBlock::parse(item))?;
-        let methods = methods.into_iter().filter_map(|method| MethodSyntax::parse(method, errors)).collect();
+        let (block, methods) = errors.ok(ImplBlock::parse(item, &krate))?;
+        let methods = methods.into_iter();
+        let methods = methods
+            .filter_map(|method| MethodSyntax::parse(method, &krate, &block.self_ty, errors))
+            .collect();
         Some(Self { krate, block, methods })
     }
 }
 
 impl MethodSyntax {
     /// The method with its signature; `None` if it has no marker, or a signature that can't be read.
-    fn parse(method: Method, errors: &mut Errors) -> Option<Self> {
-        let mut markers = method.markers();
+    fn parse(method: Method, krate: &Path, self_ty: &Type, errors: &mut Errors) -> Option<Self> {
+        let mut markers = method.markers(krate);
         let (marker, _) = markers.next()?;
         let second_marker = markers.next().map(|(_, attribute)| attribute.clone());
         drop(markers);
         let Signature { receiver, arguments, output } =
-            errors.ok(Signature::parse(&method.name, method.arguments, method.output))?;
+            errors.ok(Signature::parse(&method.name, self_ty, method.arguments, method.output))?;
         Some(Self {
             marker,
             second_marker,
@@ -63,7 +66,7 @@ impl MethodSyntax {
                 .collect(),
             name: method.name,
             asyncness: method.asyncness,
-            generics: method.generics,
+            generics: errors.ok(syn::parse2(method.generics))?,
             receiver,
             arguments,
             output,

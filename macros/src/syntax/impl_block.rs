@@ -4,9 +4,9 @@
 //! grammar of expressions.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Generics, Ident, ReturnType, Token, Type, Visibility, WhereClause};
+use syn::{Attribute, Generics, Ident, Path, Token, Type, Visibility};
 
 use crate::markers::Marker;
 
@@ -24,24 +24,30 @@ pub(crate) struct ImplBlock {
     pub(crate) is_each_method_marked: bool,
 }
 
-/// A method, up to its body.
+/// A method, up to its body. Only a marked one is read further: any other may be as odd as Rust allows.
 pub(super) struct Method {
     pub(super) attributes: Vec<Attribute>,
     pub(super) asyncness: Option<Token![async]>,
     pub(super) name: Ident,
-    pub(super) generics: Generics,
+    pub(super) generics: TokenStream,
     pub(super) arguments: TokenStream,
-    pub(super) output: ReturnType,
+    /// What stands after `->`.
+    pub(super) output: TokenStream,
 }
 
 impl ImplBlock {
-    pub(super) fn parse(item: TokenStream) -> syn::Result<(Self, Vec<Method>)> {
+    /// The block, in a crate that has factum as `krate`.
+    pub(super) fn parse(item: TokenStream, krate: &Path) -> syn::Result<(Self, Vec<Method>)> {
         let mut head: Vec<TokenTree> = item.into_iter().collect();
         let body = head.pop_if(|last| is_braces(last));
-        (|input: ParseStream<'_>| Self::parse_head(input, body)).parse2(head.into_iter().collect())
+        (|input: ParseStream<'_>| Self::parse_head(input, body, krate)).parse2(head.into_iter().collect())
     }
 
-    fn parse_head(input: ParseStream<'_>, body: Option<TokenTree>) -> syn::Result<(Self, Vec<Method>)> {
+    fn parse_head(
+        input: ParseStream<'_>,
+        body: Option<TokenTree>,
+        krate: &Path,
+    ) -> syn::Result<(Self, Vec<Method>)> {
         let attributes = input.call(Attribute::parse_outer)?;
         if !input.peek(Token![impl]) && !input.peek(Token![unsafe]) {
             return Err(input.error("`#[handlers]` goes on an `impl` block"));
@@ -72,9 +78,9 @@ impl ImplBlock {
             generics,
             of_trait,
             self_ty,
-            body: cut_at_markers(body.stream()),
+            body: cut_at_markers(body.stream(), krate),
             body_span: body.span(),
-            is_each_method_marked: methods.iter().all(|method| method.markers().next().is_some()),
+            is_each_method_marked: methods.iter().all(|method| method.markers(krate).next().is_some()),
         };
         Ok((block, methods))
     }
@@ -82,8 +88,8 @@ impl ImplBlock {
 
 impl Method {
     /// Its markers, each with its attribute.
-    pub(super) fn markers(&self) -> impl Iterator<Item = (&'static Marker, &Attribute)> {
-        self.attributes.iter().filter_map(|attribute| Some((Marker::of(attribute)?, attribute)))
+    pub(super) fn markers(&self, krate: &Path) -> impl Iterator<Item = (&'static Marker, &Attribute)> {
+        self.attributes.iter().filter_map(|attribute| Some((Marker::of(attribute, krate)?, attribute)))
     }
 }
 
@@ -107,6 +113,7 @@ fn without_bodies(body: TokenStream) -> TokenStream {
 /// All methods of a block's body; its other items are skipped.
 fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
     let mut methods = Vec::new();
+    input.call(Attribute::parse_inner)?;
     while !input.is_empty() {
         let attributes = input.call(Attribute::parse_outer)?;
         input.parse::<Visibility>()?;
@@ -136,17 +143,54 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         }
         input.parse::<Token![fn]>()?;
         let name = input.parse()?;
-        let mut generics: Generics = input.parse()?;
+        let generics = angles(input)?;
         let arguments = match input.parse()? {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => group.stream(),
             other => return Err(syn::Error::new_spanned(other, "expected the arguments of a method")),
         };
-        let output = input.parse()?;
-        generics.where_clause = input.parse::<Option<WhereClause>>()?;
+        let has_output = input.parse::<Option<Token![->]>>()?.is_some();
+        let ends = |input: ParseStream<'_>| !has_output || input.peek(Token![where]) || is_body(input);
+        let output = until(input, ends)?;
+        until(input, is_body)?;
         input.parse::<TokenTree>()?;
         methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }
     Ok(methods)
+}
+
+/// The tokens up to where `ends` holds.
+fn until(input: ParseStream<'_>, ends: impl Fn(ParseStream<'_>) -> bool) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !ends(input) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
+}
+
+/// Whether the body of a method comes next, or the semicolon of one without.
+fn is_body(input: ParseStream<'_>) -> bool {
+    let goes_on = input.peek2(Token![>]) || input.peek2(Token![,]);
+    input.peek(Token![;]) || input.peek(syn::token::Brace) && !goes_on
+}
+
+/// `<'a, F: Fn(u8) -> u8>`, if that comes next.
+fn angles(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    let mut depth = 0_usize;
+    while depth > 0 || tokens.is_empty() && input.peek(Token![<]) {
+        if let Some(arrow) = input.parse::<Option<Token![->]>>()? {
+            arrow.to_tokens(&mut tokens);
+            continue;
+        }
+        let tree: TokenTree = input.parse()?;
+        match &tree {
+            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
+            _ => {}
+        }
+        tokens.extend([tree]);
+    }
+    Ok(tokens)
 }
 
 /// Whether `const` begins a function, as in `const fn`, and not `const NAME: T = ..`.
@@ -158,13 +202,13 @@ fn is_function_qualifier(input: ParseStream<'_>) -> bool {
 }
 
 /// The tokens of the body without its markers, cut where each stood.
-fn cut_at_markers(body: TokenStream) -> Vec<Vec<TokenTree>> {
+fn cut_at_markers(body: TokenStream, krate: &Path) -> Vec<Vec<TokenTree>> {
     let mut trees = body.into_iter().peekable();
     let mut parts = Vec::new();
     let mut part = Vec::new();
     while let Some(tree) = trees.next() {
         let is_pound = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == '#');
-        if is_pound && trees.next_if(|group| is_marker(&tree, group)).is_some() {
+        if is_pound && trees.next_if(|group| is_marker(&tree, group, krate)).is_some() {
             parts.push(std::mem::take(&mut part));
         } else {
             part.push(tree);
@@ -175,15 +219,13 @@ fn cut_at_markers(body: TokenStream) -> Vec<Vec<TokenTree>> {
 }
 
 /// Whether these two are `#[execute]`, or another of our markers.
-fn is_marker(pound: &TokenTree, group: &TokenTree) -> bool {
+fn is_marker(pound: &TokenTree, group: &TokenTree, krate: &Path) -> bool {
     let parsed = Attribute::parse_outer.parse2(quote!(#pound #group)).ok();
-    parsed.iter().flatten().any(|attribute| Marker::of(attribute).is_some())
+    parsed.iter().flatten().any(|attribute| Marker::of(attribute, krate).is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    use quote::ToTokens as _;
-
     use super::*;
 
     #[test]
@@ -197,11 +239,11 @@ mod tests {
                 fn played(&mut self, event: &Played<{ 3 }, { 4 }>) { self.count += 1; }
             }
         };
-        let (block, methods) = ImplBlock::parse(block).expect("a block");
+        let krate = syn::parse_quote!(::factum);
+        let (block, methods) = ImplBlock::parse(block, &krate).expect("a block");
         let names = methods.iter().map(|method| method.name.to_string());
         assert_eq!(names.collect::<Vec<_>>(), ["play", "helper", "played"]);
-        let output = methods[0].output.to_token_stream().to_string();
-        assert_eq!(output, quote!(-> Played<{ 3 }, { 4 }>).to_string());
+        assert_eq!(methods[0].output.to_string(), quote!(Played<{ 3 }, { 4 }>).to_string());
         // The block keeps the bodies as they were.
         let body: TokenStream = block.body.into_iter().flatten().collect();
         assert!(body.to_string().contains("self . count += 1"), "{body}");

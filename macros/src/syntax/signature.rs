@@ -3,8 +3,10 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Ident, ReturnType, Token, Type};
+use syn::{Attribute, Ident, Token, Type};
 
+use super::types::has_word;
+use crate::lengths::without_lengths;
 use crate::markers::ReceiverKind;
 
 pub(crate) struct Signature {
@@ -20,27 +22,44 @@ pub(crate) struct Receiver {
 }
 
 impl Signature {
-    pub(super) fn parse(name: &Ident, arguments: TokenStream, output: ReturnType) -> syn::Result<Self> {
-        let (receiver, arguments) = parse_arguments.parse2(arguments)?;
-        let output = match output {
-            ReturnType::Default => None,
-            ReturnType::Type(_, ty) => match *ty {
-                Type::Tuple(tuple) if tuple.elems.is_empty() => None,
-                ty => Some(ty),
-            },
-        };
+    /// The signature of the method `name` of the type `self_ty`.
+    pub(super) fn parse(
+        name: &Ident,
+        self_ty: &Type,
+        arguments: TokenStream,
+        output: TokenStream,
+    ) -> syn::Result<Self> {
+        let self_ty = self_ty.to_token_stream().to_string();
+        let (receiver, arguments) = without_lengths(
+            arguments,
+            |arguments| (|input: ParseStream<'_>| parse_arguments(input, &self_ty)).parse2(arguments),
+            |(_, arguments)| arguments.iter_mut().collect(),
+        )?;
         let none = || Receiver { kind: ReceiverKind::None, tokens: name.to_token_stream() };
-        Ok(Self { receiver: receiver.unwrap_or_else(none), arguments, output })
+        Ok(Self { receiver: receiver.unwrap_or_else(none), arguments, output: parse_output(output)? })
     }
 }
 
+/// The type that a method returns, unless it is `()`.
+fn parse_output(output: TokenStream) -> syn::Result<Option<Type>> {
+    let ty = if has_word(output.clone(), "impl") {
+        // Generated code can't repeat it. syn has no part of its grammar, `use<..>`, without its feature `full`.
+        Type::Verbatim(output)
+    } else if output.is_empty() {
+        return Ok(None);
+    } else {
+        without_lengths(output, syn::parse2, |ty| vec![ty])?
+    };
+    Ok(Some(ty).filter(|ty| !matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())))
+}
+
 /// How `self` is taken, if it is, and the types of the other arguments.
-fn parse_arguments(input: ParseStream<'_>) -> syn::Result<(Option<Receiver>, Vec<Type>)> {
+fn parse_arguments(input: ParseStream<'_>, self_ty: &str) -> syn::Result<(Option<Receiver>, Vec<Type>)> {
     let mut receiver = None;
     let mut types = Vec::new();
     while !input.is_empty() {
         input.call(Attribute::parse_outer)?;
-        if let Some(found) = self_argument(input)? {
+        if let Some(found) = self_argument(input, self_ty)? {
             receiver = Some(found);
         } else {
             // The pattern: everything up to the colon that begins the type.
@@ -60,7 +79,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<(Option<Receiver>, Vec
 }
 
 /// `self` in one of its forms, if that is what comes next.
-fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
+fn self_argument(input: ParseStream<'_>, self_ty: &str) -> syn::Result<Option<Receiver>> {
     let ahead = input.fork();
     let mut form = TokenStream::new();
     let by_reference = ahead.parse::<Option<Token![&]>>()?;
@@ -79,9 +98,11 @@ fn self_argument(input: ParseStream<'_>) -> syn::Result<Option<Receiver>> {
     let mut typed = false;
     if ahead.parse::<Option<Token![:]>>()?.is_some() {
         let ty: Type = ahead.parse()?;
-        // `self: &Self` is `&self`.
+        // `self: &Self` is `&self`, by the name of the type too.
         by_reference = match &ty {
-            Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "Self" => {
+            Type::Reference(reference)
+                if ["Self", self_ty].contains(&&*reference.elem.to_token_stream().to_string()) =>
+            {
                 Some(reference.mutability.is_some())
             }
             _ => {

@@ -45,6 +45,15 @@ fn write(tokens: TokenStream, text: &mut String) {
     }
 }
 
+/// Whether a word is among the tokens, at any depth.
+pub(crate) fn has_word(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        TokenTree::Group(group) => has_word(group.stream(), word),
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 /// A type and every type in it: `Option<(Side, u8)>`, `Side`, `u8`. Each may have a fingerprint.
 pub(crate) fn type_parts(ty: &Type) -> Vec<&Type> {
     let mut parts = Vec::new();

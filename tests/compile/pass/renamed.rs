@@ -5,6 +5,10 @@ extern crate factum as ledger;
 #[allow(dead_code)]
 mod factum {}
 
+mod dependencies {
+    pub extern crate factum as events;
+}
+
 use ledger::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +30,12 @@ struct Account;
 
 #[handlers(crate = ledger)]
 impl Account {
-    #[execute]
+    #[ledger::execute]
     fn open(&self, _: Open) -> Opened {
         Opened
     }
 
-    #[apply]
+    #[::ledger::apply]
     fn opened(&mut self, _: &Opened) {}
 }
 
@@ -39,9 +43,9 @@ impl Account {
 #[projection(crate = ledger, events(Opened), from(Account))]
 struct Count(u8);
 
-#[handlers(crate = ledger)]
+#[handlers(crate = crate::dependencies::events)]
 impl Count {
-    #[project]
+    #[crate::dependencies::events::project]
     fn opened(&mut self, _: &Opened) {
         self.0 += 1;
     }

@@ -49,6 +49,9 @@ fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStre
             ::core::result::Result::Ok(::std::vec::Vec::new())
         };
     };
+    if let Type::Never(_) = output {
+        return call.clone();
+    }
     if is_opaque(output) {
         return quote!(#krate::macro_support::decide::<Self, _, _>(#call));
     }

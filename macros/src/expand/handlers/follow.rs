@@ -89,6 +89,7 @@ impl Call {
         let call = quote!(Self::#name(self, event #pass));
         let body = match output {
             _ if !handler.is_valid => quote!(::core::unreachable!()),
+            Some(Type::Never(_)) => call,
             None => quote! {
                 #call;
                 ::core::result::Result::Ok(())

@@ -2,6 +2,8 @@
 
 use syn::{GenericArgument, PathArguments, Type};
 
+use crate::syntax::has_word;
+
 /// The two types in `Result<T, E>`, each if generated code can repeat it; `None` if the type is no `Result`.
 pub(super) fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type>)> {
     let Type::Path(path) = output else { return None };
@@ -17,5 +19,5 @@ pub(super) fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type
 
 /// Whether a type has `impl Trait` in it, which generated code can't repeat.
 pub(super) fn is_opaque(ty: &Type) -> bool {
-    quote!(#ty).to_string().split(' ').any(|word| word == "impl")
+    has_word(quote!(#ty), "impl")
 }

@@ -13,6 +13,7 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
     let call = quote!(Self::#name(event));
     let body = match output {
         _ if !handler.is_valid => quote!(::core::unreachable!()),
+        Some(Type::Never(_)) => call,
         Some(output) if result_parts(output).is_some() => {
             quote!(#krate::macro_support::upcast_fallible::<Self, _, _>(#call))
         }

@@ -1,0 +1,89 @@
+//! Signatures that syn does not parse without its feature `full`, and rarer forms of the usual ones.
+
+#![deny(warnings)]
+#![allow(dead_code)]
+
+use factum::IntoEvents;
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, AggregateId)]
+struct Id(u64);
+
+#[derive(Debug, Command)]
+struct Open(Id);
+
+#[derive(Debug, Command)]
+struct Close {
+    #[command(id)]
+    id: Id,
+    digits: [u8; if cfg!(windows) { 1 } else { 2 }],
+    nested: Option<Vec<([u8; { const N: usize = 1; N }], [u8; match 1 { n => n }])>>,
+}
+
+#[derive(Debug, Command)]
+struct Stop(Id);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Opened;
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Closed;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = Id, commands(Open, Close, Stop), events(Opened, Closed), error = String, services = [u8; if true { 1 } else { 2 }])]
+struct Account {
+    digits: [u8; if cfg!(windows) { 1 } else { 2 }],
+}
+
+#[handlers]
+impl Account {
+    #![allow(clippy::unused_self)]
+    #![deny(unused_variables)]
+
+    #[execute]
+    fn open(self: &Account, _: Open) -> impl IntoEvents<Self> + use<> {
+        Opened
+    }
+
+    #[execute]
+    fn close(&self, _: Close, _: &[u8; if true { 1 } else { 2 }]) -> Result<impl IntoEvents<Self> + use<>, String> {
+        Ok((Opened, Closed))
+    }
+
+    #[execute]
+    fn stop(&self, _: Stop) -> ! {
+        unreachable!()
+    }
+
+    #[apply]
+    fn opened(self: &mut Account, _: &Opened) {}
+
+    #[apply]
+    fn closed(&mut self, _: &Closed) {
+        self.digits[0] += Self::first([[0; 1]; 1]);
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u8> + use<'_> {
+        self.digits.iter().copied()
+    }
+
+    fn generic<'a, T: Fn(u8) -> u8>(&'a self, by: T) -> impl Iterator<Item = u8> + use<'a, T>
+    where
+        [u8; if true { 1 } else { 2 }]: Copy,
+    {
+        self.digits.iter().map(move |digit| by(*digit))
+    }
+
+    const fn first(digits: [[u8; { const N: usize = 1; N }]; match true { true => 1, false => 2 }]) -> u8 {
+        digits[0][0]
+    }
+}
+
+fn main() {
+    let store = MemoryStore::new();
+    let accounts = store.repository_with::<Account>([0]);
+    let opened = accounts.execute(Open(Id(1))).unwrap();
+    assert_eq!(opened.state().numbers().count(), 2);
+    accounts.execute(Close { id: Id(1), digits: Default::default(), nested: None }).unwrap();
+}
