@@ -8,11 +8,13 @@ impl ::factum::AggregateId for AccountId {
     fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
         <String as ::factum::AggregateId>::to_text(&self.0)
     }
-    fn from_text(text: &str) -> ::core::result::Result<Self, ::factum::InvalidId> {
-        match <String as ::factum::AggregateId>::from_text(text) {
-            ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(Self(inner)),
+    fn from_text(__text: &str) -> ::core::result::Result<Self, ::factum::InvalidId> {
+        match <String as ::factum::AggregateId>::from_text(__text) {
+            ::core::result::Result::Ok(__inner) => {
+                ::core::result::Result::Ok(Self(__inner))
+            }
             ::core::result::Result::Err(_) => {
-                ::core::result::Result::Err(::factum::InvalidId::new::<Self>(text))
+                ::core::result::Result::Err(::factum::InvalidId::new::<Self>(__text))
             }
         }
     }
@@ -95,7 +97,7 @@ impl ::factum::Command for WithdrawMoney {
 // ---- struct BankAccount ----
 
 ///The commands of [`BankAccount`].
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant, deprecated)]
 pub enum BankAccountCommand {
     ///See [`OpenAccount`].
     OpenAccount(OpenAccount),
@@ -105,7 +107,7 @@ pub enum BankAccountCommand {
     WithdrawMoney(WithdrawMoney),
 }
 ///The events of [`BankAccount`].
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant, deprecated)]
 pub enum BankAccountEvent {
     ///See [`AccountOpened`].
     AccountOpened(AccountOpened),
@@ -114,6 +116,7 @@ pub enum BankAccountEvent {
     ///See [`MoneyWithdrawn`].
     MoneyWithdrawn(MoneyWithdrawn),
 }
+#[allow(deprecated)]
 const _: () = {
     #[automatically_derived]
     impl ::factum::Aggregate for BankAccount {
@@ -131,37 +134,37 @@ const _: () = {
         }
         fn execute(
             &self,
-            command: BankAccountCommand,
-            services: &Self::Services,
+            __command: BankAccountCommand,
+            __services: &Self::Services,
         ) -> ::factum::macro_support::Execution<Self> {
-            match command {
-                BankAccountCommand::OpenAccount(command) => {
+            match __command {
+                BankAccountCommand::OpenAccount(__command) => {
                     <Self as ::factum::Execute<
                         OpenAccount,
-                    >>::execute(self, command, services)
+                    >>::execute(self, __command, __services)
                 }
-                BankAccountCommand::DepositMoney(command) => {
+                BankAccountCommand::DepositMoney(__command) => {
                     <Self as ::factum::Execute<
                         DepositMoney,
-                    >>::execute(self, command, services)
+                    >>::execute(self, __command, __services)
                 }
-                BankAccountCommand::WithdrawMoney(command) => {
+                BankAccountCommand::WithdrawMoney(__command) => {
                     <Self as ::factum::Execute<
                         WithdrawMoney,
-                    >>::execute(self, command, services)
+                    >>::execute(self, __command, __services)
                 }
             }
         }
-        fn apply(&mut self, event: &BankAccountEvent) {
-            match event {
-                BankAccountEvent::AccountOpened(event) => {
-                    <Self as ::factum::Apply<AccountOpened>>::apply(self, event)
+        fn apply(&mut self, __event: &BankAccountEvent) {
+            match __event {
+                BankAccountEvent::AccountOpened(__event) => {
+                    <Self as ::factum::Apply<AccountOpened>>::apply(self, __event)
                 }
-                BankAccountEvent::MoneyDeposited(event) => {
-                    <Self as ::factum::Apply<MoneyDeposited>>::apply(self, event)
+                BankAccountEvent::MoneyDeposited(__event) => {
+                    <Self as ::factum::Apply<MoneyDeposited>>::apply(self, __event)
                 }
-                BankAccountEvent::MoneyWithdrawn(event) => {
-                    <Self as ::factum::Apply<MoneyWithdrawn>>::apply(self, event)
+                BankAccountEvent::MoneyWithdrawn(__event) => {
+                    <Self as ::factum::Apply<MoneyWithdrawn>>::apply(self, __event)
                 }
             }
         }
@@ -173,20 +176,20 @@ const _: () = {
     ::factum::macro_support::event_enum! {
         shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
         MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
-        name, version, payload | {}
+        __name, __version, __payload | {}
     }
     const _: () = {
-        let repeated = ::factum::macro_support::repeated_name(
+        let __repeated = ::factum::macro_support::repeated_name(
             <BankAccountEvent as ::factum::EventSet>::KINDS,
             &[],
         );
         (::factum::macro_support::assert_new)(
-            repeated,
+            __repeated,
             1,
             "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
         );
         (::factum::macro_support::assert_new)(
-            repeated,
+            __repeated,
             2,
             "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
         );
@@ -241,14 +244,14 @@ impl ::factum::Execute<OpenAccount> for BankAccount {
     #[inline]
     fn execute(
         &self,
-        command: OpenAccount,
+        __command: OpenAccount,
         _: &::factum::macro_support::Services<Self>,
     ) -> ::factum::macro_support::Execution<Self> {
         ::factum::macro_support::decide_fallible::<
             Self,
             AccountOpened,
             AccountError,
-        >(Self::open(self, command))
+        >(Self::open(self, __command))
     }
 }
 #[automatically_derived]
@@ -256,14 +259,14 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
     #[inline]
     fn execute(
         &self,
-        command: DepositMoney,
+        __command: DepositMoney,
         _: &::factum::macro_support::Services<Self>,
     ) -> ::factum::macro_support::Execution<Self> {
         ::factum::macro_support::decide_fallible::<
             Self,
             MoneyDeposited,
             AccountError,
-        >(Self::deposit(self, command))
+        >(Self::deposit(self, __command))
     }
 }
 #[automatically_derived]
@@ -271,34 +274,34 @@ impl ::factum::Execute<WithdrawMoney> for BankAccount {
     #[inline]
     fn execute(
         &self,
-        command: WithdrawMoney,
+        __command: WithdrawMoney,
         _: &::factum::macro_support::Services<Self>,
     ) -> ::factum::macro_support::Execution<Self> {
         ::factum::macro_support::decide_fallible::<
             Self,
             MoneyWithdrawn,
             AccountError,
-        >(Self::withdraw(self, command))
+        >(Self::withdraw(self, __command))
     }
 }
 #[automatically_derived]
 impl ::factum::Apply<AccountOpened> for BankAccount {
     #[inline]
-    fn apply(&mut self, event: &AccountOpened) {
-        Self::opened(self, event);
+    fn apply(&mut self, __event: &AccountOpened) {
+        Self::opened(self, __event);
     }
 }
 #[automatically_derived]
 impl ::factum::Apply<MoneyDeposited> for BankAccount {
     #[inline]
-    fn apply(&mut self, event: &MoneyDeposited) {
-        Self::deposited(self, event);
+    fn apply(&mut self, __event: &MoneyDeposited) {
+        Self::deposited(self, __event);
     }
 }
 #[automatically_derived]
 impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
     #[inline]
-    fn apply(&mut self, event: &MoneyWithdrawn) {
-        Self::withdrawn(self, event);
+    fn apply(&mut self, __event: &MoneyWithdrawn) {
+        Self::withdrawn(self, __event);
     }
 }

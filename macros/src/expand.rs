@@ -25,6 +25,11 @@ mod snapshot;
 pub(crate) mod stub;
 mod upcast;
 
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::syntax::allowed_lints;
+
 pub(crate) use self::aggregate::aggregate;
 pub(crate) use self::command::command;
 pub(crate) use self::event::event;
@@ -32,3 +37,13 @@ pub(crate) use self::handlers::handlers;
 pub(crate) use self::id::aggregate_id;
 pub(crate) use self::projection::projection;
 pub(crate) use self::schema::event_schema;
+
+/// Generated items under the lints that the item allows.
+fn allowing(allowed: &TokenStream, items: TokenStream) -> TokenStream {
+    if allowed.is_empty() { items } else { quote!(#allowed const _: () = { #items };) }
+}
+
+/// What is generated for `input`, under the lints that it allows.
+fn beside(input: &DeriveInput, items: TokenStream) -> TokenStream {
+    allowing(&allowed_lints(&input.attrs), items)
+}

@@ -9,6 +9,7 @@ mod handlers;
 mod history;
 mod id;
 mod impl_block;
+mod lints;
 mod projection;
 mod schema;
 mod serde;
@@ -25,6 +26,7 @@ pub(crate) use self::history::{
 };
 pub(crate) use self::id::AggregateIdSyntax;
 pub(crate) use self::impl_block::ImplBlock;
+pub(crate) use self::lints::allowed_lints;
 pub(crate) use self::projection::{ProductSyntax, ProjectionSyntax};
 pub(crate) use self::schema::SchemaSyntax;
 pub(crate) use self::serde::SerdeOption;

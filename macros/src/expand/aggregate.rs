@@ -8,7 +8,7 @@ use syn::{Ident, Path, Token};
 use super::snapshot::{is_possible, snapshots};
 use super::{docs, enums, lock};
 use crate::rules::{Aggregate, Listed};
-use crate::syntax::{AggregateSyntax, Retired};
+use crate::syntax::{AggregateSyntax, Retired, allowed_lints};
 
 /// The enums and impls of an aggregate. `error` is the placeholder for the enum of a missing list.
 pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> TokenStream {
@@ -16,11 +16,12 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
     let AggregateSyntax { krate, command_enum, event_enum, .. } = syntax;
     let (ident, vis) = (&syntax.input.ident, &syntax.input.vis);
     let docs = docs::beside(ident);
+    let allowed = allowed_lints(&syntax.input.attrs);
     let define = |generated, listed: &[Listed<'_>], what| {
         if listed.is_empty() {
             enums::unknown(vis, generated, error)
         } else {
-            enums::definition(vis, ident, generated, listed, what, &docs)
+            enums::definition(vis, ident, generated, listed, what, &docs, &allowed)
         }
     };
     let command_definition = define(command_enum, commands, "commands");
@@ -39,6 +40,9 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
 
         #event_definition
 
+        // An aggregate keeps its deprecated events: stored ones are read.
+        #[allow(deprecated)]
+        #allowed
         const _: () = {
             #dispatch
             #command_impls
@@ -85,21 +89,21 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
 
             fn execute(
                 &self,
-                command: #command_enum,
-                services: &Self::Services,
+                __command: #command_enum,
+                __services: &Self::Services,
             ) -> #krate::macro_support::Execution<Self> {
-                match command {
-                    #(#command_enum::#asked_variants(command) => {
-                        <#asked_selves as #krate::Execute<#asked>>::execute(self, command, services)
+                match __command {
+                    #(#command_enum::#asked_variants(__command) => {
+                        <#asked_selves as #krate::Execute<#asked>>::execute(self, __command, __services)
                     })*
                     #unknown_command
                 }
             }
 
-            fn apply(&mut self, event: &#event_enum) {
-                match event {
-                    #(#event_enum::#applied_variants(event) => {
-                        <#applied_selves as #krate::Apply<#applied>>::apply(self, event)
+            fn apply(&mut self, __event: &#event_enum) {
+                match __event {
+                    #(#event_enum::#applied_variants(__event) => {
+                        <#applied_selves as #krate::Apply<#applied>>::apply(self, __event)
                     })*
                     #unknown_event
                 }
@@ -167,7 +171,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
         Retired::Type(path) => quote! {
             <#path as #krate::Event>::NAME => {
                 use #krate::macro_support::{ReadDropped as _, ReadUpcast as _};
-                (&#krate::macro_support::RetiredProbe::<#ident, #path>::ask()).read(version, payload)
+                (&#krate::macro_support::RetiredProbe::<#ident, #path>::ask()).read_retired(__version, __payload)
             }
         },
         Retired::Name(name) => quote! {
@@ -182,7 +186,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
         #krate::macro_support::event_enum! {
             #debug #event_enum of #ident: #(#variants(#paths))*;
             retired #(#retired_types)*; { #retired_kinds }
-            |name, version, payload| { #(#retired_arms)* }
+            |__name, __version, __payload| { #(#retired_arms)* }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 
+use super::beside;
 use super::lock::parts_with_fingerprints;
 use super::schema;
 use crate::rules::{Command, IdSource};
@@ -16,7 +17,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
         IdSource::Field { member, ty } => (quote!(#ty), quote!(&self.#member)),
         IdSource::Singleton => (quote!(()), quote!(&())),
     };
-    quote! {
+    let made = quote! {
         #[automatically_derived]
         impl #krate::Command for #ident {
             type Id = #ty;
@@ -27,5 +28,6 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
 
             #krate::macro_support::command_mark!(#name #fields: #(#parts)*);
         }
-    }
+    };
+    beside(command.syntax.input, made)
 }

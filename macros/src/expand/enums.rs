@@ -18,6 +18,7 @@ pub(super) fn definition(
     listed: &[Listed<'_>],
     what: &str,
     docs: &HashMap<String, TokenStream>,
+    allowed: &TokenStream,
 ) -> TokenStream {
     let GeneratedEnum { ident, derives, serde } = generated;
     let doc = format!("The {what} of [`{aggregate}`].");
@@ -37,7 +38,8 @@ pub(super) fn definition(
         #[doc = #doc]
         #derives
         #serde
-        #[allow(clippy::large_enum_variant)]
+        #[allow(clippy::large_enum_variant, deprecated)]
+        #allowed
         #vis enum #ident {
             #(
                 #docs
@@ -85,7 +87,7 @@ pub(super) fn distinct_names(
     sources: &TokenStream,
     fix: &str,
 ) -> TokenStream {
-    let repeated = Ident::new("repeated", Span::mixed_site());
+    let repeated = Ident::new("__repeated", Span::mixed_site());
     let checks = events.iter().enumerate().skip(1).map(|(index, path)| {
         let shown = shown(path);
         let index = Literal::usize_unsuffixed(index);

@@ -4,9 +4,9 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{lock, upcast};
+use super::{allowing, lock, upcast};
 use crate::rules::Event;
-use crate::syntax::EventSyntax;
+use crate::syntax::{EventSyntax, allowed_lints};
 
 pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let Event { syntax, version, history, .. } = event;
@@ -25,17 +25,17 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         let path = previous.path;
         let before = Literal::u32_unsuffixed(previous.since - 1);
         // No previous struct has version 0: the pattern then matches nothing, which is an error at run time.
-        quote!(1..=#before => #krate::macro_support::decode_previous::<Self, #path>(version, payload),)
+        quote!(1..=#before => #krate::macro_support::decode_previous::<Self, #path>(__version, __payload),)
     });
     let old_versions = event.versions.iter().rev().skip(1);
     let mut older = old_versions.map(|(&number, version)| upcast::arm(event, number, version)).peekable();
     let older = (previous.is_some() || older.peek().is_some()).then(|| {
         quote! {
-            fn read_older(version: u32, payload: &str) -> #krate::macro_support::Decoding<Self> {
-                match version {
+            fn read_older(__version: u32, __payload: &str) -> #krate::macro_support::Decoding<Self> {
+                match __version {
                     #(#older)*
                     #previous
-                    _ => #krate::macro_support::unreadable(version),
+                    _ => #krate::macro_support::unreadable(__version),
                 }
             }
         }
@@ -52,7 +52,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         let ty = upcast::outside_impl(removed.ty, ident);
         quote!(const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;)
     });
-    quote! {
+    let made = quote! {
         #[automatically_derived]
         impl #krate::macro_support::DerivedEvent for #ident {
             const NAME: &'static str = #name;
@@ -67,7 +67,11 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         #previous_fits
         #locked
         #(#removed)*
-    }
+    };
+    // A struct that is another's past may be deprecated.
+    let of_the_past = history.previous.as_ref().map(|_| quote!(#[allow(deprecated)]));
+    let allowed = allowed_lints(&input.attrs);
+    allowing(&quote!(#of_the_past #allowed), made)
 }
 
 /// Asserts that the previous struct is this event, one version below. Both are constants of it, so rustc compares.

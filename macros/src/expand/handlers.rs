@@ -13,9 +13,10 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned as _;
 use syn::{Ident, Type};
 
+use super::allowing;
 use crate::markers::HandlerTrait;
 use crate::rules::Handlers;
-use crate::syntax::{HandlersSyntax, ImplBlock};
+use crate::syntax::{HandlersSyntax, ImplBlock, allowed_lints};
 
 pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
     let HandlersSyntax { krate, block, .. } = model.syntax;
@@ -28,11 +29,14 @@ pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
             HandlerTrait::Project => follow::project,
             HandlerTrait::React => follow::react,
         };
-        expand(krate, &block.self_ty, handler)
+        let (allowed, made) = (&handler.method.allowed, expand(krate, &block.self_ty, handler));
+        if allowed.is_empty() { made } else { quote!(#allowed #made) }
     });
+    let impls =
+        allowing(&allowed_lints(block.attributes.iter().chain(&block.inner_attributes)), impls.collect());
     quote! {
         #item
-        #(#impls)*
+        #impls
     }
 }
 

@@ -3,16 +3,17 @@
 use proc_macro2::TokenStream;
 use syn::Member;
 
+use super::beside;
 use crate::rules::AggregateId;
 
 pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
     let AggregateId { syntax, member, ty } = id;
     let (krate, ident) = (&syntax.krate, &syntax.input.ident);
     let made = match member {
-        Member::Named(name) => quote!(Self { #name: inner }),
-        Member::Unnamed(_) => quote!(Self(inner)),
+        Member::Named(name) => quote!(Self { #name: __inner }),
+        Member::Unnamed(_) => quote!(Self(__inner)),
     };
-    quote! {
+    let made = quote! {
         #[automatically_derived]
         impl #krate::AggregateId for #ident {
             fn to_text(&self) -> ::std::borrow::Cow<'_, str> {
@@ -20,15 +21,16 @@ pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
             }
 
             fn from_text(
-                text: &str,
+                __text: &str,
             ) -> ::core::result::Result<Self, #krate::InvalidId> {
-                match <#ty as #krate::AggregateId>::from_text(text) {
-                    ::core::result::Result::Ok(inner) => ::core::result::Result::Ok(#made),
+                match <#ty as #krate::AggregateId>::from_text(__text) {
+                    ::core::result::Result::Ok(__inner) => ::core::result::Result::Ok(#made),
                     ::core::result::Result::Err(_) => {
-                        ::core::result::Result::Err(#krate::InvalidId::new::<Self>(text))
+                        ::core::result::Result::Err(#krate::InvalidId::new::<Self>(__text))
                     }
                 }
             }
         }
-    }
+    };
+    beside(syntax.input, made)
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
+use super::beside;
 use super::follower_checks;
 use crate::rules::{Product, Projection};
 use crate::syntax::ProjectionSyntax;
@@ -22,7 +23,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let sources = sources(model);
     let comes_from: Vec<_> = comes_from(model).collect();
     // A missing list is reported. Without it, no handler is one too many.
-    let follows_any = paths.is_empty().then(|| quote!(impl<E> #krate::follow::Lists<E> for #ident {}));
+    let follows_any = paths.is_empty().then(|| quote!(impl<__E> #krate::follow::Lists<__E> for #ident {}));
     let is_partitioned = is_partitioned.then(|| {
         quote! {
             #[automatically_derived]
@@ -35,7 +36,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     // A view passes over an event as fast as it asks for that.
     let passes_over = matches!(product, Product::SideEffects).then(|| passes_over(krate, aggregates));
     let checks = follower_checks::checks(model);
-    quote! {
+    let made = quote! {
         #[automatically_derived]
         impl #krate::follow::EventHandler for #ident {
             const NAME: &'static str = #name;
@@ -45,32 +46,34 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
 
             fn handle_stored(
                 &mut self,
-                name: &str,
-                event: &#krate::store::StoredEvent<'_>,
-                context: &#krate::follow::Context<'_, Self>,
+                __name: &str,
+                __event: &#krate::store::StoredEvent<'_>,
+                __context: &#krate::follow::Context<'_, Self>,
             ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
-                #(if #krate::macro_support::name_is(name, <#paths as #krate::macro_support::ListedEvent>::NAME) #comes_from {
-                    return #krate::macro_support::#one::<#selves, #paths>(self, (event, <#paths as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload)), context);
+                #(if #krate::macro_support::name_is(__name, <#paths as #krate::macro_support::ListedEvent>::NAME) #comes_from {
+                    return #krate::macro_support::#one::<#selves, #paths>(self, (__event, <#paths as #krate::macro_support::ListedEvent>::decode(__event.event_version, __event.payload)), __context);
                 })*
-                match #krate::macro_support::current_name_in::<Self>(event.envelope.category, name) {
-                    ::core::option::Option::Some(name) => self.handle_stored(name, event, context),
+                match #krate::macro_support::current_name_in::<Self>(__event.envelope.category, __name) {
+                    ::core::option::Option::Some(__name) => {
+                        <Self as #krate::follow::EventHandler>::handle_stored(self, __name, __event, __context)
+                    }
                     ::core::option::Option::None => {
-                        #(if #krate::macro_support::name_is(event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
-                            return #krate::macro_support::handle_other::<Self, #aggregates>(self, event, context);
+                        #(if #krate::macro_support::name_is(__event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
+                            return #krate::macro_support::handle_other::<Self, #aggregates>(self, __event, __context);
                         })*
-                        #krate::macro_support::handle_unknown::<Self>(event)
+                        #krate::macro_support::handle_unknown::<Self>(__event)
                     }
                 }
             }
 
             fn handle_typed(
                 &mut self,
-                event: &dyn ::core::any::Any,
-                envelope: &#krate::Envelope<'_>,
-                context: &#krate::follow::Context<'_, Self>,
+                __event: &dyn ::core::any::Any,
+                __envelope: &#krate::Envelope<'_>,
+                __context: &#krate::follow::Context<'_, Self>,
             ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
-                #(if let ::core::option::Option::Some(event) = event.downcast_ref::<#paths>() {
-                    return #krate::macro_support::#one::<#selves, #paths>(self, (event, envelope), context);
+                #(if let ::core::option::Option::Some(__event) = __event.downcast_ref::<#paths>() {
+                    return #krate::macro_support::#one::<#selves, #paths>(self, (__event, __envelope), __context);
                 })*
                 ::core::result::Result::Ok(())
             }
@@ -89,7 +92,8 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
         #follows_any
 
         #checks
-    }
+    };
+    beside(input, made)
 }
 
 /// The aggregates that events come from: their categories and, if the events have different ones, those of each event.
@@ -139,7 +143,8 @@ fn comes_from<'a>(model: &'a Projection<'_>) -> impl Iterator<Item = Option<Toke
     let differ = differ(model);
     (0..model.events.len()).map(move |index| {
         let index = Literal::usize_unsuffixed(index);
-        differ.then(|| quote!(&& #krate::macro_support::comes_from::<Self>(#index, event.envelope.category)))
+        differ
+            .then(|| quote!(&& #krate::macro_support::comes_from::<Self>(#index, __event.envelope.category)))
     })
 }
 
@@ -182,11 +187,11 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
 /// Tells the events that no handler gets, each of which would cost a commit.
 fn passes_over(krate: &Path, aggregates: &[&Path]) -> TokenStream {
     quote! {
-        fn passes_over(event: &#krate::store::StoredEvent<'_>) -> bool {
-            #(if #krate::macro_support::name_is(event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
-                return #krate::macro_support::passes_over::<Self, #aggregates>(event);
+        fn passes_over(__event: &#krate::store::StoredEvent<'_>) -> bool {
+            #(if #krate::macro_support::name_is(__event.envelope.category, <#aggregates as #krate::Aggregate>::CATEGORY) {
+                return #krate::macro_support::passes_over::<Self, #aggregates>(__event);
             })*
-            #krate::macro_support::passes_over_unknown::<Self>(event)
+            #krate::macro_support::passes_over_unknown::<Self>(__event)
         }
     }
 }
@@ -200,17 +205,17 @@ fn prepare(
 ) -> TokenStream {
     quote! {
         fn prepare(
-            name: &str,
-            event: &#krate::store::StoredEvent<'_>,
+            __name: &str,
+            __event: &#krate::store::StoredEvent<'_>,
         ) -> ::core::result::Result<
             ::core::option::Option<#krate::follow::Prepared<Self>>,
             #krate::DecodeError,
         > {
-            #(if #krate::macro_support::name_is(name, <#events as #krate::macro_support::ListedEvent>::NAME) #comes_from {
-                return #krate::macro_support::prepare::<#selves, #events>(<#events as #krate::macro_support::ListedEvent>::decode(event.event_version, event.payload));
+            #(if #krate::macro_support::name_is(__name, <#events as #krate::macro_support::ListedEvent>::NAME) #comes_from {
+                return #krate::macro_support::prepare::<#selves, #events>(<#events as #krate::macro_support::ListedEvent>::decode(__event.event_version, __event.payload));
             })*
-            match #krate::macro_support::current_name_in::<Self>(event.envelope.category, name) {
-                ::core::option::Option::Some(name) => <Self as #krate::follow::EventHandler>::prepare(name, event),
+            match #krate::macro_support::current_name_in::<Self>(__event.envelope.category, __name) {
+                ::core::option::Option::Some(__name) => <Self as #krate::follow::EventHandler>::prepare(__name, __event),
                 ::core::option::Option::None => ::core::result::Result::Ok(::core::option::Option::None),
             }
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use proc_macro2::{Literal, TokenStream};
 use syn::{Data, DeriveInput, Fields, Path};
 
+use super::beside;
 use super::lock::fingerprint_of;
 use crate::rules::Schema;
 use crate::syntax::type_text;
@@ -13,12 +14,13 @@ pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     let (krate, input) = (&schema.syntax.krate, schema.syntax.input);
     let ident = &input.ident;
     let fingerprint = fingerprint(krate, input);
-    quote! {
+    let made = quote! {
         #[automatically_derived]
         impl #krate::EventSchema for #ident {
             const FINGERPRINT: u64 = #fingerprint;
         }
-    }
+    };
+    beside(input, made)
 }
 
 fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {

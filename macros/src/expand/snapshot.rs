@@ -15,26 +15,26 @@ pub(super) fn snapshots(krate: &Path, snapshot: &Snapshot<'_>) -> TokenStream {
     // Typed by itself: an error about it inside of an `Option` would mention the `Option` as well.
     let when = option(when.as_ref().map(|when| {
         quote!({
-            let when: fn(&Self) -> bool = #when;
-            when
+            let __when: fn(&Self) -> bool = #when;
+            __when
         })
     }));
     quote! {
         const SNAPSHOTS: ::core::option::Option<#krate::Snapshots<Self>> = {
             #[allow(unused_imports)]
             use #krate::macro_support::{NoSnapshotCodec as _, NotEqual as _, NotShown as _};
-            let snapshots = #krate::Snapshots::new(
+            let __snapshots = #krate::Snapshots::new(
                 #fingerprint,
                 #krate::SnapshotPolicy::new(#every, #older_than, #when),
                 #krate::macro_support::SnapshotCodec::<Self>::ENCODE,
                 #krate::macro_support::SnapshotCodec::<Self>::DECODE,
             );
-            ::core::option::Option::Some(snapshots.compared_by(|one, other| {
-                #krate::macro_support::SnapshotCodec::<Self>::IS_SAME(one, other)
-                    && (#krate::macro_support::EqualState::<Self>::IS_EQUAL(one, other)
+            ::core::option::Option::Some(__snapshots.compared_by(|__one, __other| {
+                #krate::macro_support::SnapshotCodec::<Self>::IS_SAME(__one, __other)
+                    && (#krate::macro_support::EqualState::<Self>::IS_EQUAL(__one, __other)
                         // A state with a number that is none is not equal to itself.
-                        || !#krate::macro_support::EqualState::<Self>::IS_EQUAL(one, one))
-                    && #krate::macro_support::ShownState::<Self>::LOOKS_SAME(one, other)
+                        || !#krate::macro_support::EqualState::<Self>::IS_EQUAL(__one, __one))
+                    && #krate::macro_support::ShownState::<Self>::LOOKS_SAME(__one, __other)
             }))
         };
     }

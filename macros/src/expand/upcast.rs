@@ -21,7 +21,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
         // No field of that version is left. The payload may be `{}` or `null`: any JSON will do.
         return quote! {
             #literal => {
-                #krate::macro_support::decode_older::<Self, #krate::macro_support::serde::de::IgnoredAny>(version, payload)?;
+                #krate::macro_support::decode_older::<Self, #krate::macro_support::serde::de::IgnoredAny>(__version, __payload)?;
                 #made
             }
         };
@@ -30,7 +30,7 @@ pub(super) fn arm(event: &Event<'_>, number: u32, version: &Version<'_>) -> Toke
     quote! {
         #literal => {
             #definition
-            let old = #krate::macro_support::decode_older::<Self, #ident>(version, payload)?;
+            let __old = #krate::macro_support::decode_older::<Self, #ident>(__version, __payload)?;
             #made
         }
     }
@@ -130,7 +130,7 @@ fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStrea
     let mut value = match &then.stored {
         Some(stored) => {
             let member = &stored.member;
-            quote!(old.#member)
+            quote!(__old.#member)
         }
         None => TokenStream::new(),
     };
@@ -147,7 +147,7 @@ fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStrea
             ChangeKind::Changed { from, with: Conversion::Fallible(with) } => {
                 let shown = field.syntax.shown();
                 value = quote! {
-                    #krate::macro_support::try_convert_field::<Self, #from, #new, _>(version, #shown, #with, #value)?
+                    #krate::macro_support::try_convert_field::<Self, #from, #new, _>(__version, #shown, #with, #value)?
                 };
             }
         }

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use syn::{Attribute, Generics, Ident, Path, Token, Type};
 
-use super::ImplBlock;
 use super::impl_block::Method;
 use super::signature::{Receiver, Signature};
+use super::{ImplBlock, allowed_lints};
 use crate::attributes::Options;
 use crate::errors::Errors;
 use crate::markers::Marker;
@@ -23,6 +23,8 @@ pub(crate) struct MethodSyntax {
     /// A second marker, which should not be there.
     pub(crate) second_marker: Option<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,
+    /// `#[allow(..)]` for each lint that the method allows.
+    pub(crate) allowed: TokenStream,
     pub(crate) name: Ident,
     pub(crate) asyncness: Option<Token![async]>,
     pub(crate) generics: Generics,
@@ -59,6 +61,7 @@ impl MethodSyntax {
         Some(Self {
             marker,
             second_marker,
+            allowed: allowed_lints(&method.attributes),
             cfgs: method
                 .attributes
                 .into_iter()

@@ -13,6 +13,8 @@ use crate::markers::Marker;
 /// The block, ready to be written again.
 pub(crate) struct ImplBlock {
     pub(crate) attributes: Vec<Attribute>,
+    /// Those at the beginning of the body, as `#![allow(..)]`. They are part of it.
+    pub(crate) inner_attributes: Vec<Attribute>,
     pub(crate) unsafety: Option<Token![unsafe]>,
     pub(crate) keyword: Token![impl],
     pub(crate) generics: Generics,
@@ -70,9 +72,10 @@ impl ImplBlock {
         let Some(TokenTree::Group(body)) = body else {
             return Err(input.error("expected the body of the `impl` block"));
         };
-        let methods = parse_methods.parse2(without_bodies(body.stream()))?;
+        let (inner_attributes, methods) = parse_methods.parse2(without_bodies(body.stream()))?;
         let block = Self {
             attributes,
+            inner_attributes,
             unsafety,
             keyword,
             generics,
@@ -110,10 +113,10 @@ fn without_bodies(body: TokenStream) -> TokenStream {
     kept.into_iter().collect()
 }
 
-/// All methods of a block's body; its other items are skipped.
-fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
+/// The attributes and all methods of a block's body; its other items are skipped.
+fn parse_methods(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Method>)> {
     let mut methods = Vec::new();
-    input.call(Attribute::parse_inner)?;
+    let inner_attributes = input.call(Attribute::parse_inner)?;
     while !input.is_empty() {
         let attributes = input.call(Attribute::parse_outer)?;
         input.parse::<Visibility>()?;
@@ -155,7 +158,7 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<Vec<Method>> {
         input.parse::<TokenTree>()?;
         methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }
-    Ok(methods)
+    Ok((inner_attributes, methods))
 }
 
 /// The tokens up to where `ends` holds.

@@ -9,8 +9,8 @@ use crate::domain::content::hash_of_serialized;
 
 /// A command whose content is asked for.
 ///
-/// The method `content` is that of [`ContentOfSerde`] if the command is `Serialize`, otherwise that of
-/// [`ContentOfDebug`]. Generated code calls `(&probe).content()`, as in
+/// The method `content_of_command` is that of [`ContentOfSerde`] if the command is `Serialize`, otherwise that of
+/// [`ContentOfDebug`]. Generated code calls `(&probe).content_of_command()`, as in
 /// [`RetiredProbe`](crate::macro_support::RetiredProbe).
 #[derive(Debug)]
 pub struct ContentProbe<'c, C>(pub &'c C);
@@ -18,11 +18,11 @@ pub struct ContentProbe<'c, C>(pub &'c C);
 /// The content of a command that is `Serialize`. rustc finds this method first.
 pub trait ContentOfSerde {
     /// The hash of what serde sees of the command.
-    fn content(&self) -> Option<u64>;
+    fn content_of_command(&self) -> Option<u64>;
 }
 
 impl<C: Serialize> ContentOfSerde for ContentProbe<'_, C> {
-    fn content(&self) -> Option<u64> {
+    fn content_of_command(&self) -> Option<u64> {
         hash_of_serialized(self.0)
     }
 }
@@ -30,11 +30,11 @@ impl<C: Serialize> ContentOfSerde for ContentProbe<'_, C> {
 /// The content of any other command. rustc finds this method second.
 pub trait ContentOfDebug {
     /// No hash: that of the `Debug` text takes its place.
-    fn content(&self) -> Option<u64>;
+    fn content_of_command(&self) -> Option<u64>;
 }
 
 impl<C> ContentOfDebug for &ContentProbe<'_, C> {
-    fn content(&self) -> Option<u64> {
+    fn content_of_command(&self) -> Option<u64> {
         None
     }
 }

@@ -12,14 +12,14 @@ use crate::macro_support::old_versions::upcast_failed;
 
 /// Reads a retired event `E` of the aggregate `A`.
 ///
-/// The method `read` is that of [`ReadUpcast`] if `A: Upcast<E>`, otherwise that of [`ReadDropped`].
-/// Generated code calls `(&probe).read(..)`. For rustc, a method whose receiver is `&RetiredProbe` comes
+/// The method `read_retired` is that of [`ReadUpcast`] if `A: Upcast<E>`, otherwise that of [`ReadDropped`].
+/// Generated code calls `(&probe).read_retired(..)`. For rustc, a method whose receiver is `&RetiredProbe` comes
 /// before one whose receiver is `&&RetiredProbe`.
 #[derive(Debug)]
 pub struct RetiredProbe<A, E>(PhantomData<(A, E)>);
 
 impl<A, E> RetiredProbe<A, E> {
-    /// The probe, whose `read` reads an event.
+    /// The probe, whose `read_retired` reads an event.
     #[must_use]
     pub const fn ask() -> Self {
         Self(PhantomData)
@@ -29,11 +29,11 @@ impl<A, E> RetiredProbe<A, E> {
 /// Reads a retired event that has an `#[upcast]` function. rustc finds this method first.
 pub trait ReadUpcast<A: Aggregate> {
     /// The events that the `#[upcast]` function returns.
-    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
+    fn read_retired(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
 }
 
 impl<A: Upcast<E>, E: Event> ReadUpcast<A> for RetiredProbe<A, E> {
-    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError> {
+    fn read_retired(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError> {
         match A::upcast(E::decode(version, payload)?) {
             Ok(events) => Ok(Decoded::Several(events)),
             Err(source) => Err(upcast_failed::<E>(version, None, source)),
@@ -44,11 +44,11 @@ impl<A: Upcast<E>, E: Event> ReadUpcast<A> for RetiredProbe<A, E> {
 /// Reads a retired event that has no `#[upcast]` function. rustc finds this method second.
 pub trait ReadDropped<A: Aggregate> {
     /// No events.
-    fn read(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
+    fn read_retired(&self, version: u32, payload: &str) -> Result<Decoded<A::Event>, DecodeError>;
 }
 
 impl<A: Aggregate, E: Event> ReadDropped<A> for &RetiredProbe<A, E> {
-    fn read(&self, _: u32, _: &str) -> Result<Decoded<A::Event>, DecodeError> {
+    fn read_retired(&self, _: u32, _: &str) -> Result<Decoded<A::Event>, DecodeError> {
         Ok(Decoded::Several(Vec::new()))
     }
 }

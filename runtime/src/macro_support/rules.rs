@@ -12,8 +12,8 @@ macro_rules! __conversions {
         #[automatically_derived]
         impl ::core::convert::From<$listed> for $name {
             #[inline]
-            fn from(value: $listed) -> Self {
-                Self::$variant(value)
+            fn from(__value: $listed) -> Self {
+                Self::$variant(__value)
             }
         }
 
@@ -22,11 +22,11 @@ macro_rules! __conversions {
             type Error = $name;
 
             #[inline]
-            fn try_from(value: $name) -> ::core::result::Result<Self, $name> {
-                if let $name::$variant(value) = value {
-                    ::core::result::Result::Ok(value)
+            fn try_from(__value: $name) -> ::core::result::Result<Self, $name> {
+                if let $name::$variant(__value) = __value {
+                    ::core::result::Result::Ok(__value)
                 } else {
-                    ::core::result::Result::Err(value)
+                    ::core::result::Result::Err(__value)
                 }
             }
         }
@@ -44,9 +44,9 @@ macro_rules! __debug {
         #[automatically_derived]
         impl ::core::fmt::Debug for $name {
             #[inline]
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 match self {
-                    $(Self::$variant(value) => <$listed as $as>::debug(value, ::core::stringify!($variant), f),)*
+                    $(Self::$variant(__value) => <$listed as $as>::debug(__value, ::core::stringify!($variant), __f),)*
                 }
             }
         }
@@ -65,8 +65,8 @@ macro_rules! __command_mark {
                 $fields,
                 &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
             );
-            let content = (&$crate::macro_support::ContentProbe(self)).content();
-            $crate::macro_support::mark_of(self, $name, SHAPE, content)
+            let __content = (&$crate::macro_support::ContentProbe(self)).content_of_command();
+            $crate::macro_support::mark_of(self, $name, SHAPE, __content)
         }
 
         fn again(&self) -> ::core::option::Option<Self> {
@@ -88,13 +88,13 @@ macro_rules! __command_enum {
 
             fn aggregate_id(&self) -> &$id {
                 match self {
-                    $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(command),)*
+                    $(Self::$variant(__command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(__command),)*
                 }
             }
 
             fn mark(&self) -> $crate::macro_support::CommandMark {
                 match self {
-                    $(Self::$variant(command) => <$listed as $crate::macro_support::ListedCommand<$id>>::mark(command),)*
+                    $(Self::$variant(__command) => <$listed as $crate::macro_support::ListedCommand<$id>>::mark(__command),)*
                 }
             }
 
@@ -110,10 +110,10 @@ macro_rules! __command_enum {
         impl $crate::Execute<$name> for $aggregate {
             fn execute(
                 &self,
-                command: $name,
-                services: &$crate::macro_support::Services<Self>,
+                __command: $name,
+                __services: &$crate::macro_support::Services<Self>,
             ) -> $crate::macro_support::Execution<Self> {
-                $crate::Aggregate::execute(self, command, services)
+                $crate::Aggregate::execute(self, __command, __services)
             }
         }
 
@@ -150,22 +150,22 @@ macro_rules! __event_enum {
                 }
             }
 
-            fn encode(&self, out: &mut $crate::macro_support::Bytes) -> $crate::macro_support::Encoding {
+            fn encode(&self, __out: &mut $crate::macro_support::Bytes) -> $crate::macro_support::Encoding {
                 match self {
-                    $(Self::$variant(event) => <$listed as $crate::macro_support::ListedEvent>::encode(event, out),)*
+                    $(Self::$variant(__event) => <$listed as $crate::macro_support::ListedEvent>::encode(__event, __out),)*
                 }
             }
 
             fn shapes() -> ::std::vec::Vec<$crate::Shape> {
-                let mut shapes = ::std::vec::Vec::new();
-                $(<$listed as $crate::macro_support::ListedEvent>::shapes(&mut shapes);)*
-                $(<$retired as $crate::macro_support::ListedEvent>::shapes(&mut shapes);)*
-                shapes
+                let mut __shapes = ::std::vec::Vec::new();
+                $(<$listed as $crate::macro_support::ListedEvent>::shapes(&mut __shapes);)*
+                $(<$retired as $crate::macro_support::ListedEvent>::shapes(&mut __shapes);)*
+                __shapes
             }
 
             fn as_any(&self) -> &dyn ::core::any::Any {
                 match self {
-                    $(Self::$variant(event) => event,)*
+                    $(Self::$variant(__event) => __event,)*
                 }
             }
 
@@ -191,15 +191,15 @@ macro_rules! __event_enum {
 
         #[automatically_derived]
         impl $crate::IntoEvents<$aggregate> for $name {
-            fn append_to(self, out: &mut ::std::vec::Vec<$name>) {
-                out.push(self);
+            fn append_to(self, __out: &mut ::std::vec::Vec<$name>) {
+                __out.push(self);
             }
         }
 
         #[automatically_derived]
         impl $crate::Apply<$name> for $aggregate {
-            fn apply(&mut self, event: &$name) {
-                $crate::Aggregate::apply(self, event);
+            fn apply(&mut self, __event: &$name) {
+                $crate::Aggregate::apply(self, __event);
             }
         }
 

@@ -10,13 +10,13 @@ pub(super) fn apply(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
     let MethodSyntax { cfgs, name, .. } = handler.method;
     let event = handler.method.handled();
     let body =
-        if handler.is_valid { quote!(Self::#name(self, event)) } else { quote!(::core::unreachable!()) };
+        if handler.is_valid { quote!(Self::#name(self, __event)) } else { quote!(::core::unreachable!()) };
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Apply<#event> for #self_ty {
             #[inline]
-            fn apply(&mut self, event: &#event) {
+            fn apply(&mut self, __event: &#event) {
                 #body;
             }
         }

@@ -14,11 +14,11 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
     let (services, pass_services) = match arguments.get(1) {
         None => (quote!(_), None),
         Some(argument) => {
-            let passed = named_at(argument, "services");
-            (quote!(services), Some(quote!(, #passed)))
+            let passed = named_at(argument, "__services");
+            (quote!(__services), Some(quote!(, #passed)))
         }
     };
-    let call = quote!(Self::#name(self, command #pass_services));
+    let call = quote!(Self::#name(self, __command #pass_services));
     let body = if handler.is_valid {
         decided(krate, output.as_ref(), &call)
     } else {
@@ -31,7 +31,7 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
             #[inline]
             fn execute(
                 &self,
-                command: #command,
+                __command: #command,
                 #services: &#krate::macro_support::Services<Self>,
             ) -> #krate::macro_support::Execution<Self> {
                 #body

@@ -24,7 +24,7 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
             #[inline]
             fn project(
                 &mut self,
-                event: &#event,
+                __event: &#event,
                 #envelope: &#krate::Envelope<'_>,
                 #context: &#krate::follow::Context<'_, Self>,
             ) -> ::core::result::Result<(), #krate::BoxError> {
@@ -44,7 +44,7 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
             #[inline]
             fn react(
                 &mut self,
-                event: &#event,
+                __event: &#event,
                 #envelope: &#krate::Envelope<'_>,
                 #context: &#krate::follow::Delivery,
             ) -> ::core::result::Result<(), #krate::BoxError> {
@@ -73,20 +73,20 @@ impl Call {
         for argument in arguments.iter().skip(1) {
             if is_envelope(argument) {
                 wants_metadata = true;
-                envelope = quote!(envelope);
-                let passed = named_at(argument, "envelope");
+                envelope = quote!(__envelope);
+                let passed = named_at(argument, "__envelope");
                 pass.extend(quote!(, #passed));
             } else if is_text(argument) {
-                envelope = quote!(envelope);
-                let passed = named_at(argument, "envelope");
+                envelope = quote!(__envelope);
+                let passed = named_at(argument, "__envelope");
                 pass.extend(quote!(, #passed.key));
             } else {
-                context = quote!(context);
-                let passed = as_argument(named_at(argument, "context"), argument);
+                context = quote!(__context);
+                let passed = as_argument(named_at(argument, "__context"), argument);
                 pass.extend(quote!(, #passed));
             }
         }
-        let call = quote!(Self::#name(self, event #pass));
+        let call = quote!(Self::#name(self, __event #pass));
         let body = match output {
             _ if !handler.is_valid => quote!(::core::unreachable!()),
             Some(Type::Never(_)) => call,

@@ -10,7 +10,7 @@ use crate::syntax::{MethodSyntax, type_text};
 pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, output, .. } = handler.method;
     let event = handler.method.handled();
-    let call = quote!(Self::#name(event));
+    let call = quote!(Self::#name(__event));
     let body = match output {
         _ if !handler.is_valid => quote!(::core::unreachable!()),
         Some(Type::Never(_)) => call,
@@ -35,7 +35,7 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
 
             #[inline]
             fn upcast(
-                event: #event,
+                __event: #event,
             ) -> ::core::result::Result<
                 ::std::vec::Vec<<Self as #krate::Aggregate>::Event>,
                 #krate::BoxError,
