@@ -26,7 +26,7 @@ pub(crate) mod stub;
 mod upcast;
 
 use proc_macro2::TokenStream;
-use syn::DeriveInput;
+use syn::{DeriveInput, Type};
 
 use crate::syntax::allowed_lints;
 
@@ -41,6 +41,11 @@ pub(crate) use self::schema::event_schema;
 /// Generated items under the lints that the item allows.
 fn allowing(allowed: &TokenStream, items: TokenStream) -> TokenStream {
     if allowed.is_empty() { items } else { quote!(#allowed const _: () = { #items };) }
+}
+
+/// A type for the place after `&`, and before `as`: `dyn A + B` stands in parentheses there.
+fn operand(ty: &Type) -> TokenStream {
+    if let Type::TraitObject(_) = ty { quote!((#ty)) } else { quote!(#ty) }
 }
 
 /// What is generated for `input`, under the lints that it allows.

@@ -49,7 +49,7 @@ fn imports_go_one_way() {
 fn every_module_has_its_place() {
     let lib = include_str!("lib.rs");
     let modules = lib.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
-    for module in modules.filter(|module| !["golden", "layers"].contains(module)) {
+    for module in modules.filter(|module| !["fuzz", "golden", "layers"].contains(module)) {
         assert!(
             MAY_IMPORT.iter().any(|(known, _)| *known == module),
             "`{module}` is new: say in layers.rs which modules it may import"

@@ -3,8 +3,8 @@
 //! syn gets a text in place of each length. A type that has one becomes [`Type::Verbatim`], with the length in its place.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
-use quote::ToTokens as _;
-use syn::{Data, DeriveInput, Type};
+use quote::{ToTokens as _, quote};
+use syn::{Data, DeriveInput, Type, Variant};
 
 /// The item of a derive.
 pub(crate) fn parse_item(item: TokenStream) -> syn::Result<DeriveInput> {
@@ -45,6 +45,12 @@ pub(crate) fn without_lengths<T>(
     Ok(parsed)
 }
 
+/// Whether the tokens are an expression of any kind.
+pub(crate) fn is_expression(tokens: &TokenStream) -> syn::Result<()> {
+    // Without its feature `full`, syn still knows where the discriminant of a variant ends.
+    syn::parse2::<Variant>(quote!(Value = #tokens)).map(drop)
+}
+
 /// The lengths, each by the text that stands in its place.
 struct Lengths(Vec<(String, TokenStream)>);
 
@@ -60,9 +66,13 @@ impl Lengths {
                     let end = inner.iter().position(|tree| is_punct(tree, ';'));
                     if let (Delimiter::Bracket, Some(end)) = (group.delimiter(), end) {
                         let length = inner.split_off(end + 1).into_iter().collect();
-                        let text = Literal::string(&format!("length {}", self.0.len()));
-                        self.0.push((text.to_string(), length));
-                        inner.push(text.into());
+                        if is_expression(&length).is_ok() {
+                            let text = Literal::string(&format!("length {}", self.0.len()));
+                            self.0.push((text.to_string(), length));
+                            inner.push(text.into());
+                        } else {
+                            inner.extend(length);
+                        }
                     }
                     let mut simple =
                         Group::new(group.delimiter(), self.take_out(inner.into_iter().collect()));

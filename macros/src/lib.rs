@@ -13,6 +13,8 @@ mod attributes;
 mod errors;
 mod expand;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod layers;

@@ -7,7 +7,7 @@ use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Path, Token, Type};
 
-use crate::lengths::without_lengths;
+use crate::lengths::{is_expression, without_lengths};
 
 pub(super) struct Entry {
     pub(super) key: Ident,
@@ -38,6 +38,16 @@ pub(super) struct AnyType(pub(super) Type);
 impl Parse for AnyType {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         without_lengths(input.parse()?, syn::parse2, |ty| vec![ty]).map(Self)
+    }
+}
+
+/// An expression, as it stands.
+pub(super) struct Expression(pub(super) TokenStream);
+
+impl Parse for Expression {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let tokens: TokenStream = input.parse()?;
+        is_expression(&tokens).map(|()| Self(tokens))
     }
 }
 

@@ -5,7 +5,7 @@ use syn::parse::{Parse, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitInt, LitStr, Path, Token, Type};
 
-use super::entry::{AnyType, Value};
+use super::entry::{AnyType, Expression, Value};
 use super::{List, ModPath, Options};
 use crate::errors::Errors;
 use crate::names::kebab;
@@ -57,7 +57,7 @@ impl Options {
 
     /// `key = expression`, as it stands
     pub(crate) fn expression(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
-        self.assigned(key, "expression", errors)
+        self.assigned(key, "expression", errors).map(|Expression(tokens)| tokens)
     }
 
     /// `key`

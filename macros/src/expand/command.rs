@@ -2,9 +2,8 @@
 
 use proc_macro2::TokenStream;
 
-use super::beside;
 use super::lock::parts_with_fingerprints;
-use super::schema;
+use super::{beside, operand, schema};
 use crate::rules::{Command, IdSource};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
@@ -14,7 +13,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     let fields = schema::text(command.syntax.input);
     let parts = schema::types(&command.syntax.input.data).into_iter().flat_map(parts_with_fingerprints);
     let (ty, value) = match command.id {
-        IdSource::Field { member, ty } => (quote!(#ty), quote!(&self.#member)),
+        IdSource::Field { member, ty } => (operand(ty), quote!(&self.#member)),
         IdSource::Singleton => (quote!(()), quote!(&())),
     };
     let made = quote! {

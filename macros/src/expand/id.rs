@@ -3,11 +3,12 @@
 use proc_macro2::TokenStream;
 use syn::Member;
 
-use super::beside;
+use super::{beside, operand};
 use crate::rules::AggregateId;
 
 pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
     let AggregateId { syntax, member, ty } = id;
+    let ty = operand(ty);
     let (krate, ident) = (&syntax.krate, &syntax.input.ident);
     let made = match member {
         Member::Named(name) => quote!(Self { #name: __inner }),

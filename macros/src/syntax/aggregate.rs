@@ -85,6 +85,12 @@ impl<'i> AggregateSyntax<'i> {
 impl Parse for ListedSyntax {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let path = Path::parse_mod_style(input)?;
+        if let Some(last) = path.segments.last()
+            && ["crate", "self", "super", "Self"].iter().any(|keyword| last.ident == keyword)
+        {
+            let message = format!("`{}` is not the name of a type: list each type by its path", last.ident);
+            return Err(syn::Error::new_spanned(&path, message));
+        }
         let variant = if input.parse::<Option<Token![as]>>()?.is_some() {
             input.parse()?
         } else {
