@@ -31,5 +31,5 @@ pub(crate) use self::projection::{ProductSyntax, ProjectionSyntax};
 pub(crate) use self::schema::SchemaSyntax;
 pub(crate) use self::serde::SerdeOption;
 pub(crate) use self::snapshot::SnapshotSyntax;
-pub(crate) use self::types::{has_word, type_parts, type_text};
+pub(crate) use self::types::{all_fields, has_word, type_parts, type_text};
 pub(crate) use crate::attributes::{Given, List};

@@ -52,7 +52,11 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
 
 /// The fingerprint of a type as it is written; `NoFingerprint` must be in scope.
 pub(super) fn fingerprint_of(krate: &Path, ty: &Type) -> TokenStream {
-    let parts = parts_with_fingerprints(ty);
+    fingerprint_of_parts(krate, &parts_with_fingerprints(ty))
+}
+
+/// The fingerprint of a type that is written with these types.
+pub(super) fn fingerprint_of_parts(krate: &Path, parts: &[&Type]) -> TokenStream {
     quote!(#krate::macro_support::fingerprint_of(&[#(<#krate::macro_support::HasFingerprint<#parts>>::FINGERPRINT),*]))
 }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use proc_macro2::{Literal, TokenStream};
-use syn::{Data, DeriveInput, Fields, Path};
+use syn::{Data, DeriveInput, Field, Fields, Ident, Path, Type};
 
 use super::beside;
-use super::lock::fingerprint_of;
+use super::lock::{fingerprint_of_parts, parts_with_fingerprints};
 use crate::rules::Schema;
-use crate::syntax::type_text;
+use crate::syntax::{all_fields, type_parts, type_text};
 
 pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     let (krate, input) = (&schema.syntax.krate, schema.syntax.input);
@@ -25,12 +25,24 @@ pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
 
 fn fingerprint(krate: &Path, input: &DeriveInput) -> TokenStream {
     let text = text(input);
-    let parts = types(&input.data).into_iter().map(|ty| fingerprint_of(krate, ty));
+    let parts = all_fields(&input.data).into_iter().map(|field| {
+        let mut parts = parts_with_fingerprints(&field.ty);
+        // A constant can't depend on itself. What is in the type counts already.
+        parts.retain(|part| !leads_back(field, part, &input.ident));
+        fingerprint_of_parts(krate, &parts)
+    });
     quote! {{
         #[allow(unused_imports)]
         use #krate::macro_support::NoFingerprint as _;
         #krate::macro_support::fingerprint(#text, &[#(#parts),*])
     }}
+}
+
+/// Whether a type in a field contains the type that has the field.
+fn leads_back(field: &Field, part: &Type, ident: &Ident) -> bool {
+    let is_it = |part: &&Type| matches!(part, Type::Path(path) if path.path.is_ident(ident) || path.path.is_ident("Self"));
+    field.attrs.iter().any(|attribute| attribute.path().is_ident("event_schema"))
+        || type_parts(part).iter().any(is_it)
 }
 
 /// The fingerprint of a state: of its shape, the version that the user gives, its name, and the paths of its fields' types.
@@ -74,12 +86,6 @@ fn fields(fields: &Fields, text: &mut String) {
     }
 }
 
-pub(super) fn types(data: &Data) -> Vec<&syn::Type> {
-    match data {
-        Data::Struct(data) => data.fields.iter().map(|field| &field.ty).collect(),
-        Data::Enum(data) => {
-            data.variants.iter().flat_map(|variant| &variant.fields).map(|field| &field.ty).collect()
-        }
-        Data::Union(_) => Vec::new(),
-    }
+pub(super) fn types(data: &Data) -> Vec<&Type> {
+    all_fields(data).into_iter().map(|field| &field.ty).collect()
 }

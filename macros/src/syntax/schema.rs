@@ -2,6 +2,7 @@
 
 use syn::{DeriveInput, Path};
 
+use super::all_fields;
 use crate::attributes::Options;
 use crate::errors::Errors;
 
@@ -15,6 +16,11 @@ impl<'i> SchemaSyntax<'i> {
         let mut options = Options::parse(&input.attrs, "event_schema", &["crate"], errors);
         let krate = options.krate(errors);
         options.finish();
+        for field in all_fields(&input.data) {
+            let mut options = Options::parse(&field.attrs, "event_schema", &["recursive"], errors);
+            options.flag("recursive", errors);
+            options.finish();
+        }
         Self { input, krate }
     }
 }

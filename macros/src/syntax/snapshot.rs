@@ -1,10 +1,10 @@
 //! `snapshot(..)` in the attribute of an aggregate.
 
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Ident, LitInt, Path};
+use syn::{DeriveInput, Ident, LitInt, Path};
 
-use super::SerdeOption;
 use super::serde::serde_options;
+use super::{SerdeOption, all_fields};
 use crate::attributes::{Given, Options};
 use crate::errors::Errors;
 
@@ -42,18 +42,12 @@ impl<'i> SnapshotSyntax<'i> {
             when: nested.given("when", when),
             version: nested.integer("version", errors),
             state,
-            serde_of_fields: fields(state).flat_map(|field| serde_options(&field.attrs)).collect(),
+            serde_of_fields: all_fields(&state.data)
+                .into_iter()
+                .flat_map(|field| serde_options(&field.attrs))
+                .collect(),
         };
         nested.finish();
         Some(snapshot)
     }
-}
-
-fn fields(state: &DeriveInput) -> impl Iterator<Item = &syn::Field> {
-    let fields: Vec<_> = match &state.data {
-        Data::Struct(data) => data.fields.iter().collect(),
-        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
-        Data::Union(_) => Vec::new(),
-    };
-    fields.into_iter()
 }

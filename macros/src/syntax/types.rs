@@ -2,7 +2,16 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{GenericArgument, PathArguments, Type};
+use syn::{Data, Field, GenericArgument, PathArguments, Type};
+
+/// The fields of a struct, or those of all variants of an enum.
+pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
+    match data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    }
+}
 
 /// A type as text, with one way of spacing and without paths.
 pub(crate) fn type_text(ty: &Type) -> String {

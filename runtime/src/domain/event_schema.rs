@@ -53,7 +53,26 @@ pub struct FieldShape {
 /// ```
 ///
 /// The fingerprint covers the names and types of fields and variants, and serde's attributes. The type's own
-/// name is not part of it. A type that contains itself can't have a fingerprint.
+/// name is not part of it.
+///
+/// A type may contain itself by its name, as in `Vec<Self>`. Where a type leads back to itself in another way, through a
+/// second type or a path, rustc reports a cycle. Mark one field of that cycle with `#[event_schema(recursive)]`: the
+/// fingerprint then leaves out what is inside of that field's type.
+///
+/// ```
+/// use factum::EventSchema;
+///
+/// #[derive(EventSchema)]
+/// struct Folder {
+///     entries: Vec<Entry>,
+/// }
+///
+/// #[derive(EventSchema)]
+/// enum Entry {
+///     File(String),
+///     Folder(#[event_schema(recursive)] Folder),
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no shape to record",
     label = "this type does not derive `EventSchema`",

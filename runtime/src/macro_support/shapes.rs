@@ -10,7 +10,8 @@ pub struct HasFingerprint<T: ?Sized>(PhantomData<T>);
 
 impl<T: EventSchema + ?Sized> HasFingerprint<T> {
     /// The fingerprint of `T`. rustc finds this inherent constant before the one of [`NoFingerprint`].
-    pub const FINGERPRINT: u64 = T::FINGERPRINT;
+    // rustc shows this line if two types contain one another.
+    pub const FINGERPRINT: u64 = T::FINGERPRINT; // a cycle: mark a field of it with `#[event_schema(recursive)]`
 }
 
 /// The answer for types without an [`EventSchema`].

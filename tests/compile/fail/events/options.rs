@@ -55,4 +55,12 @@ struct SameAlias;
 #[event]
 struct Nothing;
 
+#[derive(EventSchema)]
+struct InEvents {
+    #[event_schema(recursive = true)]
+    one: Vec<u8>,
+    #[event_schema(recursiv)]
+    other: Vec<u8>,
+}
+
 fn main() {}

@@ -1,0 +1,7 @@
+use factum::prelude::*;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Self), events(crate))]
+struct Account;
+
+fn main() {}
