@@ -30,8 +30,11 @@ struct Opened;
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Closed;
 
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Stopped;
+
 #[derive(Debug, Default, Clone, Aggregate)]
-#[aggregate(id = Id, commands(Open, Close, Stop), events(Opened, Closed), error = String, services = [u8; if true { 1 } else { 2 }])]
+#[aggregate(id = Id, commands(Open, Close, Stop), events(Opened, Closed), retired(Stopped), error = String, services = [u8; if true { 1 } else { 2 }])]
 struct Account {
     digits: [u8; if cfg!(windows) { 1 } else { 2 }],
 }
@@ -64,6 +67,11 @@ impl Account {
         self.digits[0] += Self::first([[0; 1]; 1]);
     }
 
+    #[upcast]
+    fn stopped(_: Stopped) -> ! {
+        unreachable!()
+    }
+
     fn numbers(&self) -> impl Iterator<Item = u8> + use<'_> {
         self.digits.iter().copied()
     }
@@ -75,8 +83,51 @@ impl Account {
         self.digits.iter().map(move |digit| by(*digit))
     }
 
+    async fn later(&self) -> impl Sized + use<'_> {
+        std::future::ready(()).await;
+    }
+
+    const unsafe extern "C" fn foreign() {}
+
+    /// Not compiled.
+    #[cfg(any())]
+    fn absent(&self) -> impl Nowhere + use<'_> {
+        nothing
+    }
+
+    fn boxed<const N: usize>(it: Box<dyn Fn(&[u8; N]) -> [u8; N] + '_>) -> impl for<'a> Fn(&'a [u8; N]) -> ([u8; N], usize) + use<'_, N> {
+        const INNER: usize = if true { 1 } else { 2 };
+        move |bytes| (it(bytes), INNER)
+    }
+
     const fn first(digits: [[u8; { const N: usize = 1; N }]; match true { true => 1, false => 2 }]) -> u8 {
         digits[0][0]
+    }
+}
+
+#[derive(Debug, Default, Projection)]
+#[projection(events(Opened), from(Account))]
+struct View;
+
+#[derive(Debug, Default, Reaction)]
+#[reaction(events(Opened), from(Account))]
+struct Mail;
+
+#[handlers]
+impl View {
+    //! A view that no event reaches.
+    #[project]
+    fn opened(&mut self, _: &Opened) -> ! {
+        unreachable!()
+    }
+
+}
+
+#[handlers]
+impl Mail {
+    #[react]
+    fn opened(&mut self, _: &Opened, _: &Envelope<'_>) -> ! {
+        unreachable!()
     }
 }
 
