@@ -225,7 +225,12 @@ pub struct Seen {
 #[handlers]
 impl Seen {
     #[project]
-    fn opened(&mut self, _: &Opened, key: &str, transaction: &rusqlite::Transaction<'_>) -> Result<(), BoxError> {
+    fn opened(
+        &mut self,
+        _: &Opened,
+        key: &str,
+        transaction: &rusqlite::Transaction<'_>,
+    ) -> Result<(), BoxError> {
         let _ = transaction.execute("INSERT INTO seen VALUES (?1)", (key,))?;
         self.names.clear();
         Ok(())

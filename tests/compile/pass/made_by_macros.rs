@@ -85,6 +85,47 @@ command!(Count, String);
 aggregate!(Counter, String, [Count => Counted]);
 view!(Total, Counted, Counter, event);
 
+/// Fragments of every kind: a block as a body, an expression as a length.
+macro_rules! whole {
+    ($vis:vis $name:ident $event:ident $id:ty, $output:ty, $body:block, $default:expr, $length:expr, $a:lifetime) => {
+        #[derive(Debug, Serialize, Deserialize, Event)]
+        #[event(version = 2)]
+        $vis struct $event {
+            #[event(added(since = 2, default = $default))]
+            count: u8,
+        }
+
+        #[derive(Debug, Command)]
+        $vis struct Recount {
+            #[command(id)]
+            id: $id,
+            bytes: [u8; $length],
+        }
+
+        #[derive(Debug, Default, Clone, Aggregate)]
+        #[aggregate(id = $id, commands(Recount), events($event))]
+        $vis struct $name;
+
+        #[handlers]
+        impl $name {
+            #[execute]
+            fn recount(&self, _: Recount) -> $output $body
+
+            fn helper<$a>(&$a self, _: [u8; $length]) -> impl Sized + use<$a> $body
+
+            #[apply]
+            fn recounted<$a>(&mut self, event: &$a $event) {
+                let _ = self.helper([event.count; $length]);
+            }
+        }
+    };
+}
+
+whole! {
+    pub(crate) Whole Recounted String, Result<Recounted, std::convert::Infallible>, { Ok::<_, std::convert::Infallible>(Recounted { count: 1 }) }, 1 + 2,
+    if true { 1 } else { 2 }, 'a
+}
+
 /// `cfg` on fields, on methods and on whole items.
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Kept {
@@ -147,5 +188,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(total.view().event, 7);
     let kept = store.repository::<Keeper>().execute(Keep { id: 8 })?;
     assert_eq!(*kept.state(), Keeper::Full(9));
+    let _ = Recount { id: "a".into(), bytes: [0] }.bytes;
     Ok(())
 }

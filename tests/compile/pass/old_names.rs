@@ -65,7 +65,8 @@ fn read<E: factum::Event>(version: u32, json: &str) -> E {
 }
 
 fn main() {
-    let json = r#"{"gen":1,"r#type":2,"type":3," x":4,"x // y":5,"/* */ x":6,"crate":7,"\"'":8,"__a":9,"fn":10}"#;
+    let json =
+        r#"{"gen":1,"r#type":2,"type":3," x":4,"x // y":5,"/* */ x":6,"crate":7,"\"'":8,"__a":9,"fn":10}"#;
     let expected = Renamed { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, __a: 9, r#fn: 10 };
     assert_eq!(read::<Renamed>(1, json), expected);
     let swapped = read::<Swapped>(1, r#"{"theOther":1,"theOne":2}"#);

@@ -18,7 +18,17 @@ struct Close {
     #[command(id)]
     id: Id,
     digits: [u8; if cfg!(windows) { 1 } else { 2 }],
-    nested: Option<Vec<([u8; { const N: usize = 1; N }], [u8; match 1 { n => n }])>>,
+    nested: Option<
+        Vec<(
+            [u8; {
+                const N: usize = 1;
+                N
+            }],
+            [u8; match 1 {
+                n => n,
+            }],
+        )>,
+    >,
 }
 
 #[derive(Debug, Command)]
@@ -50,7 +60,11 @@ impl Account {
     }
 
     #[execute]
-    fn close(&self, _: Close, _: &[u8; if true { 1 } else { 2 }]) -> Result<impl IntoEvents<Self> + use<>, String> {
+    fn close(
+        &self,
+        _: Close,
+        _: &[u8; if true { 1 } else { 2 }],
+    ) -> Result<impl IntoEvents<Self> + use<>, String> {
         Ok((Opened, Closed))
     }
 
@@ -95,12 +109,22 @@ impl Account {
         nothing
     }
 
-    fn boxed<const N: usize>(it: Box<dyn Fn(&[u8; N]) -> [u8; N] + '_>) -> impl for<'a> Fn(&'a [u8; N]) -> ([u8; N], usize) + use<'_, N> {
+    fn boxed<const N: usize>(
+        it: Box<dyn Fn(&[u8; N]) -> [u8; N] + '_>,
+    ) -> impl for<'a> Fn(&'a [u8; N]) -> ([u8; N], usize) + use<'_, N> {
         const INNER: usize = if true { 1 } else { 2 };
         move |bytes| (it(bytes), INNER)
     }
 
-    const fn first(digits: [[u8; { const N: usize = 1; N }]; match true { true => 1, false => 2 }]) -> u8 {
+    const fn first(
+        digits: [[u8; {
+            const N: usize = 1;
+            N
+        }]; match true {
+            true => 1,
+            false => 2,
+        }],
+    ) -> u8 {
         digits[0][0]
     }
 }
@@ -120,7 +144,6 @@ impl View {
     fn opened(&mut self, _: &Opened) -> ! {
         unreachable!()
     }
-
 }
 
 #[handlers]
