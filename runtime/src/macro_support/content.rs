@@ -44,7 +44,7 @@ pub fn mark_of<C: Command>(command: &C, name: &'static str, shape: u64, content:
     CommandMark::of(command, name, shape, content)
 }
 
-/// A command that is to be copied. The method `copy` is that of [`CopyByClone`] if the command is `Clone`, otherwise that
+/// A command that is to be copied. The method `copy_of_command` is that of [`CopyByClone`] if the command is `Clone`, otherwise that
 /// of [`NoCopy`], as with [`ContentProbe`].
 #[derive(Debug)]
 pub struct CopyProbe<'c, C>(pub &'c C);
@@ -52,11 +52,11 @@ pub struct CopyProbe<'c, C>(pub &'c C);
 /// The copy of a command that is `Clone`. rustc finds this method first.
 pub trait CopyByClone<C> {
     /// The copy.
-    fn copy(&self) -> Option<C>;
+    fn copy_of_command(&self) -> Option<C>;
 }
 
 impl<C: Clone> CopyByClone<C> for CopyProbe<'_, C> {
-    fn copy(&self) -> Option<C> {
+    fn copy_of_command(&self) -> Option<C> {
         Some(self.0.clone())
     }
 }
@@ -64,11 +64,11 @@ impl<C: Clone> CopyByClone<C> for CopyProbe<'_, C> {
 /// Any other command. rustc finds this method second.
 pub trait NoCopy<C> {
     /// No copy.
-    fn copy(&self) -> Option<C>;
+    fn copy_of_command(&self) -> Option<C>;
 }
 
 impl<C> NoCopy<C> for &CopyProbe<'_, C> {
-    fn copy(&self) -> Option<C> {
+    fn copy_of_command(&self) -> Option<C> {
         None
     }
 }

@@ -72,7 +72,7 @@ macro_rules! __command_mark {
         fn again(&self) -> ::core::option::Option<Self> {
             #[allow(unused_imports)]
             use $crate::macro_support::{CopyByClone as _, NoCopy as _};
-            (&$crate::macro_support::CopyProbe(self)).copy()
+            (&$crate::macro_support::CopyProbe(self)).copy_of_command()
         }
     };
 }
@@ -100,7 +100,7 @@ macro_rules! __command_enum {
 
             fn again(&self) -> ::core::option::Option<Self> {
                 ::core::option::Option::Some(match self {
-                    $(Self::$variant(command) => Self::$variant(<$listed as $crate::macro_support::ListedCommand<$id>>::again(command)?),)*
+                    $(Self::$variant(__command) => Self::$variant(<$listed as $crate::macro_support::ListedCommand<$id>>::again(__command)?),)*
                 })
             }
         }
