@@ -167,3 +167,52 @@ fn one_key_at_once_is_one_outcome_even_where_a_second_would_be_refused() {
         }
     }
 }
+
+#[derive(Debug, serde::Serialize, serde::Deserialize, Event)]
+struct Paid;
+
+#[derive(Debug, Clone, Command)]
+struct Pay(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("not any more")]
+struct TooLate;
+
+/// Refuses, if another program has to be first.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(
+    id = String, error = TooLate, services = Option<Box<dyn Fn() + Send + Sync>>, commands(Pay), events(Paid)
+)]
+struct Bill;
+
+#[handlers]
+impl Bill {
+    #[execute]
+    fn pay(&self, _: Pay, be_first: &Option<Box<dyn Fn() + Send + Sync>>) -> Result<Paid, TooLate> {
+        match be_first {
+            Some(be_first) => {
+                be_first();
+                Err(TooLate)
+            }
+            None => Ok(Paid),
+        }
+    }
+
+    #[apply]
+    fn paid(&mut self, _: &Paid) {}
+}
+
+/// Another program stores the key after this one has looked it up, and before it refuses.
+#[test]
+fn a_refusal_looks_the_key_up_again() {
+    for store in stores() {
+        let pay = |bills: &Repository<Bill, _>| {
+            bills.execute_with(Pay("b".into()), &ExecuteOptions::new().idempotency_key("k"))
+        };
+        let other = store.repository_with::<Bill>(None);
+        let be_first = move || assert_eq!(pay(&other).unwrap().version(), 1);
+        let bills = store.repository_with::<Bill>(Some(Box::new(be_first)));
+        let done = pay(&bills).unwrap();
+        assert_eq!((done.version(), done.is_repeated()), (1, true));
+    }
+}

@@ -135,6 +135,7 @@ macro_rules! pointers {
             $crate::__delegate!(
                 self => (**self);
                 append,
+                queue,
                 read_stream,
                 replay,
                 ends_with,
