@@ -178,18 +178,20 @@ struct Pay(String);
 #[error("not any more")]
 struct TooLate;
 
-/// Refuses, if another program has to be first.
+/// What another program does before this one refuses; `None` if this one accepts.
+struct BeFirst(Option<Box<dyn Fn() + Send + Sync>>);
+
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(
-    id = String, error = TooLate, services = Option<Box<dyn Fn() + Send + Sync>>, commands(Pay), events(Paid)
+    id = String, error = TooLate, services = BeFirst, commands(Pay), events(Paid)
 )]
 struct Bill;
 
 #[handlers]
 impl Bill {
     #[execute]
-    fn pay(&self, _: Pay, be_first: &Option<Box<dyn Fn() + Send + Sync>>) -> Result<Paid, TooLate> {
-        match be_first {
+    fn pay(&self, _: Pay, first: &BeFirst) -> Result<Paid, TooLate> {
+        match &first.0 {
             Some(be_first) => {
                 be_first();
                 Err(TooLate)
@@ -209,9 +211,9 @@ fn a_refusal_looks_the_key_up_again() {
         let pay = |bills: &Repository<Bill, _>| {
             bills.execute_with(Pay("b".into()), &ExecuteOptions::new().idempotency_key("k"))
         };
-        let other = store.repository_with::<Bill>(None);
+        let other = store.repository_with::<Bill>(BeFirst(None));
         let be_first = move || assert_eq!(pay(&other).unwrap().version(), 1);
-        let bills = store.repository_with::<Bill>(Some(Box::new(be_first)));
+        let bills = store.repository_with::<Bill>(BeFirst(Some(Box::new(be_first))));
         let done = pay(&bills).unwrap();
         assert_eq!((done.version(), done.is_repeated()), (1, true));
     }

@@ -305,7 +305,7 @@ fn one_command(ledgers: &Ledgers, thread: u64, number: u64, ledger: usize, seed:
 /// Sends a command with a key that the next callers use as well, also in the other program.
 fn keyed(ledgers: &Ledgers) -> (u64, Answer) {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let id = 1 << 39 | CALLS.fetch_add(1, Ordering::Relaxed) / 4;
+    let id = (1 << 39) | (CALLS.fetch_add(1, Ordering::Relaxed) / 4);
     let cents = if id.is_multiple_of(2) { -30 } else { 2 };
     let command = Move { id, manner: Manner::Plain, ledger: LEDGERS[0].to_owned(), cents };
     let options = ExecuteOptions::new().idempotency_key(format!("key-{id}"));

@@ -13,13 +13,13 @@
 //!
 //! A lane exists while a command of its aggregate is running.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashTable;
 use quick_cache::DefaultHashBuilder;
 
 use crate::domain::stream_name::StreamName;
@@ -55,7 +55,8 @@ pub(crate) struct Lanes<A> {
 }
 
 struct Shard<A> {
-    used: HashMap<StreamName, Arc<Lane<A>>, DefaultHashBuilder>,
+    /// A table that takes hashes: each command hashes the name of its stream once.
+    used: HashTable<(StreamName, Arc<Lane<A>>)>,
     spare: Vec<Arc<Lane<A>>>,
 }
 
@@ -137,32 +138,37 @@ pub(crate) struct Base<A> {
 
 impl<A> Lanes<A> {
     pub(crate) fn new() -> Self {
-        let shard = || Arc::new(Mutex::new(Shard { used: HashMap::default(), spare: Vec::new() }));
+        let shard = || Arc::new(Mutex::new(Shard { used: HashTable::new(), spare: Vec::new() }));
         Self { shards: std::array::from_fn(|_| shard()), hasher: DefaultHashBuilder::default() }
     }
 
     /// Enters the lane of a stream. The lane exists until the last command has left.
     pub(crate) fn enter(&self, stream: &StreamName) -> InLane<A> {
-        let shard = Arc::clone(self.shard(stream));
+        let hash = self.hasher.hash_one(stream);
+        let shard = Arc::clone(self.shard(hash));
         let mut lanes = lock(&shard);
         let Shard { used, spare } = &mut *lanes;
-        let lane = match used.get(stream) {
-            Some(lane) => Arc::clone(lane),
+        let lane = match used.find(hash, |(name, _)| name == stream) {
+            Some((_, lane)) => Arc::clone(lane),
             None => {
                 let lane = spare.pop().unwrap_or_else(|| Arc::new(Lane::new()));
-                used.insert(stream.clone(), Arc::clone(&lane));
+                let entry = (stream.clone(), Arc::clone(&lane));
+                used.insert_unique(hash, entry, |(name, _)| self.hasher.hash_one(name));
                 lane
             }
         };
         lock(&lane.state).users += 1;
         drop(lanes);
-        InLane { shard, stream: stream.clone(), lane }
+        InLane { shard, stream: stream.clone(), hash, lane }
     }
 
-    fn shard(&self, stream: &StreamName) -> &Arc<Mutex<Shard<A>>> {
+    /// The shard by bits of the hash that its table does not look at first.
+    fn shard(&self, hash: u64) -> &Arc<Mutex<Shard<A>>> {
         let [first, ..] = &self.shards;
-        let hash = self.hasher.hash_one(stream);
-        usize::try_from(hash % SHARDS as u64).ok().and_then(|index| self.shards.get(index)).unwrap_or(first)
+        usize::try_from((hash >> 32) % SHARDS as u64)
+            .ok()
+            .and_then(|index| self.shards.get(index))
+            .unwrap_or(first)
     }
 }
 
@@ -191,6 +197,7 @@ impl<A> Lane<A> {
 pub(crate) struct InLane<A> {
     shard: Arc<Mutex<Shard<A>>>,
     stream: StreamName,
+    hash: u64,
     lane: Arc<Lane<A>>,
 }
 
@@ -354,10 +361,11 @@ impl<A> Drop for InLane<A> {
         let tip = state.tip.take();
         state.settled = Settled::default();
         drop(state);
-        if let Some(lane) = shard.used.remove(&self.stream)
-            && shard.spare.len() < SPARE
-        {
-            shard.spare.push(lane);
+        if let Ok(entry) = shard.used.find_entry(self.hash, |(name, _)| *name == self.stream) {
+            let ((_, lane), _) = entry.remove();
+            if shard.spare.len() < SPARE {
+                shard.spare.push(lane);
+            }
         }
         drop(shard);
         drop(tip);
