@@ -40,17 +40,36 @@ fn present(
         same = false;
     };
     let (name, version, next) = (event.syntax.name.value(), event.version, event.next_version());
+    let is_gone = |name: &str| fields.iter().all(|field| field.name != name);
+    let gone: Vec<_> = recorded.iter().filter(|(name, _)| is_gone(name)).collect();
+    let new: Vec<_> = fields.iter().filter(|field| !recorded.contains_key(&field.name)).collect();
+    let mut renamed = Vec::new();
     for field in fields {
         match recorded.get(&field.name) {
-            None => differ(
-                field.ty,
-                format!(
-                    "`{name}` version {version} is recorded without the field `{}`: give the event version {next}, and \
-                     write `#[event(added(since = {next}, default = ..))]` here, or `renamed(since = {next}, from = \
-                     \"..\")` if it is an old one",
-                    field.name
-                ),
-            ),
+            None => {
+                // One field gone and one new, of one type, are most likely one field.
+                let old = only(gone.iter().filter(|(_, ty)| ty.text == field.text));
+                let old = old.filter(|_| only(new.iter().filter(|new| new.text == field.text)).is_some());
+                let message = match old {
+                    Some(&(old, ty)) => {
+                        renamed.push(old);
+                        format!(
+                            "`{name}` version {version} is recorded with `{old}: {0}`, and has `{1}: {0}` in its place: \
+                             give the event version {next}, and write `#[event(renamed(since = {next}, from = \
+                             \"{old}\"))]` here; if it is another field, write `added(since = {next}, default = ..)` \
+                             here, and `removed(since = {next}, name = \"{old}\", ty = {0})` on the struct",
+                            ty.text, field.name
+                        )
+                    }
+                    None => format!(
+                        "`{name}` version {version} is recorded without the field `{}`: give the event version {next}, \
+                         and write `#[event(added(since = {next}, default = ..))]` here, or `renamed(since = {next}, \
+                         from = \"..\")` if it is an old one",
+                        field.name
+                    ),
+                };
+                differ(field.ty, message);
+            }
             Some(ty) if differs(ty, field) => differ(
                 field.ty,
                 format!(
@@ -62,7 +81,7 @@ fn present(
             Some(_) => {}
         }
     }
-    for (gone, ty) in recorded.iter().filter(|(gone, _)| fields.iter().all(|field| field.name != **gone)) {
+    for (gone, ty) in gone.iter().filter(|(name, _)| !renamed.contains(name)) {
         differ(
             &event.syntax.input.ident,
             format!(
@@ -74,6 +93,11 @@ fn present(
         );
     }
     same
+}
+
+/// The item of an iterator that has one.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    items.next().filter(|_| items.next().is_none())
 }
 
 /// Compares an old version: the declared changes must lead back to it.
@@ -186,6 +210,26 @@ event opened 2 owner String
             by.contains("`#[event(removed(since = 3, name = \"by\", ty = Option<Person>))]` here"),
             "{by}"
         );
+    }
+
+    #[test]
+    fn a_rename_is_one_error() {
+        let event = r#"
+            #[event(name = "opened", version = 2, removed(since = 2, name = "nick name", ty = String))]
+            struct Opened { holder: String, #[event(added(since = 2, default = None))] by: Option<Person> }
+        "#;
+        let messages = messages(event);
+        let [renamed] = &*messages else { panic!("{messages:#?}") };
+        assert!(
+            renamed.starts_with(
+                "`opened` version 2 is recorded with `owner: String`, and has `holder: String` in its place: give the event \
+                 version 3, and write `#[event(renamed(since = 3, from = \"owner\"))]` here; if it is another field"
+            ),
+            "{renamed}"
+        );
+        // Of two, it is not clear which one it was.
+        let two = event.replace("holder: String", "holder: String, keeper: String");
+        assert_eq!(self::messages(&two).len(), 3, "{:#?}", self::messages(&two));
     }
 
     #[test]
