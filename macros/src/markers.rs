@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use syn::{Attribute, Ident, Path};
+use syn::{Attribute, Ident, Meta, Path};
 
 /// What a marker asks of its method, and which trait the method becomes.
 pub(crate) struct Marker {
@@ -128,20 +128,44 @@ impl Marker {
     /// The marker that an attribute is, if it is one of ours: another crate's `apply` is not. A crate may have factum as
     /// `krate`.
     pub(crate) fn of(attribute: &Attribute, krate: &Path) -> Option<&'static Self> {
-        let segments = &attribute.path().segments;
-        let is_in_krate = || {
-            let outer = segments.iter().take(segments.len() - 1);
-            outer.map(|segment| &segment.ident).eq(krate.segments.iter().map(|segment| &segment.ident))
-        };
-        if segments.len() > 1 && segments.first()?.ident != "factum" && !is_in_krate() {
-            return None;
+        let (name, modules) = name_and_modules(attribute.path())?;
+        let is_ours = modules.is_empty()
+            || modules.first()? == "factum"
+            || modules_of(krate, &modules).is_some_and(|inner| inner.iter().all(is_module));
+        MARKERS.iter().find(|marker| is_ours && marker.name == name)
+    }
+
+    /// What is wrong with the attribute itself.
+    pub(crate) fn mistake(&self, attribute: &Attribute, krate: &Path) -> Option<String> {
+        let (name, (_, modules)) = (self.name, name_and_modules(attribute.path())?);
+        let inner = modules_of(krate, &modules).or(modules.get(1..)).unwrap_or_default();
+        if !inner.iter().all(is_module) {
+            return Some(format!("there is no marker `{}::{name}`: write `#[{name}]`", modules.join("::")));
         }
-        let name = segments.last()?.ident.to_string();
-        MARKERS.iter().find(|marker| marker.name == name)
+        let is_plain = matches!(attribute.meta, Meta::Path(_));
+        (!is_plain).then(|| format!("write `#[{name}]` alone: the method's signature says what it handles"))
     }
 
     /// How to write the method `name`.
     pub(crate) fn example(&self, name: &Ident) -> String {
         self.example.replace("{name}", &name.to_string())
     }
+}
+
+/// The last name of a path, and those before it.
+fn name_and_modules(path: &Path) -> Option<(String, Vec<String>)> {
+    let mut names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    Some((names.pop()?, names))
+}
+
+/// The modules of a path after those of `krate`, if it begins with them.
+fn modules_of<'m>(krate: &Path, modules: &'m [String]) -> Option<&'m [String]> {
+    let (name, mut outer) = name_and_modules(krate)?;
+    outer.push(name);
+    modules.strip_prefix(&*outer)
+}
+
+/// Whether factum has markers in a module of that name.
+fn is_module(name: &String) -> bool {
+    name == "prelude" || name == "follow"
 }

@@ -41,6 +41,11 @@ impl HandlersSyntax {
         let krate = options.krate(errors);
         options.finish();
         let (block, methods) = errors.ok(ImplBlock::parse(item, &krate))?;
+        for (marker, attribute) in
+            block.misplaced.iter().filter_map(|marker| Some((Marker::of(marker, &krate)?, marker)))
+        {
+            errors.at(attribute, format!("`#[{}]` goes on a method", marker.name));
+        }
         let methods = methods.into_iter();
         let methods = methods
             .filter_map(|method| MethodSyntax::parse(method, &krate, &block.self_ty, errors))
@@ -52,6 +57,11 @@ impl HandlersSyntax {
 impl MethodSyntax {
     /// The method with its signature; `None` if it has no marker, or a signature that can't be read.
     fn parse(method: Method, krate: &Path, self_ty: &Type, errors: &mut Errors) -> Option<Self> {
+        for (marker, attribute) in method.markers(krate) {
+            if let Some(mistake) = marker.mistake(attribute, krate) {
+                errors.at(attribute, mistake);
+            }
+        }
         let mut markers = method.markers(krate);
         let (marker, _) = markers.next()?;
         let second_marker = markers.next().map(|(_, attribute)| attribute.clone());

@@ -24,6 +24,8 @@ pub(crate) struct ImplBlock {
     pub(crate) body: Vec<Vec<TokenTree>>,
     pub(crate) body_span: Span,
     pub(crate) is_each_method_marked: bool,
+    /// Attributes of items that are no methods. None of them should be a marker.
+    pub(super) misplaced: Vec<Attribute>,
 }
 
 /// A method, up to its body. Only a marked one is read further: any other may be as odd as Rust allows.
@@ -72,7 +74,8 @@ impl ImplBlock {
         let Some(TokenTree::Group(body)) = body else {
             return Err(input.error("expected the body of the `impl` block"));
         };
-        let (inner_attributes, methods) = parse_methods.parse2(without_bodies(body.stream()))?;
+        let BlockBody { inner_attributes, methods, misplaced } =
+            parse_body.parse2(without_bodies(body.stream()))?;
         let block = Self {
             attributes,
             inner_attributes,
@@ -83,6 +86,7 @@ impl ImplBlock {
             self_ty,
             body: cut_at_markers(body.stream(), krate),
             body_span: body.span(),
+            misplaced,
             is_each_method_marked: methods.iter().all(|method| method.markers(krate).next().is_some()),
         };
         Ok((block, methods))
@@ -113,15 +117,28 @@ fn without_bodies(body: TokenStream) -> TokenStream {
     kept.into_iter().collect()
 }
 
-/// The attributes and all methods of a block's body; its other items are skipped.
-fn parse_methods(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Method>)> {
-    let mut methods = Vec::new();
+/// What a body has beside the bodies of its methods.
+struct BlockBody {
+    inner_attributes: Vec<Attribute>,
+    methods: Vec<Method>,
+    /// The attributes of all other items.
+    misplaced: Vec<Attribute>,
+}
+
+fn parse_body(input: ParseStream<'_>) -> syn::Result<BlockBody> {
     let inner_attributes = input.call(Attribute::parse_inner)?;
+    let mut methods = Vec::new();
+    let mut misplaced = Vec::new();
     while !input.is_empty() {
         let attributes = input.call(Attribute::parse_outer)?;
+        if input.is_empty() {
+            // rustc reports attributes without an item.
+            break;
+        }
         input.parse::<Visibility>()?;
         let mut asyncness = None;
         if input.peek(Token![const]) && !is_function_qualifier(input) || input.peek(Token![type]) {
+            misplaced.extend(attributes);
             // The type and the value of the item may have `fn` and braces in them; the item ends with a semicolon.
             while !input.is_empty() && input.parse::<Option<Token![;]>>()?.is_none() {
                 input.parse::<TokenTree>()?;
@@ -142,6 +159,7 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Met
             }
         }
         if !input.peek(Token![fn]) {
+            misplaced.extend(attributes);
             continue;
         }
         input.parse::<Token![fn]>()?;
@@ -158,7 +176,7 @@ fn parse_methods(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Met
         input.parse::<TokenTree>()?;
         methods.push(Method { attributes, asyncness, name, generics, arguments, output });
     }
-    Ok((inner_attributes, methods))
+    Ok(BlockBody { inner_attributes, methods, misplaced })
 }
 
 /// The tokens up to where `ends` holds.
