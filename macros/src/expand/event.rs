@@ -1,6 +1,6 @@
 //! `impl DerivedEvent` for a struct, from which `Event` follows.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
@@ -24,8 +24,13 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let previous = history.previous.as_ref().map(|previous| {
         let path = previous.path;
         let before = Literal::u32_unsuffixed(previous.since - 1);
+        // rustc reports at the path that there is no conversion.
+        let span = path.span().resolved_at(Span::mixed_site());
+        let decoded = quote_spanned! {span=>
+            (#krate::macro_support::decode_previous::<Self, #path>)(__version, __payload)
+        };
         // No previous struct has version 0: the pattern then matches nothing, which is an error at run time.
-        quote!(1..=#before => #krate::macro_support::decode_previous::<Self, #path>(__version, __payload),)
+        quote!(1..=#before => #decoded,)
     });
     let old_versions = event.versions.iter().rev().skip(1);
     let mut older = old_versions.map(|(&number, version)| upcast::arm(event, number, version)).peekable();

@@ -1,7 +1,8 @@
 //! Reads an old version in one step: the struct as it was then, and the conversion of each field to the present one.
 
 use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Ident, Member};
 
 use crate::rules::{ChangeKind, Conversion, Event, Field, FieldAt, StoredField, Version, old_type};
@@ -146,8 +147,10 @@ fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStrea
             }
             ChangeKind::Changed { from, with: Conversion::Fallible(with) } => {
                 let shown = field.syntax.shown();
-                value = quote! {
-                    #krate::macro_support::try_convert_field::<Self, #from, #new, _>(__version, #shown, #with, #value)?
+                // rustc reports at the function that its error is none.
+                let span = with.span().resolved_at(Span::mixed_site());
+                value = quote_spanned! {span=>
+                    (#krate::macro_support::try_convert_field::<Self, #from, #new, _>)(__version, #shown, #with, #value)?
                 };
             }
         }

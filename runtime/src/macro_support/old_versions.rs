@@ -36,8 +36,19 @@ pub fn convert_field<Old, New>(with: impl FnOnce(Old) -> New, old: Old) -> New {
     with(old)
 }
 
+/// What a conversion fails with.
+#[diagnostic::on_unimplemented(
+    message = "a conversion can't fail with `{Self}`, which is no error",
+    label = "its error `{Self}` does not implement `std::error::Error`",
+    note = "derive `thiserror::Error` for `{Self}`, or return a `String` as the error"
+)]
+pub trait ConversionError: Into<BoxError> {}
+
+#[diagnostic::do_not_recommend]
+impl<X: Into<BoxError>> ConversionError for X {}
+
 /// Converts the old value of `field` to the new one, with a function that can fail.
-pub fn try_convert_field<E: Event, Old, New, X: Into<BoxError>>(
+pub fn try_convert_field<E: Event, Old, New, X: ConversionError>(
     version: u32,
     field: &'static str,
     with: impl FnOnce(Old) -> Result<New, X>,
