@@ -4,18 +4,29 @@
 //! needed, and what its value means, is for `rules` to say.
 
 mod entry;
+mod items;
+mod slips;
 mod values;
 
 use proc_macro2::{TokenStream, TokenTree};
-use syn::parse::Parser as _;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, Meta, Token};
+use syn::{Attribute, Ident, Meta};
 
-use self::entry::{Entry, Value};
+use self::entry::{Entry, Slip, Value};
+use self::slips::Slips;
 use crate::errors::Errors;
-use crate::names::nearest;
+use crate::names::{distance, nearest};
 
-pub(crate) use self::entry::ModPath;
+pub(crate) use self::items::{ModPath, Text};
+
+/// The keys of an attribute.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Keys {
+    pub(crate) known: &'static [&'static str],
+    /// Those that may be given any number of times.
+    pub(crate) repeating: &'static [&'static str],
+    /// The keys that the attribute has elsewhere, and where.
+    pub(crate) elsewhere: &'static [(&'static [&'static str], &'static str)],
+}
 
 /// The keys of all attributes of one name on an item. The syntax of the item takes out each key that it knows;
 /// [`finish`](Self::finish) asserts that none is left.
@@ -25,6 +36,10 @@ pub(crate) struct Options {
     entries: Vec<Entry>,
     /// The keys that were written, valid or not. A misspelled key counts as the one that was meant.
     mentioned: Vec<String>,
+    /// Whether a mistake may hide a key, so that none is reported as missing.
+    is_doubtful: bool,
+    /// The kinds of slips in the form of an entry that are reported.
+    reported: Vec<&'static str>,
 }
 
 /// What an item says for a key that a rule may ask for.
@@ -55,32 +70,25 @@ impl<T> Given<T> {
 }
 
 impl Options {
-    /// The options in `#[attribute(..)]` among `attributes`; `known` are all keys there are.
+    /// The options in `#[attribute(..)]` among `attributes`.
     pub(crate) fn parse(
         attributes: &[Attribute],
         attribute: &'static str,
-        known: &'static [&'static str],
+        keys: impl Into<Keys>,
         errors: &mut Errors,
     ) -> Self {
-        Self::parse_repeating(attributes, attribute, known, &[], errors)
-    }
-
-    /// The options in `#[attribute(..)]`, where the keys in `repeating` may be given any number of times.
-    pub(crate) fn parse_repeating(
-        attributes: &[Attribute],
-        attribute: &'static str,
-        known: &'static [&'static str],
-        repeating: &[&str],
-        errors: &mut Errors,
-    ) -> Self {
-        let mut entries = Vec::new();
+        let keys = keys.into();
+        let mut options = Self::empty(attribute, keys.known);
         for found in attributes.iter().filter(|found| found.path().is_ident(attribute)) {
             match &found.meta {
-                Meta::List(list) => entries.extend(parse_entries(list.tokens.clone(), errors)),
-                other => errors.at(other, format!("write `#[{attribute}({} ..)]`", known.join(" .., "))),
+                Meta::List(list) => options.read(list.tokens.clone(), keys, errors),
+                other => {
+                    errors.at(other, format!("write `#[{attribute}({} ..)]`", keys.known.join(" .., ")));
+                    options.is_doubtful = true;
+                }
             }
         }
-        Self::new(attribute, known, repeating, entries, errors)
+        options
     }
 
     /// The options in the parentheses of one key.
@@ -90,37 +98,66 @@ impl Options {
         tokens: TokenStream,
         errors: &mut Errors,
     ) -> Self {
-        let entries = parse_entries(tokens, errors);
-        Self::new(attribute, known, &[], entries, errors)
+        let mut options = Self::empty(attribute, known);
+        options.read(tokens, known.into(), errors);
+        options
     }
 
-    fn new(
-        attribute: &'static str,
-        known: &'static [&'static str],
-        repeating: &[&str],
-        entries: Vec<Entry>,
-        errors: &mut Errors,
-    ) -> Self {
-        let mut valid: Vec<Entry> = Vec::new();
-        let mut mentioned = Vec::new();
-        for entry in entries {
+    fn empty(attribute: &'static str, known: &'static [&'static str]) -> Self {
+        Self {
+            attribute,
+            known,
+            entries: Vec::new(),
+            mentioned: Vec::new(),
+            is_doubtful: false,
+            reported: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, tokens: TokenStream, keys: Keys, errors: &mut Errors) {
+        let (attribute, known) = (self.attribute, self.known);
+        let mut slips = Slips::new(errors);
+        let entries = entry::entries(tokens, attribute, known, &mut slips);
+        let mut has_slip = slips.any() || entries.iter().any(|entry| matches!(entry.slip, Slip::At(..)));
+        self.is_doubtful |= has_slip;
+        let written: Vec<_> = entries.iter().map(|entry| entry.key.to_string()).collect();
+        for mut entry in entries {
             let name = entry.key.to_string();
-            mentioned.push(nearest(&name, known).unwrap_or(&name).to_owned());
             if !known.contains(&name.as_str()) {
-                let hint = match nearest(&name, known) {
+                if let Some((_, place)) =
+                    keys.elsewhere.iter().find(|(keys, _)| keys.contains(&name.as_str()))
+                {
+                    errors.at(&entry.key, format!("`{name}` goes {place}"));
+                    (self.is_doubtful, has_slip) = (true, true);
+                    continue;
+                }
+                let meant = nearest(&name, known);
+                let hint = match meant {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("it knows `{}`", known.join("`, `")),
                 };
-                errors.at(&entry.key, format!("`{attribute}(..)` does not know `{name}`; {hint}"));
-            } else if !repeating.contains(&name.as_str())
-                && valid.iter().any(|earlier| earlier.key == entry.key)
-            {
+                // A slip before it may be the reason.
+                if !has_slip || meant.is_some() {
+                    errors.at(&entry.key, format!("`{attribute}(..)` does not know `{name}`; {hint}"));
+                }
+                // A misspelled key is read as the one that was meant.
+                let Some(meant) = meant.filter(|&meant| !written.iter().any(|key| key == meant)) else {
+                    self.is_doubtful |= meant.is_none();
+                    continue;
+                };
+                // The farther it is, the more likely another one was meant.
+                self.is_doubtful |= distance(&name, meant) > 1;
+                entry.key = Ident::new(meant, entry.key.span());
+                entry.slip = Slip::Reported;
+            }
+            let name = entry.key.to_string();
+            if !keys.repeating.contains(&name.as_str()) && self.mentioned.contains(&name) {
                 errors.at(&entry.key, format!("`{name}` is given twice"));
             } else {
-                valid.push(entry);
+                self.mentioned.push(name);
+                self.entries.push(entry);
             }
         }
-        Self { attribute, known, entries: valid, mentioned }
     }
 
     /// Reports `one(Type, ..)` as a slip for `many(Type, ..)`: `one(..)` has options, `many(..)` lists types.
@@ -145,7 +182,9 @@ impl Options {
     pub(crate) fn given<T>(&self, key: &str, value: Option<T>) -> Given<T> {
         match value {
             Some(value) => Given::Value(value),
-            None if self.mentioned.iter().any(|mentioned| mentioned == key) => Given::Invalid,
+            None if self.is_doubtful || self.mentioned.iter().any(|mentioned| mentioned == key) => {
+                Given::Invalid
+            }
             None => Given::Missing,
         }
     }
@@ -168,13 +207,9 @@ impl Options {
         let mut nested = Vec::new();
         for entry in taken {
             let Some((key, known)) = keys.iter().find(|(key, _)| entry.key == key) else { continue };
-            match entry.value {
-                Value::List(tokens) => {
-                    nested.push((entry.key, Self::nested(key, known, tokens, errors)));
-                }
-                Value::Alone | Value::Assigned(_) => {
-                    errors.at(&entry.key, format!("write `{key}({} = ..)`", known.join(" = .., ")));
-                }
+            let example = format!("{} = ..", known.join(" = .., "));
+            if let Some((key_token, tokens)) = self.list_tokens(entry, &example, errors) {
+                nested.push((key_token, Self::nested(key, known, tokens, errors)));
             }
         }
         nested
@@ -185,6 +220,20 @@ impl Options {
         debug_assert!(self.entries.is_empty(), "a key of {} is known but not read", self.attribute);
     }
 
+    /// Reports that an entry has another form than this, where its slip is.
+    fn wrong_form(&mut self, entry: &Entry, example: &str, errors: &mut Errors) {
+        match entry.slip {
+            Slip::None => errors.at(&entry.key, format!("write `{example}`")),
+            // A second one of its kind is most likely the same misunderstanding.
+            Slip::At(kind, span) if !self.reported.contains(&kind) => {
+                let with = if example.ends_with(')') { "parentheses" } else { "`=`" };
+                errors.at_span(span, format!("write `{example}`, with {with}"));
+                self.reported.push(kind);
+            }
+            Slip::At(..) | Slip::Reported => {}
+        }
+    }
+
     fn take(&mut self, key: &str) -> Option<Entry> {
         debug_assert!(self.known.contains(&key), "{key} is read but not known");
         let index = self.entries.iter().position(|entry| entry.key == key)?;
@@ -192,7 +241,8 @@ impl Options {
     }
 }
 
-fn parse_entries(tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
-    let parsed = Punctuated::<Entry, Token![,]>::parse_terminated.parse2(tokens);
-    errors.ok(parsed).into_iter().flatten().collect()
+impl<K: AsRef<[&'static str]> + ?Sized> From<&'static K> for Keys {
+    fn from(known: &'static K) -> Self {
+        Self { known: known.as_ref(), ..Self::default() }
+    }
 }

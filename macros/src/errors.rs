@@ -1,6 +1,6 @@
 //! Collects errors, so that one build reports all of them.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned as _;
 
@@ -60,6 +60,34 @@ impl Errors {
 /// The line of a span; 0 in unit tests, where rustc is not at work.
 fn line(span: Span) -> usize {
     if proc_macro::is_available() { span.unwrap().start().line() } else { 0 }
+}
+
+/// Tokens in a message, spaced as a user writes them.
+pub(crate) fn shown(tokens: &impl ToTokens) -> String {
+    let mut text = String::new();
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    for tree in tokens.to_token_stream() {
+        let (written, is_spaced) = match &tree {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{ ", " }"),
+                    Delimiter::None => ("", ""),
+                };
+                (format!("{open}{}{close}", shown(&group.stream())), false)
+            }
+            TokenTree::Punct(punct) if ['+', '='].contains(&punct.as_char()) => (format!(" {punct} "), false),
+            TokenTree::Punct(punct) if [',', ';'].contains(&punct.as_char()) => (format!("{punct} "), false),
+            TokenTree::Punct(_) => (tree.to_string(), false),
+            TokenTree::Ident(_) | TokenTree::Literal(_) => (tree.to_string(), text.ends_with(is_word)),
+        };
+        if is_spaced {
+            text.push(' ');
+        }
+        text.push_str(&written);
+    }
+    text.trim().to_owned()
 }
 
 /// Runs a derive. Returns its errors and the code that it generates.

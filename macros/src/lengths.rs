@@ -47,8 +47,11 @@ pub(crate) fn without_lengths<T>(
 
 /// Whether the tokens are an expression of any kind.
 pub(crate) fn is_expression(tokens: &TokenStream) -> syn::Result<()> {
-    // Without its feature `full`, syn still knows where the discriminant of a variant ends.
-    syn::parse2::<Variant>(quote!(Value = #tokens)).map(drop)
+    // Without its feature `full`, syn still knows where the discriminant of a variant ends. Of `1..2`, it would take the
+    // simple expression `1`. It does not look for one behind an attribute.
+    syn::parse2::<Variant>(quote!(Value = #tokens))
+        .or_else(|_| syn::parse2::<Variant>(quote!(Value = #[value] #tokens)))
+        .map(drop)
 }
 
 /// The lengths, each by the text that stands in its place.

@@ -45,12 +45,13 @@ pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if let Some(exactly) = known.iter().find(|known| **known == written) {
         return Some(exactly);
     }
+    let written = &written.to_lowercase();
     let (distance, best) = known.iter().map(|&known| (distance(written, known), known)).min()?;
     (distance <= written.len().max(best.len()) / 3 + 1 && distance < best.len()).then_some(best)
 }
 
 /// How many letters must be changed, added or left out (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
+pub(crate) fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     // The distances of what is read of `left` so far to each beginning of `right`.
     let mut row: Vec<usize> = (0..=right.len()).collect();

@@ -1,11 +1,12 @@
 //! Taking out the value of a key, in the form that it should have.
 
-use proc_macro2::{Span, TokenStream};
-use syn::parse::{Parse, Parser as _};
-use syn::punctuated::Punctuated;
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use syn::parse::Parse;
 use syn::{Ident, LitInt, LitStr, Path, Token, Type};
 
-use super::entry::{AnyType, Expression, Value};
+use super::entry::{self, Entry, Slip, Value};
+use super::items::{AnyType, Expression};
+use super::slips::Slips;
 use super::{List, ModPath, Options};
 use crate::errors::Errors;
 use crate::names::kebab;
@@ -14,23 +15,29 @@ impl Options {
     /// `key = value`; the example shows a value.
     pub(crate) fn assigned<T: Parse>(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<T> {
         let entry = self.take(key)?;
-        let wanted = format!("write `{key} = {example}`");
-        match entry.value {
-            Value::Assigned(tokens) if tokens.is_empty() => {
-                errors.at(&entry.key, wanted);
+        let wanted = format!("{key} = {example}");
+        let is_assigned = matches!(entry.value, Value::Assigned(_));
+        if !is_assigned || matches!(entry.slip, Slip::At(..)) {
+            self.wrong_form(&entry, &wanted, errors);
+        }
+        let (Value::Assigned(tokens) | Value::List(tokens)) = entry.value else { return None };
+        match syn::parse2(tokens.clone()) {
+            Ok(value) if !tokens.is_empty() => Some(value),
+            // The form is reported.
+            _ if !is_assigned || !matches!(entry.slip, Slip::None) => None,
+            _ if tokens.is_empty() => {
+                errors.at(&entry.key, format!("write `{wanted}`"));
                 None
             }
-            Value::Assigned(tokens) => {
-                // syn's own message says what it expected; ours says what to write.
-                let result = syn::parse2(tokens.clone());
-                if result.is_err() {
-                    errors.at(&tokens, wanted);
-                }
-                result.ok()
-            }
-            Value::Alone | Value::List(_) => {
-                errors.at(&entry.key, wanted);
-                None
+            // syn's own message says what it expected; ours says what to write.
+            _ => {
+                let unquoted = unquoted(&tokens);
+                let wanted = match &unquoted {
+                    Some((text, _)) => format!("write `{key} = {text}`, without quotes"),
+                    None => format!("write `{wanted}`"),
+                };
+                errors.at(&tokens, wanted);
+                unquoted.map(|(_, value)| value)
             }
         }
     }
@@ -63,7 +70,7 @@ impl Options {
     /// `key`
     pub(crate) fn flag(&mut self, key: &str, errors: &mut Errors) -> Option<Span> {
         let entry = self.take(key)?;
-        if !matches!(entry.value, Value::Alone) {
+        if !matches!(entry.value, Value::Alone) && !matches!(entry.slip, Slip::Reported) {
             errors.at(&entry.key, format!("`{key}` takes no value"));
         }
         Some(entry.key.span())
@@ -76,9 +83,28 @@ impl Options {
         example: &str,
         errors: &mut Errors,
     ) -> Option<List<T>> {
-        let (key, tokens) = self.tokens(key, example, errors)?;
-        let parsed = Punctuated::<T, Token![,]>::parse_terminated.parse2(tokens);
-        Some(List { key, items: errors.ok(parsed)?.into_iter().collect() })
+        let (key, mut tokens) = self.tokens(key, example, errors)?;
+        let mut slips = Slips::new(errors);
+        if let Some((open, inner)) = only_group(tokens.clone()) {
+            slips.errors.at_span(open, format!("write `{key}({example})`, without the inner brackets"));
+            tokens = inner;
+        }
+        let items = entry::items(tokens, &mut slips);
+        let parse = |item: TokenStream| match (syn::parse2(item.clone()), unquoted(&item)) {
+            (Ok(value), _) => Some(value),
+            (Err(_), Some((text, value))) => {
+                slips.report("quotes", &item, format!("write `{text}`, without quotes"));
+                Some(value)
+            }
+            (Err(error), None) => {
+                slips.errors.at(&item, error);
+                None
+            }
+        };
+        let parsed: Vec<_> = items.into_iter().map(parse).collect();
+        // Of a list with a mistake, it is not known what else it should have.
+        let items = parsed.into_iter().collect::<Option<_>>()?;
+        Some(List { key, items })
     }
 
     /// `key(tokens)`, as they stand; the example shows some.
@@ -89,12 +115,24 @@ impl Options {
         errors: &mut Errors,
     ) -> Option<(Ident, TokenStream)> {
         let entry = self.take(key)?;
+        self.list_tokens(entry, example, errors)
+    }
+
+    pub(super) fn list_tokens(
+        &mut self,
+        entry: Entry,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<(Ident, TokenStream)> {
+        let is_list = matches!(entry.value, Value::List(_));
+        if !is_list || matches!(entry.slip, Slip::At(..)) {
+            self.wrong_form(&entry, &format!("{}({example})", entry.key), errors);
+        }
         match entry.value {
             Value::List(tokens) => Some((entry.key, tokens)),
-            Value::Alone | Value::Assigned(_) => {
-                errors.at(&entry.key, format!("write `{key}({example})`"));
-                None
-            }
+            // `key = (..)` and `key = [..]` are lists all the same.
+            Value::Assigned(tokens) => Some((entry.key, only_group(tokens)?.1)),
+            Value::Alone => None,
         }
     }
 
@@ -123,4 +161,21 @@ impl Options {
             path
         })
     }
+}
+
+/// The tokens in the one group that all is in, and the place of its bracket.
+fn only_group(tokens: TokenStream) -> Option<(Span, TokenStream)> {
+    let mut trees = tokens.into_iter();
+    match (trees.next(), trees.next()) {
+        (Some(TokenTree::Group(group)), None) if group.delimiter() != Delimiter::None => {
+            Some((group.span_open(), group.stream()))
+        }
+        _ => None,
+    }
+}
+
+/// What stands in quotes, if it would be right without them.
+fn unquoted<T: Parse>(tokens: &TokenStream) -> Option<(String, T)> {
+    let text: LitStr = syn::parse2(tokens.clone()).ok()?;
+    Some((text.value(), text.parse().ok()?))
 }

@@ -3,12 +3,12 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
-use syn::{Ident, Path, Token};
+use syn::{Ident, Path, Token, Type};
 
 use super::snapshot::{is_possible, snapshots};
 use super::{docs, enums, lock};
 use crate::rules::{Aggregate, Listed};
-use crate::syntax::{AggregateSyntax, Retired, allowed_lints};
+use crate::syntax::{AggregateSyntax, Given, Retired, allowed_lints};
 
 /// The enums and impls of an aggregate. `error` is the placeholder for the enum of a missing list.
 pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> TokenStream {
@@ -26,8 +26,8 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
     };
     let command_definition = define(command_enum, commands, "commands");
     let event_definition = define(event_enum, events, "events");
-    let dispatch = dispatch(model);
-    let command_impls = (!commands.is_empty()).then(|| command_impls(model));
+    let dispatch = dispatch(model, error);
+    let command_impls = (!commands.is_empty()).then(|| command_impls(model, error));
     let event_impls = (!events.is_empty()).then(|| event_impls(model));
     let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
     let snapshot_is_possible = model.snapshot.as_ref().map(|snapshot| is_possible(krate, ident, snapshot));
@@ -55,11 +55,11 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
 }
 
 /// `impl Aggregate`.
-fn dispatch(model: &Aggregate<'_>) -> TokenStream {
+fn dispatch(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let Aggregate { syntax, commands, events, snapshot, .. } = model;
     let AggregateSyntax { krate, name, command_enum, event_enum, .. } = syntax;
     let ident = &syntax.input.ident;
-    let (id, error, services) = (id(model), error_type(syntax), services(syntax));
+    let (id, error, services) = (id(model, reported), error_type(model, reported), services(model, reported));
     let snapshots = snapshot.as_ref().map(|snapshot| snapshots(krate, snapshot));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let unknown_command = commands.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
@@ -113,21 +113,34 @@ fn dispatch(model: &Aggregate<'_>) -> TokenStream {
 }
 
 /// The id type. A missing one is most likely that of the commands.
-pub(super) fn id(model: &Aggregate<'_>) -> TokenStream {
+pub(super) fn id(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let krate = &model.syntax.krate;
-    match (model.syntax.id.value(), model.commands.first()) {
-        (Some(id), _) => quote!(#id),
-        (None, Some(Listed { path, .. })) => quote!(<#path as #krate::Command>::Id),
-        (None, None) => quote!(()),
+    match (&model.id, model.commands.first()) {
+        (Given::Value(id), _) => quote!(#id),
+        (Given::Missing, Some(Listed { path, .. })) => quote!(<#path as #krate::Command>::Id),
+        _ => quote!([(); #reported]),
     }
 }
 
-pub(super) fn error_type(syntax: &AggregateSyntax<'_>) -> TokenStream {
-    syntax.error.as_ref().map_or_else(|| quote!(::core::convert::Infallible), |error| quote!(#error))
+pub(super) fn error_type(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
+    type_or(&model.error, || quote!(::core::convert::Infallible), reported)
 }
 
-pub(super) fn services(syntax: &AggregateSyntax<'_>) -> TokenStream {
-    syntax.services.as_ref().map_or_else(|| quote!(()), |services| quote!(#services))
+pub(super) fn services(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
+    type_or(&model.services, || quote!(()), reported)
+}
+
+/// The type that is given, or its default. In place of one with a mistake, an error is a type that fits everywhere.
+fn type_or(
+    given: &Given<&Type>,
+    default: impl FnOnce() -> TokenStream,
+    reported: Option<&TokenStream>,
+) -> TokenStream {
+    match given {
+        Given::Value(ty) => quote!(#ty),
+        Given::Missing => default(),
+        Given::Invalid => quote!([(); #reported]),
+    }
 }
 
 /// `Self`, placed where `path` is: rustc reports a missing impl at the type that lacks it, and the user looks at the list.
@@ -143,9 +156,9 @@ fn taken_apart<'a>(listed: &'a [Listed<'_>]) -> (Vec<&'a Path>, Vec<&'a Ident>, 
 }
 
 /// The command enum is a command, and each listed struct converts into it.
-fn command_impls(model: &Aggregate<'_>) -> TokenStream {
+fn command_impls(model: &Aggregate<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let AggregateSyntax { input, krate, command_enum, .. } = model.syntax;
-    let (ident, id) = (&input.ident, id(model));
+    let (ident, id) = (&input.ident, id(model, reported));
     let debug = enums::debug(command_enum);
     let command_enum = &command_enum.ident;
     let (paths, variants, _) = taken_apart(&model.commands);
@@ -154,7 +167,8 @@ fn command_impls(model: &Aggregate<'_>) -> TokenStream {
 
 /// The event enum is the codec, and each listed struct converts into it. `macro_rules!` repeat the part of each event.
 fn event_impls(model: &Aggregate<'_>) -> TokenStream {
-    let AggregateSyntax { input, krate, retired, event_enum, .. } = model.syntax;
+    let AggregateSyntax { input, krate, event_enum, .. } = model.syntax;
+    let retired = &model.retired;
     let ident = &input.ident;
     let debug = enums::debug(event_enum);
     let event_enum = &event_enum.ident;
@@ -193,7 +207,8 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
 
 /// No two events are stored under one name. The names are constants of the events, so rustc compares them.
 fn distinct_names(model: &Aggregate<'_>) -> TokenStream {
-    let AggregateSyntax { input, krate, retired, event_enum, .. } = model.syntax;
+    let AggregateSyntax { input, krate, event_enum, .. } = model.syntax;
+    let retired = &model.retired;
     let (ident, events) = (&input.ident, &model.events);
     let event_enum = &event_enum.ident;
     let set = quote!(<#event_enum as #krate::EventSet>);

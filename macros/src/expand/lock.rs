@@ -143,9 +143,9 @@ pub(super) fn lowered(event: &Event<'_>, lock: &Lock) -> Option<TokenStream> {
 /// Asserts that each recorded event of an aggregate is still listed or retired, that no retired one is listed again, and
 /// that each has its recorded version at least. Names and versions are constants of the events.
 pub(super) fn listed(model: &Aggregate<'_>, lock: &Lock) -> TokenStream {
-    let AggregateSyntax { input, krate, name, event_enum, retired, .. } = model.syntax;
+    let AggregateSyntax { input, krate, name, event_enum, .. } = model.syntax;
     let (ident, name) = (&input.ident, name.value());
-    let retired_types = retired.iter().filter_map(|retired| match retired {
+    let retired_types = model.retired.iter().filter_map(|retired| match retired {
         Retired::Type(path) => Some(path),
         Retired::Name(_) => None,
     });

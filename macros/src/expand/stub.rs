@@ -56,7 +56,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -
     let AggregateSyntax { input, krate, name, command_enum, event_enum, .. } = model.syntax;
     let commands = enums::unknown(&input.vis, command_enum, reported);
     let events = enums::unknown(&input.vis, event_enum, reported);
-    let (id, error, services) = (id(model), error_type(model.syntax), services(model.syntax));
+    let (id, error, services) = (id(model, reported), error_type(model, reported), services(model, reported));
     let (command_enum, event_enum) = (&command_enum.ident, &event_enum.ident);
     let head = head(&quote!(#krate::Aggregate), input, &quote!('static));
     quote! {

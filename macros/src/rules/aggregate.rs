@@ -1,19 +1,23 @@
 //! What an aggregate must be like.
 
-use syn::Data;
+use syn::{Data, Type};
 
 use super::list::{self, Listed};
 use super::{Snapshot, items, snapshot};
 use crate::errors::Errors;
 use crate::lock::{self, LockFile};
-use crate::syntax::AggregateSyntax;
+use crate::syntax::{AggregateSyntax, Given, Retired};
 
 pub(crate) struct Aggregate<'s> {
     pub(crate) syntax: &'s AggregateSyntax<'s>,
+    pub(crate) id: Given<&'s Type>,
+    pub(crate) error: Given<&'s Type>,
+    pub(crate) services: Given<&'s Type>,
     /// Empty if the list is missing or has an error, which is reported.
     pub(crate) commands: Vec<Listed<'s>>,
     /// Empty if the list is missing or has an error, which is reported.
     pub(crate) events: Vec<Listed<'s>>,
+    pub(crate) retired: Vec<&'s Retired>,
     pub(crate) snapshot: Option<Snapshot<'s>>,
     /// The crate's `events.lock`, if it has one.
     pub(crate) lock: Option<LockFile>,
@@ -26,14 +30,37 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
     list::required(input, "aggregate", &syntax.id, "id = AccountId", errors);
     list::required(input, "aggregate", &syntax.commands, "commands(OpenAccount, ..)", errors);
     list::required(input, "aggregate", &syntax.events, "events(AccountOpened, ..)", errors);
+    let mut commands = list::listed(&syntax.commands, "OpenAccount", errors);
+    let mut events = list::listed(&syntax.events, "AccountOpened", errors);
+    let retired = list::distinct(&syntax.retired, "OldEvent", |retired| retired, errors);
+    if has_generated_enum(syntax, &commands, errors) {
+        commands.clear();
+    }
+    // Without the retired events, the listed ones look wrong as well.
+    if has_generated_enum(syntax, &events, errors) || matches!(syntax.retired, Given::Invalid) {
+        events.clear();
+    }
     Aggregate {
         syntax,
-        commands: list::listed(&syntax.commands, "OpenAccount", errors),
-        events: list::listed(&syntax.events, "AccountOpened", errors),
+        id: items::with_lifetimes("id", &syntax.id, errors),
+        error: items::with_lifetimes("error", &syntax.error, errors),
+        services: items::with_lifetimes("services", &syntax.services, errors),
+        commands,
+        events,
+        retired,
         snapshot: syntax.snapshot.as_ref().and_then(|syntax| snapshot::snapshot(syntax, errors)),
         lock: lock::of_this_crate(&input.ident, errors),
         is_valid: is_valid(syntax, errors),
     }
+}
+
+/// Whether a list has an enum that is made of the lists. The other types of the list are then unknown.
+fn has_generated_enum(syntax: &AggregateSyntax<'_>, listed: &[Listed<'_>], errors: &mut Errors) -> bool {
+    let enums = [&syntax.command_enum.ident, &syntax.event_enum.ident];
+    let is_generated = |listed: &&Listed<'_>| enums.iter().any(|name| listed.path.is_ident(*name));
+    let Some(listed) = listed.iter().find(is_generated) else { return false };
+    list::generated_enum(listed.path, errors);
+    true
 }
 
 fn is_valid(syntax: &AggregateSyntax<'_>, errors: &mut Errors) -> bool {

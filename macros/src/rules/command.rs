@@ -37,16 +37,18 @@ fn id_source<'s>(syntax: &'s CommandSyntax<'s>, errors: &mut Errors) -> Option<I
             first.map(|(_, source)| source)
         }
         (Some((mark, source)), None) => {
-            if syntax.is_singleton {
+            if syntax.singleton.value().is_some() {
                 errors.at_span(mark, "a command for the only aggregate of its kind (`singleton`) has no id");
             }
             Some(source)
         }
-        (None, None) if syntax.is_singleton || fields.is_empty() => Some(IdSource::Singleton),
+        (None, None) if syntax.singleton.value().is_some() || fields.is_empty() => Some(IdSource::Singleton),
         (None, None) => {
             // The one field of a tuple struct can only be the id.
             let is_newtype = fields.len() == 1 && is_tuple(syntax);
-            if !is_newtype && !fields.iter().any(|field| matches!(field.id, Given::Invalid)) {
+            let ids = fields.iter().map(|field| &field.id);
+            let is_reported = ids.chain([&syntax.singleton]).any(|given| matches!(given, Given::Invalid));
+            if !is_newtype && !is_reported {
                 let ident = &syntax.input.ident;
                 errors.at(
                     ident,

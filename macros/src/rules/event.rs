@@ -6,7 +6,7 @@ use super::history::History;
 use super::{Version, items, recorded, whole_history};
 use crate::errors::Errors;
 use crate::lock::{self, LockFile};
-use crate::syntax::EventSyntax;
+use crate::syntax::{EventSyntax, Given};
 
 pub(crate) struct Event<'s> {
     pub(crate) syntax: &'s EventSyntax<'s>,
@@ -21,7 +21,10 @@ pub(crate) struct Event<'s> {
 /// The event, if its impl can be made.
 pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Option<Event<'s>> {
     // Against a wrong version, every declared change would look wrong as well.
-    let version = items::version(syntax.version.as_ref(), errors)?;
+    if matches!(syntax.version, Given::Invalid) {
+        return None;
+    }
+    let version = items::version(syntax.version.value(), errors)?;
     let history = History::check(syntax, version, errors);
     let lock = lock::of_this_crate(&syntax.input.ident, errors);
     names(syntax, errors);

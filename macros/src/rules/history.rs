@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::{Ident, LitInt, LitStr, Path, Type};
 
+use super::items;
 use super::json_name::RenameAll;
 use crate::errors::Errors;
 use crate::syntax::{
@@ -136,6 +137,7 @@ impl<'s> Change<'s> {
             ChangeKindSyntax::Changed { from, with, try_with } => {
                 let from = given(key, from, "from = OldType", errors);
                 let with = Conversion::check(key, with, try_with, errors);
+                let from = from.filter(|from| owns_its_data(from, errors));
                 from.zip(with).map(|(from, with)| ChangeKind::Changed { from, with })
             }
         };
@@ -183,7 +185,7 @@ impl<'s> Removed<'s> {
         let key = &syntax.key;
         let since = Since::check(key, &syntax.since, version, errors);
         let name = given(key, &syntax.name, "name = \"branch\"", errors);
-        let ty = given(key, &syntax.ty, "ty = String", errors);
+        let ty = given(key, &syntax.ty, "ty = String", errors).filter(|ty| owns_its_data(ty, errors));
         let added = match &syntax.added {
             Some(token) => Some(Since::of(token, version, errors)?),
             None => None,
@@ -238,6 +240,13 @@ impl<'s> Since<'s> {
         errors.at(token, message);
         None
     }
+}
+
+/// Whether a field of this type can have been read from the store.
+fn owns_its_data(ty: &Type, errors: &mut Errors) -> bool {
+    let Some(owned) = items::owned(ty) else { return true };
+    errors.at(ty, format!("an event owns its data: write `{owned}`"));
+    false
 }
 
 /// The value of a key that must stand in the parentheses of another.

@@ -1,9 +1,12 @@
 //! Rules of several kinds of items: what an impl can be made for, names, versions.
 
-use syn::{Data, DeriveInput, LitInt, LitStr};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::{Data, DeriveInput, LitInt, LitStr, Type};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::names::illegal;
+use crate::syntax::Given;
 
 /// A struct without generics: no impl can be made for anything else. The `kind` is what the struct is to become.
 pub(super) fn plain_struct(input: &DeriveInput, kind: &str, errors: &mut Errors) -> bool {
@@ -37,6 +40,79 @@ pub(super) fn no_generics(input: &DeriveInput, kind: &str, errors: &mut Errors) 
             "{article} {kind} has no generic parameters: it owns its data, and its name stands for one type"
         ),
     );
+    false
+}
+
+/// A type without elided lifetimes, which an associated type can't have.
+pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut Errors) -> Given<&'s Type> {
+    let ty = match given {
+        Given::Missing => return Given::Missing,
+        Given::Invalid => return Given::Invalid,
+        Given::Value(ty) => ty,
+    };
+    match (ty, owned(ty)) {
+        (Type::Reference(_), Some(owned)) if key == "id" => {
+            errors.at(ty, format!("an id owns its data: write `{owned}`"));
+        }
+        (Type::Reference(reference), Some(owned)) if reference.lifetime.is_none() => {
+            let elem = shown(&reference.elem);
+            errors.at(
+                ty,
+                format!("a type for `{key}` has no elided lifetime: write `{owned}`, or `&'static {elem}`"),
+            );
+        }
+        _ if has_elided_lifetime(ty.to_token_stream()) => {
+            errors.at(
+                ty,
+                format!(
+                    "a type for `{key}` has no elided lifetime: write `'static`, or a type that owns its data"
+                ),
+            );
+        }
+        _ => return Given::Value(ty),
+    }
+    Given::Invalid
+}
+
+/// The type that owns what `ty` refers to, if it is a reference.
+pub(super) fn owned(ty: &Type) -> Option<String> {
+    let Type::Reference(reference) = ty else { return None };
+    Some(match &*reference.elem {
+        Type::Slice(slice) => format!("Vec<{}>", shown(&slice.elem)),
+        Type::TraitObject(_) => format!("Box<{}>", shown(&reference.elem)),
+        elem => match shown(elem).as_str() {
+            "str" => "String".to_owned(),
+            elem => elem.to_owned(),
+        },
+    })
+}
+
+/// Whether there is `&` without a lifetime, or `'_`. In the signature of a function type, both are right.
+fn has_elided_lifetime(tokens: TokenStream) -> bool {
+    let mut before = [' ', ' '];
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(tree) = tokens.next() {
+        let found = match &tree {
+            TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                let has_lifetime =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(quote)) if quote.as_char() == '\'');
+                !has_lifetime && before != ['-', '>']
+            }
+            TokenTree::Ident(ident) if before[1] == '\'' => ident == "_",
+            // The arguments of `fn(&str)` and `Fn(&str)` follow a word.
+            TokenTree::Group(group) => before[1] != 'a' && has_elided_lifetime(group.stream()),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+        let now = match &tree {
+            TokenTree::Punct(punct) => punct.as_char(),
+            TokenTree::Ident(_) => 'a',
+            _ => ' ',
+        };
+        before = [before[1], now];
+    }
     false
 }
 

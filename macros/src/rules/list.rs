@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use quote::{ToTokens, format_ident};
+use quote::ToTokens;
 use syn::{DeriveInput, Ident, Path};
 
 use crate::errors::Errors;
@@ -27,7 +27,13 @@ pub(super) fn required<T>(
     }
 }
 
-/// A list that is not empty, with nothing twice and no two variants of one name: its valid items.
+/// Reports that a list has an enum that is made of such lists.
+pub(super) fn generated_enum(listed: &Path, errors: &mut Errors) {
+    errors.at(listed, format!("list the structs: `{}` is the enum that is made of them", shown(listed)));
+}
+
+/// A list that is not empty, with nothing twice and no two variants of one name: its valid items. None are, if two have
+/// one name: only rustc knows whether they are one type.
 pub(super) fn listed<'s>(
     list: &'s Given<List<ListedSyntax>>,
     example: &str,
@@ -35,21 +41,23 @@ pub(super) fn listed<'s>(
 ) -> Vec<Listed<'s>> {
     let mut variants = HashSet::new();
     let mut valid = Vec::new();
+    let mut is_valid = true;
     for ListedSyntax { path, variant } in distinct(list, example, |listed| &listed.path, errors) {
         if variants.insert(variant.to_string()) {
             valid.push(Listed { path, variant: variant.clone() });
         } else {
-            let other = format_ident!("Other{variant}", span = variant.span());
             let shown = shown(path);
             errors.at(
                 path,
-                format!("two of these would be the variant `{variant}`: give this one another, as `{shown} as {other}`"),
+                format!(
+                    "two of these would be the variant `{variant}`: give this one another, as `{shown} as Other{variant}`, \
+                     or take it out if the two are one type"
+                ),
             );
-            // The rest of the macro's output uses the name that the message proposes.
-            valid.push(Listed { path, variant: other });
+            is_valid = false;
         }
     }
-    valid
+    if is_valid { valid } else { Vec::new() }
 }
 
 /// A list that is not empty and has nothing twice: its valid items.
@@ -67,7 +75,9 @@ pub(super) fn distinct<'s, T, K: ToTokens + 's>(
     let mut valid = Vec::new();
     for item in items {
         let key = key(item);
-        if seen.insert(key.to_token_stream().to_string()) {
+        // `self::Opened` is `Opened`.
+        let path = shown(key);
+        if seen.insert(path.trim_start_matches("self::").to_owned()) {
             valid.push(item);
         } else {
             errors.at(key, format!("`{}` is listed twice", shown(key)));

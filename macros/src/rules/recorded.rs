@@ -115,7 +115,7 @@ fn past(
     }
     let was: Vec<_> = recorded.iter().map(|(name, ty)| format!("{name}: {}", ty.text)).collect();
     let declared: Vec<_> = fields.iter().map(|field| format!("{}: {}", field.name, field.text)).collect();
-    let token: &dyn ToTokens = match &event.syntax.version {
+    let token: &dyn ToTokens = match event.syntax.version.value() {
         Some(version) => version,
         None => &event.syntax.input.ident,
     };

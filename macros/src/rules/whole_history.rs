@@ -68,7 +68,7 @@ fn every_version_has_a_change(
     let missing = (history.first_version().max(2)..=version).find(|version| !changed.contains(version));
     // A change that is reported already may be the one that is missing here.
     if let Some(missing) = missing
-        && let Some(token) = &syntax.version
+        && let Some(token) = syntax.version.value()
         && !errors.any()
     {
         errors.at(

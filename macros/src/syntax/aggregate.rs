@@ -1,29 +1,36 @@
 //! `derive(Aggregate)`.
 
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{ToTokens, format_ident};
 use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitStr, Path, Token, Type};
 
 use super::SnapshotSyntax;
-use crate::attributes::{Given, List, ModPath, Options};
+use crate::attributes::{Given, Keys, List, ModPath, Options};
 use crate::errors::Errors;
 
-const KEYS: &[&str] = &[
-    "name", "id", "error", "services", "commands", "events", "retired", "snapshot", "command", "event",
-    "crate",
-];
+const KEYS: Keys = Keys {
+    known: &[
+        "name", "id", "error", "services", "commands", "events", "retired", "snapshot", "command", "event",
+        "crate",
+    ],
+    repeating: &[],
+    elsewhere: &[
+        (&["every", "older_than", "when"], "into `snapshot(..)`"),
+        (&["derive", "serde"], "into `event(..)` or `command(..)`, for the generated enum"),
+    ],
+};
 
 pub(crate) struct AggregateSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
     pub(crate) id: Given<Type>,
-    pub(crate) error: Option<Type>,
-    pub(crate) services: Option<Type>,
+    pub(crate) error: Given<Type>,
+    pub(crate) services: Given<Type>,
     pub(crate) commands: Given<List<ListedSyntax>>,
     pub(crate) events: Given<List<ListedSyntax>>,
-    pub(crate) retired: Vec<Retired>,
+    pub(crate) retired: Given<List<Retired>>,
     pub(crate) snapshot: Option<SnapshotSyntax<'i>>,
     pub(crate) command_enum: GeneratedEnum,
     pub(crate) event_enum: GeneratedEnum,
@@ -60,19 +67,18 @@ impl<'i> AggregateSyntax<'i> {
         let id = options.ty("id", errors);
         let commands = options.list("commands", "OpenAccount, ..", errors);
         let events = options.list("events", "AccountOpened, ..", errors);
+        let retired = options.list("retired", "OldEvent, \"old-name\"", errors);
+        let (error, services) = (options.ty("error", errors), options.ty("services", errors));
         let aggregate = Self {
             input,
             krate,
             name,
             id: options.given("id", id),
-            error: options.ty("error", errors),
-            services: options.ty("services", errors),
+            error: options.given("error", error),
+            services: options.given("services", services),
             commands: options.given("commands", commands),
             events: options.given("events", events),
-            retired: options
-                .list("retired", "OldEvent, \"old-name\"", errors)
-                .map(|list| list.items)
-                .unwrap_or_default(),
+            retired: options.given("retired", retired),
             snapshot: SnapshotSyntax::parse(input, &mut options, errors),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             event_enum: GeneratedEnum::parse(&mut options, "event", &input.ident, errors),
@@ -84,15 +90,9 @@ impl<'i> AggregateSyntax<'i> {
 
 impl Parse for ListedSyntax {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let path = Path::parse_mod_style(input)?;
-        if let Some(last) = path.segments.last()
-            && ["crate", "self", "super", "Self"].iter().any(|keyword| last.ident == keyword)
-        {
-            let message = format!("`{}` is not the name of a type: list each type by its path", last.ident);
-            return Err(syn::Error::new_spanned(&path, message));
-        }
+        let ModPath(path) = input.parse()?;
         let variant = if input.parse::<Option<Token![as]>>()?.is_some() {
-            input.parse()?
+            input.parse().map_err(|error| syn::Error::new(error.span(), "write `Type as Variant`"))?
         } else {
             match path.segments.last() {
                 Some(last) => last.ident.clone(),
@@ -108,7 +108,7 @@ impl Parse for Retired {
         if input.peek(LitStr) {
             input.parse().map(Self::Name)
         } else {
-            Path::parse_mod_style(input).map(Self::Type)
+            input.parse().map(|ModPath(path)| Self::Type(path))
         }
     }
 }
@@ -132,5 +132,14 @@ impl GeneratedEnum {
             nested.finish();
         }
         generated
+    }
+}
+
+impl ToTokens for Retired {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Type(path) => path.to_tokens(tokens),
+            Self::Name(name) => name.to_tokens(tokens),
+        }
     }
 }

@@ -3,14 +3,25 @@
 use proc_macro2::Span;
 use syn::{Data, DeriveInput, Member, Path, Type};
 
-use crate::attributes::{Given, Options};
+use crate::attributes::{Given, Keys, Options};
 use crate::errors::Errors;
+
+const STRUCT_KEYS: Keys = Keys {
+    known: &["singleton", "crate"],
+    repeating: &[],
+    elsewhere: &[(&["id"], "on the field that has the id, as `#[command(id)]`")],
+};
+const FIELD_KEYS: Keys = Keys {
+    known: &["id"],
+    repeating: &[],
+    elsewhere: &[(&["singleton", "crate"], "on the struct, in its own `#[command(..)]`")],
+};
 
 pub(crate) struct CommandSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
     pub(crate) krate: Path,
-    /// Whether `#[command(singleton)]` is there.
-    pub(crate) is_singleton: bool,
+    /// Where `#[command(singleton)]` says `singleton`.
+    pub(crate) singleton: Given<Span>,
     /// The fields of the struct; none, if it is no struct.
     pub(crate) fields: Vec<CommandFieldSyntax<'i>>,
 }
@@ -24,14 +35,15 @@ pub(crate) struct CommandFieldSyntax<'i> {
 
 impl<'i> CommandSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
-        let mut options = Options::parse(&input.attrs, "command", &["singleton", "crate"], errors);
+        let mut options = Options::parse(&input.attrs, "command", STRUCT_KEYS, errors);
         let krate = options.krate(errors);
-        let is_singleton = options.flag("singleton", errors).is_some();
+        let singleton = options.flag("singleton", errors);
+        let singleton = options.given("singleton", singleton);
         options.finish();
         let mut fields = Vec::new();
         if let Data::Struct(data) = &input.data {
             for (member, field) in data.fields.members().zip(&data.fields) {
-                let mut options = Options::parse(&field.attrs, "command", &["id"], errors);
+                let mut options = Options::parse(&field.attrs, "command", FIELD_KEYS, errors);
                 let id = match options.flag("id", errors) {
                     Some(id) => Given::Value(id),
                     // A field has no other option: this one was meant.
@@ -44,6 +56,6 @@ impl<'i> CommandSyntax<'i> {
                 fields.push(CommandFieldSyntax { member, ty: &field.ty, id });
             }
         }
-        Self { input, krate, is_singleton, fields }
+        Self { input, krate, singleton, fields }
     }
 }

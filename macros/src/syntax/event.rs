@@ -4,14 +4,23 @@ use syn::{DeriveInput, LitInt, LitStr, Path};
 
 use super::serde::serde_options;
 use super::{HistorySyntax, SerdeOption};
-use crate::attributes::Options;
+use crate::attributes::{Given, Keys, Options, Text};
 use crate::errors::Errors;
+
+const KEYS: Keys = Keys {
+    known: &["name", "version", "aliases", "removed", "previous", "crate"],
+    repeating: &["removed"],
+    elsewhere: &[(
+        &["added", "renamed", "changed"],
+        "on the field that it is about, in its own `#[event(..)]`",
+    )],
+};
 
 pub(crate) struct EventSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
-    pub(crate) version: Option<LitInt>,
+    pub(crate) version: Given<LitInt>,
     pub(crate) aliases: Vec<LitStr>,
     /// The `serde` options of the struct.
     pub(crate) serde: Vec<SerdeOption>,
@@ -20,17 +29,17 @@ pub(crate) struct EventSyntax<'i> {
 
 impl<'i> EventSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
-        let known = &["name", "version", "aliases", "removed", "previous", "crate"];
-        let mut options = Options::parse_repeating(&input.attrs, "event", known, &["removed"], errors);
+        let mut options = Options::parse(&input.attrs, "event", KEYS, errors);
+        let version = options.integer("version", errors);
         let event = Self {
             input,
-            version: options.integer("version", errors),
+            version: options.given("version", version),
             history: HistorySyntax::parse(&input.data, &mut options, errors),
             krate: options.krate(errors),
             name: options.stored_name(&input.ident, errors),
             aliases: options
                 .list("aliases", "\"old-name\", ..", errors)
-                .map(|list| list.items)
+                .map(|list| list.items.into_iter().map(|Text(alias)| alias).collect())
                 .unwrap_or_default(),
             serde: serde_options(&input.attrs),
         };

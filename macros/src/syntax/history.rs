@@ -6,7 +6,7 @@ use syn::{Attribute, Data, Ident, LitInt, LitStr, Member, Path, Type};
 
 use super::SerdeOption;
 use super::serde::serde_options;
-use crate::attributes::{Given, Options};
+use crate::attributes::{Given, Keys, Options};
 use crate::errors::Errors;
 
 pub(crate) struct HistorySyntax {
@@ -53,6 +53,14 @@ pub(crate) enum PreviousSyntax {
     Since { key: Ident, since: Given<LitInt>, path: Given<Path> },
 }
 
+const FIELD_KEYS: Keys = Keys {
+    known: &["added", "renamed", "changed"],
+    repeating: &["added", "renamed", "changed"],
+    elsewhere: &[(
+        &["name", "version", "aliases", "removed", "previous", "crate"],
+        "on the struct, in its own `#[event(..)]`",
+    )],
+};
 const REMOVED: &[&str] = &["since", "name", "ty", "added"];
 const PREVIOUS: &[&str] = &["since", "from"];
 const CHANGES: &[(&str, &[&str])] = &[
@@ -100,8 +108,7 @@ impl FieldSyntax {
 
 impl ChangeSyntax {
     fn parse_all(attributes: &[Attribute], errors: &mut Errors) -> Vec<Self> {
-        let known = &["added", "renamed", "changed"];
-        let mut options = Options::parse_repeating(attributes, "event", known, known, errors);
+        let mut options = Options::parse(attributes, "event", FIELD_KEYS, errors);
         let nested = options.in_order(CHANGES, errors).into_iter();
         let changes = nested.map(|(key, options)| Self::parse(key, options, errors)).collect();
         options.finish();

@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
 use super::ListedSyntax;
-use crate::attributes::{Given, List, Options};
+use crate::attributes::{Given, List, ModPath, Options};
 use crate::errors::Errors;
 
 pub(crate) struct ProjectionSyntax<'i> {
@@ -100,7 +100,7 @@ impl Parse for SourceSyntax {
         if input.peek(LitStr) {
             input.parse().map(Self::Name)
         } else {
-            Path::parse_mod_style(input).map(Self::Type)
+            input.parse().map(|ModPath(path)| Self::Type(path))
         }
     }
 }
