@@ -16,7 +16,7 @@ use self::slips::Slips;
 use crate::errors::Errors;
 use crate::names::{distance, nearest};
 
-pub(crate) use self::items::{ModPath, Text};
+pub(crate) use self::items::{ModPath, Text, TypePath};
 
 /// The keys of an attribute.
 #[derive(Clone, Copy, Default)]
@@ -127,7 +127,9 @@ impl Options {
                 if let Some((_, place)) =
                     keys.elsewhere.iter().find(|(keys, _)| keys.contains(&name.as_str()))
                 {
-                    errors.at(&entry.key, format!("`{name}` goes {place}"));
+                    if !has_slip {
+                        errors.at(&entry.key, format!("`{name}` goes {place}"));
+                    }
                     (self.is_doubtful, has_slip) = (true, true);
                     continue;
                 }
@@ -153,6 +155,8 @@ impl Options {
             let name = entry.key.to_string();
             if !keys.repeating.contains(&name.as_str()) && self.mentioned.contains(&name) {
                 errors.at(&entry.key, format!("`{name}` is given twice"));
+                // It is not known which of the two is right.
+                self.entries.retain(|other| other.key != entry.key);
             } else {
                 self.mentioned.push(name);
                 self.entries.push(entry);
@@ -205,8 +209,11 @@ impl Options {
             .partition::<Vec<_>, _>(|entry| keys.iter().any(|(key, _)| entry.key == key));
         self.entries = left;
         let mut nested = Vec::new();
-        for entry in taken {
+        for mut entry in taken {
             let Some((key, known)) = keys.iter().find(|(key, _)| entry.key == key) else { continue };
+            if matches!(&entry.value, Value::List(tokens) if tokens.is_empty()) {
+                entry.value = Value::Alone;
+            }
             let example = format!("{} = ..", known.join(" = .., "));
             if let Some((key_token, tokens)) = self.list_tokens(entry, &example, errors) {
                 nested.push((key_token, Self::nested(key, known, tokens, errors)));

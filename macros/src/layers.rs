@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("errors", &[]),
     ("names", &[]),
-    ("markers", &[]),
+    ("markers", &["names"]),
     ("lengths", &[]),
     ("lock", &["errors"]),
     ("attributes", &["errors", "lengths", "names"]),

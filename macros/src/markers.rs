@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use syn::{Attribute, Ident, Meta, Path};
 
+use crate::names::distance;
+
 /// What a marker asks of its method, and which trait the method becomes.
 pub(crate) struct Marker {
     pub(crate) name: &'static str,
@@ -133,6 +135,19 @@ impl Marker {
             || modules.first()? == "factum"
             || modules_of(krate, &modules).is_some_and(|inner| inner.iter().all(is_module));
         MARKERS.iter().find(|marker| is_ours && marker.name == name)
+    }
+
+    /// The marker that an attribute is meant to be, which rustc does not know under the name that is written.
+    pub(crate) fn meant(attribute: &Attribute, krate: &Path) -> Option<&'static Self> {
+        let (name, modules) = name_and_modules(attribute.path())?;
+        let is_of_factum = modules.first().is_none_or(|first| first == "factum" || first == "handlers")
+            || modules_of(krate, &modules).is_some();
+        if !is_of_factum || !matches!(attribute.meta, Meta::Path(_)) {
+            return None;
+        }
+        let name = name.to_lowercase();
+        // Other attributes have names that are farther away.
+        MARKERS.iter().find(|marker| distance(&name, marker.name) <= marker.name.len() / 6 + 1)
     }
 
     /// What is wrong with the attribute itself.

@@ -7,7 +7,7 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Ident, Lit, Token};
+use syn::{Ident, Lit, LitStr, Token};
 
 use super::slips::{Slips, is_attribute};
 use crate::errors::shown;
@@ -50,7 +50,10 @@ pub(super) fn entries(
             if slips.skip(input)? {
                 continue;
             }
-            if !input.peek(Ident::peek_any) || input.peek2(Token![::]) || is_type_alone(input, known) {
+            let quoted = quoted_key(input, slips)?;
+            if let Some(key) = quoted {
+                entries.push(entry(input, key, known)?);
+            } else if !input.peek(Ident::peek_any) || input.peek2(Token![::]) || is_type_alone(input, known) {
                 let tokens = until_comma(input, known)?;
                 // Without its parentheses, a list goes on here.
                 if entries.iter().all(|entry: &Entry| matches!(entry.slip, Slip::None)) {
@@ -58,7 +61,7 @@ pub(super) fn entries(
                 }
             } else {
                 // `crate` is a key, and a keyword.
-                let key = input.call(Ident::parse_any)?;
+                let key = input.call(Ident::parse_any)?.unraw();
                 entries.push(entry(input, key, known)?);
             }
             separator(input, known, slips)?;
@@ -111,6 +114,17 @@ fn entry(input: ParseStream<'_>, key: Ident, known: &[&str]) -> syn::Result<Entr
         }
     }
     Ok(Entry { key, value: Value::Assigned(until_comma(input, known)?), slip })
+}
+
+/// A key that stands in quotes, as in `"name" = ..`.
+fn quoted_key(input: ParseStream<'_>, slips: &mut Slips<'_>) -> syn::Result<Option<Ident>> {
+    if !input.peek(LitStr) || !input.peek2(Token![=]) && !input.peek2(Token![:]) {
+        return Ok(None);
+    }
+    let text: LitStr = input.parse()?;
+    let key: Ident = text.parse_with(Ident::parse_any)?;
+    slips.report("quotes", &text, format!("write `{key}`, without quotes"));
+    Ok(Some(key))
 }
 
 /// Reads what stands between two entries or items: a comma.

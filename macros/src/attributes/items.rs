@@ -34,6 +34,32 @@ impl Parse for AnyType {
     }
 }
 
+/// An expression that is not a text, which only looks like the name of a function.
+pub(super) struct Function(pub(super) TokenStream);
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return Err(input.error("expected a function"));
+        }
+        input.parse().map(|Expression(tokens)| Self(tokens))
+    }
+}
+
+/// The path of a type that a list has.
+pub(crate) struct TypePath(pub(crate) Path);
+
+impl Parse for TypePath {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ModPath(path) = input.parse()?;
+        if path.segments.first().is_some_and(|first| first.ident == "Self") {
+            let message = format!("`{}` is no type: write the type's name", shown(&path));
+            return Err(syn::Error::new_spanned(path, message));
+        }
+        Ok(Self(path))
+    }
+}
+
 impl Parse for ModPath {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let ahead = input.fork();

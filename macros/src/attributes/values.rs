@@ -5,7 +5,7 @@ use syn::parse::Parse;
 use syn::{Ident, LitInt, LitStr, Path, Token, Type};
 
 use super::entry::{self, Entry, Slip, Value};
-use super::items::{AnyType, Expression};
+use super::items::{AnyType, Expression, Function};
 use super::slips::Slips;
 use super::{List, ModPath, Options};
 use crate::errors::Errors;
@@ -67,6 +67,11 @@ impl Options {
         self.assigned(key, "expression", errors).map(|Expression(tokens)| tokens)
     }
 
+    /// `key = function`: an expression that is no text
+    pub(crate) fn function(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
+        self.assigned(key, "function", errors).map(|Function(tokens)| tokens)
+    }
+
     /// `key`
     pub(crate) fn flag(&mut self, key: &str, errors: &mut Errors) -> Option<Span> {
         let entry = self.take(key)?;
@@ -97,7 +102,7 @@ impl Options {
                 Some(value)
             }
             (Err(error), None) => {
-                slips.errors.at(&item, error);
+                slips.report("item", &item, error);
                 None
             }
         };

@@ -51,6 +51,9 @@ pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut
         Given::Value(ty) => ty,
     };
     match (ty, owned(ty)) {
+        (Type::TraitObject(_) | Type::Slice(_) | Type::ImplTrait(_), Some(owned)) => {
+            errors.at(ty, format!("a type for `{key}` has a known size: write `{owned}`"));
+        }
         (Type::Reference(_), Some(owned)) if key == "id" => {
             errors.at(ty, format!("an id owns its data: write `{owned}`"));
         }
@@ -74,16 +77,20 @@ pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut
     Given::Invalid
 }
 
-/// The type that owns what `ty` refers to, if it is a reference.
+/// The type that owns what `ty` refers to, if it is a reference or has no size.
 pub(super) fn owned(ty: &Type) -> Option<String> {
-    let Type::Reference(reference) = ty else { return None };
-    Some(match &*reference.elem {
-        Type::Slice(slice) => format!("Vec<{}>", shown(&slice.elem)),
-        Type::TraitObject(_) => format!("Box<{}>", shown(&reference.elem)),
-        elem => match shown(elem).as_str() {
-            "str" => "String".to_owned(),
-            elem => elem.to_owned(),
+    Some(match ty {
+        Type::Reference(reference) => match owned(&reference.elem) {
+            Some(owned) => owned,
+            None => match shown(&reference.elem).as_str() {
+                "str" => "String".to_owned(),
+                elem => elem.to_owned(),
+            },
         },
+        Type::Slice(slice) => format!("Vec<{}>", shown(&slice.elem)),
+        Type::TraitObject(_) => format!("Box<{}>", shown(ty)),
+        Type::ImplTrait(of) => format!("Box<dyn {}>", shown(&of.bounds)),
+        _ => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitStr, Path, Token, Type};
 
 use super::SnapshotSyntax;
-use crate::attributes::{Given, Keys, List, ModPath, Options};
+use crate::attributes::{Given, Keys, List, ModPath, Options, TypePath};
 use crate::errors::Errors;
 
 const KEYS: Keys = Keys {
@@ -90,7 +90,7 @@ impl<'i> AggregateSyntax<'i> {
 
 impl Parse for ListedSyntax {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let ModPath(path) = input.parse()?;
+        let TypePath(path) = input.parse()?;
         let variant = if input.parse::<Option<Token![as]>>()?.is_some() {
             input.parse().map_err(|error| syn::Error::new(error.span(), "write `Type as Variant`"))?
         } else {
@@ -108,7 +108,7 @@ impl Parse for Retired {
         if input.peek(LitStr) {
             input.parse().map(Self::Name)
         } else {
-            input.parse().map(|ModPath(path)| Self::Type(path))
+            input.parse().map(|TypePath(path)| Self::Type(path))
         }
     }
 }

@@ -63,7 +63,10 @@ impl MethodSyntax {
             }
         }
         let mut markers = method.markers(krate);
-        let (marker, _) = markers.next()?;
+        let first = markers.next().map(|(marker, _)| marker);
+        let meant = || method.attributes.iter().find_map(|attribute| Marker::meant(attribute, krate));
+        // With the impl of a misspelled marker, rustc's error about it is the only one.
+        let marker = first.or_else(meant)?;
         let second_marker = markers.next().map(|(_, attribute)| attribute.clone());
         drop(markers);
         let Signature { receiver, arguments, output } =

@@ -56,10 +56,14 @@ pub(crate) enum PreviousSyntax {
 const FIELD_KEYS: Keys = Keys {
     known: &["added", "renamed", "changed"],
     repeating: &["added", "renamed", "changed"],
-    elsewhere: &[(
-        &["name", "version", "aliases", "removed", "previous", "crate"],
-        "on the struct, in its own `#[event(..)]`",
-    )],
+    elsewhere: &[
+        (
+            &["name", "version", "aliases", "removed", "previous", "crate"],
+            "on the struct, in its own `#[event(..)]`",
+        ),
+        (&["since", "default"], "into `added(..)`, `renamed(..)` or `changed(..)`"),
+        (&["from", "with", "try_with"], "into `changed(..)` or `renamed(..)`"),
+    ],
 };
 const REMOVED: &[&str] = &["since", "name", "ty", "added"];
 const PREVIOUS: &[&str] = &["since", "from"];
@@ -125,8 +129,8 @@ impl ChangeSyntax {
             ChangeKindSyntax::Renamed { from: options.given("from", from) }
         } else {
             let from = options.ty("from", errors).map(Box::new);
-            let with = options.expression("with", errors);
-            let try_with = options.expression("try_with", errors);
+            let with = options.function("with", errors);
+            let try_with = options.function("try_with", errors);
             ChangeKindSyntax::Changed {
                 from: options.given("from", from),
                 with: options.given("with", with),

@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
 use super::ListedSyntax;
-use crate::attributes::{Given, List, ModPath, Options};
+use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
 pub(crate) struct ProjectionSyntax<'i> {
@@ -100,7 +100,7 @@ impl Parse for SourceSyntax {
         if input.peek(LitStr) {
             input.parse().map(Self::Name)
         } else {
-            input.parse().map(|ModPath(path)| Self::Type(path))
+            input.parse().map(|TypePath(path)| Self::Type(path))
         }
     }
 }

@@ -101,6 +101,10 @@ struct InnerAttribute;
 struct Quotes;
 
 #[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate("id" = String, error = Refused, commands(Open), events(Opened, Closed))]
+struct QuotedKey;
+
+#[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = std::string::, error = Refused, commands(Open), events(Opened, Closed))]
 struct HalfAType;
 
@@ -176,11 +180,23 @@ struct Elided;
 #[aggregate(id = String, error = Refused, services = Option<&[u8]>, commands(Open), events(Opened, Closed))]
 struct ElidedInside;
 
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = impl Clock, services = dyn Clock, commands(Open), events(Opened, Closed))]
+struct WithoutSize;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, commands(Open), events(Opened), events(Closed))]
+struct TwoLists;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, commands(Open), events(Self::Opened, Closed))]
+struct PartOfSelf;
+
 trait Clock {}
 
 handlers_of!(Colons TwoSigns NoSign Brackets AssignedLists InnerBrackets NoBrackets NoCommas Semicolons CommaTooMany);
 handlers_of!(Comments InnerAttribute Quotes HalfAType NoError HalfAPath Keyword HalfAnAlias Wrapped Arguments Rest);
 handlers_of!(Generated Twice TwiceByPath RetiredTwice UnknownKey NoKeys Misspelled SnapshotKey SnapshotWithoutKey);
-handlers_of!(Elided ElidedInside);
+handlers_of!(Elided ElidedInside WithoutSize TwoLists PartOfSelf QuotedKey);
 
 fn main() {}

@@ -77,6 +77,27 @@ struct Unfinished {
 
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(version = 2)]
+struct FunctionInQuotes {
+    #[event(changed(since = 2, from = u32, with = "u64::from"))]
+    cents: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct Empty {
+    #[event(added())]
+    cents: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct WithoutAChange {
+    #[event(since = 2, default = 0)]
+    cents: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
 struct OfTheStruct {
     #[event(removed(since = 2, name = "branch", ty = String))]
     cents: u64,
