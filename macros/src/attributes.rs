@@ -38,7 +38,7 @@ pub(crate) struct Options {
     mentioned: Vec<String>,
     /// Whether a mistake may hide a key, so that none is reported as missing.
     is_doubtful: bool,
-    /// The kinds of slips in the form of an entry that are reported.
+    /// The kinds of slips that are reported.
     reported: Vec<&'static str>,
 }
 
@@ -116,9 +116,12 @@ impl Options {
 
     fn read(&mut self, tokens: TokenStream, keys: Keys, errors: &mut Errors) {
         let (attribute, known) = (self.attribute, self.known);
-        let mut slips = Slips::new(errors);
+        let mut slips = Slips::new(&mut self.reported, errors);
         let entries = entry::entries(tokens, attribute, known, &mut slips);
-        let mut has_slip = slips.any() || entries.iter().any(|entry| matches!(entry.slip, Slip::At(..)));
+        // The slip of an entry is reported by the reader of its key.
+        let is_read = |entry: &Entry| known.iter().any(|known| entry.key == known);
+        let is_slip = |entry: &Entry| matches!(entry.slip, Slip::At(..)) || entry.rest.is_some();
+        let mut has_slip = slips.any() || entries.iter().any(|entry| is_read(entry) && is_slip(entry));
         self.is_doubtful |= has_slip;
         let written: Vec<_> = entries.iter().map(|entry| entry.key.to_string()).collect();
         for mut entry in entries {
@@ -241,6 +244,13 @@ impl Options {
         }
     }
 
+    /// Reports what follows an entry that has no list.
+    fn no_rest(&mut self, entry: &Entry, errors: &mut Errors) {
+        if let Some(rest) = &entry.rest {
+            Slips::new(&mut self.reported, errors).without_key(rest, self.attribute, self.known);
+        }
+    }
+
     fn take(&mut self, key: &str) -> Option<Entry> {
         debug_assert!(self.known.contains(&key), "{key} is read but not known");
         let index = self.entries.iter().position(|entry| entry.key == key)?;
@@ -251,5 +261,90 @@ impl Options {
 impl<K: AsRef<[&'static str]> + ?Sized> From<&'static K> for Keys {
     fn from(known: &'static K) -> Self {
         Self { known: known.as_ref(), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The errors of an attribute with a name, a flag and a list of texts.
+    fn messages(attribute: &str) -> Vec<String> {
+        let mut errors = Errors::default();
+        let tokens = attribute.parse().expect("tokens");
+        let mut options = Options::nested("event", &["name", "flag", "texts"], tokens, &mut errors);
+        options.string("name", &mut errors);
+        options.flag("flag", &mut errors);
+        let texts = options.list::<Text>("texts", "\"text\", ..", &mut errors);
+        let _ = options.given("texts", texts);
+        options.finish();
+        errors.messages()
+    }
+
+    #[test]
+    fn right_attributes() {
+        for attribute in ["", "name = \"a\"", "flag, texts(\"a\", \"b\",),", "texts(), r#name = r\"a\""] {
+            assert_eq!(messages(attribute), [""; 0], "{attribute}");
+        }
+    }
+
+    #[test]
+    fn each_slip_is_one_error() {
+        for attribute in [
+            "name: \"a\"",
+            "name: \"a\", texts: (\"b\")",
+            "name == \"a\"",
+            "name => \"a\"",
+            "name \"a\"",
+            "name, \"a\"",
+            "name = a",
+            "name =",
+            "name",
+            "name(\"a\")",
+            "name {}",
+            "\"name\" = \"a\"",
+            "\"na me\" = \"a\"",
+            "\"a\"",
+            "5, flag",
+            "= 5",
+            "a::b",
+            "a::b = 5",
+            "Type, Other",
+            "nmae = \"a\"",
+            "nmae: 5",
+            "unknown",
+            "unknown: 5",
+            "unknown = 5, \"a\"",
+            "unknown; unknown = 5",
+            "name = \"a\", name = \"b\"",
+            "name = \"a\", name: \"b\"",
+            "name = \"a\", \"b\"",
+            "name = \"a\" flag",
+            "name = \"a\"; flag; texts(\"b\"; \"c\")",
+            "name = \"a\",, flag",
+            ", flag",
+            "; flag",
+            "flag = 5",
+            "flag: 5",
+            "flag {}",
+            "flag, 5",
+            "flag texts(\"a\")",
+            "flag ! texts(\"a\")",
+            "/// A comment.\n flag, /// And one.\n",
+            "name = \"a\" /** A comment. */",
+            "#[cfg(test)] flag",
+            "texts",
+            "texts = \"a\"",
+            "texts = [\"a\"]",
+            "texts[\"a\"]",
+            "texts([\"a\"])",
+            "texts(a, b)",
+            "texts(\"a\" \"b\")",
+            "texts \"a\", \"b\"",
+            "texts(,)",
+        ] {
+            let messages = messages(attribute);
+            assert_eq!(messages.len(), 1, "{attribute}: {messages:#?}");
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) key: Ident,
     pub(super) value: Value,
     pub(super) slip: Slip,
+    /// Types that follow without a key. If the key has a list, they belong to it.
+    pub(super) rest: Option<TokenStream>,
 }
 
 /// A slip in the form of an entry. The reader of the value knows the right form, and reports it.
@@ -45,7 +47,7 @@ pub(super) fn entries(
     slips: &mut Slips<'_>,
 ) -> Vec<Entry> {
     let read = |input: ParseStream<'_>| {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         while !input.is_empty() {
             if slips.skip(input)? {
                 continue;
@@ -55,9 +57,13 @@ pub(super) fn entries(
                 entries.push(entry(input, key, known)?);
             } else if !input.peek(Ident::peek_any) || input.peek2(Token![::]) || is_type_alone(input, known) {
                 let tokens = until_comma(input, known)?;
-                // Without its parentheses, a list goes on here.
-                if entries.iter().all(|entry: &Entry| matches!(entry.slip, Slip::None)) {
-                    slips.without_key(&tokens, attribute, known);
+                match entries.last_mut() {
+                    Some(Entry { key, value: Value::Alone | Value::Assigned(_), rest, .. })
+                        if known.iter().any(|known| key == known) =>
+                    {
+                        rest.get_or_insert(tokens);
+                    }
+                    _ => slips.without_key(&tokens, attribute, known),
                 }
             } else {
                 // `crate` is a key, and a keyword.
@@ -95,12 +101,12 @@ fn entry(input: ParseStream<'_>, key: Ident, known: &[&str]) -> syn::Result<Entr
     if is_group && let TokenTree::Group(group) = input.parse()? {
         let is_right = group.delimiter() == Delimiter::Parenthesis;
         let slip = if is_right { Slip::None } else { Slip::At("brackets", group.span_open()) };
-        return Ok(Entry { key, value: Value::List(group.stream()), slip });
+        return Ok(Entry { key, value: Value::List(group.stream()), slip, rest: None });
     }
     let is_sign = input.peek(Token![=]) || input.peek(Token![:]);
     let begins_value = input.peek(Lit) || input.peek(Ident::peek_any) && !begins_entry(input, known);
     if !is_sign && !begins_value {
-        return Ok(Entry { key, value: Value::Alone, slip: Slip::None });
+        return Ok(Entry { key, value: Value::Alone, slip: Slip::None, rest: None });
     }
     let mut slip = Slip::None;
     if !input.peek(Token![=]) || input.peek(Token![==]) || input.peek(Token![=>]) {
@@ -113,7 +119,7 @@ fn entry(input: ParseStream<'_>, key: Ident, known: &[&str]) -> syn::Result<Entr
             input.parse::<TokenTree>()?;
         }
     }
-    Ok(Entry { key, value: Value::Assigned(until_comma(input, known)?), slip })
+    Ok(Entry { key, value: Value::Assigned(until_comma(input, known)?), slip, rest: None })
 }
 
 /// A key that stands in quotes, as in `"name" = ..`.
@@ -121,15 +127,19 @@ fn quoted_key(input: ParseStream<'_>, slips: &mut Slips<'_>) -> syn::Result<Opti
     if !input.peek(LitStr) || !input.peek2(Token![=]) && !input.peek2(Token![:]) {
         return Ok(None);
     }
-    let text: LitStr = input.parse()?;
-    let key: Ident = text.parse_with(Ident::parse_any)?;
+    let text: LitStr = input.fork().parse()?;
+    let Ok(key) = text.parse_with(Ident::parse_any) else { return Ok(None) };
+    input.parse::<LitStr>()?;
     slips.report("quotes", &text, format!("write `{key}`, without quotes"));
     Ok(Some(key))
 }
 
 /// Reads what stands between two entries or items: a comma.
 fn separator(input: ParseStream<'_>, known: &[&str], slips: &mut Slips<'_>) -> syn::Result<()> {
-    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() || is_attribute(input) {
+    while is_attribute(input) {
+        slips.skip(input)?;
+    }
+    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
         return Ok(());
     }
     let found = input.fork().parse::<TokenTree>()?;
@@ -205,7 +215,10 @@ fn until(
     // The arguments of a closure, as in `|a, b| a` and `move |a, b| a`.
     let (mut is_beginning, mut is_in_pipes) = (angles, false);
     while !input.is_empty() && !input.peek(Token![;]) {
-        if depth == 0 && !is_in_pipes && (input.peek(Token![,]) || is_whole && next(input)) {
+        let ends = |input: ParseStream<'_>| {
+            input.peek(Token![,]) || is_whole && (next(input) || is_attribute(input))
+        };
+        if depth == 0 && !is_in_pipes && ends(input) {
             break;
         }
         if input.peek(Token![|]) && !input.peek(Token![||]) {

@@ -3,18 +3,19 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
-use syn::{Ident, Token};
+use syn::{Ident, LitStr, Token};
 
 use crate::errors::{Errors, shown};
 
 pub(super) struct Slips<'e> {
     pub(super) errors: &'e mut Errors,
-    reported: Vec<&'static str>,
+    /// The kinds of slips that are reported.
+    reported: &'e mut Vec<&'static str>,
 }
 
 impl<'e> Slips<'e> {
-    pub(super) fn new(errors: &'e mut Errors) -> Self {
-        Self { errors, reported: Vec::new() }
+    pub(super) fn new(reported: &'e mut Vec<&'static str>, errors: &'e mut Errors) -> Self {
+        Self { errors, reported }
     }
 
     /// Whether there was one. A key that seems to be missing may then be part of it.
@@ -33,7 +34,8 @@ impl<'e> Slips<'e> {
     /// Reports a value without its key.
     pub(super) fn without_key(&mut self, value: &TokenStream, attribute: &str, known: &[&str]) {
         let shown = shown(value);
-        let hint = if shown.starts_with('"') && known.contains(&"name") {
+        let is_text = syn::parse2::<LitStr>(value.clone()).is_ok();
+        let hint = if is_text && known.contains(&"name") {
             format!("write `name = {shown}`")
         } else {
             format!("`{attribute}(..)` knows `{}`", known.join("`, `"))

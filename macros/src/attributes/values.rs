@@ -17,6 +17,9 @@ impl Options {
         let entry = self.take(key)?;
         let wanted = format!("{key} = {example}");
         let is_assigned = matches!(entry.value, Value::Assigned(_));
+        if is_assigned {
+            self.no_rest(&entry, errors);
+        }
         if !is_assigned || matches!(entry.slip, Slip::At(..)) {
             self.wrong_form(&entry, &wanted, errors);
         }
@@ -78,6 +81,7 @@ impl Options {
         if !matches!(entry.value, Value::Alone) && !matches!(entry.slip, Slip::Reported) {
             errors.at(&entry.key, format!("`{key}` takes no value"));
         }
+        self.no_rest(&entry, errors);
         Some(entry.key.span())
     }
 
@@ -89,12 +93,14 @@ impl Options {
         errors: &mut Errors,
     ) -> Option<List<T>> {
         let (key, mut tokens) = self.tokens(key, example, errors)?;
-        let mut slips = Slips::new(errors);
+        let mut slips = Slips::new(&mut self.reported, errors);
         if let Some((open, inner)) = only_group(tokens.clone()) {
             slips.errors.at_span(open, format!("write `{key}({example})`, without the inner brackets"));
             tokens = inner;
         }
         let items = entry::items(tokens, &mut slips);
+        // The other items most likely have the same mistake.
+        let mut is_reported = false;
         let parse = |item: TokenStream| match (syn::parse2(item.clone()), unquoted(&item)) {
             (Ok(value), _) => Some(value),
             (Err(_), Some((text, value))) => {
@@ -102,7 +108,9 @@ impl Options {
                 Some(value)
             }
             (Err(error), None) => {
-                slips.report("item", &item, error);
+                if !std::mem::replace(&mut is_reported, true) {
+                    slips.errors.at(&item, error);
+                }
                 None
             }
         };

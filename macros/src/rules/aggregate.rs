@@ -33,11 +33,16 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
     let mut commands = list::listed(&syntax.commands, "OpenAccount", errors);
     let mut events = list::listed(&syntax.events, "AccountOpened", errors);
     let retired = list::distinct(&syntax.retired, "OldEvent", |retired| retired, errors);
-    if has_generated_enum(syntax, &commands, errors) {
+    // Beside a generated enum, the other types of a list are unknown.
+    let enums = [&syntax.command_enum.ident, &syntax.event_enum.ident].map(ToString::to_string);
+    let mut has_enum = |listed: &[Listed<'_>]| {
+        list::has_generated_enum(listed.iter().map(|listed| listed.path), &enums, errors)
+    };
+    if has_enum(&commands) {
         commands.clear();
     }
     // Without the retired events, the listed ones look wrong as well.
-    if has_generated_enum(syntax, &events, errors) || matches!(syntax.retired, Given::Invalid) {
+    if has_enum(&events) || matches!(syntax.retired, Given::Invalid) {
         events.clear();
     }
     Aggregate {
@@ -52,15 +57,6 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
         lock: lock::of_this_crate(&input.ident, errors),
         is_valid: is_valid(syntax, errors),
     }
-}
-
-/// Whether a list has an enum that is made of the lists. The other types of the list are then unknown.
-fn has_generated_enum(syntax: &AggregateSyntax<'_>, listed: &[Listed<'_>], errors: &mut Errors) -> bool {
-    let enums = [&syntax.command_enum.ident, &syntax.event_enum.ident];
-    let is_generated = |listed: &&Listed<'_>| enums.iter().any(|name| listed.path.is_ident(*name));
-    let Some(listed) = listed.iter().find(is_generated) else { return false };
-    list::generated_enum(listed.path, errors);
-    true
 }
 
 fn is_valid(syntax: &AggregateSyntax<'_>, errors: &mut Errors) -> bool {

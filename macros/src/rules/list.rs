@@ -27,9 +27,25 @@ pub(super) fn required<T>(
     }
 }
 
-/// Reports that a list has an enum that is made of such lists.
-pub(super) fn generated_enum(listed: &Path, errors: &mut Errors) {
-    errors.at(listed, format!("list the structs: `{}` is the enum that is made of them", shown(listed)));
+/// Reports a generated enum, or a variant of it, in a list of what it is made of; whether there is one.
+pub(super) fn has_generated_enum<'p>(
+    mut listed: impl Iterator<Item = &'p Path>,
+    enums: &[String],
+    errors: &mut Errors,
+) -> bool {
+    listed.any(|path| {
+        let text = shown(path);
+        let name = ["self::", "crate::"].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(&text);
+        let parent = name.rsplit_once("::").map(|(parent, _)| parent);
+        let is = |name: &str| enums.iter().any(|generated| generated == name);
+        let what = match (is(name), parent.is_some_and(is)) {
+            (true, _) => "the enum",
+            (_, true) => "a variant of the enum",
+            _ => return false,
+        };
+        errors.at(path, format!("list the structs: `{text}` is {what} that is made of them"));
+        true
+    })
 }
 
 /// A list that is not empty, with nothing twice and no two variants of one name: its valid items. None are, if two have

@@ -5,7 +5,7 @@ use syn::{Ident, LitStr, Path, Type};
 
 use super::items;
 use super::list;
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::syntax::{ListedSyntax, ProductSyntax, ProjectionSyntax};
 
 pub(crate) struct Projection<'s> {
@@ -52,7 +52,8 @@ pub(crate) fn projection<'s>(
     let mut events: Vec<_> = events.into_iter().map(|event| &event.path).collect();
     let from = list::distinct(&syntax.from, "BankAccount", |source| source, errors);
     let aggregates: Vec<_> = from.iter().filter_map(|source| source.aggregate()).collect();
-    if has_generated_enum(&events, &aggregates, errors) {
+    let enums: Vec<_> = aggregates.iter().map(|path| format!("{}Event", shown(path))).collect();
+    if list::has_generated_enum(events.iter().copied(), &enums, errors) {
         events.clear();
     }
     let categories: Vec<_> = from.iter().filter_map(|source| source.category()).collect();
@@ -86,17 +87,6 @@ fn lists_are_there(syntax: &ProjectionSyntax<'_>, attribute: &str, errors: &mut 
     } else {
         list::required(input, attribute, events, "events(AccountOpened, ..)", errors);
     }
-}
-
-/// Whether the enum of an aggregate is listed for its events. The list is then unknown.
-fn has_generated_enum(events: &[&Path], aggregates: &[&Path], errors: &mut Errors) -> bool {
-    let last = |path: &Path| Some(path.segments.last()?.ident.to_string());
-    let enums: Vec<_> = aggregates.iter().filter_map(|path| Some(format!("{}Event", last(path)?))).collect();
-    let Some(listed) = events.iter().find(|path| last(path).is_some_and(|name| enums.contains(&name))) else {
-        return false;
-    };
-    list::generated_enum(listed, errors);
-    true
 }
 
 /// Whether several workers can share the work. There is one way to divide it.

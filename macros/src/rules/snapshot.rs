@@ -22,6 +22,11 @@ pub(super) fn snapshot<'s>(syntax: &'s SnapshotSyntax<'s>, errors: &mut Errors) 
     let version = items::version(syntax.version.as_ref(), errors);
     is_due(syntax, errors);
     keeps_every_field(syntax, errors);
+    let is_due =
+        [syntax.every.value().is_some(), syntax.older_than.value().is_some(), syntax.when.value().is_some()];
+    if !is_due.contains(&true) {
+        return None;
+    }
     Some(Snapshot {
         key: &syntax.key,
         every: syntax.every.value(),

@@ -61,6 +61,10 @@ struct AssignedLists;
 struct InnerBrackets;
 
 #[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, commands(Open), events = Opened, Closed)]
+struct NoBracketsAtAll;
+
+#[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = String, error = Refused, commands Open, events(Opened, Closed))]
 struct NoBrackets;
 
@@ -197,6 +201,8 @@ trait Clock {}
 handlers_of!(Colons TwoSigns NoSign Brackets AssignedLists InnerBrackets NoBrackets NoCommas Semicolons CommaTooMany);
 handlers_of!(Comments InnerAttribute Quotes HalfAType NoError HalfAPath Keyword HalfAnAlias Wrapped Arguments Rest);
 handlers_of!(Generated Twice TwiceByPath RetiredTwice UnknownKey NoKeys Misspelled SnapshotKey SnapshotWithoutKey);
-handlers_of!(Elided ElidedInside WithoutSize TwoLists PartOfSelf QuotedKey);
+handlers_of!(Elided ElidedInside WithoutSize NoBracketsAtAll TwoLists PartOfSelf QuotedKey);
 
 fn main() {}
+
+// errors: 44

@@ -117,3 +117,5 @@ struct Borrowed {
 }
 
 fn main() {}
+
+// errors: 24

@@ -92,6 +92,10 @@ struct NoKey;
 struct Generated;
 
 #[derive(Debug, Default, Projection)]
+#[projection(from(Account), events(AccountEvent::Opened))]
+struct Variant;
+
+#[derive(Debug, Default, Projection)]
 #[projection(from(Account), events(Box<Opened>))]
 struct Boxed;
 
@@ -103,7 +107,7 @@ struct HalfAPath;
 #[projection(from(Account), events(Opened), version: 2)]
 struct Colon;
 
-handlers_of!(project: Brackets Assigned NoComma NoKey Generated Boxed HalfAPath Colon);
+handlers_of!(project: Brackets Assigned NoComma NoKey Generated Variant Boxed HalfAPath Colon);
 
 #[derive(Debug, Default, Reaction)]
 #[reaction(from(Account), events { Opened })]
@@ -120,3 +124,5 @@ struct Comment;
 handlers_of!(react: Braces Semicolon Comment);
 
 fn main() {}
+
+// errors: 20

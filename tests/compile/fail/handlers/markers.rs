@@ -57,3 +57,5 @@ macro_rules! nothing {
 use nothing;
 
 fn main() {}
+
+// errors: 6

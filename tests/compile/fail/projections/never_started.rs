@@ -42,3 +42,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     SqliteProjection::new(&store, Total)?.follow().start()?;
     Ok(())
 }
+
+// errors: 2

@@ -16,3 +16,5 @@ struct Deposited {
 }
 
 fn main() {}
+
+// errors: 1
