@@ -45,7 +45,7 @@ pub(crate) struct Options {
 /// What an item says for a key that a rule may ask for.
 pub(crate) enum Given<T> {
     Missing,
-    /// The key is there, or a misspelling of it, and the error is already reported.
+    /// The key is there, or a mistake may hide it. The error is already reported.
     Invalid,
     Value(T),
 }

@@ -1,10 +1,10 @@
 //! What an aggregate must be like.
 
-use syn::{Data, Type};
+use syn::{Data, Path, Type};
 
 use super::list::{self, Listed};
 use super::{Snapshot, items, snapshot};
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::lock::{self, LockFile};
 use crate::syntax::{AggregateSyntax, Given, Retired};
 
@@ -33,6 +33,14 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
     let mut commands = list::listed(&syntax.commands, "OpenAccount", errors);
     let mut events = list::listed(&syntax.events, "AccountOpened", errors);
     let retired = list::distinct(&syntax.retired, "OldEvent", |retired| retired, errors);
+    let is_listed = |path: &Path| events.iter().any(|listed| shown(listed.path) == shown(path));
+    let (twice, retired): (Vec<_>, Vec<_>) = retired.into_iter().partition(|retired| match retired {
+        Retired::Type(path) => is_listed(path),
+        Retired::Name(_) => false,
+    });
+    for twice in twice {
+        errors.at(twice, format!("`{}` is in `events(..)` as well: take it out of one list", shown(twice)));
+    }
     // Beside a generated enum, the other types of a list are unknown.
     let enums = [&syntax.command_enum.ident, &syntax.event_enum.ident].map(ToString::to_string);
     let mut has_enum = |listed: &[Listed<'_>]| {

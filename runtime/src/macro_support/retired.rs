@@ -8,7 +8,7 @@ use crate::domain::decision::{IntoEvents, list};
 use crate::domain::error::BoxError;
 use crate::domain::event::Event;
 use crate::domain::event_set::Decoded;
-use crate::macro_support::old_versions::upcast_failed;
+use crate::macro_support::old_versions::{ConversionError, upcast_failed};
 
 /// Reads a retired event `E` of the aggregate `A`.
 ///
@@ -58,7 +58,7 @@ pub fn upcast_fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, B
 where
     A: Aggregate,
     T: IntoEvents<A>,
-    E: Into<BoxError>,
+    E: ConversionError,
 {
     result.map(upcast).map_err(Into::into)
 }

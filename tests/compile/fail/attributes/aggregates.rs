@@ -157,6 +157,10 @@ struct TwiceByPath;
 struct RetiredTwice;
 
 #[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, commands(Open), events(Opened, Closed), retired(Closed))]
+struct RetiredAndListed;
+
+#[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(ident = String, error = Refused, commands(Open), events(Opened, Closed))]
 struct UnknownKey;
 
@@ -200,9 +204,9 @@ trait Clock {}
 
 handlers_of!(Colons TwoSigns NoSign Brackets AssignedLists InnerBrackets NoBrackets NoCommas Semicolons CommaTooMany);
 handlers_of!(Comments InnerAttribute Quotes HalfAType NoError HalfAPath Keyword HalfAnAlias Wrapped Arguments Rest);
-handlers_of!(Generated Twice TwiceByPath RetiredTwice UnknownKey NoKeys Misspelled SnapshotKey SnapshotWithoutKey);
+handlers_of!(Generated Twice TwiceByPath RetiredTwice RetiredAndListed UnknownKey NoKeys Misspelled SnapshotKey SnapshotWithoutKey);
 handlers_of!(Elided ElidedInside WithoutSize NoBracketsAtAll TwoLists PartOfSelf QuotedKey);
 
 fn main() {}
 
-// errors: 44
+// errors: 45
