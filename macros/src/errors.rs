@@ -1,6 +1,6 @@
 //! Collects errors, so that one build reports all of them.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned as _;
 
@@ -66,6 +66,8 @@ fn line(span: Span) -> usize {
 pub(crate) fn shown(tokens: &impl ToTokens) -> String {
     let mut text = String::new();
     let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let is_operator =
+        |punct: &Punct| ['+', '='].contains(&punct.as_char()) && punct.spacing() == Spacing::Alone;
     for tree in tokens.to_token_stream() {
         let (written, is_spaced) = match &tree {
             TokenTree::Group(group) => {
@@ -76,9 +78,12 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
                     Delimiter::Brace => ("{ ", " }"),
                     Delimiter::None => ("", ""),
                 };
-                (format!("{open}{}{close}", shown(&group.stream())), false)
+                let is_spaced = group.delimiter() != Delimiter::Parenthesis && text.ends_with(is_word);
+                (format!("{open}{}{close}", shown(&group.stream())), is_spaced)
             }
-            TokenTree::Punct(punct) if ['+', '='].contains(&punct.as_char()) => (format!(" {punct} "), false),
+            TokenTree::Punct(punct) if is_operator(punct) && !text.ends_with(['=', ' ']) => {
+                (format!(" {punct} "), false)
+            }
             TokenTree::Punct(punct) if [',', ';'].contains(&punct.as_char()) => (format!("{punct} "), false),
             TokenTree::Punct(_) => (tree.to_string(), false),
             TokenTree::Ident(_) | TokenTree::Literal(_) => (tree.to_string(), text.ends_with(is_word)),
@@ -122,4 +127,24 @@ pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
         );
         item
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_shown_as_they_are_written() {
+        for text in [
+            "Box<dyn Clock + Send>",
+            "&'static [u8; 4]",
+            "Map<A, (B, C)>",
+            "name = \"two words\"",
+            "a == b",
+            "a::b!{}",
+        ] {
+            let tokens: TokenStream = text.parse().expect("tokens");
+            assert_eq!(shown(&tokens), text.replace(" == ", "=="));
+        }
+    }
 }

@@ -80,5 +80,6 @@ impl<'e> Slips<'e> {
 
 /// Whether an attribute comes next. To rustc, a doc comment is one.
 pub(super) fn is_attribute(input: ParseStream<'_>) -> bool {
-    input.peek(Token![#]) && (input.peek2(syn::token::Bracket) || input.peek2(Token![!]))
+    let is_inner = input.peek2(Token![!]) && input.peek3(syn::token::Bracket);
+    input.peek(Token![#]) && (input.peek2(syn::token::Bracket) || is_inner)
 }
