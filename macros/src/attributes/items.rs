@@ -125,3 +125,47 @@ fn inner(ty: &Type) -> Option<&Type> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_are_told_from_parts_of_them() {
+        for text in [
+            "1 << 3",
+            "a < b",
+            "-1",
+            "0..5",
+            "..5",
+            "5..",
+            "a..=b",
+            "Vec::<HashMap<_, u8>>::new()",
+            "|a, &b| -> u8 { let c = a + b; c }",
+            "move |_: Foo<'_>| 1",
+            "|x| x.parse::<u8>()?",
+            "if a { 1 } else { 2 } + 3",
+            "match x { 1 => 2, _ => 3, }",
+            "x as fn() -> !",
+            "'a: loop { break 'a 1 }",
+            "[0; 4]",
+            "Some { 0: 1, }",
+            "vec![1 +]",
+            "a.b?",
+            "unsafe { f() }",
+            "<u8 as Default>::default()",
+            "f::<&'a str>(b).0[1]",
+        ] {
+            assert!(syn::parse_str::<Expression>(text).is_ok(), "{text}");
+        }
+        for text in [
+            "1 +", "u64::", "/ 2", "1 2", "a b", "x.", "x =", "1 as", "match 1", "if a", "|x|", "a,", "= 1",
+            "5;",
+        ] {
+            assert!(syn::parse_str::<Expression>(text).is_err(), "{text}");
+        }
+        // A text is most likely a function in quotes.
+        assert!(syn::parse_str::<Function>("u8::from").is_ok());
+        assert!(syn::parse_str::<Function>("\"u8::from\"").is_err());
+    }
+}

@@ -1,6 +1,6 @@
 //! What each declared change of an event must be like, by itself and among those of its field.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Ident, LitInt, LitStr, Path, Type};
 
 use super::items;
@@ -130,6 +130,7 @@ impl<'s> Change<'s> {
         let since = Since::check(key, &syntax.since, version, errors);
         let kind = match &syntax.kind {
             ChangeKindSyntax::Added { default } => given(key, default, "default = Currency::Usd", errors)
+                .filter(|default| is_without_question_mark(default, errors))
                 .map(|default| ChangeKind::Added { default }),
             ChangeKindSyntax::Renamed { from } => {
                 given(key, from, "from = \"old_name\"", errors).map(|from| ChangeKind::Renamed { from })
@@ -240,6 +241,21 @@ impl<'s> Since<'s> {
         errors.at(token, message);
         None
     }
+}
+
+/// Whether an expression has no `?` of its own. One in a block or in a closure may return from there.
+fn is_without_question_mark(expression: &TokenStream, errors: &mut Errors) -> bool {
+    let Some(mark) = question_mark(expression.clone()) else { return true };
+    errors.at(&mark, "a default can't use `?`, since reading an old event does not return this error");
+    false
+}
+
+fn question_mark(tokens: TokenStream) -> Option<TokenTree> {
+    let is = |tree: &TokenTree, sign| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == sign);
+    tokens.into_iter().take_while(|tree| !is(tree, '|')).find_map(|tree| match &tree {
+        TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => question_mark(group.stream()),
+        _ => is(&tree, '?').then_some(tree),
+    })
 }
 
 /// Whether a field of this type can have been read from the store.

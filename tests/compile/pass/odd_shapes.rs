@@ -82,4 +82,20 @@ mod elsewhere {
     }
 }
 
+// Values that are not simple expressions, with commas, angles and `?` of their own.
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 3)]
+struct Planned {
+    #[event(added(since = 2, default = 0..5))]
+    range: std::ops::Range<u8>,
+    #[event(added(since = 2, default = (|a: u8, b: u8| a << b)(1, 2)))]
+    closure: u8,
+    #[event(added(since = 2, default = if 1 < 2 { <u8 as Default>::default() } else { 4 } + 5))]
+    choice: u8,
+    #[event(changed(since = 2, from = String, try_with = |old: String| -> std::result::Result<u8, std::num::ParseIntError> { Ok(old.parse::<u8>()?) }))]
+    tried: u8,
+    #[event(changed(since = 3, from = Vec<u8>, with = move |old: Vec<u8>| match &*old { [] => 1, _ => 2 }))]
+    matched: u8,
+}
+
 fn main() {}

@@ -84,6 +84,13 @@ struct FunctionInQuotes {
 
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(version = 2)]
+struct Returning {
+    #[event(added(since = 2, default = "5".parse()?))]
+    cents: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
 struct Empty {
     #[event(added())]
     cents: u64,
@@ -118,4 +125,4 @@ struct Borrowed {
 
 fn main() {}
 
-// errors: 24
+// errors: 25
