@@ -142,15 +142,20 @@ fn value(event: &Event<'_>, field: &Field<'_>, then: &FieldAt<'_>) -> TokenStrea
         match change.kind {
             ChangeKind::Added { default } => value = quote!(#default),
             ChangeKind::Renamed { .. } => {}
-            ChangeKind::Changed { from, with: Conversion::Infallible(with) } => {
-                value = quote!(#krate::macro_support::convert_field::<#from, #new>(#with, #value));
-            }
-            ChangeKind::Changed { from, with: Conversion::Fallible(with) } => {
-                let shown = field.syntax.shown();
-                // rustc reports at the function that its error is none.
-                let span = with.span().resolved_at(Span::mixed_site());
-                value = quote_spanned! {span=>
-                    (#krate::macro_support::try_convert_field::<Self, #from, #new, _>)(__version, #shown, #with, #value)?
+            ChangeKind::Changed { from, with } => {
+                let (Conversion::Infallible(function) | Conversion::Fallible(function)) = with;
+                // rustc reports at the function that it does not fit.
+                let span = function.span().resolved_at(Span::mixed_site());
+                value = match with {
+                    Conversion::Infallible(with) => quote_spanned! {span=>
+                        (#krate::macro_support::convert_field::<#from, #new>)(#with, #value)
+                    },
+                    Conversion::Fallible(with) => {
+                        let shown = field.syntax.shown();
+                        quote_spanned! {span=>
+                            (#krate::macro_support::try_convert_field::<Self, #from, #new, _>)(__version, #shown, #with, #value)?
+                        }
+                    }
                 };
             }
         }

@@ -15,6 +15,13 @@ struct Deposited {
     cents: u64,
 }
 
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(version = 2)]
+struct Withdrawn {
+    #[event(changed(since = 2, from = u32, with = |old, other| old + other))]
+    cents: u64,
+}
+
 fn main() {}
 
-// errors: 1
+// errors: 2
