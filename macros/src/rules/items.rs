@@ -1,6 +1,6 @@
 //! Rules of several kinds of items: what an impl can be made for, names, versions.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Data, DeriveInput, LitInt, LitStr, Type};
 
@@ -51,9 +51,6 @@ pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut
         Given::Value(ty) => ty,
     };
     match (ty, owned(ty)) {
-        (Type::TraitObject(_) | Type::Slice(_) | Type::ImplTrait(_), Some(owned)) => {
-            errors.at(ty, format!("a type for `{key}` has a known size: write `{owned}`"));
-        }
         (Type::Reference(_), Some(owned)) if key == "id" => {
             errors.at(ty, format!("an id owns its data: write `{owned}`"));
         }
@@ -72,7 +69,10 @@ pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut
                 ),
             );
         }
-        _ => return Given::Value(ty),
+        (Type::Reference(_), _) | (_, None) => return Given::Value(ty),
+        (_, Some(owned)) => {
+            errors.at(ty, format!("a type for `{key}` has a known size: write `{owned}`"));
+        }
     }
     Given::Invalid
 }
@@ -80,45 +80,42 @@ pub(super) fn with_lifetimes<'s>(key: &str, given: &'s Given<Type>, errors: &mut
 /// The type that owns what `ty` refers to, if it is a reference or has no size.
 pub(super) fn owned(ty: &Type) -> Option<String> {
     Some(match ty {
-        Type::Reference(reference) => match owned(&reference.elem) {
-            Some(owned) => owned,
-            None => match shown(&reference.elem).as_str() {
-                "str" => "String".to_owned(),
-                elem => elem.to_owned(),
-            },
-        },
+        Type::Reference(reference) => owned(&reference.elem).unwrap_or_else(|| shown(&reference.elem)),
         Type::Slice(slice) => format!("Vec<{}>", shown(&slice.elem)),
         Type::TraitObject(_) => format!("Box<{}>", shown(ty)),
         Type::ImplTrait(of) => format!("Box<dyn {}>", shown(&of.bounds)),
+        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
         _ => return None,
     })
 }
 
 /// Whether there is `&` without a lifetime, or `'_`. In the signature of a function type, both are right.
 fn has_elided_lifetime(tokens: TokenStream) -> bool {
-    let mut before = [' ', ' '];
+    let mut before = ' ';
     let mut tokens = tokens.into_iter().peekable();
     while let Some(tree) = tokens.next() {
-        let found = match &tree {
-            TokenTree::Punct(punct) if punct.as_char() == '&' => {
-                let has_lifetime =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(quote)) if quote.as_char() == '\'');
-                !has_lifetime && before != ['-', '>']
-            }
-            TokenTree::Ident(ident) if before[1] == '\'' => ident == "_",
-            // The arguments of `fn(&str)` and `Fn(&str)` follow a word.
-            TokenTree::Group(group) => before[1] != 'a' && has_elided_lifetime(group.stream()),
-            _ => false,
-        };
-        if found {
-            return true;
-        }
-        let now = match &tree {
-            TokenTree::Punct(punct) => punct.as_char(),
-            TokenTree::Ident(_) => 'a',
+        let next = match tokens.peek() {
+            Some(TokenTree::Punct(punct)) => punct.as_char(),
             _ => ' ',
         };
-        before = [before[1], now];
+        before = match tree {
+            TokenTree::Punct(punct) => match (punct.as_char(), next) {
+                // What follows is what a function returns, or the length of an array.
+                ('-', '>') | (';', _) => return false,
+                ('&', next) if next != '\'' => return true,
+                (char, _) => char,
+            },
+            TokenTree::Ident(word) if before == '\'' && word == "_" => return true,
+            TokenTree::Ident(_) => 'a',
+            // The arguments of `fn(&str)` and `Fn(&str)` follow a word.
+            TokenTree::Group(group) if before != 'a' && group.delimiter() != Delimiter::Brace => {
+                if has_elided_lifetime(group.stream()) {
+                    return true;
+                }
+                ' '
+            }
+            TokenTree::Group(_) | TokenTree::Literal(_) => ' ',
+        };
     }
     false
 }
@@ -142,6 +139,30 @@ pub(super) fn version(token: Option<&LitInt>, errors: &mut Errors) -> Option<u32
         Err(_) => {
             errors.at(token, "a version is a whole number from 1 to 4294967295");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elided_lifetimes_are_found() {
+        let is_elided = |text: &str| has_elided_lifetime(text.parse().expect("tokens"));
+        for text in ["&str", "Option<&u8>", "(u8, &u8)", "[&u8; 3]", "Cow<'_, str>", "Box<dyn Clock + '_>"] {
+            assert!(is_elided(text), "{text}");
+        }
+        for text in [
+            "String",
+            "&'static str",
+            "fn(&str) -> &str",
+            "Box<dyn Fn(&str) -> Option<&str> + Send>",
+            "for<'a> fn(&'a str)",
+            "[u8; A & 3]",
+            "Matrix<{ A & 3 }>",
+        ] {
+            assert!(!is_elided(text), "{text}");
         }
     }
 }
