@@ -8,7 +8,7 @@ mod items;
 mod slips;
 mod values;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::{Attribute, Ident, Meta};
 
 use self::entry::{Entry, Slip, Value};
@@ -167,21 +167,42 @@ impl Options {
         }
     }
 
-    /// Reports `one(Type, ..)` as a slip for `many(Type, ..)`: `one(..)` has options, `many(..)` lists types.
+    /// Reports `one(Type, ..)` as a slip for `many(Type, ..)`, and reads it as that: `one(..)` has options, `many(..)` lists
+    /// types.
     pub(crate) fn plural(&mut self, one: &str, many: &str, errors: &mut Errors) {
         let is_slip = |entry: &Entry| match &entry.value {
-            Value::List(tokens) => matches!(
-                tokens.clone().into_iter().next(),
-                Some(TokenTree::Ident(first)) if first.to_string().starts_with(char::is_uppercase)
-            ),
-            Value::Alone | Value::Assigned(_) => false,
+            Value::List(tokens) => {
+                let mut trees = tokens.clone().into_iter();
+                match (trees.next(), trees.next()) {
+                    (_, Some(TokenTree::Punct(punct)))
+                        if punct.as_char() == ':' && punct.spacing() == Spacing::Joint =>
+                    {
+                        true
+                    }
+                    (Some(TokenTree::Ident(first)), _) => first.to_string().starts_with(char::is_uppercase),
+                    (first, _) => first.is_some(),
+                }
+            }
+            Value::Assigned(_) => true,
+            Value::Alone => false,
         };
-        if let Some(index) = self.entries.iter().position(|entry| entry.key == one && is_slip(entry)) {
-            let slip = self.entries.remove(index);
+        let Some(index) = self.entries.iter().position(|entry| entry.key == one && is_slip(entry)) else {
+            return;
+        };
+        let mut slip = self.entries.remove(index);
+        if !matches!(slip.slip, Slip::Reported) {
             let message =
                 format!("`{one}(..)` is about the generated enum; to list types, write `{many}(..)`");
             errors.at(&slip.key, message);
+        }
+        if self.mentioned.iter().any(|mentioned| mentioned == many) {
+            // The two lists are most likely one.
+            self.entries.retain(|entry| entry.key != many);
+        } else {
+            slip.key = Ident::new(many, slip.key.span());
+            slip.slip = Slip::Reported;
             self.mentioned.push(many.to_owned());
+            self.entries.push(slip);
         }
     }
 

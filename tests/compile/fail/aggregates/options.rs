@@ -58,4 +58,13 @@ macro_rules! apply_opened {
 
 apply_opened!(Singular EmptyAndTwice Named);
 
+// A singular list is read as its plural.
+#[handlers]
+impl Singular {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+}
+
 fn main() {}

@@ -65,6 +65,14 @@ struct InnerBrackets;
 struct NoBracketsAtAll;
 
 #[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, command(crate::Open), event = (Opened, Closed))]
+struct Singulars;
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Refused, commands(Open), event(Opened), events(Closed))]
+struct SingularAndPlural;
+
+#[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = String, error = Refused, commands Open, events(Opened, Closed))]
 struct NoBrackets;
 
@@ -205,8 +213,8 @@ trait Clock {}
 handlers_of!(Colons TwoSigns NoSign Brackets AssignedLists InnerBrackets NoBrackets NoCommas Semicolons CommaTooMany);
 handlers_of!(Comments InnerAttribute Quotes HalfAType NoError HalfAPath Keyword HalfAnAlias Wrapped Arguments Rest);
 handlers_of!(Generated Twice TwiceByPath RetiredTwice RetiredAndListed UnknownKey NoKeys Misspelled SnapshotKey SnapshotWithoutKey);
-handlers_of!(Elided ElidedInside WithoutSize NoBracketsAtAll TwoLists PartOfSelf QuotedKey);
+handlers_of!(Elided ElidedInside WithoutSize NoBracketsAtAll Singulars SingularAndPlural TwoLists PartOfSelf QuotedKey);
 
 fn main() {}
 
-// errors: 45
+// errors: 48
