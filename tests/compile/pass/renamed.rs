@@ -35,7 +35,7 @@ impl Account {
         Opened
     }
 
-    #[::ledger::apply]
+    #[::ledger::prelude::apply]
     fn opened(&mut self, _: &Opened) {}
 }
 
