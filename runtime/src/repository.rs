@@ -5,6 +5,7 @@ pub(crate) mod decide;
 pub(crate) mod encode;
 pub(crate) mod error;
 pub(crate) mod execute_options;
+pub(crate) mod guesses;
 pub(crate) mod history;
 pub(crate) mod known_key;
 pub(crate) mod lanes;

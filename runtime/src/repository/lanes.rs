@@ -129,11 +129,22 @@ struct Tip<A> {
 /// The place in a lane's history that a command is decided at.
 pub(crate) struct Base<A> {
     pub(crate) replay: Replay<A>,
-    /// Whether the state is not stored yet. Then each answer has to wait until it is.
-    pub(crate) is_uncommitted: bool,
+    pub(crate) standing: Standing,
     epoch: u64,
     /// The number of the tip; 0 without one.
     tip: u64,
+}
+
+/// How far a state can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The store had it a moment ago.
+    Read,
+    /// It is that of a hot aggregate, or of one that is most likely new, and was not compared with the store. The append
+    /// compares it, and each other answer has to.
+    Unread,
+    /// It is not stored yet. Each answer has to wait until it is.
+    Uncommitted,
 }
 
 impl<A> Lanes<A> {
@@ -245,8 +256,11 @@ impl<A> InLane<A> {
         }
     }
 
-    /// The state to decide on: the tip, or what `read` finds in the cache and in the store.
-    pub(crate) fn base<E>(&self, read: impl FnOnce() -> Result<Replay<A>, E>) -> Result<Base<A>, E> {
+    /// The state to decide on: the tip, or what `read` finds in the cache or in the store.
+    pub(crate) fn base<E>(
+        &self,
+        read: impl FnOnce() -> Result<(Replay<A>, Standing), E>,
+    ) -> Result<Base<A>, E> {
         let until = Instant::now() + LONGEST_WAIT;
         let mut doomed = None;
         let mut state = lock(&self.lane.state);
@@ -257,7 +271,7 @@ impl<A> InLane<A> {
                 Some(tip) if tip.epoch == epoch && tip.is_stored => break (epoch, tip.number),
                 Some(tip) if tip.epoch == epoch && !tip.is_probe => {
                     let replay = tip.replay.clone();
-                    return Ok(Base { replay, is_uncommitted: true, epoch, tip: tip.number });
+                    return Ok(Base { replay, standing: Standing::Uncommitted, epoch, tip: tip.number });
                 }
                 // The tip has failed, or is a probe. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
@@ -269,7 +283,8 @@ impl<A> InLane<A> {
         };
         drop(state);
         drop(doomed);
-        Ok(Base { replay: read()?, is_uncommitted: false, epoch, tip })
+        let (replay, standing) = read()?;
+        Ok(Base { replay, standing, epoch, tip })
     }
 
     /// Waits until no append with this idempotency key is queued.
@@ -411,10 +426,15 @@ impl<A> LockedLane<'_, A> {
         let epoch = self.lane.epoch.load(Ordering::SeqCst);
         if epoch != base.epoch {
             // A stored state can't fail any more.
-            return if base.is_uncommitted { Err(QueueError::Void) } else { Ok(None) };
+            return if base.standing == Standing::Read { Ok(None) } else { Err(QueueError::Void) };
         }
         let is_base = leads_on && self.is_at(base);
-        Ok((is_base || base.is_uncommitted).then(|| Chain::new(&self.lane.epoch, epoch, is_base)))
+        let chain = || Chain::new(&self.lane.epoch, epoch, is_base);
+        Ok(match base.standing {
+            Standing::Read => is_base.then(chain),
+            Standing::Uncommitted => Some(chain()),
+            Standing::Unread => Some(chain().after(base.replay.event)),
+        })
     }
 
     /// Whether no other command was queued in the meantime.

@@ -8,6 +8,7 @@ use crate::domain::snapshot::Snapshots;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::error::{ReadError, SnapshotError};
+use crate::repository::guesses::Guesses;
 use crate::repository::lanes::Lanes;
 use crate::repository::moment::Moment;
 use crate::repository::replay::Replay;
@@ -20,12 +21,18 @@ use crate::store::event_store::EventStore;
 pub(crate) struct Loader<A> {
     states: StateCache<A>,
     lanes: Lanes<A>,
+    guesses: Guesses,
     counts: Counts,
 }
 
 impl<A: Aggregate> Loader<A> {
     pub(crate) fn new(options: CacheOptions<A>) -> Self {
-        Self { states: StateCache::new(options), lanes: Lanes::new(), counts: Counts::default() }
+        Self {
+            states: StateCache::new(options),
+            lanes: Lanes::new(),
+            guesses: Guesses::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// The aggregate as it is now.
@@ -34,6 +41,7 @@ impl<A: Aggregate> Loader<A> {
         store: &S,
         stream: &StreamName,
     ) -> Result<Replay<A>, ReadError> {
+        self.guesses.has_read();
         if let Some(mut replay) = self.states.get(stream) {
             if replay.is_current(store, stream) {
                 count(&self.counts.hits);
@@ -53,6 +61,7 @@ impl<A: Aggregate> Loader<A> {
         }
         count(&self.counts.misses);
         let mut replay = self.load(store, stream, None)?;
+        self.guesses.has_missed(replay.version == 0);
         if replay.version > 0 {
             self.remember(store, stream, &mut replay);
         }
@@ -161,6 +170,26 @@ impl<A: Aggregate> Loader<A> {
         count(&self.counts.taken);
         self.states.put(stream, replay);
         Ok(())
+    }
+
+    /// A state that a command can be decided on without a read, if that is most likely right: the one in memory, or
+    /// that of a new stream.
+    pub(super) fn unread(&self, stream: &StreamName) -> Option<Replay<A>> {
+        match self.states.get(stream) {
+            Some(replay) if self.guesses.is_hot_current() && replay.event.is_some() => Some(replay),
+            None if self.guesses.is_missed_new() => Some(Replay::new()),
+            _ => None,
+        }
+    }
+
+    /// Notes whether a state that was not read was right. If not, the command is decided again, and counts then.
+    pub(super) fn was_right(&self, replay: &Replay<A>, right: bool) {
+        let is_new = replay.version == 0;
+        if right {
+            count(if is_new { &self.counts.misses } else { &self.counts.hits });
+        } else {
+            self.guesses.was_wrong(is_new);
+        }
     }
 
     /// The lanes of the commands that are running.

@@ -15,7 +15,7 @@ use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, S
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::history::History;
 use crate::repository::known_key::KeyOfCommand;
-use crate::repository::lanes::InLane;
+use crate::repository::lanes::{InLane, Standing};
 use crate::repository::loading::Loader;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
@@ -287,11 +287,32 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         {
             return self.repeat(stream, key, &outcome).map(Decision::Done);
         }
-        let base = lane.base(|| self.loader.current(&self.store, stream))?;
-        // A copy for the next decision, if the state that this one rests on is not stored.
-        let again = if base.is_uncommitted { command.again() } else { None };
+        // A copy for the next decision, if what this one rests on does not hold.
+        let mut again = None;
+        let base = lane.base(|| {
+            // Only the first decision is made on a state that may be an old one.
+            let unread = if decisions == 0 { self.loader.unread(stream) } else { None };
+            if let Some(replay) = unread {
+                again = command.again();
+                if again.is_some() {
+                    return Ok((replay, Standing::Unread));
+                }
+            }
+            self.loader.current(&self.store, stream).map(|replay| (replay, Standing::Read))
+        })?;
+        if base.standing == Standing::Uncommitted {
+            again = command.again();
+        }
+        let was_right = |right| {
+            if base.standing == Standing::Unread {
+                self.loader.was_right(&base.replay, right);
+            }
+        };
         let void = || match again {
-            Some(command) => Ok(Decision::Void(command)),
+            Some(command) => {
+                was_right(false);
+                Ok(Decision::Void(command))
+            }
             None => {
                 let expected = ExpectedVersion::Exactly(base.replay.version);
                 Err(Conflict::new(stream.clone(), expected, self.stream_version(stream)?).into())
@@ -300,15 +321,11 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let decided = decide(stream, base.replay.clone(), command, options, &self.services);
         let Draft { mut replay, encoded } = match decided {
             Ok(draft) => draft,
-            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
-                if base.is_uncommitted {
-                    match confirm(&self.store, lane, &base, turn) {
-                        Ok(()) => {}
-                        Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => {
-                            return void();
-                        }
-                        Err(QueueError::Append(error)) => return Err(error.into()),
-                    }
+            Err(error) => {
+                match confirm(&self.store, lane, &base, turn) {
+                    Ok(()) => was_right(true),
+                    Err(QueueError::Void) => return void(),
+                    Err(QueueError::Append(error)) => return Err(error.into()),
                 }
                 // Another thread may have stored this key since the look-up above.
                 let Some(key) = &key else { return Err(error) };
@@ -317,15 +334,12 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                     None => Err(error),
                 };
             }
-            Err(error) => return Err(error),
         };
         if encoded.events().is_empty() && key.is_none() {
-            if base.is_uncommitted {
-                match confirm(&self.store, lane, &base, turn) {
-                    Ok(()) => {}
-                    Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => return void(),
-                    Err(QueueError::Append(error)) => return Err(error.into()),
-                }
+            match confirm(&self.store, lane, &base, turn) {
+                Ok(()) => was_right(true),
+                Err(QueueError::Void) => return void(),
+                Err(QueueError::Append(error)) => return Err(error.into()),
             }
             return Ok(Decision::Done(Executed::new(&replay, Vec::new())));
         }
@@ -337,6 +351,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let (appended, flight) = match (submit(&self.store, lane, &base, turn, append, next), &key) {
             (Ok(appended), _) => appended,
             (Err(QueueError::Void), _) => return void(),
+            // Events that the state in memory does not have are no conflict: they are read now.
+            (Err(QueueError::Append(AppendError::Conflict(_))), _) if base.standing == Standing::Unread => {
+                return void();
+            }
             // Another thread has stored this key since the look-up above.
             (Err(QueueError::Append(AppendError::KnownKey { outcome, .. })), Some(key)) => {
                 key.check(stream, &outcome)?;
@@ -344,6 +362,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             }
             (Err(QueueError::Append(error)), _) => return Err(error.into()),
         };
+        was_right(true);
         let events = encoded.into_recorded(stream, replay.version, appended.first_position);
         replay.record_appended(&events);
         lane.settle(&flight, &mut replay, |replay| self.loader.remember(&self.store, stream, replay));

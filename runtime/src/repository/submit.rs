@@ -1,8 +1,10 @@
 //! Gives the append of a decided command its place in the store's queue, and its answer.
 
-use crate::repository::lanes::{Base, Flight, InLane, Turn};
+use crate::domain::aggregate::Aggregate;
+use crate::repository::lanes::{Base, Flight, InLane, Standing, Turn};
 use crate::repository::replay::Replay;
 use crate::store::append::{Append, Appended};
+use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 use crate::store::queue::{Chain, QueueError};
 
@@ -12,7 +14,7 @@ use crate::store::queue::{Chain, QueueError};
 /// leads to one. While the answer's flight lives, the lane knows of the append.
 ///
 /// Fails with [`QueueError::Void`] if `base` was not stored after all.
-pub(super) fn submit<A, S: EventStore + ?Sized>(
+pub(super) fn submit<A: Aggregate, S: EventStore + ?Sized>(
     store: &S,
     lane: &InLane<A>,
     base: &Base<A>,
@@ -31,6 +33,10 @@ pub(super) fn submit<A, S: EventStore + ?Sized>(
             drop(turn);
             queued.wait().map(|appended| (appended, flight))
         }
+        // Only a queue compares the events of the stream with those of a state in memory.
+        None if base.standing == Standing::Unread && !base.replay.is_current(store, lane.stream()) => {
+            Err(QueueError::Void)
+        }
         // The turn lasts until the append is stored, so no other command is decided before.
         None => {
             let flight = locked.queued(base, None::<fn() -> Replay<A>>, keys);
@@ -41,14 +47,33 @@ pub(super) fn submit<A, S: EventStore + ?Sized>(
     }
 }
 
-/// Finds out whether an uncommitted `base` was stored, by an append of no events behind it. At some moment after
-/// that, the stream was as `base` says.
-pub(super) fn confirm<A, S: EventStore + ?Sized>(
+/// Finds out whether the stream was as `base` says at some moment after the call, for an answer without events.
+///
+/// Fails with [`QueueError::Void`] if it was not.
+pub(super) fn confirm<A: Aggregate, S: EventStore + ?Sized>(
     store: &S,
     lane: &InLane<A>,
     base: &Base<A>,
     turn: Option<Turn<'_, A>>,
 ) -> Result<(), QueueError> {
-    let check = Append::new(lane.stream(), base.replay.version, &[]);
-    submit(store, lane, base, turn, check, None::<fn() -> Replay<A>>).map(drop)
+    let stream = lane.stream();
+    match base.standing {
+        Standing::Read => Ok(()),
+        Standing::Unread if base.replay.version == 0 => match store.stream_version(stream) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(QueueError::Void),
+            Err(source) => Err(AppendError::store(stream, source).into()),
+        },
+        Standing::Unread if base.replay.is_current(store, stream) => Ok(()),
+        Standing::Unread => Err(QueueError::Void),
+        // Behind what it rests on, an append of no events checks the version.
+        Standing::Uncommitted => {
+            let check = Append::new(stream, base.replay.version, &[]);
+            match submit(store, lane, base, turn, check, None::<fn() -> Replay<A>>) {
+                Ok(_) => Ok(()),
+                Err(QueueError::Append(AppendError::Conflict(_))) => Err(QueueError::Void),
+                Err(error) => Err(error),
+            }
+        }
+    }
 }

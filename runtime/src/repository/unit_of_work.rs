@@ -21,7 +21,7 @@ use crate::repository::encode::Encoded;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
 use crate::repository::known_key::KeyOfCommand;
-use crate::repository::lanes::{Base, Flight, InLane, LockedLane};
+use crate::repository::lanes::{Base, Flight, InLane, LockedLane, Standing};
 use crate::repository::loading::Loader;
 use crate::repository::outcome::Executed;
 use crate::repository::replay::Replay;
@@ -362,13 +362,11 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         // A copy decides, so that a panic leaves this unit of work unchanged.
         match decide(stream, pending.replay.clone(), command, options, repository.services()) {
             Ok(draft) => Ok(pending.add(draft, key)),
-            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_)))
-                if pending.base.is_uncommitted =>
-            {
+            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
                 Err(match confirm(store, &pending.lane, &pending.base, None) {
                     Ok(()) => error,
-                    Err(QueueError::Append(error @ AppendError::Store { .. })) => error.into(),
-                    Err(_) => {
+                    Err(QueueError::Append(error)) => error.into(),
+                    Err(QueueError::Void) => {
                         pending.is_void = true;
                         conflict(store, stream, pending.base.replay.version).into()
                     }
@@ -400,7 +398,8 @@ impl<S: EventStore> UnitOfWork<'_, S> {
                     Arc::new(Loader::new(CacheOptions::aggregates(0)))
                 };
                 let lane = loader.lanes().enter(stream);
-                let base = lane.base(|| loader.current(self.store, stream))?;
+                let base =
+                    lane.base(|| loader.current(self.store, stream).map(|replay| (replay, Standing::Read)))?;
                 let pending = PendingStream {
                     flight: Cell::new(None),
                     replay: base.replay.clone(),

@@ -14,6 +14,8 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use uuid::Uuid;
+
 use crate::domain::stream_name::StreamName;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
 use crate::store::error::{AppendError, StoreError};
@@ -35,6 +37,11 @@ impl Request<'_> {
     /// Whether an append that this one rests on was not stored.
     pub(crate) fn is_void(&self) -> bool {
         self.chains.iter().any(Chain::is_broken)
+    }
+
+    /// The event that the request's only stream must end with, if that is to be checked.
+    pub(crate) fn last_event(&self) -> Option<Uuid> {
+        self.chains.iter().find_map(Chain::last_event)
     }
 
     /// Ends the chains, after a failure.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use uuid::Uuid;
+
 use crate::store::append::Appended;
 use crate::store::error::AppendError;
 
@@ -19,13 +21,30 @@ pub struct Chain {
     epoch: Arc<AtomicU64>,
     /// The epoch in which the append was queued.
     at: u64,
+    /// The event that the stream must end with.
+    last: Option<Uuid>,
     /// Whether later appends may rest on this one. A check, or a command that lost its turn, ends no epoch.
     is_base: bool,
 }
 
 impl Chain {
     pub(crate) fn new(epoch: &Arc<AtomicU64>, at: u64, is_base: bool) -> Self {
-        Self { epoch: Arc::clone(epoch), at, is_base }
+        Self { epoch: Arc::clone(epoch), at, last: None, is_base }
+    }
+
+    /// The chain of an append that was decided on a state in memory, which ends with this event.
+    pub(crate) fn after(self, last: Option<Uuid>) -> Self {
+        Self { last, ..self }
+    }
+
+    /// The id of the event that the append's stream must end with, if that is to be checked.
+    ///
+    /// The append was decided on a state in memory. The stream may have the same version and other events, as
+    /// after a backup was restored in place. Then the append is void. An append to several streams has no such
+    /// chain.
+    #[must_use]
+    pub fn last_event(&self) -> Option<Uuid> {
+        self.last
     }
 
     /// Whether later appends may rest on this one.
@@ -92,7 +111,7 @@ impl fmt::Debug for QueuedAppend<'_> {
 /// Why a queued append was not stored.
 #[derive(Debug)]
 pub enum QueueError {
-    /// What the append rests on was not stored; see [`Chain`].
+    /// What the append rests on was not stored, or is no longer there; see [`Chain`].
     Void,
     /// The append itself failed.
     Append(AppendError),

@@ -1,6 +1,7 @@
 //! Writes the appends of several callers in one transaction, with a result for each.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
+use uuid::Uuid;
 
 use crate::domain::error::BoxError;
 use crate::domain::panic::discard;
@@ -134,7 +135,7 @@ fn commit_group(
             let answer = if request.is_void() {
                 Err(QueueError::Void)
             } else {
-                statements.append(request.appends)?.map_err(QueueError::from)
+                statements.append(request.appends, request.last_event())?
             };
             match &answer {
                 Ok(_) => stored |= writes(request),
@@ -172,7 +173,6 @@ fn writes(request: &Request<'_>) -> bool {
 /// The statements that an append runs.
 struct Statements<'c> {
     connection: &'c Connection,
-    find: CachedStatement<'c>,
     /// Compiled when it is needed: most commands are to streams that have a number.
     register: Option<CachedStatement<'c>>,
     insert: CachedStatement<'c>,
@@ -180,6 +180,16 @@ struct Statements<'c> {
     /// and `None` if it is not known yet.
     newest: Option<i64>,
 }
+
+/// A stream's number and version, and the newest position of the store.
+const FIND: &str = "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id),
+    (SELECT max(position) FROM factum_events) FROM factum_streams WHERE category = ?1 AND key = ?2";
+
+/// As [`FIND`], and the id of the stream's last event.
+const FIND_WITH_LAST: &str = "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id),
+    (SELECT max(position) FROM factum_events),
+    (SELECT event.id FROM factum_events AS event WHERE stream = factum_streams.id ORDER BY version DESC LIMIT 1)
+    FROM factum_streams WHERE category = ?1 AND key = ?2";
 
 /// The position of the newest event; 0 if there is none.
 fn newest_position(connection: &Connection) -> rusqlite::Result<i64> {
@@ -201,11 +211,6 @@ impl<'c> Statements<'c> {
         Ok(Self {
             connection,
             newest: None,
-            find: connection.prepare_cached(
-                "SELECT id, (SELECT max(version) FROM factum_events WHERE stream = factum_streams.id),
-                     (SELECT max(position) FROM factum_events)
-                 FROM factum_streams WHERE category = ?1 AND key = ?2",
-            )?,
             register: None,
             insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
@@ -233,15 +238,15 @@ impl<'c> Statements<'c> {
         Ok(newest)
     }
 
-    fn append(&mut self, request: &[Append<'_>]) -> Result<Result<Appended, AppendError>, Failure> {
+    fn append(&mut self, request: &[Append<'_>], last_event: Option<Uuid>) -> Result<Answer, Failure> {
         if let [append] = request {
-            return self.append_to_one(append);
+            return self.append_to_one(append, last_event);
         }
         let mut heads = Vec::with_capacity(request.len());
         for append in request {
-            let head = self.find(append.stream)?;
+            let (head, _) = self.find(append.stream, false)?;
             if let Some(error) = self.rejection(append, head)? {
-                return Ok(Err(error));
+                return Ok(Err(error.into()));
             }
             heads.push(head);
         }
@@ -254,15 +259,18 @@ impl<'c> Statements<'c> {
         Ok(Ok(appended))
     }
 
-    fn append_to_one(&mut self, append: &Append<'_>) -> Result<Result<Appended, AppendError>, Failure> {
+    fn append_to_one(&mut self, append: &Append<'_>, last_event: Option<Uuid>) -> Result<Answer, Failure> {
         // A stream that is expected to be new most likely is. Registering it finds out.
         let new = append.expected.matches(0) && !append.expected.matches(1) && !append.events.is_empty();
         let head = if new && let Some(stream) = self.register(append.stream)? {
             StreamHead { stream: Some(stream), version: 0 }
         } else {
-            let head = self.find(append.stream)?;
+            let (head, last) = self.find(append.stream, last_event.is_some())?;
             if let Some(error) = self.rejection(append, head)? {
-                return Ok(Err(error));
+                return Ok(Err(error.into()));
+            }
+            if last_event != last {
+                return Ok(Err(QueueError::Void));
             }
             head
         };
@@ -334,8 +342,8 @@ impl<'c> Statements<'c> {
             event.event_version,
             event.id.as_bytes(),
             event.recorded_at.as_micros(),
-            correlation.as_ref().map(uuid::Uuid::as_bytes),
-            causation.as_ref().map(uuid::Uuid::as_bytes),
+            correlation.as_ref().map(Uuid::as_bytes),
+            causation.as_ref().map(Uuid::as_bytes),
             event.metadata.custom_json(),
             event.payload,
             checksum,
@@ -343,19 +351,15 @@ impl<'c> Statements<'c> {
         keys::expect_one_row(inserted)
     }
 
-    /// The number of a stream, and its version.
-    fn find(&mut self, stream: &StreamName) -> rusqlite::Result<StreamHead> {
-        let found = self
-            .find
-            .query_row((stream.category(), stream.key()), |row| {
-                let head =
-                    StreamHead { stream: row.get(0)?, version: row.get::<_, Option<u64>>(1)?.unwrap_or(0) };
-                Ok((head, row.get::<_, Option<i64>>(2)?.unwrap_or(0)))
-            })
-            .optional()?;
-        let Some((head, newest)) = found else { return Ok(StreamHead { stream: None, version: 0 }) };
-        self.newest = Some(newest);
-        Ok(head)
+    /// The number of a stream and its version and, `with_last`, the id of its last event.
+    fn find(&mut self, stream: &StreamName, with_last: bool) -> rusqlite::Result<(StreamHead, Option<Uuid>)> {
+        let mut find = self.connection.prepare_cached(if with_last { FIND_WITH_LAST } else { FIND })?;
+        let mut rows = find.query((stream.category(), stream.key()))?;
+        let Some(row) = rows.next()? else { return Ok((StreamHead { stream: None, version: 0 }, None)) };
+        let version = row.get::<_, Option<u64>>(1)?.unwrap_or(0);
+        self.newest = Some(row.get::<_, Option<i64>>(2)?.unwrap_or(0));
+        let last = if with_last { row.get::<_, Option<[u8; 16]>>(3)? } else { None };
+        Ok((StreamHead { stream: row.get(0)?, version }, last.map(Uuid::from_bytes)))
     }
 
     /// Gives a stream a number and returns it; `None` if the stream has one already.
