@@ -9,6 +9,27 @@ use factum::store::{AppendError, StoreError};
 use crate::support::account::{Account, deposit, open};
 
 #[test]
+fn a_new_file_has_pages_of_the_size_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let page_size = |options: &SqliteOptions, file: &str| {
+        let path = folder.path().join(file);
+        options.open(&path).unwrap().repository::<Account>().execute(open("alice")).ok();
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!(page_size(&SqliteOptions::new(), "default.db"), 4_096);
+    assert_eq!(page_size(&SqliteOptions::new().page_bytes(1_024), "small.db"), 1_024);
+    assert_eq!(
+        page_size(&SqliteOptions::new().page_bytes(8_192), "small.db"),
+        1_024,
+        "a file keeps its size"
+    );
+    assert_eq!(page_size(&SqliteOptions::new().page_bytes(3_000), "rounded.db"), 4_096);
+    assert_eq!(page_size(&SqliteOptions::new().page_bytes(0), "least.db"), 512);
+    assert_eq!(page_size(&SqliteOptions::new().page_bytes(u32::MAX), "largest.db"), 65_536);
+}
+
+#[test]
 fn extreme_options_of_sqlite_hold() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");

@@ -16,9 +16,11 @@ const AGGREGATES: usize = 1_024;
 ///
 /// A cached state saves reading its events again. No decision relies on it alone:
 ///
-/// * a command first reads the events that other writers have appended since;
-/// * a state is loaded again if its last event is no longer in the stream, as after a backup was restored;
-/// * the append expects the version that the command was decided at.
+/// * the append of a command expects the version and the last event of the state;
+/// * an answer without events, such as a refusal, is given after a look at the stream;
+/// * if other writers have appended since, or the stream is another one, as after a backup was restored, the
+///   events are read, and the command is decided on the new state. For that the command must be `Clone`; before
+///   a command that is not, the stream is read first.
 ///
 /// ```
 /// use factum::{CacheOptions, prelude::*};
