@@ -4,6 +4,8 @@ pub(crate) struct Sizes {
     pub(crate) cold: Cold,
     pub(crate) normal: Hot,
     pub(crate) full: Hot,
+    /// The events of the grown store.
+    pub(crate) store: u64,
     /// Whether the sizes are large enough for meaningful ratios.
     pub(crate) are_meaningful: bool,
 }
@@ -40,6 +42,7 @@ impl Sizes {
                 // Each takes a tenth of a second, with one or two WAL checkpoints.
                 normal: hot(41),
                 full: hot(7),
+                store: 10_000_000,
                 are_meaningful: true,
             }
         } else {
@@ -48,6 +51,7 @@ impl Sizes {
                 cold: Cold { short: 100, long: 1_000, rounds: 3 },
                 normal: hot(),
                 full: hot(),
+                store: 20_000,
                 are_meaningful: false,
             }
         }
