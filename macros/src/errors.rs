@@ -2,7 +2,6 @@
 
 use proc_macro2::{Delimiter, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::spanned::Spanned as _;
 
 /// The errors of one macro call.
 #[derive(Default)]
@@ -31,6 +30,11 @@ impl Errors {
     /// Whether an error is reported so far: one that follows from it need not be reported as well.
     pub(crate) fn any(&self) -> bool {
         self.found.is_some()
+    }
+
+    /// How many errors are reported so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.iter().flatten().count()
     }
 
     /// The value of a parse that may have failed.
@@ -113,20 +117,6 @@ pub(crate) fn collect_beside(
     expand: impl FnOnce(TokenStream, &mut Errors) -> Option<TokenStream>,
 ) -> TokenStream {
     collect(|errors| expand(item.clone(), errors).unwrap_or(item))
-}
-
-/// The item, with the error of a marker that no `#[handlers]` has taken away.
-pub(crate) fn outside_handlers(marker: &str, item: TokenStream) -> TokenStream {
-    collect(|errors| {
-        errors.at_span(
-            Span::call_site().span(),
-            format!(
-                "`#[{marker}]` works in an `impl` block with `#[handlers]` on it only, and stands there as it is, not \
-                 in a `cfg_attr`"
-            ),
-        );
-        item
-    })
 }
 
 #[cfg(test)]

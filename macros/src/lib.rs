@@ -26,7 +26,7 @@ mod rules;
 mod syntax;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
+use proc_macro2::{Span, TokenStream as Tokens};
 use syn::DeriveInput;
 
 use crate::errors::Errors;
@@ -66,7 +66,7 @@ fn command(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::CommandSyntax::parse(item, errors);
     match rules::command(&syntax, errors) {
         Some(command) => expand::command(&command),
-        None => expand::stub::command(&syntax),
+        None => expand::stub::command(&syntax, errors.first().as_ref()),
     }
 }
 
@@ -123,7 +123,12 @@ pub fn derive_projection(item: TokenStream) -> TokenStream {
 
 fn projection(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::ProjectionSyntax::parse(item, errors);
-    rules::projection(&syntax, errors).map(|projection| expand::projection(&projection)).unwrap_or_default()
+    follower(&syntax, errors)
+}
+
+fn follower(syntax: &syntax::ProjectionSyntax<'_>, errors: &mut Errors) -> Tokens {
+    let follower = rules::projection(syntax, errors);
+    if follower.is_valid { expand::projection(&follower) } else { expand::stub::projection(&follower) }
 }
 
 /// Makes a struct a reaction; see the trait `factum::Reaction`.
@@ -134,7 +139,7 @@ pub fn derive_reaction(item: TokenStream) -> TokenStream {
 
 fn reaction(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::ProjectionSyntax::parse_reaction(item, errors);
-    rules::projection(&syntax, errors).map(|reaction| expand::projection(&reaction)).unwrap_or_default()
+    follower(&syntax, errors)
 }
 
 /// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
@@ -165,29 +170,51 @@ fn connect_handlers(arguments: Tokens, item: Tokens) -> Tokens {
 /// Marks a method in a `#[handlers]` block that decides on a command.
 #[proc_macro_attribute]
 pub fn execute(_: TokenStream, item: TokenStream) -> TokenStream {
-    errors::outside_handlers("execute", item.into()).into()
+    outside_handlers("execute", item.into()).into()
 }
 
 /// Marks a method in a `#[handlers]` block that changes an aggregate's state as an event says.
 #[proc_macro_attribute]
 pub fn apply(_: TokenStream, item: TokenStream) -> TokenStream {
-    errors::outside_handlers("apply", item.into()).into()
+    outside_handlers("apply", item.into()).into()
 }
 
 /// Marks a function in a `#[handlers]` block that turns a retired event into other events.
 #[proc_macro_attribute]
 pub fn upcast(_: TokenStream, item: TokenStream) -> TokenStream {
-    errors::outside_handlers("upcast", item.into()).into()
+    outside_handlers("upcast", item.into()).into()
 }
 
 /// Marks a method in a `#[handlers]` block that changes a view as an event says.
 #[proc_macro_attribute]
 pub fn project(_: TokenStream, item: TokenStream) -> TokenStream {
-    errors::outside_handlers("project", item.into()).into()
+    outside_handlers("project", item.into()).into()
 }
 
 /// Marks a method in a `#[handlers]` block that acts after an event.
 #[proc_macro_attribute]
 pub fn react(_: TokenStream, item: TokenStream) -> TokenStream {
-    errors::outside_handlers("react", item.into()).into()
+    outside_handlers("react", item.into()).into()
+}
+
+/// The item of a marker that no `#[handlers]` has taken away, with an error. A block that lacks `#[handlers]` gets one error.
+fn outside_handlers(name: &str, item: Tokens) -> Tokens {
+    let error = |message| syn::Error::new(Span::call_site(), message).into_compile_error();
+    match syntax::UnconnectedBlock::around(name, &item) {
+        Some(block) if !block.is_first => item,
+        Some(block) => {
+            let message = format!(
+                "write `#[handlers]` above `impl {}`: without it, the markers in the block have no effect",
+                syntax::shown_type(&block.self_ty)
+            );
+            expand::stub::unconnected(item, &block.self_ty, &error(message))
+        }
+        None => {
+            let error = error(format!(
+                "`#[{name}]` works in an `impl` block with `#[handlers]` on it only, and stands there as it is, not in a \
+                 `cfg_attr`"
+            ));
+            quote::quote!(#error #item)
+        }
+    }
 }

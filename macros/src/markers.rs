@@ -51,6 +51,16 @@ pub(crate) enum Handles {
     BorrowedEvent,
 }
 
+impl Handles {
+    /// What it is, in a sentence.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Owned(what) => what,
+            Self::BorrowedEvent => "event",
+        }
+    }
+}
+
 /// The trait that a marked method implements.
 #[derive(Clone, Copy)]
 pub(crate) enum HandlerTrait {

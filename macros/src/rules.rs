@@ -27,7 +27,7 @@ pub(crate) use self::handlers::{Handler, Handlers, handlers};
 pub(crate) use self::history::{ChangeKind, Conversion, Field};
 pub(crate) use self::id::{AggregateId, aggregate_id};
 pub(crate) use self::list::Listed;
-pub(crate) use self::projection::{Product, Projection, projection};
+pub(crate) use self::projection::{Product, Projection, Target, projection};
 pub(crate) use self::schema::{Schema, event_schema};
 pub(crate) use self::shape::ShapeField;
 pub(crate) use self::snapshot::Snapshot;

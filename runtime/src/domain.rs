@@ -6,6 +6,7 @@ pub(crate) mod command;
 pub(crate) mod command_mark;
 pub(crate) mod content;
 pub(crate) mod decision;
+pub(crate) mod default_services;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod event_schema;

@@ -1,6 +1,7 @@
 //! The methods that a program calls on a store.
 
 use crate::domain::aggregate::Aggregate;
+use crate::domain::default_services::DefaultServices;
 use crate::follow::subscription::Subscription;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::repository::repository::Repository;
@@ -26,10 +27,10 @@ pub trait EventStoreExt: EventStore {
     fn repository<A>(&self) -> Repository<A, Self>
     where
         A: Aggregate,
-        A::Services: Default,
+        A::Services: DefaultServices<A>,
         Self: Sized + Clone,
     {
-        Repository::new(self.clone(), A::Services::default())
+        Repository::new(self.clone(), A::Services::default_services())
     }
 
     /// A repository of the aggregates of type `A`, with these services.

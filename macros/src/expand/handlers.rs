@@ -9,27 +9,28 @@ mod follow;
 mod output;
 mod upcast;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use syn::spanned::Spanned as _;
-use syn::{Ident, Type};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::{Ident, Path, Type};
 
-use super::allowing;
+use super::{allowing, stub};
 use crate::markers::HandlerTrait;
-use crate::rules::Handlers;
+use crate::rules::{Handler, Handlers};
 use crate::syntax::{HandlersSyntax, ImplBlock, allowed_lints};
 
 pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
     let HandlersSyntax { krate, block, .. } = model.syntax;
     let item = unmarked(block);
+    let error_types = execute::error_types(model);
     let impls = model.methods.iter().map(|handler| {
-        let expand = match handler.method.marker.implements {
-            HandlerTrait::Execute => execute::execute,
-            HandlerTrait::Apply => apply::apply,
-            HandlerTrait::Upcast => upcast::upcast,
-            HandlerTrait::Project => follow::project,
-            HandlerTrait::React => follow::react,
+        let self_ty = &block.self_ty;
+        let made = match handler.method.marker.implements {
+            HandlerTrait::Execute => execute::execute(krate, self_ty, handler, &error_types),
+            HandlerTrait::Apply => apply::apply(krate, self_ty, handler),
+            HandlerTrait::Upcast => upcast::upcast(krate, self_ty, handler),
+            HandlerTrait::Project => follow::project(krate, self_ty, handler),
+            HandlerTrait::React => follow::react(krate, self_ty, handler),
         };
-        let (allowed, made) = (&handler.method.allowed, expand(krate, &block.self_ty, handler));
+        let allowed = &handler.method.allowed;
         if allowed.is_empty() { made } else { quote!(#allowed #made) }
     });
     let impls =
@@ -69,7 +70,12 @@ fn allowed() -> TokenStream {
     }
 }
 
+/// The command or event of a handler. If that is unknown, no impl is missing any more.
+fn handled(krate: &Path, handler: &Handler<'_>) -> TokenStream {
+    handler.handled.map_or_else(|| stub::unknown(krate), |handled| quote!(#handled))
+}
+
 /// One of our own names, placed where the argument is that it is passed as: an error about the type has its caret there.
 fn named_at(argument: &Type, name: &str) -> Ident {
-    Ident::new(name, argument.span().resolved_at(Span::mixed_site()))
+    Ident::new(name, output::placed_at(argument))
 }

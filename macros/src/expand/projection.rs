@@ -4,9 +4,8 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
-use super::beside;
-use super::follower_checks;
-use crate::rules::{Product, Projection};
+use super::{beside, follower_checks, stub};
+use crate::rules::{Product, Projection, Target};
 use crate::syntax::ProjectionSyntax;
 
 pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
@@ -153,7 +152,7 @@ fn target(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream 
     let Product::View { into, .. } = product else {
         return quote!(type Target = #krate::follow::SideEffects;);
     };
-    let into = into.as_ref().map_or_else(|| quote!(#krate::memory::Memory), |into| quote!(#into));
+    let into = target_type(krate, into);
     quote! {
         const WANTS_METADATA: bool = {
             #[allow(unused_imports)]
@@ -162,6 +161,14 @@ fn target(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream 
         };
 
         type Target = #into;
+    }
+}
+
+pub(super) fn target_type(krate: &Path, target: &Target<'_>) -> TokenStream {
+    match target {
+        Target::Memory => quote!(#krate::memory::Memory),
+        Target::Type(ty) => quote!(#ty),
+        Target::Unknown => stub::unknown(krate),
     }
 }
 

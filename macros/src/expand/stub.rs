@@ -1,13 +1,16 @@
 //! Stubs for impls that can't be made: one mistake is one error, and not one more wherever the type is used.
 
-use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::{Data, DeriveInput, Path, Type};
 
 use super::aggregate::{error_type, id, services};
 use super::enums;
+use super::projection::target_type;
 use crate::names::kebab;
-use crate::rules::Aggregate;
-use crate::syntax::{AggregateIdSyntax, AggregateSyntax, CommandSyntax, EventSyntax, SchemaSyntax};
+use crate::rules::{Aggregate, Product, Projection};
+use crate::syntax::{
+    AggregateIdSyntax, AggregateSyntax, CommandSyntax, EventSyntax, ProjectionSyntax, SchemaSyntax,
+};
 
 /// The stub of an event.
 pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
@@ -33,8 +36,8 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
     }
 }
 
-/// The stub of a command: its aggregate is unknown.
-pub(crate) fn command(syntax: &CommandSyntax<'_>) -> TokenStream {
+/// The stub of a command: its id is unknown.
+pub(crate) fn command(syntax: &CommandSyntax<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let CommandSyntax { input, krate, .. } = syntax;
     if is_union(input) {
         return TokenStream::new();
@@ -42,7 +45,7 @@ pub(crate) fn command(syntax: &CommandSyntax<'_>) -> TokenStream {
     let head = head(&quote!(#krate::Command), input, &quote!(::core::fmt::Debug));
     quote! {
         #head {
-            type Id = ::std::string::String;
+            type Id = [(); #reported];
 
             fn aggregate_id(&self) -> &Self::Id {
                 ::core::unreachable!()
@@ -89,6 +92,61 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, reported: Option<&TokenStream>) -
     }
 }
 
+/// The stub of a projection or a reaction: it lists every event.
+pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
+    let ProjectionSyntax { input, krate, name, .. } = model.syntax;
+    let head = |of: TokenStream| head(&of, input, &quote!(::core::marker::Sized));
+    let handler = head(quote!(#krate::follow::EventHandler));
+    let (kind, target) = match &model.product {
+        Product::View { into, .. } => {
+            let kind = head(quote!(#krate::follow::Projection));
+            (quote!(#kind { const VERSION: u32 = 1; }), target_type(krate, into))
+        }
+        Product::SideEffects => {
+            let kind = head(quote!(#krate::follow::Reaction));
+            (quote!(#kind {}), quote!(#krate::follow::SideEffects))
+        }
+    };
+    let partitioned = model.is_partitioned.then(|| {
+        let head = head(quote!(#krate::follow::PartitionedByStream));
+        quote!(#head {})
+    });
+    let (ident, (_, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
+    let mut generics = input.generics.clone();
+    generics.params.push(syn::parse_quote!(FactumEvent));
+    quote! {
+        #handler {
+            const NAME: &'static str = #name;
+            const EVENTS: &'static [#krate::EventKind] = &[];
+            type Target = #target;
+
+            fn handle_stored(
+                &mut self,
+                _: &str,
+                _: &#krate::store::StoredEvent<'_>,
+                _: &#krate::follow::Context<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
+                ::core::unreachable!()
+            }
+
+            fn handle_typed(
+                &mut self,
+                _: &dyn ::core::any::Any,
+                _: &#krate::Envelope<'_>,
+                _: &#krate::follow::Context<'_, Self>,
+            ) -> ::core::result::Result<(), #krate::follow::HandlerError> {
+                ::core::unreachable!()
+            }
+        }
+
+        #kind
+        #partitioned
+
+        #[automatically_derived]
+        impl #generics #krate::follow::Lists<FactumEvent> for #ident #arguments #bounds {}
+    }
+}
+
 /// The stub of an id.
 pub(crate) fn aggregate_id(syntax: &AggregateIdSyntax<'_>) -> TokenStream {
     let AggregateIdSyntax { input, krate } = syntax;
@@ -115,6 +173,43 @@ pub(crate) fn event_schema(syntax: &SchemaSyntax<'_>) -> TokenStream {
             const FINGERPRINT: u64 = 1;
         }
     }
+}
+
+/// A type that does not exist. Beside an error of ours, rustc does not report that, nor that a type lacks a trait which is
+/// implemented for this one: it might be any type.
+pub(crate) fn unknown(krate: &Path) -> TokenStream {
+    quote!(#krate::macro_support::Unknown)
+}
+
+/// A method whose marker has no effect, with that error in its body. Beside the error stand impls of what markers implement,
+/// so that none is missing: rustc reports no unknown type in a module that has an error of a macro.
+pub(crate) fn unconnected(method: TokenStream, self_ty: &Type, error: &TokenStream) -> TokenStream {
+    let mut tokens: Vec<_> = method.into_iter().collect();
+    let Some(TokenTree::Group(body)) = tokens.pop_if(|last| is_braces(last)) else {
+        return quote!(#error #(#tokens)*);
+    };
+    let unknown = unknown(&syn::parse_quote!(::factum));
+    let statements = body.stream();
+    let statements = quote! {
+        mod unconnected {
+            use super::*;
+            #error
+            impl ::factum::Execute<#unknown> for #self_ty {}
+            impl ::factum::Apply<#unknown> for #self_ty {}
+            impl ::factum::Upcast<#unknown> for #self_ty {}
+            impl ::factum::follow::Project<#unknown> for #self_ty {}
+            impl ::factum::follow::React<#unknown> for #self_ty {}
+        }
+        #statements
+    };
+    let mut body_with_error = Group::new(Delimiter::Brace, statements);
+    body_with_error.set_span(body.span());
+    tokens.push(body_with_error.into());
+    tokens.into_iter().collect()
+}
+
+fn is_braces(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }
 
 /// `impl .. for` the type, with the parameters that it should not have. Its bound is what the trait asks for: a type that

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use syn::Type;
+
 use super::history::History;
 use super::{Version, items, recorded, whole_history};
 use crate::errors::Errors;
 use crate::lock::{self, LockFile};
-use crate::syntax::{EventSyntax, Given};
+use crate::syntax::{EventSyntax, Given, SerdeOption, borrowed_part, shown_type, type_name};
 
 pub(crate) struct Event<'s> {
     pub(crate) syntax: &'s EventSyntax<'s>,
@@ -30,6 +32,7 @@ pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Opt
     names(syntax, errors);
     stores_every_field(syntax, errors);
     let can_be_read = items::plain_struct(syntax.input, "event", errors)
+        && owns_its_data(syntax, errors)
         && whole_history::check(syntax, &history, version, errors);
     if !can_be_read {
         return None;
@@ -77,4 +80,36 @@ fn stores_every_field(syntax: &EventSyntax<'_>, errors: &mut Errors) {
             "a field that serde skips would not come back from the store: store it, or take it out of the event",
         );
     }
+}
+
+/// Nothing in an event borrows: the text that it is read from is gone afterwards.
+fn owns_its_data(syntax: &EventSyntax<'_>, errors: &mut Errors) -> bool {
+    let mut owns = true;
+    for field in &syntax.history.fields {
+        let is_read_otherwise =
+            |option: &SerdeOption| option.name == "with" || option.name == "deserialize_with";
+        if let Some(borrow) = field.serde.iter().find(|option| option.name == "borrow") {
+            errors.at(
+                &borrow.tokens,
+                "an event owns its data, and this borrows from the stored text: leave it out",
+            );
+            owns = false;
+        } else if let Some(reference) = borrowed_part(&field.ty)
+            && (is_text(reference) || !field.serde.iter().any(is_read_otherwise))
+        {
+            let shown = shown_type(reference);
+            errors.at(
+                reference,
+                format!("an event owns its data, and can't be read back as `{shown}`: write an owned type, as `String`"),
+            );
+            owns = false;
+        }
+    }
+    owns
+}
+
+/// Whether it is a reference to what serde borrows, however the field is read.
+fn is_text(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    matches!(&*reference.elem, Type::Slice(_)) || type_name(ty).is_some_and(|name| name == "str")
 }

@@ -1,14 +1,14 @@
 //! What a `#[handlers]` block and its marked methods must be like.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quote::ToTokens;
 use syn::{Ident, Type};
 
 use crate::errors::Errors;
 use crate::markers::{Handles, MARKERS};
-use crate::syntax::{HandlersSyntax, MethodSyntax};
+use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, shown_type, type_name};
 
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
@@ -18,6 +18,8 @@ pub(crate) struct Handlers<'s> {
 /// A marked method.
 pub(crate) struct Handler<'s> {
     pub(crate) method: &'s MethodSyntax,
+    /// The command or event that it handles; `None` if its arguments do not say which one.
+    pub(crate) handled: Option<&'s Type>,
     /// Whether it keeps the rules of its marker. It gets an impl in any case, so that rustc does not report a missing one.
     pub(crate) is_valid: bool,
 }
@@ -25,12 +27,15 @@ pub(crate) struct Handler<'s> {
 pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> Handlers<'s> {
     let mut methods = Vec::new();
     if is_inherent(syntax, errors) {
+        let all_handled: BTreeSet<_> = syntax.methods.iter().filter_map(handled).map(shown_type).collect();
         let mut names = BTreeMap::new();
         for method in &syntax.methods {
             one_marker(method, errors);
-            let is_valid = has_signature_of_marker(method, errors);
-            if is_handled_once(method, &mut names, errors) && !method.arguments.is_empty() {
-                methods.push(Handler { method, is_valid });
+            let is_valid =
+                has_signature_of_marker(method, errors) && takes_services(method, &all_handled, errors);
+            let handled = handled(method);
+            if is_handled_once(method, handled, &mut names, errors) {
+                methods.push(Handler { method, handled, is_valid });
             }
         }
     }
@@ -60,6 +65,23 @@ fn one_marker(method: &MethodSyntax, errors: &mut Errors) {
     errors.at(second, format!("a method has one of {} and {last}", names.join(", ")));
 }
 
+/// The argument with the command or event, and its index: the first, unless the arguments are in the wrong order.
+fn subject(method: &MethodSyntax) -> Option<(usize, &Type)> {
+    let is_subject = |ty: &Type| match method.marker.handles {
+        Handles::Owned(_) => !matches!(ty, Type::Reference(_)),
+        Handles::BorrowedEvent => beside_the_event(ty).is_none(),
+    };
+    let mut arguments = method.arguments.iter().enumerate();
+    let first = arguments.next()?;
+    // Of the user's types, one may have a name of ours: then the first is the event.
+    if is_subject(first.1) { Some(first) } else { arguments.find(|(_, ty)| is_subject(ty)).or(Some(first)) }
+}
+
+/// The command or event, if the arguments say which one.
+fn handled(method: &MethodSyntax) -> Option<&Type> {
+    subject(method).and_then(|(_, argument)| bare_type(argument))
+}
+
 /// Whether a method has the signature that its marker asks for.
 fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     let MethodSyntax { marker, name, arguments, generics, .. } = syntax;
@@ -72,26 +94,51 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     if let Some(asyncness) = &syntax.asyncness {
         wrong(asyncness, format!("{method} is not async: {}", marker.not_async));
     }
+    if let Some(unsafety) = &syntax.unsafety {
+        wrong(unsafety, format!("{method} is not unsafe: generated code calls it"));
+    }
     // A named lifetime means what an elided one means.
-    if generics.type_params().next().is_some() || generics.const_params().next().is_some() {
-        wrong(generics, format!("{method} has no generic parameters: one method, one type"));
+    let one_type = format!("{method} has no generic parameters: one method, one type");
+    let is_generic = generics.type_params().next().is_some() || generics.const_params().next().is_some();
+    if is_generic {
+        wrong(generics, one_type.clone());
     }
     if !marker.receivers.contains(&syntax.receiver.kind) {
         wrong(&syntax.receiver.tokens, format!("{method} {}", marker.takes));
     }
-    if arguments.len() < *marker.arguments.start() {
-        wrong(name, format!("write it as `{}`", marker.example(name)));
-    } else if let Some(extra) = arguments.get(*marker.arguments.end()) {
-        wrong(extra, format!("write it as `{}`", marker.example(name)));
+    let most = *marker.arguments.end();
+    if let Some(extra) = arguments.get(most) {
+        wrong(extra, format!("{method} takes no further argument: write it as `{}`", marker.example(name)));
     }
-    match (marker.handles, arguments.first()) {
-        (Handles::Owned(what), Some(first @ Type::Reference(_))) => {
-            wrong(first, format!("{method} takes its {what} by value: leave out the `&`"));
+    let subject = subject(syntax);
+    match subject {
+        None => wrong(name, format!("write it as `{}`", marker.example(name))),
+        Some((index, argument)) => match bare_type(argument) {
+            Some(_) if index > 0 => {
+                let what = marker.handles.what();
+                let first = arguments.first().map(shown_type).unwrap_or_default();
+                let written = shown_type(argument);
+                wrong(
+                    argument,
+                    format!("{method} takes its {what} first: write `{what}: {written}` before `{first}`"),
+                );
+            }
+            Some(bare) => {
+                if let Some(form) = other_form(marker.handles, argument, bare) {
+                    wrong(argument, format!("{method} {form}"));
+                }
+            }
+            None if is_generic => {}
+            None => wrong(argument, one_type),
+        },
+    }
+    let subject = subject.map(|(index, _)| index);
+    for (index, argument) in arguments.iter().enumerate().take(most) {
+        if Some(index) != subject
+            && let Some(form) = other_form_beside(marker.handles, argument)
+        {
+            wrong(argument, format!("{method} {form}"));
         }
-        (Handles::BorrowedEvent, Some(event)) if !matches!(event, Type::Reference(_)) => {
-            wrong(event, format!("{method} borrows its event: write `&{}`", event.to_token_stream()));
-        }
-        _ => {}
     }
     if let (Some(why), Some(output)) = (marker.no_output, &syntax.output) {
         wrong(output, format!("{method} {why}"));
@@ -99,15 +146,102 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     is_valid
 }
 
+/// Whether what an `#[execute]` method takes after its command may be its services: no command or event is, nor an envelope.
+/// Of another type, rustc finds out.
+fn takes_services(method: &MethodSyntax, all_handled: &BTreeSet<String>, errors: &mut Errors) -> bool {
+    let (Handles::Owned(_), Some(second)) = (method.marker.handles, method.arguments.get(1)) else {
+        return true;
+    };
+    let is_envelope = type_name(second).is_some_and(|name| name == "Envelope");
+    let is_handled = || bare_type(second).is_some_and(|bare| all_handled.contains(&shown_type(bare)));
+    if !is_envelope && !is_handled() {
+        return true;
+    }
+    let (marker, example) = (method.marker, method.marker.example(&method.name));
+    errors.at(
+        second,
+        format!("{} takes one command, and after it services only: write it as `{example}`", marker.method),
+    );
+    false
+}
+
+/// How to take the command or event of type `bare`, if the argument does it otherwise.
+fn other_form(handles: Handles, argument: &Type, bare: &Type) -> Option<String> {
+    let shown = shown_type(bare);
+    match handles {
+        Handles::Owned(what) => {
+            (!is(argument, bare)).then(|| format!("takes its {what} by value: write `{shown}`"))
+        }
+        Handles::BorrowedEvent => (!borrowed(argument).is_some_and(|event| is(event, bare)))
+            .then(|| format!("borrows its event: write `&{shown}`")),
+    }
+}
+
+/// How to take what a method gets beside its command or event, if the argument does it otherwise.
+///
+/// Whether a method gets a type of another name, rustc finds out.
+fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
+    if matches!(handles, Handles::Owned(_)) {
+        let services = shown_type(bare_type(argument)?);
+        return borrowed(argument).is_none().then(|| format!("borrows its services: write `&{services}`"));
+    }
+    match (beside_the_event(argument), borrowed(argument)) {
+        (Some((name, _)), Some(Type::Path(path))) if path.path.segments.last()?.ident == name => None,
+        (Some((_, form)), _) => Some(format!("takes {form}")),
+        (None, Some(_)) => None,
+        (None, None) => {
+            let beside = shown_type(bare_type(argument)?);
+            Some(format!("borrows what it takes beside its event: write `&{beside}`"))
+        }
+    }
+}
+
+/// What a method gets beside its event by the name of its type: the name to write, and how it is taken.
+fn beside_the_event(ty: &Type) -> Option<(&'static str, &'static str)> {
+    let form = match type_name(ty)?.to_string().as_str() {
+        "Envelope" | "Recorded" => ("Envelope", "metadata as `&Envelope<'_>`"),
+        "str" | "String" => ("str", "the text of the aggregate's id as `&str`"),
+        "Transaction" => ("Transaction", "the writer as `&Transaction<'_>`"),
+        "ViewTransaction" => ("ViewTransaction", "the writer as `&ViewTransaction<'_>`"),
+        "Connection" => ("Connection", "the writer as `&Connection`"),
+        "Delivery" => ("Delivery", "the delivery as `&Delivery`"),
+        _ => return None,
+    };
+    Some(form)
+}
+
+/// What a type borrows, as a handler does: shared, and for the call.
+fn borrowed(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) => {
+            let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+            (reference.mutability.is_none() && !is_static).then_some(&*reference.elem)
+        }
+        Type::Paren(paren) => borrowed(&paren.elem),
+        Type::Group(group) => borrowed(&group.elem),
+        _ => None,
+    }
+}
+
+/// Whether a type is the bare one, in nothing but parentheses.
+fn is(ty: &Type, bare: &Type) -> bool {
+    match ty {
+        Type::Paren(paren) => is(&paren.elem, bare),
+        Type::Group(group) => is(&group.elem, bare),
+        _ => std::ptr::eq(ty, bare),
+    }
+}
+
 /// Whether no earlier method of the block handles the type; `names` has those methods, by marker and type.
 fn is_handled_once<'s>(
     method: &'s MethodSyntax,
+    handled: Option<&Type>,
     names: &mut BTreeMap<(&'static str, String), &'s Ident>,
     errors: &mut Errors,
 ) -> bool {
     // Of two methods with `cfg`, a build may have only one.
-    let Some(ty) = method.handled().filter(|_| method.cfgs.is_empty()) else { return true };
-    match names.entry((method.marker.name, ty.to_token_stream().to_string())) {
+    let Some(ty) = handled.filter(|_| method.cfgs.is_empty()) else { return true };
+    match names.entry((method.marker.name, shown_type(ty))) {
         Entry::Occupied(other) => {
             errors.at(ty, format!("`{}` handles `{}` already", other.get(), other.key().1));
             false

@@ -6,7 +6,7 @@ use syn::{Ident, LitStr, Path, Type};
 use super::items;
 use super::list;
 use crate::errors::{Errors, shown};
-use crate::syntax::{ListedSyntax, ProductSyntax, ProjectionSyntax};
+use crate::syntax::{Given, ListedSyntax, ProductSyntax, ProjectionSyntax, shown_type, type_name};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
@@ -19,22 +19,29 @@ pub(crate) struct Projection<'s> {
     /// Whether several workers can share it.
     pub(crate) is_partitioned: bool,
     pub(crate) product: Product<'s>,
+    /// Whether its impls can be made.
+    pub(crate) is_valid: bool,
 }
 
 /// What comes of the events.
 pub(crate) enum Product<'s> {
-    View { version: u32, into: Option<&'s Type>, init: Option<&'s TokenStream> },
+    View { version: u32, into: Target<'s>, init: Option<&'s TokenStream> },
     SideEffects,
 }
 
-pub(crate) fn projection<'s>(
-    syntax: &'s ProjectionSyntax<'s>,
-    errors: &mut Errors,
-) -> Option<Projection<'s>> {
+/// What a view is kept in.
+pub(crate) enum Target<'s> {
+    Memory,
+    Type(&'s Type),
+    /// What is written is not possible, which is reported.
+    Unknown,
+}
+
+pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Errors) -> Projection<'s> {
     let (attribute, product) = match &syntax.product {
         ProductSyntax::View { version, into, init } => {
             let version = items::version(version.as_ref(), errors).unwrap_or(1);
-            ("projection", Product::View { version, into: into.as_deref(), init: init.as_ref() })
+            ("projection", Product::View { version, into: target(into, errors), init: init.as_ref() })
         }
         ProductSyntax::SideEffects => ("reaction", Product::SideEffects),
     };
@@ -62,14 +69,45 @@ pub(crate) fn projection<'s>(
     }
     let is_partitioned = is_partitioned(syntax.partition_by.as_ref(), errors);
     items::name(&syntax.name, errors);
-    items::no_generics(syntax.input, attribute, errors).then_some(Projection {
-        syntax,
-        events,
-        aggregates,
-        categories,
-        is_partitioned,
-        product,
-    })
+    let is_valid = items::no_generics(syntax.input, attribute, errors);
+    Projection { syntax, events, aggregates, categories, is_partitioned, product, is_valid }
+}
+
+/// Types beside views in a program, and no targets.
+const MISTAKEN_TARGETS: [&str; 9] = [
+    "Connection",
+    "InlineProjection",
+    "MemoryProjection",
+    "MemoryShards",
+    "MemoryStore",
+    "SqliteProjection",
+    "SqliteStore",
+    "Transaction",
+    "ViewTransaction",
+];
+
+/// What `into = ..` names.
+fn target<'s>(into: &'s Given<Type>, errors: &mut Errors) -> Target<'s> {
+    let ty = match into {
+        Given::Missing => return Target::Memory,
+        Given::Invalid => return Target::Unknown,
+        Given::Value(ty) => ty,
+    };
+    let is_mistaken = |name: &Ident| {
+        MISTAKEN_TARGETS.iter().any(|other| name == other)
+            || name.to_string().starts_with(|first: char| first.is_lowercase())
+    };
+    if matches!(ty, Type::Path(_)) && !type_name(ty).is_some_and(is_mistaken) {
+        return Target::Type(ty);
+    }
+    let shown = shown_type(ty);
+    errors.at(
+        ty,
+        format!(
+            "a view can't be kept in `{shown}`: write `into = Sqlite`, or leave it out for a view in memory"
+        ),
+    );
+    Target::Unknown
 }
 
 /// The two keys that must be there: one error for both.

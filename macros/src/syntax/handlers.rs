@@ -27,6 +27,7 @@ pub(crate) struct MethodSyntax {
     pub(crate) allowed: TokenStream,
     pub(crate) name: Ident,
     pub(crate) asyncness: Option<Token![async]>,
+    pub(crate) unsafety: Option<Token![unsafe]>,
     pub(crate) generics: Generics,
     pub(crate) receiver: Receiver,
     /// The types of the arguments after the receiver.
@@ -82,18 +83,11 @@ impl MethodSyntax {
                 .collect(),
             name: method.name,
             asyncness: method.asyncness,
+            unsafety: method.unsafety,
             generics: errors.ok(syn::parse2(method.generics))?,
             receiver,
             arguments,
             output,
         })
-    }
-
-    /// The type of the command or event that it handles.
-    pub(crate) fn handled(&self) -> Option<&Type> {
-        match self.arguments.first()? {
-            Type::Reference(reference) => Some(&reference.elem),
-            ty => Some(ty),
-        }
     }
 }

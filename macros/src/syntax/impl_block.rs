@@ -32,6 +32,7 @@ pub(crate) struct ImplBlock {
 pub(super) struct Method {
     pub(super) attributes: Vec<Attribute>,
     pub(super) asyncness: Option<Token![async]>,
+    pub(super) unsafety: Option<Token![unsafe]>,
     pub(super) name: Ident,
     pub(super) generics: TokenStream,
     pub(super) arguments: TokenStream,
@@ -136,7 +137,7 @@ fn parse_body(input: ParseStream<'_>) -> syn::Result<BlockBody> {
             break;
         }
         input.parse::<Visibility>()?;
-        let mut asyncness = None;
+        let (mut asyncness, mut unsafety) = (None, None);
         if input.peek(Token![const]) && !is_function_qualifier(input) || input.peek(Token![type]) {
             misplaced.extend(attributes);
             // The type and the value of the item may have `fn` and braces in them; the item ends with a semicolon.
@@ -149,6 +150,10 @@ fn parse_body(input: ParseStream<'_>) -> syn::Result<BlockBody> {
         while !input.peek(Token![fn]) && !input.is_empty() {
             if input.peek(Token![async]) {
                 asyncness = Some(input.parse()?);
+                continue;
+            }
+            if input.peek(Token![unsafe]) {
+                unsafety = Some(input.parse()?);
                 continue;
             }
             // An item that is no method ends here: `helper! { .. }`, `helper!(..);`.
@@ -174,7 +179,7 @@ fn parse_body(input: ParseStream<'_>) -> syn::Result<BlockBody> {
         let output = until(input, ends)?;
         until(input, is_body)?;
         input.parse::<TokenTree>()?;
-        methods.push(Method { attributes, asyncness, name, generics, arguments, output });
+        methods.push(Method { attributes, asyncness, unsafety, name, generics, arguments, output });
     }
     Ok(BlockBody { inner_attributes, methods, misplaced })
 }

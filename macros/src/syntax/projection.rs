@@ -32,7 +32,7 @@ pub(crate) enum SourceSyntax {
 
 /// What comes of the events.
 pub(crate) enum ProductSyntax {
-    View { version: Option<LitInt>, into: Option<Box<Type>>, init: Option<TokenStream> },
+    View { version: Option<LitInt>, into: Box<Given<Type>>, init: Option<TokenStream> },
     SideEffects,
 }
 
@@ -40,9 +40,13 @@ impl<'i> ProjectionSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let known = &["name", "version", "events", "from", "into", "partition_by", "init", "crate"];
         let mut options = Options::parse(&input.attrs, "projection", known, errors);
+        let version = options.integer("version", errors);
+        let earlier = errors.count();
+        // What is written with a mistake may be any target, so that nothing else is wrong with it.
+        let into = options.ty("into", errors).filter(|_| errors.count() == earlier);
         let product = ProductSyntax::View {
-            version: options.integer("version", errors),
-            into: options.ty("into", errors).map(Box::new),
+            version,
+            into: Box::new(options.given("into", into)),
             init: options.expression("init", errors),
         };
         Self::parse_common(input, "projection", options, product, errors)

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{Data, Field, GenericArgument, PathArguments, Type};
+use syn::{Data, Field, GenericArgument, Ident, PathArguments, Type};
 
 /// The fields of a struct, or those of all variants of an enum.
 pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
@@ -16,11 +16,20 @@ pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
 /// A type as text, with one way of spacing and without paths.
 pub(crate) fn type_text(ty: &Type) -> String {
     let mut text = String::new();
-    write(ty.to_token_stream(), &mut text);
+    write(ty.to_token_stream(), &mut text, true);
     text
 }
 
-fn write(tokens: TokenStream, text: &mut String) {
+/// A type as a user would write it, in a message.
+pub(crate) fn shown_type(ty: &Type) -> String {
+    let mut text = String::new();
+    write(ty.to_token_stream(), &mut text, false);
+    [(",", ", "), (";", "; "), ("+", " + "), ("=", " = "), ("->", " -> ")]
+        .into_iter()
+        .fold(text, |text, (tight, spaced)| text.replace(tight, spaced))
+}
+
+fn write(tokens: TokenStream, text: &mut String, without_paths: bool) {
     let mut last_was_word = false;
     for tree in tokens {
         let is_word = matches!(tree, TokenTree::Ident(_) | TokenTree::Literal(_));
@@ -29,6 +38,10 @@ fn write(tokens: TokenStream, text: &mut String) {
         }
         match tree {
             TokenTree::Group(group) => {
+                let is_array = group.delimiter() == Delimiter::Bracket && last_was_word;
+                if !without_paths && (is_array || text.ends_with("mut")) {
+                    text.push(' ');
+                }
                 let (open, close) = match group.delimiter() {
                     Delimiter::Parenthesis => ("(", ")"),
                     Delimiter::Bracket => ("[", "]"),
@@ -36,13 +49,13 @@ fn write(tokens: TokenStream, text: &mut String) {
                     Delimiter::None => ("", ""),
                 };
                 text.push_str(open);
-                write(group.stream(), text);
+                write(group.stream(), text, without_paths);
                 text.push_str(close);
             }
             TokenTree::Punct(punct) => {
                 text.push(punct.as_char());
                 // The word before `::` is part of a path: it is dropped.
-                if text.ends_with("::") {
+                if without_paths && text.ends_with("::") {
                     text.truncate(text.len() - 2);
                     let word = text.rfind(|char: char| !char.is_alphanumeric() && char != '_' && char != '#');
                     text.truncate(word.map_or(0, |index| index + 1));
@@ -92,6 +105,61 @@ fn collect_parts<'t>(ty: &'t Type, parts: &mut Vec<&'t Type>) {
     }
 }
 
+/// The first reference in a type, as far as serde would read one: `Option<&'static str>`, `&'static str`. Without a lifetime,
+/// rustc reports it.
+pub(crate) fn borrowed_part(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) => reference.lifetime.is_some().then_some(ty),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_part),
+        Type::Array(array) => borrowed_part(&array.elem),
+        Type::Paren(paren) => borrowed_part(&paren.elem),
+        Type::Group(group) => borrowed_part(&group.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last().filter(|last| last.ident != "PhantomData")?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            arguments.args.iter().find_map(|argument| match argument {
+                GenericArgument::Type(ty) => borrowed_part(ty),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The command or event that an argument is about, without the references and boxes around it: `&Box<Opened>`, `Opened`.
+///
+/// `None` if the type stands for several.
+pub(crate) fn bare_type(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) => bare_type(&reference.elem),
+        Type::Paren(paren) => bare_type(&paren.elem),
+        Type::Group(group) => bare_type(&group.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(ty) };
+            let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            let is_wrapper = WRAPPERS.iter().any(|wrapper| last.ident == wrapper);
+            types.next().filter(|_| is_wrapper).map_or(Some(ty), bare_type)
+        }
+        _ => None,
+    }
+}
+
+/// Types of the standard library, and of ours, around an event or a command.
+const WRAPPERS: [&str; 7] = ["Arc", "Box", "Cow", "Option", "Rc", "Recorded", "Vec"];
+
+/// The last name in the path of a type, behind references.
+pub(crate) fn type_name(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Reference(reference) => type_name(&reference.elem),
+        Type::Path(path) => path.path.segments.last().map(|last| &last.ident),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +176,40 @@ mod tests {
         ] {
             let ty: Type = syn::parse_str(written).expect("a type");
             assert_eq!(type_text(&ty), text);
+        }
+    }
+
+    #[test]
+    fn types_are_shown_as_users_write_them() {
+        for written in [
+            "&Box<AccountOpened>",
+            "&'static a::Opened",
+            "Option<&mut [u8; 4]>",
+            "&'static [u8]",
+            "(A, B<C, D>)",
+            "impl Into<Opened> + 'a",
+            "Box<dyn Fn(u8) -> u8>",
+            "Pin<Box<dyn Future<Output = Opened>>>",
+        ] {
+            let ty: Type = syn::parse_str(written).expect("a type");
+            assert_eq!(shown_type(&ty), written);
+        }
+    }
+
+    #[test]
+    fn what_an_argument_is_about() {
+        for (written, bare) in [
+            ("Opened", Some("Opened")),
+            ("&'static mut Opened", Some("Opened")),
+            ("&Box<bank::Opened>", Some("bank::Opened")),
+            ("std::sync::Arc<&Opened>", Some("Opened")),
+            ("Played<{ 3 }>", Some("Played<{3}>")),
+            ("Own<Opened>", Some("Own<Opened>")),
+            ("impl Event", None),
+            ("&dyn Event", None),
+        ] {
+            let ty: Type = syn::parse_str(written).expect("a type");
+            assert_eq!(bare_type(&ty).map(shown_type).as_deref(), bare);
         }
     }
 }

@@ -83,14 +83,15 @@ impl<A: Aggregate> Events<A> {
 /// * the aggregate's event enum,
 /// * [`Events`],
 /// * an `Option`, an array or a `Vec` of these,
-/// * a tuple of up to eight of these,
+/// * a tuple of up to 16 of these; tuples can be nested,
 /// * `()` for no event.
 ///
 /// The return type thereby shows which events a command can lead to.
 #[diagnostic::on_unimplemented(
-    message = "a handler of `{A}` can't return `{Self}`",
-    label = "not events of `{A}`",
-    note = "return an event that `{A}` lists, an `Option`, tuple, array or `Vec` of these, `{A}`'s event enum, or `Events<Self>`; alone, or as `Result<_, Error>`"
+    message = "expected events of `{A}`, found `{Self}`",
+    label = "not, or not only, events that `{A}` lists",
+    note = "the events of `{A}` are in its `#[aggregate(events(..))]`: add another one there, and an `#[apply]` method for it",
+    note = "several are a tuple, an `Option`, an array, a `Vec` or `Events<{A}>`; a tuple has 16 parts at most: nest them, as `((a, b), (c, d))`"
 )]
 pub trait IntoEvents<A: Aggregate> {
     /// Appends the events to `out`, in order.
@@ -113,6 +114,8 @@ pub(crate) fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
     events.into_list()
 }
 
+// An event that `A` does not list, and a type that is no event, are one error each: that of `IntoEvents`.
+#[diagnostic::do_not_recommend]
 impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
     #[inline]
     fn append_to(self, out: &mut Vec<A::Event>) {
@@ -161,7 +164,7 @@ impl<A: Aggregate, T: IntoEvents<A>, const N: usize> IntoEvents<A> for [T; N] {
 
 macro_rules! tuples {
     ($(($($part:ident)*))*) => {$(
-        // Otherwise every message about a type that is not an event lists these nine impls.
+        // Otherwise every message about a type that is not an event lists these impls.
         #[diagnostic::do_not_recommend]
         impl<A: Aggregate, $($part: IntoEvents<A>),*> IntoEvents<A> for ($($part,)*) {
             #[allow(non_snake_case, unused_variables, clippy::allow_attributes)]
@@ -190,4 +193,12 @@ tuples! {
     (T1 T2 T3 T4 T5 T6)
     (T1 T2 T3 T4 T5 T6 T7)
     (T1 T2 T3 T4 T5 T6 T7 T8)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15)
+    (T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15 T16)
 }

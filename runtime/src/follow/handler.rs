@@ -104,6 +104,11 @@ pub trait PartitionedByStream: EventHandler {}
 /// What the handlers of a follower write to: a view in memory, tables of a database, the outside world.
 ///
 /// [`Memory`](crate::memory::Memory), `Sqlite` and [`SideEffects`](crate::follow::SideEffects) implement it.
+#[diagnostic::on_unimplemented(
+    message = "a view can't be kept in `{Self}`",
+    label = "not what a view is kept in",
+    note = "write `into = Sqlite` for a view in SQLite; without `into`, the view is in memory"
+)]
 pub trait Target: sealed::Sealed {
     /// What a handler gets besides the event and its envelope.
     type Context<'c>;
@@ -121,9 +126,10 @@ pub type Context<'c, H> = <<H as EventHandler>::Target as Target>::Context<'c>;
 ///
 /// A trait instead of a type equality, so that a diagnostic can explain the failure.
 #[diagnostic::on_unimplemented(
-    message = "the view `{H}` is not written with `{W}`",
-    label = "handlers of `{H}` get a `&{Self}` here, if they want one",
-    note = "a view in SQLite declares `#[projection(into = Sqlite, ..)]`, and its handlers get a `&Transaction<'_>`; in memory, the view is `self`: remove this argument"
+    message = "a handler of `{H}` can't take a `&{W}`",
+    label = "not what `{H}` works with",
+    note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, or `key: &str` for the text of the aggregate's id, then what its follower works with",
+    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
 )]
 #[doc(hidden)]
 pub trait LendsTo<H, W> {

@@ -9,11 +9,32 @@ pub fn decide_fallible<A, T, E>(result: Result<T, E>) -> Result<Vec<A::Event>, A
 where
     A: Aggregate,
     T: IntoEvents<A>,
-    E: Into<A::Error>,
+    E: Refuses<A, A::Error>,
 {
     match result {
         Ok(events) => decide_infallible(events),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error.refusal()),
+    }
+}
+
+/// An error type of a handler, which converts into the error `X` of the aggregate `A`.
+// A trait of our own, because a missing `Into` does not say what the aggregate's error is, nor where that is declared.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the error of `{A}`, and does not convert into it",
+    label = "the error of `{A}` is `{X}`",
+    note = "declare it on `{A}`, `#[aggregate(error = {Self})]`, or write `impl From<{Self}> for {X}`",
+    note = "without `error = ..`, the error is `Infallible`: nothing is refused"
+)]
+pub trait Refuses<A, X> {
+    /// The error of the aggregate.
+    fn refusal(self) -> X;
+}
+
+#[diagnostic::do_not_recommend]
+impl<A, X, E: Into<X>> Refuses<A, X> for E {
+    #[inline]
+    fn refusal(self) -> X {
+        self.into()
     }
 }
 
@@ -32,9 +53,11 @@ pub fn decide<A: Aggregate, T: Decision<A, Kind>, Kind>(decided: T) -> Result<Ve
 
 /// A return type that is events, or a `Result` of events. `Kind` is [`Plain`] or [`Fallible`].
 #[diagnostic::on_unimplemented(
-    message = "a handler of `{A}` can't return `{Self}`",
-    label = "not events that `{A}` lists",
-    note = "return an event that `{A}` lists, an `Option`, tuple, array or `Vec` of these, `{A}`'s event enum, or `Events<Self>`; alone, or as `Result<_, Error>`"
+    message = "expected events of `{A}`, found `{Self}`",
+    label = "not, or not only, events that `{A}` lists",
+    note = "the events of `{A}` are in its `#[aggregate(events(..))]`: add another one there, and an `#[apply]` method for it",
+    note = "an `#[execute]` method returns them alone, or as `Result<_, Error>`",
+    note = "several are a tuple, an `Option`, an array, a `Vec` or `Events<{A}>`; a tuple has 16 parts at most: nest them, as `((a, b), (c, d))`"
 )]
 pub trait Decision<A: Aggregate, Kind> {
     /// The result of [`Execute::execute`](crate::Execute::execute).
@@ -49,6 +72,7 @@ pub struct Plain;
 #[derive(Debug)]
 pub struct Fallible;
 
+#[diagnostic::do_not_recommend]
 impl<A: Aggregate, T: IntoEvents<A>> Decision<A, Plain> for T {
     fn decided(self) -> Result<Vec<A::Event>, A::Error> {
         decide_infallible(self)
@@ -61,7 +85,7 @@ impl<A, T, E> Decision<A, Fallible> for Result<T, E>
 where
     A: Aggregate,
     T: IntoEvents<A>,
-    E: Into<A::Error>,
+    E: Refuses<A, A::Error>,
 {
     fn decided(self) -> Result<Vec<A::Event>, A::Error> {
         decide_fallible(self)

@@ -6,6 +6,7 @@ use super::difference::difference;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
 use crate::domain::decision::{IntoEvents, list};
+use crate::domain::default_services::DefaultServices;
 use crate::domain::error::with_causes;
 use crate::domain::event_set::{EventSet, read_back};
 
@@ -80,9 +81,9 @@ impl<A: Aggregate> Given<A> {
     pub fn when<C>(self, command: C) -> When<A>
     where
         A: Accepts<C>,
-        A::Services: Default,
+        A::Services: DefaultServices<A>,
     {
-        self.when_with(command, &A::Services::default())
+        self.when_with(command, &A::Services::default_services())
     }
 
     /// Decides on a command, with these services.

@@ -43,6 +43,15 @@ use crate::domain::hash::{FNV_OFFSET, hashed};
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __lock {
+    // Event by event: a list of any length, and an error about an event is at that event.
+    ($($aggregate:ty => ($($example:expr),* $(,)?)),+ $(,)?) => {
+        $crate::testing::Lock::of_crate(::std::env!("CARGO_MANIFEST_DIR"))
+            .events_where_defined()
+            $(.listed::<$aggregate>(::std::vec![
+                $($crate::testing::Lock::examples::<$aggregate>($example)),*
+            ]))+
+            .check()
+    };
     ($($aggregate:ty => $examples:expr),+ $(,)?) => {
         $crate::testing::Lock::of_crate(::std::env!("CARGO_MANIFEST_DIR"))
             .events_where_defined()
@@ -111,7 +120,11 @@ impl Lock {
 
     /// Adds the events of the aggregate `A`; `examples` has one event of each kind, in any form that a
     /// handler may return.
-    pub fn aggregate<A: Aggregate>(mut self, examples: impl IntoEvents<A>) -> Self {
+    pub fn aggregate<A: Aggregate>(self, examples: impl IntoEvents<A>) -> Self {
+        self.with_events::<A>(&list(examples))
+    }
+
+    fn with_events<A: Aggregate>(mut self, examples: &[A::Event]) -> Self {
         for kind in A::Event::KINDS {
             self.lines.insert(format!("aggregate {} event {}", A::CATEGORY, kind.name), None);
         }
@@ -131,8 +144,20 @@ impl Lock {
                 self.ambiguous.insert(shape.event);
             }
         }
-        self.golden.push(Golden::new::<A>(&list(examples)));
+        self.golden.push(Golden::new::<A>(examples));
         self
+    }
+
+    /// The events of one entry of a list in [`lock!`](crate::testing::lock).
+    #[doc(hidden)]
+    pub fn examples<A: Aggregate>(examples: impl IntoEvents<A>) -> Vec<A::Event> {
+        list(examples)
+    }
+
+    /// [`aggregate`](Self::aggregate) with the events of each entry.
+    #[doc(hidden)]
+    pub fn listed<A: Aggregate>(self, examples: Vec<Vec<A::Event>>) -> Self {
+        self.with_events::<A>(&examples.into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// Compares the events with the files, and writes new lines. Standard error gets what was written.

@@ -3,12 +3,13 @@
 use proc_macro2::TokenStream;
 use syn::{Path, Type};
 
+use super::handled;
 use crate::rules::Handler;
 use crate::syntax::MethodSyntax;
 
 pub(super) fn apply(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, .. } = handler.method;
-    let event = handler.method.handled();
+    let event = handled(krate, handler);
     let body =
         if handler.is_valid { quote!(Self::#name(self, __event)) } else { quote!(::core::unreachable!()) };
     quote! {

@@ -1,16 +1,50 @@
 //! `impl Execute<C>` for an `#[execute]` method.
 
-use proc_macro2::TokenStream;
-use syn::{Path, Type};
+use std::collections::HashMap;
 
-use super::named_at;
-use super::output::{is_opaque, result_parts};
-use crate::rules::Handler;
+use proc_macro2::TokenStream;
+use syn::{Ident, Path, Type};
+
+use super::output::{call_at, is_opaque, result_parts};
+use super::{handled, named_at};
+use crate::markers::HandlerTrait;
+use crate::rules::{Handler, Handlers};
 use crate::syntax::MethodSyntax;
 
-pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+/// Error types by name, each as the first method of the block has it. rustc finds a type that is no error of the aggregate in
+/// each method; at one place, these are one error.
+pub(super) type ErrorTypes<'s> = HashMap<String, &'s Type>;
+
+pub(super) fn error_types<'s>(model: &Handlers<'s>) -> ErrorTypes<'s> {
+    let mut types = HashMap::new();
+    for handler in model
+        .methods
+        .iter()
+        .filter(|handler| matches!(handler.method.marker.implements, HandlerTrait::Execute))
+    {
+        if let Some((_, Some(error))) = handler.method.output.as_ref().and_then(result_parts)
+            && let Some(name) = plain_name(error)
+        {
+            types.entry(name).or_insert(error);
+        }
+    }
+    types
+}
+
+/// A type's name, if it is no more than that: in one block, it is one type.
+fn plain_name(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    path.path.get_ident().map(Ident::to_string)
+}
+
+pub(super) fn execute(
+    krate: &Path,
+    self_ty: &Type,
+    handler: &Handler<'_>,
+    error_types: &ErrorTypes<'_>,
+) -> TokenStream {
     let MethodSyntax { cfgs, name, arguments, output, .. } = handler.method;
-    let command = handler.method.handled();
+    let command = handled(krate, handler);
     let (services, pass_services) = match arguments.get(1) {
         None => (quote!(_), None),
         Some(argument) => {
@@ -18,9 +52,11 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
             (quote!(__services), Some(quote!(, #passed)))
         }
     };
-    let call = quote!(Self::#name(self, __command #pass_services));
+    // What generated code can't repeat, and the services, rustc checks in the call.
+    let checked = output.as_ref().filter(|output| is_opaque(output)).or(arguments.get(1));
+    let call = call_at(checked, name, quote!(self, __command #pass_services));
     let body = if handler.is_valid {
-        decided(krate, output.as_ref(), &call)
+        decided(krate, output.as_ref(), &call, error_types)
     } else {
         quote!(::core::unreachable!())
     };
@@ -42,7 +78,12 @@ pub(super) fn execute(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
 
 /// The handler's return value as that of `execute`. Its types are repeated here, so that an error about them has its caret
 /// where the user wrote them.
-fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStream {
+fn decided(
+    krate: &Path,
+    output: Option<&Type>,
+    call: &TokenStream,
+    error_types: &ErrorTypes<'_>,
+) -> TokenStream {
     let Some(output) = output else {
         return quote! {
             #call;
@@ -57,6 +98,8 @@ fn decided(krate: &Path, output: Option<&Type>, call: &TokenStream) -> TokenStre
     }
     match result_parts(output) {
         Some((Some(events), Some(error))) => {
+            let first = plain_name(error).and_then(|name| error_types.get(&name).copied());
+            let error = first.unwrap_or(error);
             quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
         }
         Some(_) => quote!(#krate::macro_support::decide_fallible::<Self, _, _>(#call)),

@@ -1,20 +1,17 @@
 //! `impl Project<E>` for a `#[project]` method, and `impl React<E>` for a `#[react]` method.
 
 use proc_macro2::TokenStream;
+use quote::quote_spanned;
 use syn::{Ident, Path, Type};
 
-use super::named_at;
-use super::output::is_opaque;
+use super::output::{is_opaque, placed_at};
+use super::{handled, named_at};
 use crate::rules::Handler;
-use crate::syntax::MethodSyntax;
+use crate::syntax::{MethodSyntax, type_name};
 
 pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
-    let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
-    let Call { envelope, context, wants_metadata, body } = Call::new(krate, handler, |context, argument| {
-        let Type::Reference(reference) = argument else { return quote!(#context) };
-        let written_with = &reference.elem;
-        quote!(#krate::macro_support::context::<Self, #written_with>(#context))
-    });
+    let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
+    let Call { envelope, context, wants_metadata, body } = Call::new(krate, handler, |_| false);
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -35,8 +32,8 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
 }
 
 pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
-    let (cfgs, event) = (&handler.method.cfgs, handler.method.handled());
-    let Call { envelope, context, body, .. } = Call::new(krate, handler, |context, _| quote!(#context));
+    let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
+    let Call { envelope, context, body, .. } = Call::new(krate, handler, |beside| beside == "Delivery");
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -64,8 +61,8 @@ struct Call {
 }
 
 impl Call {
-    /// `as_argument` converts the context into the method's argument of the given type.
-    fn new(krate: &Path, handler: &Handler<'_>, as_argument: impl Fn(Ident, &Type) -> TokenStream) -> Self {
+    /// `is_context` says of the name of a type that it is that of the context. Of any other type, rustc finds out.
+    fn new(krate: &Path, handler: &Handler<'_>, is_context: impl Fn(&Ident) -> bool) -> Self {
         let MethodSyntax { name, arguments, output, .. } = handler.method;
         let (mut envelope, mut context) = (quote!(_), quote!(_));
         let mut wants_metadata = false;
@@ -82,8 +79,17 @@ impl Call {
                 pass.extend(quote!(, #passed.key));
             } else {
                 context = quote!(__context);
-                let passed = as_argument(named_at(argument, "__context"), argument);
-                pass.extend(quote!(, #passed));
+                let passed = named_at(argument, "__context");
+                let Type::Reference(reference) = argument else { continue };
+                if type_name(argument).is_some_and(&is_context) {
+                    pass.extend(quote!(, #passed));
+                } else {
+                    let beside = &reference.elem;
+                    let span = placed_at(argument);
+                    pass.extend(
+                        quote_spanned!(span=> , #krate::macro_support::context::<Self, #beside>(#passed)),
+                    );
+                }
             }
         }
         let call = quote!(Self::#name(self, __event #pass));

@@ -1,6 +1,9 @@
 //! The return type of a method, as far as its tokens say what it is.
 
-use syn::{GenericArgument, PathArguments, Type};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
+use syn::{GenericArgument, Ident, PathArguments, Type};
 
 use crate::syntax::has_word;
 
@@ -15,6 +18,19 @@ pub(super) fn result_parts(output: &Type) -> Option<(Option<&Type>, Option<&Type
         _ => None,
     });
     Some((types.next().flatten(), types.next().flatten()))
+}
+
+/// A call of a method, placed where `ty` is: an error about that type has its caret there.
+pub(super) fn call_at(ty: Option<&Type>, method: &Ident, arguments: TokenStream) -> TokenStream {
+    let span = ty.map_or_else(Span::mixed_site, placed_at);
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+    arguments.set_span(span);
+    quote_spanned!(span=> Self::#method #arguments)
+}
+
+/// The place of a type, for names of our own.
+pub(super) fn placed_at(ty: &Type) -> Span {
+    ty.span().resolved_at(Span::mixed_site())
 }
 
 /// Whether a type has `impl Trait` in it, which generated code can't repeat.

@@ -98,12 +98,14 @@ impl<'t> Deref for ViewTransaction<'t> {
 }
 
 // A handler that needs only a transaction or a connection may take the context as one.
+#[diagnostic::do_not_recommend]
 impl<'t, H> LendsTo<H, Transaction<'t>> for ViewTransaction<'t> {
     fn lend(&self) -> &Transaction<'t> {
         self
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H> LendsTo<H, Connection> for ViewTransaction<'_> {
     fn lend(&self) -> &Connection {
         self
