@@ -3,6 +3,7 @@
 //! The messages are part of the product: read a changed one before you accept it. To accept:
 //! `TRYBUILD=overwrite cargo test -p factum-tests --test compile`.
 
+mod counts;
 mod docs;
 mod locked;
 mod page;

@@ -5,3 +5,5 @@ use factum::prelude::*;
 struct Account;
 
 fn main() {}
+
+// errors: 2

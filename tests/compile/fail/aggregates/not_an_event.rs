@@ -41,3 +41,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

@@ -42,3 +42,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

@@ -68,3 +68,5 @@ impl Singular {
 }
 
 fn main() {}
+
+// errors: 12

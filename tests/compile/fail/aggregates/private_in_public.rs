@@ -26,3 +26,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

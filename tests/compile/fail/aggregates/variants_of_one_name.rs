@@ -47,3 +47,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

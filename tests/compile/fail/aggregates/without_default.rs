@@ -35,3 +35,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

@@ -39,3 +39,5 @@ fn deposit(accounts: &Repository<Account, MemoryStore>) {
 }
 
 fn main() {}
+
+// errors: 1

@@ -39,3 +39,5 @@ fn open(accounts: &Repository<Account, MemoryStore>) {
 }
 
 fn main() {}
+
+// errors: 1

@@ -37,3 +37,5 @@ struct Misspelled {
 }
 
 fn main() {}
+
+// errors: 4

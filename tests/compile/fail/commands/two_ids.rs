@@ -28,3 +28,5 @@ struct Transfer {
 }
 
 fn main() {}
+
+// errors: 1

@@ -4,3 +4,5 @@ use factum::prelude::*;
 struct Open(String);
 
 fn main() {}
+
+// errors: 1

@@ -29,3 +29,5 @@ struct Withdraw {
 struct Transfer(String, String, u64);
 
 fn main() {}
+
+// errors: 2

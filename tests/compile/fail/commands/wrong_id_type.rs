@@ -44,3 +44,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

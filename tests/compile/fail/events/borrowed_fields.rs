@@ -18,3 +18,5 @@ struct Renamed {
 struct Sealed(&'static [u8]);
 
 fn main() {}
+
+// errors: 3

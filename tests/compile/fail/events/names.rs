@@ -32,3 +32,5 @@ struct Spaced;
 struct Control;
 
 fn main() {}
+
+// errors: 4

@@ -64,3 +64,5 @@ struct InEvents {
 }
 
 fn main() {}
+
+// errors: 12

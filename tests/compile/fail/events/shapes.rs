@@ -37,3 +37,5 @@ union Both {
 }
 
 fn main() {}
+
+// errors: 3

@@ -44,3 +44,5 @@ struct Noted {
 }
 
 fn main() {}
+
+// errors: 7

@@ -5,3 +5,5 @@ use serde::{Deserialize, Serialize};
 struct Opened;
 
 fn main() {}
+
+// errors: 1

@@ -25,3 +25,5 @@ struct Closed {
 }
 
 fn main() {}
+
+// errors: 1

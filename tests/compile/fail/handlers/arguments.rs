@@ -102,3 +102,5 @@ impl Mails {
 }
 
 fn main() {}
+
+// errors: 18

@@ -43,3 +43,5 @@ fn main() {
         Opened, Opened, Opened, Opened, Opened, Opened, Opened, Opened,
     ));
 }
+
+// errors: 4

@@ -31,3 +31,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 2

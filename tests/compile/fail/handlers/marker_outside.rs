@@ -33,3 +33,5 @@ impl Account {
 fn opened(_: &Opened) {}
 
 fn main() {}
+
+// errors: 2

@@ -33,3 +33,5 @@ impl Opens for Account {
 }
 
 fn main() {}
+
+// errors: 1

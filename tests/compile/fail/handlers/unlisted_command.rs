@@ -40,3 +40,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

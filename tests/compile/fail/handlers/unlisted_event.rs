@@ -38,3 +38,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

@@ -23,3 +23,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

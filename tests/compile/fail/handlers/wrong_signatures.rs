@@ -111,3 +111,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 11

@@ -31,3 +31,5 @@ enum Named {
 }
 
 fn main() {}
+
+// errors: 3

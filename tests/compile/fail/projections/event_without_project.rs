@@ -30,3 +30,5 @@ impl Totals {
 }
 
 fn main() {}
+
+// errors: 1

@@ -146,3 +146,5 @@ struct OneCategory;
 view!(OneCategory: permit::Closed);
 
 fn main() {}
+
+// errors: 8

@@ -76,3 +76,5 @@ impl NoAggregate {
 }
 
 fn main() {}
+
+// errors: 7

@@ -30,3 +30,5 @@ impl ByNothing {
 }
 
 fn main() {}
+
+// errors: 2

@@ -23,3 +23,5 @@ fn main() {
     let store = SqliteStore::in_memory().unwrap();
     let _ = SqliteProjection::new(&store, Totals).unwrap().workers(2);
 }
+
+// errors: 1

@@ -33,3 +33,5 @@ impl Totals {
 }
 
 fn main() {}
+
+// errors: 2

@@ -25,3 +25,5 @@ impl Totals {
 }
 
 fn main() {}
+
+// errors: 2

@@ -23,3 +23,5 @@ fn main() {
     let store = SqliteStore::in_memory().unwrap();
     SqliteReaction::new(&store, Totals).unwrap();
 }
+
+// errors: 1

@@ -20,3 +20,5 @@ impl Mails {
 }
 
 fn main() {}
+
+// errors: 1

@@ -23,3 +23,5 @@ impl Mails {
 }
 
 fn main() {}
+
+// errors: 1

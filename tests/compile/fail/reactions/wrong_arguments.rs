@@ -25,3 +25,5 @@ impl Mails {
 }
 
 fn main() {}
+
+// errors: 2

@@ -36,3 +36,5 @@ impl Mails {
 }
 
 fn main() {}
+
+// errors: 6

@@ -147,3 +147,5 @@ impl Forgetful {
 }
 
 fn main() {}
+
+// errors: 8

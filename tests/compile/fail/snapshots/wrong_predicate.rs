@@ -33,3 +33,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

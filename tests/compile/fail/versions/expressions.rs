@@ -15,3 +15,5 @@ struct Unfinished {
 }
 
 fn main() {}
+
+// errors: 4

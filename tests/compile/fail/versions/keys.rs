@@ -19,3 +19,5 @@ struct Keys {
 }
 
 fn main() {}
+
+// errors: 8

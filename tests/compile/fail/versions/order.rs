@@ -50,3 +50,5 @@ struct RemovedAndThere {
 }
 
 fn main() {}
+
+// errors: 7

@@ -55,3 +55,5 @@ struct WithoutFrom {
 }
 
 fn main() {}
+
+// errors: 6

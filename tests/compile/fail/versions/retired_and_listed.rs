@@ -30,3 +30,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 2

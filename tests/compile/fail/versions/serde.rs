@@ -34,3 +34,5 @@ impl From<AsAnother> for u8 {
 struct Tuple(#[event(renamed(since = 2, from = "a"))] u8);
 
 fn main() {}
+
+// errors: 5

@@ -35,3 +35,5 @@ struct NothingDeclared {
 }
 
 fn main() {}
+
+// errors: 5

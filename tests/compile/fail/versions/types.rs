@@ -38,3 +38,5 @@ fn widened_twice(old: u8) -> u32 {
 }
 
 fn main() {}
+
+// errors: 4

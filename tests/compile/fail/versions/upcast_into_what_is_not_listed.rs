@@ -34,3 +34,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 1

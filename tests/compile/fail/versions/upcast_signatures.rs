@@ -39,3 +39,5 @@ impl Account {
 }
 
 fn main() {}
+
+// errors: 2
