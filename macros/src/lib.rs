@@ -200,7 +200,14 @@ pub fn react(_: TokenStream, item: TokenStream) -> TokenStream {
 /// The item of a marker that no `#[handlers]` has taken away, with an error. A block that lacks `#[handlers]` gets one error.
 fn outside_handlers(name: &str, item: Tokens) -> Tokens {
     let error = |message| syn::Error::new(Span::call_site(), message).into_compile_error();
-    match syntax::UnconnectedBlock::around(name, &item) {
+    let alone = || {
+        error(format!(
+            "`#[{name}]` works in an `impl` block with `#[handlers]` on it only, and stands there as it is, not in a \
+             `cfg_attr`"
+        ))
+    };
+    match syntax::BlockAround::method(name, &item) {
+        Some(block) if block.has_handlers => expand::stub::unconnected(item, &block.self_ty, &alone()),
         Some(block) if !block.is_first => item,
         Some(block) => {
             let message = format!(
@@ -210,10 +217,7 @@ fn outside_handlers(name: &str, item: Tokens) -> Tokens {
             expand::stub::unconnected(item, &block.self_ty, &error(message))
         }
         None => {
-            let error = error(format!(
-                "`#[{name}]` works in an `impl` block with `#[handlers]` on it only, and stands there as it is, not in a \
-                 `cfg_attr`"
-            ));
+            let error = alone();
             quote::quote!(#error #item)
         }
     }

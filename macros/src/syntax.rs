@@ -20,7 +20,7 @@ mod types;
 
 pub(crate) use self::aggregate::{AggregateSyntax, GeneratedEnum, ListedSyntax, Retired};
 pub(crate) use self::command::{CommandFieldSyntax, CommandSyntax};
-pub(crate) use self::enclosing::UnconnectedBlock;
+pub(crate) use self::enclosing::BlockAround;
 pub(crate) use self::event::EventSyntax;
 pub(crate) use self::handlers::{HandlersSyntax, MethodSyntax};
 pub(crate) use self::history::{
@@ -34,6 +34,6 @@ pub(crate) use self::schema::SchemaSyntax;
 pub(crate) use self::serde::SerdeOption;
 pub(crate) use self::snapshot::SnapshotSyntax;
 pub(crate) use self::types::{
-    all_fields, bare_type, borrowed_part, has_word, shown_type, type_name, type_parts, type_text,
+    all_fields, bare_type, find_part, has_word, shown_type, type_name, type_parts, type_text,
 };
 pub(crate) use crate::attributes::{Given, List};

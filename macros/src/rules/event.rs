@@ -8,7 +8,7 @@ use super::history::History;
 use super::{Version, items, recorded, whole_history};
 use crate::errors::Errors;
 use crate::lock::{self, LockFile};
-use crate::syntax::{EventSyntax, Given, SerdeOption, borrowed_part, shown_type, type_name};
+use crate::syntax::{EventSyntax, Given, SerdeOption, find_part, shown_type, type_name};
 
 pub(crate) struct Event<'s> {
     pub(crate) syntax: &'s EventSyntax<'s>,
@@ -84,6 +84,8 @@ fn stores_every_field(syntax: &EventSyntax<'_>, errors: &mut Errors) {
 
 /// Nothing in an event borrows: the text that it is read from is gone afterwards.
 fn owns_its_data(syntax: &EventSyntax<'_>, errors: &mut Errors) -> bool {
+    // Without a lifetime, rustc reports it.
+    let is_reference = |ty: &Type| matches!(ty, Type::Reference(reference) if reference.lifetime.is_some());
     let mut owns = true;
     for field in &syntax.history.fields {
         let is_read_otherwise =
@@ -94,7 +96,7 @@ fn owns_its_data(syntax: &EventSyntax<'_>, errors: &mut Errors) -> bool {
                 "an event owns its data, and this borrows from the stored text: leave it out",
             );
             owns = false;
-        } else if let Some(reference) = borrowed_part(&field.ty)
+        } else if let Some(reference) = find_part(&field.ty, &is_reference)
             && (is_text(reference) || !field.serde.iter().any(is_read_otherwise))
         {
             let shown = shown_type(reference);

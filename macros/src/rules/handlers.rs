@@ -1,14 +1,16 @@
 //! What a `#[handlers]` block and its marked methods must be like.
 
+use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
 use quote::ToTokens;
 use syn::{Ident, Type};
 
 use crate::errors::Errors;
-use crate::markers::{Handles, MARKERS};
-use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, shown_type, type_name};
+use crate::markers::{HandlerTrait, Handles, MARKERS};
+use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, shown_type, type_name};
 
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
@@ -27,13 +29,14 @@ pub(crate) struct Handler<'s> {
 pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> Handlers<'s> {
     let mut methods = Vec::new();
     if is_inherent(syntax, errors) {
-        let all_handled: BTreeSet<_> = syntax.methods.iter().filter_map(handled).map(shown_type).collect();
+        let all_handled =
+            LazyCell::new(|| syntax.methods.iter().filter_map(handled).map(shown_type).collect());
         let mut names = BTreeMap::new();
         for method in &syntax.methods {
             one_marker(method, errors);
             let is_valid =
                 has_signature_of_marker(method, errors) && takes_services(method, &all_handled, errors);
-            let handled = handled(method);
+            let handled = handled(method).filter(|handled| !is_every_struct(syntax, method, handled, errors));
             if is_handled_once(method, handled, &mut names, errors) {
                 methods.push(Handler { method, handled, is_valid });
             }
@@ -98,10 +101,10 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
         wrong(unsafety, format!("{method} is not unsafe: generated code calls it"));
     }
     // A named lifetime means what an elided one means.
-    let one_type = format!("{method} has no generic parameters: one method, one type");
+    let one_type = || format!("{method} has no generic parameters: one method, one type");
     let is_generic = generics.type_params().next().is_some() || generics.const_params().next().is_some();
     if is_generic {
-        wrong(generics, one_type.clone());
+        wrong(generics, one_type());
     }
     if !marker.receivers.contains(&syntax.receiver.kind) {
         wrong(&syntax.receiver.tokens, format!("{method} {}", marker.takes));
@@ -129,7 +132,7 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
                 }
             }
             None if is_generic => {}
-            None => wrong(argument, one_type),
+            None => wrong(argument, one_type()),
         },
     }
     let subject = subject.map(|(index, _)| index);
@@ -140,15 +143,55 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
             wrong(argument, format!("{method} {form}"));
         }
     }
+    let is_too_long = |ty: &Type| matches!(ty, Type::Tuple(tuple) if tuple.elems.len() > MOST_PARTS);
+    if let Some(tuple) = syntax.output.as_ref().and_then(|output| find_part(output, &is_too_long)) {
+        wrong(
+            tuple,
+            format!(
+                "{method} returns a tuple of {MOST_PARTS} parts at most: nest them, as `((a, b), (c, d))`"
+            ),
+        );
+    }
     if let (Some(why), Some(output)) = (marker.no_output, &syntax.output) {
         wrong(output, format!("{method} {why}"));
     }
     is_valid
 }
 
+/// Whether the only method of its kind takes the generated enum. By its name: with others beside it, a struct has that name.
+fn is_every_struct(
+    syntax: &HandlersSyntax,
+    method: &MethodSyntax,
+    handled: &Type,
+    errors: &mut Errors,
+) -> bool {
+    let suffix = match method.marker.implements {
+        HandlerTrait::Execute => "Command",
+        HandlerTrait::Apply => "Event",
+        _ => return false,
+    };
+    let is_generated = || {
+        let (Some(name), Some(aggregate)) = (type_name(handled), type_name(&syntax.block.self_ty)) else {
+            return false;
+        };
+        *name == format!("{aggregate}{suffix}")
+    };
+    let is_alone = syntax.methods.iter().filter(|other| other.marker.name == method.marker.name).count() == 1;
+    if !is_alone || !is_generated() {
+        return false;
+    }
+    let shown = shown_type(handled);
+    errors.at(handled, format!("write a method for each struct: `{shown}` is the enum that is made of them"));
+    true
+}
+
 /// Whether what an `#[execute]` method takes after its command may be its services: no command or event is, nor an envelope.
 /// Of another type, rustc finds out.
-fn takes_services(method: &MethodSyntax, all_handled: &BTreeSet<String>, errors: &mut Errors) -> bool {
+fn takes_services(
+    method: &MethodSyntax,
+    all_handled: &impl Deref<Target = BTreeSet<String>>,
+    errors: &mut Errors,
+) -> bool {
     let (Handles::Owned(_), Some(second)) = (method.marker.handles, method.arguments.get(1)) else {
         return true;
     };
@@ -195,6 +238,9 @@ fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
         }
     }
 }
+
+/// How many events a tuple has at most: for so many, the runtime has impls of `IntoEvents`.
+const MOST_PARTS: usize = 16;
 
 /// What a method gets beside its event by the name of its type: the name to write, and how it is taken.
 fn beside_the_event(ty: &Type) -> Option<(&'static str, &'static str)> {

@@ -5,30 +5,33 @@
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::Type;
+use syn::{Attribute, Type};
 
 use super::ImplBlock;
-use crate::markers::Marker;
+use super::impl_block::Method;
 
-/// A block with markers and without `#[handlers]`.
-pub(crate) struct UnconnectedBlock {
+/// A block of a type itself, with markers.
+pub(crate) struct BlockAround {
     pub(crate) self_ty: Type,
+    /// Whether `#[handlers]` is on it, and has not seen the marker.
+    pub(crate) has_handlers: bool,
     /// Whether the method is the first one with a marker.
     pub(crate) is_first: bool,
 }
 
-impl UnconnectedBlock {
+impl BlockAround {
     /// The block around a method with the marker; `None` if there is none, or the source can't be read.
-    pub(crate) fn around(marker: &str, method: &TokenStream) -> Option<Self> {
+    pub(crate) fn method(marker: &str, method: &TokenStream) -> Option<Self> {
         if !proc_macro::is_available() {
             return None;
         }
-        let file = Span::call_site().unwrap().local_file()?;
-        let text = std::fs::read_to_string(file).ok()?;
-        Self::find(text.parse().ok()?, marker, &name(method)?)
+        let span = Span::call_site().unwrap();
+        let text = std::fs::read_to_string(span.local_file()?).ok()?;
+        Self::find(renamed(&text, span.start().line(), &name(method)?)?.parse().ok()?, marker)
     }
 
-    fn find(source: TokenStream, marker: &str, method: &str) -> Option<Self> {
+    /// The block around the method that is called [`THIS_ONE`].
+    fn find(source: TokenStream, marker: &str) -> Option<Self> {
         let mut item = TokenStream::new();
         for tree in source {
             item.extend([tree.clone()]);
@@ -40,8 +43,8 @@ impl UnconnectedBlock {
             };
             if group.delimiter() == Delimiter::Brace {
                 let item = std::mem::take(&mut item);
-                let found = Self::of(item, marker, method);
-                if let Some(found) = found.or_else(|| Self::find(group.stream(), marker, method)) {
+                let found = Self::of(item, marker);
+                if let Some(found) = found.or_else(|| Self::find(group.stream(), marker)) {
                     return Some(found);
                 }
             }
@@ -50,25 +53,55 @@ impl UnconnectedBlock {
     }
 
     /// The item, if it is such a block and has the method.
-    fn of(item: TokenStream, marker: &str, method: &str) -> Option<Self> {
+    fn of(item: TokenStream, marker: &str) -> Option<Self> {
         let krate = syn::parse_quote!(::factum);
         let (block, methods) = ImplBlock::parse(item, &krate).ok()?;
-        let is_connected = block
-            .attributes
-            .iter()
-            .any(|attribute| attribute.to_token_stream().to_string().contains("handlers"));
-        if is_connected || block.of_trait.is_some() {
+        if block.of_trait.is_some() {
             return None;
         }
-        let is_it = |(index, (found, name)): (usize, (&Marker, String))| {
-            (found.name == marker && name == method).then_some(index)
+        let is_named = |found: &Method| found.name == THIS_ONE;
+        let is_handlers = |attribute: &Attribute| {
+            attribute.path().segments.last().is_some_and(|last| last.ident == "handlers")
         };
-        let with_marker = methods
+        if block
+            .attributes
             .iter()
-            .filter_map(|method| Some((method.markers(&krate).next()?.0, method.name.to_string())));
-        let index = with_marker.enumerate().find_map(is_it)?;
-        Some(Self { self_ty: block.self_ty, is_first: index == 0 })
+            .any(|attribute| is_handlers(attribute) || is_in_cfg_attr(attribute, "handlers"))
+        {
+            let is_hidden = |found: &Method| {
+                is_named(found) && found.attributes.iter().any(|attribute| is_in_cfg_attr(attribute, marker))
+            };
+            let is_it = methods.iter().any(is_hidden);
+            return is_it.then_some(Self { self_ty: block.self_ty, has_handlers: true, is_first: false });
+        }
+        let is_it =
+            |found: &Method| is_named(found) && found.markers(&krate).any(|(found, _)| found.name == marker);
+        if !methods.iter().any(is_it) {
+            return None;
+        }
+        // A method with `cfg` may not be there to report.
+        let is_there = |found: &&Method| {
+            found.markers(&krate).next().is_some()
+                && !found.attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
+        };
+        let is_first = methods.iter().find(is_there).is_none_or(is_it);
+        Some(Self { self_ty: block.self_ty, has_handlers: false, is_first })
     }
+}
+
+fn is_in_cfg_attr(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().is_ident("cfg_attr") && attribute.to_token_stream().to_string().contains(name)
+}
+
+/// The name of a method, in a source where others may have the same one.
+const THIS_ONE: &str = "factum_looks_for_this_one";
+
+/// The source with the next method from a line on as [`THIS_ONE`].
+fn renamed(source: &str, line: usize, method: &str) -> Option<String> {
+    let start: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let (before, rest) = source.split_at_checked(start)?;
+    let (signature, rest) = rest.split_once(&format!("fn {method}"))?;
+    Some(format!("{before}{signature}fn {THIS_ONE}{rest}"))
 }
 
 /// The name of a method.
@@ -86,11 +119,16 @@ mod tests {
     #[test]
     fn the_block_of_a_marker_is_found() {
         let source = r"
-            use factum::prelude::*;
-            #[handlers] impl Other { #[apply] fn opened(&mut self, _: &Opened) { loop { break; } } }
-            impl Display for Account { #[apply] fn opened(&mut self) {} }
+            #[factum::handlers] impl Other {
+                #[apply] fn opened(&mut self, _: &Opened) { loop { break; } }
+                #[cfg_attr(all(), apply)] fn reopened(&mut self, _: &Opened) {}
+            }
+            impl Display for Account {
+                #[apply] fn opened(&mut self) {}
+            }
             mod inner {
                 struct Account { balance: u64 }
+                /// The handlers of an account.
                 impl<'a> super::Account {
                     const COUNT: u64 = { 1 };
                     fn helper() { impl Inner { } }
@@ -99,15 +137,17 @@ mod tests {
                 }
             }
         ";
-        let find = |marker: &str, method| {
-            let source = source.parse().expect("a source");
-            let block = UnconnectedBlock::find(source, marker, method)?;
-            Some((shown_type(&block.self_ty), block.is_first))
+        let find = |line, marker: &str, method| {
+            let source = renamed(source, line, method)?.parse().expect("a source");
+            let block = BlockAround::find(source, marker)?;
+            Some((shown_type(&block.self_ty), block.has_handlers, block.is_first))
         };
-        let block = |is_first| Some(("super::Account".to_owned(), is_first));
-        assert_eq!(find("execute", "open"), block(true));
-        assert_eq!(find("apply", "opened"), block(false));
-        assert_eq!(find("apply", "closed"), None);
-        assert_eq!(find("project", "opened"), None);
+        let found = |ty: &str, has_handlers, is_first| Some((ty.to_owned(), has_handlers, is_first));
+        assert_eq!(find(4, "apply", "reopened"), found("Other", true, false));
+        assert_eq!(find(15, "execute", "open"), found("super::Account", false, true));
+        assert_eq!(find(16, "apply", "opened"), found("super::Account", false, false));
+        assert_eq!(find(7, "apply", "opened"), None);
+        assert_eq!(find(3, "project", "opened"), None);
+        assert_eq!(find(17, "apply", "opened"), None);
     }
 }

@@ -22,6 +22,12 @@ pub(crate) fn type_text(ty: &Type) -> String {
 
 /// A type as a user would write it, in a message.
 pub(crate) fn shown_type(ty: &Type) -> String {
+    if let Type::Path(path) = ty
+        && path.qself.is_none()
+        && let Some(name) = path.path.get_ident()
+    {
+        return name.to_string();
+    }
     let mut text = String::new();
     write(ty.to_token_stream(), &mut text, false);
     [(",", ", "), (";", "; "), ("+", " + "), ("=", " = "), ("->", " -> ")]
@@ -105,20 +111,21 @@ fn collect_parts<'t>(ty: &'t Type, parts: &mut Vec<&'t Type>) {
     }
 }
 
-/// The first reference in a type, as far as serde would read one: `Option<&'static str>`, `&'static str`. Without a lifetime,
-/// rustc reports it.
-pub(crate) fn borrowed_part(ty: &Type) -> Option<&Type> {
+/// The first part of a type that is wanted: the type itself, or one in it that it holds a value of.
+pub(crate) fn find_part<'t>(ty: &'t Type, is_wanted: &impl Fn(&Type) -> bool) -> Option<&'t Type> {
+    if is_wanted(ty) {
+        return Some(ty);
+    }
     match ty {
-        Type::Reference(reference) => reference.lifetime.is_some().then_some(ty),
-        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_part),
-        Type::Array(array) => borrowed_part(&array.elem),
-        Type::Paren(paren) => borrowed_part(&paren.elem),
-        Type::Group(group) => borrowed_part(&group.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(|ty| find_part(ty, is_wanted)),
+        Type::Array(array) => find_part(&array.elem, is_wanted),
+        Type::Paren(paren) => find_part(&paren.elem, is_wanted),
+        Type::Group(group) => find_part(&group.elem, is_wanted),
         Type::Path(path) => {
             let last = path.path.segments.last().filter(|last| last.ident != "PhantomData")?;
             let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
             arguments.args.iter().find_map(|argument| match argument {
-                GenericArgument::Type(ty) => borrowed_part(ty),
+                GenericArgument::Type(ty) => find_part(ty, is_wanted),
                 _ => None,
             })
         }

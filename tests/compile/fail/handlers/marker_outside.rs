@@ -32,6 +32,30 @@ impl Account {
 #[apply]
 fn opened(_: &Opened) {}
 
+// `#[handlers]` does not look into a `cfg_attr`.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open, Deposit), events(Opened, Deposited))]
+struct Ledger;
+
+#[handlers]
+impl Ledger {
+    #[cfg_attr(all(), execute)]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[execute]
+    fn deposit(&self, command: Deposit) -> Deposited {
+        Deposited { cents: command.cents }
+    }
+
+    #[apply]
+    fn opened(&mut self, _: &Opened) {}
+
+    #[apply]
+    fn deposited(&mut self, _: &Deposited) {}
+}
+
 fn main() {}
 
-// errors: 2
+// errors: 3
