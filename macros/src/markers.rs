@@ -171,9 +171,13 @@ impl Marker {
         (!is_plain).then(|| format!("write `#[{name}]` alone: the method's signature says what it handles"))
     }
 
-    /// How to write the method `name`.
-    pub(crate) fn example(&self, name: &Ident) -> String {
-        self.example.replace("{name}", &name.to_string())
+    /// How to write the method `name` that handles the type `handled`, if that is known.
+    pub(crate) fn example(&self, name: &Ident, handled: Option<&str>) -> String {
+        let example = self.example.replace("{name}", &name.to_string());
+        let Some(handled) = handled else { return example };
+        [("command: C", "command: "), ("event: &E", "event: &"), ("event: E", "event: ")]
+            .into_iter()
+            .fold(example, |text, (unknown, known)| text.replace(unknown, &format!("{known}{handled}")))
     }
 }
 

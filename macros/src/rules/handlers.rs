@@ -37,9 +37,12 @@ pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> H
             let is_valid =
                 has_signature_of_marker(method, errors) && takes_services(method, &all_handled, errors);
             let handled = handled(method).filter(|handled| !is_every_struct(syntax, method, handled, errors));
-            if is_handled_once(method, handled, &mut names, errors) {
-                methods.push(Handler { method, handled, is_valid });
-            }
+            let is_first = is_handled_once(method, handled, &mut names, errors);
+            methods.push(Handler {
+                method,
+                handled: handled.filter(|_| is_first),
+                is_valid: is_valid && is_first,
+            });
         }
     }
     Handlers { syntax, methods }
@@ -82,7 +85,25 @@ fn subject(method: &MethodSyntax) -> Option<(usize, &Type)> {
 
 /// The command or event, if the arguments say which one.
 fn handled(method: &MethodSyntax) -> Option<&Type> {
-    subject(method).and_then(|(_, argument)| bare_type(argument))
+    subject(method).and_then(|(_, argument)| bare_type(argument)).filter(|ty| is_struct(ty))
+}
+
+/// What an argument is, behind references.
+fn argument_type(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => argument_type(&reference.elem),
+        ty => ty,
+    }
+}
+
+/// Types that have a name and are no struct of the user's.
+const NO_STRUCTS: [&str; 18] = [
+    "Self", "String", "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str",
+    "u128", "u16", "u32", "u64", "u8",
+];
+
+fn is_struct(ty: &Type) -> bool {
+    !type_name(ty).is_some_and(|name| NO_STRUCTS.iter().any(|other| name == other))
 }
 
 /// Whether a method has the signature that its marker asks for.
@@ -109,16 +130,22 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     if !marker.receivers.contains(&syntax.receiver.kind) {
         wrong(&syntax.receiver.tokens, format!("{method} {}", marker.takes));
     }
+    let example = || marker.example(name, handled(syntax).map(shown_type).as_deref());
+    let no_struct = |ty: &Type| {
+        let (what, shown) = (marker.handles.what(), shown_type(ty));
+        format!("{method} takes one {what}, which is a struct of its own, and not `{shown}`")
+    };
     let most = *marker.arguments.end();
     if let Some(extra) = arguments.get(most) {
-        wrong(extra, format!("{method} takes no further argument: write it as `{}`", marker.example(name)));
+        wrong(extra, format!("{method} takes no further argument: write it as `{}`", example()));
     }
     let subject = subject(syntax);
+    let what = marker.handles.what();
     match subject {
-        None => wrong(name, format!("write it as `{}`", marker.example(name))),
+        None => wrong(name, format!("{method} takes its {what}: write it as `{}`", example())),
         Some((index, argument)) => match bare_type(argument) {
+            Some(bare) if !is_struct(bare) => wrong(argument, no_struct(bare)),
             Some(_) if index > 0 => {
-                let what = marker.handles.what();
                 let first = arguments.first().map(shown_type).unwrap_or_default();
                 let written = shown_type(argument);
                 wrong(
@@ -132,7 +159,10 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
                 }
             }
             None if is_generic => {}
-            None => wrong(argument, one_type()),
+            None => match argument_type(argument) {
+                Type::ImplTrait(_) | Type::TraitObject(_) => wrong(argument, one_type()),
+                other => wrong(argument, no_struct(other)),
+            },
         },
     }
     let subject = subject.map(|(index, _)| index);
@@ -200,7 +230,8 @@ fn takes_services(
     if !is_envelope && !is_handled() {
         return true;
     }
-    let (marker, example) = (method.marker, method.marker.example(&method.name));
+    let (marker, example) =
+        (method.marker, method.marker.example(&method.name, handled(method).map(shown_type).as_deref()));
     errors.at(
         second,
         format!("{} takes one command, and after it services only: write it as `{example}`", marker.method),

@@ -101,6 +101,25 @@ impl Mails {
     fn deposited(&self, _: Deposited, _: u8) {}
 }
 
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open, Deposit), events(Opened, Deposited))]
+struct Ledger;
+
+#[handlers]
+impl Ledger {
+    #[execute]
+    fn open(&self, _: (Open, Deposit)) {}
+
+    #[execute]
+    fn deposit(&self, _: u64) {}
+
+    #[apply]
+    fn opened(&mut self, _: &[Opened]) {}
+
+    #[apply]
+    fn deposited(&mut self, _: &str) {}
+}
+
 fn main() {}
 
-// errors: 18
+// errors: 22
