@@ -33,7 +33,7 @@ pub use self::names::{
 };
 pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
-pub use self::returned::{Decision, Fallible, Plain, decide, decide_fallible, decide_infallible};
+pub use self::returned::{Decision, Fallible, Plain, Refuses, decide, decide_fallible, decide_infallible};
 pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
 pub use self::sources::{

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proc_macro2::TokenStream;
 use syn::{Ident, Path, Type};
 
-use super::output::{call_at, is_opaque, result_parts};
+use super::output::{call_at, inferred_at, is_opaque, result_parts};
 use super::{handled, named_at};
 use crate::markers::HandlerTrait;
 use crate::rules::{Handler, Handlers};
@@ -17,19 +17,25 @@ pub(super) type ErrorTypes<'s> = HashMap<String, &'s Type>;
 
 pub(super) fn error_types<'s>(model: &Handlers<'s>) -> ErrorTypes<'s> {
     let mut types = HashMap::new();
-    for handler in model
-        .methods
-        .iter()
-        .filter(|handler| matches!(handler.method.marker.implements, HandlerTrait::Execute))
-    {
-        if let Some((_, Some(error))) = handler.method.output.as_ref().and_then(result_parts)
-            && let Some(name) = plain_name(error)
-        {
-            types.entry(name).or_insert(error);
+    let is_execute =
+        |handler: &&Handler<'_>| matches!(handler.method.marker.implements, HandlerTrait::Execute);
+    for handler in model.methods.iter().filter(is_execute) {
+        let Some(output) = &handler.method.output else { continue };
+        match result_parts(output) {
+            Some((Some(_), Some(error))) => {
+                if let Some(name) = plain_name(error) {
+                    types.entry(name).or_insert(error);
+                }
+            }
+            Some(_) => drop(types.entry(ALIAS.to_owned()).or_insert(output)),
+            None => {}
         }
     }
     types
 }
+
+/// The name under which the map has the first alias of a `Result`, whose error has no name.
+const ALIAS: &str = "";
 
 /// A type's name, if it is no more than that: in one block, it is one type.
 fn plain_name(ty: &Type) -> Option<String> {
@@ -52,9 +58,7 @@ pub(super) fn execute(
             (quote!(__services), Some(quote!(, #passed)))
         }
     };
-    // What generated code can't repeat, and the services, rustc checks in the call.
-    let checked = output.as_ref().filter(|output| is_opaque(output)).or(arguments.get(1));
-    let call = call_at(checked, name, quote!(self, __command #pass_services));
+    let call = call_at(arguments.get(1), name, quote!(self, __command #pass_services));
     let body = if handler.is_valid {
         decided(krate, output.as_ref(), &call, error_types)
     } else {
@@ -94,7 +98,8 @@ fn decided(
         return call.clone();
     }
     if is_opaque(output) {
-        return quote!(#krate::macro_support::decide::<Self, _, _>(#call));
+        let events = inferred_at(output);
+        return quote!(#krate::macro_support::decide::<Self, #events, _>(#call));
     }
     match result_parts(output) {
         Some((Some(events), Some(error))) => {
@@ -102,7 +107,12 @@ fn decided(
             let error = first.unwrap_or(error);
             quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
         }
-        Some(_) => quote!(#krate::macro_support::decide_fallible::<Self, _, _>(#call)),
+        // An alias: rustc knows what its parameters mean.
+        Some((events, _)) => {
+            let events = inferred_at(events.unwrap_or(output));
+            let error = inferred_at(error_types.get(ALIAS).copied().unwrap_or(output));
+            quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
+        }
         None if is_plain(output) => quote!(#krate::macro_support::decide_infallible::<Self, #output>(#call)),
         None => quote!(#krate::macro_support::decide::<Self, #output, _>(#call)),
     }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::{Ident, Path, Type};
 
-use super::output::{is_opaque, placed_at};
+use super::output::{inferred_at, is_opaque, placed_at};
 use super::{handled, named_at};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, type_name};
@@ -101,7 +101,10 @@ impl Call {
                 ::core::result::Result::Ok(())
             },
             Some(output) if !is_opaque(output) => quote!(#krate::macro_support::projected::<#output>(#call)),
-            Some(_) => quote!(#krate::macro_support::projected(#call)),
+            Some(output) => {
+                let result = inferred_at(output);
+                quote!(#krate::macro_support::projected::<#result>(#call))
+            }
         };
         Self { envelope, context, wants_metadata, body }
     }

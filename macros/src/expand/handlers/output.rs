@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
-use syn::{GenericArgument, Ident, PathArguments, Type};
+use syn::{GenericArgument, Ident, PathArguments, Token, Type};
 
 use crate::syntax::has_word;
 
@@ -31,6 +31,11 @@ pub(super) fn call_at(ty: Option<&Type>, method: &Ident, arguments: TokenStream)
 /// The place of a type, for names of our own.
 pub(super) fn placed_at(ty: &Type) -> Span {
     ty.span().resolved_at(Span::mixed_site())
+}
+
+/// A type that rustc infers, placed where the user wrote it: an error about it has its caret there.
+pub(super) fn inferred_at(ty: &Type) -> Token![_] {
+    Token![_](placed_at(ty))
 }
 
 /// Whether a type has `impl Trait` in it, which generated code can't repeat.

@@ -4,14 +4,14 @@ use proc_macro2::TokenStream;
 use syn::{Path, Type};
 
 use super::handled;
-use super::output::{call_at, is_opaque, result_parts};
+use super::output::{inferred_at, is_opaque, result_parts};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, type_text};
 
 pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, output, .. } = handler.method;
     let event = handled(krate, handler);
-    let call = call_at(output.as_ref(), name, quote!(__event));
+    let call = quote!(Self::#name(__event));
     let body = match output {
         _ if !handler.is_valid => quote!(::core::unreachable!()),
         Some(Type::Never(_)) => call,
@@ -19,7 +19,10 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
             (Some(events), Some(error)) => {
                 quote!(#krate::macro_support::upcast_fallible::<Self, #events, #error>(#call))
             }
-            _ => quote!(#krate::macro_support::upcast_fallible::<Self, _, _>(#call)),
+            (events, _) => {
+                let events = inferred_at(events.unwrap_or(output));
+                quote!(#krate::macro_support::upcast_fallible::<Self, #events, _>(#call))
+            }
         },
         Some(output) if !is_opaque(output) => {
             quote!(::core::result::Result::Ok(#krate::macro_support::upcast::<Self, #output>(#call)))
