@@ -10,7 +10,7 @@ use syn::{Ident, Type};
 
 use crate::errors::Errors;
 use crate::markers::{HandlerTrait, Handles, MARKERS};
-use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, shown_type, type_name};
+use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, shown_type, type_name, ungrouped};
 
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
@@ -74,7 +74,7 @@ fn one_marker(method: &MethodSyntax, errors: &mut Errors) {
 /// The argument with the command or event, and its index: the first, unless the arguments are in the wrong order.
 fn subject(method: &MethodSyntax) -> Option<(usize, &Type)> {
     let is_subject = |ty: &Type| match method.marker.handles {
-        Handles::Owned(_) => !matches!(ty, Type::Reference(_)),
+        Handles::Owned(_) => !matches!(ungrouped(ty), Type::Reference(_)),
         Handles::BorrowedEvent => beside_the_event(ty).is_none(),
     };
     let mut arguments = method.arguments.iter().enumerate();
@@ -90,7 +90,7 @@ fn handled(method: &MethodSyntax) -> Option<&Type> {
 
 /// What an argument is, behind references.
 fn argument_type(ty: &Type) -> &Type {
-    match ty {
+    match ungrouped(ty) {
         Type::Reference(reference) => argument_type(&reference.elem),
         ty => ty,
     }
@@ -259,7 +259,7 @@ fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
         let services = shown_type(bare_type(argument)?);
         return borrowed(argument).is_none().then(|| format!("borrows its services: write `&{services}`"));
     }
-    match (beside_the_event(argument), borrowed(argument)) {
+    match (beside_the_event(argument), borrowed(argument).map(ungrouped)) {
         (Some((name, _)), Some(Type::Path(path))) if path.path.segments.last()?.ident == name => None,
         (Some((_, form)), _) => Some(format!("takes {form}")),
         (None, Some(_)) => None,
@@ -289,24 +289,14 @@ fn beside_the_event(ty: &Type) -> Option<(&'static str, &'static str)> {
 
 /// What a type borrows, as a handler does: shared, and for the call.
 fn borrowed(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Reference(reference) => {
-            let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
-            (reference.mutability.is_none() && !is_static).then_some(&*reference.elem)
-        }
-        Type::Paren(paren) => borrowed(&paren.elem),
-        Type::Group(group) => borrowed(&group.elem),
-        _ => None,
-    }
+    let Type::Reference(reference) = ungrouped(ty) else { return None };
+    let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+    (reference.mutability.is_none() && !is_static).then_some(&*reference.elem)
 }
 
 /// Whether a type is the bare one, in nothing but parentheses.
 fn is(ty: &Type, bare: &Type) -> bool {
-    match ty {
-        Type::Paren(paren) => is(&paren.elem, bare),
-        Type::Group(group) => is(&group.elem, bare),
-        _ => std::ptr::eq(ty, bare),
-    }
+    std::ptr::eq(ungrouped(ty), bare)
 }
 
 /// Whether no earlier method of the block handles the type; `names` has those methods, by marker and type.

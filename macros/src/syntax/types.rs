@@ -137,10 +137,10 @@ pub(crate) fn find_part<'t>(ty: &'t Type, is_wanted: &impl Fn(&Type) -> bool) ->
 ///
 /// `None` if the type stands for several.
 pub(crate) fn bare_type(ty: &Type) -> Option<&Type> {
+    let ty = ungrouped(ty);
     match ty {
         Type::Reference(reference) => bare_type(&reference.elem),
-        Type::Paren(paren) => bare_type(&paren.elem),
-        Type::Group(group) => bare_type(&group.elem),
+        Type::Macro(_) => Some(ty),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
             let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(ty) };
@@ -158,9 +158,18 @@ pub(crate) fn bare_type(ty: &Type) -> Option<&Type> {
 /// Types of the standard library, and of ours, around an event or a command.
 const WRAPPERS: [&str; 7] = ["Arc", "Box", "Cow", "Option", "Rc", "Recorded", "Vec"];
 
+/// A type without parentheses, and without what `macro_rules!` puts around a type that they are given.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        Type::Group(group) => ungrouped(&group.elem),
+        ty => ty,
+    }
+}
+
 /// The last name in the path of a type, behind references.
 pub(crate) fn type_name(ty: &Type) -> Option<&Ident> {
-    match ty {
+    match ungrouped(ty) {
         Type::Reference(reference) => type_name(&reference.elem),
         Type::Path(path) => path.path.segments.last().map(|last| &last.ident),
         _ => None,

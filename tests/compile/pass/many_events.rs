@@ -100,21 +100,36 @@ type Attempt = Delivery;
 #[reaction(events(Rolled, Named), from(Game))]
 struct Watcher;
 
-#[handlers]
-impl Watcher {
-    #[react]
-    fn rolled(&self, _: &Rolled, attempt: &Attempt, envelope: &Envelope<'_>) {
-        println!("{attempt:?} {}", envelope.key);
-    }
-
-    #[react]
-    fn named(&self, _: &Named, key: &str, _: &Delivery) {
-        println!("{key}");
-    }
+macro_rules! named {
+    () => {
+        Named
+    };
 }
 
+// Types that come through `$` whole, and one that a macro makes.
+macro_rules! reactions {
+    ($envelope:ty, $($name:ident $event:ty, $beside:ty;)*) => {
+        #[handlers]
+        impl Watcher {
+            $(
+                #[react]
+                fn $name(&self, _: $event, _: $beside, envelope: $envelope) {
+                    println!("{}", envelope.key);
+                }
+            )*
+
+            #[react]
+            fn named(&self, _: &named!(), key: &str, _: &Delivery) {
+                println!("{key}");
+            }
+        }
+    };
+}
+
+reactions! { &Envelope<'_>, rolled &Rolled, &Attempt; }
+
 fn main() {
-        let four = || (Rolled(3), Rolled(3), Rolled(3), Rolled(3));
+    let four = || (Rolled(3), Rolled(3), Rolled(3), Rolled(3));
     let test = given::<Game>((four(), four())).when_with(Roll("a".into()), &Fixed);
     let _ = test.then((four(), (four(), four()), four()));
 }

@@ -7,7 +7,7 @@ use syn::{Ident, Path, Type};
 use super::output::{inferred_at, is_opaque, placed_at};
 use super::{handled, named_at};
 use crate::rules::Handler;
-use crate::syntax::{MethodSyntax, type_name};
+use crate::syntax::{MethodSyntax, type_name, ungrouped};
 
 pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
@@ -67,7 +67,7 @@ impl Call {
         let (mut envelope, mut context) = (quote!(_), quote!(_));
         let mut wants_metadata = false;
         let mut pass = TokenStream::new();
-        for argument in arguments.iter().skip(1) {
+        for argument in arguments.iter().skip(1).map(ungrouped) {
             if is_envelope(argument) {
                 wants_metadata = true;
                 envelope = quote!(__envelope);
