@@ -82,11 +82,16 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
                     Delimiter::Brace => ("{ ", " }"),
                     Delimiter::None => ("", ""),
                 };
-                let is_spaced = group.delimiter() != Delimiter::Parenthesis && text.ends_with(is_word);
+                let is_spaced = text.ends_with(is_word)
+                    && (group.delimiter() != Delimiter::Parenthesis || text.ends_with("mut"));
                 (format!("{open}{}{close}", shown(&group.stream())), is_spaced)
             }
             TokenTree::Punct(punct) if is_operator(punct) && !text.ends_with(['=', ' ']) => {
                 (format!(" {punct} "), false)
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '>' && text.ends_with('-') => {
+                text.pop();
+                (" -> ".to_owned(), false)
             }
             TokenTree::Punct(punct) if [',', ';'].contains(&punct.as_char()) => (format!("{punct} "), false),
             TokenTree::Punct(_) => (tree.to_string(), false),
@@ -128,6 +133,12 @@ mod tests {
         for text in [
             "Box<dyn Clock + Send>",
             "&'static [u8; 4]",
+            "&'static a::Opened",
+            "Option<&mut [u8; 4]>",
+            "&mut (A, B<C, D>)",
+            "impl Into<Opened> + 'a",
+            "Box<dyn Fn(u8) -> u8>",
+            "Pin<Box<dyn Future<Output = Opened>>>",
             "Map<A, (B, C)>",
             "name = \"two words\"",
             "a == b",

@@ -29,7 +29,7 @@ use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as Tokens};
 use syn::DeriveInput;
 
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 
 /// A derive: parses its item, checks it, and expands it or a stub. The code stands beside the errors.
 type Recipe = fn(&DeriveInput, &mut Errors) -> Tokens;
@@ -212,7 +212,7 @@ fn outside_handlers(name: &str, item: Tokens) -> Tokens {
         Some(block) => {
             let message = format!(
                 "write `#[handlers]` above `impl {}`: without it, the markers in the block have no effect",
-                syntax::shown_type(&block.self_ty)
+                shown(&block.self_ty)
             );
             expand::stub::unconnected(item, &block.self_ty, &error(message))
         }

@@ -6,9 +6,9 @@ use syn::Type;
 
 use super::history::History;
 use super::{Version, items, recorded, whole_history};
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::lock::{self, LockFile};
-use crate::syntax::{EventSyntax, Given, SerdeOption, find_part, shown_type, type_name};
+use crate::syntax::{EventSyntax, Given, SerdeOption, find_part, type_name};
 
 pub(crate) struct Event<'s> {
     pub(crate) syntax: &'s EventSyntax<'s>,
@@ -99,7 +99,7 @@ fn owns_its_data(syntax: &EventSyntax<'_>, errors: &mut Errors) -> bool {
         } else if let Some(reference) = find_part(&field.ty, &is_reference)
             && (is_text(reference) || !field.serde.iter().any(is_read_otherwise))
         {
-            let shown = shown_type(reference);
+            let shown = shown(reference);
             errors.at(
                 reference,
                 format!("an event owns its data, and can't be read back as `{shown}`: write an owned type, as `String`"),

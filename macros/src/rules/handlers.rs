@@ -8,9 +8,9 @@ use std::ops::Deref;
 use quote::ToTokens;
 use syn::{Ident, Type};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::markers::{HandlerTrait, Handles, MARKERS};
-use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, shown_type, type_name, ungrouped};
+use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, type_name, ungrouped};
 
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
@@ -29,8 +29,7 @@ pub(crate) struct Handler<'s> {
 pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> Handlers<'s> {
     let mut methods = Vec::new();
     if is_inherent(syntax, errors) {
-        let all_handled =
-            LazyCell::new(|| syntax.methods.iter().filter_map(handled).map(shown_type).collect());
+        let all_handled = LazyCell::new(|| syntax.methods.iter().filter_map(handled).map(shown).collect());
         let mut names = BTreeMap::new();
         for method in &syntax.methods {
             one_marker(method, errors);
@@ -130,9 +129,9 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     if !marker.receivers.contains(&syntax.receiver.kind) {
         wrong(&syntax.receiver.tokens, format!("{method} {}", marker.takes));
     }
-    let example = || marker.example(name, handled(syntax).map(shown_type).as_deref());
+    let example = || marker.example(name, handled(syntax).map(shown).as_deref());
     let no_struct = |ty: &Type| {
-        let (what, shown) = (marker.handles.what(), shown_type(ty));
+        let (what, shown) = (marker.handles.what(), shown(ty));
         format!("{method} takes one {what}, which is a struct of its own, and not `{shown}`")
     };
     let most = *marker.arguments.end();
@@ -146,8 +145,8 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
         Some((index, argument)) => match bare_type(argument) {
             Some(bare) if !is_struct(bare) => wrong(argument, no_struct(bare)),
             Some(_) if index > 0 => {
-                let first = arguments.first().map(shown_type).unwrap_or_default();
-                let written = shown_type(argument);
+                let first = arguments.first().map(shown).unwrap_or_default();
+                let written = shown(argument);
                 wrong(
                     argument,
                     format!("{method} takes its {what} first: write `{what}: {written}` before `{first}`"),
@@ -210,7 +209,7 @@ fn is_every_struct(
     if !is_alone || !is_generated() {
         return false;
     }
-    let shown = shown_type(handled);
+    let shown = shown(handled);
     errors.at(handled, format!("write a method for each struct: `{shown}` is the enum that is made of them"));
     true
 }
@@ -226,12 +225,12 @@ fn takes_services(
         return true;
     };
     let is_envelope = type_name(second).is_some_and(|name| name == "Envelope");
-    let is_handled = || bare_type(second).is_some_and(|bare| all_handled.contains(&shown_type(bare)));
+    let is_handled = || bare_type(second).is_some_and(|bare| all_handled.contains(&shown(bare)));
     if !is_envelope && !is_handled() {
         return true;
     }
     let (marker, example) =
-        (method.marker, method.marker.example(&method.name, handled(method).map(shown_type).as_deref()));
+        (method.marker, method.marker.example(&method.name, handled(method).map(shown).as_deref()));
     errors.at(
         second,
         format!("{} takes one command, and after it services only: write it as `{example}`", marker.method),
@@ -241,7 +240,7 @@ fn takes_services(
 
 /// How to take the command or event of type `bare`, if the argument does it otherwise.
 fn other_form(handles: Handles, argument: &Type, bare: &Type) -> Option<String> {
-    let shown = shown_type(bare);
+    let shown = shown(bare);
     match handles {
         Handles::Owned(what) => {
             (!is(argument, bare)).then(|| format!("takes its {what} by value: write `{shown}`"))
@@ -256,7 +255,7 @@ fn other_form(handles: Handles, argument: &Type, bare: &Type) -> Option<String> 
 /// Whether a method gets a type of another name, rustc finds out.
 fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
     if matches!(handles, Handles::Owned(_)) {
-        let services = shown_type(bare_type(argument)?);
+        let services = shown(bare_type(argument)?);
         return borrowed(argument).is_none().then(|| format!("borrows its services: write `&{services}`"));
     }
     match (beside_the_event(argument), borrowed(argument).map(ungrouped)) {
@@ -264,7 +263,7 @@ fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
         (Some((_, form)), _) => Some(format!("takes {form}")),
         (None, Some(_)) => None,
         (None, None) => {
-            let beside = shown_type(bare_type(argument)?);
+            let beside = shown(bare_type(argument)?);
             Some(format!("borrows what it takes beside its event: write `&{beside}`"))
         }
     }
@@ -308,7 +307,7 @@ fn is_handled_once<'s>(
 ) -> bool {
     // Of two methods with `cfg`, a build may have only one.
     let Some(ty) = handled.filter(|_| method.cfgs.is_empty()) else { return true };
-    match names.entry((method.marker.name, shown_type(ty))) {
+    match names.entry((method.marker.name, shown(ty))) {
         Entry::Occupied(other) => {
             errors.at(ty, format!("`{}` handles `{}` already", other.get(), other.key().1));
             false

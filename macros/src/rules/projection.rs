@@ -6,7 +6,7 @@ use syn::{Ident, LitStr, Path, Type};
 use super::items;
 use super::list;
 use crate::errors::{Errors, shown};
-use crate::syntax::{Given, ListedSyntax, ProductSyntax, ProjectionSyntax, shown_type, type_name};
+use crate::syntax::{Given, ListedSyntax, ProductSyntax, ProjectionSyntax, type_name};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
@@ -100,7 +100,7 @@ fn target<'s>(into: &'s Given<Type>, errors: &mut Errors) -> Target<'s> {
     if matches!(ty, Type::Path(_)) && !type_name(ty).is_some_and(is_mistaken) {
         return Target::Type(ty);
     }
-    let shown = shown_type(ty);
+    let shown = shown(ty);
     errors.at(
         ty,
         format!(

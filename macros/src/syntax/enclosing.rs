@@ -114,7 +114,7 @@ fn name(method: &TokenStream) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::shown_type;
+    use crate::errors::shown;
 
     #[test]
     fn the_block_of_a_marker_is_found() {
@@ -140,7 +140,7 @@ mod tests {
         let find = |line, marker: &str, method| {
             let source = renamed(source, line, method)?.parse().expect("a source");
             let block = BlockAround::find(source, marker)?;
-            Some((shown_type(&block.self_ty), block.has_handlers, block.is_first))
+            Some((shown(&block.self_ty), block.has_handlers, block.is_first))
         };
         let found = |ty: &str, has_handlers, is_first| Some((ty.to_owned(), has_handlers, is_first));
         assert_eq!(find(4, "apply", "reopened"), found("Other", true, false));
