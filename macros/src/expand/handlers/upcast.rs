@@ -20,8 +20,8 @@ pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Tok
                 quote!(#krate::macro_support::upcast_fallible::<Self, #events, #error>(#call))
             }
             (events, _) => {
-                let events = inferred_at(events.unwrap_or(output));
-                quote!(#krate::macro_support::upcast_fallible::<Self, #events, _>(#call))
+                let (events, error) = (inferred_at(events.unwrap_or(output)), inferred_at(output));
+                quote!(#krate::macro_support::upcast_fallible::<Self, #events, #error>(#call))
             }
         },
         Some(output) if !is_opaque(output) => {
