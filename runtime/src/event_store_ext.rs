@@ -44,7 +44,8 @@ pub trait EventStoreExt: EventStore {
 
     /// Runs `work` on a unit of work and commits it; after a conflict, both again, up to `retries` times.
     ///
-    /// Waits before each retry as [`ExecuteOptions::retry`](crate::ExecuteOptions::retry) does.
+    /// Waits before each retry as [`ExecuteOptions::retry`](crate::ExecuteOptions::retry) does. `work` also runs again,
+    /// whatever `retries` is, if it was decided on states of other commands that were not stored after all.
     ///
     /// ```
     /// # use factum::prelude::*;

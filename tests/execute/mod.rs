@@ -12,4 +12,5 @@ mod panics;
 mod restored;
 mod snapshots;
 mod turns;
+mod uncommitted;
 mod units_of_work;

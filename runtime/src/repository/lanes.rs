@@ -14,6 +14,7 @@
 //! A lane exists while a command of its aggregate is running.
 
 use std::hash::BuildHasher as _;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -83,7 +84,7 @@ struct LaneState<A> {
     in_flight: usize,
     /// The idempotency keys of these appends.
     keys: Vec<Arc<str>>,
-    settled: Settled,
+    settled: Settled<A>,
 }
 
 impl<A> LaneState<A> {
@@ -93,13 +94,20 @@ impl<A> LaneState<A> {
 }
 
 /// What the newest stored state of the lane has settled. A tip does not know of it.
-#[derive(Default)]
-struct Settled {
+struct Settled<A> {
     /// A command is putting its state into the cache, and takes a snapshot if one is due.
     is_busy: bool,
+    /// A newer state, which that command puts there next.
+    next: Option<Replay<A>>,
     version: u64,
     snapshot: u64,
     since: Option<Timestamp>,
+}
+
+impl<A> Default for Settled<A> {
+    fn default() -> Self {
+        Self { is_busy: false, next: None, version: 0, snapshot: 0, since: None }
+    }
 }
 
 #[derive(Default)]
@@ -140,8 +148,8 @@ pub(crate) struct Base<A> {
 pub(crate) enum Standing {
     /// The store had it a moment ago.
     Read,
-    /// It is that of a hot aggregate, or of one that is most likely new, and was not compared with the store. The append
-    /// compares it, and each other answer has to.
+    /// It is that of a hot aggregate, and was not compared with the store. The append compares it, and each other
+    /// answer has to.
     Unread,
     /// It is not stored yet. Each answer has to wait until it is.
     Uncommitted,
@@ -268,7 +276,10 @@ impl<A> InLane<A> {
             let epoch = self.lane.epoch.load(Ordering::SeqCst);
             match &state.tip {
                 None => break (epoch, 0),
-                Some(tip) if tip.epoch == epoch && tip.is_stored => break (epoch, tip.number),
+                // While a state is put into the cache, that there may be an older one.
+                Some(tip) if tip.epoch == epoch && tip.is_stored && !state.settled.is_busy => {
+                    break (epoch, tip.number);
+                }
                 Some(tip) if tip.epoch == epoch && !tip.is_probe => {
                     let replay = tip.replay.clone();
                     return Ok(Base { replay, standing: Standing::Uncommitted, epoch, tip: tip.number });
@@ -322,26 +333,39 @@ impl<A> InLane<A> {
     }
 
     /// Puts a stored state where the next command finds it, by `remember`, unless a newer one is there.
-    pub(crate) fn settle(
-        &self,
-        flight: &Flight<A>,
-        replay: &mut Replay<A>,
-        remember: impl FnOnce(&mut Replay<A>),
-    ) {
+    pub(crate) fn settle(&self, flight: &Flight<A>, replay: &Replay<A>, remember: impl Fn(&mut Replay<A>)) {
+        let mut replaced = None;
         let mut state = lock(&self.lane.state);
         state.proven = state.proven.max(flight.epoch);
         let settled = &mut state.settled;
-        if replay.version > settled.version && !settled.is_busy {
-            (settled.is_busy, settled.version) = (true, replay.version);
-            if settled.snapshot > replay.snapshot {
-                (replay.snapshot, replay.since) = (settled.snapshot, settled.since);
+        if replay.version > settled.version && settled.is_busy {
+            if settled.next.as_ref().is_none_or(|next| next.version < replay.version) {
+                replaced = settled.next.replace(replay.clone());
             }
-            drop(state);
+        } else if replay.version > settled.version {
+            settled.is_busy = true;
             let busy = Settling { lane: &self.lane };
-            remember(replay);
-            drop(busy);
+            let mut newest = replay.clone();
+            loop {
+                let settled = &mut state.settled;
+                settled.version = newest.version;
+                if settled.snapshot > newest.snapshot {
+                    (newest.snapshot, newest.since) = (settled.snapshot, settled.since);
+                }
+                drop(state);
+                remember(&mut newest);
+                state = lock(&self.lane.state);
+                (state.settled.snapshot, state.settled.since) = (newest.snapshot, newest.since);
+                match state.settled.next.take() {
+                    Some(next) => newest = next,
+                    None => break,
+                }
+            }
+            state.settled.is_busy = false;
+            drop(state);
+            mem::forget(busy);
+            drop(newest);
             state = lock(&self.lane.state);
-            (state.settled.snapshot, state.settled.since) = (replay.snapshot, replay.since);
         }
         if let Some(tip) = &mut state.tip
             && tip.number == flight.tip
@@ -349,6 +373,7 @@ impl<A> InLane<A> {
             tip.is_stored = true;
         }
         drop(state);
+        drop(replaced);
         // A probe is stored.
         self.lane.answered.notify_all();
     }
@@ -373,8 +398,7 @@ impl<A> Drop for InLane<A> {
         if state.users > 0 {
             return;
         }
-        let tip = state.tip.take();
-        state.settled = Settled::default();
+        let left = (state.tip.take(), mem::take(&mut state.settled));
         drop(state);
         if let Ok(entry) = shard.used.find_entry(self.hash, |(name, _)| *name == self.stream) {
             let ((_, lane), _) = entry.remove();
@@ -383,7 +407,8 @@ impl<A> Drop for InLane<A> {
             }
         }
         drop(shard);
-        drop(tip);
+        // The destructors of states are the user's code.
+        drop(left);
     }
 }
 
@@ -431,7 +456,7 @@ impl<A> LockedLane<'_, A> {
         let is_base = leads_on && self.is_at(base);
         let chain = || Chain::new(&self.lane.epoch, epoch, is_base);
         Ok(match base.standing {
-            Standing::Read => is_base.then(chain),
+            Standing::Read => is_base.then(|| chain().of_stored()),
             Standing::Uncommitted => Some(chain()),
             Standing::Unread => Some(chain().after(base.replay.event)),
         })

@@ -61,7 +61,6 @@ impl<A: Aggregate> Loader<A> {
         }
         count(&self.counts.misses);
         let mut replay = self.load(store, stream, None)?;
-        self.guesses.has_missed(replay.version == 0);
         if replay.version > 0 {
             self.remember(store, stream, &mut replay);
         }
@@ -172,23 +171,17 @@ impl<A: Aggregate> Loader<A> {
         Ok(())
     }
 
-    /// A state that a command can be decided on without a read, if that is most likely right: the one in memory, or
-    /// that of a new stream.
-    pub(super) fn unread(&self, stream: &StreamName) -> Option<Replay<A>> {
-        match self.states.get(stream) {
-            Some(replay) if self.guesses.is_hot_current() && replay.event.is_some() => Some(replay),
-            None if self.guesses.is_missed_new() => Some(Replay::new()),
-            _ => None,
-        }
+    /// The state in memory, if a command can be decided on it without a read.
+    pub(super) fn unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
+        self.states.get(stream).filter(|replay| replay.event.is_some() && self.guesses.is_current(store))
     }
 
     /// Notes whether a state that was not read was right. If not, the command is decided again, and counts then.
-    pub(super) fn was_right(&self, replay: &Replay<A>, right: bool) {
-        let is_new = replay.version == 0;
+    pub(super) fn was_right(&self, right: bool) {
         if right {
-            count(if is_new { &self.counts.misses } else { &self.counts.hits });
+            count(&self.counts.hits);
         } else {
-            self.guesses.was_wrong(is_new);
+            self.guesses.was_wrong();
         }
     }
 

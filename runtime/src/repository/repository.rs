@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
 use crate::domain::command::Command;
+use crate::domain::panic::discard;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::back_off::back_off;
@@ -41,14 +43,15 @@ use crate::store::queue::QueueError;
 /// one before leads to, without waiting for its commit, and one commit stores the events of several. A command
 /// gets its answer, a refusal too, when all that the answer rests on is stored. So they do not conflict.
 ///
-/// * If an append fails, the commands that were decided on its state are decided again. A handler may run twice
-///   for that, also one with effects through its services. A command that is not `Clone`, and a batch, is a
-///   [`Conflict`](crate::store::Conflict) then.
+/// * If an append fails, the commands that were decided on its state are decided again. So is a command that was
+///   decided on a state in memory, if another writer has appended since. The handler runs twice then, also one
+///   with effects through its services, and what it did or how it panicked the first time counts for nothing.
+///   A command that is not `Clone`, and a batch, is a [`Conflict`](crate::store::Conflict) then.
 /// * A turn is a lease of 100 milliseconds. After that, others go on, and the slow command may be a conflict.
 ///   [`retry`](ExecuteOptions::retry) doubles the lease each time. A handler that commands its own aggregate has
 ///   no turn for it.
-/// * Writers of other processes, and other repositories of the same type, are not in the queue. Their appends
-///   are conflicts.
+/// * Batches and units of work take no turn. They, writers of other processes, and other repositories of the same
+///   type may cause conflicts.
 ///
 /// A repository keeps recently used states in memory ([`CacheOptions`]), so that a command reads only the
 /// newer events. Clones share these states: make one repository, and clone it.
@@ -122,7 +125,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         A: Accepts<C>,
     {
-        self.attempt(A::command(command), &ExecuteOptions::new())
+        self.attempt(A::command(command), &ExecuteOptions::new(), 0)
     }
 
     /// Carries out a command with options: metadata, an expected version, an idempotency key, retries,
@@ -142,7 +145,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let mut failed = 0;
         loop {
             let spare = options.retrying.spare(&command, failed);
-            match (self.attempt(A::command(command), options), spare) {
+            match (self.attempt(A::command(command), options, failed), spare) {
                 (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
                     command = again;
                     back_off(failed);
@@ -258,12 +261,13 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         &self,
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, R>,
+        failed: u32,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let lane = self.loader.lanes().enter(&StreamName::of::<A>(command.aggregate_id()));
         let mut command = command;
         let mut decisions = 0;
         loop {
-            match self.decide_once(&lane, command, options, decisions)? {
+            match self.decide_once(&lane, command, options, failed, decisions)? {
                 Decision::Done(done) => return Ok(done),
                 Decision::Void(again) => command = again,
             }
@@ -277,11 +281,12 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         lane: &InLane<A>,
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, R>,
+        failed: u32,
         decisions: u32,
     ) -> Result<Decision<A>, ExecuteError<A::Error>> {
         let stream = lane.stream();
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
-        let turn = lane.take_turn_with_key(decisions, options.key.as_deref());
+        let turn = lane.take_turn_with_key(failed + decisions, options.key.as_deref());
         if let Some(key) = &key
             && let Some(outcome) = key.outcome(&self.store, stream)?
         {
@@ -291,7 +296,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let mut again = None;
         let base = lane.base(|| {
             // Only the first decision is made on a state that may be an old one.
-            let unread = if decisions == 0 { self.loader.unread(stream) } else { None };
+            let unread = if decisions == 0 { self.loader.unread(&self.store, stream) } else { None };
             if let Some(replay) = unread {
                 again = command.again();
                 if again.is_some() {
@@ -305,7 +310,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         }
         let was_right = |right| {
             if base.standing == Standing::Unread {
-                self.loader.was_right(&base.replay, right);
+                self.loader.was_right(right);
             }
         };
         let void = || match again {
@@ -318,7 +323,18 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                 Err(Conflict::new(stream.clone(), expected, self.stream_version(stream)?).into())
             }
         };
-        let decided = decide(stream, base.replay.clone(), command, options, &self.services);
+        let decide = || decide(stream, base.replay.clone(), command, options, &self.services);
+        let decided = match catch_unwind(AssertUnwindSafe(decide)) {
+            Ok(decided) => decided,
+            // A handler may panic at a state that never was.
+            Err(panic) => match confirm(&self.store, lane, &base, turn) {
+                Err(QueueError::Void) => {
+                    discard(panic);
+                    return void();
+                }
+                _ => resume_unwind(panic),
+            },
+        };
         let Draft { mut replay, encoded } = match decided {
             Ok(draft) => draft,
             Err(error) => {
@@ -365,7 +381,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         was_right(true);
         let events = encoded.into_recorded(stream, replay.version, appended.first_position);
         replay.record_appended(&events);
-        lane.settle(&flight, &mut replay, |replay| self.loader.remember(&self.store, stream, replay));
+        if !events.is_empty() {
+            lane.settle(&flight, &replay, |replay| self.loader.remember(&self.store, stream, replay));
+        }
         Ok(Decision::Done(Executed::new(&replay, events)))
     }
 

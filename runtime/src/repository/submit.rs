@@ -33,10 +33,6 @@ pub(super) fn submit<A: Aggregate, S: EventStore + ?Sized>(
             drop(turn);
             queued.wait().map(|appended| (appended, flight))
         }
-        // Only a queue compares the events of the stream with those of a state in memory.
-        None if base.standing == Standing::Unread && !base.replay.is_current(store, lane.stream()) => {
-            Err(QueueError::Void)
-        }
         // The turn lasts until the append is stored, so no other command is decided before.
         None => {
             let flight = locked.queued(base, None::<fn() -> Replay<A>>, keys);
@@ -59,13 +55,15 @@ pub(super) fn confirm<A: Aggregate, S: EventStore + ?Sized>(
     let stream = lane.stream();
     match base.standing {
         Standing::Read => Ok(()),
-        Standing::Unread if base.replay.version == 0 => match store.stream_version(stream) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(QueueError::Void),
-            Err(source) => Err(AppendError::store(stream, source).into()),
-        },
         Standing::Unread if base.replay.is_current(store, stream) => Ok(()),
-        Standing::Unread => Err(QueueError::Void),
+        // The store may have had no time to tell.
+        Standing::Unread => {
+            let mut read = base.replay.clone();
+            match read.advance_confirmed(store, stream, None) {
+                Ok(true) if read.version == base.replay.version => Ok(()),
+                _ => Err(QueueError::Void),
+            }
+        }
         // Behind what it rests on, an append of no events checks the version.
         Standing::Uncommitted => {
             let check = Append::new(stream, base.replay.version, &[]);

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::domain::aggregate::Aggregate;
@@ -12,6 +13,7 @@ use crate::domain::command::Accepts;
 use crate::domain::command::Command;
 use crate::domain::command_mark::CommandMark;
 use crate::domain::metadata::Recorded;
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -31,7 +33,7 @@ use crate::repository::submit::confirm;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
-use crate::store::queue::{Chain, QueueError};
+use crate::store::queue::{Chain, QueueError, QueuedAppend};
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
 ///
@@ -131,6 +133,8 @@ trait ChangedStream {
     fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused>;
     /// Whether a command was decided on a state that was not stored after all.
     fn is_void(&self) -> bool;
+    /// Whether the stream was read from the store.
+    fn is_stored(&self) -> bool;
     /// A place in an order of all lanes, in which the streams' lanes are locked.
     fn order(&self) -> usize;
     /// Locks the stream's lane.
@@ -251,12 +255,16 @@ impl<A: Aggregate> ChangedStream for PendingStream<A> {
         {
             self.replay.record_appended(&self.recorded);
             let (lane, loader) = (&self.lane, &self.loader);
-            lane.settle(&flight, &mut self.replay, |replay| loader.remember(store, lane.stream(), replay));
+            lane.settle(&flight, &self.replay, |replay| loader.remember(store, lane.stream(), replay));
         }
     }
 
     fn is_void(&self) -> bool {
         self.is_void
+    }
+
+    fn is_stored(&self) -> bool {
+        self.base.standing == Standing::Read
     }
 
     fn order(&self) -> usize {
@@ -291,7 +299,12 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
                 // No other writer was faster: a command of this process has failed.
                 continue;
             }
-            let done = done?;
+            let done = match done {
+                Ok(done) => done,
+                // `work` may have failed because of a state that is not stored after all.
+                Err(error) if unit.holds()? => return Err(error),
+                Err(_) => continue,
+            };
             match unit.store() {
                 Ok(_) => return Ok(done),
                 Err(QueueError::Void) => {}
@@ -360,19 +373,24 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
             return Err(AppendError::MalformedKey { stream, key }.into());
         }
         // A copy decides, so that a panic leaves this unit of work unchanged.
-        match decide(stream, pending.replay.clone(), command, options, repository.services()) {
-            Ok(draft) => Ok(pending.add(draft, key)),
-            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Conflict(_))) => {
-                Err(match confirm(store, &pending.lane, &pending.base, None) {
-                    Ok(()) => error,
-                    Err(QueueError::Append(error)) => error.into(),
-                    Err(QueueError::Void) => {
-                        pending.is_void = true;
-                        conflict(store, stream, pending.base.replay.version).into()
-                    }
-                })
+        let decide = || decide(stream, pending.replay.clone(), command, options, repository.services());
+        let failed = match catch_unwind(AssertUnwindSafe(decide)) {
+            Ok(Ok(draft)) => return Ok(pending.add(draft, key)),
+            failed => failed,
+        };
+        // The handler may have failed, or panicked, at a state that never was.
+        match confirm(store, &pending.lane, &pending.base, None) {
+            Err(QueueError::Void) => {
+                discard(failed);
+                pending.is_void = true;
+                Err(conflict(store, stream, pending.base.replay.version).into())
             }
-            Err(error) => Err(error),
+            Err(QueueError::Append(error)) if failed.is_ok() => Err(error.into()),
+            _ => match failed {
+                Ok(Ok(_)) => unreachable!("a draft has been returned"),
+                Ok(Err(error)) => Err(error),
+                Err(panic) => resume_unwind(panic),
+            },
         }
     }
 }
@@ -454,6 +472,32 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         })
     }
 
+    /// Whether what the unit was decided on is stored: an append of no events behind it checks the versions.
+    fn holds(&self) -> Result<bool, AppendError> {
+        if self.streams.iter().all(|stream| stream.is_stored()) {
+            return Ok(true);
+        }
+        let appends: Vec<_> =
+            self.streams.iter().map(|stream| Append::new(stream.id(), stream.version(), &[])).collect();
+        let mut locked: Vec<_> = self.streams.iter().collect();
+        locked.sort_by_key(|stream| stream.order());
+        let locked: Vec<_> = locked.into_iter().map(|stream| stream.lock()).collect();
+        let Ok(chains) = locked
+            .iter()
+            .filter_map(|stream| stream.chain(false).transpose())
+            .collect::<Result<Vec<Chain>, _>>()
+        else {
+            return Ok(false);
+        };
+        let queued = self.store.queue(&appends, &chains);
+        drop(locked);
+        match queued.map(QueuedAppend::wait) {
+            Some(Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_)))) => Ok(false),
+            Some(Err(QueueError::Append(error))) => Err(error),
+            Some(Ok(_)) | None => Ok(true),
+        }
+    }
+
     fn store(&mut self) -> Result<Committed, QueueError> {
         let appended = append(self.store, &self.streams);
         if let Err(QueueError::Append(AppendError::KnownKey { stream: id, key, outcome })) = &appended {
@@ -480,7 +524,9 @@ fn append<S: EventStore>(
     streams: &[Box<dyn ChangedStream>],
 ) -> Result<Option<(Appended, Vec<u64>)>, QueueError> {
     let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
-    if new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty()) {
+    // An answer without events waits for what it rests on as well.
+    let is_empty = new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty());
+    if is_empty && streams.iter().all(|stream| stream.is_stored()) {
         return Ok(None);
     }
     // Streams without new events are included: a decision on another stream may depend on their state.

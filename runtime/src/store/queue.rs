@@ -25,11 +25,18 @@ pub struct Chain {
     last: Option<Uuid>,
     /// Whether later appends may rest on this one. A check, or a command that lost its turn, ends no epoch.
     is_base: bool,
+    /// Whether the append rests on others. One that was decided on a stored state only ends the epoch.
+    rests: bool,
 }
 
 impl Chain {
     pub(crate) fn new(epoch: &Arc<AtomicU64>, at: u64, is_base: bool) -> Self {
-        Self { epoch: Arc::clone(epoch), at, last: None, is_base }
+        Self { epoch: Arc::clone(epoch), at, last: None, is_base, rests: true }
+    }
+
+    /// The chain of an append that was decided on a stored state.
+    pub(crate) fn of_stored(self) -> Self {
+        Self { rests: false, ..self }
     }
 
     /// The chain of an append that was decided on a state in memory, which ends with this event.
@@ -55,7 +62,7 @@ impl Chain {
     /// Whether an append that this one rests on was not stored. A store then answers with [`QueueError::Void`].
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.epoch.load(Ordering::SeqCst) != self.at
+        self.rests && self.epoch.load(Ordering::SeqCst) != self.at
     }
 
     /// Ends the epoch, since the append was not stored. The store calls this before any caller gets to know
