@@ -256,7 +256,7 @@
 //! event counts exactly once, even after a crash.
 //!
 //! * [`SqliteProjection::inline`] makes the view part of each append, and so always current.
-//! * [`SqliteProjection::follow`] keeps it up to date in a thread of its own.
+//! * [`SqliteProjection::follow`] keeps it up to date in the background.
 //! * A new `version` of the projection rebuilds the view beside the one that serves.
 //! * An effect outside of the store, such as a mail, is a [`Reaction`](follow::Reaction).
 //!

@@ -14,8 +14,10 @@ pub(crate) mod lock;
 pub(crate) mod owned_event;
 pub(crate) mod partition;
 pub(crate) mod queue;
+pub(crate) mod per_process;
 pub(crate) mod read;
 pub(crate) mod snapshot;
+pub(crate) mod wakers;
 
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};
 pub use self::error::{AppendError, Conflict, KeyReused, StoreError};

@@ -13,6 +13,7 @@ mod reactions;
 mod rebuilds;
 mod runners;
 mod sequenced;
+pub(crate) mod sharing;
 mod sources;
 mod state;
 mod subscriptions;

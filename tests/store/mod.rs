@@ -21,3 +21,4 @@ mod other_tables;
 mod queries;
 mod reentrance;
 mod triggers;
+mod watching;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::follow::kills;
+#[cfg(target_os = "linux")]
+use crate::follow::sharing;
 use crate::processes;
 use crate::store::bad_files;
 #[cfg(unix)]
@@ -43,6 +45,10 @@ fn entry() {
         "fork-runner" => processes::forks::fork_with_a_runner(&file),
         #[cfg(unix)]
         "open-protected" => bad_files::open_protected(&file),
+        #[cfg(unix)]
+        "write" => processes::watching::write(&file),
+        #[cfg(target_os = "linux")]
+        "many-followers" => sharing::follow_much(&file),
         "project" => kills::projections::project(&file),
         "write-with-views" => kills::projections::write_until_killed(&file),
         "catch-up" => kills::catch_ups::catch_up_until_killed(&file),

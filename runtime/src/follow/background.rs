@@ -1,48 +1,53 @@
-//! Followers that run by themselves: each catches up, then follows the store, in a thread of its own.
+//! Followers that run by themselves: each catches up, then follows the store, in the background.
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
-use std::{fmt, mem, process};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fmt, process};
 
 use crate::domain::error::with_causes;
-use crate::domain::panic::{catch_panic, discard};
+use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::control::Control;
 use crate::follow::dead_letter::ListLetters;
 use crate::follow::error::FollowError;
 use crate::follow::lease::DEFAULT_LEASE;
+use crate::follow::outcome::RunOutcome;
 use crate::follow::policy::{OnFailure, RetryPolicy};
+use crate::follow::pool::{Task, TaskId};
 use crate::follow::progress::Report;
 use crate::follow::runs;
+use crate::follow::session::Session;
 use crate::follow::state::{Activity, FollowerChange, FollowerState, Hook, Lag};
 use crate::store::event_store::EventStore;
 
 /// A shorter lease would be renewed all the time.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// A follower that can run in a thread of its own: a `SqliteProjection` or a `SqliteReaction`.
+/// A follower that can run in the background: a `SqliteProjection` or a `SqliteReaction`.
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
 
 pub(crate) mod sealed {
-    use std::time::Duration;
+    use super::{Arc, Control, EventStore, FollowError, Instant, ListLetters, Report, RetryPolicy, Session};
 
-    use super::{Arc, Control, EventStore, FollowError, ListLetters, Report, RetryPolicy};
-
-    /// How a follower runs in its thread. Only factum's own followers implement it.
+    /// How a follower runs in the background. Only factum's own followers implement it.
     pub trait Run {
         const NAME: &'static str;
 
         /// Why the follower ends by itself.
         type Error: std::error::Error + From<FollowError> + Send + Sync + 'static;
 
-        /// Runs until the caller stops it.
+        /// Runs until the caller stops it, or until it is parked: then it returns the time of its next run.
         fn run(
             &mut self,
             control: &Control,
             policy: &RetryPolicy,
-            lease: Duration,
-        ) -> Result<(), Self::Error>;
+            session: &mut Session,
+        ) -> Result<Option<Instant>, Self::Error>;
+
+        /// The number of workers. Only a follower with one can be parked.
+        fn workers(&self) -> usize;
 
         /// The store of the events.
         fn events(&self) -> Arc<dyn EventStore>;
@@ -71,8 +76,9 @@ pub struct FollowerBuilder<F> {
 #[must_use = "the follower stops when this handle is dropped: keep it for as long as it is to run"]
 pub struct RunningFollower<F: Follower> {
     pub(crate) control: Arc<Control>,
-    runner: Option<JoinHandle<Ended<F>>>,
-    /// The process that has the runner's thread. A fork copies the handle, and no thread.
+    /// `None` once a caller has it.
+    outcome: Option<Arc<RunOutcome<Ended<F>>>>,
+    /// The process that has the runner. A fork copies the handle, and no thread.
     process: u32,
     /// The store of the events.
     events: Arc<dyn EventStore>,
@@ -178,38 +184,96 @@ impl<F: Follower> FollowerBuilder<F> {
         self
     }
 
-    /// Starts the runner, in a thread of its own.
+    /// Starts the runner, in the background.
     ///
     /// Over all processes that have the file open, one runner of this follower runs. The others wait until it
     /// ends or dies.
+    ///
+    /// All followers of a process share 8 threads. A follower that waits for events, a lease or a retry holds none
+    /// of them. Handlers that block delay other followers by 100 milliseconds at most: while all threads are
+    /// blocked, another one is added, and it ends when it is idle.
+    ///
+    /// A follower with several workers has a thread for each, and one of its own. So has the follower of a store
+    /// without [`EventStore::watch`].
     ///
     /// Fails if the system can't start a thread.
     pub fn start(self) -> std::io::Result<RunningFollower<F>> {
         let Self { mut follower, policy, lease, hook } = self;
         let control = Arc::new(Control::with_hook(F::NAME, follower.report().take(), hook));
         let (events, letters) = (follower.events(), follower.letters());
-        let shared = Arc::clone(&control);
-        let runner = thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || {
-            let end = EndOnDrop(shared);
-            let _runs = runs::enter(&[end.0.run]);
-            // Handlers' panics are errors of their events. This is for the progress callback.
-            let result = catch_panic(|| follower.run(&end.0, &policy, lease))
-                .unwrap_or_else(|_| Err(FollowError::Panicked { follower: F::NAME }.into()));
-            *follower.report() = end.0.take_report();
-            end.0.end(result.as_ref().err().map(|error| with_causes(error)));
-            drop(end);
-            (follower, result)
-        })?;
-        Ok(RunningFollower { control, runner: Some(runner), process: process::id(), events, letters })
+        let (task, outcome) = (TaskId::reserve(), Arc::new(RunOutcome::default()));
+        let waker = task.waker();
+        let can_park = follower.workers() == 1 && events.watch(&waker).is_ok_and(|watches| watches);
+        let run = FollowerRun {
+            follower: Some(follower),
+            control: Arc::clone(&control),
+            policy,
+            session: Session::new(F::NAME, lease, can_park),
+            events: Some(Arc::clone(&events)),
+            waker: waker.clone(),
+            outcome: Arc::clone(&outcome),
+        };
+        if can_park {
+            control.use_waker(waker);
+            task.start(run, Instant::now())?;
+        } else {
+            let mut run = run;
+            thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || run.run())?;
+        }
+        Ok(RunningFollower { control, outcome: Some(outcome), process: process::id(), events, letters })
     }
 }
 
-/// Wakes the waiting callers when the runner ends, also when it panics.
-struct EndOnDrop(Arc<Control>);
+/// A follower while it runs.
+struct FollowerRun<F: Follower> {
+    /// `None` once it has ended.
+    follower: Option<F>,
+    control: Arc<Control>,
+    policy: RetryPolicy,
+    session: Session,
+    /// `None` once the run has ended: the store may be closed as soon as a caller has the outcome.
+    events: Option<Arc<dyn EventStore>>,
+    waker: Waker,
+    outcome: Arc<RunOutcome<Ended<F>>>,
+}
 
-impl Drop for EndOnDrop {
+impl<F: Follower> Task for FollowerRun<F> {
+    fn run(&mut self) -> Option<Instant> {
+        let follower = self.follower.as_mut()?;
+        let _runs = runs::enter(&[self.control.run]);
+        // Handlers' panics are errors of their events. This is for the progress callback.
+        let result = catch_panic(|| follower.run(&self.control, &self.policy, &mut self.session))
+            .unwrap_or_else(|_| Err(FollowError::Panicked { follower: F::NAME }.into()));
+        let result = match result {
+            Ok(Some(next)) => return Some(next),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        *follower.report() = self.control.take_report();
+        self.control.end(result.as_ref().err().map(|error| with_causes(error)));
+        self.unwatch();
+        // The handlers may be dropped here, and they may own the handle: this thread is still part of the run.
+        self.outcome.leave((self.follower.take()?, result));
+        None
+    }
+}
+
+impl<F: Follower> FollowerRun<F> {
+    fn unwatch(&mut self) {
+        if let Some(events) = self.events.take() {
+            events.unwatch(&self.waker);
+        }
+    }
+}
+
+/// Wakes the waiting callers, also if the runner could not be started.
+impl<F: Follower> Drop for FollowerRun<F> {
     fn drop(&mut self) {
-        self.0.end(None);
+        if self.follower.is_some() {
+            self.unwatch();
+            self.control.end(None);
+            self.outcome.give_up();
+        }
     }
 }
 
@@ -285,6 +349,16 @@ impl<F: Follower> RunningFollower<F> {
         }
     }
 
+    /// Lets the runner stop after the transaction or the handler that it is in, and does not wait for it.
+    ///
+    /// To stop many followers in the time of one, call this for each, and then [`stop`](Self::stop) for each. Does
+    /// nothing in a process that was forked after the start.
+    pub fn begin_stop(&self) {
+        if self.check_process().is_ok() {
+            self.control.stop();
+        }
+    }
+
     /// Stops the runner after the transaction or the handler that it is in, and returns the follower.
     ///
     /// Fails if the runner has ended by itself, with the reason. Fails with
@@ -304,24 +378,16 @@ impl<F: Follower> RunningFollower<F> {
     /// Stops the runner and returns what it has ended with. A second call does nothing.
     fn end(&mut self) -> Result<Ended<F>, F::Error> {
         let follower = F::NAME;
-        let runner = self.runner.take().ok_or(FollowError::Panicked { follower })?;
-        if let Err(forked) = self.check_process() {
-            // There is no such thread here, and it may have held any lock when this process was forked.
-            mem::forget(runner);
-            return Err(forked.into());
-        }
+        let outcome = self.outcome.take().ok_or(FollowError::Panicked { follower })?;
+        self.check_process()?;
         self.control.stop();
-        // After its run, the thread drops its handlers, which may own this handle.
-        if runner.thread().id() == thread::current().id() {
-            return Err(FollowError::OwnRunner { follower }.into());
-        }
-        match runs::wait_for(self.control.run, || runner.join()) {
-            Some(Ok(ended)) => Ok(ended),
-            Some(Err(payload)) => {
-                discard(payload);
-                Err(FollowError::Panicked { follower }.into())
+        match runs::wait_for(self.control.run, || outcome.wait()) {
+            Some(Some(ended)) => Ok(ended),
+            Some(None) => Err(FollowError::Panicked { follower }.into()),
+            None => {
+                outcome.give_up();
+                Err(FollowError::OwnRunner { follower }.into())
             }
-            None => Err(FollowError::OwnRunner { follower }.into()),
         }
     }
 }
@@ -351,11 +417,17 @@ mod tests {
 
         type Error = FollowError;
 
-        fn run(&mut self, control: &Control, _: &RetryPolicy, _: Duration) -> Result<(), FollowError> {
-            while !control.is_stopping() {
-                control.pause(Duration::from_secs(1));
-            }
-            Ok(())
+        fn run(
+            &mut self,
+            control: &Control,
+            _: &RetryPolicy,
+            _: &mut Session,
+        ) -> Result<Option<Instant>, FollowError> {
+            Ok((!control.is_stopping()).then(|| Instant::now() + Duration::from_mins(1)))
+        }
+
+        fn workers(&self) -> usize {
+            1
         }
 
         fn letters(&self) -> Box<dyn ListLetters> {

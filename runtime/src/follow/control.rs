@@ -5,7 +5,8 @@ use std::error::Error;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::domain::error::with_causes;
@@ -35,6 +36,8 @@ pub struct Control {
     pub(crate) run: RunId,
     /// How many events all handlers have handled.
     events: AtomicU64,
+    /// Runs a follower that is parked.
+    waker: OnceLock<Waker>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +115,7 @@ impl Control {
             report: Mutex::new(report),
             run: RunId::default(),
             events: AtomicU64::new(0),
+            waker: OnceLock::new(),
         }
     }
 
@@ -261,7 +265,20 @@ impl Control {
 
     pub(crate) fn stop(&self) {
         lock(&self.state).stop = true;
+        self.wake_runners();
+    }
+
+    /// Lets callers that want something wake the follower while it is parked.
+    pub(crate) fn use_waker(&self, waker: Waker) {
+        let _ = self.waker.set(waker);
+    }
+
+    /// Wakes the workers, and the follower if it is parked.
+    fn wake_runners(&self) {
         self.changed.notify_all();
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
     }
 
     /// Records that the runner has ended, and calls the hook. Only the first call counts.
@@ -288,7 +305,7 @@ impl Control {
         state.error.get_or_insert(error);
         state.stop = true;
         drop(state);
-        self.changed.notify_all();
+        self.wake_runners();
     }
 
     pub(crate) fn take_error(&self) -> Option<FollowError> {
@@ -306,7 +323,7 @@ impl Control {
             }
             state.requests.push_back(Request { letters, answer });
             drop(state);
-            self.changed.notify_all();
+            self.wake_runners();
             answered.recv().unwrap_or(Err(FollowError::RunnerEnded { follower }))
         };
         runs::wait_for(self.run, wait).unwrap_or(Err(FollowError::OwnRunner { follower }))

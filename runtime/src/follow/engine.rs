@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
@@ -16,7 +16,8 @@ use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::redelivery::{LetterRequest, Redelivery};
-use crate::follow::runner::Runner;
+use crate::follow::runner::{Runner, RunnerMemory};
+use crate::follow::session::Session;
 use crate::follow::worker::{Job, StepTarget, Worker};
 use crate::follow::{checkpoint, patience, runs};
 use crate::store::partition::Partition;
@@ -37,7 +38,13 @@ pub(crate) struct Engine<H, P> {
 pub(crate) const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// Runs all workers. A function pointer, as only handlers that are `Send` can run side by side.
-type Run<H, P> = fn(Job<'_, P>, &RetryPolicy, Option<Position>, &mut [H]) -> Result<(), FollowError>;
+type Run<H, P> = fn(
+    Job<'_, P>,
+    &RetryPolicy,
+    Option<Position>,
+    Option<&mut RunnerMemory>,
+    &mut [H],
+) -> Result<Option<Instant>, FollowError>;
 
 impl<H: EventHandler, P: ProgressStore> Engine<H, P>
 where
@@ -126,7 +133,7 @@ where
         let before = control.events();
         let batch_time = self.batch_time;
         let job = Job { definition: &self.definition, home, control, lease, batch_time };
-        (self.run)(job, policy, Some(goal), &mut self.handlers)?;
+        (self.run)(job, policy, Some(goal), None, &mut self.handlers)?;
         let position = control.reached();
         if position < goal {
             return Err(FollowError::Stopped { follower: self.definition.name, position, goal });
@@ -134,22 +141,27 @@ where
         Ok(CaughtUp { events: control.events() - before, position })
     }
 
-    /// Handles all stored events, then new ones as they come, until the caller stops it.
+    /// Handles all stored events, then new ones as they come, until the caller stops it or it is parked.
     pub(crate) fn follow(
         &mut self,
         control: &Control,
         policy: &RetryPolicy,
-        lease: &LeaseHolder,
-    ) -> Result<(), FollowError> {
-        let ends = || Ok((self.begin()?, self.home.newest(self.definition.name)?));
-        let (after, newest) = patience::retry(control, policy, ends)?;
-        control.begin(self.handlers.len(), after);
-        control.begin_report(after, after, newest);
-        let (home, batch_time) = (&self.home, self.batch_time);
+        session: &mut Session,
+    ) -> Result<Option<Instant>, FollowError> {
+        if !session.has_begun {
+            let ends = || Ok((self.begin()?, self.home.newest(self.definition.name)?));
+            let (after, newest) = patience::retry(control, policy, ends)?;
+            control.begin(self.handlers.len(), after);
+            control.begin_report(after, after, newest);
+            session.has_begun = true;
+        }
+        let (home, batch_time, lease) = (&self.home, self.batch_time, &session.holder);
         let job = Job { definition: &self.definition, home, control, lease: Some(lease), batch_time };
-        let result = (self.run)(job, policy, None, &mut self.handlers);
-        // If the release fails, the next holder waits until the lease ends.
-        let _ = self.home.progress.release_lease(lease);
+        let result = (self.run)(job, policy, None, session.memory.as_mut(), &mut self.handlers);
+        if !matches!(result, Ok(Some(_))) {
+            // If the release fails, the next holder waits until the lease ends.
+            let _ = self.home.progress.release_lease(&session.holder);
+        }
         result
     }
 }
@@ -158,13 +170,19 @@ fn run_single<H: EventHandler, P: ProgressStore>(
     job: Job<'_, P>,
     policy: &RetryPolicy,
     goal: Option<Position>,
+    memory: Option<&mut RunnerMemory>,
     handlers: &mut [H],
-) -> Result<(), FollowError>
+) -> Result<Option<Instant>, FollowError>
 where
     H::Target: StepTarget<P>,
 {
-    let Some(handlers) = handlers.first_mut() else { return Ok(()) };
-    Runner::new(Worker::new(job, handlers, Partition::WHOLE), policy, goal).run()
+    let Some(handlers) = handlers.first_mut() else { return Ok(None) };
+    let worker = Worker::new(job, handlers, Partition::WHOLE);
+    let Some(memory) = memory else { return Runner::new(worker, policy, goal).run() };
+    let mut runner = Runner::resume(worker, policy, *memory);
+    let result = runner.run();
+    *memory = runner.memory();
+    result
 }
 
 /// Runs each worker in a thread of its own. The first worker that fails stops all.
@@ -172,8 +190,9 @@ fn run_side_by_side<H: EventHandler + Send, P: ProgressStore>(
     job: Job<'_, P>,
     policy: &RetryPolicy,
     goal: Option<Position>,
+    _: Option<&mut RunnerMemory>,
     handlers: &mut [H],
-) -> Result<(), FollowError>
+) -> Result<Option<Instant>, FollowError>
 where
     H::Target: StepTarget<P>,
 {
@@ -190,7 +209,7 @@ where
                 // Handlers' panics are errors of their events. This is for the progress callback, which may
                 // panic too.
                 match catch_panic(|| runner.run()) {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(_)) => {}
                     Ok(Err(error)) => control.fail(error),
                     Err(_) => control.fail(FollowError::Panicked { follower }),
                 }
@@ -200,7 +219,7 @@ where
             }
         }
     });
-    control.take_error().map_or(Ok(()), Err)
+    control.take_error().map_or(Ok(None), Err)
 }
 
 impl<H, P: fmt::Debug> fmt::Debug for Engine<H, P>

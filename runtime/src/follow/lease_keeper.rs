@@ -1,41 +1,43 @@
 //! Renews a lease while its holder is busy.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::io;
+use std::time::Instant;
 
 use crate::follow::error::FollowError;
 use crate::follow::lease::LeaseHolder;
+use crate::follow::pool::{Task, TaskId};
 use crate::follow::progress_store::ProgressStore;
 
-/// A thread that renews a lease until the keeper is dropped, however busy the holder is. It does not take the
-/// lease.
+/// Renews a lease until the keeper is dropped, however busy the holder is. It does not take the lease.
 #[derive(Debug)]
-pub(crate) struct LeaseKeeper {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+pub(crate) struct LeaseKeeper(TaskId);
+
+struct Renewal<P> {
+    progress: P,
+    holder: LeaseHolder,
 }
 
 impl LeaseKeeper {
     /// Fails if the system can't start a thread.
-    pub(crate) fn start<P: ProgressStore>(progress: P, holder: LeaseHolder) -> std::io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let keep = move || {
-            while stopped.recv_timeout(holder.lasts / 3) == Err(RecvTimeoutError::Timeout) {
-                // After a failure, the keeper tries again in a third of the lease.
-                let _ = progress.renew_lease(&holder);
-            }
-        };
-        let thread = thread::Builder::new().name("factum: lease".into()).spawn(keep)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    pub(crate) fn start<P: ProgressStore>(progress: P, holder: LeaseHolder) -> io::Result<Self> {
+        let (task, first) = (TaskId::reserve(), Instant::now() + holder.lasts / 3);
+        task.start(Renewal { progress, holder }, first)?;
+        Ok(Self(task))
+    }
+}
+
+impl<P: ProgressStore> Task for Renewal<P> {
+    fn run(&mut self) -> Option<Instant> {
+        // After a failure, the keeper tries again in a third of the lease.
+        let _ =
+            self.progress.in_renewal(|transaction| P::renew_lease(transaction, &self.holder), |error| error);
+        Some(Instant::now() + self.holder.lasts / 3)
     }
 }
 
 impl Drop for LeaseKeeper {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.0.end();
     }
 }
 

@@ -99,8 +99,17 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         holder: &LeaseHolder,
     ) -> Result<LeaseAnswer, StoreError>;
 
-    /// Renews a lease, if the holder has it.
-    fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;
+    /// Renews a lease, if the holder has it. Returns whether it has.
+    fn renew_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
+
+    /// Runs `work`, which may renew a lease and writes nothing else, in a write transaction.
+    ///
+    /// A loss of power may take the renewal: it takes the holder too.
+    fn in_renewal<T, E>(
+        &self,
+        work: impl FnOnce(&Self::Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E>;
 
     /// Releases a lease, if the holder has it, so that the next holder need not wait.
     fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;

@@ -72,7 +72,7 @@ use crate::repository::execute_options::ExecuteOptions;
 /// ```
 ///
 /// In a program that keeps running, [`SqliteReaction::follow`](crate::sqlite::SqliteReaction::follow) runs
-/// the reaction in a thread of its own, with retries and dead letters.
+/// the reaction in the background, with retries and dead letters.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reaction",
     label = "this type does not derive `Reaction`",

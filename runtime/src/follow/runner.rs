@@ -15,7 +15,7 @@ use crate::follow::progress_store::{ProgressStore, StoredLetter};
 use crate::follow::redelivery::Redelivery;
 use crate::follow::state::FollowerChange;
 use crate::follow::step::{FailedStep, Step, StepSize};
-use crate::follow::worker::{StepTarget, Worker};
+use crate::follow::worker::{StepTarget, Worker, WorkerMemory};
 use crate::follow::{checkpoint, dead_letter, patience};
 use crate::store::partition::Partition;
 
@@ -25,6 +25,39 @@ const READY_CHECK: Duration = Duration::from_secs(1);
 
 /// How long a runner waits before it checks whether it has to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// How long a runner without the lease waits for the handlers of the runner that has it.
+const HANDLING: Duration = Duration::from_millis(5);
+
+/// What a runner remembers while its follower is parked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RunnerMemory {
+    worker: WorkerMemory,
+    looked_for_ready: Option<Instant>,
+    store_failures: StoreFailures,
+    rest: Option<Rest>,
+}
+
+/// Why a runner has nothing to do for a while.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    /// It has seen everything up to a position.
+    CaughtUp(Position),
+    /// Another runner has the lease. This one asks for it again at this time.
+    StandBy(Instant),
+    /// An event is tried again at this time.
+    Retry(Instant),
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Step,
+    /// Nothing, until this time or until something wakes the runner.
+    Rest(Instant),
+    /// The runner is at its goal.
+    End,
+}
 
 /// A worker with its retry policy and its goal.
 pub(crate) struct Runner<'e, H, P> {
@@ -37,6 +70,9 @@ pub(crate) struct Runner<'e, H, P> {
     looked_for_ready: Option<Instant>,
     /// How often the store or the disk has failed since the last step.
     store_failures: StoreFailures,
+    /// Whether the runner ends its run where it would wait, and runs again later.
+    is_parked: bool,
+    rest: Option<Rest>,
 }
 
 impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
@@ -46,26 +82,57 @@ where
     pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
         let looks_for_ready = worker.partition().index() == 0;
         let store_failures = StoreFailures::default();
-        Self { worker, policy, goal, looks_for_ready, looked_for_ready: None, store_failures }
+        Self {
+            worker,
+            policy,
+            goal,
+            looks_for_ready,
+            looked_for_ready: None,
+            store_failures,
+            is_parked: false,
+            rest: None,
+        }
     }
 
-    pub(crate) fn run(&mut self) -> Result<(), FollowError> {
+    /// A runner that continues where it was parked, and is parked again instead of waiting.
+    pub(crate) fn resume(
+        mut worker: Worker<'e, H, P>,
+        policy: &'e RetryPolicy,
+        memory: RunnerMemory,
+    ) -> Self {
+        worker.memory = memory.worker;
+        let RunnerMemory { looked_for_ready, store_failures, rest, .. } = memory;
+        let new = Self::new(worker, policy, None);
+        Self { looked_for_ready, store_failures, is_parked: true, rest, ..new }
+    }
+
+    pub(crate) fn memory(&self) -> RunnerMemory {
+        let Self { looked_for_ready, store_failures, rest, .. } = *self;
+        RunnerMemory { worker: self.worker.memory, looked_for_ready, store_failures, rest }
+    }
+
+    /// Runs until it has to stop, or is at its goal. A runner that is parked returns the time of its next run.
+    pub(crate) fn run(&mut self) -> Result<Option<Instant>, FollowError> {
         while !self.worker.control().is_stopping() {
             self.answer_requests();
             match self.advance().or_else(|failed| self.fail(failed)) {
-                Ok(true) => break,
-                Ok(false) => {}
+                Ok(Next::End) => break,
+                Ok(Next::Rest(until)) => return Ok(Some(until)),
+                Ok(Next::Step) => {}
                 Err(error) => {
                     let (control, worker) = (self.worker.control(), self.worker.partition().index() as usize);
                     patience::wait_after(error, &mut self.store_failures, control, worker, self.policy)?;
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// One step, and the wait for the next; `true` if the runner is at its goal.
-    fn advance(&mut self) -> Result<bool, FailedStep> {
+    /// One step, and the wait for the next.
+    fn advance(&mut self) -> Result<Next, FailedStep> {
+        if let Some(next) = self.continue_rest()? {
+            return Ok(next);
+        }
         let newest = match self.goal {
             Some(goal) => goal,
             None => self.worker.home().newest(self.name())?,
@@ -74,26 +141,85 @@ where
         self.store_failures = StoreFailures::default();
         self.worker.report_position(step.position());
         self.worker.control().say(None);
-        if self.looks_for_ready
-            && self.looked_for_ready.is_none_or(|looked| looked.elapsed() >= READY_CHECK)
-            && !matches!(step, Step::NoLease(_))
-        {
-            self.redelivery().retry_ready()?;
-            self.looked_for_ready = Some(Instant::now());
+        if !matches!(step, Step::NoLease(_)) {
+            self.retry_ready()?;
         }
         match step {
-            Step::CaughtUp(_) if self.goal.is_some() => return Ok(true),
+            Step::CaughtUp(_) if self.goal.is_some() => return Ok(Next::End),
+            Step::CaughtUp(position) if self.is_parked => return self.begin_rest(Rest::CaughtUp(position)),
             Step::CaughtUp(position) => self.wait_for_more(position)?,
             Step::More(_) => {}
             Step::NoLease(position) | Step::Wait(position)
                 if self.goal.is_some_and(|goal| position >= goal) =>
             {
-                return Ok(true);
+                return Ok(Next::End);
+            }
+            Step::NoLease(_) if self.is_parked => {
+                return self.begin_rest(Rest::StandBy(Instant::now() + self.stand_by_time()));
             }
             Step::NoLease(position) => self.stand_by(position)?,
-            Step::Wait(_) => self.worker.control().pause(Duration::from_millis(5)),
+            Step::Wait(_) => self.worker.control().pause(HANDLING),
         }
-        Ok(false)
+        Ok(Next::Step)
+    }
+
+    fn begin_rest(&mut self, rest: Rest) -> Result<Next, FailedStep> {
+        self.rest = Some(rest);
+        // An event may have come before the rest began.
+        Ok(self.continue_rest()?.unwrap_or(Next::Step))
+    }
+
+    /// Rests again, if something has woken the runner before there is anything to do.
+    fn continue_rest(&mut self) -> Result<Option<Next>, FollowError> {
+        let Some(rest) = self.rest.take() else { return Ok(None) };
+        let now = Instant::now();
+        let until = match rest {
+            Rest::CaughtUp(position) => {
+                let is_over = if self.worker.lease_is_due() {
+                    let is_renewed = self.worker.renew_at(position)?;
+                    if is_renewed {
+                        self.retry_ready()?;
+                    }
+                    !is_renewed
+                } else {
+                    self.worker.home().newest(self.name())? != position
+                };
+                self.worker.lease_due().filter(|_| !is_over)
+            }
+            Rest::StandBy(until) => {
+                let position = self.report_holders_position()?;
+                // Give the holder of the lease time to handle the event: a caller may wait for it here.
+                let is_behind = self.worker.home().newest(self.name())? > position;
+                Some(if is_behind && until > now { until.min(now + HANDLING) } else { until })
+            }
+            Rest::Retry(until) => Some(until),
+        };
+        let until = until.filter(|until| *until > now);
+        self.rest = until.map(|_| rest);
+        Ok(until.map(Next::Rest))
+    }
+
+    /// Retries letters that wait no longer, now and then.
+    fn retry_ready(&mut self) -> Result<(), FollowError> {
+        if self.looks_for_ready && self.looked_for_ready.is_none_or(|looked| looked.elapsed() >= READY_CHECK)
+        {
+            self.redelivery().retry_ready()?;
+            self.looked_for_ready = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Reports the position of the runner that has the lease.
+    fn report_holders_position(&self) -> Result<Position, FollowError> {
+        let progress = &self.worker.home().progress;
+        let position = checkpoint::require(progress, self.worker.definition())?.position();
+        self.worker.report_position(position);
+        Ok(position)
+    }
+
+    /// How long a runner waits before it asks again for the lease of another one.
+    fn stand_by_time(&self) -> Duration {
+        (self.worker.lease_lasts() / 4).min(Duration::from_millis(500))
     }
 
     fn name(&self) -> &'static str {
@@ -135,7 +261,7 @@ where
     /// Reports the position of the runner that has the lease, until it is time to ask for the lease again.
     fn stand_by(&self, mut position: Position) -> Result<(), FollowError> {
         let (control, home) = (self.worker.control(), self.worker.home());
-        let (begun, time) = (Instant::now(), (self.worker.lease_lasts() / 4).min(Duration::from_millis(500)));
+        let (begun, time) = (Instant::now(), self.stand_by_time());
         while !control.is_stopping()
             && !self.has_requests()
             && self.goal.is_none_or(|goal| position < goal)
@@ -143,10 +269,9 @@ where
         {
             if home.wait_for(self.name(), position.next(), STOP_CHECK)? > position {
                 // Give the holder of the lease time to handle the event: a caller may wait for it here.
-                control.pause(Duration::from_millis(5));
+                control.pause(HANDLING);
             }
-            position = checkpoint::require(&home.progress, self.worker.definition())?.position();
-            self.worker.report_position(position);
+            position = self.report_holders_position()?;
         }
         Ok(())
     }
@@ -188,7 +313,7 @@ where
     }
 
     /// Deals with an event that fails: retries it later, moves it to the dead letters, or stops the runner.
-    fn fail(&mut self, failed: FailedStep) -> Result<bool, FollowError> {
+    fn fail(&mut self, failed: FailedStep) -> Result<Next, FollowError> {
         let FailedStep { partition, after, error, .. } = failed;
         let Some(position) = error.position() else { return Err(error) };
         let attempts = self.worker.count_failure(position);
@@ -196,15 +321,20 @@ where
             let delay = self.policy.delay(attempts);
             self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
+            if self.is_parked {
+                let until = Instant::now() + delay;
+                self.rest = Some(Rest::Retry(until));
+                return Ok(Next::Rest(until));
+            }
             self.wait_for_retry(delay);
-            return Ok(false);
+            return Ok(Next::Step);
         }
         match self.policy.on_failure {
             OnFailure::Stop => Err(error),
             OnFailure::DeadLetter | OnFailure::SequencedDeadLetter => {
                 self.move_to_dead_letters((partition, after), position, &error, attempts)?;
                 discard(error);
-                Ok(false)
+                Ok(Next::Step)
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
-use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
+use crate::follow::{checkpoint, step};
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 
@@ -52,6 +52,13 @@ impl<P> Clone for Job<'_, P> {
 
 impl<P> Copy for Job<'_, P> {}
 
+/// What a worker remembers while its follower is parked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WorkerMemory {
+    failed: FailedEvent,
+    lease_taken_at: Option<Instant>,
+}
+
 /// The last event that failed, and how often it has failed.
 #[derive(Debug, Clone, Copy, Default)]
 struct FailedEvent {
@@ -64,13 +71,12 @@ pub(crate) struct Worker<'e, H, P> {
     job: Job<'e, P>,
     handlers: &'e mut H,
     partition: Partition,
-    failed: FailedEvent,
-    lease_taken_at: Option<Instant>,
+    pub(crate) memory: WorkerMemory,
 }
 
 impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     pub(crate) fn new(job: Job<'e, P>, handlers: &'e mut H, partition: Partition) -> Self {
-        Self { job, handlers, partition, failed: FailedEvent::default(), lease_taken_at: None }
+        Self { job, handlers, partition, memory: WorkerMemory::default() }
     }
 
     pub(crate) fn definition(&self) -> &'e FollowerDefinition {
@@ -141,10 +147,32 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
             LeaseAnswer::Taken => None,
             LeaseAnswer::HeldBy(holder) => Some(holder),
         };
-        self.lease_taken_at = holder.is_none().then(Instant::now);
+        self.memory.lease_taken_at = holder.is_none().then(Instant::now);
         let taken = holder.is_none();
         self.job.control.report_lease(holder);
         Ok(taken)
+    }
+
+    /// Renews the lease of a worker that has seen everything up to a position, for less than a step takes.
+    ///
+    /// `false` if a step is needed: there are events, or another runner has the lease or has moved the partition.
+    pub(crate) fn renew_at(&mut self, position: Position) -> Result<bool, FollowError> {
+        let Job { home, definition, lease, .. } = self.job;
+        let (follower, Some(holder)) = (definition.name, lease) else { return Ok(false) };
+        let renew = |transaction: &P::Transaction<'_>| {
+            let positions = checkpoint::require_in::<P>(transaction, definition)?;
+            if let Some(source) = home.source.as_deref() {
+                positions.check(source, follower)?;
+            }
+            let is_there = positions.of(self.partition) == Some(position);
+            let is_at_end = is_there && home.newest_in(transaction, follower)? == position;
+            Ok(is_at_end && P::renew_lease(transaction, holder).map_err(FollowError::store(follower))?)
+        };
+        let is_renewed = home.progress.in_renewal(renew, FollowError::store(follower))?;
+        if is_renewed {
+            self.memory.lease_taken_at = Some(Instant::now());
+        }
+        Ok(is_renewed)
     }
 
     /// How long the lease lasts; zero if the run needs none.
@@ -152,22 +180,26 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.job.lease.map_or(Duration::ZERO, |holder| holder.lasts)
     }
 
+    /// When the lease has to be renewed; `None` if the run needs none.
+    pub(crate) fn lease_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.job.lease.map(|holder| self.memory.lease_taken_at.map_or(now, |taken| taken + holder.lasts / 3))
+    }
+
     /// Whether the run needs a lease, of which a third has passed.
     pub(crate) fn lease_is_due(&self) -> bool {
-        self.job
-            .lease
-            .is_some_and(|holder| self.lease_taken_at.is_none_or(|taken| taken.elapsed() > holder.lasts / 3))
+        self.lease_due().is_some_and(|due| due <= Instant::now())
     }
 
     /// Counts another failure of the event at a position; returns the number of its attempts.
     pub(crate) fn count_failure(&mut self, position: Position) -> u32 {
-        self.failed = FailedEvent { position, attempts: self.failures_of(position) + 1 };
-        self.failed.attempts
+        self.memory.failed = FailedEvent { position, attempts: self.failures_of(position) + 1 };
+        self.memory.failed.attempts
     }
 
     /// How often the event at a position has failed.
     pub(crate) fn failures_of(&self, position: Position) -> u32 {
-        if self.failed.position == position { self.failed.attempts } else { 0 }
+        if self.memory.failed.position == position { self.memory.failed.attempts } else { 0 }
     }
 
     /// Reports that this worker will try again after a failure.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use crate::store::lock::lock;
 use crate::store::owned_event::OwnedEvent;
 use crate::store::read::{Filter, Visit};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+use crate::store::wakers::Wakers;
 
 /// How many events a read copies at a time while it holds the lock.
 const PAGE: usize = 256;
@@ -43,6 +45,7 @@ pub struct MemoryStore {
 struct Shared {
     log: Mutex<Log>,
     appended: Condvar,
+    wakers: Wakers,
     id: OnceLock<Uuid>,
 }
 
@@ -142,6 +145,7 @@ impl EventStore for MemoryStore {
         }
         drop(log);
         self.shared.appended.notify_all();
+        self.shared.wakers.wake();
         Ok(Appended::new(first_position, versions))
     }
 
@@ -213,6 +217,15 @@ impl EventStore for MemoryStore {
             log = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(log.newest())
+    }
+
+    fn watch(&self, waker: &Waker) -> Result<bool, StoreError> {
+        self.shared.wakers.add(waker);
+        Ok(true)
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        self.shared.wakers.remove(waker);
     }
 
     fn categories(&self) -> Result<Vec<String>, StoreError> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod errors;
 pub(crate) mod handler_sql;
+pub(crate) mod log_index;
 pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod opened;

@@ -87,11 +87,22 @@ impl ProgressStore for SqliteStore {
         leases::take(transaction, holder).map_err(store_error)
     }
 
-    fn renew_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.in_transaction(
-            |transaction| leases::renew(transaction, holder).map_err(store_error),
-            |error| error,
-        )
+    fn renew_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {
+        leases::renew(transaction, holder).map_err(store_error)
+    }
+
+    fn in_renewal<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E> {
+        let sqlite_failed = |error| failed(store_error(error));
+        let writer = self.writer().map_err(&failed)?;
+        let _relaxed = Relaxed::new(&writer).map_err(sqlite_failed)?;
+        let transaction = writer.begin().map_err(sqlite_failed)?;
+        let result = work(&transaction)?;
+        self.commit_quietly(transaction).map_err(sqlite_failed)?;
+        Ok(result)
     }
 
     fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
@@ -206,6 +217,29 @@ impl ProgressStore for SqliteStore {
 
     fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError> {
         database_error(error)
+    }
+}
+
+/// A connection whose commits do not wait for the disk, for as long as this lives.
+struct Relaxed<'c> {
+    connection: &'c Connection,
+    /// The setting before.
+    synchronous: i64,
+}
+
+impl<'c> Relaxed<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        let relaxed = Self { connection, synchronous };
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(relaxed)
+    }
+}
+
+impl Drop for Relaxed<'_> {
+    fn drop(&mut self) {
+        // It fails only in a transaction, which has ended before.
+        let _ = self.connection.pragma_update(None, "synchronous", self.synchronous);
     }
 }
 

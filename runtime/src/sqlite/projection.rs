@@ -14,7 +14,7 @@ pub(crate) mod view_transaction;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Transaction;
 
@@ -28,12 +28,13 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::lease::DEFAULT_LEASE;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
+use crate::follow::session::Session;
 use crate::follow::state::FollowerChange;
 use crate::follow::{background, checkpoint, patience};
 use crate::sqlite::file::handler_sql;
@@ -113,7 +114,7 @@ use crate::store::event_store::EventStore;
 /// |---|---|
 /// | [`catch_up`](Self::catch_up) | in the call |
 /// | [`inline`](Self::inline) | in each append |
-/// | [`follow`](Self::follow) | in a thread of its own, soon after each append |
+/// | [`follow`](Self::follow) | in the background, soon after each append |
 ///
 /// # Another version
 ///
@@ -426,9 +427,12 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
         &mut self,
         control: &Control,
         policy: &RetryPolicy,
-        lease: Duration,
-    ) -> Result<(), ProjectionError> {
-        if let Some(from) = patience::retry(control, policy, || self.earlier_version())? {
+        session: &mut Session,
+    ) -> Result<Option<Instant>, ProjectionError> {
+        if !session.has_begun
+            && let Some(from) = patience::retry(control, policy, || self.earlier_version())?
+        {
+            let lease = session.lease;
             let (follower, to) = (P::NAME, P::VERSION);
             control.report_rebuild(Some(from));
             control.say(Some(FollowerChange::RebuildBegun { follower, from, to }));
@@ -437,14 +441,18 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
                 Ok(None) | Err(ProjectionError::Follow(FollowError::Stopped { .. }))
                     if control.is_stopping() =>
                 {
-                    return Ok(());
+                    return Ok(None);
                 }
                 result => drop(result?),
             }
             control.report_rebuild(None);
             control.say(Some(FollowerChange::RebuildDone { follower, version: to }));
         }
-        Ok(self.engine.follow(control, policy, &LeaseHolder::new(P::NAME, lease))?)
+        Ok(self.engine.follow(control, policy, session)?)
+    }
+
+    fn workers(&self) -> usize {
+        self.engine.handlers.len()
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {

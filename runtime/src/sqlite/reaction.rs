@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
@@ -23,6 +23,7 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
+use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
 use crate::sqlite::store::SqliteStore;
 use crate::store::error::StoreError;
@@ -242,15 +243,24 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
 
     type Error = ReactionError;
 
-    fn run(&mut self, control: &Control, policy: &RetryPolicy, lease: Duration) -> Result<(), ReactionError> {
-        let holder = LeaseHolder::new(R::NAME, lease);
+    fn run(
+        &mut self,
+        control: &Control,
+        policy: &RetryPolicy,
+        session: &mut Session,
+    ) -> Result<Option<Instant>, ReactionError> {
         let progress = self.engine.home.progress.clone();
-        // The engine gives the lease back; the keeper renews it until then.
-        let keeper = LeaseKeeper::start(progress, holder.clone())
+        // The engine gives the lease back; the keeper renews it until then. A follower that is parked renews its
+        // lease itself.
+        let keeper = LeaseKeeper::start(progress, session.holder.clone())
             .map_err(|source| FollowError::Thread { follower: R::NAME, source })?;
-        let result = self.engine.follow(control, policy, &holder);
+        let result = self.engine.follow(control, policy, session);
         drop(keeper);
         Ok(result?)
+    }
+
+    fn workers(&self) -> usize {
+        self.engine.handlers.len()
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {

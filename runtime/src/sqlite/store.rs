@@ -11,10 +11,13 @@ mod rows;
 mod snapshots;
 mod stream_names;
 mod wakeups;
+mod watched_file;
+mod watcher;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
@@ -35,6 +38,7 @@ use crate::sqlite::store::checksum::Checksums;
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
 use crate::sqlite::store::snapshots::SnapshotQueue;
 use crate::sqlite::store::wakeups::Wakeups;
+use crate::sqlite::store::watched_file::WatchedFile;
 use crate::sqlite::store::writer::{SharedWriter, Writer};
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
@@ -46,8 +50,8 @@ use crate::store::queue::{Chain, QueueError, QueuedAppend};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 
-/// How often [`SqliteStore::wait_for`](EventStore::wait_for) looks for appends of other processes.
-const FOREIGN_APPENDS: Duration = Duration::from_millis(20);
+/// How long [`SqliteStore::wait_for`](EventStore::wait_for) sleeps at a time: it notices a file that was moved.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// A store in one SQLite file, for any number of threads and processes at once.
 ///
@@ -107,8 +111,8 @@ struct Shared {
     checksums: Checksums,
     /// Databases that are removed together with this store.
     temporary: TemporaryFiles,
-    /// Wakes the readers that wait for events.
-    wakeups: Wakeups,
+    /// Wakes the readers that wait for events. The last field: it may keep a file open for as long as SQLite does.
+    wakeups: Arc<Wakeups>,
 }
 
 /// Takes no lock, as a handler may print its store. Shows no data.
@@ -180,16 +184,24 @@ impl SqliteStore {
         patience: Duration,
         checksums: Checksums,
     ) -> Self {
+        let watched = match &readers {
+            Readers::Pool(pool) => {
+                let reader = Arc::clone(pool);
+                let position = Box::new(move || reader.with(read::position, |error| error));
+                Some(WatchedFile::new(pool.path(), pool.longest_look(), position))
+            }
+            Readers::Writer => None,
+        };
         let shared = Shared {
             file,
             writer: SharedWriter::new(writer, patience),
             group: GroupCommit::default(),
             snapshots: SnapshotQueue::default(),
             hooks: Mutex::default(),
+            wakeups: Arc::new(Wakeups::new(watched)),
             readers,
             checksums,
             temporary: TemporaryFiles::default(),
-            wakeups: Wakeups::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -264,10 +276,17 @@ impl SqliteStore {
             }
             Err(error) => append::refuse_all(requests, || duplicate(&error)),
         });
-        if answer.is_ok() {
-            self.shared.wakeups.notify();
+        if let Ok(appended) = &answer {
+            let events: usize = request.appends.iter().map(|append| append.events.len()).sum();
+            let newest = appended.first_position.map(|first| first.forward(events as u64).previous());
+            self.shared.wakeups.notify(newest);
         }
         answer
+    }
+
+    /// Commits a transaction that has written no events. It wakes no reader.
+    pub(crate) fn commit_quietly(&self, transaction: Transaction<'_>) -> rusqlite::Result<()> {
+        self.shared.wakeups.pass_over(|| transaction.commit())
     }
 
     /// The code that runs in each append. A thread that needs both locks takes the writer first.
@@ -421,15 +440,32 @@ impl EventStore for SqliteStore {
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
         let started = Instant::now();
         self.shared.file.check_process()?;
+        let newest = self.position()?;
+        if newest >= position || timeout.is_zero() {
+            return Ok(newest);
+        }
+        let waiting = self.shared.wakeups.enter()?;
         loop {
-            // The count reveals an append that comes after the read of the position and before the wait.
+            // The count reveals an append that comes after the read of the position and before the sleep.
             let seen = self.shared.wakeups.count();
             let newest = self.position()?;
             let left = timeout.saturating_sub(started.elapsed());
             if newest >= position || left.is_zero() {
                 return Ok(newest);
             }
-            self.shared.wakeups.wait(seen, left.min(FOREIGN_APPENDS));
+            waiting.sleep(seen, left.min(LONGEST_SLEEP));
+        }
+    }
+
+    fn watch(&self, waker: &Waker) -> Result<bool, StoreError> {
+        self.shared.file.check_process()?;
+        self.shared.wakeups.add(waker)?;
+        Ok(true)
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        if !self.shared.file.is_forked() {
+            self.shared.wakeups.remove(waker);
         }
     }
 
@@ -533,6 +569,7 @@ impl Drop for SqliteStore {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.wakeups.close();
         if self.file.check().is_err() {
             return;
         }

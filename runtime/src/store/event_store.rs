@@ -1,6 +1,7 @@
 //! The trait of all stores of events.
 
 use std::ops::ControlFlow;
+use std::task::Waker;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -179,6 +180,24 @@ pub trait EventStore: Send + Sync {
     /// Appends of all writers count. Returns the position of the newest event; after a time-out, it is below
     /// `position`.
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError>;
+
+    /// Wakes `waker` after each append, until [`unwatch`](Self::unwatch): the way to wait without a thread.
+    ///
+    /// Appends of all writers count. A store may wake it without an append too, and once for several. A caller
+    /// that reads the position after this call misses no append.
+    ///
+    /// Returns `false`, and wakes nothing, if the store has no such way to wait. This is the default.
+    ///
+    /// Fails if the store can't look for appends of other processes.
+    fn watch(&self, waker: &Waker) -> Result<bool, StoreError> {
+        let _ = waker;
+        Ok(false)
+    }
+
+    /// Ends what [`watch`](Self::watch) has begun for a waker that wakes the same task.
+    fn unwatch(&self, waker: &Waker) {
+        let _ = waker;
+    }
 
     /// The outcome of the command with this idempotency key; `None` if the stream does not know the key.
     fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError>;

@@ -82,6 +82,16 @@ macro_rules! __delegate {
             $store.wait_for(position, timeout)
         }
     };
+    (@watch $self:ident $store:expr) => {
+        fn watch(&$self, waker: &::core::task::Waker) -> ::core::result::Result<bool, $crate::store::StoreError> {
+            $store.watch(waker)
+        }
+    };
+    (@unwatch $self:ident $store:expr) => {
+        fn unwatch(&$self, waker: &::core::task::Waker) {
+            $store.unwatch(waker);
+        }
+    };
     (@categories $self:ident $store:expr) => {
         fn categories(&$self) -> ::core::result::Result<::std::vec::Vec<::std::string::String>, $crate::store::StoreError> {
             $store.categories()
@@ -143,6 +153,8 @@ macro_rules! pointers {
                 stream_version,
                 position,
                 wait_for,
+                watch,
+                unwatch,
                 categories,
                 identity,
                 event_id,

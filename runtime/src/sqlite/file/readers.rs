@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -18,7 +19,7 @@ const MOST_IDLE: usize = 32;
 /// The connections that a store reads on.
 pub(crate) enum Readers {
     /// Connections that only read.
-    Pool(Pool),
+    Pool(Arc<Pool>),
     /// The connection that writes: a database in memory has no other.
     Writer,
 }
@@ -77,6 +78,11 @@ impl Pool {
             idle.push(connection);
         }
         result
+    }
+
+    /// The longest time between two looks for appends of other processes.
+    pub(crate) fn longest_look(&self) -> Duration {
+        self.options.longest_look()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -38,12 +38,12 @@ pub(crate) fn is_left(connection: &Connection, holder: &LeaseHolder) -> rusqlite
         .map(|own| own.unwrap_or(true))
 }
 
-/// Renews a lease, if the holder has it.
-pub(super) fn renew(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
+/// Renews a lease, if the holder has it. Returns whether it has.
+pub(super) fn renew(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(own_sql!("UPDATE factum_leases SET until = ?3 WHERE name = ?1 AND holder = ?2"))?
         .execute((&holder.name, holder.record(), holder.until().as_micros()))
-        .map(drop)
+        .map(|renewed| renewed > 0)
 }
 
 /// Releases a lease, if the holder has it.
