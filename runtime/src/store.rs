@@ -13,8 +13,9 @@ pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod owned_event;
 pub(crate) mod partition;
-pub(crate) mod queue;
 pub(crate) mod per_process;
+pub(crate) mod queue;
+
 pub(crate) mod read;
 pub(crate) mod snapshot;
 pub(crate) mod wakers;
