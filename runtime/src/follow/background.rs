@@ -190,8 +190,9 @@ impl<F: Follower> FollowerBuilder<F> {
     /// ends or dies.
     ///
     /// All followers of a process share 8 threads. A follower that waits for events, a lease or a retry holds none
-    /// of them. Handlers that block delay other followers by 100 milliseconds at most: while all threads are
-    /// blocked, another one is added, and it ends when it is idle.
+    /// of them. While all threads are blocked, the number doubles each 100 milliseconds; a thread that is idle
+    /// ends. So 8 handlers that block delay another follower by 100 milliseconds, and 100 handlers by 400. Leases
+    /// are renewed before anything else.
     ///
     /// A follower with several workers has a thread for each, and one of its own. So has the follower of a store
     /// without [`EventStore::watch`].

@@ -27,6 +27,10 @@ impl LeaseKeeper {
 }
 
 impl<P: ProgressStore> Task for Renewal<P> {
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
     fn run(&mut self) -> Option<Instant> {
         // After a failure, the keeper tries again in a third of the lease.
         let _ =

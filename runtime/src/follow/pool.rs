@@ -29,6 +29,11 @@ pub(crate) trait Task: Send {
     /// Runs until there is nothing to do. Returns when to run again, if nothing wakes the task before; `None` if it
     /// has ended.
     fn run(&mut self) -> Option<Instant>;
+
+    /// Whether it goes before the others: it is short, and others rely on its time.
+    fn is_urgent(&self) -> bool {
+        false
+    }
 }
 
 static POOL: PerProcess<Pool> = PerProcess::new();
@@ -51,15 +56,13 @@ struct Pool {
 struct State {
     entries: HashMap<u64, Entry>,
     next: u64,
-    ready: VecDeque<u64>,
+    ready: VecDeque<(u64, Instant)>,
     due: BTreeSet<(Instant, u64)>,
     /// The threads that run tasks, whether one waits first for the next task, and how many others wait.
     threads: usize,
     has_first: bool,
     others: usize,
     has_clock: bool,
-    /// When a thread has taken a task last.
-    taken_at: Option<Instant>,
 }
 
 impl State {
@@ -80,6 +83,7 @@ struct Entry {
     /// `None` while a thread runs it.
     task: Option<Box<dyn Task>>,
     stage: Stage,
+    is_urgent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +136,8 @@ impl TaskId {
         if state.threads == 0 {
             pool.add_thread(&mut state)?;
         }
-        state.entries.insert(self.id, Entry { task: Some(Box::new(task)), stage: Stage::Running });
+        let is_urgent = task.is_urgent();
+        state.entries.insert(self.id, Entry { task: Some(Box::new(task)), stage: Stage::Running, is_urgent });
         pool.park(&mut state, self.id, first);
         Ok(())
     }
@@ -180,7 +185,12 @@ impl Pool {
     }
 
     fn make_ready(&'static self, state: &mut State, id: u64) {
-        state.ready.push_back(id);
+        let ready = (id, Instant::now());
+        if state.entries.get(&id).is_some_and(|entry| entry.is_urgent) {
+            state.ready.push_front(ready);
+        } else {
+            state.ready.push_back(ready);
+        }
         let is_only_one = state.ready.len() == 1;
         if state.idle() >= state.ready.len() {
             if is_only_one && state.has_first { self.first.notify_one() } else { self.others.notify_one() }
@@ -199,8 +209,7 @@ impl Pool {
     fn run_tasks(&'static self) {
         let mut state = lock(&self.state);
         loop {
-            if let Some(id) = state.ready.pop_front() {
-                state.taken_at = Some(Instant::now());
+            if let Some((id, _)) = state.ready.pop_front() {
                 let Some(entry) = state.entries.get_mut(&id) else { continue };
                 entry.stage = Stage::Running;
                 let Some(mut task) = entry.task.take() else { continue };
@@ -281,12 +290,15 @@ impl Pool {
                 }
             }
             let mut wait = state.due.first().map_or(LONGEST_PARKING, |(due, _)| due.duration_since(now));
-            if !state.ready.is_empty() && state.idle() == 0 {
-                let blocked_at = state.taken_at.map_or(now, |taken| taken + BLOCKED);
-                if blocked_at <= now && self.add_thread(&mut state).is_ok() {
-                    state.taken_at = Some(now);
-                }
+            if let Some(oldest) = state.ready.iter().map(|(_, since)| *since).min() {
                 wait = wait.min(BLOCKED);
+                if state.idle() == 0 && now.duration_since(oldest) >= BLOCKED {
+                    for _ in 0..state.ready.len().min(state.threads) {
+                        if self.add_thread(&mut state).is_err() {
+                            break;
+                        }
+                    }
+                }
             }
             state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }

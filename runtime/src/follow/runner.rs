@@ -192,7 +192,12 @@ where
                 let is_behind = self.worker.home().newest(self.name())? > position;
                 Some(if is_behind && until > now { until.min(now + HANDLING) } else { until })
             }
-            Rest::Retry(until) => Some(until),
+            Rest::Retry(until) => {
+                if until > now && self.worker.lease_is_due() {
+                    self.worker.keep_lease();
+                }
+                Some(until.min(self.worker.lease_due().unwrap_or(until)))
+            }
         };
         let until = until.filter(|until| *until > now);
         self.rest = until.map(|_| rest);
@@ -324,7 +329,7 @@ where
             if self.is_parked {
                 let until = Instant::now() + delay;
                 self.rest = Some(Rest::Retry(until));
-                return Ok(Next::Rest(until));
+                return Ok(Next::Rest(until.min(self.worker.lease_due().unwrap_or(until))));
             }
             self.wait_for_retry(delay);
             return Ok(Next::Step);

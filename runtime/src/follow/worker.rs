@@ -175,6 +175,14 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         Ok(is_renewed)
     }
 
+    /// Renews the lease, if this run has it. The next step asks for it in any case.
+    pub(crate) fn keep_lease(&mut self) {
+        let Some(holder) = self.job.lease else { return };
+        let renew = |transaction: &P::Transaction<'_>| P::renew_lease(transaction, holder);
+        let _ = self.job.home.progress.in_renewal(renew, |error| error);
+        self.memory.lease_taken_at = Some(Instant::now());
+    }
+
     /// How long the lease lasts; zero if the run needs none.
     pub(crate) fn lease_lasts(&self) -> Duration {
         self.job.lease.map_or(Duration::ZERO, |holder| holder.lasts)

@@ -100,8 +100,12 @@ impl ProgressStore for SqliteStore {
         let writer = self.writer().map_err(&failed)?;
         let _relaxed = Relaxed::new(&writer).map_err(sqlite_failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
+        let before = transaction.total_changes();
         let result = work(&transaction)?;
-        self.commit_quietly(transaction).map_err(sqlite_failed)?;
+        // A commit that writes nothing leaves the log as it is: the next change there may be another process's.
+        let is_quiet = transaction.total_changes() > before;
+        let committed = if is_quiet { self.commit_quietly(transaction) } else { transaction.commit() };
+        committed.map_err(sqlite_failed)?;
         Ok(result)
     }
 

@@ -184,7 +184,8 @@ pub trait EventStore: Send + Sync {
     /// Wakes `waker` after each append, until [`unwatch`](Self::unwatch): the way to wait without a thread.
     ///
     /// Appends of all writers count. A store may wake it without an append too, and once for several. A caller
-    /// that reads the position after this call misses no append.
+    /// that reads the position after this call misses no append. The waker runs in the thread of an append, or in
+    /// the one that looks for appends of other processes: it must not block.
     ///
     /// Returns `false`, and wakes nothing, if the store has no such way to wait. This is the default.
     ///

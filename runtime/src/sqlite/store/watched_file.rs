@@ -20,9 +20,12 @@ const PART: u32 = 100;
 /// The time between two looks at a store that is idle.
 const IDLE_LOOK: Duration = Duration::from_millis(5);
 
-/// With many idle stores, the time between two looks at any of them, which takes 1 to 2 microseconds: all looks
-/// together take less than half a percent of a core.
+/// With many idle stores, the time between two looks at any of them, unless that makes the looks at one store too
+/// rare.
 const BETWEEN_STORES: Duration = Duration::from_micros(400);
+
+/// How long the index alone is trusted: a read of the position also notices a file that was moved.
+const LONGEST_TRUST: Duration = Duration::from_secs(1);
 
 /// Reads the position of the newest event.
 pub(super) type ReadPosition = Box<dyn Fn() -> Result<Position, StoreError> + Send>;
@@ -41,6 +44,8 @@ struct Looks {
     index: Option<LogIndex>,
     /// The index's header at the last look.
     header: Option<Header>,
+    /// When the position was read last.
+    read_at: Instant,
     /// When another process appended last, as far as the looks know.
     foreign_at: Option<Instant>,
 }
@@ -60,7 +65,13 @@ pub(super) enum Look {
 
 impl WatchedFile {
     pub(super) fn new(path: &Path, longest: Duration, position: ReadPosition) -> Self {
-        let looks = Looks { position: Some(position), index: None, header: None, foreign_at: None };
+        let looks = Looks {
+            position: Some(position),
+            index: None,
+            header: None,
+            read_at: Instant::now(),
+            foreign_at: None,
+        };
         Self { path: path.to_owned(), longest, looks: Mutex::new(looks) }
     }
 
@@ -102,10 +113,11 @@ impl WatchedFile {
         let mut looks = lock(&self.looks);
         let Some(position) = &looks.position else { return (Look::Closed, self.longest) };
         let header = looks.index.as_ref().and_then(LogIndex::header);
-        if header.is_some() && header == looks.header {
+        if header.is_some() && header == looks.header && looks.read_at.elapsed() < LONGEST_TRUST {
             return (Look::Nothing, self.until_next_look(looks.foreign_at, stores));
         }
         let position = position();
+        looks.read_at = Instant::now();
         looks.header = header;
         let look = match position {
             Ok(position) if position == newest() => Look::Nothing,
