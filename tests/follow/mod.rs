@@ -7,6 +7,7 @@ mod hostile;
 mod inline;
 pub(crate) mod kills;
 mod outages;
+mod parked;
 mod projections;
 mod reaction_commands;
 mod reactions;

@@ -1,0 +1,101 @@
+//! Followers that hold no thread: they keep their leases, and notice what happens to their file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use factum::follow::OnFailure;
+use factum::prelude::*;
+
+use crate::support::account::{Account, Opened, open};
+use crate::support::stores::{LONG, open_store};
+
+#[derive(Clone, Reaction)]
+#[reaction(name = "failing", from(Account), events(Opened))]
+struct Failing(Arc<AtomicU32>);
+
+#[handlers]
+impl Failing {
+    #[react]
+    fn opened(&self, _: &Opened) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err("not now".into())
+    }
+}
+
+#[derive(Reaction)]
+#[reaction(name = "slow", from(Account), events(Opened))]
+struct Slow(Arc<AtomicU32>);
+
+#[handlers]
+impl Slow {
+    #[react]
+    fn opened(&self, _: &Opened) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(Duration::from_secs(4));
+    }
+}
+
+/// The runner that stands by would try the event as often again.
+#[test]
+fn a_wait_for_a_retry_keeps_the_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(&folder.path().join("bank.db"));
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let reaction = Failing(Arc::default());
+    let start = || {
+        let follower = SqliteReaction::new(&store, reaction.clone()).unwrap().follow();
+        let follower = follower.lease(Duration::from_secs(1)).retry(1, Duration::from_secs(3));
+        follower.on_failure(OnFailure::DeadLetter).start().unwrap()
+    };
+    let runners = [start(), start()];
+    for runner in runners {
+        runner.wait_for(store.position().unwrap(), LONG).unwrap();
+        runner.stop().unwrap();
+    }
+    assert_eq!(reaction.0.load(Ordering::SeqCst), 2);
+}
+
+/// Leases are renewed although all threads are blocked: no event is handled by two runners.
+#[test]
+fn handlers_that_block_cost_no_lease() {
+    const MANY: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let stores: Vec<_> =
+        (0..MANY).map(|number| open_store(&folder.path().join(format!("{number}.db")))).collect();
+    let start = |store: &SqliteStore| {
+        let follower = SqliteReaction::new(store, Slow(Arc::clone(&calls))).unwrap().follow();
+        follower.lease(Duration::from_secs(2)).start().unwrap()
+    };
+    let runners: Vec<_> = stores.iter().map(|store| [start(store), start(store)]).collect();
+    for store in &stores {
+        store.repository::<Account>().execute(open("alice")).unwrap();
+    }
+    for (store, runners) in stores.iter().zip(runners) {
+        for runner in runners {
+            runner.wait_for(store.position().unwrap(), LONG).unwrap();
+            runner.stop().unwrap();
+        }
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 20);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_idle_follower_notices_that_its_file_was_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    let quiet = SqliteReaction::new(&store, Failing(Arc::default())).unwrap().follow();
+    let running = quiet.lease(LONG * 60).start().unwrap();
+    std::fs::rename(&file, folder.path().join("moved.db")).unwrap();
+    let begun = std::time::Instant::now();
+    while !running.has_ended() {
+        assert!(begun.elapsed() < LONG, "the follower waits");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let error = running.stop().map(drop).unwrap_err();
+    assert!(factum::with_causes(&error).contains("moved"), "{}", factum::with_causes(&error));
+}
