@@ -193,7 +193,7 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
 
     /// Sets how often to decide again, on the new state, after a conflict. The command must be `Clone`.
     ///
-    /// Before each attempt the caller waits for a random time: at most 0.1 milliseconds at first, twice as long each
+    /// Before each further attempt the caller waits for a random time: at most 0.1 milliseconds at first, twice as long each
     /// time, and never more than 26 milliseconds.
     pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries> {
         ExecuteOptions {

@@ -7,7 +7,7 @@
 //! * What holds is the queue: an append rests on the [epoch](Chain) of its lane, which ends if an append of it
 //!   is not stored, and on its expected version.
 //! * A turn is a lease that saves decisions in vain. A handler that blocks loses it, a handler that commands its
-//!   own aggregate gets none, and no command waits for a turn for ever. A command whose lease has ended is at
+//!   own aggregate gets none, and each wait for a turn ends with a lease. A command whose lease has ended is at
 //!   worst a conflict.
 //! * No lock of a lane is held while user code runs, not even the `Drop` of a state.
 //!
@@ -93,7 +93,7 @@ impl<A> LaneState<A> {
     }
 }
 
-/// What the newest stored state of the lane has settled. A tip does not know of it.
+/// The newest state that was put into the cache, with the snapshot that was taken then. A tip knows neither.
 struct Settled<A> {
     /// A command is putting its state into the cache, and takes a snapshot if one is due.
     is_busy: bool,
@@ -118,7 +118,7 @@ struct TurnState {
     /// How many times the lease of the present turn is doubled.
     doubled: u32,
     waiting: usize,
-    /// How many of the waiting have waited for a whole lease. Newcomers let them go first.
+    /// How many of the waiting have waited for longer than [`PATIENCE`]. Newcomers let them go first.
     hungry: usize,
 }
 
@@ -251,7 +251,7 @@ impl<A> InLane<A> {
             let turn = &mut state.turn;
             let is_late = timeout.timed_out() && turn.number == seen && turn.holder.is_some();
             if is_late || (turn.holder.is_none() && (is_hungry || turn.hungry == 0)) {
-                // Whoever has it still may not give it back later.
+                // The command whose lease has ended must not give back the turn of its successor.
                 turn.number += u64::from(is_late);
                 turn.waiting -= 1;
                 turn.hungry -= usize::from(is_hungry);
@@ -276,7 +276,7 @@ impl<A> InLane<A> {
             let epoch = self.lane.epoch.load(Ordering::SeqCst);
             match &state.tip {
                 None => break (epoch, 0),
-                // While a state is put into the cache, that there may be an older one.
+                // While a newer state is on its way into the cache, the cache may still have an older one.
                 Some(tip) if tip.epoch == epoch && tip.is_stored && !state.settled.is_busy => {
                     break (epoch, tip.number);
                 }

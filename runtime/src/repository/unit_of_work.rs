@@ -479,16 +479,8 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         }
         let appends: Vec<_> =
             self.streams.iter().map(|stream| Append::new(stream.id(), stream.version(), &[])).collect();
-        let mut locked: Vec<_> = self.streams.iter().collect();
-        locked.sort_by_key(|stream| stream.order());
-        let locked: Vec<_> = locked.into_iter().map(|stream| stream.lock()).collect();
-        let Ok(chains) = locked
-            .iter()
-            .filter_map(|stream| stream.chain(false).transpose())
-            .collect::<Result<Vec<Chain>, _>>()
-        else {
-            return Ok(false);
-        };
+        let locked = lock_all(&self.streams);
+        let Ok(chains) = chains_of(&locked, false) else { return Ok(false) };
         let queued = self.store.queue(&appends, &chains);
         drop(locked);
         match queued.map(QueuedAppend::wait) {
@@ -541,14 +533,10 @@ fn append<S: EventStore>(
         })
         .collect();
     let counts = new.iter().map(|(events, _)| events.len() as u64).collect();
-    let mut locked: Vec<_> = streams.iter().collect();
-    // One order for all units, so that none waits for another in a circle.
-    locked.sort_by_key(|stream| stream.order());
-    let locked: Vec<_> = locked.into_iter().map(|stream| stream.lock()).collect();
+    let locked = lock_all(streams);
     // If another command came first in one stream, none may rest on the unit in the others.
     let leads_on = locked.iter().all(|stream| stream.is_at_base());
-    let chains: Vec<Chain> =
-        locked.iter().filter_map(|stream| stream.chain(leads_on).transpose()).collect::<Result<_, _>>()?;
+    let chains = chains_of(&locked, leads_on)?;
     let appended = match store.queue(&appends, &chains) {
         Some(queued) => {
             for stream in locked {
@@ -564,6 +552,18 @@ fn append<S: EventStore>(
         }
     };
     Ok(Some((appended, counts)))
+}
+
+/// Locks the lanes of all streams, in one order for all units, so that none waits for another in a circle.
+fn lock_all(streams: &[Box<dyn ChangedStream>]) -> Vec<Box<dyn LockedStream + '_>> {
+    let mut in_order: Vec<_> = streams.iter().collect();
+    in_order.sort_by_key(|stream| stream.order());
+    in_order.into_iter().map(|stream| stream.lock()).collect()
+}
+
+/// What an append to all streams rests on.
+fn chains_of(locked: &[Box<dyn LockedStream + '_>], leads_on: bool) -> Result<Vec<Chain>, QueueError> {
+    locked.iter().filter_map(|stream| stream.chain(leads_on).transpose()).collect()
 }
 
 /// The conflict of a command that rests on a state at `version` which was not stored.

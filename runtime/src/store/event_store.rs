@@ -49,6 +49,9 @@ pub trait EventStore: Send + Sync {
     /// stored before. `None` if the store has no queue. The caller then uses [`append`](Self::append), and no
     /// other command to the aggregate is decided before it returns.
     ///
+    /// A store with a queue has one for an empty list too; a repository asks so. Such a store compares the events of
+    /// a stream with a [`Chain::last_event`](crate::store::Chain::last_event).
+    ///
     /// `appends` are those of [`append`](Self::append), and errors are the same. If one of `chains` is broken
     /// when the append's turn comes, the append is [void](crate::store::QueueError::Void). If the append is not stored, the
     /// store [ends](Chain::fail) all its chains.

@@ -192,7 +192,7 @@ struct Leader<'g> {
 impl Leader<'_> {
     fn done(mut self, own: &Answer, answers: Vec<Answer>) {
         let others = mem::take(&mut self.others);
-        // Chains end before the next leader looks at what rests on them, and before anybody gets an answer.
+        // Chains end before the next leader looks at what rests on them, and before a caller gets an answer.
         if own.is_err() {
             self.own.fail();
         }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 /// A value that each process makes for itself.
 ///
-/// A fork copies values, but no threads: a lock may be held for ever there, and a thread that a value relies on is
+/// A fork copies values, but no threads: a lock that a thread holds there is never released, and a thread that a value relies on is
 /// missing.
 pub(crate) struct PerProcess<T>(OnceLock<Node<T>>);
 
