@@ -402,6 +402,9 @@ pub mod guide;
 #[doc(hidden)]
 pub mod macro_support;
 pub mod memory;
+#[cfg(factum_shuttle)]
+#[path = "../../tests/model/model.rs"]
+mod model;
 mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -18,6 +18,7 @@ pub(crate) mod queue;
 
 pub(crate) mod read;
 pub(crate) mod snapshot;
+pub(crate) mod sync;
 pub(crate) mod wakers;
 
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};

@@ -1,8 +1,9 @@
 //! The wait between two attempts, after a conflict with a writer of another process.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::thread;
 use std::time::Duration;
+
+use crate::store::sync::thread;
 
 /// The longest wait after the first conflict.
 const FIRST: Duration = Duration::from_micros(100);

@@ -15,9 +15,8 @@
 
 use std::hash::BuildHasher as _;
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
@@ -26,8 +25,9 @@ use quick_cache::DefaultHashBuilder;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::replay::Replay;
-use crate::store::lock::lock;
 use crate::store::queue::{Chain, QueueError};
+use crate::store::sync::thread::{self, ThreadId};
+use crate::store::sync::{AtomicU64, Condvar, Mutex, MutexGuard, lock};
 
 /// How many locks the lanes of a repository share.
 const SHARDS: usize = 16;

@@ -11,17 +11,17 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use uuid::Uuid;
 
 use crate::domain::stream_name::StreamName;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
 use crate::store::error::{AppendError, StoreError};
-use crate::store::lock::lock;
 use crate::store::owned_event::OwnedNewEvent;
 use crate::store::queue::{Chain, QueueError};
+use crate::store::sync::{AtomicBool, Condvar, Mutex, lock};
 
 /// What one caller appends: all of these, or none.
 #[derive(Debug, Clone, Copy)]

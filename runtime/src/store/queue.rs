@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
 use crate::store::append::Appended;
 use crate::store::error::AppendError;
+use crate::store::sync::AtomicU64;
 
 /// What a queued append rests on: that no append before it in the same epoch has failed.
 ///
