@@ -1,6 +1,7 @@
 //! The lanes and the group commit under a model checker: the crate's own code, on locks whose order `shuttle` chooses.
 //!
-//! `cargo test --manifest-path tests/model/Cargo.toml model` tries some thousand orders; `FACTUM_MODEL=1000000` more.
+//! `cargo test --manifest-path tests/model/Cargo.toml model` tries some thousand orders; with `FACTUM_MODEL=1000000`
+//! before it, a million.
 
 mod store;
 pub(crate) mod sync;

@@ -224,7 +224,7 @@ fn one_command(ledgers: &Ledgers, callers: &Callers, id: u64) {
     // About every second command is refused.
     let cents = if random(2) == 0 { 3 } else { -2 };
     let command = Move { ledger: name(), id, cents };
-    let (id, answer) = match random(10) {
+    let (id, answer) = match random(11) {
         0 | 1 => {
             // Other threads, and the other process, may send the same command at about the same time.
             let id = 1 << 39 | random(2);
@@ -254,6 +254,14 @@ fn one_command(ledgers: &Ledgers, callers: &Callers, id: u64) {
             (id, moved.map_or_else(|error| answer(Err(error)), |()| Answer::Failed))
         }
         6 => {
+            // A unit of work that gives up because of what it has seen.
+            let seen = ledgers.store().atomically(1, |unit| {
+                let &Ledger { version, hash, balance } = unit.execute(ledgers, Look(name()))?.state();
+                Err::<(), _>(ExecuteError::Refused(TooFew { version, hash, balance }))
+            });
+            (id, seen.map_or_else(|error| answer(Err(error)), |()| Answer::Failed))
+        }
+        7 => {
             let batch = (0..2).map(|index| Move { cents: 1, id: id | index << 50, ledger: name() });
             (id, answer(ledgers.execute_batch(&name(), batch).map_err(|error| error.source)))
         }
