@@ -63,8 +63,8 @@ impl ::factum::Command for OpenAccount {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    ::factum::macro_support::command_mark!(
-        "OpenAccount" ",account:AccountId,owner:String" : AccountId
+    ::factum::macro_support::command_traits!(
+        "OpenAccount" 18055716382810217137 : AccountId
     );
 }
 
@@ -76,8 +76,8 @@ impl ::factum::Command for DepositMoney {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    ::factum::macro_support::command_mark!(
-        "DepositMoney" ",account:AccountId,cents:u64" : AccountId
+    ::factum::macro_support::command_traits!(
+        "DepositMoney" 16180778400305435415 : AccountId
     );
 }
 
@@ -89,8 +89,8 @@ impl ::factum::Command for WithdrawMoney {
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
-    ::factum::macro_support::command_mark!(
-        "WithdrawMoney" ",account:AccountId,cents:u64" : AccountId
+    ::factum::macro_support::command_traits!(
+        "WithdrawMoney" 16180778400305435415 : AccountId
     );
 }
 

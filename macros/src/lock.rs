@@ -257,10 +257,10 @@ fn hash(digits: &str) -> Option<u64> {
     (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok())?
 }
 
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The hash that `lock!` writes; see `domain/hash.rs` of `factum`.
-fn hashed(hash: u64, text: &str) -> u64 {
+pub(crate) fn hashed(hash: u64, text: &str) -> u64 {
     let bytes = text.bytes().chain([0xff]);
     bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

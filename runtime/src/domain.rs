@@ -4,6 +4,7 @@ pub(crate) mod aggregate;
 pub(crate) mod codec_error;
 pub(crate) mod command;
 pub(crate) mod command_mark;
+pub(crate) mod command_traits;
 pub(crate) mod content;
 pub(crate) mod decision;
 pub(crate) mod default_services;

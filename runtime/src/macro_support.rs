@@ -18,9 +18,7 @@ pub(crate) mod sources;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
-pub use self::content::{
-    ContentOfDebug, ContentOfSerde, ContentProbe, CopyByClone, CopyProbe, NoCopy, mark_of,
-};
+pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_one, decode_other, name_is};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::handing::{
@@ -41,6 +39,9 @@ pub use self::sources::{
     current_name_in, passes_over, passes_over_unknown,
 };
 pub use crate::domain::command_mark::CommandMark;
+pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
-pub use crate::domain::hash::{fingerprint, fingerprint_of};
-pub use crate::{__command_enum as command_enum, __command_mark as command_mark, __event_enum as event_enum};
+pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};
+pub use crate::{
+    __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
+};

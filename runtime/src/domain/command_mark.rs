@@ -41,7 +41,7 @@ impl CommandMark {
     }
 
     /// The mark of a command whose content is `serialized` or, without that, its `Debug` text.
-    pub(crate) fn of<C: Command + ?Sized>(
+    pub(crate) fn of<C: Command>(
         command: &C,
         name: &'static str,
         shape: u64,

@@ -83,9 +83,7 @@ pub trait ListedCommand<I>: Sized {
     fn mark(&self) -> CommandMark;
 
     /// [`Command::again`].
-    fn again(&self) -> Option<Self>
-    where
-        Self: Sized;
+    fn again(&self) -> Option<Self>;
 
     /// Formats the command as a tuple variant with the name `variant`.
     fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;

@@ -53,27 +53,24 @@ macro_rules! __debug {
     };
 }
 
-/// `Command::mark` and `Command::again` of a command with this name, these fields as text, and these types in them.
+/// What a command with this name can do by its own traits. Its fields have these hashes: of their text, and of the types in it.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __command_mark {
+macro_rules! __command_traits {
     ($name:literal $fields:literal: $($part:ty)*) => {
-        fn mark(&self) -> $crate::macro_support::CommandMark {
+        const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
             #[allow(unused_imports)]
-            use $crate::macro_support::{ContentOfDebug as _, ContentOfSerde as _, NoFingerprint as _};
-            const SHAPE: u64 = $crate::macro_support::fingerprint(
-                $fields,
-                &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
-            );
-            let __content = (&$crate::macro_support::ContentProbe(self)).content_of_command();
-            $crate::macro_support::mark_of(self, $name, SHAPE, __content)
-        }
-
-        fn again(&self) -> ::core::option::Option<Self> {
-            #[allow(unused_imports)]
-            use $crate::macro_support::{CopyByClone as _, NoCopy as _};
-            (&$crate::macro_support::CopyProbe(self)).copy_of_command()
-        }
+            use $crate::macro_support::{LacksTrait as _, NoFingerprint as _};
+            ::core::option::Option::Some($crate::macro_support::CommandTraits {
+                name: $name,
+                shape: $crate::macro_support::fingerprint_after(
+                    $fields,
+                    &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
+                ),
+                content: <$crate::macro_support::TraitsOf<Self>>::CONTENT,
+                copy: <$crate::macro_support::TraitsOf<Self>>::COPY,
+            })
+        };
     };
 }
 
