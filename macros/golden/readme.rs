@@ -59,12 +59,14 @@ impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
 
 #[automatically_derived]
 impl ::factum::Command for OpenAccount {
+    const NAME: &'static str = "open-account";
     type Id = AccountId;
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "OpenAccount" 18055716382810217137 : AccountId
+        "OpenAccount" 18055716382810217137 false["account" "AccountId" "owner" "String"]
+        : AccountId
     );
 }
 
@@ -72,12 +74,14 @@ impl ::factum::Command for OpenAccount {
 
 #[automatically_derived]
 impl ::factum::Command for DepositMoney {
+    const NAME: &'static str = "deposit-money";
     type Id = AccountId;
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "DepositMoney" 16180778400305435415 : AccountId
+        "DepositMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"] :
+        AccountId
     );
 }
 
@@ -85,12 +89,14 @@ impl ::factum::Command for DepositMoney {
 
 #[automatically_derived]
 impl ::factum::Command for WithdrawMoney {
+    const NAME: &'static str = "withdraw-money";
     type Id = AccountId;
     fn aggregate_id(&self) -> &AccountId {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "WithdrawMoney" 16180778400305435415 : AccountId
+        "WithdrawMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"] :
+        AccountId
     );
 }
 
@@ -169,6 +175,7 @@ const _: () = {
             }
         }
     }
+    const _: () = ::factum::macro_support::is_thread_safe::<BankAccount>();
     ::factum::macro_support::command_enum!(
         shown BankAccountCommand of BankAccount, AccountId : OpenAccount(OpenAccount)
         DepositMoney(DepositMoney) WithdrawMoney(WithdrawMoney)

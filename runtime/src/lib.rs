@@ -420,7 +420,9 @@ pub use uuid::Uuid;
 
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
 pub use self::domain::codec_error::{DecodeError, EncodeError};
-pub use self::domain::command::{Accepts, Command};
+pub use self::domain::command::{Accepts, Command, CommandFor};
+pub use self::domain::command_set::{CommandKind, CommandSet};
+pub use self::domain::command_traits::ReadCommand;
 pub use self::domain::decision::{Events, IntoEvents};
 pub use self::domain::error::{BoxError, with_causes};
 pub use self::domain::event::{Event, EventKind};
@@ -429,8 +431,10 @@ pub use self::domain::event_set::{Decoded, EventSet};
 pub use self::domain::id::{AggregateId, InvalidId};
 pub use self::domain::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::domain::position::Position;
+pub use self::domain::read_command::ReadCommandError;
 pub use self::domain::snapshot::{SnapshotPolicy, Snapshots};
 pub use self::domain::stream_name::StreamName;
+pub use self::domain::thread_safe::ThreadSafe;
 pub use self::domain::time::{InvalidTimestamp, Timestamp};
 pub use self::event_store_ext::EventStoreExt;
 pub use self::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
@@ -453,8 +457,8 @@ pub mod prelude {
     pub use crate::sqlite::{Sqlite, SqliteProjection, SqliteReaction, SqliteStore};
     pub use crate::store::EventStore;
     pub use crate::{
-        Aggregate, AggregateId, Apply, BoxError, Command, Envelope, Event, EventSchema, EventStoreExt,
-        Events, Execute, ExecuteError, ExecuteOptions, Repository, Timestamp, Upcast, apply, execute,
-        handlers, upcast,
+        Aggregate, AggregateId, Apply, BoxError, Command, CommandSet, Envelope, Event, EventSchema,
+        EventStoreExt, Events, Execute, ExecuteError, ExecuteOptions, Repository, Timestamp, Upcast, apply,
+        execute, handlers, upcast,
     };
 }

@@ -39,9 +39,11 @@ pub use self::sources::{
     current_name_in, passes_over, passes_over_unknown,
 };
 pub use crate::domain::command_mark::CommandMark;
+pub use crate::domain::command_set::no_command;
 pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};
+pub use crate::domain::thread_safe::is_thread_safe;
 pub use crate::{
     __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
 };

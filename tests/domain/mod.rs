@@ -1,5 +1,6 @@
 //! What users declare: ids, events, commands, handlers, and the metadata of recorded events.
 
+mod commands;
 mod ids;
 mod metadata;
 mod shapes;

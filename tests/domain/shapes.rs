@@ -1,7 +1,5 @@
 //! The shapes that commands, events, states and handlers may have.
 
-use std::cell::Cell;
-
 use factum::prelude::*;
 use factum::{Accepts, Emits, EventKind, EventSet};
 use serde::{Deserialize, Serialize};
@@ -219,12 +217,11 @@ mod elsewhere {
 #[derive(Debug, Command)]
 struct Both;
 
-/// A state with interior mutability and no `Sync`, events of two modules with one name, and an aggregate
-/// without ids.
+/// Events of two modules with one name, and an aggregate without ids.
 #[derive(Debug, Default, Clone, Aggregate)]
 #[aggregate(id = (), commands(Both), events(Lit, elsewhere::Lit as LitElsewhere))]
 struct Odd {
-    seen: Cell<u32>,
+    seen: u32,
 }
 
 #[handlers]
@@ -236,19 +233,19 @@ impl Odd {
 
     #[apply]
     fn here(&mut self, _: &Lit) {
-        self.seen.set(self.seen.get() + 1);
+        self.seen += 1;
     }
 
     #[apply]
     fn there(&mut self, _: &elsewhere::Lit) {
-        self.seen.set(self.seen.get() + 10);
+        self.seen += 10;
     }
 }
 
 #[test]
 fn types_of_one_name_differ_by_their_variants() {
     let done = SqliteStore::in_memory().unwrap().repository::<Odd>().execute(Both).unwrap();
-    assert_eq!(done.state().seen.get(), 11);
+    assert_eq!(done.state().seen, 11);
     assert!(matches!(done.events()[1].event, OddEvent::LitElsewhere(elsewhere::Lit)));
     assert_eq!(done.events()[0].stream.to_string(), "odd/");
 }

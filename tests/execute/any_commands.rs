@@ -33,7 +33,7 @@ proptest! {
             // The states that the commands returned, never read from the store.
             let mut live: [(Account, u64); NAMES.len()] = Default::default();
             for command in commands.clone() {
-                let name = Command::aggregate_id(&command).0.clone();
+                let name = command.aggregate_id().0.clone();
                 let index = NAMES.iter().position(|known| *known == name).unwrap();
                 match accounts.execute(command) {
                     Ok(done) => {

@@ -89,7 +89,7 @@ fn variants_come_from_structs_and_go_back() {
     assert_eq!(Opened::try_from(event.clone()), Ok(Opened { owner: "Alice".into() }));
     assert_eq!(Closed::try_from(event.clone()), Err(event));
     let command = AccountCommand::from(deposit("alice", 3));
-    assert_eq!(Command::aggregate_id(&command), &id("alice"));
+    assert_eq!(command.aggregate_id(), &id("alice"));
 }
 
 #[test]

@@ -219,6 +219,8 @@ fn a_command_by_hand_has_a_mark() {
     struct ByHand(#[expect(dead_code, reason = "only `Debug` reads it")] HashSet<u8>);
 
     impl Command for ByHand {
+        const NAME: &'static str = "by-hand";
+
         type Id = ();
 
         fn aggregate_id(&self) -> &() {

@@ -30,6 +30,8 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
     let command_impls = (!commands.is_empty()).then(|| command_impls(model, error));
     let event_impls = (!events.is_empty()).then(|| event_impls(model));
     let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
+    let is_thread_safe =
+        quote_spanned!(ident.span()=> const _: () = #krate::macro_support::is_thread_safe::<#ident>(););
     let snapshot_is_possible = model.snapshot.as_ref().map(|snapshot| is_possible(krate, ident, snapshot));
     let locked = model.lock.as_ref().filter(|_| !events.is_empty()).map(|file| {
         let (tracked, listed) = (lock::tracked(&file.path), lock::listed(model, &file.lock));
@@ -45,6 +47,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
         #allowed
         const _: () = {
             #dispatch
+            #is_thread_safe
             #command_impls
             #event_impls
             #distinct_names

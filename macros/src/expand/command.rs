@@ -1,19 +1,26 @@
 //! `impl Command` for a struct.
 
 use proc_macro2::{Literal, TokenStream};
+use quote::ToTokens as _;
 
 use super::lock::parts_with_fingerprints;
 use super::{beside, operand, schema};
 use crate::lock::{FNV_OFFSET, hashed};
 use crate::rules::{Command, IdSource};
+use crate::syntax::{CommandSyntax, type_text};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
-    let (krate, ident) = (&command.syntax.krate, &command.syntax.input.ident);
-    let name = ident.to_string();
-    let name = name.trim_start_matches("r#");
+    let CommandSyntax { input, krate, name, is_internal, fields, .. } = command.syntax;
+    let ident = &input.ident;
+    let marked = ident.to_string();
+    let marked = marked.trim_start_matches("r#");
+    let fields = fields.iter().flat_map(|field| {
+        let member = field.member.to_token_stream().to_string();
+        [member.trim_start_matches("r#").to_owned(), type_text(field.ty)]
+    });
     // rustc would interpret a hash of the text, at a cost above that of all other code of the command.
-    let fields = Literal::u64_unsuffixed(hashed(FNV_OFFSET, &schema::text(command.syntax.input)));
-    let parts = schema::types(&command.syntax.input.data).into_iter().flat_map(parts_with_fingerprints);
+    let shape = Literal::u64_unsuffixed(hashed(FNV_OFFSET, &schema::text(input)));
+    let parts = schema::types(&input.data).into_iter().flat_map(parts_with_fingerprints);
     let (ty, value) = match command.id {
         IdSource::Field { member, ty } => (operand(ty), quote!(&self.#member)),
         IdSource::Singleton => (quote!(()), quote!(&())),
@@ -21,14 +28,15 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     let made = quote! {
         #[automatically_derived]
         impl #krate::Command for #ident {
+            const NAME: &'static str = #name;
             type Id = #ty;
 
             fn aggregate_id(&self) -> &#ty {
                 #value
             }
 
-            #krate::macro_support::command_traits!(#name #fields: #(#parts)*);
+            #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]: #(#parts)*);
         }
     };
-    beside(command.syntax.input, made)
+    beside(input, made)
 }

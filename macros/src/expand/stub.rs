@@ -38,13 +38,15 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
 
 /// The stub of a command: its id is unknown.
 pub(crate) fn command(syntax: &CommandSyntax<'_>, reported: Option<&TokenStream>) -> TokenStream {
-    let CommandSyntax { input, krate, .. } = syntax;
+    let CommandSyntax { input, krate, name, .. } = syntax;
     if is_union(input) {
         return TokenStream::new();
     }
     let head = head(&quote!(#krate::Command), input, &quote!(::core::fmt::Debug));
     quote! {
         #head {
+            const NAME: &'static str = #name;
+
             type Id = [(); #reported];
 
             fn aggregate_id(&self) -> &Self::Id {

@@ -25,6 +25,7 @@ pub(crate) fn command<'s>(syntax: &'s CommandSyntax<'s>, errors: &mut Errors) ->
     if !items::plain_struct(syntax.input, "command", errors) {
         return None;
     }
+    items::name(&syntax.name, errors);
     Some(Command { syntax, id: id_source(syntax, errors)? })
 }
 

@@ -1,25 +1,27 @@
 //! `derive(Command)`.
 
 use proc_macro2::Span;
-use syn::{Data, DeriveInput, Member, Path, Type};
+use syn::{Data, DeriveInput, LitStr, Member, Path, Type};
 
 use crate::attributes::{Given, Keys, Options};
 use crate::errors::Errors;
 
 const STRUCT_KEYS: Keys = Keys {
-    known: &["singleton", "crate"],
+    known: &["name", "internal", "singleton", "crate"],
     repeating: &[],
     elsewhere: &[(&["id"], "on the field that has the id, as `#[command(id)]`")],
 };
 const FIELD_KEYS: Keys = Keys {
     known: &["id"],
     repeating: &[],
-    elsewhere: &[(&["singleton", "crate"], "on the struct, in its own `#[command(..)]`")],
+    elsewhere: &[(&["name", "internal", "singleton", "crate"], "on the struct, in its own `#[command(..)]`")],
 };
 
 pub(crate) struct CommandSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
     pub(crate) krate: Path,
+    pub(crate) name: LitStr,
+    pub(crate) is_internal: bool,
     /// Where `#[command(singleton)]` says `singleton`.
     pub(crate) singleton: Given<Span>,
     /// The fields of the struct; none, if it is no struct.
@@ -37,6 +39,8 @@ impl<'i> CommandSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let mut options = Options::parse(&input.attrs, "command", STRUCT_KEYS, errors);
         let krate = options.krate(errors);
+        let name = options.stored_name(&input.ident, errors);
+        let is_internal = options.flag("internal", errors).is_some();
         let singleton = options.flag("singleton", errors);
         let singleton = options.given("singleton", singleton);
         options.finish();
@@ -56,6 +60,6 @@ impl<'i> CommandSyntax<'i> {
                 fields.push(CommandFieldSyntax { member, ty: &field.ty, id });
             }
         }
-        Self { input, krate, singleton, fields }
+        Self { input, krate, name, is_internal, singleton, fields }
     }
 }

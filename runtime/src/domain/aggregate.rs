@@ -1,10 +1,12 @@
 //! The trait of aggregates, and the traits behind `#[execute]`, `#[apply]` and `#[upcast]`.
 
-use crate::domain::command::{Accepts, Command};
+use crate::domain::command::Accepts;
+use crate::domain::command_set::CommandSet;
 use crate::domain::error::BoxError;
 use crate::domain::event_set::EventSet;
 use crate::domain::id::AggregateId;
 use crate::domain::snapshot::Snapshots;
+use crate::domain::thread_safe::ThreadSafe;
 
 /// A consistency boundary of the domain: state that changes by events only, and decides on commands.
 ///
@@ -77,7 +79,7 @@ pub trait Aggregate: Sized + 'static {
     type Id: AggregateId;
 
     /// The enum of the aggregate's commands.
-    type Command: Command<Id = Self::Id>;
+    type Command: CommandSet<Id = Self::Id>;
 
     /// The enum of the aggregate's events.
     type Event: EventSet;
@@ -86,7 +88,7 @@ pub trait Aggregate: Sized + 'static {
     type Error;
 
     /// What a decision needs besides the state: a clock, prices, new ids.
-    type Services;
+    type Services: ThreadSafe;
 
     /// How and when the state is stored as a snapshot; `None` for never.
     const SNAPSHOTS: Option<Snapshots<Self>> = None;

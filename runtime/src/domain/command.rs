@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_mark::{CommandMark, type_name};
-use crate::domain::command_traits::CommandTraits;
+use crate::domain::command_traits::{CommandTraits, ReadCommand};
 
 /// A request to an aggregate, named in the imperative. The aggregate may refuse it.
 ///
@@ -27,13 +27,44 @@ use crate::domain::command_traits::CommandTraits;
 /// A tuple struct with one field needs no mark: `struct CloseAccount(AccountId);`. A command without fields
 /// (`struct Tick;`) has the id `()`, for an aggregate that has only one instance.
 ///
-/// The command enum that `derive(Aggregate)` generates is a command too.
+/// The derive takes `#[command(..)]` with these keys:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `id` | on a field: it has the aggregate's id |
+/// | `singleton` | there is only one aggregate of the kind, and no field has its id |
+/// | `name = "deposit-money"` | the [name](Self::NAME); without it, the type's name in kebab case |
+/// | `internal` | the command comes from the program itself, never from outside by its name |
+/// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",
     label = "this type does not derive `Command`",
     note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
 )]
 pub trait Command: Debug + Sized {
+    /// The name by which callers outside of the program, and stored commands, know the command.
+    ///
+    /// It stays if the struct is renamed.
+    const NAME: &'static str;
+
+    /// The name and the type of each field, as they are written.
+    const FIELDS: &'static [(&'static str, &'static str)] = match &Self::TRAITS {
+        Some(traits) => traits.fields,
+        None => &[],
+    };
+
+    /// Whether only the program itself sends the command.
+    const INTERNAL: bool = match &Self::TRAITS {
+        Some(traits) => traits.internal,
+        None => false,
+    };
+
+    /// How the command is read from JSON; `None` if it does not derive `Deserialize`.
+    const READ: Option<ReadCommand<Self>> = match &Self::TRAITS {
+        Some(traits) => traits.read,
+        None => None,
+    };
+
     /// The id type of the aggregate that takes the command.
     type Id;
 
@@ -61,10 +92,20 @@ pub trait Command: Debug + Sized {
         }
     }
 
-    /// What the derive says of the struct. One constant costs rustc less than the methods above.
+    /// What the derive says of the struct. One constant costs rustc less than those, and the methods, above.
     #[doc(hidden)]
     const TRAITS: Option<CommandTraits<Self>> = None;
 }
+
+/// The command is in the `commands(..)` of the aggregate `A`, or is its command enum.
+///
+/// `derive(Aggregate)` writes an empty impl for each. From it, rustc infers the aggregate of a command.
+#[diagnostic::on_unimplemented(
+    message = "no aggregate takes the command `{Self}`",
+    label = "not among the commands of any aggregate",
+    note = "add it to the list of the aggregate that takes it: `#[aggregate(commands({Self}, ..))]`"
+)]
+pub trait CommandFor<A: Aggregate>: Sized {}
 
 /// The aggregate takes commands of type `C`: `C` is in its `commands(..)`, or is the generated command enum.
 ///

@@ -1,8 +1,8 @@
 //! What an idempotency key remembers of its command, to tell it from another one.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 
-use crate::domain::command::Command;
 use crate::domain::content::hash_of_debug;
 use crate::domain::hash::mixed;
 
@@ -41,12 +41,7 @@ impl CommandMark {
     }
 
     /// The mark of a command whose content is `serialized` or, without that, its `Debug` text.
-    pub(crate) fn of<C: Command>(
-        command: &C,
-        name: &'static str,
-        shape: u64,
-        serialized: Option<u64>,
-    ) -> Self {
+    pub(crate) fn of<C: Debug>(command: &C, name: &'static str, shape: u64, serialized: Option<u64>) -> Self {
         // The two kinds of hashes can't be compared, so they make two shapes.
         let shape = mixed(shape, serialized.is_some().into());
         Self::new(name, shape, serialized.unwrap_or_else(|| hash_of_debug(command)))

@@ -1,9 +1,8 @@
 //! Names that are nearly the same: one is probably a misspelling of the other.
 
 /// The one of `known` that `written` probably means.
-pub(crate) fn nearest<'a>(written: &str, known: &'a [String]) -> Option<&'a str> {
-    let near =
-        known.iter().map(String::as_str).filter_map(|known| Some((differences(written, known)?, known)));
+pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().filter_map(|known| Some((differences(written, known)?, known)));
     near.min().map(|(_, known)| known)
 }
 
@@ -43,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_near_name_is_found_and_no_other() {
-        let known = ["order", "bank-account", "car", "größe"].map(str::to_owned);
+        let known = ["order", "bank-account", "car", "größe"];
         for (written, meant) in [
             ("orders", Some("order")),
             ("ordre", None),
@@ -56,7 +55,7 @@ mod tests {
             ("grösse", None),
             ("", None),
         ] {
-            assert_eq!(nearest(written, &known), meant, "{written}");
+            assert_eq!(nearest(written, known), meant, "{written}");
         }
     }
 }

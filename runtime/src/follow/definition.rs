@@ -99,7 +99,7 @@ impl FollowerDefinition {
         let known = events.categories().map_err(FollowError::store(self.name))?;
         let unknown = self.from_by_name.iter().filter(|name| known.iter().all(|known| known != *name));
         for &category in unknown {
-            if let Some(meant) = nearest(category, &known) {
+            if let Some(meant) = nearest(category, known.iter().map(String::as_str)) {
                 let (follower, meant) = (self.name, meant.to_owned());
                 return Err(FollowError::UnknownCategory { follower, category, meant });
             }

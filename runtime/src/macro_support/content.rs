@@ -1,10 +1,11 @@
-//! What a command can do by its own traits: the hash of its content, by serde, and a copy, by `Clone`.
+//! What a command can do by its own traits: the hash of its content, and how it is read, by serde; a copy, by `Clone`.
 
 use std::marker::PhantomData;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::domain::command_traits::{CopyCommand, HashCommand};
+use crate::domain::command_traits::{CopyCommand, HashCommand, ReadCommand};
 use crate::domain::content::hash_of_serialized;
 
 /// A command whose traits are asked for.
@@ -18,6 +19,11 @@ impl<C: Serialize> TraitsOf<C> {
     pub const CONTENT: Option<HashCommand<C>> = Some(hash_of_serialized::<C>);
 }
 
+impl<C: DeserializeOwned> TraitsOf<C> {
+    /// Reads the command.
+    pub const READ: Option<ReadCommand<C>> = Some(|json| serde_json::from_str(json));
+}
+
 impl<C: Clone> TraitsOf<C> {
     /// The copy.
     pub const COPY: Option<CopyCommand<C>> = Some(C::clone);
@@ -29,6 +35,8 @@ pub trait LacksTrait {
     type Command;
     /// No hash: that of the `Debug` text takes its place.
     const CONTENT: Option<HashCommand<Self::Command>> = None;
+    /// Nothing reads it.
+    const READ: Option<ReadCommand<Self::Command>> = None;
     /// No copy.
     const COPY: Option<CopyCommand<Self::Command>> = None;
 }

@@ -8,8 +8,10 @@ use std::fmt;
 use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::command::Command;
 use crate::domain::command_mark::CommandMark;
+use crate::domain::command_set::CommandKind;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::event_schema::Shape;
+use crate::domain::read_command::ReadCommandError;
 
 /// An event in an aggregate's list.
 #[diagnostic::on_unimplemented(
@@ -76,6 +78,14 @@ fn variant_of(inner: &dyn fmt::Debug, variant: &str, f: &mut fmt::Formatter<'_>)
     note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
 )]
 pub trait ListedCommand<I>: Sized {
+    /// [`Command::NAME`].
+    const NAME: &'static str;
+    /// The name, the fields, and how the command may be used.
+    const KIND: CommandKind;
+
+    /// [`Command::READ`].
+    fn read(json: &str) -> Result<Self, ReadCommandError>;
+
     /// [`Command::aggregate_id`].
     fn id(&self) -> &I;
 
@@ -94,6 +104,14 @@ where
     C: Command,
     C::Id: IdFor<I, C>,
 {
+    const NAME: &'static str = C::NAME;
+    const KIND: CommandKind = CommandKind::of::<C>();
+
+    fn read(json: &str) -> Result<Self, ReadCommandError> {
+        let Some(read) = C::READ else { return Err(ReadCommandError::NotReadable { name: C::NAME }) };
+        read(json).map_err(|error| ReadCommandError::malformed(C::NAME, json, error))
+    }
+
     #[inline]
     fn id(&self) -> &I {
         <C::Id as IdFor<I, C>>::id(self)

@@ -53,21 +53,25 @@ macro_rules! __debug {
     };
 }
 
-/// What a command with this name can do by its own traits. Its fields have these hashes: of their text, and of the types in it.
+/// What a command with this name is, and can do by its own traits. The number is a hash of its fields' text, as serde sees it;
+/// the types are those in its fields.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __command_traits {
-    ($name:literal $fields:literal: $($part:ty)*) => {
+    ($name:literal $text:literal $internal:literal [$($field:literal $ty:literal)*]: $($part:ty)*) => {
         const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
             #[allow(unused_imports)]
             use $crate::macro_support::{LacksTrait as _, NoFingerprint as _};
             ::core::option::Option::Some($crate::macro_support::CommandTraits {
                 name: $name,
+                fields: &[$(($field, $ty)),*],
+                internal: $internal,
                 shape: $crate::macro_support::fingerprint_after(
-                    $fields,
+                    $text,
                     &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
                 ),
                 content: <$crate::macro_support::TraitsOf<Self>>::CONTENT,
+                read: <$crate::macro_support::TraitsOf<Self>>::READ,
                 copy: <$crate::macro_support::TraitsOf<Self>>::COPY,
             })
         };
@@ -80,13 +84,35 @@ macro_rules! __command_traits {
 macro_rules! __command_enum {
     ($debug:ident $name:ident of $aggregate:ident, $id:ty: $($variant:ident($listed:ty))*) => {
         #[automatically_derived]
-        impl $crate::Command for $name {
+        impl $crate::CommandSet for $name {
+            const KINDS: &'static [$crate::CommandKind] =
+                &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::KIND),*];
+
             type Id = $id;
 
             fn aggregate_id(&self) -> &$id {
                 match self {
                     $(Self::$variant(__command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(__command),)*
                 }
+            }
+
+            #[inline]
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedCommand<$id>>::NAME,)*
+                }
+            }
+
+            // Inline: compiled where it is called, as each command brings its part of serde.
+            #[inline]
+            fn read(
+                __name: &str,
+                __json: &str,
+            ) -> ::core::result::Result<Self, $crate::ReadCommandError> {
+                $(if $crate::macro_support::name_is(__name, <$listed as $crate::macro_support::ListedCommand<$id>>::NAME) {
+                    return <$listed as $crate::macro_support::ListedCommand<$id>>::read(__json).map(Self::$variant);
+                })*
+                ::core::result::Result::Err($crate::macro_support::no_command(__name, Self::KINDS))
             }
 
             fn mark(&self) -> $crate::macro_support::CommandMark {
@@ -101,6 +127,13 @@ macro_rules! __command_enum {
                 })
             }
         }
+
+        $(
+            #[automatically_derived]
+            impl $crate::CommandFor<$aggregate> for $listed {}
+        )*
+        #[automatically_derived]
+        impl $crate::CommandFor<$aggregate> for $name {}
 
         // Also makes an `#[execute]` method for the enum, which would never be called, a duplicate impl.
         #[automatically_derived]

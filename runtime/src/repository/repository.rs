@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
-use crate::domain::command::Command;
+use crate::domain::command_set::CommandSet;
 use crate::domain::panic::discard;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;

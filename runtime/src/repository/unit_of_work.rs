@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
-use crate::domain::command::Command;
 use crate::domain::command_mark::CommandMark;
+use crate::domain::command_set::CommandSet;
 use crate::domain::metadata::Recorded;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;

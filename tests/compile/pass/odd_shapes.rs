@@ -33,7 +33,7 @@ struct Result;
 struct Holder<const N: usize>;
 
 #[derive(Debug, Default, Clone, Aggregate)]
-#[aggregate(id = Id, services = Box<dyn Fn() -> u8>, commands(Do, Also), events(Done, Result))]
+#[aggregate(id = Id, services = Box<dyn Fn() -> u8 + Send + Sync>, commands(Do, Also), events(Done, Result))]
 struct State;
 
 macro_rules! helper {
@@ -58,7 +58,7 @@ where
     }
 
     #[execute]
-    fn also(self: &Self, Also { id: Id(_) }: Also, now: &Box<dyn Fn() -> u8>) -> Option<Done> {
+    fn also(self: &Self, Also { id: Id(_) }: Also, now: &Box<dyn Fn() -> u8 + Send + Sync>) -> Option<Done> {
         Some(Done { by: 0, at: now() })
     }
 

@@ -30,7 +30,7 @@ pub(super) const IMPORTS: &str = "\
 use std::any::Any;
 
 use factum::sqlite::SqliteStore;
-use factum::{Aggregate, Command, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository};
+use factum::{Aggregate, Command, CommandKind, CommandSet, DecodeError, Decoded, EncodeError, Event, EventKind, EventSet, ExecuteError, Repository};
 use serde::{Deserialize, Serialize};
 
 ";
@@ -73,6 +73,7 @@ impl From<{event}> for {state}Event {{
 }}
 
 impl Command for {command} {{
+    const NAME: &'static str = \"set-part{part:03}\";
     type Id = Id;
 
     fn aggregate_id(&self) -> &Id {{
@@ -103,10 +104,18 @@ pub enum {state}Command {{
 pub enum {state}Event {{
 {}}}
 
-impl Command for {state}Command {{
+impl CommandSet for {state}Command {{
+    const KINDS: &'static [CommandKind] = &[
+{}    ];
+
     type Id = Id;
 
     fn aggregate_id(&self) -> &Id {{
+        match self {{
+{}        }}
+    }}
+
+    fn name(&self) -> &'static str {{
         match self {{
 {}        }}
     }}
@@ -115,7 +124,9 @@ impl Command for {state}Command {{
 ",
         lines(area, |part| format!("    {0}({0}),", command(part))),
         lines(area, |part| format!("    {0}({0}),", event(part))),
+        lines(area, |part| format!("        CommandKind::of::<{}>(),", command(part))),
         lines(area, |part| format!("            Self::{}(command) => &command.id,", command(part))),
+        lines(area, |part| format!("            Self::{0}(_) => {0}::NAME,", command(part))),
     );
 }
 

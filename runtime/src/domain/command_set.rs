@@ -1,0 +1,78 @@
+//! The trait of the command enum, and what it says of its commands.
+
+use std::fmt::Debug;
+
+use crate::domain::command::Command;
+use crate::domain::command_mark::{CommandMark, type_name};
+use crate::domain::misspelling::nearest;
+use crate::domain::read_command::ReadCommandError;
+
+/// The closed set of commands of one aggregate: the enum that `derive(Aggregate)` generates.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the command enum of an aggregate",
+    label = "`derive(Aggregate)` has not generated this type"
+)]
+pub trait CommandSet: Debug + Sized {
+    /// Every command of the set, in the order in which the aggregate lists them.
+    const KINDS: &'static [CommandKind];
+
+    /// The id type of the aggregate that takes the commands.
+    type Id;
+
+    /// The id of the aggregate that this command is for.
+    fn aggregate_id(&self) -> &Self::Id;
+
+    /// The [name](Command::NAME) of this command.
+    fn name(&self) -> &'static str;
+
+    /// Reads the command of this name from its JSON.
+    ///
+    /// The default, for an impl by hand, reads none.
+    fn read(name: &str, json: &str) -> Result<Self, ReadCommandError> {
+        let _ = json;
+        Err(no_command(name, Self::KINDS))
+    }
+
+    /// [`Command::again`] of this command.
+    fn again(&self) -> Option<Self> {
+        None
+    }
+
+    /// [`Command::mark`] of this command.
+    fn mark(&self) -> CommandMark {
+        CommandMark::of(self, type_name::<Self>(), 0, None)
+    }
+}
+
+/// What a [`Command`] says of itself, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandKind {
+    /// [`Command::NAME`].
+    pub name: &'static str,
+    /// [`Command::FIELDS`].
+    pub fields: &'static [(&'static str, &'static str)],
+    /// [`Command::INTERNAL`].
+    pub internal: bool,
+    /// Whether the command can be read from JSON.
+    pub readable: bool,
+}
+
+impl CommandKind {
+    /// The kind of the command type `C`.
+    #[must_use]
+    pub const fn of<C: Command>() -> Self {
+        Self { name: C::NAME, fields: C::FIELDS, internal: C::INTERNAL, readable: C::READ.is_some() }
+    }
+}
+
+/// The error for a name that no command has, or that no impl reads.
+#[cold]
+#[must_use]
+pub fn no_command(name: &str, kinds: &[CommandKind]) -> ReadCommandError {
+    if let Some(kind) = kinds.iter().find(|kind| kind.name == name) {
+        return ReadCommandError::NotReadable { name: kind.name };
+    }
+    let meant = nearest(name, kinds.iter().map(|kind| kind.name));
+    ReadCommandError::UnknownName { name: name.to_owned(), meant }
+}
