@@ -153,8 +153,8 @@ fn reaction(item: &DeriveInput, errors: &mut Errors) -> Tokens {
 /// | `#[execute]` | `fn name(&self, command: C) -> T` or `-> Result<T, Error>`; with services, `(&self, command: C, services: &S)` |
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
 /// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
-/// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, or `key: &str` for the text of the aggregate's id alone, then if wanted the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
-/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>` or `key: &str`, then if wanted `delivery: &Delivery`; returns nothing or a `Result<(), _>` |
+/// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or as text, `key: &str`, and the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
+/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or `key: &str`, and `delivery: &Delivery`; returns nothing or a `Result<(), _>` |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     connect_handlers(arguments.into(), item.into()).into()

@@ -1,6 +1,7 @@
 //! What generated code calls. This module is not part of the public API and changes without notice.
 
 pub(crate) mod aliases;
+pub(crate) mod beside;
 pub(crate) mod content;
 pub(crate) mod decoding;
 pub(crate) mod derived_event;
@@ -19,6 +20,9 @@ pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
 pub use self::content::{LacksTrait, TraitsOf};
+pub use self::beside::{
+    AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
+};
 pub use self::decoding::{current_name, decode_one, decode_other, name_is};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::handing::{

@@ -1,6 +1,8 @@
 //! The impls of a projection or a reaction: what it is, which events it reads, and the choice among its handlers.
 
 use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
@@ -35,6 +37,14 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     // A view passes over an event as fast as it asks for that.
     let passes_over = matches!(product, Product::SideEffects).then(|| passes_over(krate, aggregates));
     let checks = follower_checks::checks(model);
+    let keyed_by = (0..aggregates.len().min(128)).map(|index| Literal::u128_unsuffixed(1 << index));
+    let ids = aggregates
+        .iter()
+        .map(|aggregate| quote_spanned!(aggregate.span()=> <#aggregate as #krate::Aggregate>::Id));
+    let indexes = (0..paths.len()).map(|index| {
+        let index = Literal::usize_unsuffixed(index);
+        differ(model).then(|| quote!(const INDEX: usize = #index;))
+    });
     let made = quote! {
         #[automatically_derived]
         impl #krate::follow::EventHandler for #ident {
@@ -86,9 +96,16 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
 
         #(
             #[automatically_derived]
-            impl #krate::follow::Lists<#paths> for #ident {}
+            impl #krate::follow::Lists<#paths> for #ident { #indexes }
         )*
         #follows_any
+
+        #(
+            #[automatically_derived]
+            impl #krate::macro_support::KeyedBy<#keyed_by> for #ident {
+                type Id = #ids;
+            }
+        )*
 
         #checks
     };

@@ -261,11 +261,12 @@ fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
     match (beside_the_event(argument), borrowed(argument).map(ungrouped)) {
         (Some((name, _)), Some(Type::Path(path))) if path.path.segments.last()?.ident == name => None,
         (Some((_, form)), _) => Some(format!("takes {form}")),
-        (None, Some(_)) => None,
-        (None, None) => {
+        (None, None) if matches!(ungrouped(argument), Type::Reference(_)) => {
             let beside = shown(bare_type(argument)?);
             Some(format!("borrows what it takes beside its event: write `&{beside}`"))
         }
+        // By value, it may be an id.
+        (None, _) => None,
     }
 }
 

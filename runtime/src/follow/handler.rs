@@ -86,7 +86,11 @@ pub trait EventHandler: Sized {
     label = "would never be called: `{E}` is not in `events(..)`",
     note = "add it to the list on `{Self}`: `events({E}, ..)`"
 )]
-pub trait Lists<E>: EventHandler {}
+pub trait Lists<E>: EventHandler {
+    /// The event's place in [`EVENTS`](EventHandler::EVENTS), if `SOURCES` has a row for each.
+    #[doc(hidden)]
+    const INDEX: usize = 0;
+}
 
 /// A follower that needs the events of one stream in order, and those of different streams in any order.
 ///
@@ -128,7 +132,7 @@ pub type Context<'c, H> = <<H as EventHandler>::Target as Target>::Context<'c>;
 #[diagnostic::on_unimplemented(
     message = "a handler of `{H}` can't take a `&{W}`",
     label = "not what `{H}` works with",
-    note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, or `key: &str` for the text of the aggregate's id, then what its follower works with",
+    note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, and the aggregate's id, as `id: &AccountId` or as text, `key: &str`, then what its follower works with",
     note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
 )]
 #[doc(hidden)]

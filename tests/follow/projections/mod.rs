@@ -3,6 +3,7 @@
 mod handlers;
 mod memory;
 mod sqlite;
+mod typed_ids;
 
 use factum::follow::CaughtUp;
 use factum::prelude::*;

@@ -11,7 +11,7 @@ use crate::syntax::{MethodSyntax, type_name, ungrouped};
 
 pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
-    let Call { envelope, context, wants_metadata, body } = Call::new(krate, handler, |_| false);
+    let Call { envelope, context, wants_metadata, body } = Call::new(krate, self_ty, handler, |_| false);
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -33,7 +33,8 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
 
 pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
-    let Call { envelope, context, body, .. } = Call::new(krate, handler, |beside| beside == "Delivery");
+    let Call { envelope, context, body, .. } =
+        Call::new(krate, self_ty, handler, |beside| beside == "Delivery");
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -62,8 +63,15 @@ struct Call {
 
 impl Call {
     /// `is_context` says of the name of a type that it is that of the context. Of any other type, rustc finds out.
-    fn new(krate: &Path, handler: &Handler<'_>, is_context: impl Fn(&Ident) -> bool) -> Self {
+    fn new(krate: &Path, self_ty: &Type, handler: &Handler<'_>, is_context: impl Fn(&Ident) -> bool) -> Self {
         let MethodSyntax { name, arguments, output, .. } = handler.method;
+        let event = handled(krate, handler);
+        // A constant in the place of a parameter names no `Self`.
+        let sources = quote!({
+            #[allow(unused_imports)]
+            use #krate::macro_support::Unlisted as _;
+            #krate::macro_support::sources::<#self_ty>(#krate::macro_support::Place::<#self_ty, #event>::INDEX)
+        });
         let (mut envelope, mut context) = (quote!(_), quote!(_));
         let mut wants_metadata = false;
         let mut pass = TokenStream::new();
@@ -77,19 +85,26 @@ impl Call {
                 envelope = quote!(__envelope);
                 let passed = named_at(argument, "__envelope");
                 pass.extend(quote!(, #passed.key));
-            } else {
+            } else if let Type::Reference(reference) = argument {
                 context = quote!(__context);
                 let passed = named_at(argument, "__context");
-                let Type::Reference(reference) = argument else { continue };
+                let (beside, span) = (&reference.elem, placed_at(argument));
                 if type_name(argument).is_some_and(&is_context) {
                     pass.extend(quote!(, #passed));
-                } else {
-                    let beside = &reference.elem;
-                    let span = placed_at(argument);
+                } else if is_any_context(argument) {
                     pass.extend(
                         quote_spanned!(span=> , #krate::macro_support::context::<Self, #beside>(#passed)),
                     );
+                } else {
+                    envelope = quote!(__envelope);
+                    pass.extend(quote_spanned!(span=> , &*#krate::macro_support::beside::<Self, #event, _, #beside, _, #sources>(#passed, __envelope)?));
                 }
+            } else if !is_opaque(argument) {
+                envelope = quote!(__envelope);
+                let span = placed_at(argument);
+                pass.extend(
+                    quote_spanned!(span=> , #krate::macro_support::id::<Self, #event, #argument, #sources>(__envelope)?),
+                );
             }
         }
         let call = quote!(Self::#name(self, __event #pass));
@@ -108,6 +123,15 @@ impl Call {
         };
         Self { envelope, context, wants_metadata, body }
     }
+}
+
+/// Whether a type has the name of one that some follower works with, or is no id, since it has no name. An id has another
+/// name, and so may an alias of the context.
+fn is_any_context(ty: &Type) -> bool {
+    let is_one = |name: &Ident| {
+        ["Transaction", "ViewTransaction", "Connection", "Delivery"].iter().any(|context| name == context)
+    };
+    type_name(ty).is_none_or(is_one)
 }
 
 /// Whether a type is `&str`, which asks for the key of the stream.

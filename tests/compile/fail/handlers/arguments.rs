@@ -98,7 +98,7 @@ impl Mails {
     fn opened(&self, _: &Opened, _: Delivery) {}
 
     #[react]
-    fn deposited(&self, _: Deposited, _: u8) {}
+    fn deposited(&self, _: Deposited, _: &mut u8) {}
 }
 
 #[derive(Debug, Default, Clone, Aggregate)]

@@ -29,7 +29,7 @@ impl Totals {
     fn opened(&mut self, _: Opened) {}
 
     #[project]
-    fn deposited(&mut self, _: &Deposited, _: &Envelope<'_>, _: &(), _: u8) {}
+    fn deposited(&mut self, _: &Deposited, _: &Envelope<'_>, _: &str, _: &(), _: u8) {}
 }
 
 fn main() {}

@@ -16,7 +16,7 @@ struct Mails;
 #[handlers]
 impl Mails {
     #[react]
-    fn opened(&self, _: &Opened, _: &u8) {}
+    fn opened(&self, _: &Opened, _: &bool) {}
 
     #[react]
     fn deposited(&self, _: &Deposited) -> u8 {

@@ -29,7 +29,7 @@ impl Mails {
     fn deposited(&self, _: Deposited) {}
 
     #[react]
-    fn closed(&self, _: &Closed, _: &Envelope<'_>, _: &Delivery, _: u8) {}
+    fn closed(&self, _: &Closed, _: &Envelope<'_>, _: &str, _: &Delivery, _: u8) {}
 
     #[react]
     fn frozen(self, _: &Frozen) {}
