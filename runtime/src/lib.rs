@@ -334,8 +334,8 @@
 //!
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
-//! * `testing`: the module `testing`, for your `dev-dependencies`. It has given/when/then for aggregates, the lock of events, and
-//!   a conformance suite for stores.
+//! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
+//!   store, the lock of events, and a conformance suite for stores.
 //!
 //! <!-- Without a feature, links to its items lead to the list of features. -->
 #![cfg_attr(
@@ -411,6 +411,8 @@ pub mod sqlite;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod testing_sqlite;
 
 pub use factum_macros::{
     Aggregate, AggregateId, Command, Event, EventSchema, apply, execute, handlers, upcast,

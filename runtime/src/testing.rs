@@ -1,6 +1,8 @@
 //! Tools for tests; behind the feature `testing`.
 //!
 //! * [`given`] tests an aggregate without a store: given these events, when this command, then those events.
+//! * [`project`] and [`react`] test a view and a reaction without a store: after these events, it looks like that, or
+//!   has done that.
 //! * [`lock!`] records the shapes and examples of all events, and checks that each can still be read.
 //! * [`conformance`] tests a store against the laws that the rest of factum relies on.
 
@@ -9,9 +11,37 @@
 pub mod conformance;
 mod difference;
 mod given;
+mod happened;
 mod lock;
+mod projected;
+mod reacted;
+
+use std::fmt::Debug;
+
+use self::difference::difference;
 
 pub use self::given::{Given, When, given};
+#[doc(hidden)]
+pub use self::happened::History;
+pub use self::happened::{EventsOf, Happened, of};
 pub use self::lock::Lock;
+#[doc(hidden)]
+pub use self::projected::KeepsView;
+pub use self::projected::{Projected, project};
+pub use self::reacted::{Reacted, react};
 #[doc(inline)]
 pub use crate::{__delegate as delegate, __lock as lock};
+
+/// Panics with both sides, line by line, if they differ. `E` is what a test expects.
+#[track_caller]
+pub(crate) fn check_equal<E, F>(message: &str, expected: &E, found: &F)
+where
+    E: Debug + ?Sized,
+    F: Debug + PartialEq<E> + ?Sized,
+{
+    assert!(
+        found == expected,
+        "{message}:\n{}",
+        difference(&format!("{expected:#?}"), &format!("{found:#?}"))
+    );
+}

@@ -18,4 +18,5 @@ pub(crate) mod sharing;
 mod sources;
 mod state;
 mod subscriptions;
+mod without_a_store;
 mod workers;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 9] = [
+const STOREYS: [&str; 10] = [
     "domain",
     "store",
     "repository",
@@ -21,6 +21,7 @@ const STOREYS: [&str; 9] = [
     "memory",
     "sqlite",
     "testing",
+    "testing_sqlite",
 ];
 
 /// How many files of one storey may import each other in a circle.

@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
+use super::check_equal;
 use super::difference::difference;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command::Accepts;
@@ -239,6 +240,41 @@ impl<A: Aggregate> When<A> {
         &self.state
     }
 
+    /// The events that the command led to, as a store returns them: for other checks, or for a test of a follower.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Debug, Default, PartialEq, Projection)]
+    /// # #[projection(events(MoneyDeposited), from(BankAccount))]
+    /// # struct Total(u64);
+    /// # #[handlers]
+    /// # impl Total {
+    /// #     #[project] fn deposited(&mut self, event: &MoneyDeposited) { self.0 += event.cents; }
+    /// # }
+    /// use factum::testing::{given, of, project};
+    ///
+    /// let alice = || AccountId("alice".into());
+    /// let deposit = DepositMoney { account: alice(), cents: 50 };
+    /// let events = given::<BankAccount>(()).when(deposit).events();
+    /// project(Total::default(), of::<BankAccount>(alice(), events)).then_view(&Total(50));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the command was refused.
+    #[track_caller]
+    pub fn events(&self) -> Vec<A::Event>
+    where
+        A::Error: Debug,
+    {
+        match &self.outcome {
+            Ok(events) => events.iter().map(as_stored).collect(),
+            Err(error) => panic!("the command was refused{}:\n  {error:?}", self.after()),
+        }
+    }
+
     #[track_caller]
     fn not_refused(&self, events: &[A::Event], expected: &str) {
         panic!(
@@ -260,11 +296,7 @@ impl<A: Aggregate> When<A> {
 
 #[track_caller]
 fn check_state<A: Debug + PartialEq>(expected: &A, found: &A, count: usize) {
-    assert!(
-        found == expected,
-        "the state is not the one expected after {count} event(s):\n{}",
-        difference(&format!("{expected:#?}"), &format!("{found:#?}"))
-    );
+    check_equal(&format!("the state is not the one expected after {count} event(s)"), expected, found);
 }
 
 /// The event as a store returns it.
