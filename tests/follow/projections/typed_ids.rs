@@ -101,7 +101,7 @@ fn a_key_that_is_no_id_is_an_error_of_its_event() {
     assert_eq!(source.downcast_ref(), Some(&InvalidId::new::<u64>("two")));
 
     let running = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
-    running.wait_for(store.position().unwrap(), Duration::from_secs(60)).unwrap();
+    running.wait_for(store.position().unwrap(), Duration::from_mins(1)).unwrap();
     running.stop().unwrap();
     let numbers: i64 =
         store.query(|rows| rows.query_row("SELECT sum(number) FROM numbers", (), |row| row.get(0))).unwrap();
