@@ -182,8 +182,7 @@ const _: () = {
     );
     ::factum::macro_support::event_enum! {
         shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
-        MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {} |
-        __name, __version, __payload | {}
+        MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {}
     }
     const _: () = {
         let __repeated = ::factum::macro_support::repeated_name(

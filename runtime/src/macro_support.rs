@@ -4,7 +4,9 @@ pub(crate) mod aliases;
 pub(crate) mod beside;
 pub(crate) mod content;
 pub(crate) mod decoding;
+pub(crate) mod derived_command_set;
 pub(crate) mod derived_event;
+pub(crate) mod derived_event_set;
 pub(crate) mod handing;
 pub(crate) mod listed;
 pub(crate) mod names;
@@ -19,12 +21,14 @@ pub(crate) mod sources;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
-pub use self::content::{LacksTrait, TraitsOf};
 pub use self::beside::{
     AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
 };
-pub use self::decoding::{current_name, decode_one, decode_other, name_is};
+pub use self::content::{LacksTrait, TraitsOf};
+pub use self::decoding::{current_name, decode_other, name_is};
+pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCommand, debug_command};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
+pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
     AtHand, Done, NotProjected, Projected, context, handle_other, handle_unknown, prepare, project,
     projected, react,
@@ -43,7 +47,6 @@ pub use self::sources::{
     current_name_in, passes_over, passes_over_unknown,
 };
 pub use crate::domain::command_mark::CommandMark;
-pub use crate::domain::command_set::no_command;
 pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};

@@ -195,6 +195,21 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
             #name => ::core::result::Result::Ok(#krate::Decoded::Several(::std::vec::Vec::new())),
         },
     });
+    let read_retired = (!retired.is_empty()).then(|| {
+        quote! {
+            #[allow(unreachable_patterns)]
+            fn read_retired(
+                __name: &str,
+                __version: u32,
+                __payload: &str,
+            ) -> #krate::macro_support::Decoding<#krate::Decoded<Self>> {
+                match __name {
+                    #(#retired_arms)*
+                    _ => #krate::macro_support::decode_other(__name, __version, __payload),
+                }
+            }
+        }
+    });
     let retired_types = retired.iter().filter_map(|retired| match retired {
         Retired::Type(path) => Some(path),
         Retired::Name(_) => None,
@@ -202,8 +217,7 @@ fn event_impls(model: &Aggregate<'_>) -> TokenStream {
     quote! {
         #krate::macro_support::event_enum! {
             #debug #event_enum of #ident: #(#variants(#paths))*;
-            retired #(#retired_types)*; { #retired_kinds }
-            |__name, __version, __payload| { #(#retired_arms)* }
+            retired #(#retired_types)*; { #retired_kinds #read_retired }
         }
     }
 }

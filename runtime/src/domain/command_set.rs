@@ -69,7 +69,7 @@ impl CommandKind {
 /// The error for a name that no command has, or that no impl reads.
 #[cold]
 #[must_use]
-pub fn no_command(name: &str, kinds: &[CommandKind]) -> ReadCommandError {
+pub(crate) fn no_command(name: &str, kinds: &[CommandKind]) -> ReadCommandError {
     if let Some(kind) = kinds.iter().find(|kind| kind.name == name) {
         return ReadCommandError::NotReadable { name: kind.name };
     }

@@ -20,15 +20,6 @@ pub fn name_is(name: &str, of: &str) -> bool {
     name == of
 }
 
-/// A decoded event as a variant of its enum.
-#[inline]
-pub fn decode_one<E, S>(
-    event: Result<E, DecodeError>,
-    variant: impl FnOnce(E) -> S,
-) -> Result<Decoded<S>, DecodeError> {
-    event.map(|event| Decoded::One(variant(event)))
-}
-
 /// Decodes an event that is stored under an alias of a listed or retired event.
 #[cold]
 pub fn decode_other<E: EventSet>(name: &str, version: u32, payload: &str) -> Result<Decoded<E>, DecodeError> {

@@ -5,13 +5,15 @@
 
 use std::fmt;
 
-use crate::domain::codec_error::{DecodeError, EncodeError};
+use crate::domain::codec_error::DecodeError;
 use crate::domain::command::Command;
-use crate::domain::command_mark::CommandMark;
 use crate::domain::command_set::CommandKind;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::event_schema::Shape;
+use crate::domain::event_set::Decoded;
 use crate::domain::read_command::ReadCommandError;
+use crate::macro_support::derived_command_set::AnyCommand;
+use crate::macro_support::derived_event_set::AnyEvent;
 
 /// An event in an aggregate's list.
 #[diagnostic::on_unimplemented(
@@ -22,38 +24,33 @@ use crate::domain::read_command::ReadCommandError;
 pub trait ListedEvent: Sized {
     /// [`Event::NAME`].
     const NAME: &'static str;
-    /// [`Event::VERSION`].
-    const VERSION: u32;
     /// The name, the version and the aliases.
     const KIND: EventKind;
     /// [`Event::LOWERED`].
     const LOWERED: Option<&'static str>;
 
-    /// [`Event::encode`].
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
     /// [`Event::decode`].
     fn decode(version: u32, payload: &str) -> Result<Self, DecodeError>;
+    /// The event as one of the set `S`.
+    fn read<S: From<Self>>(version: u32, payload: &str) -> Result<Decoded<S>, DecodeError>;
     /// [`Event::shapes`].
     fn shapes(out: &mut Vec<Shape>);
-
-    /// Formats the event as a tuple variant with the name `variant`.
-    fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    /// The event without its type.
+    fn any(&self) -> &dyn AnyEvent;
 }
 
 impl<E: Event> ListedEvent for E {
     const NAME: &'static str = E::NAME;
-    const VERSION: u32 = E::VERSION;
     const KIND: EventKind = EventKind::of::<E>();
     const LOWERED: Option<&'static str> = E::LOWERED;
 
     #[inline]
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        Event::encode(self, out)
-    }
-
-    #[inline]
     fn decode(version: u32, payload: &str) -> Result<Self, DecodeError> {
         <E as Event>::decode(version, payload)
+    }
+
+    fn read<S: From<Self>>(version: u32, payload: &str) -> Result<Decoded<S>, DecodeError> {
+        Ok(Decoded::One(<E as Event>::decode(version, payload)?.into()))
     }
 
     #[inline]
@@ -62,12 +59,12 @@ impl<E: Event> ListedEvent for E {
     }
 
     #[inline]
-    fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        variant_of(self, variant, f)
+    fn any(&self) -> &dyn AnyEvent {
+        self
     }
 }
 
-fn variant_of(inner: &dyn fmt::Debug, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn variant_of(inner: &dyn fmt::Debug, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.debug_tuple(variant.trim_start_matches("r#")).field(inner).finish()
 }
 
@@ -78,25 +75,14 @@ fn variant_of(inner: &dyn fmt::Debug, variant: &str, f: &mut fmt::Formatter<'_>)
     note = "annotate `{Self}` with `#[derive(Debug, Command)]` and mark its id field with `#[command(id)]`"
 )]
 pub trait ListedCommand<I>: Sized {
-    /// [`Command::NAME`].
-    const NAME: &'static str;
     /// The name, the fields, and how the command may be used.
     const KIND: CommandKind;
 
-    /// [`Command::READ`].
-    fn read(json: &str) -> Result<Self, ReadCommandError>;
+    /// Reads the command, as one of the set `S`, from JSON.
+    fn read<S: From<Self>>(json: &str) -> Result<S, ReadCommandError>;
 
-    /// [`Command::aggregate_id`].
-    fn id(&self) -> &I;
-
-    /// [`Command::mark`].
-    fn mark(&self) -> CommandMark;
-
-    /// [`Command::again`].
-    fn again(&self) -> Option<Self>;
-
-    /// Formats the command as a tuple variant with the name `variant`.
-    fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    /// The command, as one of the set `S`, without its type.
+    fn any<S: From<Self>>(&self) -> &dyn AnyCommand<I, S>;
 }
 
 impl<C, I> ListedCommand<I> for C
@@ -104,30 +90,16 @@ where
     C: Command,
     C::Id: IdFor<I, C>,
 {
-    const NAME: &'static str = C::NAME;
     const KIND: CommandKind = CommandKind::of::<C>();
 
-    fn read(json: &str) -> Result<Self, ReadCommandError> {
+    fn read<S: From<Self>>(json: &str) -> Result<S, ReadCommandError> {
         let Some(read) = C::READ else { return Err(ReadCommandError::NotReadable { name: C::NAME }) };
-        read(json).map_err(|error| ReadCommandError::malformed(C::NAME, json, error))
+        read(json).map(S::from).map_err(|error| ReadCommandError::malformed(C::NAME, json, error))
     }
 
     #[inline]
-    fn id(&self) -> &I {
-        <C::Id as IdFor<I, C>>::id(self)
-    }
-
-    fn mark(&self) -> CommandMark {
-        Command::mark(self)
-    }
-
-    fn again(&self) -> Option<Self> {
-        Command::again(self)
-    }
-
-    #[inline]
-    fn debug(&self, variant: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        variant_of(self, variant, f)
+    fn any<S: From<Self>>(&self) -> &dyn AnyCommand<I, S> {
+        self
     }
 }
 

@@ -39,15 +39,12 @@ macro_rules! __conversions {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __debug {
-    (derived $name:ident $as:path: $($variant:ident($listed:ty))*) => {};
-    (shown $name:ident $as:path: $($variant:ident($listed:ty))*) => {
+    (derived $name:ident: $debug:ident $set:ident) => {};
+    (shown $name:ident: $debug:ident $set:ident) => {
         #[automatically_derived]
         impl ::core::fmt::Debug for $name {
-            #[inline]
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                match self {
-                    $(Self::$variant(__value) => <$listed as $as>::debug(__value, ::core::stringify!($variant), __f),)*
-                }
+                $crate::macro_support::$debug($crate::macro_support::$set::listed(self), __f)
             }
         }
     };
@@ -84,47 +81,21 @@ macro_rules! __command_traits {
 macro_rules! __command_enum {
     ($debug:ident $name:ident of $aggregate:ident, $id:ty: $($variant:ident($listed:ty))*) => {
         #[automatically_derived]
-        impl $crate::CommandSet for $name {
+        impl $crate::macro_support::DerivedCommandSet for $name {
             const KINDS: &'static [$crate::CommandKind] =
                 &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::KIND),*];
 
+            const READERS: &'static [$crate::macro_support::ReadListedCommand<Self>] =
+                &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::read),*];
+
             type Id = $id;
 
-            fn aggregate_id(&self) -> &$id {
+            fn listed(&self) -> (&'static str, &dyn $crate::macro_support::AnyCommand<$id, Self>) {
                 match self {
-                    $(Self::$variant(__command) => <$listed as $crate::macro_support::ListedCommand<$id>>::id(__command),)*
+                    $(Self::$variant(__command) => {
+                        (::core::stringify!($variant), <$listed as $crate::macro_support::ListedCommand<$id>>::any(__command))
+                    })*
                 }
-            }
-
-            #[inline]
-            fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedCommand<$id>>::NAME,)*
-                }
-            }
-
-            // Inline: compiled where it is called, as each command brings its part of serde.
-            #[inline]
-            fn read(
-                __name: &str,
-                __json: &str,
-            ) -> ::core::result::Result<Self, $crate::ReadCommandError> {
-                $(if $crate::macro_support::name_is(__name, <$listed as $crate::macro_support::ListedCommand<$id>>::NAME) {
-                    return <$listed as $crate::macro_support::ListedCommand<$id>>::read(__json).map(Self::$variant);
-                })*
-                ::core::result::Result::Err($crate::macro_support::no_command(__name, Self::KINDS))
-            }
-
-            fn mark(&self) -> $crate::macro_support::CommandMark {
-                match self {
-                    $(Self::$variant(__command) => <$listed as $crate::macro_support::ListedCommand<$id>>::mark(__command),)*
-                }
-            }
-
-            fn again(&self) -> ::core::option::Option<Self> {
-                ::core::option::Option::Some(match self {
-                    $(Self::$variant(__command) => Self::$variant(<$listed as $crate::macro_support::ListedCommand<$id>>::again(__command)?),)*
-                })
             }
         }
 
@@ -147,74 +118,38 @@ macro_rules! __command_enum {
             }
         }
 
-        $crate::__debug!($debug $name $crate::macro_support::ListedCommand<$id>: $($variant($listed))*);
+        $crate::__debug!($debug $name: debug_command DerivedCommandSet);
         $crate::__conversions!($name $($variant($listed))*);
     };
 }
 
-/// The impls of the event enum.
-///
-/// `$stored`, `$version` and `$payload` are the identifiers that the arms for retired events use.
+/// The impls of the event enum. `$own` is what a set with retired events declares besides.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __event_enum {
     (
         $debug:ident $name:ident of $aggregate:ident: $($variant:ident($listed:ty))*;
-        retired $($retired:ty)*; { $($kinds:tt)* }
-        |$stored:ident, $version:ident, $payload:ident| { $($arms:tt)* }
+        retired $($retired:ty)*; { $($own:tt)* }
     ) => {
         #[automatically_derived]
-        impl $crate::EventSet for $name {
+        impl $crate::macro_support::DerivedEventSet for $name {
             const KINDS: &'static [$crate::EventKind] = &[$(<$listed as $crate::macro_support::ListedEvent>::KIND),*];
-            $($kinds)*
 
-            fn name(&self) -> &'static str {
+            const READERS: &'static [$crate::macro_support::ReadEvent<Self>] =
+                &[$(<$listed as $crate::macro_support::ListedEvent>::read),*];
+
+            const SHAPES: &'static [$crate::macro_support::AddShapes] = &[
+                $(<$listed as $crate::macro_support::ListedEvent>::shapes,)*
+                $(<$retired as $crate::macro_support::ListedEvent>::shapes,)*
+            ];
+
+            $($own)*
+
+            fn listed(&self) -> (&'static str, &dyn $crate::macro_support::AnyEvent) {
                 match self {
-                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedEvent>::NAME,)*
-                }
-            }
-
-            fn event_version(&self) -> u32 {
-                match self {
-                    $(Self::$variant(_) => <$listed as $crate::macro_support::ListedEvent>::VERSION,)*
-                }
-            }
-
-            fn encode(&self, __out: &mut $crate::macro_support::Bytes) -> $crate::macro_support::Encoding {
-                match self {
-                    $(Self::$variant(__event) => <$listed as $crate::macro_support::ListedEvent>::encode(__event, __out),)*
-                }
-            }
-
-            fn shapes() -> ::std::vec::Vec<$crate::Shape> {
-                let mut __shapes = ::std::vec::Vec::new();
-                $(<$listed as $crate::macro_support::ListedEvent>::shapes(&mut __shapes);)*
-                $(<$retired as $crate::macro_support::ListedEvent>::shapes(&mut __shapes);)*
-                __shapes
-            }
-
-            fn as_any(&self) -> &dyn ::core::any::Any {
-                match self {
-                    $(Self::$variant(__event) => __event,)*
-                }
-            }
-
-            #[allow(unreachable_patterns)]
-            fn decode(
-                $stored: &str,
-                $version: u32,
-                $payload: &str,
-            ) -> $crate::macro_support::Decoding<$crate::Decoded<Self>> {
-                // An `if`, because rustc would report a type that is not an event once more in a pattern.
-                $(if $crate::macro_support::name_is($stored, <$listed as $crate::macro_support::ListedEvent>::NAME) {
-                    return $crate::macro_support::decode_one(
-                        <$listed as $crate::macro_support::ListedEvent>::decode($version, $payload),
-                        Self::$variant,
-                    );
-                })*
-                match $stored {
-                    $($arms)*
-                    _ => $crate::macro_support::decode_other($stored, $version, $payload),
+                    $(Self::$variant(__event) => {
+                        (::core::stringify!($variant), <$listed as $crate::macro_support::ListedEvent>::any(__event))
+                    })*
                 }
             }
         }
@@ -238,7 +173,7 @@ macro_rules! __event_enum {
             impl $crate::Retires<$retired> for $aggregate {}
         )*
 
-        $crate::__debug!($debug $name $crate::macro_support::ListedEvent: $($variant($listed))*);
+        $crate::__debug!($debug $name: debug_event DerivedEventSet);
         $crate::__conversions!($name $($variant($listed))*);
     };
 }
