@@ -247,6 +247,11 @@ impl BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<OpenAccount> for BankAccount {
+    const EMITS: ::factum::macro_support::Emitted = {
+        #[allow(unused_imports)]
+        use ::factum::macro_support::NotEvents as _;
+        ::factum::macro_support::EmitsOf::<Self, AccountOpened>::EMITS
+    };
     #[inline]
     fn execute(
         &self,
@@ -262,6 +267,11 @@ impl ::factum::Execute<OpenAccount> for BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<DepositMoney> for BankAccount {
+    const EMITS: ::factum::macro_support::Emitted = {
+        #[allow(unused_imports)]
+        use ::factum::macro_support::NotEvents as _;
+        ::factum::macro_support::EmitsOf::<Self, MoneyDeposited>::EMITS
+    };
     #[inline]
     fn execute(
         &self,
@@ -277,6 +287,11 @@ impl ::factum::Execute<DepositMoney> for BankAccount {
 }
 #[automatically_derived]
 impl ::factum::Execute<WithdrawMoney> for BankAccount {
+    const EMITS: ::factum::macro_support::Emitted = {
+        #[allow(unused_imports)]
+        use ::factum::macro_support::NotEvents as _;
+        ::factum::macro_support::EmitsOf::<Self, MoneyWithdrawn>::EMITS
+    };
     #[inline]
     fn execute(
         &self,

@@ -22,6 +22,7 @@ mod lock;
 mod projection;
 mod schema;
 mod snapshot;
+mod structure;
 pub(crate) mod stub;
 mod upcast;
 

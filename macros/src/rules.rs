@@ -17,6 +17,7 @@ mod recorded;
 mod schema;
 mod shape;
 mod snapshot;
+mod structure;
 mod version;
 mod whole_history;
 
@@ -31,4 +32,5 @@ pub(crate) use self::projection::{Product, Projection, Target, projection};
 pub(crate) use self::schema::{Schema, event_schema};
 pub(crate) use self::shape::ShapeField;
 pub(crate) use self::snapshot::Snapshot;
+pub(crate) use self::structure::{Form, OPTIONAL, Structure, StructureFields, Tagging, form, has};
 pub(crate) use self::version::{FieldAt, StoredField, Version, old_type};

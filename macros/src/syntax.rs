@@ -31,7 +31,7 @@ pub(crate) use self::impl_block::ImplBlock;
 pub(crate) use self::lints::allowed_lints;
 pub(crate) use self::projection::{ProductSyntax, ProjectionSyntax};
 pub(crate) use self::schema::SchemaSyntax;
-pub(crate) use self::serde::SerdeOption;
+pub(crate) use self::serde::{SerdeOption, serde_options};
 pub(crate) use self::snapshot::SnapshotSyntax;
 pub(crate) use self::types::{
     all_fields, bare_type, find_part, has_word, type_name, type_parts, type_text, ungrouped,

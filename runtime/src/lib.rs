@@ -426,6 +426,7 @@ pub use self::domain::command::{Accepts, Command, CommandFor};
 pub use self::domain::command_set::{CommandKind, CommandSet};
 pub use self::domain::command_traits::ReadCommand;
 pub use self::domain::decision::{Events, IntoEvents};
+pub use self::domain::emitted::{Count, Emitted};
 pub use self::domain::error::{BoxError, with_causes};
 pub use self::domain::event::{Event, EventKind};
 pub use self::domain::event_schema::{EventSchema, FieldShape, Shape};

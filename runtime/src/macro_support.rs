@@ -39,7 +39,10 @@ pub use self::names::{
 };
 pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
-pub use self::returned::{Decision, Fallible, Plain, Refuses, decide, decide_fallible, decide_infallible};
+pub use self::returned::{
+    Decision, EmitsOf, EmitsOfResult, Fallible, NotEvents, Plain, Refuses, decide, decide_fallible,
+    decide_infallible, emitted,
+};
 pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
 pub use self::sources::{
@@ -49,8 +52,10 @@ pub use self::sources::{
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
+pub use crate::domain::emitted::Emitted;
 pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};
 pub use crate::domain::thread_safe::is_thread_safe;
+pub use crate::domain::type_shape::{FieldNotes, FieldTypes, Form, Tagging, TypeKind, TypeParts, TypeShape};
 pub use crate::{
     __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
 };

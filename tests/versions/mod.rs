@@ -3,5 +3,6 @@
 
 mod bad_events;
 mod event_versions;
+mod json_schema;
 mod lock;
 mod retired;

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 
-use super::{allowing, lock, upcast};
+use super::{allowing, lock, structure, upcast};
 use crate::rules::Event;
 use crate::syntax::{EventSyntax, allowed_lints};
 
@@ -47,6 +47,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     });
     let previous_fits = previous_fits(event);
     let shapes = lock::shapes(event);
+    let structure = structure::of_event(event);
     let locked = event.lock.as_ref().map(|file| {
         let (tracked, fingerprints) = (lock::tracked(&file.path), lock::fingerprints(event, &file.lock));
         quote!(#tracked #fingerprints)
@@ -65,6 +66,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
             #aliases
             const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!("CARGO_MANIFEST_DIR");
             #shapes
+            #structure
             #lowered
             #older
         }

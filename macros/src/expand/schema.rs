@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use proc_macro2::{Literal, TokenStream};
 use syn::{Data, DeriveInput, Field, Fields, Ident, Path, Type};
 
-use super::beside;
 use super::lock::{fingerprint_of_parts, parts_with_fingerprints};
+use super::{beside, structure};
 use crate::rules::Schema;
 use crate::syntax::{all_fields, type_parts, type_text};
 
@@ -14,10 +14,12 @@ pub(crate) fn event_schema(schema: &Schema<'_>) -> TokenStream {
     let (krate, input) = (&schema.syntax.krate, schema.syntax.input);
     let ident = &input.ident;
     let fingerprint = fingerprint(krate, input);
+    let shape = structure::shape(krate, &schema.structure);
     let made = quote! {
         #[automatically_derived]
         impl #krate::EventSchema for #ident {
             const FINGERPRINT: u64 = #fingerprint;
+            #shape
         }
     };
     beside(input, made)

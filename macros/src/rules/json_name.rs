@@ -13,6 +13,11 @@ impl RenameAll {
         Self(options.iter().find(|option| option.name == "rename_all").and_then(SerdeOption::text))
     }
 
+    /// The rule in `#[serde(rename_all_fields = "..")]` on an enum, for the fields of its variants.
+    pub(super) fn of_fields(options: &[SerdeOption]) -> Self {
+        Self(options.iter().find(|option| option.name == "rename_all_fields").and_then(SerdeOption::text))
+    }
+
     /// The name in JSON of a field that an attribute calls `name`. A name that can't be a field's is already the one in
     /// JSON.
     pub(super) fn stored(&self, name: &LitStr) -> String {
@@ -37,6 +42,37 @@ impl RenameAll {
             _ => name.to_owned(),
         }
     }
+
+    /// The name in JSON of the variant `name`.
+    pub(super) fn apply_to_variant(&self, name: &str) -> String {
+        match self.0.as_deref() {
+            Some("lowercase") => name.to_ascii_lowercase(),
+            Some("UPPERCASE") => name.to_ascii_uppercase(),
+            Some("camelCase") => {
+                let mut camel = name.to_owned();
+                if let Some(first) = camel.get_mut(..1) {
+                    first.make_ascii_lowercase();
+                }
+                camel
+            }
+            Some("snake_case" | "SCREAMING_SNAKE_CASE" | "kebab-case" | "SCREAMING-KEBAB-CASE") => {
+                self.apply(&snake(name))
+            }
+            _ => name.to_owned(),
+        }
+    }
+}
+
+/// The name of a variant as a field has one: `InTransit`, `in_transit`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for char in name.chars() {
+        if char.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
 }
 
 /// Whether a field can have the name. A keyword can be one, as `r#type`.
@@ -79,6 +115,23 @@ mod tests {
             assert_eq!(RenameAll(Some(case.to_owned())).apply("paid_amountÄ"), name);
         }
         assert_eq!(RenameAll(None).apply("paid_amount"), "paid_amount");
+    }
+
+    #[test]
+    fn variants_have_the_names_that_serde_gives() {
+        for (case, name) in [
+            ("lowercase", "intransitÄ"),
+            ("UPPERCASE", "INTRANSITÄ"),
+            ("PascalCase", "InTransitÄ"),
+            ("camelCase", "inTransitÄ"),
+            ("snake_case", "in_transit_Ä"),
+            ("SCREAMING_SNAKE_CASE", "IN_TRANSIT_Ä"),
+            ("kebab-case", "in-transit-Ä"),
+            ("SCREAMING-KEBAB-CASE", "IN-TRANSIT-Ä"),
+        ] {
+            assert_eq!(RenameAll(Some(case.to_owned())).apply_to_variant("InTransitÄ"), name);
+        }
+        assert_eq!(RenameAll(None).apply_to_variant("InTransit"), "InTransit");
     }
 
     #[test]

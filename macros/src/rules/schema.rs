@@ -3,11 +3,13 @@
 use syn::Data;
 
 use super::items;
+use super::structure::{Structure, structure};
 use crate::errors::Errors;
 use crate::syntax::SchemaSyntax;
 
 pub(crate) struct Schema<'s> {
     pub(crate) syntax: &'s SchemaSyntax<'s>,
+    pub(crate) structure: Structure<'s>,
 }
 
 pub(crate) fn event_schema<'s>(syntax: &'s SchemaSyntax<'s>, errors: &mut Errors) -> Option<Schema<'s>> {
@@ -15,5 +17,6 @@ pub(crate) fn event_schema<'s>(syntax: &'s SchemaSyntax<'s>, errors: &mut Errors
         errors.at(&data.union_token, "a union has no shape in JSON");
         return None;
     }
-    items::no_generics(syntax.input, "type inside events", errors).then_some(Schema { syntax })
+    items::no_generics(syntax.input, "type inside events", errors)
+        .then(|| Schema { syntax, structure: structure(syntax.input) })
 }

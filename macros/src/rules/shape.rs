@@ -4,6 +4,7 @@ use syn::{Member, Type};
 
 use super::history::Removed;
 use super::json_name::RenameAll;
+use super::structure::flags;
 use super::{FieldAt, StoredField};
 use crate::syntax::{SerdeOption, type_text};
 
@@ -13,6 +14,8 @@ pub(crate) struct ShapeField<'s> {
     pub(crate) ty: &'s Type,
     /// The type as text, without paths: where a type is imported from does not change what is stored.
     pub(crate) text: String,
+    /// What serde's attributes say of it.
+    pub(crate) flags: u8,
 }
 
 /// The shape of an event with these fields, and with those that its present struct does not have; sorted by name.
@@ -28,13 +31,14 @@ pub(super) fn shape<'a, 's: 'a>(
             let text = type_text(field.ty);
             let is_flattened = field.serde_option("flatten").is_some();
             let name = if is_flattened { format!("..{text}") } else { json_name(field, rename_all) };
-            ShapeField { name, ty: field.ty, text }
+            ShapeField { name, ty: field.ty, text, flags: flags(&field.serde) }
         })
         .collect();
     shape.extend(removed.map(|removed| ShapeField {
         name: removed.stored.clone(),
         ty: removed.ty,
         text: type_text(removed.ty),
+        flags: 0,
     }));
     shape.sort_by(|left, right| left.name.cmp(&right.name));
     shape

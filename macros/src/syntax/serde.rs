@@ -43,7 +43,7 @@ fn flatten(tokens: TokenStream, flat: &mut Vec<TokenTree>) {
 }
 
 /// All options in the `serde` attributes of an item. serde itself reports those that it does not understand.
-pub(super) fn serde_options(attributes: &[Attribute]) -> Vec<SerdeOption> {
+pub(crate) fn serde_options(attributes: &[Attribute]) -> Vec<SerdeOption> {
     let lists = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("serde") => Some(list.tokens.clone()),
         _ => None,

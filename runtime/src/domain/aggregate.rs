@@ -2,6 +2,7 @@
 
 use crate::domain::command::Accepts;
 use crate::domain::command_set::CommandSet;
+use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::event_set::EventSet;
 use crate::domain::id::AggregateId;
@@ -149,6 +150,9 @@ pub trait Aggregate: Sized + 'static {
     note = "or take `{C}` out of `commands(..)`"
 )]
 pub trait Execute<C>: Accepts<C> {
+    /// Which events the command can lead to. `#[handlers]` reads it from the return type.
+    const EMITS: Emitted = Emitted::Any;
+
     /// Decides on the command: returns the events that follow from it, or a refusal.
     fn execute(&self, command: C, services: &Self::Services) -> Result<Vec<Self::Event>, Self::Error>;
 }

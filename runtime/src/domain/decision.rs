@@ -1,6 +1,7 @@
 //! What an `#[execute]` method returns: events, in one of several forms.
 
 use crate::domain::aggregate::{Aggregate, Emits};
+use crate::domain::emitted::Emitted;
 use crate::domain::event::Event;
 use crate::domain::event_set::read_back;
 
@@ -94,6 +95,9 @@ impl<A: Aggregate> Events<A> {
     note = "several are a tuple, an `Option`, an array, a `Vec` or `Events<{A}>`; a tuple has 16 parts at most: nest them, as `((a, b), (c, d))`"
 )]
 pub trait IntoEvents<A: Aggregate> {
+    /// Which events these can be.
+    const EMITS: Emitted = Emitted::Any;
+
     /// Appends the events to `out`, in order.
     fn append_to(self, out: &mut Vec<A::Event>);
 
@@ -117,6 +121,8 @@ pub(crate) fn list<A: Aggregate>(events: impl IntoEvents<A>) -> Vec<A::Event> {
 // An event that `A` does not list, and a type that is no event, are one error each: that of `IntoEvents`.
 #[diagnostic::do_not_recommend]
 impl<A: Emits<E>, E: Event> IntoEvents<A> for E {
+    const EMITS: Emitted = Emitted::One(E::NAME);
+
     #[inline]
     fn append_to(self, out: &mut Vec<A::Event>) {
         out.push(A::event(self));
@@ -135,6 +141,8 @@ impl<A: Aggregate> IntoEvents<A> for Events<A> {
 }
 
 impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Option<T> {
+    const EMITS: Emitted = Emitted::Maybe(&T::EMITS);
+
     fn append_to(self, out: &mut Vec<A::Event>) {
         if let Some(events) = self {
             events.append_to(out);
@@ -147,6 +155,8 @@ impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Option<T> {
 }
 
 impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Vec<T> {
+    const EMITS: Emitted = Emitted::Many(&T::EMITS);
+
     fn append_to(self, out: &mut Vec<A::Event>) {
         for events in self {
             events.append_to(out);
@@ -155,6 +165,12 @@ impl<A: Aggregate, T: IntoEvents<A>> IntoEvents<A> for Vec<T> {
 }
 
 impl<A: Aggregate, T: IntoEvents<A>, const N: usize> IntoEvents<A> for [T; N] {
+    const EMITS: Emitted = match N {
+        0 => Emitted::All(&[]),
+        1 => T::EMITS,
+        _ => Emitted::All(&[T::EMITS, T::EMITS]),
+    };
+
     fn append_to(self, out: &mut Vec<A::Event>) {
         for events in self {
             events.append_to(out);
@@ -167,6 +183,8 @@ macro_rules! tuples {
         // Otherwise every message about a type that is not an event lists these impls.
         #[diagnostic::do_not_recommend]
         impl<A: Aggregate, $($part: IntoEvents<A>),*> IntoEvents<A> for ($($part,)*) {
+            const EMITS: Emitted = Emitted::All(&[$($part::EMITS),*]);
+
             #[allow(non_snake_case, unused_variables, clippy::allow_attributes)]
             fn append_to(self, out: &mut Vec<A::Event>) {
                 let ($($part,)*) = self;

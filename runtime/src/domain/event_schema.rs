@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::domain::hash::fingerprint;
+use crate::domain::json_schema;
+use crate::domain::type_shape::{EventStructure, TypeKind, TypeShape};
 
 /// One version of an event: the fields of its JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,39 @@ pub struct Shape {
     pub fields: Vec<FieldShape>,
     /// The folder of the `Cargo.toml` of the package that defines the event, on the machine that compiled it.
     pub folder: Option<&'static str>,
+    /// What names and types do not say of the JSON.
+    #[doc(hidden)]
+    pub structure: EventStructure,
+}
+
+impl Shape {
+    /// The JSON Schema of the event's payload at this version, for programs that write or read it in another language.
+    ///
+    /// It follows JSON Schema 2020-12. The types of Rust and of its standard library, [`Uuid`](crate::Uuid) and
+    /// [`Timestamp`](crate::Timestamp) are known by their names, and others by their [`EventSchema`]. Any other type, and a
+    /// field that serde writes by a function, allow all values.
+    ///
+    /// ```
+    /// use factum::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, Serialize, Deserialize, Event)]
+    /// struct MoneyDeposited {
+    ///     cents: u32,
+    ///     note: Option<String>,
+    /// }
+    ///
+    /// let mut shapes = Vec::new();
+    /// MoneyDeposited::shapes(&mut shapes);
+    /// let schema = shapes[0].json_schema();
+    /// assert_eq!(schema["title"], "money-deposited version 1");
+    /// assert_eq!(schema["properties"]["cents"]["maximum"], u32::MAX);
+    /// assert_eq!(schema["required"], serde_json::json!(["cents"]));
+    /// ```
+    #[must_use]
+    pub fn json_schema(&self) -> serde_json::Value {
+        json_schema::of_event(self)
+    }
 }
 
 /// One field of an event.
@@ -81,36 +116,63 @@ pub struct FieldShape {
 pub trait EventSchema {
     /// The hash of the type's shape: changes when a field, a variant or a serde attribute does; never 0.
     const FINGERPRINT: u64;
+
+    /// The structure of the type's JSON; an impl by hand does not say it.
+    #[doc(hidden)]
+    #[must_use]
+    fn shape() -> TypeShape {
+        TypeShape::of::<Self>(TypeKind::Opaque, &[])
+    }
 }
 
 macro_rules! containers {
-    ($($text:literal $container:ty),* $(,)?) => {$(
+    ($($text:literal $as:literal $container:ty),* $(,)?) => {$(
         impl<T: EventSchema> EventSchema for $container {
             const FINGERPRINT: u64 = fingerprint($text, &[T::FINGERPRINT]);
+
+            fn shape() -> TypeShape {
+                TypeShape::of::<Self>(TypeKind::Same($as), &[("T", Some(T::shape))])
+            }
         }
     )*};
 }
 
 containers! {
-    "Option" Option<T>,
-    "Box" Box<T>,
-    "list" Vec<T>,
-    "list" VecDeque<T>,
-    "list" BTreeSet<T>,
+    "Option" "Option<T>" Option<T>,
+    "Box" "T" Box<T>,
+    "list" "Vec<T>" Vec<T>,
+    "list" "Vec<T>" VecDeque<T>,
+    "list" "Vec<T>" BTreeSet<T>,
 }
 
 impl<T: EventSchema, S> EventSchema for HashSet<T, S> {
     const FINGERPRINT: u64 = fingerprint("list", &[T::FINGERPRINT]);
+
+    fn shape() -> TypeShape {
+        TypeShape::of::<Self>(TypeKind::Same("Vec<T>"), &[("T", Some(T::shape))])
+    }
 }
 
 impl<K, V: EventSchema> EventSchema for BTreeMap<K, V> {
     const FINGERPRINT: u64 = fingerprint("map", &[V::FINGERPRINT]);
+
+    fn shape() -> TypeShape {
+        TypeShape::of::<Self>(TypeKind::Same("BTreeMap<K,V>"), &[("V", Some(V::shape))])
+    }
 }
 
 impl<K, V: EventSchema, S> EventSchema for HashMap<K, V, S> {
     const FINGERPRINT: u64 = fingerprint("map", &[V::FINGERPRINT]);
+
+    fn shape() -> TypeShape {
+        TypeShape::of::<Self>(TypeKind::Same("BTreeMap<K,V>"), &[("V", Some(V::shape))])
+    }
 }
 
 impl<T: EventSchema, const N: usize> EventSchema for [T; N] {
     const FINGERPRINT: u64 = fingerprint("array", &[N as u64, T::FINGERPRINT]);
+
+    fn shape() -> TypeShape {
+        TypeShape::of::<Self>(TypeKind::Array(N), &[("T", Some(T::shape))])
+    }
 }

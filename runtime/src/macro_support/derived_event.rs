@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::event::Event;
 use crate::domain::event_schema::{FieldShape, Shape};
+use crate::domain::type_shape::{EventStructure, FieldNotes, Form, TypeParts};
 use crate::macro_support::old_versions::unreadable;
 
 /// Versions of an event, each with the name, the type and the fingerprint of its fields.
@@ -38,6 +39,18 @@ pub trait DerivedEvent: Debug + Stored + 'static {
 
     /// Each version that the struct itself can read, with its fields.
     const SHAPES: ConstShapes;
+
+    /// The form of the struct in JSON.
+    #[doc(hidden)]
+    const FORM: Form = Form::Named;
+
+    /// What serde's attributes say of fields, by version and name.
+    #[doc(hidden)]
+    const NOTES: FieldNotes = &[];
+
+    /// The types in fields that are not Rust's own.
+    #[doc(hidden)]
+    const PARTS: TypeParts = &[];
 
     /// [`Event::shapes`] of the previous struct, if there is one.
     #[doc(hidden)]
@@ -77,7 +90,8 @@ impl<E: DerivedEvent> Event for E {
         for &(version, fields) in E::SHAPES {
             let fields =
                 fields.iter().map(|&(name, ty, fingerprint)| FieldShape { name, ty, fingerprint }).collect();
-            out.push(Shape { event: E::NAME, version, fields, folder: E::FOLDER });
+            let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts: E::PARTS };
+            out.push(Shape { event: E::NAME, version, fields, folder: E::FOLDER, structure });
         }
     }
 }

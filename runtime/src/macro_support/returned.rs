@@ -1,7 +1,10 @@
 //! The return values of `#[execute]` methods, as lists of events.
 
+use std::marker::PhantomData;
+
 use crate::domain::aggregate::Aggregate;
 use crate::domain::decision::{IntoEvents, list};
+use crate::domain::emitted::Emitted;
 
 /// The events of an `#[execute]` method whose return type is written as `Result`.
 #[inline]
@@ -90,4 +93,39 @@ where
     fn decided(self) -> Result<Vec<A::Event>, A::Error> {
         decide_fallible(self)
     }
+}
+
+/// The events that a return type `T` of a handler can be. rustc finds this constant before that of [`NotEvents`].
+#[derive(Debug)]
+pub struct EmitsOf<A, T>(PhantomData<(A, T)>);
+
+impl<A: Aggregate, T: IntoEvents<A>> EmitsOf<A, T> {
+    /// The events.
+    pub const EMITS: Emitted = T::EMITS;
+}
+
+/// The events of a return type `T` that is a `Result`, perhaps by another name.
+// Apart from `EmitsOf`: an aggregate's crate could make a `Result` events of it.
+#[derive(Debug)]
+pub struct EmitsOfResult<A, T>(PhantomData<(A, T)>);
+
+impl<A: Aggregate, T: IntoEvents<A>, E> EmitsOfResult<A, Result<T, E>> {
+    /// The events, unless the command is refused.
+    pub const EMITS: Emitted = T::EMITS;
+}
+
+/// The answer for a type that is no events: if it should be, other code reports that.
+pub trait NotEvents {
+    /// Not known.
+    const EMITS: Emitted = Emitted::Any;
+}
+
+impl<A, T> NotEvents for EmitsOf<A, T> {}
+
+impl<A, T> NotEvents for EmitsOfResult<A, T> {}
+
+/// What is known of a type that is events or, by another name, a `Result` of events.
+#[must_use]
+pub const fn emitted(events: Emitted, of_result: Emitted) -> Emitted {
+    if matches!(events, Emitted::Any) { of_result } else { events }
 }

@@ -59,6 +59,7 @@ pub(super) fn execute(
         }
     };
     let call = call_at(arguments.get(1), name, quote!(self, __command #pass_services));
+    let emits = handler.is_valid.then(|| emits(krate, output.as_ref()));
     let body = if handler.is_valid {
         decided(krate, output.as_ref(), &call, error_types)
     } else {
@@ -68,6 +69,8 @@ pub(super) fn execute(
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::Execute<#command> for #self_ty {
+            #emits
+
             #[inline]
             fn execute(
                 &self,
@@ -116,6 +119,31 @@ fn decided(
         None if is_plain(output) => quote!(#krate::macro_support::decide_infallible::<Self, #output>(#call)),
         None => quote!(#krate::macro_support::decide::<Self, #output, _>(#call)),
     }
+}
+
+/// Which events the handler can return, as far as its type says that.
+fn emits(krate: &Path, output: Option<&Type>) -> Option<TokenStream> {
+    let emits = match output {
+        None => quote!(#krate::macro_support::Emitted::All(&[])),
+        Some(output) if is_opaque(output) || matches!(output, Type::Never(_)) => return None,
+        Some(output) => {
+            let of = |ty: &Type| quote!(#krate::macro_support::EmitsOf::<Self, #ty>::EMITS);
+            let emits = match result_parts(output) {
+                Some((events, _)) => of(events?),
+                None if is_plain(output) => of(output),
+                None => {
+                    let of = of(output);
+                    quote!(#krate::macro_support::emitted(#of, #krate::macro_support::EmitsOfResult::<Self, #output>::EMITS))
+                }
+            };
+            quote!({
+                #[allow(unused_imports)]
+                use #krate::macro_support::NotEvents as _;
+                #emits
+            })
+        }
+    };
+    Some(quote!(const EMITS: #krate::macro_support::Emitted = #emits;))
 }
 
 /// A type that is certainly not a `Result` by another name.
