@@ -82,6 +82,8 @@ struct LaneState<A> {
     proven: u64,
     /// How many appends are queued and not answered.
     in_flight: usize,
+    /// How many commands wait for an answer of the store. Even a notification that wakes none is a system call.
+    awaiting: usize,
     /// The idempotency keys of these appends.
     keys: Vec<Arc<str>>,
     settled: Settled<A>,
@@ -200,6 +202,7 @@ impl<A> Lane<A> {
             tips: 0,
             proven: 0,
             in_flight: 0,
+            awaiting: 0,
             keys: Vec::new(),
             settled: Settled::default(),
         };
@@ -208,6 +211,24 @@ impl<A> Lane<A> {
             turn_is_free: Condvar::new(),
             answered: Condvar::new(),
             epoch: Arc::default(),
+        }
+    }
+
+    /// Waits for an answer of the store, or for a moment.
+    fn await_answer<'g>(&self, mut state: MutexGuard<'g, LaneState<A>>) -> MutexGuard<'g, LaneState<A>> {
+        state.awaiting += 1;
+        let waited = self.answered.wait_timeout(state, PATIENCE);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.awaiting -= 1;
+        state
+    }
+
+    /// Wakes the commands that wait for an answer.
+    fn wake_awaiting(&self, state: MutexGuard<'_, LaneState<A>>) {
+        let is_awaited = state.awaiting > 0;
+        drop(state);
+        if is_awaited {
+            self.answered.notify_all();
         }
     }
 }
@@ -286,8 +307,7 @@ impl<A> InLane<A> {
                 }
                 // The tip has failed, or is a probe. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
-                    let waited = self.lane.answered.wait_timeout(state, PATIENCE);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    state = self.lane.await_answer(state)
                 }
                 Some(_) => doomed = state.tip.take(),
             }
@@ -303,8 +323,7 @@ impl<A> InLane<A> {
         let until = Instant::now() + LONGEST_WAIT;
         let mut state = lock(&self.lane.state);
         while state.has_key(key) && Instant::now() < until {
-            state =
-                self.lane.answered.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.lane.await_answer(state);
         }
     }
 
@@ -372,10 +391,9 @@ impl<A> InLane<A> {
         {
             tip.is_stored = true;
         }
-        drop(state);
-        drop(replaced);
         // A probe is stored.
-        self.lane.answered.notify_all();
+        self.lane.wake_awaiting(state);
+        drop(replaced);
     }
 }
 
@@ -516,7 +534,6 @@ impl<A> Drop for Flight<A> {
         if !self.keys.is_empty() {
             state.keys.retain(|queued| !self.keys.iter().any(|key| Arc::ptr_eq(queued, key)));
         }
-        drop(state);
-        self.lane.answered.notify_all();
+        self.lane.wake_awaiting(state);
     }
 }

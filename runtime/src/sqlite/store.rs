@@ -4,9 +4,11 @@ mod append;
 pub(crate) mod check;
 pub(crate) mod checksum;
 pub(crate) mod hooks;
+mod hot_append;
 mod keys;
 pub(crate) mod query;
 pub(crate) mod read;
+mod remembered;
 mod rows;
 mod snapshots;
 mod stream_names;
@@ -36,6 +38,7 @@ use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
 use crate::sqlite::store::checksum::Checksums;
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
+use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::SnapshotQueue;
 use crate::sqlite::store::wakeups::Wakeups;
 use crate::sqlite::store::watched_file::WatchedFile;
@@ -103,6 +106,8 @@ struct Shared {
     writer: SharedWriter,
     /// The appends that wait for a commit.
     group: GroupCommit,
+    /// What the last commits have shown.
+    remembered: Mutex<Remembered>,
     /// Snapshots that the next append writes.
     snapshots: SnapshotQueue,
     /// Code that runs in each append.
@@ -196,6 +201,7 @@ impl SqliteStore {
             file,
             writer: SharedWriter::new(writer, patience),
             group: GroupCommit::default(),
+            remembered: Mutex::default(),
             snapshots: SnapshotQueue::default(),
             hooks: Mutex::default(),
             wakeups: Arc::new(Wakeups::new(watched)),
@@ -263,7 +269,9 @@ impl SqliteStore {
         let answer = self.shared.group.wait(place, request, |requests| match writer() {
             Ok(writer) => {
                 let mut hooks = self.append_hooks();
-                let answers = append::commit(&writer, requests, &self.shared.snapshots.take(), &mut hooks);
+                let remembered = &mut lock(&self.shared.remembered);
+                let snapshots = self.shared.snapshots.take();
+                let answers = append::commit(&writer, requests, &snapshots, &mut hooks, remembered);
                 match self.shared.file.check_with_log() {
                     Ok(()) => answers,
                     Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),

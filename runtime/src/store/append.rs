@@ -156,6 +156,15 @@ impl ExpectedVersion {
             Self::Exactly(expected) => version == expected,
         }
     }
+
+    /// The one version that meets the expectation, if only one does.
+    pub(crate) fn exact(self) -> Option<u64> {
+        match self {
+            Self::Any => None,
+            Self::NoStream => Some(0),
+            Self::Exactly(expected) => Some(expected),
+        }
+    }
 }
 
 impl fmt::Display for ExpectedVersion {

@@ -1,6 +1,7 @@
 //! Writes the appends of several callers in one transaction, with a result for each.
 
-use rusqlite::{CachedStatement, Connection, Transaction, params};
+use rusqlite::types::ToSql;
+use rusqlite::{CachedStatement, Connection, Transaction};
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
@@ -11,7 +12,9 @@ use crate::sqlite::file::errors::{commit_error, duplicate, duplicate_error, stor
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
 use crate::sqlite::store::hooks::{AppendHook, Written};
+use crate::sqlite::store::hot_append;
 use crate::sqlite::store::keys;
+use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
 use crate::sqlite::store::writer::Writer;
 use crate::store::append::{Append, Appended, NewEvent};
@@ -52,14 +55,19 @@ pub(super) fn commit(
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
+    remembered: &mut Remembered,
 ) -> Vec<Answer> {
-    let transaction = match writer.begin() {
-        Ok(transaction) => transaction,
-        // Each request by itself would fail too: another process holds the file.
-        Err(error) => return refuse_all(requests, || store_error(duplicate_error(&error))),
-    };
-    match commit_group(transaction, requests, snapshots, hooks) {
+    if let [request] = requests
+        && snapshots.is_empty()
+        && hooks.is_empty()
+        && let Some(answer) = hot_append::store(writer, request, remembered)
+    {
+        return vec![answer];
+    }
+    match commit_whole(writer, requests, snapshots, hooks, remembered) {
         Ok(answers) => answers,
+        // Each request by itself would fail too: another process holds the file.
+        Err(Failure::Begin(error)) => refuse_all(requests, || store_error(duplicate_error(&error))),
         // Another try would say whether that one is stored, not whether this one is.
         Err(Failure::Commit(error))
             if matches!(commit_error(duplicate_error(&error)), StoreError::CommitUnknown(_)) =>
@@ -72,18 +80,19 @@ pub(super) fn commit(
             requests => {
                 // A hook's error is the user's: its destructor must not end the commit of the other requests.
                 discard(failure);
-                requests.iter().map(|request| commit_one(writer, *request, hooks)).collect()
+                requests.iter().map(|request| commit_one(writer, *request, hooks, remembered)).collect()
             }
         },
     }
 }
 
-fn commit_one(writer: &Writer<'_>, request: Request<'_>, hooks: &mut [Box<dyn AppendHook>]) -> Answer {
-    let result = writer
-        .begin()
-        .map_err(Failure::from)
-        .and_then(|transaction| commit_group(transaction, &[request], &[], hooks));
-    match result.map(|mut answers| answers.pop()) {
+fn commit_one(
+    writer: &Writer<'_>,
+    request: Request<'_>,
+    hooks: &mut [Box<dyn AppendHook>],
+    remembered: &mut Remembered,
+) -> Answer {
+    match commit_whole(writer, &[request], &[], hooks, remembered).map(|mut answers| answers.pop()) {
         Ok(Some(answer)) => answer,
         Ok(None) => unreachable!("one request has one answer"),
         Err(failure) => {
@@ -93,8 +102,29 @@ fn commit_one(writer: &Writer<'_>, request: Request<'_>, hooks: &mut [Box<dyn Ap
     }
 }
 
+/// Stores all requests in one transaction, and tries again if the store has remembered something that is wrong.
+fn commit_whole(
+    writer: &Writer<'_>,
+    requests: &[Request<'_>],
+    snapshots: &[QueuedSnapshot],
+    hooks: &mut [Box<dyn AppendHook>],
+    remembered: &mut Remembered,
+) -> Result<Vec<Answer>, Failure> {
+    let mut tried = || {
+        let transaction = writer.begin().map_err(Failure::Begin)?;
+        commit_group(transaction, requests, snapshots, hooks, remembered)
+    };
+    match tried() {
+        Err(Failure::WronglyRemembered) => tried(),
+        result => result,
+    }
+}
+
 /// Why a transaction was rolled back.
 enum Failure {
+    /// Another process has appended. The next try looks the newest position up.
+    WronglyRemembered,
+    Begin(rusqlite::Error),
     Sqlite(rusqlite::Error),
     Commit(rusqlite::Error),
     Store(StoreError),
@@ -112,7 +142,8 @@ impl Failure {
     fn of(self, request: &Request<'_>) -> AppendError {
         let stream = first_stream(request);
         match self {
-            Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::Begin(error) | Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
+            Self::WronglyRemembered => AppendError::store(stream, StoreError::Busy),
             Self::Commit(error) => AppendError::store(stream, commit_error(error)),
             Self::Store(error) => AppendError::store(stream, error),
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
@@ -126,11 +157,12 @@ fn commit_group(
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
+    remembered: &mut Remembered,
 ) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
-    {
-        let mut statements = Statements::prepare(&transaction)?;
+    let newest = {
+        let mut statements = Statements::prepare(&transaction, remembered)?;
         for request in requests {
             let answer = if request.is_void() {
                 Err(QueueError::Void)
@@ -144,7 +176,8 @@ fn commit_group(
             }
             answers.push(answer);
         }
-    }
+        statements.newest
+    };
     if stored {
         for hook in hooks {
             hook.run(&transaction, &Written { requests, answers: &answers }).map_err(Failure::Hook)?;
@@ -160,7 +193,13 @@ fn commit_group(
         stored = true;
     }
     if stored {
-        transaction.commit().map_err(Failure::Commit)?;
+        // The transaction ends without compiling the statement that ends it.
+        let committed =
+            transaction.prepare_cached(own_sql!("COMMIT")).and_then(|mut commit| commit.execute(()));
+        committed.map_err(Failure::Commit)?;
+        if let Some(newest) = newest {
+            remembered.stored(newest);
+        }
     }
     Ok(answers)
 }
@@ -173,12 +212,15 @@ fn writes(request: &Request<'_>) -> bool {
 /// The statements that an append runs.
 struct Statements<'c> {
     connection: &'c Connection,
+    remembered: &'c mut Remembered,
     /// Compiled when it is needed: most commands are to streams that have a number.
     register: Option<CachedStatement<'c>>,
     insert: CachedStatement<'c>,
     /// The position of the newest event, also of those that this transaction has written; 0 if there is none,
     /// and `None` if it is not known yet.
     newest: Option<i64>,
+    /// Whether `newest` is not looked up, but remembered.
+    is_remembered: bool,
 }
 
 /// A stream's number and version, and the newest position of the store.
@@ -207,16 +249,19 @@ struct StreamHead {
 }
 
 impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'c Connection, remembered: &'c mut Remembered) -> rusqlite::Result<Self> {
+        let newest = remembered.newest();
         Ok(Self {
             connection,
-            newest: None,
+            newest,
+            is_remembered: newest.is_some(),
+            remembered,
             register: None,
+            // SQLite chooses the position, which is cheaper than to check a given one.
             insert: connection.prepare_cached(own_sql!(
                 "INSERT INTO factum_events
-                 (position, stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload,
-                  checksum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                 (stream, version, name, schema, id, recorded_at, correlation, causation, custom, payload, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             ))?,
         })
     }
@@ -230,9 +275,7 @@ impl<'c> Statements<'c> {
         };
         let last = i64::try_from(events).ok().and_then(|events| newest.checked_add(events));
         if newest < 0 || last.is_none() {
-            let problem = "can't be: no event can come after it".to_owned();
-            let damage = StoreError::DamagedEvent { position: newest, column: "position", problem };
-            return Err(Failure::Store(damage));
+            return Err(no_room(newest));
         }
         self.newest = last;
         Ok(newest)
@@ -261,7 +304,7 @@ impl<'c> Statements<'c> {
 
     fn append_to_one(&mut self, append: &Append<'_>, last_event: Option<Uuid>) -> Result<Answer, Failure> {
         // A stream that is expected to be new most likely is. Registering it finds out.
-        let new = append.expected.matches(0) && !append.expected.matches(1) && !append.events.is_empty();
+        let new = append.expected.exact() == Some(0) && !append.events.is_empty();
         let head = if new && let Some(stream) = self.register(append.stream)? {
             StreamHead { stream: Some(stream), version: 0 }
         } else {
@@ -310,13 +353,14 @@ impl<'c> Statements<'c> {
             },
         };
         let hash = StreamHash::of(append.stream);
+        self.remembered.add_stream(hash, stream);
         let mut position = self.newest_with_room(append.events.len())?;
         let mut version = head.version;
         let mut first_position = None;
         for event in append.events {
             version += 1;
             position = position.saturating_add(1);
-            self.insert((stream, hash), (position, version), event)?;
+            self.insert(&EventRow::new((stream, hash), (position, version), event), position)?;
             first_position = first_position.or(Some(Position::new(position.unsigned_abs())));
         }
         for key in append.keys {
@@ -325,30 +369,17 @@ impl<'c> Statements<'c> {
         Ok((first_position, version))
     }
 
-    fn insert(
-        &mut self,
-        (stream, hash): (i64, StreamHash),
-        (position, version): (i64, u64),
-        event: &NewEvent<'_>,
-    ) -> rusqlite::Result<()> {
-        let checksum = hash.checksum_of_new(position.unsigned_abs(), version, event);
-        let correlation = event.metadata.correlation;
-        let causation = event.metadata.causation;
-        let inserted = self.insert.execute(params![
-            position,
-            stream,
-            version,
-            event.name,
-            event.event_version,
-            event.id.as_bytes(),
-            event.recorded_at.as_micros(),
-            correlation.as_ref().map(Uuid::as_bytes),
-            causation.as_ref().map(Uuid::as_bytes),
-            event.metadata.custom_json(),
-            event.payload,
-            checksum,
-        ])?;
-        keys::expect_one_row(inserted)
+    /// Inserts the row of an event, which has to get this position.
+    fn insert(&mut self, row: &EventRow<'_>, position: i64) -> Result<(), Failure> {
+        keys::expect_one_row(self.insert.execute(&row.values()[..])?)?;
+        if self.connection.last_insert_rowid() == position {
+            Ok(())
+        } else if self.is_remembered {
+            self.remembered.was_wrong();
+            Err(Failure::WronglyRemembered)
+        } else {
+            Err(no_room(position))
+        }
     }
 
     /// The number of a stream and its version and, `with_last`, the id of its last event.
@@ -357,9 +388,16 @@ impl<'c> Statements<'c> {
         let mut rows = find.query((stream.category(), stream.key()))?;
         let Some(row) = rows.next()? else { return Ok((StreamHead { stream: None, version: 0 }, None)) };
         let version = row.get::<_, Option<u64>>(1)?.unwrap_or(0);
-        self.newest = Some(row.get::<_, Option<i64>>(2)?.unwrap_or(0));
+        self.found_newest(row.get::<_, Option<i64>>(2)?.unwrap_or(0));
         let last = if with_last { row.get::<_, Option<[u8; 16]>>(3)? } else { None };
         Ok((StreamHead { stream: row.get(0)?, version }, last.map(Uuid::from_bytes)))
+    }
+
+    fn found_newest(&mut self, newest: i64) {
+        if self.is_remembered && self.newest != Some(newest) {
+            self.remembered.was_wrong();
+        }
+        (self.newest, self.is_remembered) = (Some(newest), false);
     }
 
     /// Gives a stream a number and returns it; `None` if the stream has one already.
@@ -372,5 +410,58 @@ impl<'c> Statements<'c> {
         };
         let made = register.execute((stream.category(), stream.key()))?;
         Ok((made > 0).then(|| self.connection.last_insert_rowid()))
+    }
+}
+
+fn no_room(newest: i64) -> Failure {
+    let problem = "can't be: no event can come after it".to_owned();
+    Failure::Store(StoreError::DamagedEvent { position: newest, column: "position", problem })
+}
+
+/// The columns of an event that is about to be stored, without its position.
+pub(super) struct EventRow<'a> {
+    stream: i64,
+    version: u64,
+    event: &'a NewEvent<'a>,
+    recorded_at: i64,
+    correlation: Option<&'a [u8; 16]>,
+    causation: Option<&'a [u8; 16]>,
+    custom: Option<&'a str>,
+    checksum: i64,
+}
+
+impl<'a> EventRow<'a> {
+    pub(super) fn new(
+        (stream, hash): (i64, StreamHash),
+        (position, version): (i64, u64),
+        event: &'a NewEvent<'a>,
+    ) -> Self {
+        Self {
+            stream,
+            version,
+            event,
+            recorded_at: event.recorded_at.as_micros(),
+            correlation: event.metadata.correlation.as_ref().map(Uuid::as_bytes),
+            causation: event.metadata.causation.as_ref().map(Uuid::as_bytes),
+            custom: event.metadata.custom_json(),
+            checksum: hash.checksum_of_new(position.unsigned_abs(), version, event),
+        }
+    }
+
+    /// The values of the columns from `stream` to `checksum`.
+    pub(super) fn values(&self) -> [&dyn ToSql; 11] {
+        [
+            &self.stream,
+            &self.version,
+            &self.event.name,
+            &self.event.event_version,
+            self.event.id.as_bytes(),
+            &self.recorded_at,
+            &self.correlation,
+            &self.causation,
+            &self.custom,
+            &self.event.payload,
+            &self.checksum,
+        ]
     }
 }

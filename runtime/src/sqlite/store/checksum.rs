@@ -39,13 +39,18 @@ pub(super) struct CheckedMetadata<'a> {
 /// A hash of a stream's name, with which the hashes of its events begin.
 ///
 /// The name, not the number: a row of the table of names may be damaged, too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamHash(u64);
 
 impl StreamHash {
     pub(super) fn of(stream: &StreamName) -> Self {
         let (category, key) = (stream.category().as_bytes(), stream.key().as_bytes());
         Self(Hash(SEED).pair(category.len() as u64, key.len() as u64).bytes(category).bytes(key).0)
+    }
+
+    /// Which of so many slots belongs to the hash.
+    pub(super) fn slot(self, slots: u16) -> usize {
+        usize::try_from(self.0 % u64::from(slots)).unwrap_or_default()
     }
 
     /// The checksum of an event that is about to be stored.

@@ -176,10 +176,10 @@ impl Writer<'_> {
     }
 
     /// Begins a transaction as [`begin`](Self::begin) does, by a function that takes the file's lock.
-    pub(crate) fn begin_with<'w>(
+    pub(crate) fn begin_with<'w, T>(
         &'w self,
-        take_lock: impl Fn(&'w Connection) -> rusqlite::Result<Transaction<'w>>,
-    ) -> rusqlite::Result<Transaction<'w>> {
+        mut take_lock: impl FnMut(&'w Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         self.connection.busy_timeout(Duration::ZERO)?;
         let mut waiting_since = None;
         let begun = loop {
