@@ -1,15 +1,12 @@
 //! Another program puts an older copy in the place of the open file's content: no state of before is believed.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use factum::prelude::*;
-use rusqlite::Connection;
-use rusqlite::backup::Backup;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::support::stores::open_store;
+use crate::support::stores::{open_store, restore};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 struct Added {
@@ -80,12 +77,6 @@ fn restored(others: &[u64]) -> Restored {
     restore(&copy, &file);
     add(&open_store(&file).repository::<Sum>(), others);
     Restored { sums, file, folder }
-}
-
-/// Writes the pages of `copy` over those of a file that others have open.
-fn restore(copy: &Path, file: &Path) {
-    let (copy, mut file) = (Connection::open(copy).unwrap(), Connection::open(file).unwrap());
-    Backup::new(&copy, &mut file).unwrap().run_to_completion(100, Duration::ZERO, None).unwrap();
 }
 
 /// What other programs append: fewer events than were lost, as many, more, and those that were lost once more.

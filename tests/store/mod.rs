@@ -13,6 +13,7 @@ pub(crate) mod failing_disk;
 mod full_disk;
 mod golden;
 mod group_commit;
+mod known_streams;
 mod maintenance;
 #[cfg(unix)]
 mod moved_files;

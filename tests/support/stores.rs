@@ -7,6 +7,7 @@ use std::time::Duration;
 use factum::prelude::*;
 use factum::sqlite::{Durability, SqliteOptions};
 use rusqlite::Connection;
+use rusqlite::backup::Backup;
 use tempfile::TempDir;
 
 use factum::testing::delegate;
@@ -36,6 +37,12 @@ pub(crate) fn open_store(file: &Path) -> SqliteStore {
 /// Runs SQL on a store's file, past the store.
 pub(crate) fn doctor(file: &Path, sql: &str) {
     Connection::open(file).unwrap().execute_batch(sql).unwrap();
+}
+
+/// Writes the pages of `copy` over those of a file that others have open.
+pub(crate) fn restore(copy: &Path, file: &Path) {
+    let (copy, mut file) = (Connection::open(copy).unwrap(), Connection::open(file).unwrap());
+    Backup::new(&copy, &mut file).unwrap().run_to_completion(100, Duration::ZERO, None).unwrap();
 }
 
 /// A store in a temporary file, which is removed with it.

@@ -19,8 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use hashbrown::HashTable;
-use quick_cache::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use hashbrown::DefaultHashBuilder;
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use crate::domain::stream_name::StreamName;
 use crate::repository::replay::Replay;

@@ -6,6 +6,7 @@ pub(crate) mod checksum;
 pub(crate) mod hooks;
 mod hot_append;
 mod keys;
+mod known_streams;
 pub(crate) mod query;
 pub(crate) mod read;
 mod remembered;
@@ -36,8 +37,9 @@ use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::Readers;
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
-use crate::sqlite::store::checksum::Checksums;
+use crate::sqlite::store::checksum::{Checksums, StreamHash};
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
+use crate::sqlite::store::known_streams::KnownStreams;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::SnapshotQueue;
 use crate::sqlite::store::wakeups::Wakeups;
@@ -116,6 +118,9 @@ struct Shared {
     checksums: Checksums,
     /// Databases that are removed together with this store.
     temporary: TemporaryFiles,
+    /// The streams that the file may have; `None` for a store in memory. Like the last field, it may keep a file open
+    /// for as long as SQLite does.
+    known_streams: Option<Arc<KnownStreams>>,
     /// Wakes the readers that wait for events. The last field: it may keep a file open for as long as SQLite does.
     wakeups: Arc<Wakeups>,
 }
@@ -197,11 +202,16 @@ impl SqliteStore {
             }
             Readers::Writer => None,
         };
+        let known_streams = match &readers {
+            Readers::Pool(pool) => Some(Arc::new(KnownStreams::new(pool.path()))),
+            Readers::Writer => None,
+        };
         let shared = Shared {
             file,
             writer: SharedWriter::new(writer, patience),
             group: GroupCommit::default(),
-            remembered: Mutex::default(),
+            remembered: Mutex::new(Remembered::new(known_streams.clone())),
+            known_streams,
             snapshots: SnapshotQueue::default(),
             hooks: Mutex::default(),
             wakeups: Arc::new(Wakeups::new(watched)),
@@ -314,7 +324,24 @@ impl SqliteStore {
     /// The connection that writes has the newest pages in its cache; each append invalidates a reader's
     /// cache.
     fn ends_at(&self, stream: &StreamName, after: u64) -> bool {
-        self.idle_writer().is_some_and(|writer| read::ends_at(&writer, stream, after).unwrap_or(false))
+        self.idle_writer().is_some_and(|writer| {
+            let ends = read::ends_at(&writer, stream, after).unwrap_or(false);
+            if ends && after == 0 {
+                self.shared.found_no_stream(&writer);
+            }
+            ends
+        })
+    }
+
+    /// Whether the store certainly has no such stream. Reads no page of the file.
+    fn lacks(&self, stream: &StreamName) -> Result<bool, StoreError> {
+        let known_streams = self.shared.known_streams.as_ref();
+        if !known_streams.is_some_and(|known_streams| known_streams.lack(StreamHash::of(stream))) {
+            return Ok(false);
+        }
+        // What is known may be of a file that is no longer at its path.
+        self.shared.file.check()?;
+        Ok(true)
     }
 
     /// Writes the queued snapshots, in a transaction of their own. If a snapshot is lost, it is taken again.
@@ -399,16 +426,20 @@ impl EventStore for SqliteStore {
         limit: usize,
         visit: &mut VisitReplayed<'_>,
     ) -> Result<Option<Uuid>, StoreError> {
-        if limit == 0 || self.ends_at(stream, after) {
+        if limit == 0 || (after == 0 && self.lacks(stream)?) || self.ends_at(stream, after) {
             return Ok(None);
         }
         match &self.shared.readers {
             Readers::Pool(pool) => {
                 let checksums = self.shared.checksums;
-                pool.with(
-                    |connection| read::replay(connection, stream, after, limit, checksums, visit),
-                    |error| error,
-                )
+                let read = |connection: &Connection| {
+                    let last = read::replay(connection, stream, after, limit, checksums, visit)?;
+                    if after == 0 && last.is_none() {
+                        self.shared.found_no_stream(connection);
+                    }
+                    Ok(last)
+                };
+                pool.with(read, |error| error)
             }
             Readers::Writer => replay_whole_events(self, stream, after, limit, visit),
         }
@@ -431,9 +462,19 @@ impl EventStore for SqliteStore {
     }
 
     fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
+        if self.lacks(stream)? {
+            return Ok(0);
+        }
+        let read = |connection: &Connection| {
+            let version = read::stream_version(connection, stream)?;
+            if version == 0 {
+                self.shared.found_no_stream(connection);
+            }
+            Ok(version)
+        };
         match self.idle_writer() {
-            Some(writer) => read::stream_version(&writer, stream),
-            None => self.with_reader(|connection| read::stream_version(connection, stream), |error| error),
+            Some(writer) => read(&writer),
+            None => self.with_reader(read, |error| error),
         }
     }
 
@@ -554,6 +595,13 @@ impl EventStore for SqliteStore {
 }
 
 impl Shared {
+    /// A read on this connection has found no events of a stream.
+    fn found_no_stream(&self, connection: &Connection) {
+        if let Some(known_streams) = &self.known_streams {
+            known_streams.read(connection);
+        }
+    }
+
     fn write_snapshots(&self, writer: &Connection) -> rusqlite::Result<()> {
         let pending = self.snapshots.take();
         if pending.is_empty() {

@@ -1,7 +1,7 @@
 //! Writes the appends of several callers in one transaction, with a result for each.
 
 use rusqlite::types::ToSql;
-use rusqlite::{CachedStatement, Connection, Transaction};
+use rusqlite::{CachedStatement, Connection};
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
@@ -110,12 +110,18 @@ fn commit_whole(
     hooks: &mut [Box<dyn AppendHook>],
     remembered: &mut Remembered,
 ) -> Result<Vec<Answer>, Failure> {
-    let mut tried = || {
+    let mut once = || {
+        if hooks.is_empty() {
+            let transaction = writer.begin_cached().map_err(Failure::Begin)?;
+            return commit_group(&transaction, requests, snapshots, remembered, |_| Ok(()));
+        }
         let transaction = writer.begin().map_err(Failure::Begin)?;
-        commit_group(transaction, requests, snapshots, hooks, remembered)
+        commit_group(&transaction, requests, snapshots, remembered, |written| {
+            hooks.iter_mut().try_for_each(|hook| hook.run(&transaction, written))
+        })
     };
-    match tried() {
-        Err(Failure::WronglyRemembered) => tried(),
+    match once() {
+        Err(Failure::WronglyRemembered) => once(),
         result => result,
     }
 }
@@ -151,18 +157,18 @@ impl Failure {
     }
 }
 
-/// Stores all requests in one transaction. After an error, nothing is stored.
-fn commit_group(
-    transaction: Transaction<'_>,
-    requests: &[Request<'_>],
+/// Stores all requests in the transaction that has begun, and commits it. After an error, it is to be rolled back.
+fn commit_group<'r>(
+    transaction: &Connection,
+    requests: &[Request<'r>],
     snapshots: &[QueuedSnapshot],
-    hooks: &mut [Box<dyn AppendHook>],
-    remembered: &mut Remembered,
+    remembered: &'r mut Remembered,
+    run_hooks: impl FnOnce(&Written<'_>) -> Result<(), BoxError>,
 ) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::with_capacity(requests.len());
     let mut stored = false;
-    let newest = {
-        let mut statements = Statements::prepare(&transaction, remembered)?;
+    let last = {
+        let mut statements = Statements::prepare(transaction, remembered)?;
         for request in requests {
             let answer = if request.is_void() {
                 Err(QueueError::Void)
@@ -176,29 +182,26 @@ fn commit_group(
             }
             answers.push(answer);
         }
-        statements.newest
+        statements.last
     };
     if stored {
-        for hook in hooks {
-            hook.run(&transaction, &Written { requests, answers: &answers }).map_err(Failure::Hook)?;
-        }
+        run_hooks(&Written { requests, answers: &answers }).map_err(Failure::Hook)?;
     }
     if !snapshots.is_empty() {
         // Snapshots must not make an append fail.
         transaction.execute_batch("SAVEPOINT factum_snapshots")?;
-        if snapshots.iter().try_for_each(|snapshot| snapshot.write(&transaction)).is_err() {
+        if snapshots.iter().try_for_each(|snapshot| snapshot.write(transaction)).is_err() {
             transaction.execute_batch("ROLLBACK TO factum_snapshots")?;
         }
         transaction.execute_batch("RELEASE factum_snapshots")?;
         stored = true;
     }
     if stored {
-        // The transaction ends without compiling the statement that ends it.
         let committed =
             transaction.prepare_cached(own_sql!("COMMIT")).and_then(|mut commit| commit.execute(()));
         committed.map_err(Failure::Commit)?;
-        if let Some(newest) = newest {
-            remembered.stored(newest);
+        if let Some((position, id)) = last {
+            remembered.stored(position, id);
         }
     }
     Ok(answers)
@@ -210,9 +213,11 @@ fn writes(request: &Request<'_>) -> bool {
 }
 
 /// The statements that an append runs.
-struct Statements<'c> {
+struct Statements<'c, 'r> {
     connection: &'c Connection,
-    remembered: &'c mut Remembered,
+    remembered: &'r mut Remembered,
+    /// The stream that the last append has written to, and what it is since.
+    written: Option<(&'r StreamName, StreamHead)>,
     /// Compiled when it is needed: most commands are to streams that have a number.
     register: Option<CachedStatement<'c>>,
     insert: CachedStatement<'c>,
@@ -221,6 +226,8 @@ struct Statements<'c> {
     newest: Option<i64>,
     /// Whether `newest` is not looked up, but remembered.
     is_remembered: bool,
+    /// The position and id of the last event that was inserted.
+    last: Option<(i64, Uuid)>,
 }
 
 /// A stream's number and version, and the newest position of the store.
@@ -248,13 +255,16 @@ struct StreamHead {
     version: u64,
 }
 
-impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection, remembered: &'c mut Remembered) -> rusqlite::Result<Self> {
+impl<'c, 'r> Statements<'c, 'r> {
+    fn prepare(connection: &'c Connection, remembered: &'r mut Remembered) -> rusqlite::Result<Self> {
+        remembered.begin();
         let newest = remembered.newest();
         Ok(Self {
             connection,
             newest,
             is_remembered: newest.is_some(),
+            last: None,
+            written: None,
             remembered,
             register: None,
             // SQLite chooses the position, which is cheaper than to check a given one.
@@ -281,7 +291,7 @@ impl<'c> Statements<'c> {
         Ok(newest)
     }
 
-    fn append(&mut self, request: &[Append<'_>], last_event: Option<Uuid>) -> Result<Answer, Failure> {
+    fn append(&mut self, request: &[Append<'r>], last_event: Option<Uuid>) -> Result<Answer, Failure> {
         if let [append] = request {
             return self.append_to_one(append, last_event);
         }
@@ -302,7 +312,7 @@ impl<'c> Statements<'c> {
         Ok(Ok(appended))
     }
 
-    fn append_to_one(&mut self, append: &Append<'_>, last_event: Option<Uuid>) -> Result<Answer, Failure> {
+    fn append_to_one(&mut self, append: &Append<'r>, last_event: Option<Uuid>) -> Result<Answer, Failure> {
         // A stream that is expected to be new most likely is. Registering it finds out.
         let new = append.expected.exact() == Some(0) && !append.events.is_empty();
         let head = if new && let Some(stream) = self.register(append.stream)? {
@@ -341,7 +351,7 @@ impl<'c> Statements<'c> {
 
     /// Writes the events and keys of an append. Returns the position of the first event, if there is one, and
     /// the stream's version after the last.
-    fn write(&mut self, append: &Append<'_>, head: StreamHead) -> Result<(Option<Position>, u64), Failure> {
+    fn write(&mut self, append: &Append<'r>, head: StreamHead) -> Result<(Option<Position>, u64), Failure> {
         if append.events.is_empty() && append.keys.is_empty() {
             return Ok((None, head.version));
         }
@@ -366,6 +376,7 @@ impl<'c> Statements<'c> {
         for key in append.keys {
             keys::insert(self.connection, (stream, append.stream), key, head.version)?;
         }
+        self.written = Some((append.stream, StreamHead { stream: Some(stream), version }));
         Ok((first_position, version))
     }
 
@@ -373,6 +384,7 @@ impl<'c> Statements<'c> {
     fn insert(&mut self, row: &EventRow<'_>, position: i64) -> Result<(), Failure> {
         keys::expect_one_row(self.insert.execute(&row.values()[..])?)?;
         if self.connection.last_insert_rowid() == position {
+            self.last = Some((position, row.event.id));
             Ok(())
         } else if self.is_remembered {
             self.remembered.was_wrong();
@@ -384,6 +396,12 @@ impl<'c> Statements<'c> {
 
     /// The number of a stream and its version and, `with_last`, the id of its last event.
     fn find(&mut self, stream: &StreamName, with_last: bool) -> rusqlite::Result<(StreamHead, Option<Uuid>)> {
+        if let Some((known, head)) = self.written
+            && !with_last
+            && known == stream
+        {
+            return Ok((head, None));
+        }
         let mut find = self.connection.prepare_cached(if with_last { FIND_WITH_LAST } else { FIND })?;
         let mut rows = find.query((stream.category(), stream.key()))?;
         let Some(row) = rows.next()? else { return Ok((StreamHead { stream: None, version: 0 }, None)) };
@@ -409,7 +427,12 @@ impl<'c> Statements<'c> {
             ))?),
         };
         let made = register.execute((stream.category(), stream.key()))?;
-        Ok((made > 0).then(|| self.connection.last_insert_rowid()))
+        if made == 0 {
+            return Ok(None);
+        }
+        let number = self.connection.last_insert_rowid();
+        self.remembered.registered(StreamHash::of(stream), number);
+        Ok(Some(number))
     }
 }
 

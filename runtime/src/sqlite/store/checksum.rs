@@ -53,6 +53,11 @@ impl StreamHash {
         usize::try_from(self.0 % u64::from(slots)).unwrap_or_default()
     }
 
+    /// Half of the hash.
+    pub(super) fn short(self) -> u32 {
+        Hash(self.0).half()
+    }
+
     /// The checksum of an event that is about to be stored.
     pub(super) fn checksum_of_new(self, position: u64, version: u64, event: &NewEvent<'_>) -> i64 {
         let &NewEvent { name, event_version, payload, id, recorded_at, metadata } = event;

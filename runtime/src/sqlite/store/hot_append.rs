@@ -22,7 +22,8 @@ const INSERT: &str = own_sql!(
     "INSERT OR IGNORE INTO factum_events (stream, version, name, schema, id, recorded_at, correlation, causation,
      custom, payload, checksum, position)
      VALUES ((SELECT iif(id = ?13 AND version = ?2 - 1
-                         AND (SELECT max(position) FROM factum_events) = ?12 - 1, stream, NULL)
+                         AND ?12 - 1 = (SELECT position FROM factum_events ORDER BY position DESC LIMIT 1),
+                     stream, NULL)
               FROM factum_events WHERE stream = ?1 ORDER BY version DESC LIMIT 1),
              ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 );
@@ -43,12 +44,13 @@ pub(super) fn store(
     let row = EventRow::new((number, hash), (position, version), event);
     let also: [&dyn ToSql; 2] = [&position, last.as_bytes()];
     let mut insert = writer.prepare_cached(INSERT).ok()?;
+    remembered.begin();
     let inserted =
         writer.begin_with(|_| insert.execute(params_from_iter(row.values().into_iter().chain(also))));
     let failed = |error| Some(Err(AppendError::store(stream, error).into()));
     match inserted {
         Ok(1) => {
-            remembered.stored(position);
+            remembered.stored(position, event.id);
             Some(Ok(Appended::new(Some(Position::new(position.unsigned_abs())), vec![version])))
         }
         Ok(_) => None,

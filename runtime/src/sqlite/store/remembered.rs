@@ -3,7 +3,12 @@
 //! The file decides: an append compares what it relies on, in its own transaction. So what is remembered here may be
 //! wrong, as after another process has written or a transaction was rolled back.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use crate::sqlite::store::checksum::StreamHash;
+use crate::sqlite::store::known_streams::KnownStreams;
 
 /// How many streams are remembered, each in the slot that its hash determines.
 const STREAMS: u16 = 1_024;
@@ -11,7 +16,6 @@ const STREAMS: u16 = 1_024;
 /// How many commits look first, after another process has appended.
 const PAUSE: u32 = 64;
 
-#[derive(Debug, Default)]
 pub(super) struct Remembered {
     /// The position of the newest event.
     newest: Option<i64>,
@@ -19,18 +23,44 @@ pub(super) struct Remembered {
     pause: u32,
     /// Streams by their names' hashes, with their numbers. Empty until the first one.
     streams: Vec<(StreamHash, i64)>,
+    known_streams: Option<Arc<KnownStreams>>,
+    /// What the streams of the present transaction are added to.
+    begun: Option<u64>,
+    /// The greatest number that the present transaction has given to a stream; 0 if there is none.
+    newest_stream: i64,
 }
 
 impl Remembered {
+    pub(super) fn new(known_streams: Option<Arc<KnownStreams>>) -> Self {
+        Self { newest: None, pause: 0, streams: Vec::new(), known_streams, begun: None, newest_stream: 0 }
+    }
+
+    /// A transaction begins.
+    pub(super) fn begin(&mut self) {
+        self.newest_stream = 0;
+        self.begun = self.known_streams.as_ref().and_then(|known_streams| known_streams.begin());
+    }
+
+    /// The transaction has given a new stream a number.
+    pub(super) fn registered(&mut self, hash: StreamHash, number: i64) {
+        self.newest_stream = number;
+        if let Some(known_streams) = &self.known_streams {
+            known_streams.add(hash, self.begun);
+        }
+    }
+
     /// The position of the newest event, unless another process is likely to have appended since.
     pub(super) fn newest(&self) -> Option<i64> {
         if self.pause == 0 { self.newest } else { None }
     }
 
-    /// A commit has stored the event at this position as the newest one.
-    pub(super) fn stored(&mut self, newest: i64) {
+    /// The transaction is committed, and has stored the event with this position and id as the newest one.
+    pub(super) fn stored(&mut self, newest: i64, id: Uuid) {
         self.pause = self.pause.saturating_sub(1);
         self.newest = Some(newest);
+        if let Some(known_streams) = &self.known_streams {
+            known_streams.committed(self.begun, self.newest_stream, (newest, id));
+        }
     }
 
     /// What was remembered was wrong.

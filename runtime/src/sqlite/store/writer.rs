@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use crate::sqlite::file::handler_sql::Switched;
+use crate::sqlite::file::handler_sql::{Switched, own_sql};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
@@ -175,6 +175,14 @@ impl Writer<'_> {
         self.begin_with(|connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))
     }
 
+    /// Begins a transaction as [`begin`](Self::begin) does, by a statement that is compiled once.
+    pub(super) fn begin_cached(&self) -> rusqlite::Result<Begun<'_>> {
+        self.begin_with(|connection| {
+            connection.prepare_cached(own_sql!("BEGIN IMMEDIATE"))?.execute(())?;
+            Ok(Begun(connection))
+        })
+    }
+
     /// Begins a transaction as [`begin`](Self::begin) does, by a function that takes the file's lock.
     pub(crate) fn begin_with<'w, T>(
         &'w self,
@@ -195,6 +203,26 @@ impl Writer<'_> {
         };
         self.connection.busy_timeout(self.patience)?;
         begun
+    }
+}
+
+/// A transaction that has begun, and is rolled back at the end of this unless it is committed.
+pub(super) struct Begun<'w>(&'w Connection);
+
+impl Deref for Begun<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        // Fails only on a connection that is beyond use. Its next user gets the error.
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
