@@ -310,10 +310,19 @@ impl<'a> AllPages<'a> {
         [self.filter.names, if self.selects_categories { self.filter.categories } else { &[] }]
     }
 
+    /// Whether the query leaves no row out. Then it is cheaper if the reader, not the query, stops after `until`.
+    fn reads_every_row(&self) -> bool {
+        self.filter.partition.of() == 1 && self.selected().iter().all(|values| values.is_empty())
+    }
+
     fn write_query(&mut self) -> Result<(), StoreError> {
         let columns = if self.filter.wants_metadata { ALL } else { WITHOUT_METADATA };
         let columns = with_checksums(columns, self.checksums);
-        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1 AND position <= ?2");
+        let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1");
+        if !self.reads_every_row() {
+            // The reader would look for `until` behind all rows that the query leaves out.
+            sql.push_str(" AND position <= ?2");
+        }
         let mut parameter = 3;
         // The query looks the category up for each event. Otherwise, SQLite would go through the streams of a
         // category and sort their events, again for each page.
@@ -375,6 +384,9 @@ impl Pages for AllPages<'_> {
         let (mut last, mut seen) = (None, 0);
         while let Some(row) = rows.next().map_err(store_error)? {
             let position = position_of(row)?;
+            if position > until {
+                break;
+            }
             let stream = self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
             seen += 1;
             // Checked before it is left out: damage may have moved it into another stream.

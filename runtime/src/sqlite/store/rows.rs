@@ -32,41 +32,38 @@ pub(super) fn with_checksums(sql: &str, checksums: Checksums) -> Cow<'_, str> {
 
 /// Reads an event from a row. The type of each column and the checksum are checked, so a damaged or manipulated
 /// file gives an error.
+#[inline]
 pub(super) fn stored_event<'r>(
     row: &'r Row<'_>,
     position: i64,
     (stream, hash): (&'r StreamName, StreamHash),
     with_metadata: bool,
 ) -> Result<StoredEvent<'r>, StoreError> {
-    let mut envelope = Envelope {
-        position: Position::START,
+    let (event, checksum) = checked_event(row, position, hash)?;
+    let CheckedMetadata { id, recorded_at, correlation, causation, custom } =
+        if with_metadata { checked_metadata(row, position, checksum)? } else { NO_METADATA };
+    let envelope = Envelope {
+        position: Position::new(event.position),
         category: stream.category(),
         key: stream.key(),
-        version: 0,
-        id: Uuid::nil(),
-        recorded_at: Timestamp::from_micros(0),
-        correlation: None,
-        causation: None,
-        custom: None,
+        version: event.version,
+        id,
+        recorded_at,
+        correlation,
+        causation,
+        custom,
     };
-    let (event, checksum) = checked_event(row, position, hash)?;
-    envelope.position = Position::new(event.position);
-    envelope.version = event.version;
-    if with_metadata {
-        let metadata = metadata(row, position)?;
-        if let Some(checksum) = checksum
-            && checksum::split(checksum).1 != metadata.hash()
-        {
-            return Err(damaged(position, "checksum", "is not that of the metadata, which has changed"));
-        }
-        envelope.id = metadata.id;
-        envelope.recorded_at = metadata.recorded_at;
-        envelope.correlation = metadata.correlation;
-        envelope.causation = metadata.causation;
-        envelope.custom = metadata.custom;
-    }
     Ok(StoredEvent { envelope, name: event.name, event_version: event.event_version, payload: event.payload })
 }
+
+/// What an event has that is read without metadata.
+const NO_METADATA: CheckedMetadata<'static> = CheckedMetadata {
+    id: Uuid::nil(),
+    recorded_at: Timestamp::from_micros(0),
+    correlation: None,
+    causation: None,
+    custom: None,
+};
 
 /// Reads an event from a row with [`ALL`] columns, and returns the checksum that it should have.
 pub(super) fn checked_row(
@@ -129,8 +126,12 @@ fn checksum_of(row: &Row<'_>, position: i64) -> Result<Option<i64>, StoreError> 
     column(row, 5)?.as_i64_or_null().map_err(|error| damaged(position, "checksum", error))
 }
 
-fn metadata<'r>(row: &'r Row<'_>, position: i64) -> Result<CheckedMetadata<'r>, StoreError> {
-    Ok(CheckedMetadata {
+fn checked_metadata<'r>(
+    row: &'r Row<'_>,
+    position: i64,
+    checksum: Option<i64>,
+) -> Result<CheckedMetadata<'r>, StoreError> {
+    let metadata = CheckedMetadata {
         id: id(row, 7, position)?,
         recorded_at: Timestamp::from_micros(integer(row, 8, "recorded_at", position)?),
         correlation: uuid(row, 9, "correlation", position)?,
@@ -139,7 +140,13 @@ fn metadata<'r>(row: &'r Row<'_>, position: i64) -> Result<CheckedMetadata<'r>, 
             ValueRef::Null => None,
             _ => Some(text(row, 11, "custom", position)?),
         },
-    })
+    };
+    match checksum {
+        Some(checksum) if checksum::split(checksum).1 != metadata.hash() => {
+            Err(damaged(position, "checksum", "is not that of the metadata, which has changed"))
+        }
+        _ => Ok(metadata),
+    }
 }
 
 #[inline]
