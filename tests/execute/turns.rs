@@ -49,6 +49,32 @@ fn commands_of_one_process_do_not_conflict() {
     }
 }
 
+/// Nor does a batch.
+#[test]
+fn batches_of_one_process_do_not_conflict() {
+    for store in stores() {
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for round in 0..10 {
+                        if round % 2 == 0 {
+                            accounts
+                                .execute_batch(&id("alice"), [1, 2].map(|cents| deposit("alice", cents)))
+                                .unwrap();
+                        } else {
+                            accounts.execute(deposit("alice", 3)).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let alice = accounts.load(&id("alice")).unwrap();
+        assert_eq!((alice.version(), alice.state().cents), (1 + 8 * 15, 8 * 30));
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 struct Moved {
     id: u64,

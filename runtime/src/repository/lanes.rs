@@ -41,6 +41,10 @@ const SPARE: usize = 8;
 /// its turn for that.
 const LEASE: Duration = Duration::from_millis(100);
 
+/// How many appends of a lane may wait for their answers before the next command is decided. If one of them fails, all
+/// after it are decided again.
+const MOST_IN_FLIGHT: usize = 64;
+
 /// How long a command waits for its turn until newcomers let it go first, and how often one that waits for an
 /// answer of the store looks for it.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -245,7 +249,7 @@ impl<A> InLane<A> {
     /// wait for itself.
     ///
     /// The turn of a command that keeps it for longer than its lease passes on.
-    fn take_turn(&self, failed: u32) -> Option<Turn<'_, A>> {
+    pub(crate) fn take_turn(&self, failed: u32) -> Option<Turn<'_, A>> {
         let me = thread::current().id();
         let mut state = lock(&self.lane.state);
         if state.turn.holder == Some(me) {
@@ -300,11 +304,15 @@ impl<A> InLane<A> {
                 Some(tip) if tip.epoch == epoch && tip.is_stored && !state.settled.is_busy => {
                     break (epoch, tip.number);
                 }
-                Some(tip) if tip.epoch == epoch && !tip.is_probe => {
+                Some(tip)
+                    if tip.epoch == epoch
+                        && !tip.is_probe
+                        && (state.in_flight < MOST_IN_FLIGHT || Instant::now() >= until) =>
+                {
                     let replay = tip.replay.clone();
                     return Ok(Base { replay, standing: Standing::Uncommitted, epoch, tip: tip.number });
                 }
-                // The tip has failed, or is a probe. What is queued will fail, or will be stored.
+                // The tip has failed, is a probe, or is one of too many. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
                     state = self.lane.await_answer(state)
                 }
@@ -534,5 +542,39 @@ impl<A> Drop for Flight<A> {
             state.keys.retain(|queued| !self.keys.iter().any(|key| Arc::ptr_eq(queued, key)));
         }
         self.lane.wake_awaiting(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::iter;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::domain::position::Position;
+
+    fn state(version: u64) -> Replay<()> {
+        let position = Position::new(version);
+        Replay { state: Arc::new(()), version, position, event: None, snapshot: 0, since: None }
+    }
+
+    /// With as many appends on their way as there may be, the next command waits for an answer.
+    #[test]
+    fn appends_in_flight_are_bounded() {
+        let lanes = Lanes::new();
+        let lane = lanes.enter(&StreamName::new("s", "1"));
+        let base = || lane.base(|| Ok::<_, Infallible>((state(0), Standing::Read))).unwrap();
+        let mut flights: Vec<_> = (1..)
+            .map(|version| lane.lock().queued(&base(), Some(|| state(version)), iter::empty()))
+            .take(MOST_IN_FLIGHT)
+            .collect();
+        let (decide, decided) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| decide.send(base().replay.version).unwrap());
+            assert!(decided.recv_timeout(PATIENCE).is_err(), "the command does not wait");
+            drop(flights.pop());
+            assert_eq!(decided.recv().unwrap(), MOST_IN_FLIGHT as u64, "on the newest state all the same");
+        });
     }
 }

@@ -50,7 +50,10 @@ use crate::store::queue::QueueError;
 /// * A turn is a lease of 100 milliseconds. After that, others go on, and the slow command may be a conflict.
 ///   [`retry`](ExecuteOptions::retry) doubles the lease each time. A handler that commands its own aggregate has
 ///   no turn for it.
-/// * Batches and units of work take no turn. They, writers of other processes, and other repositories of the same
+/// * A batch takes one turn for all of its commands.
+/// * At most 64 appends to one aggregate wait for their answers. The next command waits for one of these before it is
+///   decided.
+/// * Units of work take no turn. They, writers of other processes, and other repositories of the same
 ///   type may cause conflicts.
 ///
 /// A repository keeps recently used states in memory ([`CacheOptions`]), so that a command reads only the
@@ -186,6 +189,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         A: Accepts<C>,
     {
         let stream = StreamName::of::<A>(id);
+        let lane = self.loader.lanes().enter(&stream);
+        let turn = lane.take_turn(0);
         let mut work = UnitOfWork::new(&self.store);
         for (index, (command, options)) in commands.into_iter().enumerate() {
             let command = A::command(command);
@@ -197,7 +202,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             };
             result.map_err(|source| BatchError { index: Some(index), source })?;
         }
-        work.commit_one(self, &stream).map_err(|source| BatchError { index: None, source })
+        work.commit_one(self, &stream, turn).map_err(|source| BatchError { index: None, source })
     }
 
     /// The aggregate as it is now.

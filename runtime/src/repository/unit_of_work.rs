@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::Arc;
 
 use crate::domain::aggregate::Aggregate;
@@ -23,7 +24,7 @@ use crate::repository::encode::Encoded;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
 use crate::repository::known_key::KeyOfCommand;
-use crate::repository::lanes::{Base, Flight, InLane, LockedLane, Standing};
+use crate::repository::lanes::{Base, Flight, InLane, LockedLane, Standing, Turn};
 use crate::repository::loading::Loader;
 use crate::repository::outcome::Executed;
 use crate::repository::replay::Replay;
@@ -305,7 +306,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
                 Err(error) if unit.holds()? => return Err(error),
                 Err(_) => continue,
             };
-            match unit.store() {
+            match unit.store(()) {
                 Ok(_) => return Ok(done),
                 Err(QueueError::Void) => {}
                 Err(QueueError::Append(AppendError::Conflict(_))) if failed < retries => {
@@ -408,9 +409,11 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         let index = match self.places.get(&place) {
             Some(&index) => index,
             None => {
-                // The states that the repository keeps in memory are of its own store only.
+                // The states that the repository keeps in memory are of its own store only, which that of a batch is.
                 let own = repository.store().identity();
-                let loader = if own.is_some() && own == self.store.identity() {
+                let is_own = ptr::eq(self.store, repository.store())
+                    || (own.is_some() && own == self.store.identity());
+                let loader = if is_own {
                     Arc::clone(repository.loader())
                 } else {
                     Arc::new(Loader::new(CacheOptions::aggregates(0)))
@@ -445,18 +448,19 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     /// Fails with [`AppendError::Conflict`] if one of the aggregates has new events in the store. A commit
     /// that fails stores nothing.
     pub fn commit(mut self) -> Result<Committed, AppendError> {
-        self.store_or_conflict()
+        self.store_or_conflict(())
     }
 
-    /// Commits a batch, which has one aggregate, and returns its result.
+    /// Commits a batch, which has one aggregate and a turn there, and returns its result.
     pub(crate) fn commit_one<A: Aggregate>(
         mut self,
         repository: &Repository<A, S>,
         stream: &StreamName,
+        turn: Option<Turn<'_, A>>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         // A batch without commands has read nothing yet.
         self.pending(repository, stream)?;
-        self.store_or_conflict()?;
+        self.store_or_conflict(turn)?;
         let pending = self.pending(repository, stream)?;
         let recorded = std::mem::take(&mut pending.recorded);
         Ok(Executed::new(&pending.replay, recorded))
@@ -464,8 +468,8 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 
     /// Stores the events. If what the unit rests on was not stored, that is a conflict for a caller who can't
     /// decide again.
-    fn store_or_conflict(&mut self) -> Result<Committed, AppendError> {
-        self.store().map_err(|error| match (error, self.streams.first()) {
+    fn store_or_conflict(&mut self, turn: impl Sized) -> Result<Committed, AppendError> {
+        self.store(turn).map_err(|error| match (error, self.streams.first()) {
             (QueueError::Append(error), _) => error,
             (QueueError::Void, Some(first)) => conflict(self.store, first.id(), first.version()),
             (QueueError::Void, None) => unreachable!("a unit without streams rests on nothing"),
@@ -490,8 +494,9 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         }
     }
 
-    fn store(&mut self) -> Result<Committed, QueueError> {
-        let appended = append(self.store, &self.streams);
+    /// Ends `turn` as soon as the append has its place.
+    fn store(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
+        let appended = append(self.store, &self.streams, turn);
         if let Err(QueueError::Append(AppendError::KnownKey { stream: id, key, outcome })) = &appended {
             let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
             of_key.try_for_each(|stream| stream.check_known(key, outcome)).map_err(AppendError::from)?;
@@ -514,6 +519,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 fn append<S: EventStore>(
     store: &S,
     streams: &[Box<dyn ChangedStream>],
+    turn: impl Sized,
 ) -> Result<Option<(Appended, Vec<u64>)>, QueueError> {
     let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
     // An answer without events waits for what it rests on as well.
@@ -542,6 +548,7 @@ fn append<S: EventStore>(
             for stream in locked {
                 stream.queued(leads_on);
             }
+            drop(turn);
             queued.wait()?
         }
         None => {
