@@ -1,7 +1,7 @@
 //! Hot aggregates: a state in memory is used only while it is current.
 
 use factum::prelude::*;
-use factum::{CacheOptions, ExecuteError, ExecuteOptions};
+use factum::{CacheOptions, ExecuteError, ExecuteOptions, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::support::account::{Account, Refused, deposit, id, open, withdraw};
@@ -86,6 +86,21 @@ fn a_hot_aggregate_is_not_read_again() {
         let statistics = off.statistics();
         assert_eq!((statistics.misses, statistics.hits, statistics.cached), (3, 0, 0));
     }
+}
+
+/// Otherwise each command of a hot aggregate reads the stream's last event.
+#[test]
+fn a_store_that_is_idle_can_tell_the_end_of_a_stream() {
+    fn check(store: &(impl EventStore + Clone)) {
+        let accounts = store.repository::<Account>();
+        let first = accounts.execute(open("alice")).unwrap().events()[0].id;
+        let last = accounts.execute(deposit("alice", 1)).unwrap().events()[0].id;
+        let alice = StreamName::of::<Account>(&id("alice"));
+        assert!(store.ends_with(&alice, 2, last));
+        assert!(!store.ends_with(&alice, 1, first));
+    }
+    check(&MemoryStore::new());
+    check(&SqliteStore::in_memory().unwrap());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The conformance suite: every store keeps the laws.
 
 use std::cell::Cell;
+use std::task::Waker;
 use std::time::Duration;
 
 use factum::memory::MemoryStore;
@@ -51,6 +52,9 @@ fn broken_stores_are_caught() {
         (Fault::ExpectsNothing, "expected_versions_are_held_to"),
         (Fault::AppendsOneByOne, "append_to_several_streams_is_atomic"),
         (Fault::IgnoresChains, "queued_appends_rest_on_each_other"),
+        (Fault::QueuesOnlySomething, "queue_is_there_for_nothing_too"),
+        (Fault::IgnoresLastEvents, "queued_append_compares_the_last_event"),
+        (Fault::NeverStopsWaking, "watching_wakers_are_woken"),
         (Fault::FiltersNothing, "filter_selects"),
         (Fault::StopsAfterAPage, "long_reads_are_complete"),
         (Fault::CountsFromZero, "stream_is_read_from_any_version"),
@@ -73,6 +77,9 @@ enum Fault {
     ExpectsNothing,
     AppendsOneByOne,
     IgnoresChains,
+    QueuesOnlySomething,
+    IgnoresLastEvents,
+    NeverStopsWaking,
     FiltersNothing,
     StopsAfterAPage,
     CountsFromZero,
@@ -98,7 +105,7 @@ impl Broken {
 }
 
 impl EventStore for Broken {
-    delegate!(self => self.store; stream_version, position, save_snapshot, drop_snapshots);
+    delegate!(self => self.store; stream_version, position, watch, save_snapshot, drop_snapshots);
 
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {
@@ -121,9 +128,29 @@ impl EventStore for Broken {
         }
     }
 
-    fn queue<'a>(&'a self, appends: &'a [Append<'a>], _: &'a [Chain]) -> Option<QueuedAppend<'a>> {
-        let append = || self.store.append(appends).map_err(QueueError::from);
-        (self.fault == Fault::IgnoresChains).then(|| QueuedAppend::new(append))
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], chains: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        let ignores_chains = match self.fault {
+            Fault::IgnoresChains => true,
+            Fault::IgnoresLastEvents => false,
+            Fault::QueuesOnlySomething if !appends.is_empty() => false,
+            _ => return None,
+        };
+        Some(QueuedAppend::new(move || {
+            if !ignores_chains && chains.iter().any(Chain::is_broken) {
+                return Err(QueueError::Void);
+            }
+            let answer = self.store.append(appends).map_err(QueueError::from);
+            if answer.is_err() {
+                chains.iter().for_each(Chain::fail);
+            }
+            answer
+        }))
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        if self.fault != Fault::NeverStopsWaking {
+            self.store.unwatch(waker);
+        }
     }
 
     fn read_stream(

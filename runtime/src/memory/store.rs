@@ -170,6 +170,14 @@ impl EventStore for MemoryStore {
         Ok(())
     }
 
+    fn ends_with(&self, stream: &StreamName, version: u64, id: Uuid) -> bool {
+        let log = self.log();
+        let Some(indexes) = log.streams.get(stream).filter(|indexes| number(indexes.len()) == version) else {
+            return false;
+        };
+        indexes.last().and_then(|&last| log.events.get(last)).is_some_and(|last| last.id() == id)
+    }
+
     fn read_all(
         &self,
         filter: Filter<'_>,

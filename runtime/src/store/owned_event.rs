@@ -119,6 +119,10 @@ impl OwnedEvent {
         &self.event.name
     }
 
+    pub(crate) fn id(&self) -> Uuid {
+        self.event.id
+    }
+
     pub(crate) fn as_stored(&self, position: Position) -> StoredEvent<'_> {
         let NewEvent { name, event_version, id, recorded_at, metadata, payload } = self.event.lend();
         let envelope = Envelope {

@@ -1,12 +1,14 @@
 //! Waiting for a position.
 
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError, mpsc};
+use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use super::law::{Law, facts, stream};
 use crate::domain::position::Position;
 use crate::store::event_store::EventStore;
+use crate::store::lock::lock;
 
 /// Longer than any wait in a correct store.
 const LONG: Duration = Duration::from_mins(1);
@@ -75,4 +77,62 @@ pub fn wait_that_runs_out_tells_the_position<S: EventStore>(store: &S) {
         }
         law.append_any(&stream("a"), &facts(1));
     }
+}
+
+/// A task that counts how often it is woken.
+#[derive(Default)]
+struct Task {
+    woken: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.woken) += 1;
+        self.changed.notify_all();
+    }
+}
+
+impl Task {
+    fn woken(&self) -> u64 {
+        *lock(&self.woken)
+    }
+
+    /// Waits until it was woken more than so many times.
+    fn wait(&self, seen: u64) {
+        let woken = lock(&self.woken);
+        drop(self.changed.wait_while(woken, |woken| *woken <= seen).unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// An append wakes each waker that is watching, also one of another handle, until it watches no longer. A store without
+/// [`watch`](EventStore::watch) keeps this law.
+pub fn watching_wakers_are_woken<S: EventStore + Clone>(store: &S) {
+    let law = Law::new("watching_wakers_are_woken", store);
+    let (a, other_handle) = (stream("a"), store.clone());
+    let tasks = [Arc::new(Task::default()), Arc::new(Task::default())];
+    let wakers = tasks.each_ref().map(|task| Waker::from(Arc::clone(task)));
+    let [first, second] = &tasks;
+    for waker in &wakers {
+        // To watch twice is to watch.
+        for handle in [store, &other_handle] {
+            if !law.succeeds(handle.watch(waker), "a watch") {
+                law.append_any(&a, &facts(1));
+                law.equal([first.woken(), second.woken()], [0, 0], "wake-ups of a store without a watch");
+                return;
+            }
+        }
+    }
+    for handle in [store, &other_handle, store] {
+        let seen = tasks.each_ref().map(|task| task.woken());
+        Law::new("watching_wakers_are_woken", handle).append_any(&a, &facts(1));
+        tasks.iter().zip(seen).for_each(|(task, seen)| task.wait(seen));
+    }
+    // Another waker of the first task.
+    store.unwatch(&Waker::from(Arc::clone(first)));
+    let seen = tasks.each_ref().map(|task| task.woken());
+    law.append_any(&a, &facts(1));
+    second.wait(seen[1]);
+    law.equal(first.woken(), seen[0], "wake-ups of a task that watches no longer");
+    store.unwatch(&wakers[1]);
 }
