@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use factum::follow::OnFailure;
 use factum::prelude::*;
+use factum::sqlite::rusqlite::Connection;
 
 use crate::support::account::{Account, Opened, open};
 use crate::support::stores::{LONG, open_store};
@@ -57,6 +58,52 @@ fn a_wait_for_a_retry_keeps_the_lease() {
     assert_eq!(reaction.0.load(Ordering::SeqCst), 2);
 }
 
+#[derive(Reaction)]
+#[reaction(name = "other", from(Account), events(Opened))]
+struct Other;
+
+#[handlers]
+impl Other {
+    #[react]
+    fn opened(&self, _: &Opened) {}
+}
+
+/// One commit renews the leases of all followers of a file.
+#[test]
+fn leases_of_a_file_are_renewed_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    let lease = Duration::from_secs(1);
+    let first = SqliteReaction::new(&store, Failing(Arc::default())).unwrap().follow().lease(lease).start();
+    let other = SqliteReaction::new(&store, Other).unwrap().follow().lease(lease).start();
+    let reader = Connection::open(&file).unwrap();
+    let leases = || {
+        let mut query = reader.prepare_cached("SELECT until FROM factum_leases ORDER BY name").unwrap();
+        let leases = query.query_map((), |row| row.get(0)).unwrap().collect::<Result<Vec<i64>, _>>();
+        leases.unwrap()
+    };
+    let begun = Instant::now();
+    let mut before = leases();
+    for _ in 0..3 {
+        let now = loop {
+            let now = leases();
+            if now.len() == 2 && now != before {
+                break now;
+            }
+            before = now;
+            assert!(begun.elapsed() < LONG, "{before:?}");
+        };
+        // Both have begun.
+        if before.len() == 2 {
+            assert!(now.iter().zip(&before).all(|(now, before)| now > before), "{before:?}, then {now:?}");
+        }
+        before = now;
+    }
+    first.unwrap().stop().unwrap();
+    other.unwrap().stop().unwrap();
+}
+
 /// Leases are renewed although all threads are blocked: no event is handled by two runners.
 #[test]
 fn handlers_that_block_cost_no_lease() {
@@ -91,7 +138,7 @@ fn an_idle_follower_notices_that_its_file_was_moved() {
     let quiet = SqliteReaction::new(&store, Failing(Arc::default())).unwrap().follow();
     let running = quiet.lease(LONG * 60).start().unwrap();
     std::fs::rename(&file, folder.path().join("moved.db")).unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !running.has_ended() {
         assert!(begun.elapsed() < LONG, "the follower waits");
         thread::sleep(Duration::from_millis(10));

@@ -36,6 +36,19 @@ fn changes() -> (impl Fn(&FollowerChange) + Send + Sync + 'static, Receiver<Foll
 }
 
 #[test]
+fn a_stop_drops_what_the_hook_has_captured() {
+    for _ in 0..100 {
+        let captured = Arc::new(());
+        let also_captured = Arc::clone(&captured);
+        let follower =
+            SqliteProjection::new(&SqliteStore::in_memory().unwrap(), Balances::default()).unwrap();
+        let running = follower.follow().on_change(move |_| drop(Arc::clone(&also_captured))).start().unwrap();
+        running.stop().unwrap();
+        assert_eq!(Arc::strong_count(&captured), 1);
+    }
+}
+
+#[test]
 fn a_runner_says_how_far_it_is_behind() {
     let folder = tempfile::tempdir().unwrap();
     for store in sqlite_stores(&folder) {

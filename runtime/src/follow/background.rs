@@ -46,9 +46,6 @@ pub(crate) mod sealed {
             session: &mut Session,
         ) -> Result<Option<Instant>, Self::Error>;
 
-        /// The number of workers. Only a follower with one can be parked.
-        fn workers(&self) -> usize;
-
         /// The store of the events.
         fn events(&self) -> Arc<dyn EventStore>;
 
@@ -137,7 +134,7 @@ impl<F: Follower> FollowerBuilder<F> {
 
     /// How long the lease lasts; 10 seconds by default.
     ///
-    /// The runner renews its lease after a third of that. After the runner has died, runners on other machines
+    /// The runner renews its lease after half of that. After the runner has died, runners on other machines
     /// wait until the lease ends. On the same Linux machine, they take it at once, unless they run in another
     /// container.
     ///
@@ -155,6 +152,7 @@ impl<F: Follower> FollowerBuilder<F> {
     /// a lease that is lost, the end of a rebuild, and an end by an error. `on_change(|_| {})` is silent.
     ///
     /// The hook is called outside of transactions. A panic in it has no effect. While it runs, the runner waits.
+    /// What it has captured is dropped before [`stop`](RunningFollower::stop) returns.
     ///
     /// ```
     /// # use factum::prelude::*;
@@ -194,8 +192,8 @@ impl<F: Follower> FollowerBuilder<F> {
     /// ends. So 8 handlers that block delay another follower by 100 milliseconds, and 100 handlers by 400. Leases
     /// are renewed before anything else.
     ///
-    /// A follower with several workers has a thread for each, and one of its own. So has the follower of a store
-    /// without [`EventStore::watch`].
+    /// A follower with several workers has a thread of its own for each but the first, while one of them has something
+    /// to do. The follower of a store without [`EventStore::watch`] has its own threads all the time.
     ///
     /// Fails if the system can't start a thread.
     pub fn start(self) -> std::io::Result<RunningFollower<F>> {
@@ -204,7 +202,7 @@ impl<F: Follower> FollowerBuilder<F> {
         let (events, letters) = (follower.events(), follower.letters());
         let (task, outcome) = (TaskId::reserve(), Arc::new(RunOutcome::default()));
         let waker = task.waker();
-        let can_park = follower.workers() == 1 && events.watch(&waker).is_ok_and(|watches| watches);
+        let can_park = events.watch(&waker).is_ok_and(|watches| watches);
         let run = FollowerRun {
             follower: Some(follower),
             control: Arc::clone(&control),
@@ -219,7 +217,7 @@ impl<F: Follower> FollowerBuilder<F> {
             task.start(run, Instant::now())?;
         } else {
             let mut run = run;
-            thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || run.run())?;
+            thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || run.run_here())?;
         }
         Ok(RunningFollower { control, outcome: Some(outcome), process: process::id(), events, letters })
     }
@@ -252,7 +250,7 @@ impl<F: Follower> Task for FollowerRun<F> {
         };
         *follower.report() = self.control.take_report();
         self.control.end(result.as_ref().err().map(|error| with_causes(error)));
-        self.unwatch();
+        self.let_go();
         // The handlers may be dropped here, and they may own the handle: this thread is still part of the run.
         self.outcome.leave((self.follower.take()?, result));
         None
@@ -260,7 +258,16 @@ impl<F: Follower> Task for FollowerRun<F> {
 }
 
 impl<F: Follower> FollowerRun<F> {
-    fn unwatch(&mut self) {
+    /// Runs until the follower has ended.
+    fn run_here(&mut self) {
+        while let Some(next) = self.run() {
+            self.control.pause(next.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Drops what belongs to the store.
+    fn let_go(&mut self) {
+        self.session.kept = None;
         if let Some(events) = self.events.take() {
             events.unwatch(&self.waker);
         }
@@ -271,7 +278,7 @@ impl<F: Follower> FollowerRun<F> {
 impl<F: Follower> Drop for FollowerRun<F> {
     fn drop(&mut self) {
         if self.follower.is_some() {
-            self.unwatch();
+            self.let_go();
             self.control.end(None);
             self.outcome.give_up();
         }
@@ -425,10 +432,6 @@ mod tests {
             _: &mut Session,
         ) -> Result<Option<Instant>, FollowError> {
             Ok((!control.is_stopping()).then(|| Instant::now() + Duration::from_mins(1)))
-        }
-
-        fn workers(&self) -> usize {
-            1
         }
 
         fn letters(&self) -> Box<dyn ListLetters> {

@@ -273,6 +273,11 @@ impl Control {
         let _ = self.waker.set(waker);
     }
 
+    /// What runs the follower while it is parked.
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.waker.get().cloned()
+    }
+
     /// Wakes the workers, and the follower if it is parked.
     fn wake_runners(&self) {
         self.changed.notify_all();
@@ -293,6 +298,7 @@ impl Control {
         drop(state);
         self.changed.notify_all();
         self.say(Some(FollowerChange::Stopped { follower: self.follower, error }));
+        self.hook.end();
     }
 
     pub(crate) fn has_ended(&self) -> bool {

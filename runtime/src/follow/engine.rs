@@ -1,8 +1,8 @@
 //! The engine of a follower: its handlers and the home of its progress, and the ways to run them.
 
-use std::fmt;
-use std::thread;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
@@ -12,14 +12,16 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
 use crate::follow::lease::LeaseHolder;
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::redelivery::{LetterRequest, Redelivery};
-use crate::follow::runner::{Runner, RunnerMemory};
+use crate::follow::runner::{Resting, Runner, RunnerMemory};
 use crate::follow::session::Session;
 use crate::follow::worker::{Job, StepTarget, Worker};
-use crate::follow::{checkpoint, patience, runs};
+use crate::follow::{checkpoint, runs};
+use crate::store::lock::lock;
 use crate::store::partition::Partition;
 
 /// The handlers of a follower, one for each worker, and the home of its progress.
@@ -42,7 +44,7 @@ type Run<H, P> = fn(
     Job<'_, P>,
     &RetryPolicy,
     Option<Position>,
-    Option<&mut RunnerMemory>,
+    Option<&mut Vec<RunnerMemory>>,
     &mut [H],
 ) -> Result<Option<Instant>, FollowError>;
 
@@ -132,7 +134,7 @@ where
     ) -> Result<CaughtUp, FollowError> {
         let before = control.events();
         let batch_time = self.batch_time;
-        let job = Job { definition: &self.definition, home, control, lease, batch_time };
+        let job = Job { definition: &self.definition, home, control, lease, kept: None, batch_time };
         (self.run)(job, policy, Some(goal), None, &mut self.handlers)?;
         let position = control.reached();
         if position < goal {
@@ -150,15 +152,23 @@ where
     ) -> Result<Option<Instant>, FollowError> {
         if !session.has_begun {
             let ends = || Ok((self.begin()?, self.home.newest(self.definition.name)?));
-            let (after, newest) = patience::retry(control, policy, ends)?;
+            let (after, newest) = match ends() {
+                Ok(ends) => ends,
+                Err(error) => return session.begin_later(error, control, policy),
+            };
             control.begin(self.handlers.len(), after);
             control.begin_report(after, after, newest);
+            let kept = LeaseKeeper::keep(&self.home.progress, &session.holder);
+            let follower = self.definition.name;
+            session.kept = Some(kept.map_err(|source| FollowError::Thread { follower, source })?);
             session.has_begun = true;
         }
         let (home, batch_time, lease) = (&self.home, self.batch_time, &session.holder);
-        let job = Job { definition: &self.definition, home, control, lease: Some(lease), batch_time };
+        let kept = session.kept.as_ref();
+        let job = Job { definition: &self.definition, home, control, lease: Some(lease), kept, batch_time };
         let result = (self.run)(job, policy, None, session.memory.as_mut(), &mut self.handlers);
         if !matches!(result, Ok(Some(_))) {
+            session.kept = None;
             // If the release fails, the next holder waits until the lease ends.
             let _ = self.home.progress.release_lease(&session.holder);
         }
@@ -166,31 +176,43 @@ where
     }
 }
 
+/// The memories of so many runners, if they are parked.
+fn memories(
+    memory: Option<&mut Vec<RunnerMemory>>,
+    runners: usize,
+) -> impl Iterator<Item = Option<&mut RunnerMemory>> {
+    let is_parked = memory.is_some();
+    let memories = memory.map(|memory| {
+        memory.resize_with(runners, RunnerMemory::default);
+        memory.iter_mut().map(Some)
+    });
+    let without = (!is_parked).then(|| std::iter::repeat_with(|| None).take(runners));
+    memories.into_iter().flatten().chain(without.into_iter().flatten())
+}
+
 fn run_single<H: EventHandler, P: ProgressStore>(
     job: Job<'_, P>,
     policy: &RetryPolicy,
     goal: Option<Position>,
-    memory: Option<&mut RunnerMemory>,
+    memory: Option<&mut Vec<RunnerMemory>>,
     handlers: &mut [H],
 ) -> Result<Option<Instant>, FollowError>
 where
     H::Target: StepTarget<P>,
 {
     let Some(handlers) = handlers.first_mut() else { return Ok(None) };
-    let worker = Worker::new(job, handlers, Partition::WHOLE);
-    let Some(memory) = memory else { return Runner::new(worker, policy, goal).run() };
-    let mut runner = Runner::resume(worker, policy, *memory);
-    let result = runner.run();
-    *memory = runner.memory();
-    result
+    let memory = memories(memory, 1).next().flatten();
+    Runner::new(Worker::new(job, handlers, Partition::WHOLE), policy, goal, memory).run()
 }
 
-/// Runs each worker in a thread of its own. The first worker that fails stops all.
+/// Runs each worker in a thread, the first one in this. The first worker that fails stops all.
+///
+/// If the runners can be parked, the threads end when all of them are at rest.
 fn run_side_by_side<H: EventHandler + Send, P: ProgressStore>(
     job: Job<'_, P>,
     policy: &RetryPolicy,
     goal: Option<Position>,
-    _: Option<&mut RunnerMemory>,
+    memory: Option<&mut Vec<RunnerMemory>>,
     handlers: &mut [H],
 ) -> Result<Option<Instant>, FollowError>
 where
@@ -199,27 +221,34 @@ where
     let partitions = Partition::all(u32::try_from(handlers.len()).unwrap_or(u32::MAX));
     let (control, follower) = (job.control, job.definition.name);
     let of_this_thread = runs::current();
+    let (resting, ends) = (Resting::new(handlers.len()), Mutex::new(Vec::new()));
+    let run = |mut runner: Runner<'_, H, P>| {
+        let _runs = runs::enter(&of_this_thread);
+        // Handlers' panics are errors of their events. This is for the progress callback, which may panic too.
+        match catch_panic(|| runner.run_beside(&resting)) {
+            Ok(Ok(until)) => lock(&ends).push(until),
+            Ok(Err(error)) => control.fail(error),
+            Err(_) => control.fail(FollowError::Panicked { follower }),
+        }
+    };
+    let memories = memories(memory, handlers.len());
     thread::scope(|scope| {
-        let of_this_thread = of_this_thread.as_slice();
-        for (handlers, partition) in handlers.iter_mut().zip(partitions) {
-            let mut runner = Runner::new(Worker::new(job, handlers, partition), policy, goal);
-            let thread = thread::Builder::new().name(format!("factum: {follower} {}", partition.index()));
-            let spawned = thread.spawn_scoped(scope, move || {
-                let _runs = runs::enter(of_this_thread);
-                // Handlers' panics are errors of their events. This is for the progress callback, which may
-                // panic too.
-                match catch_panic(|| runner.run()) {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => control.fail(error),
-                    Err(_) => control.fail(FollowError::Panicked { follower }),
-                }
-            });
-            if let Err(source) = spawned {
+        let run = &run;
+        let workers = handlers.iter_mut().zip(partitions).zip(memories);
+        let mut runners = workers.map(|((handlers, partition), memory)| {
+            Runner::new(Worker::new(job, handlers, partition), policy, goal, memory)
+        });
+        let first = runners.next();
+        for (runner, number) in runners.zip(1..) {
+            let thread = thread::Builder::new().name(format!("factum: {follower} {number}"));
+            if let Err(source) = thread.spawn_scoped(scope, move || run(runner)) {
                 control.fail(FollowError::Thread { follower, source });
             }
         }
+        first.map(run);
     });
-    control.take_error().map_or(Ok(None), Err)
+    let next = lock(&ends).drain(..).collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
+    control.take_error().map_or(Ok(next), Err)
 }
 
 impl<H, P: fmt::Debug> fmt::Debug for Engine<H, P>

@@ -8,6 +8,7 @@
 //!   a clock that was set back delays no runner.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ pub(crate) struct LeaseHolder {
     process: Option<OsProcess>,
     /// The lease of another holder, as this one has last seen it.
     seen: Arc<Mutex<Option<SeenLease>>>,
+    /// Whether the holder has the lease, as far as it knows.
+    is_held: Arc<AtomicBool>,
 }
 
 /// A lease as it is stored.
@@ -89,7 +92,21 @@ impl LeaseHolder {
         let mut record = new_id().as_bytes().to_vec();
         record.extend(lasts.as_micros().to_string().bytes());
         record.extend(process.iter().flat_map(|process| format!(" {process}").into_bytes()));
-        Self { name: name.into(), lasts, record, process, seen: Arc::default() }
+        Self { name: name.into(), lasts, record, process, seen: Arc::default(), is_held: Arc::default() }
+    }
+
+    /// Whether the holder has the lease, as far as it knows.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_held(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::Relaxed);
+    }
+
+    /// How long after it was taken or renewed the lease is to be renewed.
+    pub(crate) fn renew_after(&self) -> Duration {
+        self.lasts / 2
     }
 
     /// The holder as it is stored: an id, how long the lease lasts, and the process.

@@ -59,8 +59,8 @@ impl StoreFailure for ProjectionError {
     }
 }
 
-/// Waits after an error, as the policy says after the store has failed so many times in a row. Fails with the
-/// error if the runner has to stop.
+/// How long to wait after an error, as the policy says after the store has failed so many times in a row. Fails with
+/// the error if the runner has to stop.
 ///
 /// A file that another process holds is no failure: a patient runner waits for it.
 pub(crate) fn wait_after<E: StoreFailure>(
@@ -69,7 +69,7 @@ pub(crate) fn wait_after<E: StoreFailure>(
     control: &Control,
     worker: usize,
     policy: &RetryPolicy,
-) -> Result<(), E> {
+) -> Result<Duration, E> {
     if error.is_busy() && policy.is_patient {
         // Not each time: the file may be busy for as long as another process likes.
         if failures.busy.is_multiple_of(BUSY_REPORT) {
@@ -78,16 +78,14 @@ pub(crate) fn wait_after<E: StoreFailure>(
         }
         failures.busy = failures.busy.saturating_add(1);
         discard(error);
-        control.pause(WHILE_BUSY);
-        return Ok(());
+        return Ok(WHILE_BUSY);
     }
     failures.count = failures.count.saturating_add(1);
     match policy.delay_after_store_failure(failures.count) {
         Some(delay) if error.may_pass() => {
             control.say_retry(worker, None, &error, failures.count, delay);
             discard(error);
-            control.pause(delay);
-            Ok(())
+            Ok(delay)
         }
         _ => Err(error),
     }
@@ -102,7 +100,7 @@ pub(crate) fn retry<T: Default, E: StoreFailure>(
     let mut failures = StoreFailures::default();
     while !control.is_stopping() {
         match work() {
-            Err(error) => wait_after(error, &mut failures, control, 0, policy)?,
+            Err(error) => control.pause(wait_after(error, &mut failures, control, 0, policy)?),
             done => return done,
         }
     }

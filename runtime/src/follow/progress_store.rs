@@ -13,6 +13,7 @@ use crate::follow::dead_letter::DiscardedLetter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::seen::Seen;
 use crate::store::error::StoreError;
@@ -102,9 +103,12 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
     /// Renews a lease, if the holder has it. Returns whether it has.
     fn renew_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
 
-    /// Runs `work`, which may renew a lease and writes nothing else, in a write transaction.
+    /// Renews the leases that runners of this process hold in the database.
+    fn lease_keeper(&self) -> &Arc<LeaseKeeper>;
+
+    /// Runs `work`, which may renew leases and writes nothing else, in a write transaction.
     ///
-    /// A loss of power may take the renewal: it takes the holder too.
+    /// A loss of power may take the renewals: it takes the holders too.
     fn in_renewal<T, E>(
         &self,
         work: impl FnOnce(&Self::Transaction<'_>) -> Result<T, E>,

@@ -1,5 +1,6 @@
 //! Drives one worker, step by step.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::domain::error::with_causes;
@@ -17,6 +18,7 @@ use crate::follow::state::FollowerChange;
 use crate::follow::step::{FailedStep, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker, WorkerMemory};
 use crate::follow::{checkpoint, dead_letter, patience};
+use crate::store::lock::lock;
 use crate::store::partition::Partition;
 
 /// How often a runner looks for letters that wait no longer: another process may have ended after it has dealt
@@ -25,6 +27,9 @@ const READY_CHECK: Duration = Duration::from_secs(1);
 
 /// How long a runner waits before it checks whether it has to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// How long a runner rests that nothing wakes.
+const LONGEST_REST: Duration = Duration::from_hours(1);
 
 /// How long a runner without the lease waits for the handlers of the runner that has it.
 const HANDLING: Duration = Duration::from_millis(5);
@@ -45,7 +50,7 @@ enum Rest {
     CaughtUp(Position),
     /// Another runner has the lease. This one asks for it again at this time.
     StandBy(Instant),
-    /// An event is tried again at this time.
+    /// An event, or the store, is tried again at this time.
     Retry(Instant),
 }
 
@@ -59,6 +64,33 @@ enum Next {
     End,
 }
 
+/// How many of a follower's workers are at rest.
+pub(crate) struct Resting {
+    workers: usize,
+    resting: Mutex<usize>,
+}
+
+impl Resting {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { workers, resting: Mutex::new(0) }
+    }
+
+    /// A worker begins to rest. Returns whether all do.
+    fn begin(&self) -> bool {
+        let mut resting = lock(&self.resting);
+        *resting += 1;
+        *resting >= self.workers
+    }
+
+    /// A worker rests no more, unless all do. Returns whether all do.
+    fn end(&self) -> bool {
+        let mut resting = lock(&self.resting);
+        let all_rest = *resting >= self.workers;
+        *resting -= usize::from(!all_rest);
+        all_rest
+    }
+}
+
 /// A worker with its retry policy and its goal.
 pub(crate) struct Runner<'e, H, P> {
     worker: Worker<'e, H, P>,
@@ -70,8 +102,8 @@ pub(crate) struct Runner<'e, H, P> {
     looked_for_ready: Option<Instant>,
     /// How often the store or the disk has failed since the last step.
     store_failures: StoreFailures,
-    /// Whether the runner ends its run where it would wait, and runs again later.
-    is_parked: bool,
+    /// What outlives this run, if the runner is parked where it would wait.
+    memory: Option<&'e mut RunnerMemory>,
     rest: Option<Rest>,
 }
 
@@ -79,40 +111,54 @@ impl<'e, H: EventHandler, P: ProgressStore> Runner<'e, H, P>
 where
     H::Target: StepTarget<P>,
 {
-    pub(crate) fn new(worker: Worker<'e, H, P>, policy: &'e RetryPolicy, goal: Option<Position>) -> Self {
-        let looks_for_ready = worker.partition().index() == 0;
-        let store_failures = StoreFailures::default();
-        Self {
-            worker,
-            policy,
-            goal,
-            looks_for_ready,
-            looked_for_ready: None,
-            store_failures,
-            is_parked: false,
-            rest: None,
-        }
-    }
-
-    /// A runner that continues where it was parked, and is parked again instead of waiting.
-    pub(crate) fn resume(
+    /// A runner with a memory continues where it was parked, and is parked again instead of waiting.
+    pub(crate) fn new(
         mut worker: Worker<'e, H, P>,
         policy: &'e RetryPolicy,
-        memory: RunnerMemory,
+        goal: Option<Position>,
+        memory: Option<&'e mut RunnerMemory>,
     ) -> Self {
-        worker.memory = memory.worker;
-        let RunnerMemory { looked_for_ready, store_failures, rest, .. } = memory;
-        let new = Self::new(worker, policy, None);
-        Self { looked_for_ready, store_failures, is_parked: true, rest, ..new }
-    }
-
-    pub(crate) fn memory(&self) -> RunnerMemory {
-        let Self { looked_for_ready, store_failures, rest, .. } = *self;
-        RunnerMemory { worker: self.worker.memory, looked_for_ready, store_failures, rest }
+        let looks_for_ready = worker.partition().index() == 0;
+        let before = memory.as_deref().copied().unwrap_or_default();
+        worker.memory = before.worker;
+        let RunnerMemory { looked_for_ready, store_failures, rest, .. } = before;
+        Self { worker, policy, goal, looks_for_ready, looked_for_ready, store_failures, memory, rest }
     }
 
     /// Runs until it has to stop, or is at its goal. A runner that is parked returns the time of its next run.
     pub(crate) fn run(&mut self) -> Result<Option<Instant>, FollowError> {
+        let result = self.run_steps();
+        let Self { looked_for_ready, store_failures, rest, .. } = *self;
+        if let Some(memory) = &mut self.memory {
+            **memory = RunnerMemory { worker: self.worker.memory, looked_for_ready, store_failures, rest };
+        }
+        result
+    }
+
+    /// Runs as [`run`](Self::run) does, and is not parked before all workers are at rest.
+    pub(crate) fn run_beside(&mut self, others: &Resting) -> Result<Option<Instant>, FollowError> {
+        loop {
+            let Some(until) = self.run()? else { return Ok(None) };
+            if others.begin() {
+                return Ok(Some(until));
+            }
+            match self.rest {
+                Some(Rest::CaughtUp(position)) => {
+                    // The next step reports an error.
+                    let _ = self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK);
+                }
+                _ => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    self.worker.control().pause(left.min(STOP_CHECK));
+                }
+            }
+            if others.end() {
+                return Ok(Some(until));
+            }
+        }
+    }
+
+    fn run_steps(&mut self) -> Result<Option<Instant>, FollowError> {
         while !self.worker.control().is_stopping() {
             self.answer_requests();
             match self.advance().or_else(|failed| self.fail(failed)) {
@@ -121,11 +167,23 @@ where
                 Ok(Next::Step) => {}
                 Err(error) => {
                     let (control, worker) = (self.worker.control(), self.worker.partition().index() as usize);
-                    patience::wait_after(error, &mut self.store_failures, control, worker, self.policy)?;
+                    let failures = &mut self.store_failures;
+                    let delay = patience::wait_after(error, failures, control, worker, self.policy)?;
+                    if self.is_parked() {
+                        let until = Instant::now() + delay;
+                        self.rest = Some(Rest::Retry(until));
+                        return Ok(Some(until));
+                    }
+                    control.pause(delay);
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Whether the runner ends its run where it would wait, and runs again later.
+    fn is_parked(&self) -> bool {
+        self.memory.is_some()
     }
 
     /// One step, and the wait for the next.
@@ -146,7 +204,7 @@ where
         }
         match step {
             Step::CaughtUp(_) if self.goal.is_some() => return Ok(Next::End),
-            Step::CaughtUp(position) if self.is_parked => return self.begin_rest(Rest::CaughtUp(position)),
+            Step::CaughtUp(position) if self.is_parked() => return self.begin_rest(Rest::CaughtUp(position)),
             Step::CaughtUp(position) => self.wait_for_more(position)?,
             Step::More(_) => {}
             Step::NoLease(position) | Step::Wait(position)
@@ -154,7 +212,7 @@ where
             {
                 return Ok(Next::End);
             }
-            Step::NoLease(_) if self.is_parked => {
+            Step::NoLease(_) if self.is_parked() => {
                 return self.begin_rest(Rest::StandBy(Instant::now() + self.stand_by_time()));
             }
             Step::NoLease(position) => self.stand_by(position)?,
@@ -164,6 +222,9 @@ where
     }
 
     fn begin_rest(&mut self, rest: Rest) -> Result<Next, FailedStep> {
+        if let Rest::CaughtUp(position) = rest {
+            self.worker.park(position);
+        }
         self.rest = Some(rest);
         // An event may have come before the rest began.
         Ok(self.continue_rest()?.unwrap_or(Next::Step))
@@ -175,16 +236,11 @@ where
         let now = Instant::now();
         let until = match rest {
             Rest::CaughtUp(position) => {
-                let is_over = if self.worker.lease_is_due() {
-                    let is_renewed = self.worker.renew_at(position)?;
-                    if is_renewed {
-                        self.retry_ready()?;
-                    }
-                    !is_renewed
-                } else {
-                    self.worker.home().newest(self.name())? != position
-                };
-                self.worker.lease_due().filter(|_| !is_over)
+                let is_over = self.worker.needs_step() || self.worker.home().newest(self.name())? != position;
+                if is_over {
+                    self.worker.unpark();
+                }
+                (!is_over).then(|| now + LONGEST_REST)
             }
             Rest::StandBy(until) => {
                 let position = self.report_holders_position()?;
@@ -192,12 +248,7 @@ where
                 let is_behind = self.worker.home().newest(self.name())? > position;
                 Some(if is_behind && until > now { until.min(now + HANDLING) } else { until })
             }
-            Rest::Retry(until) => {
-                if until > now && self.worker.lease_is_due() {
-                    self.worker.keep_lease();
-                }
-                Some(until.min(self.worker.lease_due().unwrap_or(until)))
-            }
+            Rest::Retry(until) => Some(until),
         };
         let until = until.filter(|until| *until > now);
         self.rest = until.map(|_| rest);
@@ -251,12 +302,14 @@ where
         }
     }
 
-    /// Waits for an event beyond `position`, at most until the lease has to be renewed.
+    /// Waits for an event beyond `position`. Now and then, a step has to look whether another process has moved the
+    /// partition.
     fn wait_for_more(&self, position: Position) -> Result<(), FollowError> {
+        let (begun, longest) = (Instant::now(), self.worker.lease_lasts() / 2);
         while !self.worker.control().is_stopping()
             && self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK)? <= position
         {
-            if self.worker.lease_is_due() || self.has_requests() {
+            if self.has_requests() || begun.elapsed() >= longest {
                 return Ok(());
             }
         }
@@ -326,10 +379,10 @@ where
             let delay = self.policy.delay(attempts);
             self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
-            if self.is_parked {
+            if self.is_parked() {
                 let until = Instant::now() + delay;
                 self.rest = Some(Rest::Retry(until));
-                return Ok(Next::Rest(until.min(self.worker.lease_due().unwrap_or(until))));
+                return Ok(Next::Rest(until));
             }
             self.wait_for_retry(delay);
             return Ok(Next::Step);

@@ -1,14 +1,16 @@
 //! What a running follower does, for a caller that asks, and for a hook that hears of each change.
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::domain::panic::catch_panic;
+use crate::domain::panic::{catch_panic, discard};
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::lease::LeaseInfo;
 use crate::store::event_store::EventStore;
+use crate::store::lock::lock;
 use crate::store::read::Filter;
 
 /// What a follower does at the moment: [`RunningFollower::state`](crate::follow::RunningFollower::state) returns
@@ -210,11 +212,13 @@ impl fmt::Display for FollowerChange {
 }
 
 /// The hook that hears of each change.
-pub(crate) struct Hook(Box<dyn Fn(&FollowerChange) + Send + Sync>);
+pub(crate) struct Hook(Mutex<Option<HookFunction>>);
+
+type HookFunction = Arc<dyn Fn(&FollowerChange) + Send + Sync>;
 
 impl Hook {
     pub(crate) fn new(hook: impl Fn(&FollowerChange) + Send + Sync + 'static) -> Self {
-        Self(Box::new(hook))
+        Self(Mutex::new(Some(Arc::new(hook))))
     }
 
     /// The hook of a run that a caller waits for.
@@ -222,9 +226,16 @@ impl Hook {
         Self::new(|_| {})
     }
 
-    /// Calls the hook. Its panic ends here.
+    /// Calls the hook, unless it has ended. Its panic ends here.
     pub(crate) fn call(&self, change: &FollowerChange) {
-        drop(catch_panic(|| (self.0)(change)));
+        let hook = lock(&self.0).clone();
+        drop(catch_panic(|| hook.inspect(|hook| hook(change))));
+    }
+
+    /// Drops the hook, and what it has captured.
+    pub(crate) fn end(&self) {
+        let hook = lock(&self.0).take();
+        discard(hook);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A worker: its handlers, its partition, its lease, and the failures of its current event.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::domain::position::Position;
 use crate::follow::control::Control;
@@ -8,9 +8,10 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
+use crate::follow::lease_keeper::{KeptLease, Parked};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
+use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
-use crate::follow::{checkpoint, step};
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 
@@ -40,6 +41,8 @@ pub(crate) struct Job<'j, P> {
     pub(crate) control: &'j Control,
     /// The holder of the lease, if the run needs one.
     pub(crate) lease: Option<&'j LeaseHolder>,
+    /// What renews the lease of a run in the background.
+    pub(crate) kept: Option<&'j KeptLease>,
     /// How long one transaction may hold a file that other writers wait for.
     pub(crate) batch_time: Duration,
 }
@@ -56,7 +59,6 @@ impl<P> Copy for Job<'_, P> {}
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WorkerMemory {
     failed: FailedEvent,
-    lease_taken_at: Option<Instant>,
 }
 
 /// The last event that failed, and how often it has failed.
@@ -143,60 +145,40 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         let Some(holder) = self.job.lease else { return Ok(true) };
         let answer =
             P::take_lease(transaction, holder).map_err(FollowError::store(self.job.definition.name))?;
-        let holder = match answer {
+        let other = match answer {
             LeaseAnswer::Taken => None,
-            LeaseAnswer::HeldBy(holder) => Some(holder),
+            LeaseAnswer::HeldBy(other) => Some(other),
         };
-        self.memory.lease_taken_at = holder.is_none().then(Instant::now);
-        let taken = holder.is_none();
-        self.job.control.report_lease(holder);
-        Ok(taken)
+        let is_taken = other.is_none();
+        holder.set_held(is_taken);
+        self.job.control.report_lease(other);
+        Ok(is_taken)
     }
 
-    /// Renews the lease of a worker that has seen everything up to a position, for less than a step takes.
-    ///
-    /// `false` if a step is needed: there are events, or another runner has the lease or has moved the partition.
-    pub(crate) fn renew_at(&mut self, position: Position) -> Result<bool, FollowError> {
-        let Job { home, definition, lease, .. } = self.job;
-        let (follower, Some(holder)) = (definition.name, lease) else { return Ok(false) };
-        let renew = |transaction: &P::Transaction<'_>| {
-            let positions = checkpoint::require_in::<P>(transaction, definition)?;
-            if let Some(source) = home.source.as_deref() {
-                positions.check(source, follower)?;
-            }
-            let is_there = positions.of(self.partition) == Some(position);
-            let is_at_end = is_there && home.newest_in(transaction, follower)? == position;
-            Ok(is_at_end && P::renew_lease(transaction, holder).map_err(FollowError::store(follower))?)
-        };
-        let is_renewed = home.progress.in_renewal(renew, FollowError::store(follower))?;
-        if is_renewed {
-            self.memory.lease_taken_at = Some(Instant::now());
+    /// Lets the keeper of the lease look after a worker that has seen everything up to a position.
+    pub(crate) fn park(&self, position: Position) {
+        let Job { definition, home, control, kept, .. } = self.job;
+        if let (Some(kept), Some(waker)) = (kept, control.waker()) {
+            let (definition, partition, source) = (*definition, self.partition, home.source.clone());
+            kept.park(Parked { definition, partition, position, source, waker, needs_step: false });
         }
-        Ok(is_renewed)
     }
 
-    /// Renews the lease, if this run has it. The next step asks for it in any case.
-    pub(crate) fn keep_lease(&mut self) {
-        let Some(holder) = self.job.lease else { return };
-        let renew = |transaction: &P::Transaction<'_>| P::renew_lease(transaction, holder);
-        let _ = self.job.home.progress.in_renewal(renew, |error| error);
-        self.memory.lease_taken_at = Some(Instant::now());
+    /// Whether the keeper has found that the parked worker has to take a step.
+    pub(crate) fn needs_step(&self) -> bool {
+        self.job.kept.is_some_and(|kept| kept.needs_step(self.partition))
+    }
+
+    /// The worker is not parked any more.
+    pub(crate) fn unpark(&self) {
+        if let Some(kept) = self.job.kept {
+            kept.unpark(self.partition);
+        }
     }
 
     /// How long the lease lasts; zero if the run needs none.
     pub(crate) fn lease_lasts(&self) -> Duration {
         self.job.lease.map_or(Duration::ZERO, |holder| holder.lasts)
-    }
-
-    /// When the lease has to be renewed; `None` if the run needs none.
-    pub(crate) fn lease_due(&self) -> Option<Instant> {
-        let now = Instant::now();
-        self.job.lease.map(|holder| self.memory.lease_taken_at.map_or(now, |taken| taken + holder.lasts / 3))
-    }
-
-    /// Whether the run needs a lease, of which a third has passed.
-    pub(crate) fn lease_is_due(&self) -> bool {
-        self.lease_due().is_some_and(|due| due <= Instant::now())
     }
 
     /// Counts another failure of the event at a position; returns the number of its attempts.

@@ -6,6 +6,7 @@ pub(crate) mod leases;
 pub(crate) mod rebuilds;
 
 use std::error::Error;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::dead_letter::DiscardedLetter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
 use crate::follow::seen::Seen;
 use crate::sqlite::file::errors::{database_error, store_error};
@@ -89,6 +91,10 @@ impl ProgressStore for SqliteStore {
 
     fn renew_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {
         leases::renew(transaction, holder).map_err(store_error)
+    }
+
+    fn lease_keeper(&self) -> &Arc<LeaseKeeper> {
+        self.keeper_of_leases()
     }
 
     fn in_renewal<T, E>(

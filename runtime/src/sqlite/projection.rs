@@ -429,9 +429,12 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
         policy: &RetryPolicy,
         session: &mut Session,
     ) -> Result<Option<Instant>, ProjectionError> {
-        if !session.has_begun
-            && let Some(from) = patience::retry(control, policy, || self.earlier_version())?
-        {
+        let earlier = if session.has_begun { Ok(None) } else { self.earlier_version() };
+        let earlier = match earlier {
+            Ok(earlier) => earlier,
+            Err(error) => return session.begin_later(error, control, policy),
+        };
+        if let Some(from) = earlier {
             let lease = session.lease;
             let (follower, to) = (P::NAME, P::VERSION);
             control.report_rebuild(Some(from));
@@ -449,10 +452,6 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
             control.say(Some(FollowerChange::RebuildDone { follower, version: to }));
         }
         Ok(self.engine.follow(control, policy, session)?)
-    }
-
-    fn workers(&self) -> usize {
-        self.engine.handlers.len()
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {

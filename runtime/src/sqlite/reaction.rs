@@ -16,7 +16,6 @@ use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
-use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
@@ -249,18 +248,7 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
         policy: &RetryPolicy,
         session: &mut Session,
     ) -> Result<Option<Instant>, ReactionError> {
-        let progress = self.engine.home.progress.clone();
-        // The engine gives the lease back; the keeper renews it until then. A follower that is parked renews its
-        // lease itself.
-        let keeper = LeaseKeeper::start(progress, session.holder.clone())
-            .map_err(|source| FollowError::Thread { follower: R::NAME, source })?;
-        let result = self.engine.follow(control, policy, session);
-        drop(keeper);
-        Ok(result?)
-    }
-
-    fn workers(&self) -> usize {
-        self.engine.handlers.len()
+        Ok(self.engine.follow(control, policy, session)?)
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {

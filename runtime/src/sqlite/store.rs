@@ -30,6 +30,7 @@ use uuid::Uuid;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::ProgressStore;
 use crate::sqlite::file::errors::{duplicate, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
@@ -116,6 +117,8 @@ struct Shared {
     hooks: Mutex<Vec<Box<dyn AppendHook>>>,
     readers: Readers,
     checksums: Checksums,
+    /// Renews the leases of followers.
+    leases: Arc<LeaseKeeper>,
     /// Databases that are removed together with this store.
     temporary: TemporaryFiles,
     /// The streams that the file may have; `None` for a store in memory. Like the last field, it may keep a file open
@@ -217,6 +220,7 @@ impl SqliteStore {
             wakeups: Arc::new(Wakeups::new(watched)),
             readers,
             checksums,
+            leases: Arc::default(),
             temporary: TemporaryFiles::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -300,6 +304,10 @@ impl SqliteStore {
             self.shared.wakeups.notify(newest);
         }
         answer
+    }
+
+    pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {
+        &self.shared.leases
     }
 
     /// Commits a transaction that has written no events. It wakes no reader.

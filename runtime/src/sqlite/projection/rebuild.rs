@@ -116,6 +116,7 @@ impl Rebuild<'_> {
                     }
                     leases::seize(transaction, holder).map_err(sqlite_failed)?;
                 }
+                holder.set_held(true);
                 self.control.report_lease(None);
                 if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
                     return Ok(RebuildTurn::Ours(id));

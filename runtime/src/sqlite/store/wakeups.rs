@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::position::Position;
 use crate::sqlite::store::watched_file::{Look, WatchedFile};
@@ -104,9 +104,9 @@ impl Wakeups {
 
     /// The look of a watcher of so many stores: wakes the readers if another process may have appended. Returns the
     /// time until the next look; `None` if none is needed, as the store is closed.
-    pub(super) fn look(&self, stores: usize) -> Option<Duration> {
+    pub(super) fn look(&self, now: Instant, stores: usize) -> Option<Duration> {
         let file = self.file.as_ref()?;
-        let (look, until_next) = file.look(|| lock(&self.state).newest, stores);
+        let (look, until_next) = file.look(now, || lock(&self.state).newest, stores);
         match look {
             Look::Closed => return None,
             Look::Nothing => {}

@@ -25,7 +25,7 @@ const IDLE_LOOK: Duration = Duration::from_millis(5);
 const BETWEEN_STORES: Duration = Duration::from_micros(400);
 
 /// How long the index alone is trusted: a read of the position also notices a file that was moved.
-const LONGEST_TRUST: Duration = Duration::from_secs(1);
+const LONGEST_TRUST: Duration = Duration::from_secs(4);
 
 /// Reads the position of the newest event.
 pub(super) type ReadPosition = Box<dyn Fn() -> Result<Position, StoreError> + Send>;
@@ -109,32 +109,40 @@ impl WatchedFile {
     /// Looks for events beyond `newest`. Returns also the time until the next look of a watcher of so many stores.
     ///
     /// The file's own process changes the index too. So the position decides.
-    pub(super) fn look(&self, newest: impl FnOnce() -> Position, stores: usize) -> (Look, Duration) {
+    pub(super) fn look(
+        &self,
+        now: Instant,
+        newest: impl FnOnce() -> Position,
+        stores: usize,
+    ) -> (Look, Duration) {
         let mut looks = lock(&self.looks);
         let Some(position) = &looks.position else { return (Look::Closed, self.longest) };
         let header = looks.index.as_ref().and_then(LogIndex::header);
-        if header.is_some() && header == looks.header && looks.read_at.elapsed() < LONGEST_TRUST {
-            return (Look::Nothing, self.until_next_look(looks.foreign_at, stores));
+        if header.is_some()
+            && header == looks.header
+            && now.saturating_duration_since(looks.read_at) < LONGEST_TRUST
+        {
+            return (Look::Nothing, self.until_next_look(now, looks.foreign_at, stores));
         }
         let position = position();
-        looks.read_at = Instant::now();
+        looks.read_at = now;
         looks.header = header;
         let look = match position {
             Ok(position) if position == newest() => Look::Nothing,
             Ok(position) => {
-                looks.foreign_at = Some(Instant::now());
+                looks.foreign_at = Some(now);
                 Look::Foreign(position)
             }
             Err(_) => Look::Failed,
         };
-        (look, self.until_next_look(looks.foreign_at, stores))
+        (look, self.until_next_look(now, looks.foreign_at, stores))
     }
 
     /// Soon after an event of another process, the next one is likely.
-    fn until_next_look(&self, foreign_at: Option<Instant>, stores: usize) -> Duration {
+    fn until_next_look(&self, now: Instant, foreign_at: Option<Instant>, stores: usize) -> Duration {
         let stores = u32::try_from(stores).unwrap_or(u32::MAX);
         let idle = IDLE_LOOK.max(BETWEEN_STORES.saturating_mul(stores));
-        let active = foreign_at.map(|at| (at.elapsed() / PART).max(SHORTEST_LOOK));
+        let active = foreign_at.map(|at| (now.saturating_duration_since(at) / PART).max(SHORTEST_LOOK));
         active.map_or(idle, |active| active.min(idle)).min(self.longest)
     }
 }

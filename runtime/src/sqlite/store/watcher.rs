@@ -95,7 +95,7 @@ impl Watched {
                 return false;
             }
         }
-        match self.wakeups.look(stores) {
+        match self.wakeups.look(now, stores) {
             Some(period) => {
                 (self.due, self.period) = (now + period, period);
                 true
