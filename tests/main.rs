@@ -7,12 +7,14 @@
 //! | `load_at`, the history | `past` |
 //! | event versions, retired events, `events.lock`, events that can't be read | `versions` |
 //! | projections, rebuilds, workers, dead letters, reactions, subscriptions | `follow` |
+//! | applications: their models | `application` |
 //! | stores: the laws, bad files and rows, schema versions, group commit, maintenance | `store` |
 //! | several processes on one file, crashes of the store | `processes` |
 //! | code that the tests share | `support` |
 //!
 //! Programs that do not compile, and their messages, are in `compile`, a test program of its own.
 
+mod application;
 mod domain;
 mod execute;
 mod follow;

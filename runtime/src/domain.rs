@@ -1,6 +1,7 @@
 //! The traits and types of a domain: aggregates, commands, events, ids. Nothing here knows a store.
 
 pub(crate) mod aggregate;
+pub(crate) mod aggregate_model;
 pub(crate) mod codec_error;
 pub(crate) mod command;
 pub(crate) mod command_mark;

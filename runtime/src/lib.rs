@@ -395,6 +395,7 @@ extern crate self as factum;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod application;
 mod domain;
 mod event_store_ext;
 pub mod follow;
@@ -421,6 +422,7 @@ pub use factum_macros::{
 pub use uuid::Uuid;
 
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
+pub use self::domain::aggregate_model::AggregateModel;
 pub use self::domain::codec_error::{DecodeError, EncodeError};
 pub use self::domain::command::{Accepts, Command, CommandFor};
 pub use self::domain::command_set::{CommandKind, CommandSet};

@@ -40,8 +40,8 @@ pub use self::names::{
 pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
 pub use self::returned::{
-    Decision, EmitsOf, EmitsOfResult, Fallible, NotEvents, Plain, Refuses, decide, decide_fallible,
-    decide_infallible, emitted,
+    Decision, EmitsOf, Fallible, Handled, NotEvents, NotHandled, Plain, Refuses, decide, decide_fallible,
+    decide_infallible,
 };
 pub use self::shapes::{HasFingerprint, NoFingerprint};
 pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, ShownState, SnapshotCodec};
@@ -55,7 +55,9 @@ pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::emitted::Emitted;
 pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};
 pub use crate::domain::thread_safe::is_thread_safe;
-pub use crate::domain::type_shape::{FieldNotes, FieldTypes, Form, Tagging, TypeKind, TypeParts, TypeShape};
+pub use crate::domain::type_shape::{
+    EventPart, EventParts, FieldNotes, FieldTypes, Form, Tagging, TypeKind, TypeParts, TypeShape,
+};
 pub use crate::{
     __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
 };

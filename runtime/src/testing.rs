@@ -4,6 +4,7 @@
 //! * [`project`] and [`react`] test a view and a reaction without a store: after these events, it looks like that, or
 //!   has done that.
 //! * [`lock!`] records the shapes and examples of all events, and checks that each can still be read.
+//! * [`model!`] keeps the page of an application's model up to date.
 //! * [`conformance`] tests a store against the laws that the rest of factum relies on.
 
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "an expectation that is not met is a panic")]
@@ -13,6 +14,7 @@ mod difference;
 mod given;
 mod happened;
 mod lock;
+mod model_page;
 mod projected;
 mod reacted;
 
@@ -25,12 +27,13 @@ pub use self::given::{Given, When, given};
 pub use self::happened::History;
 pub use self::happened::{EventsOf, Happened, of};
 pub use self::lock::Lock;
+pub use self::model_page::ModelPage;
 #[doc(hidden)]
 pub use self::projected::KeepsView;
 pub use self::projected::{Projected, project};
 pub use self::reacted::{Reacted, react};
 #[doc(inline)]
-pub use crate::{__delegate as delegate, __lock as lock};
+pub use crate::{__delegate as delegate, __lock as lock, __model as model};
 
 /// Panics with both sides, line by line, if they differ. `E` is what a test expects.
 #[track_caller]

@@ -130,7 +130,7 @@ fn a_return_type_says_what_a_command_can_lead_to() {
     assert_eq!(emits::<Enum>(), "lit* put-out*");
     assert_eq!(emits::<Fallible>(), "lit1");
     assert_eq!(emits::<Renamed>(), "lit?");
-    assert_eq!(emits::<Aliased>(), "lit1 put-out*");
+    assert_eq!(emits::<Aliased>(), "lit* put-out*");
     assert_eq!(emits::<Opaque>(), "lit* put-out*");
     assert_eq!(emits::<Never>(), "");
 }

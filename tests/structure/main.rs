@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 10] = [
+const STOREYS: [&str; 11] = [
     "domain",
     "store",
     "repository",
@@ -20,6 +20,7 @@ const STOREYS: [&str; 10] = [
     "macro_support",
     "memory",
     "sqlite",
+    "application",
     "testing",
     "testing_sqlite",
 ];

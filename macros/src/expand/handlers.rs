@@ -33,8 +33,21 @@ pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
         let allowed = &handler.method.allowed;
         if allowed.is_empty() { made } else { quote!(#allowed #made) }
     });
-    let impls =
-        allowing(&allowed_lints(block.attributes.iter().chain(&block.inner_attributes)), impls.collect());
+    let impls: TokenStream = impls.collect();
+    let decides = |handler: &Handler<'_>| matches!(handler.method.marker.implements, HandlerTrait::Execute);
+    // Once for all of them: an import in each constant would cost rustc more than the constant.
+    let impls = if model.methods.iter().any(decides) {
+        quote! {
+            const _: () = {
+                #[allow(unused_imports)]
+                use #krate::macro_support::NotEvents as _;
+                #impls
+            };
+        }
+    } else {
+        impls
+    };
+    let impls = allowing(&allowed_lints(block.attributes.iter().chain(&block.inner_attributes)), impls);
     quote! {
         #item
         #impls

@@ -5,6 +5,7 @@ use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
+use super::structure;
 use super::upcast::outside_impl;
 use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
@@ -20,34 +21,48 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
                 ::core::option::Option::Some(<#path as #krate::Event>::shapes);
         }
     });
-    let mut asks = false;
+    // The types of fields that may have fingerprints, each once: a field names its own by number.
+    let mut typed: Vec<(String, &Type)> = Vec::new();
     let mut shapes = Vec::new();
     for (number, version) in &event.versions {
         let fields = version.shape.iter().map(|field| {
             let ShapeField { name, text, ty, .. } = field;
-            let has_parts = !parts_with_fingerprints(ty).is_empty();
-            asks |= has_parts;
-            let fingerprint = if has_parts { fingerprint_of(krate, ty) } else { quote!(0) };
-            quote!((#name, #text, #fingerprint))
+            let typed = Literal::usize_unsuffixed(number_of(ty, &mut typed));
+            quote!((#name, #text, #typed))
         });
-        let number = Literal::u32_unsuffixed(*number);
         let fields: Vec<_> = fields.collect();
+        let number = Literal::u32_unsuffixed(*number);
         shapes.push(quote!((#number, &[#(#fields),*])));
     }
-    let shapes = quote!(&[#(#shapes),*]);
-    let shapes = if asks {
+    let parts = structure::parts_of_each(krate, &typed);
+    let shapes = quote!((&[#(#shapes),*], &[#(#parts),*]));
+    let shapes = if parts.is_empty() {
+        shapes
+    } else {
         quote!({
             #[allow(unused_imports)]
             use #krate::macro_support::NoFingerprint as _;
             #shapes
         })
-    } else {
-        shapes
     };
     quote! {
         const SHAPES: #krate::macro_support::ConstShapes = #shapes;
         #previous
     }
+}
+
+/// The number of a field's type in a list of types, from 1; 0 if it is one of Rust's own.
+fn number_of<'t>(ty: &'t Type, typed: &mut Vec<(String, &'t Type)>) -> usize {
+    if parts_with_fingerprints(ty).is_empty() {
+        return 0;
+    }
+    let tokens = quote!(#ty).to_string();
+    let known = typed.iter().position(|(known, _)| *known == tokens);
+    let index = known.unwrap_or_else(|| {
+        typed.push((tokens, ty));
+        typed.len() - 1
+    });
+    index + 1
 }
 
 /// The fingerprint of a type as it is written; `NoFingerprint` must be in scope.

@@ -67,17 +67,7 @@ pub(super) fn of_event(event: &Event<'_>) -> TokenStream {
         .collect();
     let notes =
         (!notes.is_empty()).then(|| quote!(const NOTES: #krate::macro_support::FieldNotes = &[#(#notes),*];));
-    let parts = parts(krate, event.versions.values().flat_map(|at| &at.shape).map(|field| field.ty));
-    let parts = (!parts.is_empty()).then(|| {
-        quote! {
-            const PARTS: #krate::macro_support::TypeParts = {
-                #[allow(unused_imports)]
-                use #krate::macro_support::NoFingerprint as _;
-                &[#parts]
-            };
-        }
-    });
-    quote!(#form #notes #parts)
+    quote!(#form #notes)
 }
 
 fn form_of(krate: &Path, form: Form) -> TokenStream {
@@ -98,20 +88,37 @@ fn listed(fields: &StructureFields<'_>) -> TokenStream {
     quote!(&[#(#fields),*])
 }
 
-/// The types in the fields that are not Rust's own, by their text, with their shapes. Two types of one text have none: a text
-/// does not tell them apart.
+/// The types in the fields that are not Rust's own, by their text, with their shapes.
 fn parts<'t>(krate: &Path, types: impl Iterator<Item = &'t Type>) -> TokenStream {
-    let mut parts = BTreeMap::new();
-    for part in types.flat_map(parts_with_fingerprints) {
-        let tokens = quote!(#part).to_string();
-        let known = parts.entry(type_text(part)).or_insert_with(|| (tokens.clone(), Some(part)));
-        if known.0 != tokens {
-            known.1 = None;
-        }
-    }
-    let parts = parts.iter().filter_map(|(text, (_, part))| {
-        let part = (*part)?;
-        Some(quote!((#text, <#krate::macro_support::HasFingerprint<#part>>::SHAPE)))
-    });
+    let parts: Vec<_> = types.flat_map(parts_with_fingerprints).collect();
+    let texts = texts(&parts);
+    let parts: BTreeMap<_, _> = texts.iter().zip(parts).filter(|(text, _)| !text.is_empty()).collect();
+    let parts = parts
+        .iter()
+        .map(|(text, part)| quote!((#text, <#krate::macro_support::HasFingerprint<#part>>::SHAPE)));
     quote!(#(#parts),*)
+}
+
+/// For each of an event's types, the types that it is written with, by their text, with fingerprints and shapes.
+pub(super) fn parts_of_each(krate: &Path, types: &[(String, &Type)]) -> Vec<TokenStream> {
+    let parts: Vec<_> = types.iter().flat_map(|(_, ty)| parts_with_fingerprints(ty)).collect();
+    let mut texts = texts(&parts).into_iter();
+    let of_each = types.iter().map(|(_, ty)| {
+        let parts = parts_with_fingerprints(ty);
+        let parts = parts
+            .iter()
+            .zip(texts.by_ref())
+            .map(|(part, text)| quote!((#text, <#krate::macro_support::HasFingerprint<#part>>::BOTH)));
+        quote!(&[#(#parts),*])
+    });
+    of_each.collect()
+}
+
+/// The texts of types. Two types of one text have none: a text does not tell them apart.
+fn texts(parts: &[&Type]) -> Vec<String> {
+    let known: Vec<_> = parts.iter().map(|part| (type_text(part), quote!(#part).to_string())).collect();
+    let is_ambiguous = |(text, tokens): &(String, String)| {
+        known.iter().any(|(other, other_tokens)| other == text && other_tokens != tokens)
+    };
+    known.iter().map(|part| if is_ambiguous(part) { String::new() } else { part.0.clone() }).collect()
 }

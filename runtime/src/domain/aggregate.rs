@@ -1,5 +1,6 @@
 //! The trait of aggregates, and the traits behind `#[execute]`, `#[apply]` and `#[upcast]`.
 
+use crate::domain::aggregate_model::AggregateModel;
 use crate::domain::command::Accepts;
 use crate::domain::command_set::CommandSet;
 use crate::domain::emitted::Emitted;
@@ -76,6 +77,9 @@ pub trait Aggregate: Sized + 'static {
     /// The category of the aggregate's streams, the part of their names before the `/`.
     const CATEGORY: &'static str;
 
+    /// The aggregate's commands and events as data, and which command leads to which events.
+    const MODEL: AggregateModel = AggregateModel::of::<Self>();
+
     /// The type of the aggregate's ids.
     type Id: AggregateId;
 
@@ -150,7 +154,8 @@ pub trait Aggregate: Sized + 'static {
     note = "or take `{C}` out of `commands(..)`"
 )]
 pub trait Execute<C>: Accepts<C> {
-    /// Which events the command can lead to. `#[handlers]` reads it from the return type.
+    /// Which events the command can lead to. `#[handlers]` reads it from the return type. A `Result`
+    /// by another name, without arguments, allows all.
     const EMITS: Emitted = Emitted::Any;
 
     /// Decides on the command: returns the events that follow from it, or a refusal.

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::domain::command::Command;
 use crate::domain::command_mark::{CommandMark, type_name};
+use crate::domain::emitted::Emitted;
 use crate::domain::misspelling::nearest;
 use crate::domain::read_command::ReadCommandError;
 
@@ -15,6 +16,10 @@ use crate::domain::read_command::ReadCommandError;
 pub trait CommandSet: Debug + Sized {
     /// Every command of the set, in the order in which the aggregate lists them.
     const KINDS: &'static [CommandKind];
+
+    /// Which events each command leads to, in the same order. The default, for an impl by hand, does not say it.
+    #[doc(hidden)]
+    const EMITS: &'static [Emitted] = &[];
 
     /// The id type of the aggregate that takes the commands.
     type Id;

@@ -6,8 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::event_schema::Shape;
 use crate::domain::type_shape::{
-    FLATTENED, FieldTypes, Form, OPAQUE, OPTIONAL, Tagging, TypeKind, TypeParts, TypeShape,
+    FLATTENED, FieldTypes, Form, OPAQUE, OPTIONAL, Tagging, TypeKind, TypeShape,
 };
+
+/// The types that are not Rust's own, by their text.
+type Parts<'p> = &'p [(&'static str, Option<fn() -> TypeShape>)];
 
 /// The schema of an event's payload.
 pub(crate) fn of_event(shape: &Shape) -> Value {
@@ -20,7 +23,9 @@ pub(crate) fn of_event(shape: &Shape) -> Value {
     });
     let fields: Vec<_> = fields.collect();
     let mut definitions = Definitions::default();
-    let mut schema = definitions.fields(structure.form, &fields, structure.parts);
+    let parts: Vec<_> =
+        structure.parts.iter().copied().flatten().map(|(text, (_, shape))| (*text, *shape)).collect();
+    let mut schema = definitions.fields(structure.form, &fields, &parts);
     if let Value::Object(schema) = &mut schema {
         schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
         schema.insert("title".into(), format!("{} version {}", shape.event, shape.version).into());
@@ -74,7 +79,7 @@ impl Definitions {
         }
     }
 
-    fn fields(&mut self, form: Form, fields: &[(&'static str, &'static str, u8)], parts: TypeParts) -> Value {
+    fn fields(&mut self, form: Form, fields: &[(&'static str, &'static str, u8)], parts: Parts<'_>) -> Value {
         match (form, fields) {
             (Form::Opaque, _) => json!({}),
             (Form::Unit, _) => json!({ "type": "null" }),
@@ -108,7 +113,7 @@ impl Definitions {
         }
     }
 
-    fn field(&mut self, ty: &'static str, flags: u8, parts: TypeParts) -> Value {
+    fn field(&mut self, ty: &'static str, flags: u8, parts: Parts<'_>) -> Value {
         if flags & OPAQUE != 0 { unknown(ty) } else { self.of_text(ty, parts) }
     }
 
@@ -116,7 +121,7 @@ impl Definitions {
         &mut self,
         tagging: Tagging,
         variants: &'static [(&'static str, Form, FieldTypes)],
-        parts: TypeParts,
+        parts: Parts<'_>,
     ) -> Value {
         let mut plain = Vec::new();
         let mut schemas = Vec::new();
@@ -150,7 +155,7 @@ impl Definitions {
     }
 
     /// The schema of a type that the source calls `text`.
-    fn of_text(&mut self, text: &str, parts: TypeParts) -> Value {
+    fn of_text(&mut self, text: &str, parts: Parts<'_>) -> Value {
         if let Some((_, shape)) = parts.iter().find(|(name, _)| *name == text)
             && let Some(shape) = shape
         {

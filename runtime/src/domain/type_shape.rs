@@ -24,6 +24,14 @@ impl TypeShape {
 #[doc(hidden)]
 pub type TypeParts = &'static [(&'static str, Option<fn() -> TypeShape>)];
 
+/// The fingerprint and the structure of a type in an event: 0 and `None` if it has neither.
+#[doc(hidden)]
+pub type EventPart = (u64, Option<fn() -> TypeShape>);
+
+/// For each type in an event that is not one of Rust's own, the types that it is written with.
+#[doc(hidden)]
+pub type EventParts = &'static [&'static [(&'static str, EventPart)]];
+
 /// Fields, each with its name in JSON, its type as text, and what serde's attributes say of it.
 #[doc(hidden)]
 pub type FieldTypes = &'static [(&'static str, &'static str, u8)];
@@ -89,14 +97,21 @@ pub enum Tagging {
 pub struct EventStructure {
     pub(crate) form: Form,
     pub(crate) notes: FieldNotes,
-    pub(crate) parts: TypeParts,
+    pub(crate) parts: EventParts,
 }
 
 // The addresses of functions differ from build to build.
 impl PartialEq for EventStructure {
     fn eq(&self, other: &Self) -> bool {
-        let names = |parts: TypeParts| parts.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-        self.form == other.form && self.notes == other.notes && names(self.parts) == names(other.parts)
+        let known = |parts: EventParts| {
+            parts
+                .iter()
+                .copied()
+                .flatten()
+                .map(|(name, (fingerprint, _))| (*name, *fingerprint))
+                .collect::<Vec<_>>()
+        };
+        self.form == other.form && self.notes == other.notes && known(self.parts) == known(other.parts)
     }
 }
 

@@ -11,11 +11,14 @@ use crate::store::read::Filter;
 
 /// The kind of a follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FollowerKind {
+#[non_exhaustive]
+pub enum FollowerKind {
     /// Makes a view, which has to be rebuilt when its events or tables change.
     Projection,
     /// Has effects outside of the store. When its events change, it continues at its position.
     Reaction,
+    /// Has instances, and sends commands. When its events change, it continues at its position.
+    Process,
 }
 
 /// The name and version of a follower, and the events that it reads.
@@ -50,10 +53,11 @@ impl FollowerDefinition {
         }
     }
 
-    /// The fingerprint of a view's events, aggregates and tables. All reactions share one.
+    /// The fingerprint of a view's events, aggregates and tables. All reactions share one, and so do all processes.
     pub(crate) fn fingerprint(&self) -> i64 {
         let hash = match self.kind {
             FollowerKind::Reaction => hashed(FNV_OFFSET, "no view"),
+            FollowerKind::Process => hashed(FNV_OFFSET, "a process"),
             FollowerKind::Projection => {
                 let events = self.events.iter().map(|kind| kind.name);
                 let parts = events.chain([""]).chain(self.from.iter().copied()).chain(["", self.init]);

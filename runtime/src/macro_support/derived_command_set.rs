@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use crate::domain::command::Command;
 use crate::domain::command_mark::CommandMark;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
+use crate::domain::emitted::Emitted;
 use crate::domain::read_command::ReadCommandError;
 use crate::macro_support::listed::{IdFor, variant_of};
 
@@ -16,6 +17,9 @@ pub type ReadListedCommand<S> = fn(&str) -> Result<S, ReadCommandError>;
 pub trait DerivedCommandSet: Debug + Sized + 'static {
     /// See [`CommandSet::KINDS`].
     const KINDS: &'static [CommandKind];
+
+    /// See [`CommandSet::EMITS`].
+    const EMITS: &'static [Emitted];
 
     /// Reads each of the commands, in the order of the kinds.
     const READERS: &'static [ReadListedCommand<Self>];
@@ -68,6 +72,7 @@ where
 #[diagnostic::do_not_recommend]
 impl<S: DerivedCommandSet> CommandSet for S {
     const KINDS: &'static [CommandKind] = S::KINDS;
+    const EMITS: &'static [Emitted] = S::EMITS;
 
     type Id = S::Id;
 

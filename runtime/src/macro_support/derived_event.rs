@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::event::Event;
 use crate::domain::event_schema::{FieldShape, Shape};
-use crate::domain::type_shape::{EventStructure, FieldNotes, Form, TypeParts};
+use crate::domain::hash::fingerprint_of;
+use crate::domain::type_shape::{EventParts, EventStructure, FieldNotes, Form};
 use crate::macro_support::old_versions::unreadable;
 
-/// Versions of an event, each with the name, the type and the fingerprint of its fields.
-pub type ConstShapes = &'static [(u32, &'static [(&'static str, &'static str, u64)])];
+/// Versions of an event, each with the name and the type of its fields, and the number of that type in the list that follows;
+/// 0 for one of Rust's own.
+pub type ConstShapes = (&'static [(u32, &'static [(&'static str, &'static str, usize)])], EventParts);
 
 /// What `derive(Event)` declares about an event. Every type with this trait is an [`Event`].
 ///
@@ -47,10 +49,6 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     /// What serde's attributes say of fields, by version and name.
     #[doc(hidden)]
     const NOTES: FieldNotes = &[];
-
-    /// The types in fields that are not Rust's own.
-    #[doc(hidden)]
-    const PARTS: TypeParts = &[];
 
     /// [`Event::shapes`] of the previous struct, if there is one.
     #[doc(hidden)]
@@ -87,11 +85,24 @@ impl<E: DerivedEvent> Event for E {
         if let Some(previous) = E::PREVIOUS {
             previous(out);
         }
-        for &(version, fields) in E::SHAPES {
-            let fields =
-                fields.iter().map(|&(name, ty, fingerprint)| FieldShape { name, ty, fingerprint }).collect();
-            let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts: E::PARTS };
-            out.push(Shape { event: E::NAME, version, fields, folder: E::FOLDER, structure });
+        let (shapes, parts) = E::SHAPES;
+        for &(version, fields) in shapes {
+            let fields = fields.iter().map(|&(name, ty, typed)| FieldShape {
+                name,
+                ty,
+                fingerprint: typed.checked_sub(1).and_then(|index| parts.get(index)).map_or(0, |parts| {
+                    let parts: Vec<_> = parts.iter().map(|(_, (fingerprint, _))| *fingerprint).collect();
+                    fingerprint_of(&parts)
+                }),
+            });
+            let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts };
+            out.push(Shape {
+                event: E::NAME,
+                version,
+                fields: fields.collect(),
+                folder: E::FOLDER,
+                structure,
+            });
         }
     }
 }

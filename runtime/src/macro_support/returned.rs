@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::domain::aggregate::Aggregate;
+use crate::domain::aggregate::{Aggregate, Execute};
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::emitted::Emitted;
 
@@ -104,16 +104,6 @@ impl<A: Aggregate, T: IntoEvents<A>> EmitsOf<A, T> {
     pub const EMITS: Emitted = T::EMITS;
 }
 
-/// The events of a return type `T` that is a `Result`, perhaps by another name.
-// Apart from `EmitsOf`: an aggregate's crate could make a `Result` events of it.
-#[derive(Debug)]
-pub struct EmitsOfResult<A, T>(PhantomData<(A, T)>);
-
-impl<A: Aggregate, T: IntoEvents<A>, E> EmitsOfResult<A, Result<T, E>> {
-    /// The events, unless the command is refused.
-    pub const EMITS: Emitted = T::EMITS;
-}
-
 /// The answer for a type that is no events: if it should be, other code reports that.
 pub trait NotEvents {
     /// Not known.
@@ -122,10 +112,19 @@ pub trait NotEvents {
 
 impl<A, T> NotEvents for EmitsOf<A, T> {}
 
-impl<A, T> NotEvents for EmitsOfResult<A, T> {}
+/// What the aggregate `A` does with the command `C`. rustc finds this constant before that of [`NotHandled`].
+#[derive(Debug)]
+pub struct Handled<A, C>(PhantomData<(A, C)>);
 
-/// What is known of a type that is events or, by another name, a `Result` of events.
-#[must_use]
-pub const fn emitted(events: Emitted, of_result: Emitted) -> Emitted {
-    if matches!(events, Emitted::Any) { of_result } else { events }
+impl<A: Execute<C>, C> Handled<A, C> {
+    /// The events that its handler can return.
+    pub const EMITS: Emitted = <A as Execute<C>>::EMITS;
 }
+
+/// The answer for a command without a handler: other code reports that.
+pub trait NotHandled {
+    /// A placeholder.
+    const EMITS: Emitted = Emitted::Any;
+}
+
+impl<A, C> NotHandled for Handled<A, C> {}

@@ -84,6 +84,11 @@ macro_rules! __command_enum {
         impl $crate::macro_support::DerivedCommandSet for $name {
             const KINDS: &'static [$crate::CommandKind] =
                 &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::KIND),*];
+            const EMITS: &'static [$crate::Emitted] = {
+                #[allow(unused_imports)]
+                use $crate::macro_support::NotHandled as _;
+                &[$(<$crate::macro_support::Handled<$aggregate, $listed>>::EMITS),*]
+            };
 
             const READERS: &'static [$crate::macro_support::ReadListedCommand<Self>] =
                 &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::read),*];

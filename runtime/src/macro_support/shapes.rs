@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::domain::event_schema::EventSchema;
-use crate::domain::type_shape::TypeShape;
+use crate::domain::type_shape::{EventPart, TypeShape};
 
 /// The fingerprint of `T`, or 0 if `T` has none, and its structure.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ impl<T: EventSchema + ?Sized> HasFingerprint<T> {
 
     /// The structure of `T`.
     pub const SHAPE: Option<fn() -> TypeShape> = Some(T::shape);
+
+    /// Both. One constant costs rustc less than two.
+    pub const BOTH: EventPart = (T::FINGERPRINT, Some(T::shape));
 }
 
 /// The answer for types without an [`EventSchema`].
@@ -24,6 +27,8 @@ pub trait NoFingerprint {
     const FINGERPRINT: u64 = 0;
     /// No structure that is known.
     const SHAPE: Option<fn() -> TypeShape> = None;
+    /// Neither.
+    const BOTH: EventPart = (0, None);
 }
 
 impl<T: ?Sized> NoFingerprint for HasFingerprint<T> {}

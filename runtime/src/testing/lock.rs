@@ -10,7 +10,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use self::file::{Mode, RecordFile};
+use self::file::RecordFile;
+pub(super) use self::file::{Mode, write_whole};
 use self::golden::Golden;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::decision::{IntoEvents, list};
@@ -84,11 +85,9 @@ impl Lock {
     ///
     /// New lines are written, unless the environment variable `CI` is set: then they are an error.
     pub fn of_crate(folder: impl AsRef<Path>) -> Self {
-        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        let mode = if ci { Mode::Check } else { Mode::Write };
         Self {
             folder: folder.as_ref().to_owned(),
-            mode,
+            mode: Mode::of_environment(),
             where_defined: false,
             lines: BTreeMap::new(),
             shapes: BTreeMap::new(),

@@ -121,29 +121,18 @@ fn decided(
     }
 }
 
-/// Which events the handler can return, as far as its type says that.
+/// Which events the handler can return, as far as its type says that: a `Result` by another name does not. `NotEvents` must be in
+/// scope.
 fn emits(krate: &Path, output: Option<&Type>) -> Option<TokenStream> {
     let emits = match output {
-        None => quote!(#krate::macro_support::Emitted::All(&[])),
+        None => quote!(Emitted::All(&[])),
         Some(output) if is_opaque(output) || matches!(output, Type::Never(_)) => return None,
         Some(output) => {
-            let of = |ty: &Type| quote!(#krate::macro_support::EmitsOf::<Self, #ty>::EMITS);
-            let emits = match result_parts(output) {
-                Some((events, _)) => of(events?),
-                None if is_plain(output) => of(output),
-                None => {
-                    let of = of(output);
-                    quote!(#krate::macro_support::emitted(#of, #krate::macro_support::EmitsOfResult::<Self, #output>::EMITS))
-                }
-            };
-            quote!({
-                #[allow(unused_imports)]
-                use #krate::macro_support::NotEvents as _;
-                #emits
-            })
+            let events = result_parts(output).map_or(Some(output), |(events, _)| events)?;
+            quote!(EmitsOf::<Self, #events>::EMITS)
         }
     };
-    Some(quote!(const EMITS: #krate::macro_support::Emitted = #emits;))
+    Some(quote!(const EMITS: #krate::macro_support::Emitted = #krate::macro_support::#emits;))
 }
 
 /// A type that is certainly not a `Result` by another name.

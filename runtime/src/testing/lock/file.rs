@@ -8,9 +8,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether new lines are written or are an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(in crate::testing) enum Mode {
     Write,
     Check,
+}
+
+impl Mode {
+    /// The mode that the environment variable `CI` asks for.
+    pub(in crate::testing) fn of_environment() -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        if ci { Self::Check } else { Self::Write }
+    }
 }
 
 /// Counts the written files, so that each temporary file has a name of its own.
@@ -77,12 +85,16 @@ impl RecordFile {
             text += line;
             text.push('\n');
         }
-        // Written to a temporary file and renamed, so that an interrupted test leaves a whole file.
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let beside = self.path.with_extension(format!("new-{}-{number}", std::process::id()));
-        std::fs::write(&beside, text)
-            .and_then(|()| std::fs::rename(&beside, &self.path))
+        write_whole(&self.path, &text)
             .map_err(|error| format!("can't write {}: {error}", self.path.display()))?;
         Ok(format!("`lock!` has written to {}; commit it:\n{new}", self.path.display()))
     }
+}
+
+/// Writes a file by a temporary one that is renamed, so that an interrupted test leaves a whole file.
+pub(in crate::testing) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("new-{}-{number}", std::process::id()));
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
 }

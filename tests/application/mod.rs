@@ -1,0 +1,3 @@
+//! Applications: the model of what they are made of.
+
+mod model;
