@@ -1,5 +1,6 @@
 //! The traits and types of a domain: aggregates, commands, events, ids. Nothing here knows a store.
 
+pub(crate) mod accepts;
 pub(crate) mod aggregate;
 pub(crate) mod aggregate_model;
 pub(crate) mod codec_error;

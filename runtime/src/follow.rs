@@ -9,6 +9,8 @@ pub(crate) mod control;
 pub(crate) mod dead_letter;
 pub(crate) mod definition;
 pub(crate) mod deliver;
+pub(crate) mod discarded_letter;
+
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod handler;
@@ -38,7 +40,8 @@ pub(crate) mod worker;
 pub use factum_macros::{Projection, Reaction, project, react};
 
 pub use self::background::{Follower, FollowerBuilder, RunningFollower, WaitError};
-pub use self::dead_letter::{DeadLetter, DiscardedLetter, RetriedLetters};
+pub use self::dead_letter::{DeadLetter, RetriedLetters};
+pub use self::discarded_letter::DiscardedLetter;
 pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]

@@ -421,10 +421,11 @@ pub use factum_macros::{
 /// The type of the ids of events, correlations and causations.
 pub use uuid::Uuid;
 
+pub use self::domain::accepts::{Accepts, CommandFor};
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
 pub use self::domain::aggregate_model::AggregateModel;
 pub use self::domain::codec_error::{DecodeError, EncodeError};
-pub use self::domain::command::{Accepts, Command, CommandFor};
+pub use self::domain::command::Command;
 pub use self::domain::command_set::{CommandKind, CommandSet};
 pub use self::domain::command_traits::ReadCommand;
 pub use self::domain::decision::{Events, IntoEvents};

@@ -42,6 +42,40 @@ impl<P: Projection<Target = Sqlite>> Projected<P> {
     /// Expects these rows of a query, in order. A row is a tuple of what its columns are read as: `(String, i64)`; with
     /// one column, `(i64,)`.
     ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use factum::sqlite::rusqlite::{self, Transaction};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// use factum::testing::{of, project};
+    ///
+    /// #[derive(Projection)]
+    /// #[projection(
+    ///     events(MoneyDeposited),
+    ///     from(BankAccount),
+    ///     into = Sqlite,
+    ///     init = "CREATE TABLE deposits (account TEXT NOT NULL, cents INTEGER NOT NULL)",
+    /// )]
+    /// struct Deposits;
+    ///
+    /// #[handlers]
+    /// impl Deposits {
+    ///     #[project]
+    ///     fn deposited(
+    ///         &self,
+    ///         event: &MoneyDeposited,
+    ///         id: &AccountId,
+    ///         transaction: &Transaction<'_>,
+    ///     ) -> rusqlite::Result<()> {
+    ///         let row = (&id.0, event.cents.cast_signed());
+    ///         transaction.execute("INSERT INTO deposits VALUES (?1, ?2)", row).map(drop)
+    ///     }
+    /// }
+    ///
+    /// project(Deposits, of::<BankAccount>(AccountId("alice".into()), MoneyDeposited { cents: 50 }))
+    ///     .then_rows("SELECT account, cents FROM deposits", &[("alice".to_owned(), 50)]);
+    /// ```
+    ///
     /// # Panics
     ///
     /// If the query fails or has other rows, or if a handler failed.

@@ -1,7 +1,7 @@
 //! The trait of aggregates, and the traits behind `#[execute]`, `#[apply]` and `#[upcast]`.
 
+use crate::domain::accepts::Accepts;
 use crate::domain::aggregate_model::AggregateModel;
-use crate::domain::command::Accepts;
 use crate::domain::command_set::CommandSet;
 use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;

@@ -415,7 +415,8 @@ impl<F: Follower> fmt::Debug for RunningFollower<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::follow::dead_letter::{DeadLetter, DiscardedLetter};
+    use crate::follow::dead_letter::DeadLetter;
+    use crate::follow::discarded_letter::DiscardedLetter;
 
     /// A follower that waits to be stopped.
     struct Idle(Option<Report>);

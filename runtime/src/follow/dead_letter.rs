@@ -6,6 +6,7 @@ use crate::domain::metadata::Envelope;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::FollowError;
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
 use crate::store::owned_event::OwnedEvent;
@@ -37,24 +38,6 @@ pub struct DeadLetter {
     /// The dead letter of the same stream that this one waits for, with
     /// [`OnFailure::SequencedDeadLetter`](crate::follow::OnFailure::SequencedDeadLetter).
     pub behind: Option<Position>,
-}
-
-/// A dead letter that was discarded: the follower has never handled its event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DiscardedLetter {
-    /// The event's place among all events of the store.
-    pub position: Position,
-    /// The error of the last attempt, with its causes.
-    pub error: String,
-    /// The number of attempts.
-    pub attempts: u32,
-    /// When the last attempt failed.
-    pub failed_at: Timestamp,
-    /// The reason that the caller has given.
-    pub reason: String,
-    /// When it was discarded.
-    pub discarded_at: Timestamp,
 }
 
 /// The result of a retry of dead letters.

@@ -2,7 +2,8 @@
 
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, RunningFollower};
-use crate::follow::dead_letter::{DeadLetter, DiscardedLetter, LISTED, RetriedLetters};
+use crate::follow::dead_letter::{DeadLetter, LISTED, RetriedLetters};
+use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::redelivery::LetterRequest;
 
 /// Dead letters, while the follower runs.

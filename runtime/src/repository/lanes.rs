@@ -314,7 +314,7 @@ impl<A> InLane<A> {
                 }
                 // The tip has failed, is a probe, or is one of too many. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
-                    state = self.lane.await_answer(state)
+                    state = self.lane.await_answer(state);
                 }
                 Some(_) => doomed = state.tip.take(),
             }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use crate::domain::accepts::Accepts;
 use crate::domain::aggregate::Aggregate;
-use crate::domain::command::Accepts;
 use crate::domain::command_set::CommandSet;
 use crate::domain::panic::discard;
 use crate::domain::stream_name::StreamName;

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
 
+use crate::domain::accepts::Accepts;
 use crate::domain::aggregate::Aggregate;
-use crate::domain::command::Accepts;
 use crate::domain::command_mark::CommandMark;
 use crate::domain::command_set::CommandSet;
 use crate::domain::metadata::Recorded;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
-use crate::follow::dead_letter::DiscardedLetter;
 use crate::follow::definition::FollowerDefinition;
+use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};

@@ -4,8 +4,8 @@ use std::fmt::{Debug, Write as _};
 
 use super::check_equal;
 use super::difference::difference;
+use crate::domain::accepts::Accepts;
 use crate::domain::aggregate::Aggregate;
-use crate::domain::command::Accepts;
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::default_services::DefaultServices;
 use crate::domain::error::with_causes;

@@ -45,41 +45,7 @@ use crate::memory::store::MemoryStore;
 ///     .then_view(&Total { cents: 30 });
 /// ```
 ///
-/// A view in SQLite is made in a database in memory. Its test compares rows:
-#[cfg_attr(feature = "sqlite", doc = "```")]
-#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
-/// # use factum::prelude::*;
-/// # use factum::sqlite::rusqlite::{self, Transaction};
-/// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
-/// # use bank::*;
-/// use factum::testing::{of, project};
-///
-/// #[derive(Projection)]
-/// #[projection(
-///     events(MoneyDeposited),
-///     from(BankAccount),
-///     into = Sqlite,
-///     init = "CREATE TABLE deposits (account TEXT NOT NULL, cents INTEGER NOT NULL)",
-/// )]
-/// struct Deposits;
-///
-/// #[handlers]
-/// impl Deposits {
-///     #[project]
-///     fn deposited(
-///         &self,
-///         event: &MoneyDeposited,
-///         id: &AccountId,
-///         transaction: &Transaction<'_>,
-///     ) -> rusqlite::Result<()> {
-///         let row = (&id.0, event.cents.cast_signed());
-///         transaction.execute("INSERT INTO deposits VALUES (?1, ?2)", row).map(drop)
-///     }
-/// }
-///
-/// project(Deposits, of::<BankAccount>(AccountId("alice".into()), MoneyDeposited { cents: 50 }))
-///     .then_rows("SELECT account, cents FROM deposits", &[("alice".to_owned(), 50)]);
-/// ```
+/// A view in SQLite is made in a database in memory; see `then_rows` of [`Projected`].
 ///
 /// # Panics
 ///

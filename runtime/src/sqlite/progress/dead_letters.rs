@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
-use crate::follow::dead_letter::DiscardedLetter;
+use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::progress_store::StoredLetter;
 use crate::sqlite::file::handler_sql::own_sql;
 

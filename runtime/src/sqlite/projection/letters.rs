@@ -1,7 +1,8 @@
 //! Dead letters of a view that does not run.
 
 use crate::domain::position::Position;
-use crate::follow::dead_letter::{DeadLetter, DiscardedLetter, LISTED, ListLetters as _, RetriedLetters};
+use crate::follow::dead_letter::{DeadLetter, LISTED, ListLetters as _, RetriedLetters};
+use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::ProjectionError;
 use crate::follow::projection::Projection;
 use crate::follow::redelivery::LetterRequest;

@@ -94,7 +94,7 @@ impl KnownStreams {
         let Some(header) = self.header() else { return };
         // If it can't be read, commands look for their streams as before.
         if let Ok(found) = Found::read(connection, until) {
-            lock(&self.known).take(found, until, header);
+            lock(&self.known).take(&found, until, header);
         }
     }
 
@@ -140,7 +140,7 @@ impl KnownStreams {
 
 impl Known {
     fn has(&self, hash: u32) -> bool {
-        self.hashes.find(spread(&hash), |known| *known == hash).is_some()
+        self.hashes.find(spread(hash), |known| *known == hash).is_some()
     }
 
     fn insert(&mut self, hash: u32) {
@@ -148,12 +148,12 @@ impl Known {
             (self.hashes, self.at, self.is_full) = (HashTable::new(), None, true);
             self.reads += 1;
         } else if !self.has(hash) {
-            self.hashes.insert_unique(spread(&hash), hash, spread);
+            self.hashes.insert_unique(spread(hash), hash, |hash| spread(*hash));
         }
     }
 
     /// Takes what was read beyond `until`, after the index had this header.
-    fn take(&mut self, found: Found, until: (i64, Option<LastEvent>), header: Header) {
+    fn take(&mut self, found: &Found, until: (i64, Option<LastEvent>), header: Header) {
         if self.until != until {
             // Another thread was faster.
             return;
@@ -174,8 +174,8 @@ impl Known {
 }
 
 /// A hash for the table, of the half of a hash that the table has.
-fn spread(hash: &u32) -> u64 {
-    u64::from(*hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// What a read has found.
