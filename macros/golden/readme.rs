@@ -28,9 +28,10 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
     const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
         "CARGO_MANIFEST_DIR"
     );
-    const SHAPES: ::factum::macro_support::ConstShapes = &[
-        (1, &[("owner", "String", 0)]),
-    ];
+    const SHAPES: ::factum::macro_support::ConstShapes = (
+        &[(1, &[("owner", "String", 0)])],
+        &[],
+    );
 }
 
 // ---- struct MoneyDeposited ----
@@ -41,7 +42,10 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
     const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
         "CARGO_MANIFEST_DIR"
     );
-    const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
+    const SHAPES: ::factum::macro_support::ConstShapes = (
+        &[(1, &[("cents", "u64", 0)])],
+        &[],
+    );
 }
 
 // ---- struct MoneyWithdrawn ----
@@ -52,7 +56,10 @@ impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
     const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
         "CARGO_MANIFEST_DIR"
     );
-    const SHAPES: ::factum::macro_support::ConstShapes = &[(1, &[("cents", "u64", 0)])];
+    const SHAPES: ::factum::macro_support::ConstShapes = (
+        &[(1, &[("cents", "u64", 0)])],
+        &[],
+    );
 }
 
 // ---- struct OpenAccount ----
@@ -245,84 +252,85 @@ impl BankAccount {
         self.balance -= event.cents;
     }
 }
-#[automatically_derived]
-impl ::factum::Execute<OpenAccount> for BankAccount {
-    const EMITS: ::factum::macro_support::Emitted = {
-        #[allow(unused_imports)]
-        use ::factum::macro_support::NotEvents as _;
-        ::factum::macro_support::EmitsOf::<Self, AccountOpened>::EMITS
-    };
-    #[inline]
-    fn execute(
-        &self,
-        __command: OpenAccount,
-        _: &::factum::macro_support::Services<Self>,
-    ) -> ::factum::macro_support::Execution<Self> {
-        ::factum::macro_support::decide_fallible::<
+const _: () = {
+    #[allow(unused_imports)]
+    use ::factum::macro_support::NotEvents as _;
+    #[automatically_derived]
+    impl ::factum::Execute<OpenAccount> for BankAccount {
+        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
             Self,
             AccountOpened,
-            AccountError,
-        >(Self::open(self, __command))
+        >::EMITS;
+        #[inline]
+        fn execute(
+            &self,
+            __command: OpenAccount,
+            _: &::factum::macro_support::Services<Self>,
+        ) -> ::factum::macro_support::Execution<Self> {
+            ::factum::macro_support::decide_fallible::<
+                Self,
+                AccountOpened,
+                AccountError,
+            >(Self::open(self, __command))
+        }
     }
-}
-#[automatically_derived]
-impl ::factum::Execute<DepositMoney> for BankAccount {
-    const EMITS: ::factum::macro_support::Emitted = {
-        #[allow(unused_imports)]
-        use ::factum::macro_support::NotEvents as _;
-        ::factum::macro_support::EmitsOf::<Self, MoneyDeposited>::EMITS
-    };
-    #[inline]
-    fn execute(
-        &self,
-        __command: DepositMoney,
-        _: &::factum::macro_support::Services<Self>,
-    ) -> ::factum::macro_support::Execution<Self> {
-        ::factum::macro_support::decide_fallible::<
+    #[automatically_derived]
+    impl ::factum::Execute<DepositMoney> for BankAccount {
+        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
             Self,
             MoneyDeposited,
-            AccountError,
-        >(Self::deposit(self, __command))
+        >::EMITS;
+        #[inline]
+        fn execute(
+            &self,
+            __command: DepositMoney,
+            _: &::factum::macro_support::Services<Self>,
+        ) -> ::factum::macro_support::Execution<Self> {
+            ::factum::macro_support::decide_fallible::<
+                Self,
+                MoneyDeposited,
+                AccountError,
+            >(Self::deposit(self, __command))
+        }
     }
-}
-#[automatically_derived]
-impl ::factum::Execute<WithdrawMoney> for BankAccount {
-    const EMITS: ::factum::macro_support::Emitted = {
-        #[allow(unused_imports)]
-        use ::factum::macro_support::NotEvents as _;
-        ::factum::macro_support::EmitsOf::<Self, MoneyWithdrawn>::EMITS
-    };
-    #[inline]
-    fn execute(
-        &self,
-        __command: WithdrawMoney,
-        _: &::factum::macro_support::Services<Self>,
-    ) -> ::factum::macro_support::Execution<Self> {
-        ::factum::macro_support::decide_fallible::<
+    #[automatically_derived]
+    impl ::factum::Execute<WithdrawMoney> for BankAccount {
+        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
             Self,
             MoneyWithdrawn,
-            AccountError,
-        >(Self::withdraw(self, __command))
+        >::EMITS;
+        #[inline]
+        fn execute(
+            &self,
+            __command: WithdrawMoney,
+            _: &::factum::macro_support::Services<Self>,
+        ) -> ::factum::macro_support::Execution<Self> {
+            ::factum::macro_support::decide_fallible::<
+                Self,
+                MoneyWithdrawn,
+                AccountError,
+            >(Self::withdraw(self, __command))
+        }
     }
-}
-#[automatically_derived]
-impl ::factum::Apply<AccountOpened> for BankAccount {
-    #[inline]
-    fn apply(&mut self, __event: &AccountOpened) {
-        Self::opened(self, __event);
+    #[automatically_derived]
+    impl ::factum::Apply<AccountOpened> for BankAccount {
+        #[inline]
+        fn apply(&mut self, __event: &AccountOpened) {
+            Self::opened(self, __event);
+        }
     }
-}
-#[automatically_derived]
-impl ::factum::Apply<MoneyDeposited> for BankAccount {
-    #[inline]
-    fn apply(&mut self, __event: &MoneyDeposited) {
-        Self::deposited(self, __event);
+    #[automatically_derived]
+    impl ::factum::Apply<MoneyDeposited> for BankAccount {
+        #[inline]
+        fn apply(&mut self, __event: &MoneyDeposited) {
+            Self::deposited(self, __event);
+        }
     }
-}
-#[automatically_derived]
-impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
-    #[inline]
-    fn apply(&mut self, __event: &MoneyWithdrawn) {
-        Self::withdrawn(self, __event);
+    #[automatically_derived]
+    impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
+        #[inline]
+        fn apply(&mut self, __event: &MoneyWithdrawn) {
+            Self::withdrawn(self, __event);
+        }
     }
-}
+};

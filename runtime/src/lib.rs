@@ -26,8 +26,10 @@
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
-//! | test an aggregate without a store | [`testing::given`] |
+//! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |
+//! | draw what an application is made of | [`application::Model`], [`testing::model!`] |
+//! | describe events to programs in other languages | [`Shape::json_schema`] |
 //! | write a store, and test it | [`store::EventStore`], [`testing::conformance`] |
 //! | understand a message of the compiler | [`guide::messages`] |
 //! | come from Commanded (Elixir) | [`guide::commanded`] |
@@ -367,6 +369,9 @@
     doc = "
 [`testing::given`]: testing::given
 [`testing::lock!`]: testing::lock!
+[`testing::model!`]: testing::model!
+[`testing::project`]: testing::project()
+[`testing::react`]: testing::react()
 [`testing::conformance`]: testing::conformance
 "
 )]
@@ -375,6 +380,9 @@
     doc = "
 [`testing::given`]: #features
 [`testing::lock!`]: #features
+[`testing::model!`]: #features
+[`testing::project`]: #features
+[`testing::react`]: #features
 [`testing::conformance`]: #features
 "
 )]

@@ -120,6 +120,13 @@ struct Weighed(Weight);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Paired(i8, Place);
 
+/// An array of one number, as serde writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EventSchema)]
+struct Half(u8, #[serde(skip)] u8);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Halved(Half, u8);
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Stopped;
 
@@ -220,6 +227,7 @@ fn what_serde_writes_fits() {
     check(&moved());
     check(&Weighed(Weight(1.5)));
     check(&Paired(-128, Place::default()));
+    check(&Halved(Half(1, 2), 3));
     check(&Stopped);
     for tagged in [Tagged::None, Tagged::By { name: "Ann".into() }] {
         for adjacent in [Adjacent::None, Adjacent::Sum(1)] {

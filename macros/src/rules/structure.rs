@@ -92,7 +92,10 @@ pub(super) fn structure(input: &DeriveInput) -> Structure<'_> {
             if has(&options, &["default"]) {
                 fields.fields.iter_mut().for_each(|field| field.flags |= OPTIONAL);
             }
-            return if form == Form::Opaque { Structure::Opaque } else { Structure::Struct(fields) };
+            return match (form, fields.form) {
+                (Form::Opaque, _) | (_, Form::Opaque) => Structure::Opaque,
+                _ => Structure::Struct(fields),
+            };
         }
         Data::Enum(data) => data,
         Data::Union(_) => return Structure::Opaque,
@@ -140,7 +143,13 @@ fn fields<'s>(fields: &'s Fields, rename_all: &RenameAll) -> StructureFields<'s>
         let options: Vec<_> = options.iter().collect();
         Some(StructureField { name, ty: &field.ty, text: type_text(&field.ty), flags: flags(&options) })
     });
-    StructureFields { form: form(fields, &[]), fields: stored.collect() }
+    let stored: Vec<_> = stored.collect();
+    let form = match form(fields, &[]) {
+        // An array without some of the fields: of one field that is left, it is still an array.
+        Form::Tuple if stored.len() < fields.len() => Form::Opaque,
+        form => form,
+    };
+    StructureFields { form, fields: stored }
 }
 
 fn rename(options: &[SerdeOption]) -> Option<String> {
