@@ -110,7 +110,7 @@ impl ::factum::Command for WithdrawMoney {
 // ---- struct BankAccount ----
 
 ///The commands of [`BankAccount`].
-#[allow(clippy::large_enum_variant, deprecated)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, deprecated)]
 pub enum BankAccountCommand {
     ///See [`OpenAccount`].
     OpenAccount(OpenAccount),
@@ -120,7 +120,7 @@ pub enum BankAccountCommand {
     WithdrawMoney(WithdrawMoney),
 }
 ///The events of [`BankAccount`].
-#[allow(clippy::large_enum_variant, deprecated)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, deprecated)]
 pub enum BankAccountEvent {
     ///See [`AccountOpened`].
     AccountOpened(AccountOpened),

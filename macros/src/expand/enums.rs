@@ -38,7 +38,7 @@ pub(super) fn definition(
         #[doc = #doc]
         #derives
         #serde
-        #[allow(clippy::large_enum_variant, deprecated)]
+        #[allow(clippy::enum_variant_names, clippy::large_enum_variant, deprecated)]
         #allowed
         #vis enum #ident {
             #(
