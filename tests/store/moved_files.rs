@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use factum::prelude::*;
-use factum::sqlite::QueryError;
+use factum::sqlite::{OpenError, QueryError};
 use factum::store::ExpectedVersion::Any;
 use factum::store::{AppendError, StoreError};
 use tempfile::TempDir;
@@ -131,4 +131,18 @@ fn a_link_that_leads_elsewhere_is_noticed() {
 #[track_caller]
 fn is_moved<T: std::fmt::Debug>(way: &str, result: &Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Moved { .. })), "{way}: {result:?}");
+}
+
+/// A connection that the program has opened before the file was replaced.
+#[test]
+fn a_connection_to_a_file_that_was_replaced_makes_no_store() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("bank.db");
+    drop(open_store(&path));
+    drop(open_store(&folder.path().join("other.db")));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    fs::rename(folder.path().join("other.db"), &path).unwrap();
+    let error = SqliteStore::from_connection(connection).unwrap_err();
+    assert!(matches!(error, OpenError::Gone { .. }), "{error}");
+    assert!(SqliteStore::from_connection(rusqlite::Connection::open(&path).unwrap()).is_ok());
 }

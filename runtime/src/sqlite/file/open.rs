@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use crate::sqlite::file::handler_sql;
-use crate::sqlite::file::opened::OpenedFile;
+use crate::sqlite::file::opened::{FileId, OpenedFile};
 use crate::sqlite::file::readers::{Pool, Readers};
 use crate::sqlite::file::tables;
 use crate::sqlite::store::SqliteStore;
@@ -176,7 +176,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file was moved or deleted while it was opened, or the system does not tell which file it is.
+    /// The file was moved, deleted or replaced while it was opened, or the system does not tell which file it is.
     #[error("can't tell which file {} is, after it was opened", path.display())]
     #[non_exhaustive]
     Gone {
@@ -304,9 +304,25 @@ impl SqliteOptions {
         if is_too_short(&path) {
             return Err(OpenError::NotADatabase { path: given.into() });
         }
-        let writer =
-            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
-        self.start(writer, given, Some(path), false)
+        let open =
+            || Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed);
+        let gone = |source| OpenError::Gone { path: given.into(), source };
+        let start = || {
+            let before = match FileId::of(&path) {
+                Ok(Some(before)) => Some(before),
+                _ => {
+                    // Creates the file, so that it is known which one is opened.
+                    drop(open()?);
+                    FileId::of(&path).map_err(gone)?
+                }
+            };
+            self.start(open()?, given, Some((path.clone(), before)), false)
+        };
+        match start() {
+            // An overlay file system may make another file of one that is opened for writing for the first time.
+            Err(OpenError::Gone { .. }) => start(),
+            result => result,
+        }
     }
 
     /// Makes a store from an open connection, to a database that may have other tables of the program.
@@ -321,6 +337,7 @@ impl SqliteOptions {
     pub fn from_connection(&self, connection: Connection) -> Result<SqliteStore, OpenError> {
         let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
         let given = path.clone().unwrap_or_else(|| ":memory:".into());
+        let path = path.map(|path| (path, None));
         if !connection.is_autocommit() {
             return Err(OpenError::InTransaction { path: given });
         }
@@ -328,12 +345,12 @@ impl SqliteOptions {
     }
 
     /// Makes a store from a connection. If `shared`, the file may have tables of the program. `path` is where
-    /// readers open the file, if they can.
+    /// readers open the file, if they can, with the file that was there before SQLite opened it, if that is known.
     fn start(
         &self,
         mut writer: Connection,
         given: &Path,
-        path: Option<PathBuf>,
+        path: Option<(PathBuf, Option<FileId>)>,
         shared: bool,
     ) -> Result<SqliteStore, OpenError> {
         let failed = |source| OpenError::failed(given, source);
@@ -388,10 +405,11 @@ impl SqliteOptions {
                 tables::bring_up_to_date(&mut writer).map_err(failed)?;
             }
         }
-        writer.set_db_config(leave_log, false).map_err(failed)?;
         handler_sql::guard(&mut writer).map_err(failed)?;
-        let file = OpenedFile::new(path.as_deref());
+        let (path, before) = path.map_or((None, None), |(path, before)| (Some(path), before));
+        let file = OpenedFile::new(path.as_deref(), before.as_ref());
         let file = Arc::new(file.map_err(|source| OpenError::Gone { path: given.into(), source })?);
+        writer.set_db_config(leave_log, false).map_err(failed)?;
         let readers = path.map_or(Readers::Writer, |path| {
             Readers::Pool(Arc::new(Pool::new(path, Arc::clone(&file), self.clone())))
         });

@@ -39,9 +39,18 @@ struct Files {
 }
 
 impl OpenedFile {
-    /// The file at `path`, which SQLite has just opened; `None` for a store in memory.
-    pub(crate) fn new(path: Option<&Path>) -> io::Result<Self> {
+    /// The file at `path`, which SQLite has just opened; `None` for a store in memory. `before` is the file that was
+    /// there before.
+    ///
+    /// SQLite does not say which file it has. Without `before`, this process has at least to have the file open that is
+    /// at the path now. Fails if the file was replaced meanwhile.
+    pub(crate) fn new(path: Option<&Path>, before: Option<&FileId>) -> io::Result<Self> {
         let files = path.map(Files::at).transpose()?;
+        if let Some(Files { database: (_, id), .. }) = &files
+            && !before.map_or_else(|| is_open_here(id), |before| before == id)
+        {
+            return Err(io::Error::other("another file was put at its path while it was opened"));
+        }
         Ok(Self {
             process: process::id(),
             files,
@@ -118,6 +127,13 @@ fn is_missing(path: &Path) -> bool {
     cfg!(unix) && fs::read_link(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
+/// Whether this process has the file open, as far as the system tells that.
+fn is_open_here(id: &FileId) -> bool {
+    let Ok(open) = fs::read_dir("/dev/fd") else { return true };
+    open.flatten()
+        .any(|descriptor| FileId::of(&descriptor.path()).is_ok_and(|found| found.as_ref() == Some(id)))
+}
+
 impl Files {
     fn at(path: &Path) -> io::Result<Self> {
         // SQLite puts these beside the file itself, not beside a link to it.
@@ -142,7 +158,7 @@ impl Files {
 
 /// What tells one file from another at the same path.
 #[derive(Debug, PartialEq, Eq)]
-struct FileId {
+pub(crate) struct FileId {
     /// The device and the number of the file on it. No other file gets them while this one is open.
     #[cfg(unix)]
     device_and_inode: (u64, u64),
@@ -150,7 +166,7 @@ struct FileId {
 
 impl FileId {
     /// The file at `path`, if there is one.
-    fn of(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
             #[cfg(unix)]
             Ok(file) => {
@@ -165,5 +181,26 @@ impl FileId {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_while_it_is_opened_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bank.db");
+        fs::write(&path, "one").unwrap();
+        let before = FileId::of(&path).unwrap();
+        let open = fs::File::open(&path).unwrap();
+        assert!(OpenedFile::new(Some(&path), before.as_ref()).is_ok());
+        assert!(OpenedFile::new(Some(&path), None).is_ok());
+        fs::write(folder.path().join("other.db"), "other").unwrap();
+        fs::rename(folder.path().join("other.db"), &path).unwrap();
+        assert!(OpenedFile::new(Some(&path), before.as_ref()).is_err());
+        assert!(OpenedFile::new(Some(&path), None).is_err());
+        drop(open);
     }
 }
