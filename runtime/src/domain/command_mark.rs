@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use crate::domain::content::hash_of_debug;
+use crate::domain::content::{Content, content_of_debug, have_other_fields};
 use crate::domain::hash::mixed;
 
 /// What an idempotency key remembers of its command: the name, and hashes of shape and content.
@@ -14,8 +14,11 @@ use crate::domain::hash::mixed;
 /// * of another name, or
 /// * of the same name and shape, with another content.
 ///
-/// If the shape differs, the program has changed since, and the contents cannot be compared. Such a command
-/// counts as the first one.
+/// If the shape differs, or the fields of a struct inside, the program has changed since, and the contents cannot be
+/// compared. Such a command counts as the first one.
+///
+/// The order of a list counts. That of a set does not; nor does that of a sequence of a type of the program's own, which
+/// serde does not tell from a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandMark {
@@ -25,26 +28,43 @@ pub struct CommandMark {
     pub shape: u64,
     /// A hash of the fields' values.
     pub content: u64,
+    /// The structs in the command, each with a hash of its name and of its fields' names.
+    pub structs: Vec<u64>,
 }
 
 impl CommandMark {
     /// The mark of a command with this name, and these hashes of its shape and content.
     #[must_use]
     pub fn new(name: impl Into<Cow<'static, str>>, shape: u64, content: u64) -> Self {
-        Self { name: name.into(), shape, content }
+        Self { name: name.into(), shape, content, structs: Vec::new() }
+    }
+
+    /// Sets the structs in the command, as another mark has them.
+    #[must_use]
+    pub fn with_structs(self, structs: Vec<u64>) -> Self {
+        Self { structs, ..self }
     }
 
     /// Whether a command with the mark `other` is certainly another command.
     #[must_use]
     pub fn is_another(&self, other: &Self) -> bool {
-        self.name != other.name || (self.shape == other.shape && self.content != other.content)
+        self.name != other.name
+            || (self.shape == other.shape
+                && self.content != other.content
+                && !have_other_fields(&self.structs, &other.structs))
     }
 
     /// The mark of a command whose content is `serialized` or, without that, its `Debug` text.
-    pub(crate) fn of<C: Debug>(command: &C, name: &'static str, shape: u64, serialized: Option<u64>) -> Self {
-        // The two kinds of hashes can't be compared, so they make two shapes.
-        let shape = mixed(shape, serialized.is_some().into());
-        Self::new(name, shape, serialized.unwrap_or_else(|| hash_of_debug(command)))
+    pub(crate) fn of<C: Debug>(
+        command: &C,
+        name: &'static str,
+        shape: u64,
+        serialized: Option<Content>,
+    ) -> Self {
+        // The two kinds of hashes can't be compared, so they make two shapes. 0 and 1 were those of an earlier factum.
+        let shape = mixed(shape, if serialized.is_some() { 3 } else { 2 });
+        let content = serialized.unwrap_or_else(|| content_of_debug(command));
+        Self::new(name, shape, content.hash).with_structs(content.structs)
     }
 }
 

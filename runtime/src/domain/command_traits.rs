@@ -1,7 +1,9 @@
 //! What a derived command can do by its own traits.
 
+use crate::domain::content::Content;
+
 /// Hashes what serde sees of a command.
-pub(crate) type HashCommand<C> = fn(&C) -> Option<u64>;
+pub(crate) type HashCommand<C> = fn(&C) -> Option<Content>;
 
 /// How a command is read from JSON.
 pub type ReadCommand<C> = fn(json: &str) -> Result<C, serde_json::Error>;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::command_traits::{CopyCommand, HashCommand, ReadCommand};
-use crate::domain::content::hash_of_serialized;
+use crate::domain::content::content_of_serialized;
 
 /// A command whose traits are asked for.
 ///
@@ -16,7 +16,7 @@ pub struct TraitsOf<C>(PhantomData<C>);
 
 impl<C: Serialize> TraitsOf<C> {
     /// The hash of what serde sees of the command.
-    pub const CONTENT: Option<HashCommand<C>> = Some(hash_of_serialized::<C>);
+    pub const CONTENT: Option<HashCommand<C>> = Some(content_of_serialized::<C>);
 }
 
 impl<C: DeserializeOwned> TraitsOf<C> {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::content::{hash_of_debug, hash_of_serialized};
+use crate::domain::content::{content_of_debug, content_of_serialized};
 
 /// How serde writes and reads the state `A`, if `A` has serde's derives.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ impl<A: Serialize + DeserializeOwned> SnapshotCodec<A> {
     /// Reads the state.
     pub const DECODE: fn(&[u8]) -> Result<A, serde_json::Error> = |bytes| serde_json::from_slice(bytes);
     /// Whether serde sees the same in two states.
-    pub const IS_SAME: fn(&A, &A) -> bool = |one, other| hash_of_serialized(one) == hash_of_serialized(other);
+    pub const IS_SAME: fn(&A, &A) -> bool =
+        |one, other| content_of_serialized(one) == content_of_serialized(other);
 }
 
 /// For a state without serde's derives. Generated code asserts `IS_POSSIBLE`: no function here is called.
@@ -74,7 +75,7 @@ pub struct ShownState<A>(PhantomData<A>);
 /// For a state that is `Debug`. rustc finds this constant before that of [`NotShown`].
 impl<A: Debug> ShownState<A> {
     /// Whether two states have the same `Debug` text.
-    pub const LOOKS_SAME: fn(&A, &A) -> bool = |one, other| hash_of_debug(one) == hash_of_debug(other);
+    pub const LOOKS_SAME: fn(&A, &A) -> bool = |one, other| content_of_debug(one) == content_of_debug(other);
 }
 
 /// For a state that is not `Debug`.

@@ -159,11 +159,11 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     /// A key belongs to one command. Another command to the same aggregate with this key fails with
     /// [`ExecuteError::KeyReused`](crate::ExecuteError::KeyReused). Another command is one of another name, or
     /// with another content. Content is what serde writes, if the command is `Serialize`, and otherwise its
-    /// `Debug` text. The order of the elements of a map, a set or a list does not count.
+    /// `Debug` text. The order of a list counts. That of a map or a set does not; nor does that of a sequence of a type
+    /// of the program's own, which serde does not tell from a set.
     ///
-    /// The program may change between two tries: contents are compared only if the command's struct has the
-    /// same fields as at the first try. Fields of nested types count if these derive
-    /// [`EventSchema`](crate::EventSchema). A struct that was renamed is another command.
+    /// The program may change between two tries: contents are compared only if the command's struct, and each struct
+    /// inside it, has the same fields as at the first try. A command that was renamed is another one.
     ///
     /// The key is stored with the events, in one commit. It is known until
     /// [`forget_keys_before`](crate::store::EventStore::forget_keys_before) removes it. A command that leads

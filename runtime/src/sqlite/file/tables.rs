@@ -134,6 +134,7 @@ CREATE TABLE factum_rebuilds (
 ///   of an earlier factum that still has the file open moves a partition and leaves `event`: a trigger clears it.
 /// * `factum_snapshots.event`: the id of the newest event in the state.
 /// * `factum_keys.command`, `shape` and `content`: the name of the key's command, and hashes of its shape and content.
+/// * `factum_keys.structs`: the structs in the command, 8 bytes each; NULL if there are none.
 /// * `factum_keys.checksum`: see `store/keys.rs`.
 const IDENTITIES_AND_CHECKSUMS: &str = "
 CREATE TABLE factum_store (id BLOB NOT NULL) STRICT;
@@ -154,6 +155,7 @@ ALTER TABLE factum_snapshots ADD COLUMN event BLOB;
 ALTER TABLE factum_keys ADD COLUMN command TEXT;
 ALTER TABLE factum_keys ADD COLUMN content INTEGER;
 ALTER TABLE factum_keys ADD COLUMN shape INTEGER;
+ALTER TABLE factum_keys ADD COLUMN structs BLOB;
 ALTER TABLE factum_keys ADD COLUMN checksum INTEGER;
 
 ALTER TABLE factum_dead_letters ADD COLUMN stream TEXT;

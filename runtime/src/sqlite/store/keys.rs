@@ -29,7 +29,7 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<KeyRow>> {
     connection
         .prepare_cached(
-            "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum
+            "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum, structs
              FROM factum_streams JOIN factum_keys ON stream = id
              WHERE category = ?1 AND factum_streams.key = ?2 AND factum_keys.key = ?3",
         )?
@@ -46,6 +46,7 @@ pub(super) struct KeyRow {
     shape: Option<i64>,
     content: Option<i64>,
     checksum: Option<i64>,
+    structs: Option<Vec<u8>>,
 }
 
 impl KeyRow {
@@ -58,6 +59,7 @@ impl KeyRow {
             shape: row.get(4)?,
             content: row.get(5)?,
             checksum: row.get(6)?,
+            structs: row.get(7)?,
         })
     }
 
@@ -71,7 +73,10 @@ impl KeyRow {
         };
         let command = match (self.command, self.shape, self.content) {
             (Some(name), Some(shape), Some(content)) => {
-                Some(CommandMark::new(name, shape.cast_unsigned(), content.cast_unsigned()))
+                let structs = self.structs.unwrap_or_default();
+                let structs = structs.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+                let mark = CommandMark::new(name, shape.cast_unsigned(), content.cast_unsigned());
+                Some(mark.with_structs(structs))
             }
             _ => None,
         };
@@ -89,7 +94,7 @@ impl KeyRow {
 /// Reads each key whose versions are possible as commands do, and passes what is wrong to `found`.
 pub(super) fn check(connection: &Connection, mut found: impl FnMut(&StoreError)) -> rusqlite::Result<()> {
     let mut select = connection.prepare(
-        "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum, category,
+        "SELECT before, factum_keys.version, recorded_at, command, shape, content, checksum, structs, category,
          factum_streams.key, factum_keys.key
          FROM factum_keys JOIN factum_streams ON stream = id
          WHERE before BETWEEN 0 AND factum_keys.version AND factum_keys.version <= coalesce(
@@ -100,7 +105,7 @@ pub(super) fn check(connection: &Connection, mut found: impl FnMut(&StoreError))
     while let Some(row) = rows.next()? {
         // A value of another type is a finding of the check of columns.
         let (Ok(key_row), Ok(category), Ok(of), Ok(key)) =
-            (KeyRow::read(row), row.get::<_, String>(7), row.get::<_, String>(8), row.get::<_, String>(9))
+            (KeyRow::read(row), row.get::<_, String>(8), row.get::<_, String>(9), row.get::<_, String>(10))
         else {
             continue;
         };
@@ -117,7 +122,10 @@ fn checksum(stream: &StreamName, key: &str, outcome: &Outcome) -> u64 {
     let hash = mixed(mixed(hash, outcome.before), outcome.version);
     let hash = mixed(hash, outcome.recorded_at.as_micros().cast_unsigned());
     match &outcome.command {
-        Some(CommandMark { name, shape, content, .. }) => mixed(mixed(hashed(hash, name), *shape), *content),
+        Some(CommandMark { name, shape, content, structs, .. }) => {
+            let hash = mixed(mixed(hashed(hash, name), *shape), *content);
+            structs.iter().copied().fold(hash, mixed)
+        }
         None => hash,
     }
 }
@@ -132,11 +140,14 @@ pub(super) fn insert(
     let outcome = key.outcome(before);
     let checksum = checksum(stream, key.key, &outcome);
     let Outcome { before, version, recorded_at, command } = outcome;
+    let structs = command.as_ref().filter(|command| !command.structs.is_empty());
+    let structs: Option<Vec<u8>> =
+        structs.map(|command| command.structs.iter().flat_map(|mark| mark.to_le_bytes()).collect());
     connection
         .prepare_cached(own_sql!(
             "INSERT INTO factum_keys
-             (stream, key, before, version, recorded_at, command, shape, content, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+             (stream, key, before, version, recorded_at, command, shape, content, checksum, structs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         ))?
         .execute(params![
             number,
@@ -148,6 +159,7 @@ pub(super) fn insert(
             command.as_ref().map(|command| command.shape.cast_signed()),
             command.as_ref().map(|command| command.content.cast_signed()),
             checksum.cast_signed(),
+            structs,
         ])
         .and_then(expect_one_row)
 }

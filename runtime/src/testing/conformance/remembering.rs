@@ -122,7 +122,7 @@ fn new_key(key: &str, events: Range<usize>) -> NewKey<'_> {
 const RECORDED_AT: Timestamp = Timestamp::from_micros(-7);
 
 fn command(key: &str) -> CommandMark {
-    CommandMark::new(format!("Command{key}"), u64::MAX, 1 << 63)
+    CommandMark::new(format!("Command{key}"), u64::MAX, 1 << 63).with_structs(vec![1, u64::MAX])
 }
 
 fn outcome<S: EventStore>(law: &Law<'_, S>, stream: &StreamName, key: &str) -> Option<(u64, u64)> {
