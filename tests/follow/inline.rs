@@ -1,12 +1,17 @@
 //! Inline projections: a part of each append.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use factum::follow::{FollowError, ProjectionError};
 use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
+use factum::sqlite::{Durability, SqliteOptions};
 use factum::store::AppendError;
 
-use crate::support::account::{Account, deposit, id, open};
+use crate::support::account::{Account, Deposited, deposit, id, open};
 use crate::support::chain::chain;
 use crate::support::stores::{open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
@@ -70,7 +75,7 @@ fn an_inline_view_fails_one_command_of_a_group() {
     let accounts = store.repository::<Account>();
     let faults = Arc::new(Faults { refused: u32::MAX.into(), ..Faults::default() });
     SqliteProjection::new(&store, Balances { faults }).unwrap().inline().unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..16 {
             let accounts = &accounts;
             scope.spawn(move || {
@@ -101,4 +106,92 @@ fn an_inline_view_catches_up_with_programs_that_do_not_have_it() {
     assert_eq!(Balances::rows(&with), Rows::new());
     with.repository::<Account>().execute(deposit("alice", 4)).unwrap();
     assert_eq!(Balances::rows(&with), row("alice", 7, 3));
+}
+
+/// A view that counts its events, and waits at each until `is_free`, a little.
+#[derive(Projection)]
+#[projection(
+    name = "slow",
+    from(Account),
+    events(Deposited),
+    into = Sqlite,
+    init = "CREATE TABLE slow (position INTEGER PRIMARY KEY)",
+)]
+struct Slow(Arc<AtomicBool>);
+
+#[handlers]
+impl Slow {
+    #[project]
+    fn deposited(
+        &self,
+        _: &Deposited,
+        envelope: &Envelope<'_>,
+        transaction: &Transaction<'_>,
+    ) -> rusqlite::Result<()> {
+        if !self.0.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        transaction.execute("INSERT INTO slow VALUES (?1)", [envelope.position.get()]).map(drop)
+    }
+}
+
+impl Slow {
+    fn rows(store: &SqliteStore) -> u64 {
+        store.query(|view| view.query_row("SELECT count(*) FROM slow", (), |row| row.get(0))).unwrap()
+    }
+}
+
+/// Other programs have left the view far behind. While it catches up, they and other threads get their turn.
+#[test]
+fn a_view_that_is_far_behind_catches_up_in_batches() {
+    const EVENTS: u64 = 5_000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    // The file would be held for 10 seconds.
+    let with = SqliteOptions::new().durability(Durability::Normal).open(&file).unwrap();
+    let without = SqliteOptions::new().durability(Durability::Normal).open(&file).unwrap();
+    let is_free = Arc::new(AtomicBool::new(false));
+    SqliteProjection::new(&with, Slow(is_free.clone())).unwrap().inline().unwrap();
+    let others = without.repository::<Account>();
+    others.execute(open("alice")).unwrap();
+    others.execute_batch(&id("alice"), (0..EVENTS).map(|_| deposit("alice", 1))).unwrap();
+    others.execute(open("bob")).unwrap();
+    thread::scope(|scope| {
+        let append = scope.spawn(|| with.repository::<Account>().execute(deposit("bob", 1)));
+        while Slow::rows(&without) == 0 {
+            assert!(!append.is_finished(), "the batches are committed");
+            thread::yield_now();
+        }
+        others.execute(open("carol")).unwrap();
+        // Another thread of the same process gets the writer too.
+        SqliteProjection::new(&with, Balances::default()).unwrap();
+        let seen = Slow::rows(&without);
+        is_free.store(true, Ordering::SeqCst);
+        assert!(seen < EVENTS, "the appends have not waited for the whole catch-up");
+        append.join().unwrap().unwrap();
+    });
+    assert_eq!(Slow::rows(&with), EVENTS + 1);
+    let [view] = &with.inline_views().unwrap()[..] else { panic!() };
+    assert_eq!((view.position, view.error.is_none()), (Some(with.position().unwrap()), true));
+}
+
+/// Other programs append faster than the handlers follow: the append is carried out all the same.
+#[test]
+fn a_view_reaches_programs_that_are_faster() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    SqliteProjection::new(&with, Slow(Arc::default())).unwrap().inline().unwrap();
+    let others = without.repository::<Account>();
+    others.execute(open("alice")).unwrap();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::SeqCst) {
+                others.execute_batch(&id("alice"), (0..8).map(|_| deposit("alice", 1))).unwrap();
+            }
+        });
+        with.repository::<Account>().execute(open("bob")).unwrap();
+        is_done.store(true, Ordering::SeqCst);
+    });
 }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod dead_letters;
+mod deferred_keys;
 mod deployments;
 mod hostile;
 mod inline;

@@ -56,7 +56,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             }
             let attempt = worker.failures_of(position) + 1;
             deliver::<P, H>(worker.handlers(), definition.name, position, &event, attempt)
-                .map_err(|error| FailedStep { handled: 0, partition: share.partition, after: done, error })?;
+                .map_err(|error| FailedStep { partition: share.partition, after: done, ..error.into() })?;
             control.count(1);
             if !record(worker, share.partition, done, position)? {
                 return Ok(Step::NoLease(done));
@@ -129,7 +129,7 @@ fn deliver<P: ProgressStore, R: EventHandler<Target = SideEffects>>(
     let event = event.as_stored(position);
     let delivery = Delivery::new(name, &event.envelope, attempt);
     contained(|| reaction.handle_stored(event.name, &event, &delivery))
-        .map_err(|error| ProgressHome::<P>::failed_at(name, &event, error))
+        .map_err(|error| ProgressHome::<P>::failed_at(name, None, &event, error))
 }
 
 /// Moves a partition from one position to another; `false` if another runner has taken the lease or moved the

@@ -85,6 +85,34 @@ pub enum FollowError {
         /// The position of the event.
         position: Position,
     },
+    /// A handler has begun a savepoint and not released it. Its writes are undone.
+    ///
+    /// The handler of a later event could go back to it, and undo the writes of events that count as seen.
+    #[error(
+        "`{follower}`: the handler at position {position} leaves the savepoint {savepoint} open; release it in the \
+         handler that begins it"
+    )]
+    #[non_exhaustive]
+    OpenSavepoint {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position of the event.
+        position: Position,
+        /// The name of the savepoint.
+        savepoint: String,
+    },
+    /// The database has refused to commit the writes of an event, such as for a constraint that SQLite checks at the
+    /// commit (`DEFERRABLE INITIALLY DEFERRED`).
+    #[error("`{follower}`: what its handler has written at position {position} can't be committed")]
+    #[non_exhaustive]
+    CommitRefused {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position of the event.
+        position: Position,
+        /// The database's error.
+        source: BoxError,
+    },
     /// The stored view has other events, aggregates or tables at the same version, or two followers have one
     /// name.
     #[error(
@@ -283,7 +311,9 @@ impl FollowError {
         match self {
             Self::Handler { position, .. }
             | Self::RefusedSql { position, .. }
-            | Self::RolledBack { position, .. } => Some(*position),
+            | Self::RolledBack { position, .. }
+            | Self::OpenSavepoint { position, .. }
+            | Self::CommitRefused { position, .. } => Some(*position),
             Self::Read { source, .. } => match **source {
                 ReadError::Decode { position, .. } => Some(position),
                 _ => None,

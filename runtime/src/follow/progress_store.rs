@@ -203,9 +203,14 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         id: Uuid,
     ) -> Result<(), StoreError>;
 
-    /// The database's failure behind a handler's error, such as a full disk or an I/O error; `None` if the
-    /// handler itself failed.
-    fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError>;
+    /// The failure of the database or the disk behind a handler's error, such as a full disk or an I/O error; `None` if
+    /// the handler itself failed.
+    ///
+    /// `transaction` is that in which the handler has written, if it has one.
+    fn failure_behind(
+        error: &(dyn Error + 'static),
+        transaction: Option<&Self::Transaction<'_>>,
+    ) -> Option<StoreError>;
 }
 
 /// The database of a follower's progress, and the store of its events.
@@ -250,11 +255,12 @@ impl<P: ProgressStore> ProgressHome<P> {
     /// error names no event.
     pub(crate) fn failed_at(
         follower: &'static str,
+        transaction: Option<&P::Transaction<'_>>,
         event: &StoredEvent<'_>,
         error: HandlerError,
     ) -> FollowError {
         let failure = match &error {
-            HandlerError::Handler(source) => P::failure_behind(source.as_ref()),
+            HandlerError::Handler(source) => P::failure_behind(source.as_ref(), transaction),
             HandlerError::Decode(_) => None,
         };
         match failure {

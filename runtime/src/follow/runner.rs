@@ -288,14 +288,22 @@ where
             match result {
                 Err(failed) if failed.handled > 0 => {
                     // The failure has rolled the step back. Handle the events before the failed one again, and
-                    // commit them. If one of these fails now, there are fewer before it.
+                    // commit them. If one of these fails now, there are fewer before it. If the commit was refused, these
+                    // are the first half.
                     let size = StepSize::Before { events: failed.handled };
                     result = H::Target::step(&mut self.worker, goal, size);
-                    if let Ok(step) = &result {
-                        self.worker.report_position(step.position());
-                        return Err(failed);
+                    match &result {
+                        // Which event is the reason turns out when a step has that one alone.
+                        Ok(_) if failed.is_commit() => {
+                            discard(failed);
+                            return result;
+                        }
+                        Ok(step) => {
+                            self.worker.report_position(step.position());
+                            return Err(failed);
+                        }
+                        Err(_) => discard(failed),
                     }
-                    discard(failed);
                 }
                 result => return result,
             }
@@ -437,6 +445,9 @@ where
             }
             Ok::<_, FollowError>(is_ours)
         })?;
+        if is_moved && partition == self.worker.partition() {
+            self.worker.report_position(position);
+        }
         let change = FollowerChange::DeadLetter { follower, position, error, attempts };
         self.worker.control().say(is_moved.then_some(change));
         Ok(())

@@ -67,7 +67,7 @@ impl StepSize {
 /// Why a step was rolled back.
 #[derive(Debug)]
 pub(crate) struct FailedStep {
-    /// How many events the step had handled before the failure.
+    /// How many events the step had handled before the failure. If the commit was refused, half of the step's.
     pub(crate) handled: usize,
     /// The partition of the step.
     pub(crate) partition: Partition,
@@ -75,6 +75,13 @@ pub(crate) struct FailedStep {
     /// partition was.
     pub(crate) after: Position,
     pub(crate) error: FollowError,
+}
+
+impl FailedStep {
+    /// Whether the commit was refused, for one of several events.
+    pub(crate) fn is_commit(&self) -> bool {
+        self.handled > 0 && matches!(self.error, FollowError::CommitRefused { .. })
+    }
 }
 
 impl From<FollowError> for FailedStep {

@@ -19,7 +19,8 @@ use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::{ProgressStore, StoredCheckpoint, StoredLetter};
 use crate::follow::seen::Seen;
-use crate::sqlite::file::errors::{database_error, store_error};
+use crate::sqlite::file::errors;
+use crate::sqlite::file::errors::store_error;
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
@@ -225,8 +226,11 @@ impl ProgressStore for SqliteStore {
         rebuilds::save(transaction, follower, id).map_err(store_error)
     }
 
-    fn failure_behind(error: &(dyn Error + 'static)) -> Option<StoreError> {
-        database_error(error)
+    fn failure_behind(
+        error: &(dyn Error + 'static),
+        transaction: Option<&Transaction<'_>>,
+    ) -> Option<StoreError> {
+        errors::failure_behind(error, transaction.map(|transaction| &**transaction))
     }
 }
 

@@ -365,13 +365,15 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     /// many events.
     ///
     /// This holds for this store and its clones, as long as they are open. If another program appends to the
-    /// file without the view, the next append here brings the view up to date.
+    /// file without the view, the next append here brings the view up to date. If that takes longer than 10 milliseconds,
+    /// the view catches up in transactions of that length first, and other writers get their turn in between. While they
+    /// are faster than the handlers, each transaction takes twice as long as the one before.
     ///
     /// Other trouble of the view stops no append that has nothing to do with it:
     ///
     /// | trouble | what an append does |
     /// |---|---|
-    /// | An event that *another* program has written can't be read or projected. | It is stored without the view, which stays before that event. Each later append tries the event again. |
+    /// | An event that *another* program has written can't be read, projected or committed. | It is stored without the view, which stays before that event. Each later append tries the event again. |
     /// | A newer program has made the view, by a newer version of the projection. | It is stored without the view; see [`inline_with`](Self::inline_with). |
     /// | The view's checkpoint is gone, or is another one. | It fails if it has events that the view reads. Otherwise it is stored. |
     ///

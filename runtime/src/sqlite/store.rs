@@ -3,6 +3,7 @@
 mod append;
 pub(crate) mod check;
 pub(crate) mod checksum;
+pub(crate) mod hook_batches;
 pub(crate) mod hooks;
 mod hot_append;
 mod keys;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::error::FollowError;
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::ProgressStore;
 use crate::sqlite::file::errors::{duplicate, store_error};
@@ -39,10 +41,11 @@ use crate::sqlite::file::readers::Readers;
 use crate::sqlite::file::tables;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
 use crate::sqlite::store::checksum::{Checksums, StreamHash};
+use crate::sqlite::store::hook_batches::BatchTime;
 use crate::sqlite::store::hooks::{AppendHook, InlineView};
 use crate::sqlite::store::known_streams::KnownStreams;
 use crate::sqlite::store::remembered::Remembered;
-use crate::sqlite::store::snapshots::SnapshotQueue;
+use crate::sqlite::store::snapshots::{QueuedSnapshot, SnapshotQueue};
 use crate::sqlite::store::wakeups::Wakeups;
 use crate::sqlite::store::watched_file::WatchedFile;
 use crate::sqlite::store::writer::{SharedWriter, Writer};
@@ -278,25 +281,19 @@ impl SqliteStore {
 
     /// Commits a request that has its place in the group, here or in another thread.
     fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
-        // The file is looked for after the commit, so that each commit pays for that once.
-        let writer = || self.shared.file.check_known().and_then(|()| self.shared.writer.lock());
-        let answer = self.shared.group.wait(place, request, |requests| match writer() {
-            Ok(writer) => {
-                let mut hooks = self.append_hooks();
-                let remembered = &mut lock(&self.shared.remembered);
-                let snapshots = self.shared.snapshots.take();
-                let answers = append::commit(&writer, requests, &snapshots, &mut hooks, remembered);
-                match self.shared.file.check_with_log() {
-                    Ok(()) => answers,
-                    Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),
-                    // The events are in the file, as far as SQLite knows. Whether the file is at its path is open.
-                    Err(error) => {
-                        let error = StoreError::CommitUnknown(Box::new(error));
-                        append::revoke(requests, answers, &error)
-                    }
+        let answer = self.shared.group.wait(place, request, |requests| {
+            let (mut snapshots, mut time) = (None, BatchTime::default());
+            loop {
+                if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
+                    return answers;
                 }
+                hook_batches::catch_up(
+                    &mut time,
+                    || self.append_hooks(),
+                    |work| self.in_batch(|transaction| work(transaction), FollowError::store("a hook")),
+                );
+                time.lengthen();
             }
-            Err(error) => append::refuse_all(requests, || duplicate(&error)),
         });
         if let Ok(appended) = &answer {
             let events: usize = request.appends.iter().map(|append| append.events.len()).sum();
@@ -308,6 +305,33 @@ impl SqliteStore {
 
     pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {
         &self.shared.leases
+    }
+
+    /// Commits requests; `None` if the hooks of the store have to catch up first. The snapshots that wait are taken once.
+    fn try_commit(
+        &self,
+        requests: &[Request<'_>],
+        snapshots: &mut Option<Vec<QueuedSnapshot>>,
+        time: &BatchTime,
+    ) -> Option<Vec<Answer>> {
+        // The file is looked for after the commit, so that each commit pays for that once.
+        let writer = match self.shared.file.check_known().and_then(|()| self.shared.writer.lock()) {
+            Ok(writer) => writer,
+            Err(error) => return Some(append::refuse_all(requests, || duplicate(&error))),
+        };
+        let mut hooks = self.append_hooks();
+        let snapshots = snapshots.get_or_insert_with(|| self.shared.snapshots.take());
+        let remembered = &mut lock(&self.shared.remembered);
+        let answers = append::commit(&writer, requests, snapshots, &mut hooks, time.limit(), remembered)?;
+        Some(match self.shared.file.check_with_log() {
+            Ok(()) => answers,
+            Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),
+            // The events are in the file, as far as SQLite knows. Whether the file is at its path is open.
+            Err(error) => {
+                let error = StoreError::CommitUnknown(Box::new(error));
+                append::revoke(requests, answers, &error)
+            }
+        })
     }
 
     /// Commits a transaction that has written no events. It wakes no reader.

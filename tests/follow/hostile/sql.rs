@@ -197,6 +197,72 @@ fn every_way_to_run_a_view_refuses_it() {
     }
 }
 
+/// A savepoint that is open after its event is an error: a later event's handler could undo what counts as seen.
+#[test]
+fn a_savepoint_ends_with_its_event() {
+    /// Opens a savepoint for some accounts, and goes back to it for others.
+    #[derive(Clone, Projection)]
+    #[projection(
+        name = "saved",
+        from(Account),
+        events(Opened),
+        into = Sqlite,
+        partition_by = stream,
+        init = "CREATE TABLE rows (name TEXT NOT NULL)",
+    )]
+    struct Saved;
+
+    #[handlers]
+    impl Saved {
+        #[project]
+        fn opened(&self, _: &Opened, key: &str, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+            if key == "back" {
+                transaction.execute_batch("ROLLBACK TO \"a \"\"point\"").unwrap_err();
+            }
+            transaction.execute("INSERT INTO rows VALUES (?1)", [key])?;
+            // The second one that is left open is not compiled again.
+            let begin = |sql| transaction.prepare_cached(sql)?.execute(());
+            match key {
+                "twice" | "open" => begin("SAVEPOINT \"a \"\"Point\"").map(drop),
+                "nested" => {
+                    begin("SAVEPOINT inner")?;
+                    begin("SAVEPOINT \"a \"\"Point\"")?;
+                    transaction.execute_batch("RELEASE inner")
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    for store in sqlite_stores(&folder) {
+        let accounts = store.repository::<Account>();
+        for key in ["first", "open", "twice", "nested", "back"] {
+            accounts.execute(open(key)).unwrap();
+        }
+        for workers in [1, 2] {
+            let mut view = SqliteProjection::new(&store, Saved).unwrap().workers(workers);
+            let ProjectionError::Follow(error) = view.rebuild().unwrap_err() else { panic!() };
+            assert!(matches!(&error, FollowError::OpenSavepoint { .. }), "{error}");
+            // Of several workers, either may be first.
+            assert!(
+                error.position().is_some_and(|position| [2, 3][..workers as usize].contains(&position.get()))
+            );
+            assert!(error.to_string().contains("leaves the savepoint a \"Point open"), "{error}");
+        }
+        let view = SqliteProjection::new(&store, Saved).unwrap();
+        let running = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
+        running.wait_for(Position::new(5), LONG).unwrap();
+        let view = running.stop().unwrap();
+        let letters: Vec<_> =
+            view.dead_letters().unwrap().iter().map(|letter| letter.position.get()).collect();
+        assert_eq!((letters, rows(&store)), (vec![2, 3], 3));
+        view.inline().unwrap();
+        accounts.execute(open("once more")).unwrap();
+        assert_eq!(rows(&store), 4);
+    }
+}
+
 /// A statement in the cache of the connection is not compiled again, so SQLite does not ask.
 #[test]
 fn a_cached_statement_of_the_store_is_not_the_handlers() {

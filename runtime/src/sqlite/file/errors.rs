@@ -1,8 +1,8 @@
 //! Turns SQLite's errors into the store's.
 
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Connection, Error, ErrorCode};
 
-use crate::domain::error::causes;
+use crate::domain::error::{BoxError, causes};
 use crate::store::error::StoreError;
 
 /// The store's error for an error of SQLite.
@@ -18,6 +18,19 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     }
 }
 
+/// SQLite's error behind an error of the store, if a constraint did not hold; otherwise the error.
+pub(crate) fn violated_constraint(error: StoreError) -> Result<BoxError, StoreError> {
+    match error {
+        StoreError::Other(source)
+            if source.downcast_ref().and_then(Error::sqlite_error_code)
+                == Some(ErrorCode::ConstraintViolation) =>
+        {
+            Ok(source)
+        }
+        other => Err(other),
+    }
+}
+
 /// The store's error for an error of a commit.
 pub(crate) fn commit_error(error: Error) -> StoreError {
     match error.sqlite_error_code() {
@@ -29,10 +42,31 @@ pub(crate) fn commit_error(error: Error) -> StoreError {
     }
 }
 
-/// The store's error behind a handler's error; `None` if the handler itself failed.
+/// The failure of the database in an error of factum's own SQL; `None` if the SQL itself failed.
+pub(crate) fn database_error(error: &Error) -> Option<StoreError> {
+    match error.sqlite_error_code()? {
+        ErrorCode::DiskFull
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::OutOfMemory
+        | ErrorCode::ReadOnly => Some(store_error(duplicate_error(error))),
+        _ => None,
+    }
+}
+
+/// The failure of the disk or the store behind a handler's error; `None` if the handler itself failed.
 ///
-/// The database, or a store that the handler uses, may have failed, such as by a full disk or an I/O error.
-pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Option<StoreError> {
+/// A handler may use other databases. That such a one is busy, damaged or can only be read is the handler's error.
+///
+/// `view` is the connection with which the handler writes to its view, if it has one. This can write, and its file is held
+/// by no other process; whether it is damaged is looked up. A handler without one sends commands, most likely to the
+/// store of its events: that this is busy is no fault of an event.
+pub(crate) fn failure_behind(
+    error: &(dyn std::error::Error + 'static),
+    view: Option<&Connection>,
+) -> Option<StoreError> {
     for error in causes(error) {
         match error.downcast_ref::<StoreError>() {
             // The source of this one is recognized below.
@@ -40,27 +74,32 @@ pub(crate) fn database_error(error: &(dyn std::error::Error + 'static)) -> Optio
             // These are the handler's own.
             Some(
                 StoreError::Reentrant
+                | StoreError::ReadOnly
+                | StoreError::Damaged { .. }
                 | StoreError::DamagedEvent { .. }
                 | StoreError::DamagedKey { .. }
                 | StoreError::OtherEvents { .. }
                 | StoreError::PastTheEnd { .. },
             ) => return None,
+            Some(StoreError::Busy) if view.is_some() => return None,
             Some(error) => return Some(duplicate(error)),
         }
         if let Some(sqlite) = error.downcast_ref::<Error>() {
-            return match sqlite.sqlite_error_code()? {
-                ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::OutOfMemory
-                | ErrorCode::ReadOnly => Some(store_error(duplicate_error(sqlite))),
-                _ => None,
+            let is_failure = match sqlite.sqlite_error_code()? {
+                ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory => true,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => view.is_some_and(is_damaged),
+                _ => false,
             };
+            return is_failure.then(|| store_error(duplicate_error(sqlite)));
         }
     }
     None
+}
+
+/// Whether SQLite finds damage in the connection's file. It reads the whole file.
+fn is_damaged(connection: &Connection) -> bool {
+    let check = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+    check.map_or(true, |found| found != "ok")
 }
 
 /// Duplicates an error of the store, for another caller that has to get it.

@@ -7,12 +7,15 @@
 //! and no handler's text finds them in the cache.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::ffi::{SQLITE_ATTACH, SQLITE_DETACH};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{Connection, Transaction};
 
 use crate::domain::error::BoxError;
+use crate::store::lock::lock;
 
 /// The text of a statement of factum's own that is cached and writes.
 macro_rules! own_sql {
@@ -29,6 +32,16 @@ thread_local! {
     /// The first thing that the handler was refused.
     static REFUSED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
+
+/// The names of the savepoints that handlers of this process begin. A statement that is cached is not compiled again, so
+/// a name stays.
+static SAVEPOINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Whether there are such names.
+static HAS_SAVEPOINTS: AtomicBool = AtomicBool::new(false);
+
+/// How many such names there are at most. After each event, each of them costs a look.
+const MOST_SAVEPOINTS: usize = 32;
 
 /// Pragmas that only read, also with an argument. The last one is undone by the end of the transaction.
 const HARMLESS: &[&str] = &[
@@ -61,6 +74,33 @@ pub(crate) fn guard(connection: &mut Connection) -> rusqlite::Result<()> {
         }
         Authorization::Allow
     }))
+}
+
+/// The savepoint of a handler that is open, if there is one. It is released.
+///
+/// The handler of a later event could go back to it, and undo the writes of events that count as seen.
+pub(crate) fn release_savepoint(transaction: &Transaction<'_>) -> Option<String> {
+    if !HAS_SAVEPOINTS.load(Ordering::Relaxed) {
+        return None;
+    }
+    let release = |name: &String| {
+        let name = name.replace('"', "\"\"");
+        // It fails if there is no such savepoint, and changes nothing then.
+        transaction.execute_batch(&format!("RELEASE \"{name}\"")).is_ok()
+    };
+    lock(&SAVEPOINTS).iter().find(|name| release(name)).cloned()
+}
+
+/// Notes the name of a savepoint that a handler begins; `false` if there are too many.
+fn note_savepoint(name: &str) -> bool {
+    let mut names = lock(&SAVEPOINTS);
+    let is_known = names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if !is_known && names.len() < MOST_SAVEPOINTS {
+        names.push(name.to_owned());
+        HAS_SAVEPOINTS.store(true, Ordering::Relaxed);
+        return true;
+    }
+    is_known
 }
 
 /// Runs a handler, and returns with its result what it was refused.
@@ -135,11 +175,17 @@ fn refusal(action: &AuthAction<'_>) -> Option<String> {
                 )
             })
         }
-        A::Savepoint { savepoint_name: name, .. } => own(name).then(|| {
-            format!(
-                "the savepoint {name}: names that begin with `factum_` are factum's; give it another name"
-            )
-        }),
+        A::Savepoint { savepoint_name: name, .. } if own(name) => Some(format!(
+            "the savepoint {name}: names that begin with `factum_` are factum's; give it another name"
+        )),
+        A::Savepoint { operation: TransactionOperation::Begin, savepoint_name: name } => {
+            (!note_savepoint(name)).then(|| {
+                format!(
+                    "the savepoint {name}: the handlers of this process have savepoints of {MOST_SAVEPOINTS} other \
+                     names; use one name again"
+                )
+            })
+        }
         A::Insert { table_name: table }
         | A::Update { table_name: table, .. }
         | A::Delete { table_name: table } => own(table).then(|| tables("a write to", table)),

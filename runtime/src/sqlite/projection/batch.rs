@@ -12,8 +12,9 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter, seen_in};
-use crate::follow::step::{FailedStep, Opening, Step, StepSize};
+use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
+use crate::sqlite::file::errors::violated_constraint;
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::decode_ahead;
 use crate::sqlite::projection::target::Sqlite;
@@ -25,7 +26,7 @@ use crate::store::partition::Partition;
 use crate::store::read::StoredEvent;
 
 /// How many positions one transaction covers at most, where few events are the projection's.
-const WINDOW: u64 = 20_000;
+pub(super) const WINDOW: u64 = 20_000;
 
 /// How many events one transaction projects at most.
 const BATCH: usize = 4_000;
@@ -43,6 +44,7 @@ impl StepTarget<SqliteStore> for Sqlite {
         }
         let (home, definition) = (worker.home(), worker.definition());
         let (batch_time, failed) = (worker.batch_time(), FollowError::store(definition.name));
+        let mut projected = None;
         let batch = |transaction: &Transaction<'_>| {
             let deadline = size.deadline(batch_time);
             let share = match worker.open(transaction, goal)? {
@@ -62,9 +64,11 @@ impl StepTarget<SqliteStore> for Sqlite {
             let bounds = Bounds { until, limit: size.at_most(BATCH), deadline };
             let batch = project(worker.handlers(), definition, transaction, &source, bounds)?;
             worker.control().count(batch.events);
+            projected = Some(Projected { share, events: batch.events, last: batch.last });
             Ok(share.reached(batch.position))
         };
-        home.progress.in_batch(batch, |source| failed(source).into())
+        let result = home.progress.in_batch(batch, |source| failed(source).into());
+        result.map_err(|failed| refused_commit(failed, projected))
     }
 
     fn retry_letter<H: EventHandler<Target = Self>>(
@@ -75,7 +79,8 @@ impl StepTarget<SqliteStore> for Sqlite {
         event: &OwnedEvent,
     ) -> Result<bool, FollowError> {
         let event = event.as_stored(letter.position);
-        home.in_transaction(follower, |transaction| {
+        let mut is_projected = false;
+        let result = home.in_transaction(follower, |transaction| {
             let removed = SqliteStore::remove_letter(transaction, follower, letter.position);
             if !removed.map_err(FollowError::store(follower))? {
                 return Ok(false);
@@ -84,8 +89,47 @@ impl StepTarget<SqliteStore> for Sqlite {
             project_one(follower, transaction, &event, || {
                 projection.handle_stored(event.name, &event, &context)
             })?;
+            is_projected = true;
             Ok(true)
-        })
+        });
+        match result {
+            Err(error) if is_projected => {
+                Err(refused_at(error, letter.position).unwrap_or_else(|error| error))
+            }
+            result => result,
+        }
+    }
+}
+
+/// What a step has projected before its commit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Projected {
+    pub(super) share: Share,
+    pub(super) events: usize,
+    /// The position of the last of these events.
+    pub(super) last: Position,
+}
+
+/// The failure of a step, if its commit was refused: that of its event or, if it had several, of one of them.
+pub(super) fn refused_commit(failed: FailedStep, projected: Option<Projected>) -> FailedStep {
+    let Some(Projected { share: Share { partition, after, .. }, events: events @ 1.., last }) = projected
+    else {
+        return failed;
+    };
+    match refused_at(failed.error, last) {
+        Ok(error) => FailedStep { handled: events / 2, partition, after, error },
+        Err(error) => FailedStep { error, ..failed },
+    }
+}
+
+/// The error of the event at a position, if a constraint did not hold at the commit; otherwise the error.
+fn refused_at(error: FollowError, position: Position) -> Result<FollowError, FollowError> {
+    match error {
+        FollowError::Store { follower, source } => match violated_constraint(source) {
+            Ok(source) => Ok(FollowError::CommitRefused { follower, position, source }),
+            Err(source) => Err(FollowError::Store { follower, source }),
+        },
+        other => Err(other),
     }
 }
 
@@ -120,6 +164,8 @@ impl Bounds {
 pub(super) struct Batch {
     pub(super) events: usize,
     pub(super) position: Position,
+    /// The position of the last event.
+    pub(super) last: Position,
 }
 
 /// Projects the events of a partition within the bounds, and saves the position reached.
@@ -135,14 +181,13 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let follower = definition.name;
     let names = definition.stored_names();
     let filter = definition.filter(&names, from.partition).until(bounds.until);
-    let mut batch = Batch { events: 0, position: from.after };
+    let mut batch = Batch { events: 0, position: from.after, last: from.after };
     let mut is_at_end = true;
     let context = ViewTransaction::new(transaction);
     let waits = Waits::of(transaction, follower).map_err(|error| FailedStep {
-        handled: 0,
         partition: from.partition,
         after: from.after,
-        error,
+        ..error.into()
     })?;
     let mut result = Ok(());
     let mut visit = |event: &StoredEvent<'_>| {
@@ -165,7 +210,8 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
         Some(source) => source.read_all(filter, from.after, usize::MAX, &mut visit),
     };
     let (handled, after) = (batch.events, batch.position);
-    let failed = |error| FailedStep { handled, partition: from.partition, after, error };
+    batch.last = after;
+    let failed = |error| FailedStep { handled, partition: from.partition, after, ..FailedStep::from(error) };
     result.map_err(failed)?;
     read.map_err(|source| failed(FollowError::Store { follower, source }))?;
     if is_at_end {
@@ -216,18 +262,17 @@ pub(super) fn project_one(
     handle: impl FnOnce() -> Result<(), HandlerError>,
 ) -> Result<(), FollowError> {
     let (handled, refused) = handler_sql::run_handler(|| contained(handle));
+    let failed_at = |error| ProgressHome::<SqliteStore>::failed_at(follower, Some(transaction), event, error);
     if transaction.is_autocommit() {
         // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be
         // outside of any.
-        return Err(
-            match handled.map_err(|error| ProgressHome::<SqliteStore>::failed_at(follower, event, error)) {
-                Err(failed @ FollowError::Store { .. }) => failed,
-                handled => {
-                    discard(handled);
-                    FollowError::RolledBack { follower, position: event.envelope.position }
-                }
-            },
-        );
+        return Err(match handled.map_err(failed_at) {
+            Err(failed @ FollowError::Store { .. }) => failed,
+            handled => {
+                discard(handled);
+                FollowError::RolledBack { follower, position: event.envelope.position }
+            }
+        });
     }
     match (handled, refused) {
         (Err(HandlerError::Handler(source)), Some(refused)) => Err(FollowError::RefusedSql {
@@ -238,7 +283,13 @@ pub(super) fn project_one(
             refused,
             source,
         }),
-        (Err(error), _) => Err(ProgressHome::<SqliteStore>::failed_at(follower, event, error)),
-        (Ok(()), _) => Ok(()),
+        (Err(error), _) => Err(failed_at(error)),
+        (Ok(()), _) => match handler_sql::release_savepoint(transaction) {
+            Some(savepoint) => {
+                let position = event.envelope.position;
+                Err(FollowError::OpenSavepoint { follower, position, savepoint })
+            }
+            None => Ok(()),
+        },
     }
 }

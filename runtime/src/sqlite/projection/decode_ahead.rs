@@ -13,7 +13,7 @@ use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::{EventHandler, Prepared};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
-use crate::sqlite::projection::batch::{Waits, project_one};
+use crate::sqlite::projection::batch::{Projected, Waits, project_one, refused_commit};
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
@@ -53,6 +53,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
     };
     let count = events.len();
     let (batch_time, failed) = (worker.batch_time(), FollowError::store(definition.name));
+    let mut projected = None;
     let batch = |transaction: &Transaction<'_>| {
         let deadline = size.deadline(batch_time);
         let share = match worker.open(transaction, goal)? {
@@ -69,7 +70,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         for decoded in events {
             let position = decoded.position;
             project(worker.handlers(), definition.name, &context, &waits, decoded)
-                .map_err(|error| FailedStep { handled, partition, after: before, error })?;
+                .map_err(|error| FailedStep { handled, partition, after: before, ..error.into() })?;
             before = position;
             handled += 1;
             if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -80,9 +81,11 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         }
         worker.save_position(transaction, partition, reached)?;
         worker.control().count(handled);
+        projected = Some(Projected { share, events: handled, last: before });
         Ok(Some(share.reached(reached)))
     };
-    home.progress.in_batch(batch, |source| failed(source).into())
+    let result = home.progress.in_batch(batch, |source| failed(source).into());
+    result.map_err(|failed| refused_commit(failed, projected))
 }
 
 /// Reads and decodes the next events of a partition. Returns also whether more may follow.

@@ -3,12 +3,16 @@
 //! A view's own trouble must not stop appends that have nothing to do with it. So the events of other writers come
 //! first, by themselves: if one of them fails, the append is stored without the view. The view then stays before
 //! that event. The events of the append itself come after that: if one of them fails, so does the append.
+//!
+//! While a view catches up, other processes wait for the file. If that takes longer than a batch of a follower, the
+//! append is undone, the view catches up in batches, and the append is tried again (`sqlite/store/hook_batches.rs`).
 
 use std::sync::Arc;
 
 use rusqlite::Transaction;
 
 use crate::domain::error::{BoxError, with_causes};
+use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
@@ -18,9 +22,10 @@ use crate::follow::state::report;
 use crate::follow::step;
 use crate::follow::step::{Opening, Step};
 use crate::sqlite::file::errors::store_error;
-use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
+use crate::sqlite::projection::batch::{Bounds, PartitionSource, WINDOW, project};
 use crate::sqlite::projection::target::Sqlite;
-use crate::sqlite::store::hooks::{AppendHook, Written};
+use crate::sqlite::store::hook_batches::BatchTime;
+use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress, Written};
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
 use crate::store::partition::Partition;
@@ -45,36 +50,71 @@ pub(super) struct InlineProjection<P> {
     on_newer: OnNewerVersion,
     /// Why the newest append was stored without the view.
     trouble: Option<Arc<FollowError>>,
-    /// An event of another writer whose handler has ended the transaction, and with it the append. It is not
-    /// tried again before the program starts again.
-    blocked: Option<Position>,
+    /// An event of another writer whose handler has ended the transaction, and with it the append, or whose writes
+    /// can't be committed. It is not tried again before the program starts again.
+    blocked: Option<Blocked>,
+    /// What was projected before an event of another writer that has failed just now.
+    before_failure: HookProgress,
+}
+
+#[derive(Debug)]
+struct Blocked {
+    position: Position,
+    /// Why the commit was refused, if it was.
+    refused: Option<String>,
+}
+
+impl Blocked {
+    fn error(&self, follower: &'static str) -> FollowError {
+        let position = self.position;
+        match &self.refused {
+            Some(refused) => {
+                FollowError::CommitRefused { follower, position, source: refused.clone().into() }
+            }
+            None => FollowError::RolledBack { follower, position },
+        }
+    }
 }
 
 impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     pub(super) fn new(projection: P, on_newer: OnNewerVersion) -> Self {
         let definition = FollowerDefinition::of_projection::<P>();
-        Self { projection, definition, on_newer, trouble: None, blocked: None }
+        let before_failure = HookProgress::default();
+        Self { projection, definition, on_newer, trouble: None, blocked: None, before_failure }
     }
 
     /// Brings the view up to date, and registers it as a hook of later appends.
     pub(super) fn register(mut self, store: &SqliteStore) -> Result<(), ProjectionError> {
         let failed = FollowError::store(P::NAME);
-        let sqlite_failed = |error| failed(store_error(error));
-        let writer = store.writer().map_err(failed)?;
-        let mut hooks = store.append_hooks();
-        if hooks.iter().any(|hook| hook.name() == P::NAME) {
-            return Err(ProjectionError::AlreadyInline { projection: P::NAME });
+        let mut time = BatchTime::default();
+        loop {
+            let batch = |transaction: &Transaction<'_>| {
+                let hooks = store.append_hooks();
+                if hooks.iter().any(|hook| hook.name() == P::NAME) {
+                    return Err(ProjectionError::AlreadyInline { projection: P::NAME });
+                }
+                let newest = read::position(transaction).map_err(failed)?;
+                let progress = self.project(transaction, newest, time.limit())?;
+                Ok((progress.left, hooks))
+            };
+            // No append comes between the commit and the registration: the hooks are locked.
+            let (left, mut hooks) = store.in_batch(batch, |source| failed(source).into())?;
+            if left == 0 {
+                hooks.push(Box::new(self));
+                return Ok(());
+            }
+            time.lengthen_unless_nearer(left);
         }
-        let transaction = writer.begin().map_err(sqlite_failed)?;
-        let newest = read::position(&transaction).map_err(failed)?;
-        self.project(&transaction, newest)?;
-        transaction.commit().map_err(sqlite_failed)?;
-        hooks.push(Box::new(self));
-        Ok(())
     }
 
     /// Projects the events that the view has not seen, up to the position `goal`.
-    fn project(&mut self, transaction: &Transaction<'_>, goal: Position) -> Result<(), FollowError> {
+    fn project(
+        &mut self,
+        transaction: &Transaction<'_>,
+        goal: Position,
+        limit: HookLimit,
+    ) -> Result<HookProgress, FollowError> {
+        let mut done = HookProgress::default();
         loop {
             let opening = step::open::<SqliteStore>(
                 transaction,
@@ -84,26 +124,30 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
                 goal,
                 |_| Ok(true),
             )?;
-            match opening {
+            let share = match opening {
                 // The streams were split for workers, and are one partition again.
-                Opening::Over(Step::More(_)) => {}
-                Opening::Over(_) => return Ok(()),
-                Opening::Handle(share) if share.is_done() => return Ok(()),
-                Opening::Handle(share) => {
-                    let source =
-                        PartitionSource { source: None, partition: share.partition, after: share.after };
-                    project(
-                        &mut self.projection,
-                        &self.definition,
-                        transaction,
-                        &source,
-                        Bounds::until(share.goal),
-                    )
-                    .map_err(|failed| failed.error)?;
-                    if share.partition == Partition::WHOLE {
-                        return Ok(());
-                    }
-                }
+                Opening::Over(Step::More(_)) => continue,
+                Opening::Over(_) => return Ok(done),
+                Opening::Handle(share) if share.is_done() => return Ok(done),
+                Opening::Handle(share) => share,
+            };
+            let until = if limit.deadline.is_some() && share.goal > share.after.forward(WINDOW) {
+                let next = read::next_position(transaction, share.after);
+                share.until(WINDOW, next.map_err(FollowError::store(P::NAME))?)
+            } else {
+                share.goal
+            };
+            let source = PartitionSource { source: None, partition: share.partition, after: share.after };
+            let bounds = Bounds { until, limit: limit.events, deadline: limit.deadline };
+            let batch = project(&mut self.projection, &self.definition, transaction, &source, bounds)
+                .map_err(|failed| failed.error)?;
+            done = HookProgress {
+                events: done.events + batch.events,
+                last: batch.last,
+                left: goal.distance_from(batch.position),
+            };
+            if share.partition == Partition::WHOLE || batch.position < share.goal {
+                return Ok(done);
             }
         }
     }
@@ -111,23 +155,30 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     /// Projects the events of other writers, up to the position `until`.
     ///
     /// After an error of one event, the view is before that event.
-    fn catch_up(&mut self, transaction: &Transaction<'_>, until: Position) -> Result<(), FollowError> {
+    fn project_others(
+        &mut self,
+        transaction: &Transaction<'_>,
+        until: Position,
+        limit: HookLimit,
+    ) -> Result<HookProgress, FollowError> {
+        self.before_failure = HookProgress::default();
         let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.definition)?.position();
         if seen >= until {
-            return Ok(());
+            return Ok(HookProgress::default());
         }
         let failed = |error| FollowError::Store { follower: P::NAME, source: store_error(error) };
-        let goal = self.blocked.map_or(until, |blocked| until.min(blocked.previous()));
+        let goal = self.blocked.as_ref().map_or(until, |blocked| until.min(blocked.position.previous()));
         transaction.execute_batch("SAVEPOINT factum_others").map_err(failed)?;
-        let result = self.project(transaction, goal);
-        let Err(error) = result else {
-            transaction.execute_batch("RELEASE factum_others").map_err(failed)?;
-            return match self.blocked {
-                Some(position) if goal < until => {
-                    Err(FollowError::RolledBack { follower: P::NAME, position })
-                }
-                _ => Ok(()),
-            };
+        let result = self.project(transaction, goal, limit);
+        let error = match result {
+            Ok(done) => {
+                transaction.execute_batch("RELEASE factum_others").map_err(failed)?;
+                return match &self.blocked {
+                    Some(blocked) if goal < until && done.left == 0 => Err(blocked.error(P::NAME)),
+                    _ => Ok(done),
+                };
+            }
+            Err(error) => error,
         };
         let undo = || {
             if transaction.is_autocommit() {
@@ -138,12 +189,17 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
         undo()?;
         if let Some(position) = error.position()
             && !transaction.is_autocommit()
-            && self.project(transaction, position.previous()).is_err()
         {
-            undo()?;
+            match self.project(transaction, position.previous(), HookLimit::NONE) {
+                Ok(done) => self.before_failure = done,
+                Err(again) => {
+                    discard(again);
+                    undo()?;
+                }
+            }
         }
         if transaction.is_autocommit() {
-            self.blocked = error.position();
+            self.blocked = error.position().map(|position| Blocked { position, refused: None });
         } else {
             transaction.execute_batch("RELEASE factum_others").map_err(failed)?;
         }
@@ -179,22 +235,28 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
         self.trouble = Some(Arc::new(error));
     }
 
-    fn run(&mut self, transaction: &Transaction<'_>, written: &Written<'_>) -> Result<(), FollowError> {
+    fn run(
+        &mut self,
+        transaction: &Transaction<'_>,
+        written: &Written<'_>,
+        limit: HookLimit,
+    ) -> Result<HookProgress, FollowError> {
         let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         let others = written.first_position().map_or(newest, Position::previous);
-        match self.catch_up(transaction, others) {
-            Ok(()) => {}
+        let done = match self.project_others(transaction, others, limit) {
+            Ok(done) if done.left > 0 => return Ok(done),
+            Ok(done) => done,
             Err(error) if !transaction.is_autocommit() && self.lets_pass(&error, written) => {
                 self.fall_behind(error);
-                return Ok(());
+                return Ok(self.before_failure);
             }
             Err(error) => return Err(error),
-        }
-        self.project(transaction, newest)?;
+        };
+        self.project(transaction, newest, HookLimit::NONE)?;
         if self.trouble.take().is_some() {
             report(format_args!("the inline view `{}` is up to date again", P::NAME));
         }
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -203,8 +265,32 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> AppendHook for InlineProje
         P::NAME
     }
 
-    fn run(&mut self, transaction: &Transaction<'_>, written: &Written<'_>) -> Result<(), BoxError> {
-        Ok(self.run(transaction, written)?)
+    fn run(
+        &mut self,
+        transaction: &Transaction<'_>,
+        written: &Written<'_>,
+        limit: HookLimit,
+    ) -> Result<HookProgress, BoxError> {
+        Ok(self.run(transaction, written, limit)?)
+    }
+
+    fn catch_up(
+        &mut self,
+        transaction: &Transaction<'_>,
+        limit: HookLimit,
+    ) -> Result<HookProgress, FollowError> {
+        let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
+        match self.project_others(transaction, newest, limit) {
+            Err(error) if error.position().is_some() && !transaction.is_autocommit() => {
+                discard(error);
+                Ok(self.before_failure)
+            }
+            result => result,
+        }
+    }
+
+    fn stop_before(&mut self, position: Position, refused: BoxError) {
+        self.blocked = Some(Blocked { position, refused: Some(refused.to_string()) });
     }
 
     fn trouble(&self) -> Option<Arc<FollowError>> {

@@ -18,7 +18,7 @@ use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
-use crate::sqlite::file::errors::{database_error, store_error};
+use crate::sqlite::file::errors::{database_error, store_error, violated_constraint};
 use crate::sqlite::progress::rebuilds;
 use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
 use crate::sqlite::projection::objects::{self, Object};
@@ -37,10 +37,30 @@ const MOST_ATTACHED: u8 = 10;
 /// `None` if the rebuild is no longer `id`, or another process has the lease.
 ///
 /// Readers see the old view or the new one; appends wait as long as it takes to copy the tables.
+///
+/// If what is left can't be committed, the new view stays where it is, and the next step meets the event that is the
+/// reason.
 pub(super) fn swap<P: Projection<Target = Sqlite>>(
     home: &ProgressHome<SqliteStore>,
     definition: &FollowerDefinition,
     projection: &mut P,
+    rebuilt: &Path,
+    id: Uuid,
+    holder: &LeaseHolder,
+) -> Result<Option<CaughtUp>, ProjectionError> {
+    match swap_in(home, definition, Some(projection), rebuilt, id, holder) {
+        Err(ProjectionError::Follow(FollowError::CommitRefused { .. })) => {
+            swap_in::<P>(home, definition, None, rebuilt, id, holder)
+        }
+        swapped => swapped,
+    }
+}
+
+/// Replaces the old view. With a projection, projects the events that are left.
+fn swap_in<P: Projection<Target = Sqlite>>(
+    home: &ProgressHome<SqliteStore>,
+    definition: &FollowerDefinition,
+    projection: Option<&mut P>,
     rebuilt: &Path,
     id: Uuid,
     holder: &LeaseHolder,
@@ -54,7 +74,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     let writer = home.progress.writer().map_err(store_failed)?;
     // SQLite allows neither within a transaction.
     let attached = Attached::new(&writer, rebuilt).map_err(failed)?;
-    let _unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
+    let unchecked = WithoutForeignKeys::new(&writer).map_err(failed)?;
     let transaction = writer.begin_with(begin).map_err(failed)?;
     // Another program may have made a view of a newer version.
     checkpoint::find_in::<SqliteStore>(&transaction, definition)?;
@@ -75,9 +95,16 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
     drop_old(&transaction, follower, &new).map_err(tables)?;
     create_new(&transaction, &attached.name, &new).map_err(tables)?;
     take_over(&transaction, &attached.name, follower, &new).map_err(failed)?;
-    let events = project_rest(home, definition, projection, &transaction)?;
+    drop(unchecked);
+    let events = match projection {
+        Some(projection) => project_rest(home, definition, projection, &transaction)?,
+        None => 0,
+    };
     let position = checkpoint::require_in::<SqliteStore>(&transaction, definition)?.position();
-    transaction.commit().map_err(failed)?;
+    transaction.commit().map_err(|error| match violated_constraint(store_error(error)) {
+        Ok(source) => FollowError::CommitRefused { follower, position, source },
+        Err(source) => store_failed(source),
+    })?;
     Ok(Some(CaughtUp { events, position }))
 }
 

@@ -1,7 +1,7 @@
 //! Writes the appends of several callers in one transaction, with a result for each.
 
 use rusqlite::types::ToSql;
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, ErrorCode};
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
@@ -11,7 +11,7 @@ use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{commit_error, duplicate, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
-use crate::sqlite::store::hooks::{AppendHook, Written};
+use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
 use crate::sqlite::store::hot_append;
 use crate::sqlite::store::keys;
 use crate::sqlite::store::remembered::Remembered;
@@ -50,22 +50,26 @@ fn first_stream<'a>(request: &Request<'a>) -> &'a StreamName {
 /// Each of `hooks` runs after the events are written. A request is checked before any of it is written, so
 /// one that is rejected does not affect the others, except for those that rest on it. If SQLite or a hook fails,
 /// the transaction is rolled back, and each request is tried by itself.
+///
+/// Returns `None` if nothing is stored because a hook has to catch up with more events of other writers than `limit` allows.
 pub(super) fn commit(
     writer: &Writer<'_>,
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
+    limit: HookLimit,
     remembered: &mut Remembered,
-) -> Vec<Answer> {
+) -> Option<Vec<Answer>> {
     if let [request] = requests
         && snapshots.is_empty()
         && hooks.is_empty()
         && let Some(answer) = hot_append::store(writer, request, remembered)
     {
-        return vec![answer];
+        return Some(vec![answer]);
     }
-    match commit_whole(writer, requests, snapshots, hooks, remembered) {
+    Some(match commit_whole(writer, requests, snapshots, hooks, limit, remembered) {
         Ok(answers) => answers,
+        Err(Failure::Behind) => return None,
         // Each request by itself would fail too: another process holds the file.
         Err(Failure::Begin(error)) => refuse_all(requests, || store_error(duplicate_error(&error))),
         // Another try would say whether that one is stored, not whether this one is.
@@ -80,25 +84,32 @@ pub(super) fn commit(
             requests => {
                 // A hook's error is the user's: its destructor must not end the commit of the other requests.
                 discard(failure);
-                requests.iter().map(|request| commit_one(writer, *request, hooks, remembered)).collect()
+                let mut answers = Vec::with_capacity(requests.len());
+                for request in requests {
+                    match commit_one(writer, *request, hooks, limit, remembered) {
+                        Err(Failure::Behind) if answers.is_empty() => return None,
+                        answer => answers.push(answer.unwrap_or_else(|failure| {
+                            request.fail();
+                            Err(failure.of(request).into())
+                        })),
+                    }
+                }
+                answers
             }
         },
-    }
+    })
 }
 
 fn commit_one(
     writer: &Writer<'_>,
     request: Request<'_>,
     hooks: &mut [Box<dyn AppendHook>],
+    limit: HookLimit,
     remembered: &mut Remembered,
-) -> Answer {
-    match commit_whole(writer, &[request], &[], hooks, remembered).map(|mut answers| answers.pop()) {
-        Ok(Some(answer)) => answer,
-        Ok(None) => unreachable!("one request has one answer"),
-        Err(failure) => {
-            request.fail();
-            Err(failure.of(&request).into())
-        }
+) -> Result<Answer, Failure> {
+    match commit_whole(writer, &[request], &[], hooks, limit, remembered)?.pop() {
+        Some(answer) => Ok(answer),
+        None => unreachable!("one request has one answer"),
     }
 }
 
@@ -108,16 +119,20 @@ fn commit_whole(
     requests: &[Request<'_>],
     snapshots: &[QueuedSnapshot],
     hooks: &mut [Box<dyn AppendHook>],
+    limit: HookLimit,
     remembered: &mut Remembered,
 ) -> Result<Vec<Answer>, Failure> {
     let mut once = || {
         if hooks.is_empty() {
             let transaction = writer.begin_cached().map_err(Failure::Begin)?;
-            return commit_group(&transaction, requests, snapshots, remembered, |_| Ok(()));
+            return commit_group(&transaction, requests, snapshots, remembered, |_| Ok(false));
         }
         let transaction = writer.begin().map_err(Failure::Begin)?;
         commit_group(&transaction, requests, snapshots, remembered, |written| {
-            hooks.iter_mut().try_for_each(|hook| hook.run(&transaction, written))
+            hooks.iter_mut().try_fold(false, |has_others, hook| {
+                let others = hook.run(&transaction, written, limit).map_err(Failure::Hook)?;
+                if others.left > 0 { Err(Failure::Behind) } else { Ok(has_others || others.events > 0) }
+            })
         })
     };
     match once() {
@@ -135,6 +150,8 @@ enum Failure {
     Commit(rusqlite::Error),
     Store(StoreError),
     Hook(BoxError),
+    /// A hook has to catch up with other writers first.
+    Behind,
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -153,20 +170,24 @@ impl Failure {
             Self::Commit(error) => AppendError::store(stream, commit_error(error)),
             Self::Store(error) => AppendError::store(stream, error),
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
+            // Other writers keep the file.
+            Self::Behind => AppendError::store(stream, StoreError::Busy),
         }
     }
 }
 
 /// Stores all requests in the transaction that has begun, and commits it. After an error, it is to be rolled back.
+///
+/// `run_hooks` returns whether the hooks have caught up with events of other writers.
 fn commit_group<'r>(
     transaction: &Connection,
     requests: &[Request<'r>],
     snapshots: &[QueuedSnapshot],
     remembered: &'r mut Remembered,
-    run_hooks: impl FnOnce(&Written<'_>) -> Result<(), BoxError>,
+    run_hooks: impl FnOnce(&Written<'_>) -> Result<bool, Failure>,
 ) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::with_capacity(requests.len());
-    let mut stored = false;
+    let (mut stored, mut has_others) = (false, false);
     let last = {
         let mut statements = Statements::prepare(transaction, remembered)?;
         for request in requests {
@@ -185,7 +206,7 @@ fn commit_group<'r>(
         statements.last
     };
     if stored {
-        run_hooks(&Written { requests, answers: &answers }).map_err(Failure::Hook)?;
+        has_others = run_hooks(&Written { requests, answers: &answers })?;
     }
     if !snapshots.is_empty() {
         // Snapshots must not make an append fail.
@@ -199,7 +220,11 @@ fn commit_group<'r>(
     if stored {
         let committed =
             transaction.prepare_cached(own_sql!("COMMIT")).and_then(|mut commit| commit.execute(()));
-        committed.map_err(Failure::Commit)?;
+        committed.map_err(|error| match error.sqlite_error_code() {
+            // What a hook has written for another writer's event may be the reason.
+            Some(ErrorCode::ConstraintViolation) if has_others => Failure::Behind,
+            _ => Failure::Commit(error),
+        })?;
         if let Some((position, id)) = last {
             remembered.stored(position, id);
         }

@@ -1,6 +1,7 @@
 //! Code that runs in each append.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::Transaction;
 
@@ -16,10 +17,52 @@ pub(crate) trait AppendHook: Send {
     fn name(&self) -> &'static str;
 
     /// Runs after the events of an append were written. An error rolls the append back.
-    fn run(&mut self, transaction: &Transaction<'_>, written: &Written<'_>) -> Result<(), BoxError>;
+    ///
+    /// `limit` is for events of other writers, which come first. If some are left, the append is tried again after
+    /// [`catch_up`](Self::catch_up). Returns what the hook has done with them.
+    fn run(
+        &mut self,
+        transaction: &Transaction<'_>,
+        written: &Written<'_>,
+        limit: HookLimit,
+    ) -> Result<HookProgress, BoxError>;
+
+    /// Catches up with events of other writers, in a transaction of its own.
+    ///
+    /// An event that fails is no error, unless it has ended the transaction: the hook stays before it, and the next append
+    /// deals with it.
+    fn catch_up(
+        &mut self,
+        transaction: &Transaction<'_>,
+        limit: HookLimit,
+    ) -> Result<HookProgress, FollowError>;
+
+    /// Stays before an event of another writer, whose writes can't be committed.
+    fn stop_before(&mut self, position: Position, refused: BoxError);
 
     /// Why the hook has let appends pass without its work, if it has.
     fn trouble(&self) -> Option<Arc<FollowError>>;
+}
+
+/// How much a hook does at most in one transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HookLimit {
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) events: usize,
+}
+
+impl HookLimit {
+    pub(crate) const NONE: Self = Self { deadline: None, events: usize::MAX };
+}
+
+/// What a hook has done in one transaction with events of other writers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HookProgress {
+    pub(crate) events: usize,
+    /// The position of the last of these events.
+    pub(crate) last: Position,
+    /// How many positions are left.
+    pub(crate) left: u64,
 }
 
 /// What a transaction has written when its hooks run.
