@@ -2,12 +2,12 @@
 //!
 //! | a test of | is in |
 //! |---|---|
+//! | applications: routing, starting, stopping, commands by name, views in memory that follow, models | `application` |
 //! | ids, event schemas, handlers, metadata | `domain` |
 //! | commands, conflicts, hot aggregates, snapshots, idempotency keys, batches, units of work, given/when/then | `execute` |
 //! | `load_at`, the history | `past` |
 //! | event versions, retired events, `events.lock`, events that can't be read | `versions` |
 //! | projections, rebuilds, workers, dead letters, reactions, subscriptions | `follow` |
-//! | applications: their models | `application` |
 //! | stores: the laws, bad files and rows, schema versions, group commit, maintenance | `store` |
 //! | several processes on one file, crashes of the store | `processes` |
 //! | code that the tests share | `support` |

@@ -246,6 +246,21 @@ impl Options {
         nested
     }
 
+    /// `key`, or `key(key = .., ..)`.
+    pub(crate) fn maybe_options(
+        &mut self,
+        key: &'static str,
+        known: &'static [&'static str],
+        errors: &mut Errors,
+    ) -> Option<(Ident, Self)> {
+        let mut entry = self.take(key)?;
+        if matches!(entry.value, Value::Alone) {
+            entry.value = Value::List(TokenStream::new());
+        }
+        let (key_token, tokens) = self.list_tokens(entry, &known.join(", "), errors)?;
+        Some((key_token, Self::nested(key, known, tokens, errors)))
+    }
+
     /// Ends the reading: every known key has been taken out.
     pub(crate) fn finish(self) {
         debug_assert!(self.entries.is_empty(), "a key of {} is known but not read", self.attribute);

@@ -11,6 +11,7 @@ macro_rules! quote {
 }
 
 mod aggregate;
+mod application;
 mod command;
 mod docs;
 mod enums;
@@ -32,6 +33,7 @@ use syn::{DeriveInput, Type};
 use crate::syntax::allowed_lints;
 
 pub(crate) use self::aggregate::aggregate;
+pub(crate) use self::application::application;
 pub(crate) use self::command::command;
 pub(crate) use self::event::event;
 pub(crate) use self::handlers::handlers;

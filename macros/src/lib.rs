@@ -142,6 +142,20 @@ fn reaction(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     follower(&syntax, errors)
 }
 
+/// Makes a struct an application; see the trait `factum::application::Application`.
+#[proc_macro_derive(Application, attributes(application, services, projection, reaction, store))]
+pub fn derive_application(item: TokenStream) -> TokenStream {
+    derive(item, application)
+}
+
+fn application(item: &DeriveInput, errors: &mut Errors) -> Tokens {
+    let syntax = syntax::ApplicationSyntax::parse(item, errors);
+    match rules::application(&syntax, errors) {
+        Some(application) => expand::application(&application),
+        None => expand::stub::application(&syntax),
+    }
+}
+
 /// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
 ///
 /// The block stays as it is, and its methods are ordinary methods. For each marked method, the macro adds an impl of

@@ -4,6 +4,7 @@
 //! (versions, shapes). The model borrows the tokens of the syntax, so that errors of rustc have their caret there.
 
 mod aggregate;
+mod application;
 mod command;
 mod event;
 mod handlers;
@@ -22,6 +23,7 @@ mod version;
 mod whole_history;
 
 pub(crate) use self::aggregate::{Aggregate, aggregate};
+pub(crate) use self::application::{Application, Follower, Letters, application};
 pub(crate) use self::command::{Command, IdSource, command};
 pub(crate) use self::event::{Event, event};
 pub(crate) use self::handlers::{Handler, Handlers, handlers};

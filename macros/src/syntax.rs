@@ -3,6 +3,7 @@
 //! There are no rules here. This stage and `attributes` report errors of form, `rules` reports errors of meaning.
 
 mod aggregate;
+mod application;
 mod command;
 mod enclosing;
 mod event;
@@ -19,6 +20,7 @@ mod snapshot;
 mod types;
 
 pub(crate) use self::aggregate::{AggregateSyntax, GeneratedEnum, ListedSyntax, Retired};
+pub(crate) use self::application::{ApplicationSyntax, FollowerSyntax, PartSyntax, RoleSyntax};
 pub(crate) use self::command::{CommandFieldSyntax, CommandSyntax};
 pub(crate) use self::enclosing::BlockAround;
 pub(crate) use self::event::EventSyntax;

@@ -1,6 +1,30 @@
-//! The whole: what an application is made of.
+//! Applications: one struct says which aggregates, views and reactions run.
+//!
+//! [`Application`] explains it.
 
+pub(crate) mod by_name;
+pub(crate) mod error;
 pub(crate) mod model;
+pub(crate) mod parts;
+pub(crate) mod running;
+pub(crate) mod seen;
+pub(crate) mod start;
+pub(crate) mod whole;
 
+pub use factum_macros::Application;
+
+pub use self::by_name::{Answer, ByNameError};
+#[doc(hidden)]
+pub use self::by_name::{Refusals, ShownRefusal, ShowsNothing};
+pub use self::error::{SeenError, StartError, StopError};
 pub use self::model::{FollowerModel, Model, ProcessStep};
+pub use self::parts::{Has, RoutedTo, Runs};
+pub use self::running::{ApplicationExt, Running};
+pub use self::seen::Seen;
+pub use self::start::RunsOn;
+#[doc(hidden)]
+pub use self::start::{DecidesAlone, DecidesWith, Start};
+pub use self::whole::{Application, TakesNames};
 pub use crate::follow::definition::FollowerKind;
+pub use crate::follow::{FollowerOptions, Keeps, KeepsReactions, KeepsTables};
+pub use crate::repository::execute_options::SeenBy;

@@ -10,10 +10,11 @@ pub(crate) mod dead_letter;
 pub(crate) mod definition;
 pub(crate) mod deliver;
 pub(crate) mod discarded_letter;
-
+pub(crate) mod dyn_follower;
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod handler;
+pub(crate) mod keeps;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;
 pub(crate) mod letter_desk;
@@ -42,10 +43,16 @@ pub use factum_macros::{Projection, Reaction, project, react};
 pub use self::background::{Follower, FollowerBuilder, RunningFollower, WaitError};
 pub use self::dead_letter::{DeadLetter, RetriedLetters};
 pub use self::discarded_letter::DiscardedLetter;
+pub use self::dyn_follower::DynFollower;
 pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
 pub use self::handler::{LendsTo, Prepared};
+#[doc(hidden)]
+pub use self::keeps::{
+    AsReaction, AsView, Followed, RunsInlineView, RunsReaction, RunsSharedReaction, RunsSharedView, RunsView,
+};
+pub use self::keeps::{FollowerOptions, Keeps, KeepsReactions, KeepsTables, Started};
 pub use self::lease::LeaseInfo;
 pub use self::policy::OnFailure;
 pub use self::progress::{CaughtUp, Progress};

@@ -463,6 +463,7 @@ pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 
 /// What most files of a domain need: `use factum::prelude::*;`.
 pub mod prelude {
+    pub use crate::application::{Application, ApplicationExt};
     pub use crate::follow::{
         Delivery, OnFailure, Project, Projection, Reaction, SubscriptionOptions, project, react,
     };

@@ -17,6 +17,7 @@ pub(crate) mod rules;
 pub(crate) mod shapes;
 pub(crate) mod snapshot_codec;
 pub(crate) mod sources;
+pub(crate) mod whole;
 
 pub use serde;
 
@@ -48,6 +49,10 @@ pub use self::snapshot_codec::{EqualState, NoSnapshotCodec, NotEqual, NotShown, 
 pub use self::sources::{
     KnownAggregate, Relation, Source, Unrelated, assert_has, assert_other_category, comes_from,
     current_name_in, passes_over, passes_over_unknown,
+};
+pub use self::whole::{
+    Member, assert_followed, assert_new_aggregate, assert_new_follower, assert_own_commands, assert_readable,
+    is_shared, repeated_command,
 };
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::command_traits::CommandTraits;

@@ -1,5 +1,6 @@
 //! Stores and views in memory: for tests, and for data that need not outlive the program.
 
+mod follower;
 pub(crate) mod projection;
 pub(crate) mod shards;
 pub(crate) mod store;

@@ -1,6 +1,7 @@
 //! SQLite: the store in a file, and views, reactions and their progress beside the events.
 
 pub(crate) mod file;
+mod keeps;
 pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod reaction;

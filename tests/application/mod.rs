@@ -1,3 +1,10 @@
-//! Applications: the model of what they are made of.
+//! Applications: what runs is one struct, and the model of what it is made of.
 
+mod by_name;
+mod followers;
+mod memory_views;
 mod model;
+mod routing;
+mod seen_by;
+mod shop;
+mod stops;

@@ -9,7 +9,8 @@ use super::projection::target_type;
 use crate::names::kebab;
 use crate::rules::{Aggregate, Product, Projection};
 use crate::syntax::{
-    AggregateIdSyntax, AggregateSyntax, CommandSyntax, EventSyntax, ProjectionSyntax, SchemaSyntax,
+    AggregateIdSyntax, AggregateSyntax, ApplicationSyntax, CommandSyntax, EventSyntax, ProjectionSyntax,
+    SchemaSyntax,
 };
 
 /// The stub of an event.
@@ -146,6 +147,55 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
 
         #[automatically_derived]
         impl #generics #krate::follow::Lists<FactumEvent> for #ident #arguments #bounds {}
+    }
+}
+
+/// The stub of an application: it has every aggregate, and runs every follower on every store.
+pub(crate) fn application(syntax: &ApplicationSyntax<'_>) -> TokenStream {
+    let ApplicationSyntax { input, krate, name, .. } = syntax;
+    let (ident, (_, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
+    let of_any = |parameter: TokenStream, of: TokenStream| {
+        let mut generics = input.generics.clone();
+        generics.params.push(syn::parse_quote!(#parameter));
+        let (generics, ..) = generics.split_for_impl();
+        let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
+        quote! {
+            #[automatically_derived]
+            impl #generics #krate::application::#of for #ident #arguments
+            where
+                Self: 'static,
+                #(#predicates,)*
+        }
+    };
+    let head = |of: TokenStream| head(&quote!(#krate::application::#of), input, &quote!('static));
+    let (whole, takes_names) = (head(quote!(Application)), head(quote!(TakesNames)));
+    let has = of_any(quote!(FactumAggregate: #krate::Aggregate), quote!(Has<FactumAggregate>));
+    let runs = of_any(quote!(FactumFollower), quote!(Runs<FactumFollower>));
+    let store = quote!(#krate::store::EventStore + ::core::clone::Clone + 'static);
+    let runs_on = of_any(quote!(FactumStore: #store), quote!(RunsOn<FactumStore>));
+    quote! {
+        #whole {
+            const NAME: &'static str = #name;
+            const MODEL: #krate::application::Model = #krate::application::Model::new(#name, &[], &[]);
+            type Aggregates<FactumStore: #store> = ();
+        }
+        #takes_names {}
+        #has {
+            fn repository<FactumStore: #store>(_: &()) -> &#krate::Repository<FactumAggregate, FactumStore> {
+                ::core::unreachable!()
+            }
+        }
+        #runs {
+            const NAME: &'static str = "";
+        }
+        #runs_on {
+            fn assemble(
+                self,
+                _: &mut #krate::application::Start<FactumStore>,
+            ) -> ::core::result::Result<::std::sync::Arc<()>, #krate::application::StartError> {
+                ::core::unreachable!()
+            }
+        }
     }
 }
 

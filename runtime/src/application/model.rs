@@ -9,6 +9,7 @@ use crate::domain::emitted::Emitted;
 use crate::domain::event::EventKind;
 use crate::follow::definition::FollowerKind;
 use crate::follow::handler::EventHandler;
+use crate::follow::keeps::Followed;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
 
@@ -133,7 +134,15 @@ impl FollowerModel {
     /// The model of a follower of this kind.
     #[must_use]
     pub const fn of<H: EventHandler>(kind: FollowerKind) -> Self {
-        Self { name: H::NAME, kind, events: H::EVENTS, from: H::FROM, sources: H::SOURCES, steps: &[] }
+        Self::followed(&Followed::of::<H>(kind))
+    }
+
+    /// The model of a follower that says this of itself.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn followed(followed: &Followed) -> Self {
+        let Followed { kind, name, events, from, sources, .. } = *followed;
+        Self { name, kind, events, from, sources, steps: &[] }
     }
 
     /// Adds what a process sends.

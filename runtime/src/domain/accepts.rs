@@ -10,7 +10,7 @@ use crate::domain::aggregate::Aggregate;
     label = "not among the commands of any aggregate",
     note = "add it to the list of the aggregate that takes it: `#[aggregate(commands({Self}, ..))]`"
 )]
-pub trait CommandFor<A: Aggregate>: Sized {}
+pub trait CommandFor<A: Aggregate>: Into<A::Command> {}
 
 /// The aggregate takes commands of type `C`: `C` is in its `commands(..)`, or is the generated command enum.
 ///

@@ -378,6 +378,26 @@ impl<F: Follower> RunningFollower<F> {
         self.end().and_then(|(follower, result)| result.map(|()| follower))
     }
 
+    /// Stops the runner as [`stop`](Self::stop) does, and waits for it at most this long.
+    ///
+    /// Fails with [`FollowError::StillRuns`] if the time runs out. The runner then ends after its step, by itself.
+    pub fn stop_within(self, timeout: Duration) -> Result<F, F::Error> {
+        self.begin_stop();
+        let is_own = runs::current().contains(&self.control.run);
+        if !is_own && self.check_process().is_ok() && !self.control.wait_for_end(timeout) {
+            self.abandon();
+            return Err(FollowError::StillRuns { follower: F::NAME, timeout }.into());
+        }
+        self.stop()
+    }
+
+    /// Gives up the handle of a runner that ends by itself.
+    fn abandon(mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            outcome.give_up();
+        }
+    }
+
     /// Fails in a process that was forked after the start: it has no thread of the runner.
     pub(crate) fn check_process(&self) -> Result<(), FollowError> {
         if process::id() == self.process { Ok(()) } else { Err(FollowError::Forked { follower: F::NAME }) }

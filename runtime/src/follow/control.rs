@@ -357,6 +357,13 @@ impl Control {
         drop(self.changed.wait_timeout_while(state, time, |state| !state.stop));
     }
 
+    /// Waits until the runner has ended, at most `timeout`; whether it has.
+    pub(crate) fn wait_for_end(&self, timeout: Duration) -> bool {
+        let state = lock(&self.state);
+        let state = self.changed.wait_timeout_while(state, timeout, |state| !state.ended);
+        state.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+
     /// Waits until all workers have reached `position` or have ended, at most `timeout`.
     pub(crate) fn wait_for(&self, position: Position, timeout: Duration) -> Waited {
         let state = lock(&self.state);

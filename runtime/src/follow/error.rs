@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -170,6 +171,15 @@ pub enum FollowError {
         position: Position,
         /// The goal of the run.
         goal: Position,
+    },
+    /// The follower was asked to stop, and its runner has not ended in the time given.
+    #[error("`{follower}` still runs after {timeout:?}: it ends after the step that it is in")]
+    #[non_exhaustive]
+    StillRuns {
+        /// The follower's name.
+        follower: &'static str,
+        /// The time that was given.
+        timeout: Duration,
     },
     /// The system can't start a thread.
     #[error("`{follower}`: the system can't start a thread")]

@@ -39,10 +39,10 @@ pub const fn repeated_name(kinds: &[EventKind], sources: &[&[bool]]) -> usize {
 }
 
 /// The number of marks: a prime, much larger than the number of an aggregate's events.
-const MARKS: usize = 4093;
+pub(super) const MARKS: usize = 4093;
 
 /// A cheap hash of a name: of its length, its first byte and its last three. Two names can share a mark.
-const fn mark(name: &str) -> usize {
+pub(super) const fn mark(name: &str) -> usize {
     let bytes = name.as_bytes();
     match bytes {
         [first, .., third, second, last] => {

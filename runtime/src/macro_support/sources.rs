@@ -139,7 +139,7 @@ const MESSAGE: usize = 1024;
 
 /// Fails with the parts as one message. A constant can't format its message from parts in another way.
 #[track_caller]
-const fn fail(parts: &[&str], more: &[&str]) {
+pub(super) const fn fail(parts: &[&str], more: &[&str]) {
     let mut text = [b' '; MESSAGE];
     let mut length = 0;
     let mut part = 0;

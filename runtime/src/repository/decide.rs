@@ -9,7 +9,7 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::encode::Encoded;
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::execute_options::CommandOptions;
 use crate::repository::replay::{Replay, make_unique};
 use crate::store::append::ExpectedVersion;
 use crate::store::error::Conflict;
@@ -26,11 +26,11 @@ pub(crate) struct Draft<A: Aggregate> {
 ///
 /// The events are applied before they are stored, to a state that only the draft holds. A stored event whose
 /// `apply` panics would make the aggregate impossible to load.
-pub(crate) fn decide<A: Aggregate, R>(
+pub(crate) fn decide<A: Aggregate>(
     stream: &StreamName,
     mut replay: Replay<A>,
     command: A::Command,
-    options: &ExecuteOptions<'_, A::Services, R>,
+    options: &CommandOptions<'_, A::Services>,
     services: &A::Services,
 ) -> Result<Draft<A>, ExecuteError<A::Error>> {
     check_expected(stream, options.expected, replay.version)?;

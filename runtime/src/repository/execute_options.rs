@@ -1,6 +1,9 @@
 //! The options of one command: metadata, expected version, idempotency key, retries, services.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -32,7 +35,15 @@ use crate::domain::time::Timestamp;
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing by themselves: give them to `execute_with`"]
-pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry> {
+pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry, Seen = ()> {
+    pub(crate) command: CommandOptions<'a, Services>,
+    pub(crate) retrying: Retrying,
+    pub(crate) seen: Seen,
+}
+
+/// What a decision and its append need of the options.
+#[derive(Debug, Clone)]
+pub(crate) struct CommandOptions<'a, Services> {
     metadata: Metadata,
     /// The custom metadata of the cause.
     cause_custom: Option<Arc<str>>,
@@ -41,13 +52,25 @@ pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry> {
     pub(crate) recorded_at: Option<Timestamp>,
     pub(crate) services: Option<&'a Services>,
     pub(crate) key: Option<String>,
-    pub(crate) retrying: Retrying,
+}
+
+impl<Services> CommandOptions<'_, Services> {
+    /// The metadata of the new events.
+    pub(crate) fn metadata(&self) -> Metadata {
+        self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
+    }
+
+    /// These options for an aggregate with other services.
+    pub(crate) fn without_services<'a, Other>(self) -> CommandOptions<'a, Other> {
+        let Self { metadata, cause_custom, carries_custom, expected, recorded_at, services: _, key } = self;
+        CommandOptions { metadata, cause_custom, carries_custom, expected, recorded_at, services: None, key }
+    }
 }
 
 impl<Services> ExecuteOptions<'_, Services> {
     /// The defaults: no metadata, any version, no key, one attempt, the repository's services, recorded now.
     pub fn new() -> Self {
-        Self {
+        let command = CommandOptions {
             metadata: Metadata::default(),
             cause_custom: None,
             carries_custom: false,
@@ -55,8 +78,8 @@ impl<Services> ExecuteOptions<'_, Services> {
             recorded_at: None,
             services: None,
             key: None,
-            retrying: NoRetry,
-        }
+        };
+        Self { command, retrying: NoRetry, seen: () }
     }
 }
 
@@ -66,15 +89,15 @@ impl<Services> Default for ExecuteOptions<'_, Services> {
     }
 }
 
-impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
+impl<'a, Services, Retrying, Seen> ExecuteOptions<'a, Services, Retrying, Seen> {
     /// Sets the event that the command reacts to.
     ///
     /// The new events carry its id as their causation id, and the id of its chain as their correlation id.
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
-        self.metadata.causation = Some(cause.id);
-        self.metadata.correlation = Some(cause.correlation);
-        self.cause_custom = cause.custom;
+        self.command.metadata.causation = Some(cause.id);
+        self.command.metadata.correlation = Some(cause.correlation);
+        self.command.cause_custom = cause.custom;
         self
     }
 
@@ -97,25 +120,20 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn carrying_custom(mut self) -> Self {
-        self.carries_custom = true;
+        self.command.carries_custom = true;
         self
-    }
-
-    /// The metadata of the new events.
-    pub(crate) fn metadata(&self) -> Metadata {
-        self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
     }
 
     /// Sets the correlation id: the id of the chain of events, which may begin outside, as with a request.
     pub fn correlation(mut self, id: Uuid) -> Self {
-        self.metadata.correlation = Some(id);
+        self.command.metadata.correlation = Some(id);
         self
     }
 
     /// Sets the causation id: the id of the message that led to the command, if that is not an event of the
     /// store.
     pub fn causation(mut self, id: Uuid) -> Self {
-        self.metadata.causation = Some(id);
+        self.command.metadata.causation = Some(id);
         self
     }
 
@@ -123,7 +141,7 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     ///
     /// Fails if serde can't write `value` as JSON.
     pub fn custom(mut self, value: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
-        self.metadata.set_custom(value)?;
+        self.command.metadata.set_custom(value)?;
         Ok(self)
     }
 
@@ -132,7 +150,7 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     /// At any other version the command fails with a conflict. This conflict is not retried: the aggregate
     /// does not go back to the version that the caller saw.
     pub fn expected_version(mut self, version: u64) -> Self {
-        self.expected = Some(version);
+        self.command.expected = Some(version);
         self
     }
 
@@ -141,13 +159,13 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     /// `load_at` and the history use this time; handlers do not see it. A time that the domain decides on
     /// belongs in a field of the event.
     pub fn recorded_at(mut self, time: impl Into<Timestamp>) -> Self {
-        self.recorded_at = Some(time.into());
+        self.command.recorded_at = Some(time.into());
         self
     }
 
     /// Sets the services to decide with, instead of the repository's.
     pub fn services(mut self, services: &'a Services) -> Self {
-        self.services = Some(services);
+        self.command.services = Some(services);
         self
     }
 
@@ -187,7 +205,7 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.command.key = Some(key.into());
         self
     }
 
@@ -195,17 +213,37 @@ impl<'a, Services, Retrying> ExecuteOptions<'a, Services, Retrying> {
     ///
     /// Before each further attempt the caller waits for a random time: at most 0.1 milliseconds at first, twice as long each
     /// time, and never more than 26 milliseconds.
-    pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries> {
-        ExecuteOptions {
-            metadata: self.metadata,
-            cause_custom: self.cause_custom,
-            carries_custom: self.carries_custom,
-            expected: self.expected,
-            recorded_at: self.recorded_at,
-            services: self.services,
-            key: self.key,
-            retrying: Retries { times },
-        }
+    pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries, Seen> {
+        ExecuteOptions { command: self.command, retrying: Retries { times }, seen: self.seen }
+    }
+
+    /// Lets an application answer when the follower `V` has seen the command's events, at most after this time.
+    ///
+    /// For several followers, call it for each. [`Running::execute_with`](crate::application::Running::execute_with) takes
+    /// these options; a repository does not. A command without events has nothing to wait for.
+    pub fn seen_by<V>(self, within: Duration) -> ExecuteOptions<'a, Services, Retrying, SeenBy<V, Seen>> {
+        let seen = SeenBy { within, others: self.seen, follower: PhantomData };
+        ExecuteOptions { command: self.command, retrying: self.retrying, seen }
+    }
+}
+
+/// Followers to wait for: `V`, and `Others`. [`ExecuteOptions::seen_by`] makes it.
+pub struct SeenBy<V, Others = ()> {
+    pub(crate) within: Duration,
+    pub(crate) others: Others,
+    follower: PhantomData<fn() -> V>,
+}
+
+impl<V, Others: Clone> Clone for SeenBy<V, Others> {
+    fn clone(&self) -> Self {
+        Self { within: self.within, others: self.others.clone(), follower: PhantomData }
+    }
+}
+
+impl<V, Others: fmt::Debug> fmt::Debug for SeenBy<V, Others> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { within, others, .. } = self;
+        f.debug_struct("SeenBy").field("within", within).field("others", others).finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
-use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::execute_options::{CanRetry, CommandOptions, ExecuteOptions};
 use crate::repository::history::History;
 use crate::repository::known_key::KeyOfCommand;
 use crate::repository::lanes::{InLane, Standing};
@@ -128,7 +128,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         A: Accepts<C>,
     {
-        self.attempt(A::command(command), &ExecuteOptions::new(), 0)
+        self.attempt(A::command(command), &ExecuteOptions::new().command, 0)
     }
 
     /// Carries out a command with options: metadata, an expected version, an idempotency key, retries,
@@ -144,12 +144,25 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         A: Accepts<C>,
         R: CanRetry<C>,
     {
+        self.execute_as(A::command, command, options)
+    }
+
+    /// [`execute_with`](Self::execute_with), whatever the options say of followers. The function makes the command an `A`'s.
+    pub(crate) fn execute_as<C, R, Seen>(
+        &self,
+        into_command: fn(C) -> A::Command,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R, Seen>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        R: CanRetry<C>,
+    {
         let mut command = command;
         let mut failed = 0;
         loop {
             let spare = options.retrying.spare(&command, failed);
-            match (self.attempt(A::command(command), options, failed), spare) {
-                (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
+            match (self.attempt(into_command(command), &options.command, failed), spare) {
+                (Err(ExecuteError::Conflict(_)), Some(again)) if options.command.expected.is_none() => {
                     command = again;
                     back_off(failed);
                     failed += 1;
@@ -262,10 +275,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     }
 
     /// Carries out a command, without retries after a conflict.
-    fn attempt<R>(
+    pub(crate) fn attempt(
         &self,
         command: A::Command,
-        options: &ExecuteOptions<'_, A::Services, R>,
+        options: &CommandOptions<'_, A::Services>,
         failed: u32,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let lane = self.loader.lanes().enter(&StreamName::of::<A>(command.aggregate_id()));
@@ -281,11 +294,11 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     }
 
     /// Decides on a command in its lane, and stores its events.
-    fn decide_once<R>(
+    fn decide_once(
         &self,
         lane: &InLane<A>,
         command: A::Command,
-        options: &ExecuteOptions<'_, A::Services, R>,
+        options: &CommandOptions<'_, A::Services>,
         failed: u32,
         decisions: u32,
     ) -> Result<Decision<A>, ExecuteError<A::Error>> {

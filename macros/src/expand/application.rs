@@ -1,0 +1,200 @@
+//! The impls of an application: its parts, how it starts, and the checks across them.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Path, Type};
+
+use super::{beside, enums};
+use crate::rules::{Application, Follower, Letters};
+use crate::syntax::{ApplicationSyntax, PartSyntax};
+
+pub(crate) fn application(model: &Application<'_>) -> TokenStream {
+    let Application { syntax, aggregates, followers } = model;
+    let ApplicationSyntax { input, krate, name, takes_names, .. } = syntax;
+    let ident = &input.ident;
+    let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
+    let indices: Vec<_> = (0..paths.len()).map(Literal::usize_unsuffixed).collect();
+    // Tokens with the place of a type would not see variables of this place.
+    let (this, start_token) = (quote!(self), quote!(__start));
+    let repositories = aggregates.iter().map(|aggregate| {
+        let path = aggregate.path;
+        match aggregate.services {
+            None => quote_spanned!(path.span()=> #start_token.alone::<#path>()),
+            Some((field, is_cloned)) => {
+                let (member, ty) = (&field.member, field.ty);
+                let clone = is_cloned.then(|| quote!(.clone()));
+                quote_spanned!(ty.span()=> #start_token.with::<#path, #ty>(#this.#member #clone))
+            }
+        }
+    });
+    let by_name = takes_names.then(|| {
+        quote! {
+            #[allow(unused_imports)]
+            use #krate::application::ShowsNothing as _;
+            #(__start.by_name::<Self, #paths>(&__all, #krate::application::Refusals {
+                text: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::TEXT,
+                json: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::JSON,
+            });)*
+        }
+    });
+    let takes_names = takes_names.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #krate::application::TakesNames for #ident {}
+        }
+    });
+    let types: Vec<_> = followers.iter().map(|follower| follower.field.ty).collect();
+    let followed = followers.iter().map(|follower| what_it_follows(krate, follower));
+    let bounds =
+        followers.iter().filter(|follower| follower.store.is_none()).map(|follower| runs(krate, follower));
+    let modelled = followers.iter().map(|follower| what_it_follows(krate, follower));
+    let started = followers.iter().map(|follower| start(krate, follower));
+    let checks = checks(model);
+    let made = quote! {
+        #[automatically_derived]
+        impl #krate::application::Application for #ident {
+            const NAME: &'static str = #name;
+            const MODEL: #krate::application::Model = #krate::application::Model::new(
+                #name,
+                &[#(<#paths as #krate::Aggregate>::MODEL),*],
+                &[#(#krate::application::FollowerModel::followed(&#modelled)),*],
+            );
+
+            type Aggregates<__S: #krate::store::EventStore + ::core::clone::Clone + 'static> =
+                (#(#krate::Repository<#paths, __S>,)*);
+        }
+
+        #(
+            #[automatically_derived]
+            impl #krate::application::Has<#paths> for #ident {
+                #[inline]
+                fn repository<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
+                    __all: &Self::Aggregates<__S>,
+                ) -> &#krate::Repository<#paths, __S> {
+                    &__all.#indices
+                }
+            }
+        )*
+
+        #(
+            #[automatically_derived]
+            impl #krate::application::Runs<#types> for #ident {
+                const NAME: &'static str = #followed.name;
+            }
+        )*
+
+        #[automatically_derived]
+        impl<__S> #krate::application::RunsOn<__S> for #ident
+        where
+            __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
+            #(__S: #bounds,)*
+        {
+            fn assemble(
+                self,
+                __start: &mut #krate::application::Start<__S>,
+            ) -> ::core::result::Result<::std::sync::Arc<Self::Aggregates<__S>>, #krate::application::StartError> {
+                let __all = ::std::sync::Arc::new((#(#repositories,)*));
+                #by_name
+                let __events = __start.store().clone();
+                #(#started)*
+                ::core::result::Result::Ok(__all)
+            }
+        }
+
+        #takes_names
+        #checks
+    };
+    beside(input, made)
+}
+
+/// What a follower follows. The path is all that is asked of the type, so that one mistake is one error.
+fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
+    let ty = follower.field.ty;
+    let as_follower = if follower.is_view { quote!(AsView) } else { quote!(AsReaction) };
+    quote!(<#ty as #krate::follow::#as_follower>::FOLLOWED)
+}
+
+/// The trait of stores that can run a follower.
+fn runs(krate: &Path, follower: &Follower<'_>) -> TokenStream {
+    let ty = follower.field.ty;
+    let name = match (follower.is_view, follower.is_inline, follower.workers) {
+        (true, true, _) => "RunsInlineView",
+        (true, false, None) => "RunsView",
+        (true, false, Some(_)) => "RunsSharedView",
+        (false, _, None) => "RunsReaction",
+        (false, _, Some(_)) => "RunsSharedReaction",
+    };
+    let name = Ident::new(name, Span::mixed_site());
+    quote!(#krate::follow::#name<#ty>)
+}
+
+/// The statement that starts a follower.
+fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
+    let Follower { field, workers, retry, delay, letters, store, .. } = follower;
+    let member = &field.member;
+    let (runs, followed_events) = (runs(krate, follower), what_it_follows(krate, follower));
+    let (store_type, store) = match store {
+        Some(PartSyntax { member, ty, .. }) => (ty.to_token_stream(), quote!(&self.#member)),
+        None => (quote!(__S), quote!(&__events)),
+    };
+    let workers = workers.map(|workers| quote!(.workers(#workers)));
+    let retry = retry.map(|retry| quote!(.retry(#retry)));
+    let delay = delay.map(|delay| quote!(.delay(#delay)));
+    let letters = match letters {
+        Letters::None => None,
+        Letters::Any => Some(quote!(.on_failure(#krate::follow::OnFailure::DeadLetter))),
+        Letters::Sequenced => Some(quote!(.on_failure(#krate::follow::OnFailure::SequencedDeadLetter))),
+    };
+    quote! {
+        let __options = #krate::application::FollowerOptions::new() #workers #retry #delay #letters;
+        __start.add(#followed_events, <#store_type as #runs>::start(#store, &__events, self.#member, &__options))?;
+    }
+}
+
+/// What rustc alone knows of the parts: their names, commands and events.
+fn checks(model: &Application<'_>) -> TokenStream {
+    let Application { syntax, aggregates, followers } = model;
+    let krate = &syntax.krate;
+    let support = quote!(#krate::macro_support);
+    let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
+    let shown: Vec<_> = paths.iter().map(|path| enums::shown(path)).collect();
+    let (members, repeated, all) = (quote!(__members), quote!(__repeated), quote!(__followers));
+    // The caret begins at the parentheses. At `#krate` it would have no place in the source.
+    let of_aggregates = paths.iter().enumerate().map(|(index, path)| {
+        let index = Literal::usize_unsuffixed(index);
+        let readable = syntax
+            .takes_names
+            .then(|| quote_spanned!(path.span()=> (#support::assert_readable)(&#members[#index]);));
+        quote_spanned! {path.span()=>
+            (#support::assert_new_aggregate)(#members, #index);
+            (#support::assert_own_commands)(#members, #repeated, #index);
+            #readable
+        }
+    });
+    let followed = followers.iter().map(|follower| what_it_follows(krate, follower));
+    let of_followers = followers.iter().enumerate().map(|(index, follower)| {
+        let (ty, index) = (follower.field.ty, Literal::usize_unsuffixed(index));
+        let shown = shown_type(ty);
+        let is_shared = follower.workers.map(|_| quote_spanned!(ty.span()=> (#support::is_shared::<#ty>)();));
+        quote_spanned! {ty.span()=>
+            #is_shared
+            (#support::assert_new_follower)(#all, #index, #shown);
+            (#support::assert_followed)(#members, &#all[#index], #shown);
+        }
+    });
+    quote! {
+        const _: () = {
+            let __members: &[#support::Member] = &[#(#support::Member::of::<#paths>(#shown)),*];
+            let __repeated = #support::repeated_command(__members);
+            let __followers: &[#krate::follow::Followed] = &[#(#followed),*];
+            #(#of_aggregates)*
+            #(#of_followers)*
+        };
+    }
+}
+
+/// A type as it is written.
+fn shown_type(ty: &Type) -> String {
+    quote!(#ty).to_string().replace(' ', "")
+}

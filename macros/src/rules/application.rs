@@ -1,0 +1,185 @@
+//! What an application must be like: each field is one thing, and what fields name is there.
+
+use proc_macro2::TokenStream;
+use syn::{LitInt, Path};
+
+use super::{items, list};
+use crate::errors::{Errors, shown};
+use crate::syntax::{ApplicationSyntax, FollowerSyntax, PartSyntax, RoleSyntax};
+
+pub(crate) struct Application<'s> {
+    pub(crate) syntax: &'s ApplicationSyntax<'s>,
+    pub(crate) aggregates: Vec<Member<'s>>,
+    pub(crate) followers: Vec<Follower<'s>>,
+}
+
+/// An aggregate of an application.
+pub(crate) struct Member<'s> {
+    pub(crate) path: &'s Path,
+    /// The field with its services, and whether a later aggregate needs them too.
+    pub(crate) services: Option<(&'s PartSyntax<'s>, bool)>,
+}
+
+/// A view or a reaction of an application.
+pub(crate) struct Follower<'s> {
+    pub(crate) field: &'s PartSyntax<'s>,
+    pub(crate) is_view: bool,
+    pub(crate) is_inline: bool,
+    pub(crate) workers: Option<&'s TokenStream>,
+    pub(crate) retry: Option<&'s LitInt>,
+    pub(crate) delay: Option<&'s TokenStream>,
+    pub(crate) letters: Letters,
+    /// The field with the store that it is kept in, if that is not the store of the events.
+    pub(crate) store: Option<&'s PartSyntax<'s>>,
+}
+
+/// What happens to an event that still fails.
+#[derive(Clone, Copy)]
+pub(crate) enum Letters {
+    None,
+    Any,
+    Sequenced,
+}
+
+/// The model; `None` if something is wrong with the application.
+pub(crate) fn application<'s>(
+    syntax: &'s ApplicationSyntax<'s>,
+    errors: &mut Errors,
+) -> Option<Application<'s>> {
+    items::plain_struct(syntax.input, "application", errors);
+    items::name(&syntax.name, errors);
+    list::required(syntax.input, "application", &syntax.aggregates, "aggregates(Order, ..)", errors);
+    let paths = list::distinct(&syntax.aggregates, "Order", |aggregate| &aggregate.0, errors);
+    let mut aggregates: Vec<_> =
+        paths.into_iter().map(|aggregate| Member { path: &aggregate.0, services: None }).collect();
+    let mut followers: Vec<Follower<'_>> = Vec::new();
+    for field in &syntax.fields {
+        match &*field.roles {
+            [] if !field.is_doubtful => errors.at(&field.ty, what_is(field)),
+            [_, (second, _), ..] => {
+                errors.at(
+                    second,
+                    "a field is one thing: leave one of its attributes, and make a field of the other",
+                );
+            }
+            [(_, RoleSyntax::Services(of))] => add_services(&mut aggregates, field, of, errors),
+            [(key, RoleSyntax::Follower(role))] => {
+                if let Some(earlier) =
+                    followers.iter().find(|earlier| shown(earlier.field.ty) == shown(field.ty))
+                {
+                    let message = format!(
+                        "`{}` is the follower in `{}` already: an application runs it once",
+                        shown(field.ty),
+                        shown(&earlier.field.member),
+                    );
+                    errors.at(field.ty, message);
+                }
+                let store = role.store.as_ref().and_then(|store| the_store(syntax, store, errors));
+                followers.push(follower(field, key == "projection", role, store, errors));
+            }
+            _ => {}
+        }
+    }
+    (!errors.any()).then_some(Application { syntax, aggregates, followers })
+}
+
+fn what_is(field: &PartSyntax<'_>) -> String {
+    let member = match &field.member {
+        syn::Member::Named(name) => name.to_string(),
+        syn::Member::Unnamed(index) => index.index.to_string(),
+    };
+    format!(
+        "nothing says what `{member}` is in the application: mark it with `#[projection]`, `#[reaction]`, \
+         `#[services(..)]` or `#[store]`"
+    )
+}
+
+/// Gives aggregates their services.
+fn add_services<'s>(
+    aggregates: &mut [Member<'s>],
+    field: &'s PartSyntax<'s>,
+    of: &'s [Path],
+    errors: &mut Errors,
+) {
+    for (index, path) in of.iter().enumerate() {
+        match aggregates.iter_mut().find(|aggregate| shown(aggregate.path) == shown(path)) {
+            None => {
+                errors.at(path, format!("`{}` is not in `aggregates(..)` of the application", shown(path)));
+            }
+            Some(Member { services: Some(_), .. }) => {
+                errors.at(path, format!("`{}` has its services in a field before this one", shown(path)));
+            }
+            Some(aggregate) => aggregate.services = Some((field, index + 1 < of.len())),
+        }
+    }
+}
+
+/// The field that `store = ..` names.
+fn the_store<'s>(
+    syntax: &'s ApplicationSyntax<'s>,
+    name: &syn::Ident,
+    errors: &mut Errors,
+) -> Option<&'s PartSyntax<'s>> {
+    let is_store = |field: &&PartSyntax<'_>| {
+        matches!(&field.member, syn::Member::Named(member) if member == name)
+            && field.roles.iter().any(|(_, role)| matches!(role, RoleSyntax::Store))
+    };
+    let store = syntax.fields.iter().find(is_store);
+    if store.is_none() {
+        errors.at(
+            name,
+            format!("no field of the application is a store with this name: add `#[store] {name}: ..`"),
+        );
+    }
+    store
+}
+
+fn follower<'s>(
+    field: &'s PartSyntax<'s>,
+    is_view: bool,
+    role: &'s FollowerSyntax,
+    store: Option<&'s PartSyntax<'s>>,
+    errors: &mut Errors,
+) -> Follower<'s> {
+    let FollowerSyntax { inline, workers, retry, delay, dead_letters, sequenced, store: store_name } = role;
+    if let Some(inline) = *inline {
+        let others = [
+            ("workers", workers.is_some()),
+            ("retry", retry.is_some()),
+            ("delay", delay.is_some()),
+            ("dead_letters", dead_letters.is_some()),
+            ("sequenced", sequenced.is_some()),
+            ("store", store_name.is_some()),
+        ];
+        if let Some((other, _)) = others.into_iter().find(|(_, is_given)| *is_given) {
+            let message = format!("an `inline` view is part of each append: it has no `{other}`");
+            errors.at_span(inline, message);
+        }
+    }
+    let times = match retry.as_ref().map(|retry| (&retry.key, &*retry.items)) {
+        None => None,
+        Some((_, [times])) => Some(times),
+        Some((key, _)) => {
+            errors.at(key, "write how often an event is tried again, as `retry(5)`");
+            None
+        }
+    };
+    if let Some(delay) = delay.as_ref().filter(|_| retry.is_none()) {
+        errors.at(delay, "a delay is one before a retry: add `retry(5)`");
+    }
+    let letters = match (dead_letters, sequenced) {
+        (_, Some(_)) => Letters::Sequenced,
+        (Some(_), None) => Letters::Any,
+        (None, None) => Letters::None,
+    };
+    Follower {
+        field,
+        is_view,
+        is_inline: inline.is_some(),
+        workers: workers.as_ref(),
+        retry: times,
+        delay: delay.as_ref(),
+        letters,
+        store,
+    }
+}

@@ -1,0 +1,243 @@
+//! An application that runs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::application::by_name::{self, Answer, ByName, ByNameError};
+use crate::application::error::{StartError, StopError};
+use crate::application::parts::{Has, RoutedTo, Runs};
+use crate::application::seen::Seen;
+use crate::application::start::{RunsOn, Start};
+use crate::application::whole::{Application, TakesNames};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::position::Position;
+use crate::follow::background::WaitError;
+use crate::follow::dyn_follower::DynFollower;
+use crate::follow::projection::Projection;
+use crate::follow::state::FollowerState;
+use crate::memory::projection::Memory;
+use crate::repository::error::ExecuteError;
+use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::outcome::Executed;
+use crate::repository::repository::Repository;
+use crate::store::event_store::EventStore;
+use crate::store::lock::lock;
+
+/// How long an application that is dropped waits for its followers.
+const DROP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Starts an application: what every [`Application`] can do.
+pub trait ApplicationExt: Application {
+    /// Starts all followers on a store, and returns the running application.
+    ///
+    /// Fails if a follower can't be started; those before it are stopped.
+    fn start<S>(self, store: &S) -> Result<Running<Self, S>, StartError>
+    where
+        S: EventStore + Clone + 'static,
+        Self: RunsOn<S>,
+    {
+        let mut start = Start::new(store);
+        let aggregates = self.assemble(&mut start)?;
+        let Start { store, followers, by_name } = start;
+        Ok(Running { aggregates, store, followers, by_name })
+    }
+}
+
+impl<App: Application> ApplicationExt for App {}
+
+/// An application that runs on a store, until it is [stopped](Self::stop) or dropped.
+///
+/// [`ApplicationExt::start`] starts it. Threads share it in an [`Arc`].
+#[must_use = "the followers stop when the application is dropped: keep it for as long as they are to run"]
+pub struct Running<App: Application, S: EventStore + Clone + 'static> {
+    aggregates: Arc<App::Aggregates<S>>,
+    store: S,
+    followers: Vec<Box<dyn DynFollower>>,
+    by_name: Vec<Arc<dyn ByName>>,
+}
+
+impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
+    /// Carries out a command on the aggregate that takes it; see [`Repository::execute`].
+    #[inline]
+    pub fn execute<C, A>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        C: RoutedTo<App, A>,
+        A: Aggregate,
+    {
+        C::repository(&self.aggregates).attempt(command.into_command(), &ExecuteOptions::new().command, 0)
+    }
+
+    /// Carries out a command with options; see [`Repository::execute_with`].
+    ///
+    /// With [`seen_by`](ExecuteOptions::seen_by), the answer comes when a follower has seen the command's events:
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use factum::application::SeenError;
+    /// # use std::time::Duration;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Default, Projection)]
+    /// # #[projection(events(MoneyDeposited), from(BankAccount))]
+    /// # struct Deposits;
+    /// # #[handlers] impl Deposits { #[project] fn deposited(&mut self, _: &MoneyDeposited) {} }
+    /// # #[derive(Application)]
+    /// # #[application(aggregates(BankAccount))]
+    /// # struct Bank { #[projection] deposits: Deposits }
+    /// # let bank = Bank { deposits: Deposits }.start(&MemoryStore::new())?;
+    /// # let deposit = DepositMoney { account: AccountId("alice".into()), cents: 50 };
+    /// let options = ExecuteOptions::new().seen_by::<Deposits>(Duration::from_secs(2));
+    /// match bank.execute_with(deposit, &options) {
+    ///     Ok(done) => println!("done and seen, at version {}", done.version()),
+    ///     Err(SeenError::Unseen { done, late, .. }) => println!("done, at version {}; {}", done.version(), late[0]),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// If the time runs out, the command *has* been carried out, and the error has its outcome
+    /// ([`SeenError::Unseen`](crate::application::SeenError::Unseen)). Each follower has its own time, from the commit on.
+    pub fn execute_with<C, A, R, V>(
+        &self,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R, V>,
+    ) -> Result<Executed<A>, V::Error<A>>
+    where
+        C: RoutedTo<App, A>,
+        A: Aggregate,
+        R: CanRetry<C>,
+        V: Seen<App>,
+    {
+        let done = C::repository(&self.aggregates).execute_as(C::into_command, command, options)?;
+        let mut late = Vec::new();
+        if let Some(position) = done.position() {
+            let begun = Instant::now();
+            options.seen.wait(&mut |follower, within| {
+                late.extend(
+                    self.wait_for_one(follower, position, within.saturating_sub(begun.elapsed())).err(),
+                );
+            });
+        }
+        V::answer(done, late)
+    }
+
+    /// The repository of the aggregate `A`: to load, to read the history, for several commands at once.
+    #[must_use]
+    pub fn repository<A: Aggregate>(&self) -> &Repository<A, S>
+    where
+        App: Has<A>,
+    {
+        App::repository(&self.aggregates)
+    }
+
+    /// The store of the events.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Reads a view that is in memory; `None` if the view is elsewhere.
+    ///
+    /// The view changes only between two reads. While `read` runs, the view waits.
+    pub fn view<V, T>(&self, read: impl FnOnce(&V) -> T) -> Option<T>
+    where
+        App: Runs<V>,
+        V: Projection<Target = Memory> + Send + 'static,
+    {
+        let view = self.follower(<App as Runs<V>>::NAME)?.view()?.downcast_ref::<Mutex<V>>()?;
+        Some(read(&lock(view)))
+    }
+
+    /// What each follower does, and how far it is behind the store, in the order of the fields.
+    #[must_use]
+    pub fn health(&self) -> Vec<FollowerState> {
+        self.followers.iter().map(|follower| follower.state()).collect()
+    }
+
+    /// Waits until all followers have seen the event at `position`, at most this long.
+    ///
+    /// Fails with the first follower that has not, or that has ended.
+    pub fn wait_for_all(&self, position: Position, within: Duration) -> Result<(), WaitError> {
+        let begun = Instant::now();
+        self.followers
+            .iter()
+            .try_for_each(|follower| follower.wait_for(position, within.saturating_sub(begun.elapsed())))
+    }
+
+    /// Waits until the follower `V` has seen the event at `position`, at most this long.
+    ///
+    /// Fails if the time runs out, or if the follower has ended.
+    pub fn wait_for<V>(&self, position: Position, within: Duration) -> Result<(), WaitError>
+    where
+        App: Runs<V>,
+    {
+        self.wait_for_one(<App as Runs<V>>::NAME, position, within)
+    }
+
+    fn wait_for_one(&self, name: &str, position: Position, within: Duration) -> Result<(), WaitError> {
+        self.follower(name).map_or(Ok(()), |follower| follower.wait_for(position, within))
+    }
+
+    fn follower(&self, name: &str) -> Option<&dyn DynFollower> {
+        self.followers.iter().find(|follower| follower.name() == name).map(|follower| &**follower)
+    }
+
+    /// Stops all followers, each after the step that it is in. All are asked first, and then waited for, at most this long.
+    ///
+    /// Fails with the followers that had failed before, and with those that still run.
+    pub fn stop(mut self, within: Duration) -> Result<(), StopError> {
+        self.end(within)
+    }
+
+    fn end(&mut self, within: Duration) -> Result<(), StopError> {
+        self.followers.iter().for_each(|follower| follower.begin_stop());
+        let begun = Instant::now();
+        let stop = |follower: Box<dyn DynFollower>| {
+            let name = follower.name();
+            Some((name, follower.stop_within(within.saturating_sub(begun.elapsed())).err()?))
+        };
+        let failed: Vec<_> = self.followers.drain(..).filter_map(stop).collect();
+        if failed.is_empty() { Ok(()) } else { Err(StopError { failed }) }
+    }
+
+    /// Carries out the command with this name, which is read from JSON: for callers outside of the program.
+    ///
+    /// Fails with a [`ByNameError`]: the name is unknown, the JSON does not fit, the command is `internal`, the aggregate
+    /// refuses it, or the command failed.
+    pub fn execute_json(&self, name: &str, json: &str) -> Result<Answer, ByNameError>
+    where
+        App: TakesNames,
+    {
+        self.execute_json_with(name, json, &ExecuteOptions::new())
+    }
+
+    /// Carries out a command as [`execute_json`](Self::execute_json) does, with options.
+    pub fn execute_json_with(
+        &self,
+        name: &str,
+        json: &str,
+        options: &ExecuteOptions<'_>,
+    ) -> Result<Answer, ByNameError>
+    where
+        App: TakesNames,
+    {
+        by_name::execute(&self.by_name, name, json, options)
+    }
+}
+
+impl<App: Application, S: EventStore + Clone + 'static> Drop for Running<App, S> {
+    fn drop(&mut self) {
+        drop(self.end(DROP_LIMIT));
+    }
+}
+
+impl<App: Application, S: EventStore + Clone + 'static> fmt::Debug for Running<App, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let followers: Vec<_> = self.followers.iter().map(|follower| follower.name()).collect();
+        f.debug_struct("Running")
+            .field("application", &App::NAME)
+            .field("followers", &followers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! What `derive(Application)` starts an application with.
+
+use std::sync::Arc;
+
+use crate::application::by_name::{ByName, NamedCommands, Refusals};
+use crate::application::error::StartError;
+use crate::application::parts::Has;
+use crate::application::whole::Application;
+use crate::domain::aggregate::Aggregate;
+use crate::follow::dyn_follower::DynFollower;
+use crate::follow::keeps::{Followed, Started};
+use crate::repository::repository::Repository;
+use crate::store::event_store::EventStore;
+
+/// An application while it starts.
+pub struct Start<S> {
+    pub(crate) store: S,
+    pub(crate) followers: Vec<Box<dyn DynFollower>>,
+    pub(crate) by_name: Vec<Arc<dyn ByName>>,
+}
+
+impl<S: EventStore + Clone + 'static> Start<S> {
+    pub(crate) fn new(store: &S) -> Self {
+        Self { store: store.clone(), followers: Vec::new(), by_name: Vec::new() }
+    }
+
+    /// The store of the events.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The repository of an aggregate that needs no services, or such as have a default.
+    pub fn alone<A: Aggregate<Services: DecidesAlone<A>>>(&self) -> Repository<A, S> {
+        Repository::new(self.store.clone(), <A::Services as DecidesAlone<A>>::services())
+    }
+
+    /// The repository of an aggregate with the services in a field.
+    pub fn with<A: Aggregate, V: DecidesWith<A, A::Services>>(&self, services: V) -> Repository<A, S> {
+        Repository::new(self.store.clone(), services.services())
+    }
+
+    /// Adds a follower that has been started.
+    pub fn add(&mut self, followed: Followed, started: Started) -> Result<(), StartError> {
+        self.followers.push(started.map_err(|source| StartError { follower: followed.name, source })?);
+        Ok(())
+    }
+
+    /// Lets commands of the aggregate come by name.
+    pub fn by_name<App, A>(&mut self, all: &Arc<App::Aggregates<S>>, refusals: Refusals<A::Error>)
+    where
+        App: Has<A>,
+        A: Aggregate,
+    {
+        self.by_name.push(Arc::new(NamedCommands::<App, A, S> { all: Arc::clone(all), refusals }));
+    }
+}
+
+/// The application can run on stores of type `S`: these can keep all of its views and reactions.
+pub trait RunsOn<S: EventStore + Clone + 'static>: Application {
+    /// Starts the followers, and returns the repositories.
+    #[doc(hidden)]
+    fn assemble(self, start: &mut Start<S>) -> Result<Arc<Self::Aggregates<S>>, StartError>;
+}
+
+/// Services of the aggregate `A` that an application need not have, as `()` or others with a default.
+#[diagnostic::on_unimplemented(
+    message = "`{A}` decides with services, and the application has none for it",
+    label = "its services, `{Self}`, have no `Default`",
+    note = "add a field to the application: `#[services({A})] name: {Self}`"
+)]
+pub trait DecidesAlone<A> {
+    /// The services.
+    fn services() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<A, V: Default> DecidesAlone<A> for V {
+    fn services() -> Self {
+        Self::default()
+    }
+}
+
+/// The type of a field is that of the services of the aggregate `A`.
+#[diagnostic::on_unimplemented(
+    message = "`{A}` does not decide with `{Self}`",
+    label = "the services of `{A}` are `{Needed}`",
+    note = "make the field a `{Needed}`"
+)]
+pub trait DecidesWith<A, Needed> {
+    /// The services.
+    fn services(self) -> Needed;
+}
+
+impl<A, Needed> DecidesWith<A, Needed> for Needed {
+    fn services(self) -> Needed {
+        self
+    }
+}

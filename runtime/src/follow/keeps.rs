@@ -1,0 +1,332 @@
+//! What a store can keep: views of a target, and the progress of reactions.
+
+use std::time::Duration;
+
+use crate::domain::error::BoxError;
+use crate::domain::event::EventKind;
+use crate::follow::background::{Follower, FollowerBuilder};
+use crate::follow::definition::FollowerKind;
+use crate::follow::dyn_follower::DynFollower;
+use crate::follow::handler::{EventHandler, PartitionedByStream, Target};
+use crate::follow::policy::OnFailure;
+use crate::follow::projection::Projection;
+use crate::follow::reaction::Reaction;
+use crate::store::event_store::EventStore;
+
+/// How an application runs a follower.
+#[derive(Debug, Clone, Copy)]
+pub struct FollowerOptions {
+    retries: u32,
+    delay: Duration,
+    on_failure: OnFailure,
+    /// The number of workers.
+    pub(crate) workers: u32,
+}
+
+impl FollowerOptions {
+    /// No retries, no dead letters, one worker.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { retries: 0, delay: Duration::from_millis(100), on_failure: OnFailure::Stop, workers: 1 }
+    }
+
+    /// See [`FollowerBuilder::retry`].
+    #[must_use]
+    pub const fn retry(self, retries: u32) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// The delay before the first retry.
+    #[must_use]
+    pub const fn delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// See [`FollowerBuilder::on_failure`].
+    #[must_use]
+    pub const fn on_failure(self, on_failure: OnFailure) -> Self {
+        Self { on_failure, ..self }
+    }
+
+    /// The number of workers that share the follower.
+    #[must_use]
+    pub const fn workers(self, workers: u32) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Whether an event that fails becomes a dead letter.
+    pub(crate) const fn has_dead_letters(&self) -> bool {
+        !matches!(self.on_failure, OnFailure::Stop)
+    }
+
+    /// The settings of a follower.
+    pub(crate) fn prepare<F: Follower>(&self, follower: F) -> FollowerBuilder<F> {
+        FollowerBuilder::new(follower).retry(self.retries, self.delay).on_failure(self.on_failure)
+    }
+
+    /// Starts a follower that needs nothing else.
+    pub(crate) fn start<F: Follower>(&self, follower: F) -> Started {
+        Ok(Box::new(self.prepare(follower).start()?))
+    }
+}
+
+impl Default for FollowerOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an application asks of a follower.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
+    /// What it is.
+    pub kind: FollowerKind,
+    /// [`EventHandler::NAME`].
+    pub name: &'static str,
+    /// [`EventHandler::EVENTS`].
+    pub events: &'static [EventKind],
+    /// [`EventHandler::FROM`].
+    pub from: &'static [&'static str],
+    /// [`EventHandler::FROM_BY_NAME`].
+    pub from_by_name: &'static [&'static str],
+    /// [`EventHandler::SOURCES`].
+    pub sources: &'static [&'static [bool]],
+}
+
+impl Followed {
+    /// What a follower of this kind says of itself.
+    pub(crate) const fn of<H: EventHandler>(kind: FollowerKind) -> Self {
+        Self {
+            kind,
+            name: H::NAME,
+            events: H::EVENTS,
+            from: H::FROM,
+            from_by_name: H::FROM_BY_NAME,
+            sources: H::SOURCES,
+        }
+    }
+}
+
+/// A projection, as a field of an application: what generated code asks of the field's type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a projection",
+    label = "this type does not derive `Projection`",
+    note = "annotate `{Self}` with `#[derive(Projection)]` and `#[projection(events(..), from(..))]`"
+)]
+pub trait AsView {
+    /// What the view follows.
+    const FOLLOWED: Followed;
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Projection> AsView for P {
+    const FOLLOWED: Followed = Followed::of::<P>(FollowerKind::Projection);
+}
+
+/// A reaction, as a field of an application: what generated code asks of the field's type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reaction",
+    label = "this type does not derive `Reaction`",
+    note = "annotate `{Self}` with `#[derive(Reaction)]` and `#[reaction(events(..), from(..))]`"
+)]
+pub trait AsReaction {
+    /// What the reaction follows.
+    const FOLLOWED: Followed;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Reaction> AsReaction for R {
+    const FOLLOWED: Followed = Followed::of::<R>(FollowerKind::Reaction);
+}
+
+// The store of an application, as generated code bounds it. These traits ask nothing of the follower's type: a field that is
+// no follower is one error, of `AsView` or `AsReaction`.
+
+/// The store can run the view `V` in the background.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
+pub trait RunsView<V> {
+    /// Starts it, on the events of a store that may be another one.
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: V,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, V> RunsView<V> for S
+where
+    V: Projection + Send + 'static,
+    S: Keeps<V::Target>,
+{
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: V,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.follow(events, follower, options)
+    }
+}
+
+/// The store can run the view `V` with several workers.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
+pub trait RunsSharedView<V> {
+    /// Starts it, on the events of a store that may be another one.
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: V,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, V> RunsSharedView<V> for S
+where
+    V: Projection + PartitionedByStream + Clone + Send + 'static,
+    S: KeepsTables<V::Target>,
+{
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: V,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.share(events, follower, options)
+    }
+}
+
+/// The store can make the view `V` part of each append.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
+pub trait RunsInlineView<V> {
+    /// Starts it, on the events of a store that may be another one.
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: V,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, V> RunsInlineView<V> for S
+where
+    V: Projection + Send + 'static,
+    S: KeepsTables<V::Target>,
+{
+    fn start<E: EventStore + Clone + 'static>(&self, _: &E, follower: V, _: &FollowerOptions) -> Started {
+        self.inline(follower)
+    }
+}
+
+/// The store can run the reaction `R`.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{R}`", label = "not in this store")]
+pub trait RunsReaction<R> {
+    /// Starts it, on the events of a store that may be another one.
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: R,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, R> RunsReaction<R> for S
+where
+    R: Reaction + Send + 'static,
+    S: KeepsReactions,
+{
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: R,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.react(events, follower, options)
+    }
+}
+
+/// The store can run the reaction `R` with several workers.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{R}`", label = "not in this store")]
+pub trait RunsSharedReaction<R> {
+    /// Starts it, on the events of a store that may be another one.
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: R,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, R> RunsSharedReaction<R> for S
+where
+    R: Reaction + PartitionedByStream + Clone + Send + 'static,
+    S: KeepsReactions,
+{
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        events: &E,
+        follower: R,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.share_reaction(events, follower, options)
+    }
+}
+
+/// A follower that has been started.
+pub type Started = Result<Box<dyn DynFollower>, BoxError>;
+
+/// The store can keep views of the target `T`, such as `Sqlite`, and their progress.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't keep what is made into `{T}`",
+    label = "not in this store",
+    note = "a view with `into = Sqlite` needs a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+)]
+pub trait Keeps<T: Target>: EventStore + Clone + 'static {
+    /// Starts a view of the events of a store, which may be another one.
+    #[doc(hidden)]
+    fn follow<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
+    where
+        P: Projection<Target = T> + Send + 'static,
+        E: EventStore + Clone + 'static;
+}
+
+/// The store can keep views of the target `T` in the transaction of an append, and share them among workers.
+#[diagnostic::on_unimplemented(
+    message = "a view in `{T}` can't be inline or have several workers in `{Self}`",
+    label = "follows with one worker only",
+    note = "leave out `inline` and `workers`, or keep the view in tables: `#[projection(into = Sqlite, ..)]`"
+)]
+pub trait KeepsTables<T: Target>: Keeps<T> {
+    /// Makes a view part of each append.
+    #[doc(hidden)]
+    fn inline<P: Projection<Target = T> + Send + 'static>(&self, view: P) -> Started;
+
+    /// Starts a view with several workers.
+    #[doc(hidden)]
+    fn share<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
+    where
+        P: Projection<Target = T> + PartitionedByStream + Clone + Send + 'static,
+        E: EventStore + Clone + 'static;
+}
+
+/// The store can keep the progress of reactions.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't keep how far reactions are",
+    label = "not in this store",
+    note = "reactions need a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+)]
+pub trait KeepsReactions: EventStore + Clone + 'static {
+    /// Starts a reaction to the events of a store, which may be another one.
+    #[doc(hidden)]
+    fn react<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    where
+        R: Reaction + Send + 'static,
+        E: EventStore + Clone + 'static;
+
+    /// Starts a reaction with several workers.
+    #[doc(hidden)]
+    fn share_reaction<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    where
+        R: Reaction + PartitionedByStream + Clone + Send + 'static,
+        E: EventStore + Clone + 'static;
+}

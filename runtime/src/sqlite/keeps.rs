@@ -1,0 +1,108 @@
+//! What a SQLite store keeps for an application: views in tables, and the progress of reactions.
+
+use std::time::Duration;
+
+use crate::domain::error::{BoxError, with_causes};
+use crate::domain::position::Position;
+use crate::follow::background::WaitError;
+use crate::follow::dyn_follower::DynFollower;
+use crate::follow::handler::PartitionedByStream;
+use crate::follow::keeps::{FollowerOptions, Keeps, KeepsReactions, KeepsTables, Started};
+use crate::follow::projection::Projection;
+use crate::follow::reaction::Reaction;
+use crate::follow::state::{Activity, FollowerState, Lag};
+use crate::sqlite::projection::SqliteProjection;
+use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::reaction::SqliteReaction;
+use crate::sqlite::store::SqliteStore;
+use crate::store::event_store::EventStore;
+
+impl Keeps<Sqlite> for SqliteStore {
+    fn follow<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
+    where
+        P: Projection<Target = Sqlite> + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        options.start(SqliteProjection::in_file(self, events, view)?)
+    }
+}
+
+impl KeepsTables<Sqlite> for SqliteStore {
+    fn inline<P: Projection<Target = Sqlite> + Send + 'static>(&self, view: P) -> Started {
+        SqliteProjection::new(self, view)?.inline()?;
+        Ok(Box::new(Inline { name: P::NAME, store: self.clone() }))
+    }
+
+    fn share<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
+    where
+        P: Projection<Target = Sqlite> + PartitionedByStream + Clone + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        options.start(SqliteProjection::in_file(self, events, view)?.workers(options.workers))
+    }
+}
+
+impl KeepsReactions for SqliteStore {
+    fn react<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    where
+        R: Reaction + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        options.start(SqliteReaction::in_file(self, events, reaction)?)
+    }
+
+    fn share_reaction<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    where
+        R: Reaction + PartitionedByStream + Clone + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        options.start(SqliteReaction::in_file(self, events, reaction)?.workers(options.workers))
+    }
+}
+
+/// A view that is part of each append. It runs as long as the store is open.
+struct Inline {
+    name: &'static str,
+    store: SqliteStore,
+}
+
+impl Inline {
+    /// Where the view has been left behind, and why; `None` if it is current.
+    fn trouble(&self) -> Option<(Position, String)> {
+        let view = self.store.inline_views().ok()?.into_iter().find(|view| view.name == self.name)?;
+        Some((view.position.unwrap_or_default(), with_causes(&*view.error?)))
+    }
+}
+
+impl DynFollower for Inline {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn state(&self) -> FollowerState {
+        let (position, activity) = match self.trouble() {
+            Some((position, error)) => (position, Activity::Stopped { error: Some(error) }),
+            None => (self.store.position().unwrap_or_default(), Activity::Running),
+        };
+        FollowerState { follower: self.name, position, lag: Lag::of(&self.store, position), activity }
+    }
+
+    fn wait_for(&self, wanted: Position, timeout: Duration) -> Result<(), WaitError> {
+        let follower = self.name;
+        match self.trouble() {
+            Some((position, _)) if position < wanted => Err(WaitError::Ended { follower, position, wanted }),
+            Some(_) => Ok(()),
+            // The view has seen what the store has.
+            None => match self.store.wait_for(wanted, timeout).unwrap_or_default() {
+                position if position >= wanted => Ok(()),
+                position => Err(WaitError::TimedOut { follower, position, wanted }),
+            },
+        }
+    }
+
+    fn begin_stop(&self) {}
+
+    fn stop_within(self: Box<Self>, _: Duration) -> Result<(), BoxError> {
+        Ok(())
+    }
+}

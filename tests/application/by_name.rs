@@ -1,0 +1,63 @@
+//! Commands from outside, by name.
+
+use factum::application::ByNameError;
+use factum::prelude::*;
+use factum::with_causes;
+
+use super::shop::{Order, id, shop};
+
+#[test]
+fn a_command_comes_by_its_name() {
+    let (shop, _) = shop();
+    let json = r#"{"order": "a", "cents": 10}"#;
+    let options = ExecuteOptions::new().idempotency_key("request 1");
+    let first = shop.execute_json_with("place-order", json, &options).unwrap();
+    assert_eq!((first.stream.to_string(), first.version, first.repeated), ("order/a".to_owned(), 1, false));
+    assert_eq!((first.events.as_slice(), first.position.unwrap().get()), (&["order-placed"][..], 1));
+    let again = shop.execute_json_with("place-order", json, &options).unwrap();
+    assert!(again.repeated && again.version == 1);
+    let paid = shop.execute_json("take-payment", json).unwrap();
+    assert_eq!(paid.stream.to_string(), "payment/a");
+    assert_eq!(shop.repository::<Order>().load(&id("a")).unwrap().version(), 1);
+}
+
+#[test]
+fn each_reason_of_a_failure_is_an_error_of_its_own() {
+    let (shop, _) = shop();
+    let fails = |name: &str, json: &str| shop.execute_json(name, json).unwrap_err();
+
+    for (name, json, expected) in [
+        ("place-ordr", "{}", "no command has the name `place-ordr`: did you mean `place-order`?"),
+        // An internal command is not offered.
+        ("shipp", "{}", "no command has the name `shipp`"),
+        ("ship", "\"a\"", "the command `ship` is internal: it does not come from outside"),
+        (
+            "place-order",
+            r#"{"order": "a", "cents": "ten"}"#,
+            "the JSON does not fit the command `place-order`, at `cents`: invalid type: string \"ten\", expected u64 at \
+             line 1 column 29",
+        ),
+        ("place-order", r#"{"order": "a", "cents": 1}"#, "an order of 1 cents is too small"),
+        ("take-payment", r#"{"order": "a", "cents": 5000}"#, "`take-payment` was refused"),
+    ] {
+        assert_eq!(with_causes(&fails(name, json)), expected);
+    }
+
+    let refused = |json| match fails(
+        if json { "place-order" } else { "take-payment" },
+        if json { r#"{"order": "a", "cents": 1}"# } else { r#"{"order": "a", "cents": 5000}"# },
+    ) {
+        ByNameError::Refused { aggregate, json, .. } => (aggregate, json),
+        other => panic!("{other}"),
+    };
+    assert_eq!(refused(true), ("order", Some(r#"{"TooSmall":{"cents":1}}"#.to_owned())));
+    assert_eq!(refused(false), ("payment", None));
+
+    let json = r#"{"order": "a", "cents": 10}"#;
+    let new = ExecuteOptions::new().expected_version(7);
+    assert!(matches!(shop.execute_json_with("place-order", json, &new), Err(ByNameError::Conflict(_))));
+    let key = ExecuteOptions::new().idempotency_key("request 1");
+    shop.execute_json_with("place-order", json, &key).unwrap();
+    let other = r#"{"order": "a", "cents": 11}"#;
+    assert!(matches!(shop.execute_json_with("place-order", other, &key), Err(ByNameError::KeyReused(_))));
+}

@@ -1,0 +1,142 @@
+//! What follows the events of an application, and how it runs.
+
+use std::sync::Arc;
+
+use factum::follow::Activity;
+use factum::prelude::*;
+use factum::with_causes;
+
+use super::shop::{
+    Gateway, LONG, Mailer, Order, OrderBoard, Payment, Sales, Ship, Shop, TakePayment, Totals, id, place,
+    shop,
+};
+
+fn count(store: &SqliteStore, sql: &str) -> u64 {
+    store.query(|connection| connection.query_row(sql, (), |row| row.get(0))).unwrap()
+}
+
+#[test]
+fn every_follower_follows_as_its_field_says() {
+    let (shop, mail) = shop();
+    shop.execute(place("a", 10)).unwrap();
+    // An inline view is part of the append.
+    assert_eq!(count(shop.store(), "SELECT count(*) FROM board WHERE status = 'placed'"), 1);
+    for order in ["a", "b", "c"] {
+        shop.execute(TakePayment { order: id(order), cents: 20 }).unwrap();
+    }
+    let position = shop.execute(Ship(id("a"))).unwrap().position().unwrap();
+
+    shop.wait_for_all(position, LONG).unwrap();
+    assert_eq!(count(shop.store(), "SELECT count(*) FROM board WHERE status = 'shipped'"), 1);
+    assert_eq!(count(shop.store(), "SELECT sum(cents) FROM sales"), 60);
+    assert_eq!(shop.view(|totals: &Totals| (totals.orders, totals.cents)), Some((1, 10)));
+    assert_eq!(*mail.sent.lock().unwrap(), ["a placed", "a shipped"]);
+
+    let health = shop.health();
+    let names: Vec<_> = health.iter().map(|state| state.follower).collect();
+    assert_eq!(names, ["order-board", "sales", "totals", "mailer"]);
+    for state in health {
+        assert_eq!((state.position, state.lag.unwrap().events), (position, 0), "{}", state.follower);
+        assert_eq!(state.activity, Activity::Running, "{}", state.follower);
+    }
+    shop.stop(LONG).unwrap();
+}
+
+#[test]
+fn an_event_that_fails_becomes_a_dead_letter_where_the_field_says_so() {
+    #[derive(Application)]
+    #[application(aggregates(Order))]
+    struct Any(#[reaction(dead_letters)] Mailer);
+
+    #[derive(Application)]
+    #[application(aggregates(Order))]
+    struct Sequenced(#[reaction(sequenced, workers = 3)] Mailer);
+
+    #[derive(Application)]
+    #[application(aggregates(Order))]
+    struct Stops(#[reaction] Mailer);
+
+    fn sent_of<A>(start: impl FnOnce(Mailer) -> A) -> Vec<String>
+    where
+        A: factum::application::RunsOn<SqliteStore>
+            + factum::application::Has<Order>
+            + factum::application::Runs<Mailer>,
+    {
+        let (store, mail) = (SqliteStore::in_memory().unwrap(), Mailer::default());
+        let app = start(mail.clone()).start(&store).unwrap();
+        app.execute(place("a", 13)).unwrap();
+        let position = app.execute(Ship(id("a"))).unwrap().position().unwrap();
+        let _ = app.wait_for::<Mailer>(position, LONG);
+        drop(app);
+        Arc::into_inner(mail.sent).unwrap().into_inner().unwrap()
+    }
+    assert_eq!(sent_of(Any), ["a shipped"]);
+    assert_eq!(sent_of(Sequenced), [""; 0]);
+    assert_eq!(sent_of(Stops), [""; 0]);
+
+    let app = Stops(Mailer::default()).start(&SqliteStore::in_memory().unwrap()).unwrap();
+    let position = app.execute(place("a", 13)).unwrap().position().unwrap();
+    let error = app.wait_for::<Mailer>(position, LONG).unwrap_err();
+    assert_eq!(error.to_string(), "`mailer` has ended at position 0, before 1");
+    assert!(
+        matches!(&app.health()[0].activity, Activity::Stopped { error: Some(error), .. } if error.contains("13 cents"))
+    );
+    let error = app.stop(LONG).unwrap_err();
+    assert_eq!(error.failed[0].0, "mailer");
+}
+
+/// A view, and the progress of a reaction, are in a store of their own.
+#[test]
+fn a_follower_is_kept_in_another_store() {
+    #[derive(Application)]
+    #[application(aggregates(Order, Payment))]
+    struct Apart {
+        #[services(Payment)]
+        gateway: Gateway,
+        #[store]
+        views: SqliteStore,
+        #[projection(store = views)]
+        board: OrderBoard,
+        #[projection(store = views, workers = 2)]
+        sales: Sales,
+        #[reaction(store = views)]
+        mail: Mailer,
+    }
+    let (views, mail) = (SqliteStore::in_memory().unwrap(), Mailer::default());
+    let apart = Apart {
+        gateway: Gateway { limit: 10 },
+        views: views.clone(),
+        board: OrderBoard,
+        sales: Sales,
+        mail: mail.clone(),
+    };
+    // The events are in a store that can't keep views.
+    let apart = apart.start(&MemoryStore::new()).unwrap();
+    apart.execute(TakePayment { order: id("a"), cents: 10 }).unwrap();
+    let position = apart.execute(place("a", 10)).unwrap().position().unwrap();
+    apart.wait_for_all(position, LONG).unwrap();
+    assert_eq!(count(&views, "SELECT count(*) FROM board"), 1);
+    assert_eq!(count(&views, "SELECT count(*) FROM sales"), 1);
+    assert_eq!(*mail.sent.lock().unwrap(), ["a placed"]);
+}
+
+#[test]
+fn an_application_that_can_not_start_says_why() {
+    let store = SqliteStore::in_memory().unwrap();
+    SqliteReaction::new(&store, Taken).unwrap();
+    let error = Shop::new(&Mailer::default()).start(&store).unwrap_err();
+    assert_eq!(error.follower, "sales");
+    let text = with_causes(&error);
+    assert!(text.starts_with("the application can't start `sales`: `sales` "), "{text}");
+}
+
+/// A reaction with the name of the view `Sales`.
+#[derive(Reaction)]
+#[reaction(name = "sales", events(super::shop::OrderPlaced), from(Order))]
+struct Taken;
+
+#[handlers]
+impl Taken {
+    #[react]
+    fn placed(&self, _: &super::shop::OrderPlaced) {}
+}

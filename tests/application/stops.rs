@@ -1,0 +1,44 @@
+//! An application stops all of its followers at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use factum::prelude::*;
+use factum::with_causes;
+
+use super::seen_by::{Halting, Slow};
+use super::shop::{LONG, Mailer, Shop, Totals, place};
+
+#[test]
+fn a_stopped_or_dropped_application_runs_nothing_more() {
+    let mail = Mailer::default();
+    for round in 0..2 {
+        let shop = Shop::new(&mail).start(&SqliteStore::in_memory().unwrap()).unwrap();
+        shop.execute(place("a", 10)).unwrap();
+        assert_eq!(Arc::strong_count(&mail.sent), 2);
+        if round == 0 {
+            shop.stop(LONG).unwrap();
+        } else {
+            drop(shop);
+        }
+        assert_eq!(Arc::strong_count(&mail.sent), 1, "the reaction is gone");
+    }
+}
+
+#[test]
+fn a_follower_that_does_not_stop_in_time_is_named() {
+    let slow = Slow::default();
+    let app = Halting { totals: Totals::default(), slow: slow.clone() }.start(&MemoryStore::new()).unwrap();
+    let position = app.execute(place("a", 10)).unwrap().position().unwrap();
+    app.wait_for::<Totals>(position, LONG).unwrap();
+    slow.wait_until_reached();
+    let error = app.stop(Duration::from_millis(20)).unwrap_err();
+    let [("slow", late)] = &error.failed[..] else { panic!("{error}") };
+    let text = with_causes(&**late);
+    assert!(text.starts_with("`slow` still runs after "), "{text}");
+    slow.open();
+    // It ends by itself, after its step.
+    while Arc::strong_count(&slow.gate) > 1 {
+        std::thread::yield_now();
+    }
+}
