@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use factum::Position;
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -161,4 +162,21 @@ fn an_aggregate_that_is_gone_does_not_exist() {
     restore(&copy, &file);
     assert!(matches!(sums.load(&a()), Err(factum::LoadError::NotFound { .. })));
     assert_eq!(sums.execute(Double(a())).unwrap().state().all, [0]);
+}
+
+/// The store remembers the newest position. The aggregate's own last event is still there.
+#[test]
+fn lost_events_of_others_leave_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy) = (folder.path().join("sums.db"), folder.path().join("copy.db"));
+    let sums = open_store(&file).repository::<Sum>();
+    add(&sums, &[1]);
+    sums.store().backup(&copy).unwrap();
+    for n in 2..5 {
+        sums.execute(Add { sum: "b".to_owned(), n }).unwrap();
+    }
+    restore(&copy, &file);
+    add(&sums, &[5, 6]);
+    assert_eq!(sums.store().position().unwrap(), Position::new(3));
+    assert_eq!(sums.store().check().unwrap(), []);
 }
