@@ -55,6 +55,8 @@ pub(super) struct InlineProjection<P> {
     blocked: Option<Blocked>,
     /// What was projected before an event of another writer that has failed just now.
     before_failure: HookProgress,
+    /// The error of that event, if it has failed in a batch. The append that follows does not try it once more.
+    failed: Option<FollowError>,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,8 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     pub(super) fn new(projection: P, on_newer: OnNewerVersion) -> Self {
         let definition = FollowerDefinition::of_projection::<P>();
         let before_failure = HookProgress::default();
-        Self { projection, definition, on_newer, trouble: None, blocked: None, before_failure }
+        let (trouble, blocked, failed) = (None, None, None);
+        Self { projection, definition, on_newer, trouble, blocked, before_failure, failed }
     }
 
     /// Brings the view up to date, and registers it as a hook of later appends.
@@ -165,6 +168,11 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
         let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.definition)?.position();
         if seen >= until {
             return Ok(HookProgress::default());
+        }
+        if let Some(error) = self.failed.take()
+            && error.position().map(Position::previous) == Some(seen)
+        {
+            return Err(error);
         }
         let failed = |error| FollowError::Store { follower: P::NAME, source: store_error(error) };
         let goal = self.blocked.as_ref().map_or(until, |blocked| until.min(blocked.position.previous()));
@@ -282,7 +290,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> AppendHook for InlineProje
         let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         match self.project_others(transaction, newest, limit) {
             Err(error) if error.position().is_some() && !transaction.is_autocommit() => {
-                discard(error);
+                self.failed = Some(error);
                 Ok(self.before_failure)
             }
             result => result,

@@ -166,12 +166,11 @@ impl Failure {
         let stream = first_stream(request);
         match self {
             Self::Begin(error) | Self::Sqlite(error) => AppendError::store(stream, store_error(error)),
-            Self::WronglyRemembered => AppendError::store(stream, StoreError::Busy),
+            // Other writers keep the file.
+            Self::WronglyRemembered | Self::Behind => AppendError::store(stream, StoreError::Busy),
             Self::Commit(error) => AppendError::store(stream, commit_error(error)),
             Self::Store(error) => AppendError::store(stream, error),
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
-            // Other writers keep the file.
-            Self::Behind => AppendError::store(stream, StoreError::Busy),
         }
     }
 }
