@@ -1,6 +1,6 @@
 //! Many threads command few aggregates: the commands of one process take turns.
 //!
-//! `cargo bench -p factum-tests --bench turns [-- --quick] [-- full | normal]`
+//! `cargo bench -p factum-tests --bench turns [-- --quick] [-- full | normal | failing]`
 //!
 //! Beside it, as before there were turns: each thread has a repository of its own, so that its commands are
 //! decided beside the others', conflict, and are tried again.
@@ -13,12 +13,13 @@ mod median;
 mod report;
 
 use std::error::Error;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use factum::prelude::*;
-use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
+use factum::sqlite::{Durability, SqliteOptions, SqliteStore, rusqlite};
 
 use self::account::{Account, Deposit};
 use self::median::median;
@@ -69,6 +70,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let is_bench = has("--bench") && !has("--quick");
     let (rounds, time) = if is_bench { (5, 800) } else { (1, 20) };
+    if has("failing") {
+        return fail_all();
+    }
     let both = !has("full") && !has("normal");
     for (name, durability) in [("full", Durability::Full), ("normal", Durability::Normal)] {
         if both || has(name) {
@@ -114,6 +118,36 @@ fn compare(name: &str, durability: Durability, rounds: usize, time: Duration) ->
         println!("ratio turns/full-transfer-attempts {attempts} target <= 5");
     }
     println!("ratio turns/{name}-conflicts {} target <= 0", results[1].conflicts + results[3].conflicts);
+    Ok(())
+}
+
+/// Prints how long it takes until many threads have the error of a disk that fails.
+fn fail_all() -> Result<(), Box<dyn Error>> {
+    for threads in [125, 250, 500, 1_000] {
+        for aggregates in [1, threads] {
+            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+            let file = folder.path().join("turns.db");
+            let store = SqliteOptions::new().durability(Durability::Normal).open(&file)?;
+            let trigger =
+                "CREATE TRIGGER full BEFORE INSERT ON factum_events BEGIN SELECT RAISE(ABORT, 'full'); END";
+            rusqlite::Connection::open(&file)?.execute_batch(trigger)?;
+            let accounts: Accounts = store.repository();
+            let barrier = Barrier::new(threads + 1);
+            let begun = thread::scope(|scope| {
+                for thread in 0..threads {
+                    let (accounts, barrier) = (&accounts, &barrier);
+                    scope.spawn(move || {
+                        let account = format!("account-{}", thread % aggregates);
+                        barrier.wait();
+                        accounts.execute(Deposit { account, cents: 1 }).expect_err("the trigger refuses it");
+                    });
+                }
+                barrier.wait();
+                Instant::now()
+            });
+            println!("{threads} threads over {aggregates} aggregates, all fail: {:.1?}", begun.elapsed());
+        }
+    }
     Ok(())
 }
 
