@@ -47,7 +47,7 @@ const MOST_IN_FLIGHT: usize = 64;
 
 /// How long a command waits for its turn until newcomers let it go first, and how often one that waits for an
 /// answer of the store looks for it.
-const PATIENCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = if cfg!(factum_shuttle) { Duration::ZERO } else { Duration::from_millis(10) };
 
 /// For how long a command waits for the answers of others. After that it is decided on what is stored.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -69,6 +69,8 @@ struct Lane<A> {
     state: Mutex<LaneState<A>>,
     /// Wakes a command that waits for its turn.
     turn_is_free: Condvar,
+    /// Wakes a command that has waited for its turn for longer than [`PATIENCE`].
+    turn_is_due: Condvar,
     /// Wakes the commands that wait for an answer of the store.
     answered: Condvar,
     epoch: Arc<AtomicU64>,
@@ -212,6 +214,7 @@ impl<A> Lane<A> {
         Self {
             state: Mutex::new(state),
             turn_is_free: Condvar::new(),
+            turn_is_due: Condvar::new(),
             answered: Condvar::new(),
             epoch: Arc::default(),
         }
@@ -269,8 +272,9 @@ impl<A> InLane<A> {
         loop {
             let seen = state.turn.number;
             let lease = LEASE * (1 << state.turn.doubled.min(8));
+            let turn_is_free = if is_hungry { &self.lane.turn_is_due } else { &self.lane.turn_is_free };
             let (woken, timeout) =
-                self.lane.turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
+                turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             let turn = &mut state.turn;
             let is_late = timeout.timed_out() && turn.number == seen && turn.holder.is_some();
@@ -454,7 +458,8 @@ impl<A> Drop for Turn<'_, A> {
             match (turn.hungry, turn.waiting) {
                 (0, 0) => {}
                 (0, _) => self.lane.turn_is_free.notify_one(),
-                _ => self.lane.turn_is_free.notify_all(),
+                // One alone: with hundreds that wait, to wake all at each turn takes longer than their commands.
+                _ => self.lane.turn_is_due.notify_one(),
             }
         }
     }
