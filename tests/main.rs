@@ -9,7 +9,8 @@
 //! | event versions, retired events, `events.lock`, events that can't be read | `versions` |
 //! | projections, rebuilds, workers, dead letters, reactions, subscriptions | `follow` |
 //! | stores: the laws, bad files and rows, schema versions, group commit, maintenance | `store` |
-//! | several processes on one file, crashes of the store | `processes` |
+//! | processes of the domain (sagas, process managers), which send commands | `process_managers` |
+//! | several processes of the system on one file, crashes of the store | `processes` |
 //! | code that the tests share | `support` |
 //!
 //! Programs that do not compile, and their messages, are in `compile`, a test program of its own.
@@ -19,6 +20,7 @@ mod domain;
 mod execute;
 mod follow;
 mod past;
+mod process_managers;
 mod processes;
 mod store;
 mod support;

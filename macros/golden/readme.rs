@@ -76,6 +76,16 @@ impl ::factum::Command for OpenAccount {
         : AccountId
     );
 }
+#[automatically_derived]
+impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
+for OpenAccount {
+    fn append_to(
+        self,
+        __actions: &mut ::factum::follow::Actions,
+    ) -> ::factum::macro_support::Acting {
+        __actions.send::<__P, Self>(&self)
+    }
+}
 
 // ---- struct DepositMoney ----
 
@@ -91,6 +101,16 @@ impl ::factum::Command for DepositMoney {
         AccountId
     );
 }
+#[automatically_derived]
+impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
+for DepositMoney {
+    fn append_to(
+        self,
+        __actions: &mut ::factum::follow::Actions,
+    ) -> ::factum::macro_support::Acting {
+        __actions.send::<__P, Self>(&self)
+    }
+}
 
 // ---- struct WithdrawMoney ----
 
@@ -105,6 +125,16 @@ impl ::factum::Command for WithdrawMoney {
         "WithdrawMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"] :
         AccountId
     );
+}
+#[automatically_derived]
+impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
+for WithdrawMoney {
+    fn append_to(
+        self,
+        __actions: &mut ::factum::follow::Actions,
+    ) -> ::factum::macro_support::Acting {
+        __actions.send::<__P, Self>(&self)
+    }
 }
 
 // ---- struct BankAccount ----

@@ -156,10 +156,36 @@ fn application(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     }
 }
 
-/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]` and `#[react]`.
+/// Makes a struct a process; see the trait `factum::follow::Process`.
+#[proc_macro_derive(Process, attributes(process))]
+pub fn derive_process(item: TokenStream) -> TokenStream {
+    derive(item, process)
+}
+
+fn process(item: &DeriveInput, errors: &mut Errors) -> Tokens {
+    let syntax = syntax::ProjectionSyntax::parse_process(item, errors);
+    follower(&syntax, errors)
+}
+
+/// Makes a struct a time-out of processes; see the trait `factum::follow::Timeout`.
+#[proc_macro_derive(Timeout, attributes(timeout))]
+pub fn derive_timeout(item: TokenStream) -> TokenStream {
+    derive(item, timeout)
+}
+
+fn timeout(item: &DeriveInput, errors: &mut Errors) -> Tokens {
+    let syntax = syntax::EventSyntax::parse_timeout(item, errors);
+    match rules::event(&syntax, errors) {
+        Some(timeout) => expand::timeout(&timeout),
+        None => expand::stub::timeout(&syntax),
+    }
+}
+
+/// Connects marked methods of an `impl` block: `#[execute]`, `#[apply]`, `#[upcast]`, `#[project]`, `#[react]` and `#[refused]`.
 ///
 /// The block stays as it is, and its methods are ordinary methods. For each marked method, the macro adds an impl of
-/// `factum::Execute<C>`, `factum::Apply<E>`, `factum::Upcast<E>`, `factum::Project<E>` or `factum::React<E>` that calls it.
+/// `factum::Execute<C>`, `factum::Apply<E>`, `factum::Upcast<E>`, `factum::Project<E>`, `factum::React<E>` or
+/// `factum::Refused<C>` that calls it.
 /// A type may have several such blocks, in several files. The markers need no import of their own.
 ///
 /// | marker | method |
@@ -168,7 +194,8 @@ fn application(item: &DeriveInput, errors: &mut Errors) -> Tokens {
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
 /// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
 /// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or as text, `key: &str`, and the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
-/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or `key: &str`, and `delivery: &Delivery`; returns nothing or a `Result<(), _>` |
+/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or `key: &str`, and `delivery: &Delivery`; returns nothing or a `Result<(), _>`. In a process, the id is the instance's, and the method returns commands and time-outs |
+/// | `#[refused]` | `fn name(&self, command: &C, refusal: &Error)`, then if wanted the instance's `id: &OrderId`; returns commands and time-outs |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     connect_handlers(arguments.into(), item.into()).into()
@@ -209,6 +236,12 @@ pub fn project(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn react(_: TokenStream, item: TokenStream) -> TokenStream {
     outside_handlers("react", item.into()).into()
+}
+
+/// Marks a method in a `#[handlers]` block that decides on the refusal of a process's command.
+#[proc_macro_attribute]
+pub fn refused(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside_handlers("refused", item.into()).into()
 }
 
 /// The item of a marker that no `#[handlers]` has taken away, with an error. A block that lacks `#[handlers]` gets one error.

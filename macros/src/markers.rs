@@ -47,16 +47,15 @@ pub(crate) enum ReceiverKind {
 pub(crate) enum Handles {
     /// By value; the text says what it is.
     Owned(&'static str),
-    /// By reference: an event.
-    BorrowedEvent,
+    /// By reference; the text says what it is.
+    Borrowed(&'static str),
 }
 
 impl Handles {
     /// What it is, in a sentence.
     pub(crate) fn what(self) -> &'static str {
         match self {
-            Self::Owned(what) => what,
-            Self::BorrowedEvent => "event",
+            Self::Owned(what) | Self::Borrowed(what) => what,
         }
     }
 }
@@ -69,9 +68,10 @@ pub(crate) enum HandlerTrait {
     Upcast,
     Project,
     React,
+    Refused,
 }
 
-pub(crate) static MARKERS: [Marker; 5] = [
+pub(crate) static MARKERS: [Marker; 6] = [
     Marker {
         name: "execute",
         method: "an `#[execute]` method",
@@ -89,7 +89,7 @@ pub(crate) static MARKERS: [Marker; 5] = [
         method: "an `#[apply]` method",
         receivers: &[ReceiverKind::Exclusive],
         takes: "takes `&mut self`: it changes the state as the event says",
-        handles: Handles::BorrowedEvent,
+        handles: Handles::Borrowed("event"),
         arguments: 1..=1,
         no_output: Some("returns nothing: the event has happened, and can't be refused any more"),
         not_async: NO_WAITING,
@@ -113,7 +113,7 @@ pub(crate) static MARKERS: [Marker; 5] = [
         method: "a `#[project]` method",
         receivers: &[ReceiverKind::Exclusive, ReceiverKind::Shared],
         takes: "takes `&mut self` or `&self`",
-        handles: Handles::BorrowedEvent,
+        handles: Handles::Borrowed("event"),
         arguments: 1..=4,
         no_output: None,
         not_async: "it writes in the transaction that it is given, and waits for nothing",
@@ -125,12 +125,24 @@ pub(crate) static MARKERS: [Marker; 5] = [
         method: "a `#[react]` method",
         receivers: &[ReceiverKind::Exclusive, ReceiverKind::Shared],
         takes: "takes `&mut self` or `&self`",
-        handles: Handles::BorrowedEvent,
+        handles: Handles::Borrowed("event"),
         arguments: 1..=4,
         no_output: None,
         not_async: "it runs in a thread of its own, and may block: hand the future to your runtime's `block_on`",
         example: "fn {name}(&self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery)",
         implements: HandlerTrait::React,
+    },
+    Marker {
+        name: "refused",
+        method: "a `#[refused]` method",
+        receivers: &[ReceiverKind::Shared],
+        takes: "takes `&self`: it decides; what changes the state is an `#[apply]` method",
+        handles: Handles::Borrowed("command"),
+        arguments: 2..=3,
+        no_output: None,
+        not_async: NO_WAITING,
+        example: "fn {name}(&self, command: &C, refusal: &Error, id: &Id) -> ..",
+        implements: HandlerTrait::Refused,
     },
 ];
 
@@ -175,9 +187,14 @@ impl Marker {
     pub(crate) fn example(&self, name: &Ident, handled: Option<&str>) -> String {
         let example = self.example.replace("{name}", &name.to_string());
         let Some(handled) = handled else { return example };
-        [("command: C", "command: "), ("event: &E", "event: &"), ("event: E", "event: ")]
-            .into_iter()
-            .fold(example, |text, (unknown, known)| text.replace(unknown, &format!("{known}{handled}")))
+        [
+            ("command: C", "command: "),
+            ("command: &C", "command: &"),
+            ("event: &E", "event: &"),
+            ("event: E", "event: "),
+        ]
+        .into_iter()
+        .fold(example, |text, (unknown, known)| text.replace(unknown, &format!("{known}{handled}")))
     }
 }
 

@@ -12,6 +12,7 @@ mod history;
 mod id;
 mod impl_block;
 mod lints;
+mod process;
 mod projection;
 mod schema;
 mod serde;
@@ -31,6 +32,7 @@ pub(crate) use self::history::{
 pub(crate) use self::id::AggregateIdSyntax;
 pub(crate) use self::impl_block::ImplBlock;
 pub(crate) use self::lints::allowed_lints;
+pub(crate) use self::process::{ProcessSyntax, Route, RoutedSyntax, SentSyntax};
 pub(crate) use self::projection::{ProductSyntax, ProjectionSyntax};
 pub(crate) use self::schema::SchemaSyntax;
 pub(crate) use self::serde::{SerdeOption, serde_options};

@@ -24,6 +24,7 @@ pub(crate) mod partitions;
 pub(crate) mod patience;
 pub(crate) mod policy;
 pub(crate) mod pool;
+pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod progress_store;
 pub(crate) mod projection;
@@ -38,16 +39,16 @@ pub(crate) mod step;
 pub(crate) mod subscription;
 pub(crate) mod worker;
 
-pub use factum_macros::{Projection, Reaction, project, react};
+pub use factum_macros::{Process, Projection, Reaction, Timeout, project, react, refused};
 
 pub use self::background::{Follower, FollowerBuilder, RunningFollower, WaitError};
 pub use self::dead_letter::{DeadLetter, RetriedLetters};
 pub use self::discarded_letter::DiscardedLetter;
 pub use self::dyn_follower::DynFollower;
-pub use self::error::{FollowError, HandlerError, ProjectionError, ReactionError};
+pub use self::error::{FollowError, HandlerError, ProcessError, ProjectionError, ReactionError};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
-pub use self::handler::{LendsTo, Prepared};
+pub use self::handler::{KnowsNoId, LendsTo, Prepared};
 #[doc(hidden)]
 pub use self::keeps::{
     AsReaction, AsView, Followed, RunsInlineView, RunsReaction, RunsSharedReaction, RunsSharedView, RunsView,
@@ -55,9 +56,20 @@ pub use self::keeps::{
 pub use self::keeps::{FollowerOptions, Keeps, KeepsReactions, KeepsTables, Started};
 pub use self::lease::LeaseInfo;
 pub use self::policy::OnFailure;
+pub use self::process::actions::{Action, Actions, After, At, Cancel, Done, Due, IntoActions};
+pub use self::process::clock::{Clock, SystemClock};
+pub use self::process::commands::{Commands, SendError, SentCommand};
+pub use self::process::instances::{
+    Happening, HappeningKind, InstanceState, Instances, ProcessLetter, Undelivered,
+};
+pub use self::process::routes::CommandRoutes;
+pub use self::process::turn::{Instance, Turn};
+pub use self::process::{
+    CommandCodec, Commanding, Process, Receives, Refused, Sends, Sets, StateCodec, Timeout,
+};
 pub use self::progress::{CaughtUp, Progress};
 pub use self::projection::{Project, Projection};
-pub use self::reaction::{Delivery, React, Reaction, SideEffects};
+pub use self::reaction::{Delivery, Outcome, React, ReactContext, ReactingTarget, Reaction, SideEffects};
 pub use self::state::{Activity, FollowerChange, FollowerState, Lag};
 pub use self::subscription::event::SubscribedEvent;
 pub use self::subscription::options::SubscriptionOptions;

@@ -21,6 +21,7 @@
 //! | read my own writes in a view | [`SqliteProjection::inline`], [`RunningFollower::wait_for`](follow::RunningFollower::wait_for) |
 //! | rebuild a view | [`SqliteProjection::rebuild`] |
 //! | send a mail, call a service, give a command to another aggregate | [`Reaction`](follow::Reaction), [`SqliteReaction`] |
+//! | send commands after events, with a memory and time-outs (a saga) | [`Process`](follow::Process), [`SqliteProcess`](sqlite::SqliteProcess) |
 //! | continue after an event that fails | [`OnFailure`](follow::OnFailure), [`DeadLetter`](follow::DeadLetter) |
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
@@ -430,7 +431,7 @@ pub use factum_macros::{
 pub use uuid::Uuid;
 
 pub use self::domain::accepts::{Accepts, CommandFor};
-pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Retires, Upcast};
+pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Knows, Retires, Upcast};
 pub use self::domain::aggregate_model::AggregateModel;
 pub use self::domain::codec_error::{DecodeError, EncodeError};
 pub use self::domain::command::Command;
@@ -465,11 +466,12 @@ pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 pub mod prelude {
     pub use crate::application::{Application, ApplicationExt};
     pub use crate::follow::{
-        Delivery, OnFailure, Project, Projection, Reaction, SubscriptionOptions, project, react,
+        After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction,
+        SubscriptionOptions, Timeout, project, react, refused,
     };
     pub use crate::memory::{MemoryProjection, MemoryStore};
     #[cfg(feature = "sqlite")]
-    pub use crate::sqlite::{Sqlite, SqliteProjection, SqliteReaction, SqliteStore};
+    pub use crate::sqlite::{Sqlite, SqliteProcess, SqliteProjection, SqliteReaction, SqliteStore};
     pub use crate::store::EventStore;
     pub use crate::{
         Aggregate, AggregateId, Apply, BoxError, Command, CommandSet, Envelope, Event, EventSchema,

@@ -2,6 +2,7 @@
 
 pub(crate) mod aliases;
 pub(crate) mod beside;
+pub(crate) mod commanding;
 pub(crate) mod content;
 pub(crate) mod decoding;
 pub(crate) mod derived_command_set;
@@ -25,14 +26,20 @@ pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
 pub use self::beside::{
     AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
 };
+pub use self::commanding::{
+    Acting, Asked, Decides, DoesNothing, Forgets, HandlesRefusal, InstanceId, KeptCommand, KeptState,
+    NotVersioned, OtherType, RefusalOf, RefusedBy, Refusing, Remembers, SameType, Unhandled, Unrefused,
+    Versioned, assert_handled, by_field, by_stream, can_be_refused, command_codec, is_timeout, no_codec,
+    refusal_of, state_codec, time_out, unknown_timeout, upgraded,
+};
 pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_other, name_is};
 pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCommand, debug_command};
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
-    AtHand, Done, NotProjected, Projected, context, handle_other, handle_unknown, prepare, project,
-    projected, react,
+    AtHand, Done, NotProjected, Projected, Reacted, advance, context, handle_other, handle_unknown, lent,
+    prepare, project, projected, react, reacted,
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{
@@ -65,4 +72,5 @@ pub use crate::domain::type_shape::{
 };
 pub use crate::{
     __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
+    __receives as receives,
 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod file;
 mod keeps;
+pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod reaction;
@@ -12,6 +13,7 @@ pub use rusqlite;
 
 pub use self::file::maintenance::{BackupError, BackupProgress, WalCheckpoint};
 pub use self::file::open::{Durability, OpenError, SqliteOptions};
+pub use self::process::SqliteProcess;
 pub use self::projection::SqliteProjection;
 pub use self::projection::inline::OnNewerVersion;
 pub use self::projection::serving::ServingView;

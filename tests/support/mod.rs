@@ -5,5 +5,6 @@ pub(crate) mod chain;
 pub(crate) mod events;
 pub(crate) mod fragile;
 pub(crate) mod process;
+pub(crate) mod shop;
 pub(crate) mod stores;
 pub(crate) mod views;

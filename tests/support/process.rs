@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::follow::kills;
 #[cfg(target_os = "linux")]
 use crate::follow::sharing;
+use crate::process_managers;
 use crate::processes;
 use crate::store::bad_files;
 #[cfg(unix)]
@@ -57,6 +58,7 @@ fn entry() {
         #[cfg(target_os = "linux")]
         "follow" => kills::leases::follow_until_killed(&file),
         "react" => kills::reactions::react_until_killed(&file),
+        "fulfil" => process_managers::kills::fulfil(&file),
         other => panic!("no such job: {other}"),
     }
 }

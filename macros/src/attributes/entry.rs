@@ -179,12 +179,22 @@ fn begins_entry(input: ParseStream<'_>, known: &[&str]) -> bool {
 
 /// Whether an item of a list comes next, before which a comma is missing.
 fn begins_item(input: ParseStream<'_>) -> bool {
-    (input.peek(Ident::peek_any) || input.peek(Lit)) && !input.peek(Token![as])
+    let is_word = |word: Ident| CONTINUES.iter().any(|continues| word == continues);
+    let continues = || input.fork().call(Ident::parse_any).is_ok_and(is_word);
+    (input.peek(Ident::peek_any) || input.peek(Lit)) && !continues()
 }
+
+/// Words within an item of a list, as in `Opened as Begun`, `Opened by stream` and `Open for Account unrefused`.
+const CONTINUES: [&str; 4] = ["as", "by", "for", "unrefused"];
 
 /// Whether a type or an expression may end with a token: a literal, or a name that is no keyword.
 fn is_operand(tree: &TokenTree) -> bool {
     let TokenTree::Ident(word) = tree else { return matches!(tree, TokenTree::Literal(_)) };
+    // `by` is no keyword, and something follows it all the same.
+    word != "by" && is_name_or_constant(word)
+}
+
+fn is_name_or_constant(word: &Ident) -> bool {
     ["crate", "self", "Self", "super", "true", "false"].iter().any(|keyword| word == keyword)
         || syn::parse2::<Ident>(word.to_token_stream()).is_ok()
 }

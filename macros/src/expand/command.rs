@@ -37,6 +37,13 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
 
             #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]: #(#parts)*);
         }
+
+        #[automatically_derived]
+        impl<__P: #krate::follow::Sends<Self>> #krate::follow::IntoActions<__P> for #ident {
+            fn append_to(self, __actions: &mut #krate::follow::Actions) -> #krate::macro_support::Acting {
+                __actions.send::<__P, Self>(&self)
+            }
+        }
     };
     beside(input, made)
 }

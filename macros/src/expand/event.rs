@@ -81,6 +81,18 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     allowing(&quote!(#of_the_past #allowed), made)
 }
 
+/// A time-out is stored as an event is.
+pub(crate) fn timeout(timeout: &Event<'_>) -> TokenStream {
+    let EventSyntax { input, krate, .. } = timeout.syntax;
+    let (event, ident) = (event(timeout), &input.ident);
+    quote! {
+        #event
+
+        #[automatically_derived]
+        impl #krate::follow::Timeout for #ident {}
+    }
+}
+
 /// Asserts that the previous struct is this event, one version below. Both are constants of it, so rustc compares.
 fn previous_fits(event: &Event<'_>) -> Option<TokenStream> {
     let (krate, ident) = (&event.syntax.krate, &event.syntax.input.ident);

@@ -7,6 +7,7 @@ mod apply;
 mod execute;
 mod follow;
 mod output;
+mod refused;
 mod upcast;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -29,6 +30,7 @@ pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
             HandlerTrait::Upcast => upcast::upcast(krate, self_ty, handler),
             HandlerTrait::Project => follow::project(krate, self_ty, handler),
             HandlerTrait::React => follow::react(krate, self_ty, handler),
+            HandlerTrait::Refused => refused::refused(krate, self_ty, handler),
         };
         let allowed = &handler.method.allowed;
         if allowed.is_empty() { made } else { quote!(#allowed #made) }

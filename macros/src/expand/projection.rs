@@ -1,4 +1,4 @@
-//! The impls of a projection or a reaction: what it is, which events it reads, and the choice among its handlers.
+//! The impls of a projection, a reaction or a process: what it is, which events it reads, and the choice among its handlers.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote_spanned;
@@ -6,6 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
+use super::process::process;
 use super::{beside, follower_checks, stub};
 use crate::rules::{Product, Projection, Target};
 use crate::syntax::ProjectionSyntax;
@@ -16,10 +17,14 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let ident = &input.ident;
     let selves: Vec<_> = paths.iter().map(|path| self_at(path)).collect();
     let target = target(krate, paths, product);
-    let kind = kind(krate, ident, product);
+    let kind = match product {
+        Product::Commands(commands) => process(model, commands),
+        _ => kind(krate, ident, product),
+    };
     let one = match product {
         Product::View { .. } => quote!(project),
         Product::SideEffects => quote!(react),
+        Product::Commands(_) => quote!(advance),
     };
     let sources = sources(model);
     let comes_from: Vec<_> = comes_from(model).collect();
@@ -35,7 +40,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let prepare = (is_partitioned.is_some() && matches!(product, Product::View { .. }))
         .then(|| prepare(krate, paths, &selves, &comes_from));
     // A view passes over an event as fast as it asks for that.
-    let passes_over = matches!(product, Product::SideEffects).then(|| passes_over(krate, aggregates));
+    let passes_over = (!matches!(product, Product::View { .. })).then(|| passes_over(krate, aggregates));
     let checks = follower_checks::checks(model);
     let keyed_by = (0..aggregates.len().min(128)).map(|index| Literal::u128_unsuffixed(1 << index));
     let ids = aggregates
@@ -166,8 +171,10 @@ fn comes_from<'a>(model: &'a Projection<'_>) -> impl Iterator<Item = Option<Toke
 
 /// What the handlers write to, and whether they look at metadata.
 fn target(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
-    let Product::View { into, .. } = product else {
-        return quote!(type Target = #krate::follow::SideEffects;);
+    let into = match product {
+        Product::SideEffects => return quote!(type Target = #krate::follow::SideEffects;),
+        Product::Commands(_) => return quote!(type Target = #krate::follow::Commanding<Self>;),
+        Product::View { into, .. } => into,
     };
     let into = target_type(krate, into);
     quote! {

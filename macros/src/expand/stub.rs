@@ -37,6 +37,17 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
     }
 }
 
+/// The stub of a time-out.
+pub(crate) fn timeout(syntax: &EventSyntax<'_>) -> TokenStream {
+    let EventSyntax { input, krate, .. } = syntax;
+    if is_union(input) {
+        return TokenStream::new();
+    }
+    let (event, head) =
+        (event(syntax), head(&quote!(#krate::follow::Timeout), input, &quote!(#krate::Event)));
+    quote!(#event #head {})
+}
+
 /// The stub of a command: its id is unknown.
 pub(crate) fn command(syntax: &CommandSyntax<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let CommandSyntax { input, krate, name, .. } = syntax;
@@ -109,6 +120,8 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             let kind = head(quote!(#krate::follow::Reaction));
             (quote!(#kind {}), quote!(#krate::follow::SideEffects))
         }
+        // Only what needs no trait of the process: its handlers are reported by themselves.
+        Product::Commands(_) => (TokenStream::new(), unknown(krate)),
     };
     let partitioned = model.is_partitioned.then(|| {
         let head = head(quote!(#krate::follow::PartitionedByStream));
@@ -251,6 +264,7 @@ pub(crate) fn unconnected(method: TokenStream, self_ty: &Type, error: &TokenStre
             impl ::factum::Upcast<#unknown> for #self_ty {}
             impl ::factum::follow::Project<#unknown> for #self_ty {}
             impl ::factum::follow::React<#unknown> for #self_ty {}
+            impl ::factum::follow::Refused<#unknown> for #self_ty {}
         }
         #statements
     };

@@ -31,7 +31,7 @@ pub(crate) fn event<'s>(syntax: &'s EventSyntax<'s>, errors: &mut Errors) -> Opt
     let lock = lock::of_this_crate(&syntax.input.ident, errors);
     names(syntax, errors);
     stores_every_field(syntax, errors);
-    let can_be_read = items::plain_struct(syntax.input, "event", errors)
+    let can_be_read = items::plain_struct(syntax.input, syntax.noun(), errors)
         && owns_its_data(syntax, errors)
         && whole_history::check(syntax, &history, version, errors);
     if !can_be_read {

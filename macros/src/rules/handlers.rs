@@ -74,7 +74,7 @@ fn one_marker(method: &MethodSyntax, errors: &mut Errors) {
 fn subject(method: &MethodSyntax) -> Option<(usize, &Type)> {
     let is_subject = |ty: &Type| match method.marker.handles {
         Handles::Owned(_) => !matches!(ungrouped(ty), Type::Reference(_)),
-        Handles::BorrowedEvent => beside_the_event(ty).is_none(),
+        Handles::Borrowed(_) => beside_the_event(ty).is_none(),
     };
     let mut arguments = method.arguments.iter().enumerate();
     let first = arguments.next()?;
@@ -164,6 +164,9 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
             },
         },
     }
+    if subject.is_some() && arguments.len() < *marker.arguments.start() {
+        wrong(name, format!("{method} takes the refusal after its {what}: write it as `{}`", example()));
+    }
     let subject = subject.map(|(index, _)| index);
     for (index, argument) in arguments.iter().enumerate().take(most) {
         if Some(index) != subject
@@ -245,8 +248,8 @@ fn other_form(handles: Handles, argument: &Type, bare: &Type) -> Option<String> 
         Handles::Owned(what) => {
             (!is(argument, bare)).then(|| format!("takes its {what} by value: write `{shown}`"))
         }
-        Handles::BorrowedEvent => (!borrowed(argument).is_some_and(|event| is(event, bare)))
-            .then(|| format!("borrows its event: write `&{shown}`")),
+        Handles::Borrowed(what) => (!borrowed(argument).is_some_and(|handled| is(handled, bare)))
+            .then(|| format!("borrows its {what}: write `&{shown}`")),
     }
 }
 
@@ -263,7 +266,8 @@ fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
         (Some((_, form)), _) => Some(format!("takes {form}")),
         (None, None) if matches!(ungrouped(argument), Type::Reference(_)) => {
             let beside = shown(bare_type(argument)?);
-            Some(format!("borrows what it takes beside its event: write `&{beside}`"))
+            let what = handles.what();
+            Some(format!("borrows what it takes beside its {what}: write `&{beside}`"))
         }
         // By value, it may be an id.
         (None, _) => None,

@@ -1,10 +1,11 @@
-//! What a projection or a reaction must be like.
+//! What a projection, a reaction or a process must be like.
 
 use proc_macro2::TokenStream;
 use syn::{Ident, LitStr, Path, Type};
 
 use super::items;
 use super::list;
+use super::process::{Process, process};
 use crate::errors::{Errors, shown};
 use crate::syntax::{Given, ListedSyntax, ProductSyntax, ProjectionSyntax, type_name};
 
@@ -27,6 +28,7 @@ pub(crate) struct Projection<'s> {
 pub(crate) enum Product<'s> {
     View { version: u32, into: Target<'s>, init: Option<&'s TokenStream> },
     SideEffects,
+    Commands(Process<'s>),
 }
 
 /// What a view is kept in.
@@ -44,8 +46,11 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
             ("projection", Product::View { version, into: target(into, errors), init: init.as_ref() })
         }
         ProductSyntax::SideEffects => ("reaction", Product::SideEffects),
+        ProductSyntax::Commands(own) => ("process", Product::Commands(process(syntax, own, errors))),
     };
-    lists_are_there(syntax, attribute, errors);
+    if !matches!(product, Product::Commands(_)) {
+        lists_are_there(syntax, attribute, errors);
+    }
     let events = list::distinct(&syntax.events, "AccountOpened", |event| &event.path, errors);
     for ListedSyntax { path, variant } in &events {
         // `as` is the only way to another name than the path's last.
@@ -57,6 +62,9 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
         }
     }
     let mut events: Vec<_> = events.into_iter().map(|event| &event.path).collect();
+    if let Product::Commands(process) = &product {
+        events.extend(process.events.iter().map(|event| event.path));
+    }
     let from = list::distinct(&syntax.from, "BankAccount", |source| source, errors);
     let aggregates: Vec<_> = from.iter().filter_map(|source| source.aggregate()).collect();
     let enums: Vec<_> = aggregates.iter().map(|path| format!("{}Event", shown(path))).collect();

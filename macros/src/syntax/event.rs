@@ -18,6 +18,8 @@ const KEYS: Keys = Keys {
 
 pub(crate) struct EventSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
+    /// The name of the attribute: `event` or `timeout`.
+    pub(crate) attribute: &'static str,
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
     pub(crate) version: Given<LitInt>,
@@ -29,12 +31,27 @@ pub(crate) struct EventSyntax<'i> {
 
 impl<'i> EventSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
-        let mut options = Options::parse(&input.attrs, "event", KEYS, errors);
+        Self::parse_with(input, "event", errors)
+    }
+
+    /// A time-out is stored as an event is.
+    pub(crate) fn parse_timeout(input: &'i DeriveInput, errors: &mut Errors) -> Self {
+        Self::parse_with(input, "timeout", errors)
+    }
+
+    /// What it is, in a message.
+    pub(crate) fn noun(&self) -> &'static str {
+        if self.attribute == "timeout" { "time-out" } else { "event" }
+    }
+
+    fn parse_with(input: &'i DeriveInput, attribute: &'static str, errors: &mut Errors) -> Self {
+        let mut options = Options::parse(&input.attrs, attribute, KEYS, errors);
         let version = options.integer("version", errors);
         let event = Self {
             input,
+            attribute,
             version: options.given("version", version),
-            history: HistorySyntax::parse(&input.data, &mut options, errors),
+            history: HistorySyntax::parse(&input.data, attribute, &mut options, errors),
             krate: options.krate(errors),
             name: options.stored_name(&input.ident, errors),
             aliases: options

@@ -75,7 +75,12 @@ const CHANGES: &[(&str, &[&str])] = &[
 
 impl HistorySyntax {
     /// Takes `removed(..)` and `previous` out of the struct's options, and reads the attributes of its fields.
-    pub(super) fn parse(data: &Data, options: &mut Options, errors: &mut Errors) -> Self {
+    pub(super) fn parse(
+        data: &Data,
+        attribute: &'static str,
+        options: &mut Options,
+        errors: &mut Errors,
+    ) -> Self {
         let removed = options
             .in_order(&[("removed", REMOVED)], errors)
             .into_iter()
@@ -91,7 +96,7 @@ impl HistorySyntax {
                     ty: field.ty.clone(),
                     cfgs: cfgs.cloned().collect(),
                     serde: serde_options(&field.attrs),
-                    changes: ChangeSyntax::parse_all(&field.attrs, errors),
+                    changes: ChangeSyntax::parse_all(&field.attrs, attribute, errors),
                 });
             }
         }
@@ -111,8 +116,8 @@ impl FieldSyntax {
 }
 
 impl ChangeSyntax {
-    fn parse_all(attributes: &[Attribute], errors: &mut Errors) -> Vec<Self> {
-        let mut options = Options::parse(attributes, "event", FIELD_KEYS, errors);
+    fn parse_all(attributes: &[Attribute], attribute: &'static str, errors: &mut Errors) -> Vec<Self> {
+        let mut options = Options::parse(attributes, attribute, FIELD_KEYS, errors);
         let nested = options.in_order(CHANGES, errors).into_iter();
         let changes = nested.map(|(key, options)| Self::parse(key, options, errors)).collect();
         options.finish();

@@ -1,11 +1,11 @@
-//! `derive(Projection)` and `derive(Reaction)`.
+//! `derive(Projection)`, `derive(Reaction)` and `derive(Process)`.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
-use super::ListedSyntax;
+use super::{ListedSyntax, ProcessSyntax};
 use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
@@ -34,6 +34,7 @@ pub(crate) enum SourceSyntax {
 pub(crate) enum ProductSyntax {
     View { version: Option<LitInt>, into: Box<Given<Type>>, init: Option<TokenStream> },
     SideEffects,
+    Commands(Box<ProcessSyntax>),
 }
 
 impl<'i> ProjectionSyntax<'i> {
@@ -58,6 +59,13 @@ impl<'i> ProjectionSyntax<'i> {
         Self::parse_common(input, "reaction", options, ProductSyntax::SideEffects, errors)
     }
 
+    pub(crate) fn parse_process(input: &'i DeriveInput, errors: &mut Errors) -> Self {
+        let known = &["name", "id", "starts", "events", "from", "commands", "timeouts", "crate"];
+        let mut options = Options::parse(&input.attrs, "process", known, errors);
+        let process = ProcessSyntax::parse(&mut options, errors);
+        Self::parse_common(input, "process", options, ProductSyntax::Commands(Box::new(process)), errors)
+    }
+
     fn parse_common(
         input: &'i DeriveInput,
         attribute: &str,
@@ -65,7 +73,8 @@ impl<'i> ProjectionSyntax<'i> {
         product: ProductSyntax,
         errors: &mut Errors,
     ) -> Self {
-        let events = options.list("events", "AccountOpened, ..", errors);
+        let has_own_keys = matches!(product, ProductSyntax::Commands(_));
+        let events = (!has_own_keys).then(|| options.list("events", "AccountOpened, ..", errors)).flatten();
         let from = options.list("from", "BankAccount, ..", errors);
         let mut attributes = input.attrs.iter().filter_map(|attribute| attribute.path().get_ident());
         let projection = Self {
@@ -75,7 +84,9 @@ impl<'i> ProjectionSyntax<'i> {
             krate: options.krate(errors),
             name: options.stored_name(&input.ident, errors),
             from: options.given("from", from),
-            partition_by: options.assigned("partition_by", "stream", errors),
+            partition_by: (!has_own_keys)
+                .then(|| options.assigned("partition_by", "stream", errors))
+                .flatten(),
             product,
         };
         options.finish();

@@ -169,10 +169,24 @@ pub trait Execute<C>: Accepts<C> {
     note = "write one in a `#[handlers]` block: `#[apply] fn name(&mut self, event: &{E})`",
     note = "or take `{E}` out of `events(..)`"
 )]
-pub trait Apply<E>: Emits<E> {
+pub trait Apply<E>: Knows<E> {
     /// Changes the state to the state after `event`.
     fn apply(&mut self, event: &E);
 }
+
+/// The type lists `E`: an aggregate its events, a process its events and time-outs.
+///
+/// So an `#[apply]` method for something unlisted does not compile. Every aggregate whose event enum is `From<E>` implements the
+/// trait; `derive(Process)` implements it for each event and time-out listed.
+#[diagnostic::on_unimplemented(
+    message = "`{E}` is not an event of `{Self}`",
+    label = "`{Self}` does not list `{E}`",
+    note = "add it: `#[aggregate(events({E}, ..))]` on `{Self}`, and an `#[apply]` method for it"
+)]
+pub trait Knows<E> {}
+
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate<Event: From<E>>, E> Knows<E> for A {}
 
 /// The aggregate has the event `E`: `E` is in its `events(..)`, or is the generated event enum.
 ///

@@ -81,6 +81,15 @@ pub enum DecodeError {
         /// The stored version.
         version: u32,
     },
+    /// No time-out of the process has this name, or had it earlier.
+    #[error("no time-out of the process is stored under the name `{name}` (version {version})")]
+    #[non_exhaustive]
+    UnknownTimeout {
+        /// The stored name.
+        name: String,
+        /// The stored version.
+        version: u32,
+    },
     /// The version is newer than this program: a newer program stored the event.
     #[error("version {version} of `{name}` is newer than version {known}, the newest this program knows")]
     #[non_exhaustive]

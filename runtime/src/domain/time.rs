@@ -60,6 +60,17 @@ impl Timestamp {
     pub const fn as_micros(self) -> i64 {
         self.micros
     }
+
+    /// The time so long after this one, or the last possible one.
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.micros.saturating_add(delay))
+    }
+
+    /// The time from this one until `later`; zero if that is not later.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        Duration::from_micros(u64::try_from(later.micros.saturating_sub(self.micros)).unwrap_or(0))
+    }
 }
 
 impl From<SystemTime> for Timestamp {

@@ -25,7 +25,7 @@ use crate::store::event_store::EventStore;
 /// A shorter lease would be renewed all the time.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// A follower that can run in the background: a `SqliteProjection` or a `SqliteReaction`.
+/// A follower that can run in the background: a `SqliteProjection`, a `SqliteReaction` or a `SqliteProcess`.
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
 
 pub(crate) mod sealed {

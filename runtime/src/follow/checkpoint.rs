@@ -1,9 +1,10 @@
 //! What a stored checkpoint means to a follower as it is now.
 
+use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::partitions::PartitionPositions;
-use crate::follow::progress_store::{ProgressStore, StoredCheckpoint};
+use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredCheckpoint};
 use crate::store::error::StoreError;
 
 /// What the progress store has of a follower.
@@ -48,6 +49,40 @@ pub(crate) fn require_in<P: ProgressStore>(
     definition: &FollowerDefinition,
 ) -> Result<PartitionPositions, FollowError> {
     current(definition, find_in::<P>(transaction, definition)?)
+}
+
+/// Sees to it that a follower has a checkpoint: the first time, one at the position that `first` returns.
+pub(crate) fn open<P: ProgressStore>(
+    home: &ProgressHome<P>,
+    definition: &FollowerDefinition,
+    first: impl FnOnce(&ProgressHome<P>) -> Result<Position, FollowError>,
+) -> Result<(), FollowError> {
+    definition.check_categories(home.events())?;
+    if !matches!(find(&home.progress, definition)?, FoundCheckpoint::Nothing) {
+        return Ok(());
+    }
+    let first = first(home)?;
+    home.in_transaction(definition.name, |transaction| match find_in::<P>(transaction, definition)? {
+        FoundCheckpoint::Nothing => place(home, transaction, definition, first),
+        FoundCheckpoint::Older { .. } | FoundCheckpoint::Current(_) => Ok(()),
+    })
+}
+
+/// Moves a follower to a position, as a single partition.
+pub(crate) fn place<P: ProgressStore>(
+    home: &ProgressHome<P>,
+    transaction: &P::Transaction<'_>,
+    definition: &FollowerDefinition,
+    position: Position,
+) -> Result<(), FollowError> {
+    let (follower, failed) = (definition.name, FollowError::store(definition.name));
+    let newest = home.newest_in(transaction, follower)?;
+    if position > newest {
+        return Err(failed(StoreError::PastTheEnd { position, newest }));
+    }
+    let seen = home.seen_in(transaction, follower, position)?;
+    P::remove_letters_after(transaction, follower, position).map_err(failed)?;
+    P::repartition(transaction, definition, 1, &seen).map_err(failed)
 }
 
 /// Compares a stored checkpoint with the follower's definition.

@@ -273,7 +273,7 @@ impl Control {
         let _ = self.waker.set(waker);
     }
 
-    /// What runs the follower while it is parked.
+    /// What runs the follower while it is parked; `None` if it is never parked.
     pub(crate) fn waker(&self) -> Option<Waker> {
         self.waker.get().cloned()
     }

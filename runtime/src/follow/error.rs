@@ -298,6 +298,19 @@ pub enum FollowError {
         /// The follower's position.
         position: Position,
     },
+    /// A command of a process was not executed. It stays in the store, and is sent again.
+    #[error("`{follower}` can't send the command `{command}` of the instance `{instance}`")]
+    #[non_exhaustive]
+    Send {
+        /// The process's name.
+        follower: &'static str,
+        /// The command's name.
+        command: String,
+        /// The instance that has given it.
+        instance: String,
+        /// What failed.
+        source: BoxError,
+    },
     /// The store of the events, or the database of the progress, failed.
     #[error("`{follower}`: the store failed")]
     #[non_exhaustive]
@@ -441,6 +454,45 @@ impl From<FollowError> for ReactionError {
             // All reactions share one definition. Another definition is a projection's.
             FollowError::OtherDefinition { follower, .. } | FollowError::OtherVersion { follower, .. } => {
                 Self::NameTaken { reaction: follower }
+            }
+            other => Self::Follow(other),
+        }
+    }
+}
+
+/// Why a process did not catch up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// An error that any follower can have.
+    #[error(transparent)]
+    Follow(FollowError),
+    /// Progress of a projection or a reaction is stored under the process's name.
+    #[error("`{process}` has the name of another follower: give it another, `#[process(name = \"..\")]`")]
+    #[non_exhaustive]
+    NameTaken {
+        /// The process's name.
+        process: &'static str,
+    },
+}
+
+impl ProcessError {
+    /// The position of the event that failed, if one event is the reason.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Follow(error) => error.position(),
+            Self::NameTaken { .. } => None,
+        }
+    }
+}
+
+impl From<FollowError> for ProcessError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            // All processes share one definition. Another definition is that of another kind of follower.
+            FollowError::OtherDefinition { follower, .. } | FollowError::OtherVersion { follower, .. } => {
+                Self::NameTaken { process: follower }
             }
             other => Self::Follow(other),
         }

@@ -126,6 +126,12 @@ pub(crate) mod sealed {
 /// What the handlers of `H` get besides the event and its envelope.
 pub type Context<'c, H> = <<H as EventHandler>::Target as Target>::Context<'c>;
 
+/// What a follower works with that gets its ids from the keys of the events' streams. A process has ids of its own.
+#[doc(hidden)]
+pub trait KnowsNoId {}
+
+impl KnowsNoId for () {}
+
 /// Lends the context, or a part of it, to a handler that takes a `W`.
 ///
 /// A trait instead of a type equality, so that a diagnostic can explain the failure.

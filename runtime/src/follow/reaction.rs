@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::error::BoxError;
 use crate::domain::metadata::{Cause, Envelope};
 use crate::follow::definition::{FollowerDefinition, FollowerKind};
-use crate::follow::handler::{EventHandler, Lists, Target, sealed};
+use crate::follow::handler::{EventHandler, KnowsNoId, Lists, Target, sealed};
 use crate::repository::execute_options::ExecuteOptions;
 
 /// A follower with effects beyond views: it sends a mail, calls a service, or gives a command to another
@@ -91,12 +91,46 @@ pub trait Reaction: EventHandler<Target = SideEffects> {}
     note = "write one in a `#[handlers]` block: `#[react] fn name(&self, event: &{E}) -> Result<(), BoxError>`",
     note = "or take `{E}` out of `events(..)`"
 )]
-pub trait React<E>: Reaction + Lists<E> {
+pub trait React<E>: EventHandler<Target: ReactingTarget> + Lists<E> {
+    /// Whether the method asks for the event's envelope, or for its key.
+    #[doc(hidden)]
+    const WANTS_ENVELOPE: bool = true;
+
     /// Reacts to `event`.
     ///
     /// After an error, the event counts as not handled. The runner retries it, moves it to the dead letters,
     /// or stops, as set in [`FollowerBuilder`](crate::follow::FollowerBuilder).
-    fn react(&mut self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery) -> Result<(), BoxError>;
+    fn react(
+        &mut self,
+        event: &E,
+        envelope: &Envelope<'_>,
+        context: &ReactContext<Self>,
+    ) -> Result<Outcome<Self>, BoxError>;
+}
+
+/// A target whose followers react: a reaction with effects, a process with commands.
+#[diagnostic::on_unimplemented(
+    message = "a view has no `#[react]` methods: `{Self}` is what it writes to",
+    label = "neither a reaction nor a process",
+    note = "write `#[project]` in a view"
+)]
+pub trait ReactingTarget: Target {
+    /// What a `#[react]` method leads to.
+    type Outcome: Default;
+
+    /// What a `#[react]` method gets besides the event and its envelope.
+    type ReactContext;
+}
+
+/// What the `#[react]` methods of `H` lead to.
+pub type Outcome<H> = <<H as EventHandler>::Target as ReactingTarget>::Outcome;
+
+/// What the `#[react]` methods of `H` get besides the event and its envelope.
+pub type ReactContext<H> = <<H as EventHandler>::Target as ReactingTarget>::ReactContext;
+
+impl ReactingTarget for SideEffects {
+    type Outcome = ();
+    type ReactContext = Delivery;
 }
 
 /// The target of reactions: effects outside of the store, which keeps only the progress.
@@ -104,6 +138,8 @@ pub trait React<E>: Reaction + Lists<E> {
 pub enum SideEffects {}
 
 impl sealed::Sealed for SideEffects {}
+
+impl KnowsNoId for Delivery {}
 
 impl Target for SideEffects {
     type Context<'c> = Delivery;

@@ -10,7 +10,7 @@ use std::ops::Deref;
 
 use crate::domain::id::{AggregateId, InvalidId};
 use crate::domain::metadata::Envelope;
-use crate::follow::handler::{EventHandler, LendsTo, Lists};
+use crate::follow::handler::{EventHandler, KnowsNoId, LendsTo, Lists};
 
 /// The id of an event's aggregate, for a handler of `H` that takes it as a `W`.
 pub fn id<H, E, W, const SOURCES: u128>(envelope: &Envelope<'_>) -> Result<W, InvalidId>
@@ -59,7 +59,7 @@ impl<H, C: LendsTo<H, W>, W> Beside<H, C, FromContext> for W {
 #[derive(Debug)]
 pub struct FromKey;
 
-impl<H, C, W: AggregateId> Beside<H, C, FromKey> for W {
+impl<H, C: KnowsNoId, W: AggregateId> Beside<H, C, FromKey> for W {
     fn lend<'w>(_: &'w C, envelope: &Envelope<'_>) -> Result<Lent<'w, W>, InvalidId> {
         W::from_text(envelope.key).map(Lent::Owned)
     }

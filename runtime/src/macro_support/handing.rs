@@ -9,8 +9,13 @@ use crate::domain::event_set::EventSet;
 use crate::domain::metadata::Envelope;
 use crate::follow::error::HandlerError;
 use crate::follow::handler::{Context, EventHandler, LendsTo, Prepared};
+use crate::follow::process::actions::{Actions, IntoActions};
+use crate::follow::process::turn::Turn;
+use crate::follow::process::{Commanding, Process, Receives};
 use crate::follow::projection::Project;
-use crate::follow::reaction::React;
+use crate::follow::reaction::{
+    Delivery, Outcome, React, ReactContext, ReactingTarget, Reaction, SideEffects,
+};
 use crate::macro_support::names::knows_name;
 use crate::store::read::StoredEvent;
 
@@ -60,6 +65,15 @@ where
     context.lend()
 }
 
+/// What a `#[react]` or `#[refused]` method of `H` gets besides its event, as the type of the method's argument.
+pub fn lent<H, W>(context: &ReactContext<H>) -> &W
+where
+    H: EventHandler<Target: ReactingTarget>,
+    ReactContext<H>: LendsTo<H, W>,
+{
+    context.lend()
+}
+
 /// A decoded event that the projection's handler for `E` gets later.
 pub fn prepare<P: Project<E>, E: 'static>(
     decoded: Result<E, DecodeError>,
@@ -70,11 +84,20 @@ pub fn prepare<P: Project<E>, E: 'static>(
     })))
 }
 
+/// Passes one event to its instance of the process `P`.
+pub fn advance<P: Receives<E>, E>(
+    _: &mut P,
+    event: impl AtHand<E>,
+    turn: &Turn<'_, P>,
+) -> Result<(), HandlerError> {
+    event.hand(|event, envelope| turn.take(event, envelope))?.map_err(HandlerError::Handler)
+}
+
 /// Passes one event to the reaction's handler for `E`.
-pub fn react<R: React<E>, E>(
+pub fn react<R: Reaction + React<E>, E>(
     reaction: &mut R,
     event: impl AtHand<E>,
-    delivery: &Context<'_, R>,
+    delivery: &Delivery,
 ) -> Result<(), HandlerError> {
     event.hand(|event, envelope| reaction.react(event, envelope, delivery))?.map_err(HandlerError::Handler)
 }
@@ -135,14 +158,46 @@ fn unknown_name(name: &str, version: u32) -> HandlerError {
     HandlerError::Decode(DecodeError::UnknownName { name: name.to_owned(), version })
 }
 
-/// The result of a `#[project]` or `#[react]` method that has a return type.
+/// The result of a `#[react]` or `#[refused]` method of `H` that has a return type.
+pub fn reacted<H: EventHandler<Target: ReactingTarget>, T: Reacted<H>>(
+    result: T,
+) -> Result<Outcome<H>, BoxError> {
+    result.reacted()
+}
+
+/// A return type of a `#[react]` method of `H`, whose target is `T`.
+#[diagnostic::on_unimplemented(
+    message = "a `#[react]` method of `{H}` can't return `{Self}`",
+    label = "not what a reaction or a process returns",
+    note = "a reaction returns nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
+)]
+pub trait Reacted<H: EventHandler, T: ReactingTarget = <H as EventHandler>::Target> {
+    /// The result, with any error as a [`BoxError`].
+    fn reacted(self) -> Result<T::Outcome, BoxError>;
+}
+
+impl<H: EventHandler, E: Into<BoxError>> Reacted<H, SideEffects> for Result<(), E> {
+    fn reacted(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+impl<P: Process, T: IntoActions<P>> Reacted<P, Commanding<P>> for T {
+    fn reacted(self) -> Result<Actions, BoxError> {
+        let mut actions = Actions::default();
+        self.append_to(&mut actions)?;
+        Ok(actions)
+    }
+}
+
+/// The result of a `#[project]` method that has a return type.
 pub fn projected<T: Done>(result: T) -> Result<(), BoxError> {
     result.done()
 }
 
-/// A return type of a `#[project]` or `#[react]` method.
+/// A return type of a `#[project]` method.
 #[diagnostic::on_unimplemented(
-    message = "a `#[project]` or `#[react]` method can't return `{Self}`",
+    message = "a `#[project]` method can't return `{Self}`",
     label = "expected no return type, or `Result<(), _>`",
     note = "let it return nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
 )]

@@ -259,7 +259,10 @@ impl Drop for Relaxed<'_> {
 
 impl SqliteStore {
     /// Runs a read of progress.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         self.with_reader(|connection| read(connection).map_err(store_error), |error| error)
     }
 }

@@ -8,7 +8,6 @@ use std::time::Instant;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::background::{Follower, FollowerBuilder};
-use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
 use crate::follow::dead_letter::{DeadLetter, LISTED, ListLetters, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
@@ -20,13 +19,11 @@ use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
-use crate::follow::progress_store::ProgressStore;
 use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
 use crate::sqlite::store::SqliteStore;
-use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 
 /// A reaction whose progress is kept in the file of a store.
@@ -82,34 +79,8 @@ impl<R: Reaction> SqliteReaction<R> {
         first: impl FnOnce(&ProgressHome<SqliteStore>) -> Result<Position, FollowError>,
     ) -> Result<Self, ReactionError> {
         let definition = FollowerDefinition::of_reaction::<R>();
-        definition.check_categories(home.events())?;
-        if matches!(checkpoint::find(&home.progress, &definition)?, FoundCheckpoint::Nothing) {
-            let first = first(&home)?;
-            home.in_transaction(R::NAME, |transaction| {
-                match checkpoint::find_in::<SqliteStore>(transaction, &definition)? {
-                    FoundCheckpoint::Nothing => Self::place(&home, transaction, &definition, first),
-                    FoundCheckpoint::Older { .. } | FoundCheckpoint::Current(_) => Ok(()),
-                }
-            })?;
-        }
+        checkpoint::open(&home, &definition, first)?;
         Ok(Self { engine: Engine::new(definition, home, reaction) })
-    }
-
-    /// Moves the reaction to a position, as a single partition.
-    fn place(
-        home: &ProgressHome<SqliteStore>,
-        transaction: &rusqlite::Transaction<'_>,
-        definition: &FollowerDefinition,
-        position: Position,
-    ) -> Result<(), FollowError> {
-        let failed = FollowError::store(R::NAME);
-        let newest = home.newest_in(transaction, R::NAME)?;
-        if position > newest {
-            return Err(failed(StoreError::PastTheEnd { position, newest }));
-        }
-        let seen = home.seen_in(transaction, R::NAME, position)?;
-        SqliteStore::remove_letters_after(transaction, R::NAME, position).map_err(failed)?;
-        SqliteStore::repartition(transaction, definition, 1, &seen).map_err(failed)
     }
 
     /// Moves the reaction back or ahead: the next event that it gets is the first one after `position`.
@@ -121,7 +92,9 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Fails with [`StoreError::PastTheEnd`] if the store has not reached the position.
     pub fn rewind(&mut self, position: Position) -> Result<(), ReactionError> {
         let Engine { home, definition, .. } = &self.engine;
-        home.in_transaction(R::NAME, |transaction| Self::place(home, transaction, definition, position))?;
+        home.in_transaction(R::NAME, |transaction| {
+            checkpoint::place(home, transaction, definition, position)
+        })?;
         Ok(())
     }
 

@@ -15,9 +15,10 @@ pub(super) use self::file::{Mode, write_whole};
 use self::golden::Golden;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::decision::{IntoEvents, list};
-use crate::domain::event_schema::FieldShape;
+use crate::domain::event_schema::{FieldShape, Shape};
 use crate::domain::event_set::EventSet;
 use crate::domain::hash::{FNV_OFFSET, hashed};
+use crate::follow::process::Process;
 
 /// Checks `events.lock` and `events.golden` beside the crate's `Cargo.toml` and, outside of CI, adds what is
 /// new.
@@ -130,7 +131,22 @@ impl Lock {
         for kind in A::Event::RETIRED {
             self.lines.insert(format!("aggregate {} retired {}", A::CATEGORY, kind.name), None);
         }
-        for shape in A::Event::shapes() {
+        self.record(A::Event::shapes());
+        self.golden.push(Golden::new::<A>(examples));
+        self
+    }
+
+    /// Adds what the process `P` stores: its time-outs, and those of its commands that derive `Event` for the sake of their
+    /// versions. They have no examples.
+    pub fn process<P: Process>(mut self) -> Self {
+        let mut shapes = Vec::new();
+        P::shapes(&mut shapes);
+        self.record(shapes);
+        self
+    }
+
+    fn record(&mut self, shapes: Vec<Shape>) {
+        for shape in shapes {
             let head = format!("event {} {}", shape.event, shape.version);
             let fields: BTreeSet<_> = shape.fields.iter().map(field_text).collect();
             let hash = fields.iter().fold(FNV_OFFSET, |hash, field| hashed(hash, field));
@@ -143,8 +159,6 @@ impl Lock {
                 self.ambiguous.insert(shape.event);
             }
         }
-        self.golden.push(Golden::new::<A>(examples));
-        self
     }
 
     /// The events of one entry of a list in [`lock!`](crate::testing::lock).

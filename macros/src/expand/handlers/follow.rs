@@ -11,7 +11,15 @@ use crate::syntax::{MethodSyntax, type_name, ungrouped};
 
 pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
-    let Call { envelope, context, wants_metadata, body } = Call::new(krate, self_ty, handler, |_| false);
+    let Call { envelope, context, wants_metadata, tokens: call } =
+        Call::new(krate, self_ty, handler, &quote!(context));
+    let body = match &handler.method.output {
+        Some(output) if handler.is_valid && !matches!(output, Type::Never(_)) => {
+            let result = repeated(output);
+            quote!(#krate::macro_support::projected::<#result>(#call))
+        }
+        _ => done(handler, &call, &quote!(())),
+    };
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -33,22 +41,58 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
 
 pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
-    let Call { envelope, context, body, .. } =
-        Call::new(krate, self_ty, handler, |beside| beside == "Delivery");
+    let Call { envelope, context, wants_metadata, tokens: call } =
+        Call::new(krate, self_ty, handler, &quote!(lent));
+    let body = reacted(krate, handler, &call);
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::follow::React<#event> for #self_ty {
+            const WANTS_ENVELOPE: bool = #wants_metadata;
+
             #[inline]
             fn react(
                 &mut self,
                 __event: &#event,
                 #envelope: &#krate::Envelope<'_>,
-                #context: &#krate::follow::Delivery,
-            ) -> ::core::result::Result<(), #krate::BoxError> {
+                #context: &#krate::follow::ReactContext<Self>,
+            ) -> ::core::result::Result<#krate::follow::Outcome<Self>, #krate::BoxError> {
                 #body
             }
         }
+    }
+}
+
+/// The result of a `#[react]` or `#[refused]` method.
+pub(super) fn reacted(krate: &Path, handler: &Handler<'_>, call: &TokenStream) -> TokenStream {
+    match &handler.method.output {
+        Some(output) if handler.is_valid && !matches!(output, Type::Never(_)) => {
+            let result = repeated(output);
+            quote!(#krate::macro_support::reacted::<Self, #result>(#call))
+        }
+        _ => done(handler, call, &quote!(::core::default::Default::default())),
+    }
+}
+
+/// The body for a method that returns nothing, or never.
+fn done(handler: &Handler<'_>, call: &TokenStream, value: &TokenStream) -> TokenStream {
+    match handler.method.output {
+        _ if !handler.is_valid => quote!(::core::unreachable!()),
+        Some(_) => call.clone(),
+        None => quote! {
+            #call;
+            ::core::result::Result::Ok(#value)
+        },
+    }
+}
+
+/// A return type as generated code repeats it.
+fn repeated(output: &Type) -> TokenStream {
+    if is_opaque(output) {
+        let inferred = inferred_at(output);
+        quote!(#inferred)
+    } else {
+        quote!(#output)
     }
 }
 
@@ -58,13 +102,13 @@ struct Call {
     envelope: TokenStream,
     context: TokenStream,
     wants_metadata: bool,
-    body: TokenStream,
+    tokens: TokenStream,
 }
 
 impl Call {
-    /// `is_context` says of the name of a type that it is that of the context. Of any other type, rustc finds out.
-    fn new(krate: &Path, self_ty: &Type, handler: &Handler<'_>, is_context: impl Fn(&Ident) -> bool) -> Self {
-        let MethodSyntax { name, arguments, output, .. } = handler.method;
+    /// `lend` is the function that lends the context. Whether a type is another part of it, rustc finds out.
+    fn new(krate: &Path, self_ty: &Type, handler: &Handler<'_>, lend: &TokenStream) -> Self {
+        let MethodSyntax { name, arguments, .. } = handler.method;
         let event = handled(krate, handler);
         // A constant in the place of a parameter names no `Self`.
         let sources = quote!({
@@ -89,11 +133,9 @@ impl Call {
                 context = quote!(__context);
                 let passed = named_at(argument, "__context");
                 let (beside, span) = (&reference.elem, placed_at(argument));
-                if type_name(argument).is_some_and(&is_context) {
-                    pass.extend(quote!(, #passed));
-                } else if is_any_context(argument) {
+                if is_any_context(argument) {
                     pass.extend(
-                        quote_spanned!(span=> , #krate::macro_support::context::<Self, #beside>(#passed)),
+                        quote_spanned!(span=> , #krate::macro_support::#lend::<Self, #beside>(#passed)),
                     );
                 } else {
                     envelope = quote!(__envelope);
@@ -108,20 +150,7 @@ impl Call {
             }
         }
         let call = quote!(Self::#name(self, __event #pass));
-        let body = match output {
-            _ if !handler.is_valid => quote!(::core::unreachable!()),
-            Some(Type::Never(_)) => call,
-            None => quote! {
-                #call;
-                ::core::result::Result::Ok(())
-            },
-            Some(output) if !is_opaque(output) => quote!(#krate::macro_support::projected::<#output>(#call)),
-            Some(output) => {
-                let result = inferred_at(output);
-                quote!(#krate::macro_support::projected::<#result>(#call))
-            }
-        };
-        Self { envelope, context, wants_metadata, body }
+        Self { envelope, context, wants_metadata, tokens: call }
     }
 }
 

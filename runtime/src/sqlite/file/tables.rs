@@ -6,13 +6,19 @@ use uuid::Uuid;
 use crate::domain::new_id::new_id;
 
 /// The version of the tables below. A newer factum has written a file with a greater version.
-pub(crate) const VERSION: i64 = 5;
+pub(crate) const VERSION: i64 = 6;
 
 /// The statements that lead from each version to the next, beginning with an empty file.
 ///
 /// Files of all versions are in use: steps are only added, never changed.
-const STEPS: [&str; 5] =
-    [FIRST, KEYS_AND_SNAPSHOTS, LEASES_AND_DEAD_LETTERS, PARTS_AND_REBUILDS, IDENTITIES_AND_CHECKSUMS];
+const STEPS: [&str; 6] = [
+    FIRST,
+    KEYS_AND_SNAPSHOTS,
+    LEASES_AND_DEAD_LETTERS,
+    PARTS_AND_REBUILDS,
+    IDENTITIES_AND_CHECKSUMS,
+    PROCESSES,
+];
 
 /// Streams, events and checkpoints.
 ///
@@ -173,6 +179,96 @@ CREATE TABLE factum_discarded (
     discarded_at INTEGER NOT NULL,
     PRIMARY KEY (projection, position)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Processes: their instances, and what these send and wait for.
+///
+/// `held` is 1 in the rows of an instance that a dead letter holds. Partial indexes leave these rows out, so that a look for
+/// something to do does not meet them.
+///
+/// * `factum_process_instances`: the state as JSON, with the fingerprint of its shape; NULL once the instance is done. The row of
+///   an instance that is done stays: later events start nothing.
+/// * `factum_process_commands`: the commands that wait to be sent, each with its idempotency key. No two ever have one `id`: a
+///   runner may have lost its lease, and know of one that is gone.
+/// * `factum_process_timeouts`: the time-outs that are set, each with an id that the keys of its commands have.
+/// * `factum_process_waiting`: the positions of events that wait for their instances.
+/// * `factum_process_letters`: the dead letters. `reference` is an event's position or a command's id.
+/// * `factum_process_history`: what has happened to each instance. `position` is that of an event, `detail` a time-out's JSON,
+///   a refusal, an error, a reason, or a command's key.
+const PROCESSES: &str = "
+CREATE TABLE factum_process_instances (
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    state TEXT,
+    done_at INTEGER,
+    held INTEGER NOT NULL,
+    PRIMARY KEY (process, instance)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_process_commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    cause BLOB NOT NULL,
+    correlation BLOB NOT NULL,
+    held INTEGER NOT NULL
+) STRICT;
+CREATE INDEX factum_process_commands_free ON factum_process_commands (process) WHERE held = 0;
+CREATE INDEX factum_process_commands_held ON factum_process_commands (process, instance) WHERE held = 1;
+
+CREATE TABLE factum_process_timeouts (
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    name TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    cause BLOB NOT NULL,
+    correlation BLOB NOT NULL,
+    held INTEGER NOT NULL,
+    PRIMARY KEY (process, instance, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX factum_process_timeouts_due ON factum_process_timeouts (process, due) WHERE held = 0;
+
+CREATE TABLE factum_process_waiting (
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    PRIMARY KEY (process, instance, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX factum_process_waiting_free ON factum_process_waiting (process, position) WHERE held = 0;
+
+CREATE TABLE factum_process_letters (
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    reference INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    error TEXT NOT NULL,
+    failed_at INTEGER NOT NULL,
+    PRIMARY KEY (process, instance)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE factum_process_history (
+    id INTEGER PRIMARY KEY,
+    process TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    cause BLOB,
+    position INTEGER,
+    version INTEGER NOT NULL,
+    detail TEXT
+) STRICT;
+CREATE INDEX factum_process_history_of ON factum_process_history (process, instance);
 ";
 
 /// The content of a file.

@@ -1,0 +1,59 @@
+//! What a process sends its commands through.
+
+use std::any::Any;
+
+use crate::domain::error::BoxError;
+use crate::domain::metadata::Cause;
+
+/// A command that a process sends, as it was stored until then.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SentCommand<'a> {
+    /// The command's name.
+    pub name: &'a str,
+    /// The command as JSON text, as its struct is now.
+    pub payload: &'a str,
+    /// The idempotency key, which the command has whenever it is sent.
+    pub key: &'a str,
+    /// The event that the command follows from.
+    pub cause: &'a Cause,
+}
+
+impl<'a> SentCommand<'a> {
+    /// A command with this name and content.
+    #[must_use]
+    pub const fn new(name: &'a str, payload: &'a str, key: &'a str, cause: &'a Cause) -> Self {
+        Self { name, payload, key, cause }
+    }
+}
+
+/// Executes commands by name: what a process sends its commands through.
+///
+/// A running application implements it. [`CommandRoutes`](crate::follow::CommandRoutes) does for a few repositories.
+pub trait Commands: Send + Sync {
+    /// Executes a command with its idempotency key.
+    ///
+    /// If the aggregate refuses the command, the implementation calls `refused` with the refusal and its text, and returns
+    /// [`SendError::Refused`].
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError>;
+}
+
+/// Why a command of a process was not executed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The aggregate has refused the command.
+    #[error("the command was refused")]
+    Refused,
+    /// The command can't be executed however often it is sent: no aggregate takes it, or it can't be read. It becomes a dead
+    /// letter.
+    #[error("the command can't be executed")]
+    Impossible(#[source] BoxError),
+    /// The command was not decided on, or its outcome is open. The process sends it again.
+    #[error("the command failed")]
+    Failed(#[source] BoxError),
+}

@@ -1,0 +1,217 @@
+//! The port that keeps the instances of processes, with one implementation per database.
+
+use uuid::Uuid;
+
+use crate::domain::metadata::Cause;
+use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
+use crate::follow::process::instances::{Happening, ProcessLetter};
+use crate::follow::progress_store::ProgressStore;
+use crate::store::error::StoreError;
+use crate::store::read::{Filter, Visit};
+
+/// An instance as it is stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredInstance {
+    /// The fingerprint of the state's shape.
+    pub(crate) fingerprint: i64,
+    /// The state as JSON; `None` before the instance has begun, and once it is done.
+    pub(crate) state: Option<String>,
+    pub(crate) done_at: Option<Timestamp>,
+    /// Whether a dead letter holds the instance.
+    pub(crate) is_held: bool,
+}
+
+/// A command that waits to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredCommand {
+    /// Orders the commands of a process.
+    pub(crate) id: i64,
+    pub(crate) instance: String,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) payload: String,
+    pub(crate) cause: Cause,
+}
+
+/// A time-out that is set.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredTimeout {
+    pub(crate) instance: String,
+    pub(crate) name: String,
+    pub(crate) due: Timestamp,
+    /// Tells it from an earlier one of the same name, in the keys of the commands that follow from it.
+    pub(crate) id: Uuid,
+    pub(crate) version: u32,
+    pub(crate) payload: String,
+    /// The event that has set it.
+    pub(crate) cause: Cause,
+}
+
+/// An input that an instance has had, for a replay of its state.
+#[derive(Debug, Clone)]
+pub(crate) enum PastInput {
+    /// The event at a position.
+    Event(Position),
+    Timeout {
+        name: String,
+        version: u32,
+        payload: String,
+    },
+}
+
+/// A database that keeps the instances of processes, beside their progress.
+///
+/// A dead letter *holds* its instance: nothing that is held is found by `commands`, `due` and `ready`.
+pub(crate) trait ProcessStore: ProgressStore {
+    /// Runs `work` in a write transaction that takes turns with appends, and that an error rolls back.
+    fn in_step<T, E>(
+        &self,
+        work: impl FnOnce(&Self::Transaction<'_>) -> Result<T, E>,
+        failed: impl Fn(StoreError) -> E,
+    ) -> Result<T, E>;
+
+    /// Reads events of the store in the same database, as the transaction sees them.
+    fn events_in(
+        transaction: &Self::Transaction<'_>,
+        filter: Filter<'_>,
+        after: Position,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// The position of the first event after a position, in the same database, as the transaction sees it.
+    fn next_position_in(
+        transaction: &Self::Transaction<'_>,
+        after: Position,
+    ) -> Result<Option<Position>, StoreError>;
+
+    fn instance(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+    ) -> Result<Option<StoredInstance>, StoreError>;
+
+    /// Saves the state of an instance, or that it is done.
+    fn save_instance(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        stored: &StoredInstance,
+    ) -> Result<(), StoreError>;
+
+    /// Lets a command wait to be sent. Its id is ignored: the store gives one.
+    fn queue_command(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        command: &StoredCommand,
+    ) -> Result<(), StoreError>;
+
+    /// The ids of the first commands that wait to be sent, in order, at most `limit`.
+    fn commands(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError>;
+
+    /// A command that waits to be sent, and is not held.
+    fn command(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        id: i64,
+    ) -> Result<Option<StoredCommand>, StoreError>;
+
+    /// Removes a command.
+    fn remove_command(transaction: &Self::Transaction<'_>, process: &str, id: i64) -> Result<(), StoreError>;
+
+    /// Sets a time-out, or moves it.
+    fn set_timeout(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        timeout: &StoredTimeout,
+    ) -> Result<(), StoreError>;
+
+    /// Takes a time-out away, or all of an instance.
+    fn cancel_timeouts(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        name: Option<&str>,
+    ) -> Result<(), StoreError>;
+
+    /// The time-out that is due first.
+    fn first_timeout(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+    ) -> Result<Option<StoredTimeout>, StoreError>;
+
+    /// Lets an event wait until its instance is no longer held.
+    fn wait(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        position: Position,
+    ) -> Result<(), StoreError>;
+
+    /// The first event that waits for an instance which is no longer held.
+    fn ready(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+    ) -> Result<Option<(String, Position)>, StoreError>;
+
+    /// Removes an event that waits.
+    fn remove_waiting(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        position: Position,
+    ) -> Result<(), StoreError>;
+
+    /// Holds an instance by a dead letter.
+    fn hold(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        letter: &ProcessLetter,
+    ) -> Result<(), StoreError>;
+
+    /// Removes the dead letter of an instance, which is no longer held.
+    fn release(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+    ) -> Result<Option<ProcessLetter>, StoreError>;
+
+    /// Adds to the history of an instance.
+    fn record(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        happening: &Happening,
+    ) -> Result<(), StoreError>;
+
+    /// What an instance has remembered, in order.
+    fn past(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+    ) -> Result<Vec<PastInput>, StoreError>;
+
+    /// Whether an event waits to be handled, a time-out is due at `now`, or more than `known` of the first `limit` commands wait
+    /// to be sent, as of the last commit.
+    fn has_work(&self, process: &str, known: usize, limit: usize, now: Timestamp)
+    -> Result<bool, StoreError>;
+
+    /// The instance as of the last commit.
+    fn find_instance(&self, process: &str, instance: &str) -> Result<Option<StoredInstance>, StoreError>;
+
+    /// The history of an instance, in order.
+    fn history(&self, process: &str, instance: &str) -> Result<Vec<Happening>, StoreError>;
+
+    /// The dead letters of a process, by instance, after one, at most `limit`.
+    fn process_letters(
+        &self,
+        process: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ProcessLetter>, StoreError>;
+}

@@ -1,0 +1,111 @@
+//! Commands by name, for a few repositories.
+
+use std::any::Any;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use crate::domain::aggregate::Aggregate;
+use crate::domain::command_set::{CommandKind, CommandSet, no_command};
+use crate::follow::process::commands::{Commands, SendError, SentCommand};
+use crate::repository::error::ExecuteError;
+use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::repository::Repository;
+use crate::store::event_store::EventStore;
+
+/// Sends commands to the aggregates of a few repositories, each by the command's name.
+#[derive(Clone, Default)]
+pub struct CommandRoutes {
+    routes: Vec<Arc<dyn Route>>,
+}
+
+impl CommandRoutes {
+    /// No repository yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a repository: the commands of its aggregate go there.
+    #[must_use = "the routes with the repository are what this returns"]
+    pub fn to<A, S>(mut self, repository: Repository<A, S>) -> Self
+    where
+        A: Aggregate<Error: Debug> + Send + Sync,
+        S: EventStore + 'static,
+    {
+        self.routes.push(Arc::new(repository));
+        self
+    }
+
+    /// The routes, shared with processes.
+    #[must_use]
+    pub fn shared(self) -> Arc<dyn Commands> {
+        Arc::new(self)
+    }
+}
+
+impl Commands for CommandRoutes {
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError> {
+        let takes = |route: &&Arc<dyn Route>| route.kinds().iter().any(|kind| kind.name == command.name);
+        match self.routes.iter().find(takes) {
+            Some(route) => route.send(command, refused),
+            None => Err(SendError::Impossible(no_command(command.name, &[]).into())),
+        }
+    }
+}
+
+impl Debug for CommandRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.routes.iter().flat_map(|route| route.kinds()).map(|kind| kind.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// A repository without its types.
+trait Route: Commands {
+    fn kinds(&self) -> &'static [CommandKind];
+}
+
+impl<A, S> Route for Repository<A, S>
+where
+    A: Aggregate<Error: Debug> + Send + Sync,
+    S: EventStore,
+{
+    fn kinds(&self) -> &'static [CommandKind] {
+        A::Command::KINDS
+    }
+}
+
+impl<A, S> Commands for Repository<A, S>
+where
+    A: Aggregate<Error: Debug> + Send + Sync,
+    S: EventStore,
+{
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError> {
+        let SentCommand { name, payload, key, cause } = *command;
+        let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
+        let options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
+        match self.execute_with(read, &options) {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Refused(refusal)) => {
+                refused(&refusal, &format!("{refusal:?}"));
+                Err(SendError::Refused)
+            }
+            Err(ExecuteError::KeyReused(error)) => Err(SendError::Impossible(error.into())),
+            Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
+            Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),
+            Err(ExecuteError::Read(error)) => Err(SendError::Failed(error.into())),
+            Err(ExecuteError::Append(error)) => Err(SendError::Failed(error.into())),
+            Err(ExecuteError::OtherAggregate { .. }) => {
+                Err(SendError::Impossible("the command is for another aggregate".into()))
+            }
+        }
+    }
+}

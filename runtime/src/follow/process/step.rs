@@ -1,0 +1,646 @@
+//! What one transaction of a process does with events, time-outs and refusals.
+//!
+//! | crash | state of the store | what follows |
+//! |---|---|---|
+//! | before the commit of a step | as before the step | the events and time-outs come again |
+//! | after it | state, commands, time-outs and checkpoint agree | the commands are sent |
+//! | after a command was sent, before that is recorded | the command waits still | it is sent again, and its key makes it happen once |
+//! | after a refusal, before it is recorded | the command waits still | the aggregate decides again: nothing has happened yet |
+
+use std::any::Any;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crate::domain::error::{BoxError, with_causes};
+use crate::domain::metadata::{Cause, Envelope};
+use crate::domain::new_id::new_id;
+use crate::domain::panic::catch_panic;
+use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::handler::contained;
+use crate::follow::process::Process;
+use crate::follow::process::actions::{Action, Actions, Due};
+use crate::follow::process::instances::{Happening, HappeningKind, ProcessLetter, Undelivered, id_of};
+use crate::follow::process::process_store::{
+    PastInput, ProcessStore, StoredCommand, StoredInstance, StoredTimeout,
+};
+use crate::follow::process::turn::{Input, Instance, TakeInput, Turn};
+use crate::store::error::StoreError;
+use crate::store::event_store::EventStore;
+use crate::store::read::{Filter, StoredEvent};
+
+/// A step of the process `P` in a transaction of `S`.
+pub(crate) struct ProcessStep<'s, 't, P, S: ProcessStore> {
+    pub(crate) transaction: &'s S::Transaction<'t>,
+    /// The store of the events, if it is in another database.
+    pub(crate) source: Option<&'s dyn EventStore>,
+    /// The state of a new instance.
+    pub(crate) initial: &'s P,
+    pub(crate) now: Timestamp,
+}
+
+/// Events to handle, and how many at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) after: Position,
+    pub(crate) until: Position,
+    pub(crate) limit: usize,
+    /// When the transaction ends, after at least one event.
+    pub(crate) deadline: Instant,
+}
+
+/// The events that a step has handled.
+#[derive(Debug)]
+pub(crate) struct HandledEvents {
+    pub(crate) count: usize,
+    /// The position up to which everything is handled.
+    pub(crate) reached: Position,
+    /// Why the event after that can't be handled. Nothing of it is written.
+    pub(crate) error: Option<FollowError>,
+}
+
+/// Why an instance can't be handled.
+enum Trouble {
+    /// The store has failed: the step is rolled back.
+    Store(StoreError),
+    /// It is the instance's own: a dead letter holds it.
+    Instance(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What leads to actions.
+struct Origin<'o> {
+    /// The part of the commands' keys that says what they follow from.
+    key: String,
+    /// When it happened: the time from which `After` counts.
+    at: Timestamp,
+    cause: Cause,
+    happening: Happening,
+    /// What is undelivered if the instance fails.
+    what: Undelivered,
+    /// What the failed instance needs for another try.
+    timeout: Option<&'o StoredTimeout>,
+}
+
+/// An instance during a step, before anything of it is written.
+struct OpenInstance<P> {
+    id: String,
+    stored: StoredInstance,
+    state: Option<P>,
+    actions: Vec<Action>,
+    /// Whether it has remembered something.
+    has_taken: bool,
+    /// Whether what came has to wait, as the instance is held.
+    waits: bool,
+    error: Option<String>,
+}
+
+impl<P> OpenInstance<P> {
+    fn is_done(&self) -> bool {
+        self.stored.done_at.is_some() || self.actions.contains(&Action::Done)
+    }
+}
+
+/// Lets instances take their inputs. Nothing is written before all of them have.
+struct Taker<'s, 't, P, S: ProcessStore> {
+    step: &'s ProcessStep<'s, 't, P, S>,
+    /// The only instance that counts, if the event has been handled for the others.
+    only: Option<&'s str>,
+    opened: Vec<OpenInstance<P>>,
+    store_error: Option<StoreError>,
+}
+
+impl<P: Process, S: ProcessStore> TakeInput<P> for Taker<'_, '_, P, S> {
+    fn take(
+        &mut self,
+        instance: String,
+        starts: bool,
+        input: &dyn Input<P>,
+        envelope: &Envelope<'_>,
+    ) -> Result<(), BoxError> {
+        if self.only.is_some_and(|only| only != instance) {
+            return Ok(());
+        }
+        let known = self.opened.iter().position(|open| open.id == instance);
+        let mut open = match known {
+            Some(index) => self.opened.swap_remove(index),
+            None => match S::instance(self.step.transaction, P::NAME, &instance) {
+                Ok(stored) => OpenInstance {
+                    id: instance,
+                    stored: stored.unwrap_or_default(),
+                    state: None,
+                    actions: Vec::new(),
+                    has_taken: false,
+                    waits: false,
+                    error: None,
+                },
+                Err(error) => {
+                    self.store_error = Some(error);
+                    return Err("the store failed".into());
+                }
+            },
+        };
+        let result = self.step.take(&mut open, starts, input, envelope);
+        match result {
+            Err(Trouble::Store(error)) => self.store_error = Some(error),
+            Err(Trouble::Instance(error)) => open.error = Some(error),
+            Ok(()) => {}
+        }
+        self.opened.push(open);
+        if self.store_error.is_some() { Err("the store failed".into()) } else { Ok(()) }
+    }
+}
+
+/// Remembers the inputs of one instance again.
+struct Replay<'r, P> {
+    instance: &'r str,
+    state: Option<P>,
+    initial: &'r P,
+}
+
+impl<P: Process> TakeInput<P> for Replay<'_, P> {
+    fn take(
+        &mut self,
+        instance: String,
+        _: bool,
+        input: &dyn Input<P>,
+        _: &Envelope<'_>,
+    ) -> Result<(), BoxError> {
+        if instance == self.instance {
+            input.remember(self.state.get_or_insert_with(|| self.initial.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
+    /// Handles events, and before each the time-outs that were due when it was recorded.
+    pub(crate) fn events(
+        &self,
+        definition: &FollowerDefinition,
+        span: Span,
+    ) -> Result<HandledEvents, FollowError> {
+        let names = definition.stored_names();
+        let filter = definition.filter(&names, crate::store::partition::Partition::WHOLE).until(span.until);
+        let mut router = self.initial.clone();
+        let mut handled = HandledEvents { count: 0, reached: span.after, error: None };
+        let (mut is_at_end, mut failure) = (true, None);
+        let mut visit = |event: &StoredEvent<'_>| {
+            if P::passes_over(event) {
+                return ControlFlow::Continue(());
+            }
+            let mut handle = || {
+                // The next step continues with time-outs that were due before the event.
+                let is_turn = self.time_outs(event.envelope.recorded_at, span.deadline)?;
+                if is_turn {
+                    self.event(&mut router, event, None)?;
+                }
+                Ok(is_turn)
+            };
+            match handle() {
+                Ok(true) => {}
+                Ok(false) => is_at_end = false,
+                Err(error) if FollowError::position(&error).is_some() => handled.error = Some(error),
+                Err(error) => failure = Some(error),
+            }
+            is_at_end &= handled.error.is_none() && failure.is_none();
+            if !is_at_end {
+                return ControlFlow::Break(());
+            }
+            handled.count += 1;
+            handled.reached = event.envelope.position;
+            is_at_end = handled.count < span.limit && Instant::now() < span.deadline;
+            if is_at_end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let read = match self.source {
+            Some(source) => source.read_all(filter, span.after, usize::MAX, &mut visit),
+            None => S::events_in(self.transaction, filter, span.after, &mut visit),
+        };
+        read.map_err(FollowError::store(P::NAME))?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if is_at_end {
+            handled.reached = handled.reached.max(span.until);
+        }
+        Ok(handled)
+    }
+
+    /// Fires the time-outs that are due at a time and by the clock, in order of their times. Returns whether none is left.
+    pub(crate) fn time_outs(&self, at: Timestamp, deadline: Instant) -> Result<bool, FollowError> {
+        let failed = FollowError::store(P::NAME);
+        loop {
+            let first = S::first_timeout(self.transaction, P::NAME).map_err(failed)?;
+            let Some(timeout) = first.filter(|first| first.due <= at.min(self.now)) else { return Ok(true) };
+            self.time_out(&timeout).map_err(failed)?;
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Handles events that have waited for their instances. Returns whether none is left.
+    pub(crate) fn waiting(&self, deadline: Instant) -> Result<bool, FollowError> {
+        let failed = FollowError::store(P::NAME);
+        let mut router = self.initial.clone();
+        while let Some((instance, position)) = S::ready(self.transaction, P::NAME).map_err(failed)? {
+            S::remove_waiting(self.transaction, P::NAME, &instance, position).map_err(failed)?;
+            let mut result = Ok(());
+            let mut visit = |event: &StoredEvent<'_>| {
+                result = self.event(&mut router, event, Some(&instance));
+                ControlFlow::Break(())
+            };
+            self.read_at(position, &mut visit).map_err(failed)?;
+            match result {
+                Err(error) if error.position().is_some() => {
+                    // It was readable when its instance was found: another program reads it now.
+                    S::wait(self.transaction, P::NAME, &instance, position).map_err(failed)?;
+                    let what = Undelivered::Event(position);
+                    self.hold(&instance, what, "", None, with_causes(&error)).map_err(failed)?;
+                }
+                result => result?,
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records that a command was sent.
+    pub(crate) fn sent(&self, command: &StoredCommand) -> Result<(), FollowError> {
+        let mut happening = Happening::new(self.now, HappeningKind::Sent, &command.name);
+        happening.cause = Some(command.cause.id);
+        happening.detail = Some(command.key.clone());
+        S::remove_command(self.transaction, P::NAME, command.id)
+            .and_then(|()| S::record(self.transaction, P::NAME, &command.instance, &happening))
+            .map_err(FollowError::store(P::NAME))
+    }
+
+    /// Holds the instance of a command that can't be sent.
+    pub(crate) fn unsendable(&self, command: &StoredCommand, error: String) -> Result<(), FollowError> {
+        let failed = FollowError::store(P::NAME);
+        let StoredCommand { id, instance, name, cause, .. } = command;
+        if S::command(self.transaction, P::NAME, *id).map_err(failed)?.is_some() {
+            self.hold(instance, Undelivered::Command { id: *id }, name, Some(cause), error)
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the instance of a command decide on its refusal.
+    ///
+    /// If the instance is held meanwhile, the command is sent again later.
+    pub(crate) fn refused(
+        &self,
+        command: &StoredCommand,
+        refusal: &dyn Any,
+        text: &str,
+    ) -> Result<(), FollowError> {
+        self.decide_refusal(command, refusal, text).map_err(FollowError::store(P::NAME))
+    }
+
+    fn decide_refusal(
+        &self,
+        command: &StoredCommand,
+        refusal: &dyn Any,
+        text: &str,
+    ) -> Result<(), StoreError> {
+        let StoredCommand { id, instance, key, name, version, payload, cause } = command;
+        let what = Undelivered::Command { id: *id };
+        if S::command(self.transaction, P::NAME, *id)?.is_none() {
+            return Ok(());
+        }
+        let stored = S::instance(self.transaction, P::NAME, instance)?.unwrap_or_default();
+        let decided = if stored.done_at.is_some() {
+            Err(Trouble::Instance(format!("the command was refused after the process was done: {text}")))
+        } else {
+            self.state(instance, &stored).and_then(|state| {
+                let Some(mut state) = state else { return Err(Trouble::Instance("it has no state".into())) };
+                let id = id_of::<P>(instance).map_err(trouble)?;
+                let handled =
+                    catch_panic(|| state.handle_refusal(name, *version, payload, refusal, &Instance { id }));
+                match handled {
+                    Ok(Some(actions)) => Ok((state, actions.map_err(trouble)?)),
+                    Ok(None) => Err(Trouble::Instance(format!("the command was refused: {text}"))),
+                    Err(panic) => Err(Trouble::Instance(with_causes(&panic))),
+                }
+            })
+        };
+        let (state, Actions(actions)) = match decided {
+            Ok(decided) => decided,
+            Err(Trouble::Store(error)) => return Err(error),
+            Err(Trouble::Instance(error)) => return self.hold(instance, what, name, Some(cause), error),
+        };
+        let mut happening = Happening::new(self.now, HappeningKind::Refused, name);
+        happening.detail = Some(text.to_owned());
+        let prefix = format!("{}/{instance}/", P::NAME);
+        let from = key.strip_prefix(&prefix).unwrap_or(key);
+        let origin = Origin {
+            key: format!("{from}/refused"),
+            at: self.now,
+            cause: cause.clone(),
+            happening,
+            what,
+            timeout: None,
+        };
+        let open = OpenInstance {
+            id: instance.clone(),
+            stored,
+            state: Some(state),
+            actions,
+            has_taken: true,
+            waits: false,
+            error: None,
+        };
+        if self.settle(open, &origin)? {
+            S::remove_command(self.transaction, P::NAME, *id)?;
+        }
+        Ok(())
+    }
+
+    fn time_out(&self, timeout: &StoredTimeout) -> Result<(), StoreError> {
+        let StoredTimeout { instance, name, due, id, version, payload, cause } = timeout;
+        S::cancel_timeouts(self.transaction, P::NAME, instance, Some(name))?;
+        let mut envelope = Envelope::new(Position::START, "", instance, 0);
+        (envelope.id, envelope.recorded_at, envelope.correlation) = (cause.id, *due, Some(cause.correlation));
+        let mut happening = Happening::new(self.now, HappeningKind::TimedOut, name);
+        (happening.version, happening.detail) = (*version, Some(payload.clone()));
+        let origin = Origin {
+            key: id.to_string(),
+            at: *due,
+            cause: cause.clone(),
+            happening,
+            what: Undelivered::Timeout,
+            timeout: Some(timeout),
+        };
+        let mut router = self.initial.clone();
+        let (handled, opened) = self.taken(None, |turn| {
+            contained(|| router.handle_timeout(name, *version, payload, &envelope, turn))
+        })?;
+        match handled {
+            Ok(()) => opened.into_iter().try_for_each(|open| self.settle(open, &origin).map(drop)),
+            Err(error) => {
+                S::set_timeout(self.transaction, P::NAME, timeout)?;
+                self.hold(instance, Undelivered::Timeout, name, Some(cause), with_causes(&error))
+            }
+        }
+    }
+
+    /// Hands an event to its instances, or to `only` one.
+    fn event(&self, router: &mut P, event: &StoredEvent<'_>, only: Option<&str>) -> Result<(), FollowError> {
+        let failed = FollowError::store(P::NAME);
+        let (handled, opened) = self
+            .taken(only, |turn| contained(|| router.handle_stored(event.name, event, turn)))
+            .map_err(failed)?;
+        handled.map_err(|error| FollowError::at(P::NAME, event, error))?;
+        let envelope = &event.envelope;
+        let mut happening = Happening::new(self.now, HappeningKind::Received, event.name);
+        happening.position = Some(envelope.position);
+        let origin = Origin {
+            key: envelope.id.to_string(),
+            at: envelope.recorded_at,
+            cause: Cause::new(envelope.id, envelope.correlation.unwrap_or(envelope.id)),
+            happening,
+            what: Undelivered::Event(envelope.position),
+            timeout: None,
+        };
+        for open in opened {
+            self.settle(open, &origin).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Lets instances take what `hand` gives them.
+    #[expect(clippy::type_complexity, reason = "the two results of one call")]
+    fn taken(
+        &self,
+        only: Option<&str>,
+        hand: impl FnOnce(&Turn<'_, P>) -> Result<(), HandlerError>,
+    ) -> Result<(Result<(), HandlerError>, Vec<OpenInstance<P>>), StoreError> {
+        let mut taker = Taker { step: self, only, opened: Vec::new(), store_error: None };
+        let handled = hand(&Turn::new(&mut taker));
+        match taker.store_error {
+            Some(error) => Err(error),
+            None => Ok((handled, taker.opened)),
+        }
+    }
+
+    fn take(
+        &self,
+        open: &mut OpenInstance<P>,
+        starts: bool,
+        input: &dyn Input<P>,
+        envelope: &Envelope<'_>,
+    ) -> Result<(), Trouble> {
+        if open.is_done() || open.error.is_some() {
+            return Ok(());
+        }
+        if open.stored.is_held {
+            open.waits = true;
+            return Ok(());
+        }
+        let mut state = match open.state.take() {
+            Some(state) => state,
+            None => match self.state(&open.id, &open.stored)? {
+                Some(state) => state,
+                None if starts => self.initial.clone(),
+                None => return Ok(()),
+            },
+        };
+        let id = id_of::<P>(&open.id).map_err(trouble)?;
+        let decided = catch_panic(|| {
+            input.remember(&mut state);
+            input.decide(&mut state, envelope, &Instance { id })
+        });
+        let Actions(actions) =
+            decided.map_err(|panic| Trouble::Instance(with_causes(&panic)))?.map_err(trouble)?;
+        open.actions.extend(actions);
+        (open.state, open.has_taken) = (Some(state), true);
+        Ok(())
+    }
+
+    /// The state of an instance; `None` if it has not begun.
+    fn state(&self, instance: &str, stored: &StoredInstance) -> Result<Option<P>, Trouble> {
+        let Some(json) = &stored.state else { return Ok(None) };
+        if stored.fingerprint == P::STATE.fingerprint.cast_signed()
+            && let Ok(state) = (P::STATE.decode)(json.as_bytes())
+        {
+            return Ok(Some(state));
+        }
+        self.replayed(instance).map(Some)
+    }
+
+    /// The state that an instance's events and time-outs lead to.
+    fn replayed(&self, instance: &str) -> Result<P, Trouble> {
+        let mut replay = Replay { instance, state: None, initial: self.initial };
+        let mut router = self.initial.clone();
+        for input in S::past(self.transaction, P::NAME, instance)? {
+            let mut handled = Ok(());
+            match input {
+                PastInput::Event(position) => {
+                    let mut visit = |event: &StoredEvent<'_>| {
+                        let turn = Turn::new(&mut replay);
+                        handled = contained(|| router.handle_stored(event.name, event, &turn));
+                        ControlFlow::Break(())
+                    };
+                    self.read_at(position, &mut visit)?;
+                }
+                PastInput::Timeout { name, version, payload } => {
+                    let envelope = Envelope::new(Position::START, "", instance, 0);
+                    let turn = Turn::new(&mut replay);
+                    handled = contained(|| router.handle_timeout(&name, version, &payload, &envelope, &turn));
+                }
+            }
+            handled.map_err(|error| {
+                Trouble::Instance(format!(
+                    "its state has another shape, and can't be replayed: {}",
+                    with_causes(&error)
+                ))
+            })?;
+        }
+        Ok(replay.state.unwrap_or_else(|| self.initial.clone()))
+    }
+
+    /// Reads the event at a position.
+    fn read_at(
+        &self,
+        position: Position,
+        visit: &mut dyn FnMut(&StoredEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (filter, after) = (Filter::new().until(position), position.previous());
+        match self.source {
+            Some(source) => source.read_all(filter, after, 1, visit),
+            None => S::events_in(self.transaction, filter, after, visit),
+        }
+    }
+
+    /// Writes what has become of an instance. Returns whether it has taken what came.
+    fn settle(&self, open: OpenInstance<P>, origin: &Origin<'_>) -> Result<bool, StoreError> {
+        let OpenInstance { id, stored, state, actions, has_taken, waits, error } = open;
+        let is_done = actions.contains(&Action::Done);
+        let encoded = match (&state, error) {
+            (_, Some(error)) => Err(error),
+            (Some(state), None) if !is_done => encode(state).map(Some),
+            _ => Ok(None),
+        };
+        let state = match encoded {
+            Ok(state) => state,
+            Err(error) => {
+                match (origin.what, origin.timeout) {
+                    (Undelivered::Event(position), _) => {
+                        S::wait(self.transaction, P::NAME, &id, position)?;
+                    }
+                    (_, Some(timeout)) => S::set_timeout(self.transaction, P::NAME, timeout)?,
+                    _ => {}
+                }
+                self.hold(&id, origin.what, &origin.happening.name, Some(&origin.cause), error)?;
+                return Ok(false);
+            }
+        };
+        if let (true, Undelivered::Event(position)) = (waits, origin.what) {
+            S::wait(self.transaction, P::NAME, &id, position)?;
+        }
+        if !has_taken {
+            return Ok(false);
+        }
+        let happening = Happening { cause: Some(origin.cause.id), ..origin.happening.clone() };
+        S::record(self.transaction, P::NAME, &id, &happening)?;
+        self.act(&id, actions, origin)?;
+        let stored = StoredInstance {
+            fingerprint: P::STATE.fingerprint.cast_signed(),
+            state,
+            done_at: is_done.then_some(self.now),
+            is_held: stored.is_held,
+        };
+        S::save_instance(self.transaction, P::NAME, &id, &stored)?;
+        if is_done {
+            S::cancel_timeouts(self.transaction, P::NAME, &id, None)?;
+            let mut happening = Happening::new(self.now, HappeningKind::Done, "");
+            happening.cause = Some(origin.cause.id);
+            S::record(self.transaction, P::NAME, &id, &happening)?;
+        }
+        Ok(true)
+    }
+
+    fn act(&self, instance: &str, actions: Vec<Action>, origin: &Origin<'_>) -> Result<(), StoreError> {
+        let (transaction, process) = (self.transaction, P::NAME);
+        for (index, action) in actions.into_iter().enumerate() {
+            match action {
+                Action::Send { command, version, payload } => {
+                    let command = StoredCommand {
+                        id: 0,
+                        instance: instance.to_owned(),
+                        key: format!("{process}/{instance}/{}/{index}", origin.key),
+                        name: command.to_owned(),
+                        version,
+                        payload,
+                        cause: origin.cause.clone(),
+                    };
+                    S::queue_command(transaction, process, &command)?;
+                }
+                Action::Set { timeout, version, payload, due } => {
+                    let due = match due {
+                        Due::At(time) => time,
+                        Due::After(delay) => origin.at.after(delay),
+                    };
+                    let timeout = StoredTimeout {
+                        instance: instance.to_owned(),
+                        name: timeout.to_owned(),
+                        due,
+                        id: new_id(),
+                        version,
+                        payload,
+                        cause: origin.cause.clone(),
+                    };
+                    S::set_timeout(transaction, process, &timeout)?;
+                }
+                Action::Cancel { timeout } => {
+                    S::cancel_timeouts(transaction, process, instance, Some(timeout))?;
+                }
+                Action::Done => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds an instance by a dead letter.
+    fn hold(
+        &self,
+        instance: &str,
+        what: Undelivered,
+        name: &str,
+        cause: Option<&Cause>,
+        error: String,
+    ) -> Result<(), StoreError> {
+        let mut happening = Happening::new(self.now, HappeningKind::Failed, name);
+        happening.cause = cause.map(|cause| cause.id);
+        happening.detail = Some(error.clone());
+        if let Undelivered::Event(position) = what {
+            happening.position = Some(position);
+        }
+        S::record(self.transaction, P::NAME, instance, &happening)?;
+        let (instance, name) = (instance.to_owned(), name.to_owned());
+        let letter = ProcessLetter { instance, what, name, error, failed_at: self.now };
+        S::hold(self.transaction, P::NAME, &letter)
+    }
+}
+
+fn trouble(error: impl Into<BoxError>) -> Trouble {
+    Trouble::Instance(with_causes(&*error.into()))
+}
+
+/// A state as JSON.
+fn encode<P: Process>(state: &P) -> Result<String, String> {
+    let mut json = Vec::new();
+    (P::STATE.encode)(state, &mut json)
+        .map_err(|error| format!("the state can't be written as JSON: {error}"))?;
+    String::from_utf8(json).map_err(|error| with_causes(&error))
+}

@@ -1,0 +1,201 @@
+//! Processes in the background: what is sent side by side, what is sent again, and how they are stopped.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use factum::follow::{Activity, Commands, FollowError, ProcessError, SendError, SentCommand};
+use factum::prelude::*;
+
+use crate::support::shop::{Fulfilment, Shop, order};
+
+fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Passes commands on, after what a test does with each.
+struct Between<F> {
+    commands: Arc<dyn Commands>,
+    before: F,
+}
+
+impl<F: Fn(&SentCommand<'_>) -> Result<(), SendError> + Send + Sync> Commands for Between<F> {
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError> {
+        (self.before)(command)?;
+        self.commands.send(command, refused)
+    }
+}
+
+fn between(
+    shop: &Shop,
+    before: impl Fn(&SentCommand<'_>) -> Result<(), SendError> + Send + Sync + 'static,
+) -> SqliteProcess<Fulfilment> {
+    shop.process_with(Arc::new(Between { commands: shop.commands(), before }))
+}
+
+#[test]
+fn many_orders_are_fulfilled_in_the_background() {
+    let shop = Shop::with_stock(100);
+    let running = shop.process().follow().start().unwrap();
+    for number in 0..100 {
+        shop.place(&number.to_string(), 5);
+    }
+    until(|| (0..100).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
+    for number in 0..100 {
+        shop.pay(&number.to_string());
+    }
+    until(|| (0..100).all(|number| shop.end_of(&number.to_string()).is_some()));
+    drop(running.stop().unwrap());
+    for number in 0..100 {
+        assert_eq!(shop.end_of(&number.to_string()), Some("shipped"));
+        assert_eq!(shop.orders.load(&order(&number.to_string())).unwrap().version(), 2);
+    }
+}
+
+/// A command that takes its time delays its own instance, and no other.
+#[test]
+fn instances_do_not_wait_for_each_other() {
+    let shop = Shop::with_stock(10);
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let waits = Arc::clone(&gate);
+    let process = between(&shop, move |command| {
+        if command.key.starts_with("fulfilment/slow/") {
+            let open = waits.0.lock().unwrap();
+            drop(waits.1.wait_while(open, |open| !*open).unwrap());
+        }
+        Ok(())
+    });
+    let running = process.follow().start().unwrap();
+    shop.place("slow", 5);
+    for number in 0..9 {
+        shop.place(&number.to_string(), 5);
+    }
+    until(|| (0..9).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
+    assert!(shop.payments.load(&order("slow")).is_err());
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    until(|| shop.payments.load(&order("slow")).is_ok());
+    drop(running.stop().unwrap());
+}
+
+/// The outcome of the first attempt is lost, as by a broken connection: the key makes the command happen once.
+#[test]
+fn a_command_whose_outcome_is_lost_is_sent_again_and_happens_once() {
+    let shop = Shop::with_stock(10);
+    let (commands, sent) = (shop.commands(), Arc::new(AtomicU32::new(0)));
+    let count = Arc::clone(&sent);
+    let process = between(&shop, move |command| {
+        let attempt = count.fetch_add(1, Ordering::SeqCst);
+        if attempt.is_multiple_of(2) {
+            commands.send(command, &mut |_, _| {})?;
+            return Err(SendError::Failed("the connection is lost".into()));
+        }
+        Ok(())
+    });
+    let running = process.follow().start().unwrap();
+    shop.place("a", 5);
+    until(|| shop.payments.load(&order("a")).is_ok());
+    shop.pay("a");
+    until(|| shop.end_of("a").is_some());
+    let mut process = running.stop().unwrap();
+    let _ = process.catch_up();
+    assert!(sent.load(Ordering::SeqCst) >= 6);
+    assert_eq!(shop.orders.load(&order("a")).unwrap().version(), 2);
+    assert_eq!(shop.payments.load(&order("a")).unwrap().version(), 2);
+}
+
+#[test]
+fn a_command_that_fails_is_reported_and_sent_again() {
+    let shop = Shop::with_stock(10);
+    let works = Arc::new(AtomicU32::new(0));
+    let is_working = Arc::clone(&works);
+    let mut process = between(&shop, move |_| match is_working.load(Ordering::SeqCst) {
+        0 => Err(SendError::Failed("no connection".into())),
+        1 => panic!("a bug"),
+        _ => Ok(()),
+    });
+    shop.place("a", 5);
+    let error = process.catch_up().unwrap_err();
+    let ProcessError::Follow(FollowError::Send { command, instance, .. }) = &error else { panic!("{error}") };
+    assert_eq!((command.as_str(), instance.as_str()), ("reserve-stock", "a"));
+    let running = process.follow().on_change(|_| {}).retry(1, Duration::from_millis(1)).start().unwrap();
+    until(|| matches!(running.state().activity, Activity::Retrying { .. }));
+    works.store(1, Ordering::SeqCst);
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(!running.has_ended());
+    works.store(2, Ordering::SeqCst);
+    until(|| shop.payments.load(&order("a")).is_ok());
+    until(|| running.state().activity == Activity::Running);
+    drop(running.stop().unwrap());
+}
+
+#[test]
+fn another_runner_takes_over() {
+    let shop = Shop::with_stock(10);
+    let first = shop.process().follow().start().unwrap();
+    until(|| first.state().activity == Activity::Running);
+    let second = shop.process().follow().lease(Duration::from_millis(200)).start().unwrap();
+    shop.place("a", 5);
+    until(|| shop.payments.load(&order("a")).is_ok());
+    drop(first.stop().unwrap());
+    shop.place("b", 5);
+    until(|| shop.payments.load(&order("b")).is_ok());
+    drop(second.stop().unwrap());
+}
+
+#[test]
+fn a_dead_letter_is_retried_while_the_process_runs() {
+    let shop = Shop::with_stock(10);
+    let works = Arc::new(AtomicU32::new(0));
+    let is_working = Arc::clone(&works);
+    let process = between(&shop, move |_| match is_working.load(Ordering::SeqCst) {
+        0 => Err(SendError::Impossible("not yet".into())),
+        _ => Ok(()),
+    });
+    let instances = process.instances();
+    let running = process.follow().lease(Duration::from_millis(300)).start().unwrap();
+    shop.place("a", 5);
+    until(|| !instances.dead_letters().unwrap().is_empty());
+    works.store(1, Ordering::SeqCst);
+    instances.retry(&order("a")).unwrap();
+    until(|| shop.payments.load(&order("a")).is_ok());
+    drop(running.stop().unwrap());
+}
+
+/// Its dead letters hold instances, and have no positions.
+#[test]
+fn a_caller_that_asks_for_letters_by_position_gets_an_answer() {
+    let shop = Shop::with_stock(1);
+    let running = shop.process().follow().start().unwrap();
+    assert_eq!(running.dead_letters().unwrap(), []);
+    assert_eq!(running.retry_dead_letters().unwrap().succeeded, 0);
+    let missing = running.retry_dead_letter(factum::Position::new(1)).unwrap_err();
+    assert!(matches!(missing, ProcessError::Follow(FollowError::NoDeadLetter { .. })));
+    drop(running.stop().unwrap());
+}
+
+#[test]
+fn the_name_of_another_follower_is_refused() {
+    #[derive(Reaction)]
+    #[reaction(
+        name = "fulfilment",
+        from(crate::support::shop::Order),
+        events(crate::support::shop::OrderPlaced)
+    )]
+    struct Other;
+    #[handlers]
+    impl Other {
+        #[react]
+        fn placed(&self, _: &crate::support::shop::OrderPlaced) {}
+    }
+    let shop = Shop::with_stock(1);
+    let _process = shop.process();
+    assert!(SqliteReaction::new(&shop.store, Other).is_err());
+}

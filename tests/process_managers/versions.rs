@@ -1,0 +1,132 @@
+//! What a process stores has versions, and the lock records them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use factum::prelude::*;
+use factum::testing::Lock;
+use serde::{Deserialize, Serialize};
+
+use crate::support::shop::{Order, OrderId, OrderPlaced, Shop, TIME_TO_PAY, order};
+
+/// A command that has changed since it was first stored. `Event` is for its versions.
+#[derive(Debug, Clone, Serialize, Deserialize, Command, Event)]
+#[event(version = 2)]
+struct Note {
+    #[command(id)]
+    order: OrderId,
+    #[event(added(since = 2, default = "none".to_owned()))]
+    text: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Noted {
+    text: String,
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = OrderId, commands(Note), events(Noted))]
+struct Notes {
+    texts: Vec<String>,
+}
+
+#[handlers]
+impl Notes {
+    #[execute]
+    fn note(&self, command: Note) -> Noted {
+        Noted { text: command.text }
+    }
+    #[apply]
+    fn noted(&mut self, event: &Noted) {
+        self.texts.push(event.text.clone());
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, Timeout)]
+struct Reminder {
+    text: String,
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
+#[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(Note), timeouts(Reminder))]
+struct Clerk;
+
+#[handlers]
+impl Clerk {
+    #[react]
+    fn placed(&self, _: &OrderPlaced, id: &OrderId) -> (Note, After<Reminder>) {
+        (
+            Note { order: id.clone(), text: "placed".into() },
+            After(Reminder { text: "later".into() }, TIME_TO_PAY),
+        )
+    }
+    #[react]
+    fn remind(&self, timeout: &Reminder, id: &OrderId) -> Note {
+        Note { order: id.clone(), text: timeout.text.clone() }
+    }
+}
+
+/// Fails to send for as long as it says.
+struct Gate {
+    is_open: Arc<AtomicBool>,
+    notes: Repository<Notes, SqliteStore>,
+}
+
+impl factum::follow::Commands for Gate {
+    fn send(
+        &self,
+        command: &factum::follow::SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn std::any::Any, &str),
+    ) -> Result<(), factum::follow::SendError> {
+        if !self.is_open.load(Ordering::SeqCst) {
+            return Err(factum::follow::SendError::Failed("closed".into()));
+        }
+        let routes = factum::follow::CommandRoutes::new().to(self.notes.clone());
+        factum::follow::Commands::send(&routes, command, refused)
+    }
+}
+
+#[test]
+fn a_command_of_an_older_version_is_sent_as_it_is_now() {
+    let shop = Shop::with_stock(0);
+    let is_open = Arc::new(AtomicBool::new(false));
+    let notes = shop.store.repository::<Notes>();
+    let gate = Gate { is_open: Arc::clone(&is_open), notes: notes.clone() };
+    let mut process =
+        SqliteProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap().clock(shop.clock.clone());
+    shop.place("a", 5);
+    shop.place("b", 5);
+    let stored = || -> i64 {
+        let count = "SELECT count(*) FROM factum_process_commands";
+        shop.store.query(|connection| connection.query_row(count, (), |row| row.get(0))).unwrap()
+    };
+    while stored() < 2 {
+        process.catch_up().unwrap_err();
+    }
+    shop.connection()
+        .execute_batch(
+            r#"UPDATE factum_process_commands SET version = 1, payload = '{"order":"a"}' WHERE instance = 'a';
+               UPDATE factum_process_commands SET version = 3 WHERE instance = 'b';"#,
+        )
+        .unwrap();
+    is_open.store(true, Ordering::SeqCst);
+    process.catch_up().unwrap();
+    assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["none"]);
+    let letters = process.instances().dead_letters().unwrap();
+    assert_eq!(letters[0].instance, "b");
+    assert_eq!(
+        letters[0].error,
+        "version 3 of `note` is newer than version 2, the newest this program knows"
+    );
+}
+
+#[test]
+fn the_lock_records_time_outs_and_commands_with_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    Lock::of_crate(folder.path()).write_new().process::<Clerk>().check();
+    let lock = std::fs::read_to_string(folder.path().join("events.lock")).unwrap();
+    for line in ["event reminder 1 text String", "event note 1 order OrderId", "event note 2 text String"] {
+        assert!(lock.lines().any(|recorded| recorded.starts_with(line)), "{line} is not in\n{lock}");
+    }
+    Lock::of_crate(folder.path()).check_only().process::<Clerk>().check();
+}
