@@ -51,7 +51,7 @@ use crate::store::queue::QueueError;
 ///   [`retry`](ExecuteOptions::retry) doubles the lease each time. A handler that commands its own aggregate has
 ///   no turn for it.
 /// * A batch takes one turn for all of its commands.
-/// * At most 64 appends to one aggregate wait for their answers. The next command waits for one of these before it is
+/// * At most 256 appends to one aggregate wait for their answers. The next command waits for one of these before it is
 ///   decided.
 /// * Units of work take no turn. They, writers of other processes, and other repositories of the same
 ///   type may cause conflicts.
