@@ -1,4 +1,5 @@
-//! The cost of factum's enums and dispatch: instructions for a command, beside code by hand.
+//! The cost of factum's enums and dispatch: instructions for a command, beside code by hand; and of an application, beside its
+//! repository.
 //!
 //! valgrind counts them, because a clock's noise would hide the difference.
 //!
@@ -9,6 +10,7 @@ mod generated;
 mod order;
 #[path = "../shared/report.rs"]
 mod report;
+mod routed;
 mod valgrind;
 mod work;
 
@@ -18,6 +20,8 @@ use self::report::print_ratio;
 
 /// The longer of two runs executes this many commands more. Both end at the same command of the rotation.
 const COMMANDS: u32 = 100_000;
+/// The same for commands whose events are stored.
+const STORED: u32 = 20_000;
 const START: u32 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,10 +29,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         // The run under valgrind.
+        ["run", arm @ ("application" | "repository"), count] => {
+            println!("{}", routed::run(arm, count.parse()?)?)
+        }
         ["run", arm, count] => println!("{:?}", work::run(arm, count.parse()?)?),
         _ if arguments.contains(&"--bench") => compare()?,
         // `cargo test --benches`, which needs no valgrind.
-        _ => work::check()?,
+        _ => {
+            work::check()?;
+            assert_eq!(routed::run("application", 1_000)?, routed::run("repository", 1_000)?);
+        }
     }
     Ok(())
 }
@@ -36,16 +46,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn compare() -> Result<(), Box<dyn Error>> {
     work::check()?;
     valgrind::check()?;
-    let mut counts = Vec::new();
-    for (arm, _) in work::ARMS {
-        let more = valgrind::instructions(arm, START + COMMANDS)? - valgrind::instructions(arm, START)?;
+    let each = |arm: &str, commands: u32| -> Result<f64, Box<dyn Error>> {
+        let more = valgrind::instructions(arm, START + commands)? - valgrind::instructions(arm, START)?;
         // Far below the largest integer that a float holds exactly.
         #[expect(clippy::cast_precision_loss)]
-        let each = more as f64 / f64::from(COMMANDS);
-        println!("{arm:<10} {each:>8.1} instructions a command");
-        counts.push(each);
-    }
+        let each = more as f64 / f64::from(commands);
+        println!("{arm:<12} {each:>8.1} instructions a command");
+        Ok(each)
+    };
+    let (generated, by_hand) = (each("generated", COMMANDS)?, each("by-hand", COMMANDS)?);
+    let (repository, application) = (each("repository", STORED)?, each("application", STORED)?);
     println!();
-    print_ratio("dispatch/instructions-vs-by-hand", counts[0] / counts[1], "<=", 1.02);
+    print_ratio("dispatch/instructions-vs-by-hand", generated / by_hand, "<=", 1.02);
+    print_ratio("dispatch/application-vs-repository", repository / application, ">=", 0.98);
     Ok(())
 }

@@ -46,7 +46,7 @@ fn work<C: Commands, E>(
 }
 
 /// The command with this number, equal in both arms.
-fn command<C: Commands>(number: u32) -> C {
+pub(crate) fn command<C: Commands>(number: u32) -> C {
     let order = u64::from(number);
     match number % 10 {
         0 => PlaceOrder { order, customer: "Ada".into() }.into(),
@@ -63,7 +63,7 @@ fn command<C: Commands>(number: u32) -> C {
 }
 
 /// An enum of all commands.
-trait Commands:
+pub(crate) trait Commands:
     From<PlaceOrder>
     + From<AddItem>
     + From<RemoveItem>

@@ -58,6 +58,7 @@ pub mod domain {
 
     /// A command.
     #[derive(Debug, Command)]
+    #[command(internal)]
     pub struct C {
         /// The id.
         #[command(id)]
@@ -130,8 +131,8 @@ pub mod domain {
     }
 
     /// A reaction.
-    #[derive(Debug, Default, Reaction)]
-    #[reaction(events(E), from(A))]
+    #[derive(Debug, Default, Clone, Reaction)]
+    #[reaction(events(E), from(A), partition_by = stream)]
     pub struct R;
 
     #[handlers]
@@ -140,6 +141,20 @@ pub mod domain {
         fn react(&self, _: &E, delivery: &::factum::follow::Delivery) {
             let _ = delivery;
         }
+    }
+
+    /// An application.
+    #[derive(Debug, ::factum::application::Application)]
+    #[application(aggregates(A), json)]
+    pub struct S {
+        #[services(A)]
+        services: (),
+        #[projection(retry(1), delay = ::core::time::Duration::ZERO)]
+        __start: P,
+        #[store]
+        store: ::factum::sqlite::SqliteStore,
+        #[reaction(store = store, workers = 2, dead_letters)]
+        reaction: R,
     }
 
     #[handlers]
