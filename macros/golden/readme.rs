@@ -25,10 +25,8 @@ impl ::factum::AggregateId for AccountId {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for AccountOpened {
     const NAME: &'static str = "account-opened";
-    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
-        "CARGO_MANIFEST_DIR"
-    );
     const SHAPES: ::factum::macro_support::ConstShapes = (
+        ::core::option_env!("CARGO_MANIFEST_DIR"),
         &[(1, &[("owner", "String", 0)])],
         &[],
     );
@@ -39,10 +37,8 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
-    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
-        "CARGO_MANIFEST_DIR"
-    );
     const SHAPES: ::factum::macro_support::ConstShapes = (
+        ::core::option_env!("CARGO_MANIFEST_DIR"),
         &[(1, &[("cents", "u64", 0)])],
         &[],
     );
@@ -53,10 +49,8 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
-    const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!(
-        "CARGO_MANIFEST_DIR"
-    );
     const SHAPES: ::factum::macro_support::ConstShapes = (
+        ::core::option_env!("CARGO_MANIFEST_DIR"),
         &[(1, &[("cents", "u64", 0)])],
         &[],
     );
@@ -73,7 +67,6 @@ impl ::factum::Command for OpenAccount {
     }
     ::factum::macro_support::command_traits!(
         "OpenAccount" 18055716382810217137 false["account" "AccountId" "owner" "String"]
-        : AccountId
     );
 }
 #[automatically_derived]
@@ -97,8 +90,7 @@ impl ::factum::Command for DepositMoney {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "DepositMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"] :
-        AccountId
+        "DepositMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"]
     );
 }
 #[automatically_derived]
@@ -122,8 +114,7 @@ impl ::factum::Command for WithdrawMoney {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "WithdrawMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"] :
-        AccountId
+        "WithdrawMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"]
     );
 }
 #[automatically_derived]
@@ -221,21 +212,21 @@ const _: () = {
         shown BankAccountEvent of BankAccount : AccountOpened(AccountOpened)
         MoneyDeposited(MoneyDeposited) MoneyWithdrawn(MoneyWithdrawn); retired; {}
     }
-    const _: () = {
-        let __repeated = ::factum::macro_support::repeated_name(
-            <BankAccountEvent as ::factum::EventSet>::KINDS,
-            &[],
-        );
-        (::factum::macro_support::assert_new)(
-            __repeated,
-            1,
-            "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
-        );
-        (::factum::macro_support::assert_new)(
-            __repeated,
-            2,
-            "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
-        );
+    const _: () = match ::factum::macro_support::repeated_name(
+        <BankAccountEvent as ::factum::EventSet>::KINDS,
+        &[],
+    ) {
+        1 => {
+            (::factum::macro_support::report_repeated)(
+                "`BankAccount` lists two events that are stored under one name: `MoneyDeposited` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+            )
+        }
+        2 => {
+            (::factum::macro_support::report_repeated)(
+                "`BankAccount` lists two events that are stored under one name: `MoneyWithdrawn` has the name, or an alias, of an event listed before it; give one of them another with `#[event(name = \"..\")]`",
+            )
+        }
+        _ => {}
     };
 };
 

@@ -43,7 +43,7 @@ pub use self::handing::{
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{
-    assert_new, assert_not_lowered, is_new, is_unused, knows_name, repeated_name, same_name,
+    assert_not_lowered, is_new, is_unused, knows_name, repeated_name, report_repeated, same_name,
 };
 pub use self::old_versions::{convert_field, decode_older, decode_previous, try_convert_field, unreadable};
 pub use self::retired::{ReadDropped, ReadUpcast, RetiredProbe, upcast, upcast_fallible};
@@ -65,7 +65,7 @@ pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::emitted::Emitted;
-pub use crate::domain::hash::{fingerprint, fingerprint_after, fingerprint_of};
+pub use crate::domain::hash::{fingerprint, fingerprint_of};
 pub use crate::domain::thread_safe::is_thread_safe;
 pub use crate::domain::type_shape::{
     EventPart, EventParts, FieldNotes, FieldTypes, Form, Tagging, TypeKind, TypeParts, TypeShape,

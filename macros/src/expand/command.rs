@@ -3,7 +3,6 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::ToTokens as _;
 
-use super::lock::parts_with_fingerprints;
 use super::{beside, operand, schema};
 use crate::lock::{FNV_OFFSET, hashed};
 use crate::rules::{Command, IdSource};
@@ -20,7 +19,6 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     });
     // rustc would interpret a hash of the text, at a cost above that of all other code of the command.
     let shape = Literal::u64_unsuffixed(hashed(FNV_OFFSET, &schema::text(input)));
-    let parts = schema::types(&input.data).into_iter().flat_map(parts_with_fingerprints);
     let (ty, value) = match command.id {
         IdSource::Field { member, ty } => (operand(ty), quote!(&self.#member)),
         IdSource::Singleton => (quote!(()), quote!(&())),
@@ -35,7 +33,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
                 #value
             }
 
-            #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]: #(#parts)*);
+            #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]);
         }
 
         #[automatically_derived]

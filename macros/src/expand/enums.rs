@@ -87,7 +87,6 @@ pub(super) fn distinct_names(
     sources: &TokenStream,
     fix: &str,
 ) -> TokenStream {
-    let repeated = Ident::new("__repeated", Span::mixed_site());
     let checks = events.iter().enumerate().skip(1).map(|(index, path)| {
         let shown = shown(path);
         let index = Literal::usize_unsuffixed(index);
@@ -96,14 +95,14 @@ pub(super) fn distinct_names(
              event listed before it; {fix}"
         );
         // The caret begins at the parentheses. At `#krate` it would have no place in the source.
-        quote_spanned!(path.span()=> (#krate::macro_support::assert_new)(#repeated, #index, #message);)
+        quote_spanned!(path.span()=> #index => (#krate::macro_support::report_repeated)(#message),)
     });
     let checks: TokenStream = checks.collect();
-    // One constant for all checks: rustc takes longer for a further constant than for its content.
+    // One constant with one `match` for all: rustc takes longer for a further constant, or a further call, than for its content.
     quote! {
-        const _: () = {
-            let #repeated = #krate::macro_support::repeated_name(#kinds, #sources);
+        const _: () = match #krate::macro_support::repeated_name(#kinds, #sources) {
             #checks
+            _ => {}
         };
     }
 }

@@ -64,7 +64,6 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
             const NAME: &'static str = #name;
             #current
             #aliases
-            const FOLDER: ::core::option::Option<&'static str> = ::core::option_env!("CARGO_MANIFEST_DIR");
             #shapes
             #structure
             #lowered

@@ -35,7 +35,7 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
         shapes.push(quote!((#number, &[#(#fields),*])));
     }
     let parts = structure::parts_of_each(krate, &typed);
-    let shapes = quote!((&[#(#shapes),*], &[#(#parts),*]));
+    let shapes = quote!((::core::option_env!("CARGO_MANIFEST_DIR"), &[#(#shapes),*], &[#(#parts),*]));
     let shapes = if parts.is_empty() {
         shapes
     } else {

@@ -88,6 +88,6 @@ fn fields(fields: &Fields, text: &mut String) {
     }
 }
 
-pub(super) fn types(data: &Data) -> Vec<&Type> {
+fn types(data: &Data) -> Vec<&Type> {
     all_fields(data).into_iter().map(|field| &field.ty).collect()
 }

@@ -36,12 +36,7 @@ pub(crate) const fn never_zero(hash: u64) -> u64 {
 /// The fingerprint of a shape: of its `text`, and of the fingerprints of its parts.
 #[must_use]
 pub const fn fingerprint(text: &str, parts: &[u64]) -> u64 {
-    fingerprint_after(hashed(FNV_OFFSET, text), parts)
-}
-
-/// [`fingerprint`] of a text whose hash is known: rustc interprets constants, and takes long for a text.
-#[must_use]
-pub const fn fingerprint_after(mut hash: u64, parts: &[u64]) -> u64 {
+    let mut hash = hashed(FNV_OFFSET, text);
     let mut index = 0;
     while index < parts.len() {
         hash = mixed(hash, parts[index]);

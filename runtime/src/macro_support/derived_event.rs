@@ -12,9 +12,11 @@ use crate::domain::hash::fingerprint_of;
 use crate::domain::type_shape::{EventParts, EventStructure, FieldNotes, Form};
 use crate::macro_support::old_versions::unreadable;
 
-/// Versions of an event, each with the name and the type of its fields, and the number of that type in the list that follows;
-/// 0 for one of Rust's own.
-pub type ConstShapes = (&'static [(u32, &'static [(&'static str, &'static str, usize)])], EventParts);
+/// The folder of the package that defines an event; its versions, each with the name and the type of its fields, and the number
+/// of that type in the list that follows, or 0 for one of Rust's own.
+// One constant costs rustc less than one for each part.
+pub type ConstShapes =
+    (Option<&'static str>, &'static [(u32, &'static [(&'static str, &'static str, usize)])], EventParts);
 
 /// What `derive(Event)` declares about an event. Every type with this trait is an [`Event`].
 ///
@@ -31,15 +33,11 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     /// See [`Event::ALIASES`].
     const ALIASES: &'static [&'static str] = &[];
 
-    /// The folder of the package that defines the event. A constant that only `lock!` uses: no other program contains it.
-    #[doc(hidden)]
-    const FOLDER: Option<&'static str> = None;
-
     /// See [`Event::LOWERED`].
     #[doc(hidden)]
     const LOWERED: Option<&'static str> = None;
 
-    /// Each version that the struct itself can read, with its fields.
+    /// Each version that the struct itself can read, with its fields. Only `lock!` and models contain this constant.
     const SHAPES: ConstShapes;
 
     /// The form of the struct in JSON.
@@ -85,7 +83,7 @@ impl<E: DerivedEvent> Event for E {
         if let Some(previous) = E::PREVIOUS {
             previous(out);
         }
-        let (shapes, parts) = E::SHAPES;
+        let (folder, shapes, parts) = E::SHAPES;
         for &(version, fields) in shapes {
             let fields = fields.iter().map(|&(name, ty, typed)| FieldShape {
                 name,
@@ -96,13 +94,7 @@ impl<E: DerivedEvent> Event for E {
                 }),
             });
             let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts };
-            out.push(Shape {
-                event: E::NAME,
-                version,
-                fields: fields.collect(),
-                folder: E::FOLDER,
-                structure,
-            });
+            out.push(Shape { event: E::NAME, version, fields: fields.collect(), folder, structure });
         }
     }
 }

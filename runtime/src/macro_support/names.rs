@@ -54,10 +54,10 @@ pub(super) const fn mark(name: &str) -> usize {
     }
 }
 
-/// Asserts that [`repeated_name`] did not find the event at `index`. The error points at the caller.
+/// Fails with what [`repeated_name`] found. The error points at the caller.
 #[track_caller]
-pub const fn assert_new(repeated: usize, index: usize, message: &str) {
-    assert!(repeated != index, "{}", message);
+pub const fn report_repeated(message: &str) {
+    assert!(message.is_empty(), "{}", message);
 }
 
 /// Whether the event at `index` shares no name or alias with an earlier event.

@@ -50,23 +50,19 @@ macro_rules! __debug {
     };
 }
 
-/// What a command with this name is, and can do by its own traits. The number is a hash of its fields' text, as serde sees it;
-/// the types are those in its fields.
+/// What a command with this name is, and can do by its own traits. The number is a hash of its fields' text, as serde sees it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __command_traits {
-    ($name:literal $text:literal $internal:literal [$($field:literal $ty:literal)*]: $($part:ty)*) => {
+    ($name:literal $shape:literal $internal:literal [$($field:literal $ty:literal)*]) => {
         const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
             #[allow(unused_imports)]
-            use $crate::macro_support::{LacksTrait as _, NoFingerprint as _};
+            use $crate::macro_support::LacksTrait as _;
             ::core::option::Option::Some($crate::macro_support::CommandTraits {
                 name: $name,
                 fields: &[$(($field, $ty)),*],
                 internal: $internal,
-                shape: $crate::macro_support::fingerprint_after(
-                    $text,
-                    &[$(<$crate::macro_support::HasFingerprint<$part>>::FINGERPRINT),*],
-                ),
+                shape: $shape,
                 content: <$crate::macro_support::TraitsOf<Self>>::CONTENT,
                 read: <$crate::macro_support::TraitsOf<Self>>::READ,
                 copy: <$crate::macro_support::TraitsOf<Self>>::COPY,
