@@ -16,16 +16,9 @@ pub(crate) struct Counts {
     /// See [`llvm_lines`].
     pub(crate) llvm_debug: u64,
     pub(crate) llvm_release: u64,
-    /// rustc's instructions for `check`, macros included, if they were counted.
-    pub(crate) instructions: Option<u64>,
 }
 
-pub(crate) fn count(
-    rustc: &Rustc<'_>,
-    arm: Arm,
-    size: usize,
-    instructions: bool,
-) -> Result<Counts, Box<dyn Error>> {
+pub(crate) fn count(rustc: &Rustc<'_>, arm: Arm, size: usize) -> Result<Counts, Box<dyn Error>> {
     let file = rustc.folder().join(format!("{}.counted", arm.krate(size)));
     let expanded = [OsString::from("-Zunpretty=expanded"), "-o".into(), (&file).into()];
     rustc.with(&["--profile", "check"], arm, size, &expanded)?;
@@ -34,7 +27,6 @@ pub(crate) fn count(
         expanded,
         llvm_debug: llvm_lines(rustc, &[], arm, size, &file)?,
         llvm_release: llvm_lines(rustc, &["--release"], arm, size, &file)?,
-        instructions: instructions.then(|| rustc.instructions(arm, size)).transpose()?,
     })
 }
 

@@ -18,6 +18,9 @@
 //! * `edit-check` and `edit-debug`: after an edit of one number in one method
 //! * `release`
 //!
+//! With `--instructions`, only the instructions of a check are counted, of the last two arms, which no other program on the
+//! machine disturbs.
+//!
 //! The arms take turns, forwards and backwards. Each time is the median of all rounds. Each ratio is the
 //! median of the ratios of neighbouring times. Each round times a check three times. Macros are built without
 //! optimization, as cargo does in all profiles.
@@ -59,10 +62,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let generated = Generated::write(folder.path(), options.shape, &options.sizes)?;
     let rustc = Rustc::new(&generated)?;
+    let prefix = if options.shape == Shape::Wide { "wide-" } else { "" };
+    if options.instructions {
+        for &size in &options.sizes {
+            let [hand, factum] = [Arm::Hand, Arm::Factum].map(|arm| rustc.instructions(arm, size));
+            table::print_instructions(prefix, size, hand?, factum?);
+        }
+        return Ok(());
+    }
     let mut all = Vec::new();
     for &size in &options.sizes {
         rustc.prepare(size)?;
-        let counts = Arm::ALL.map(|arm| count::count(&rustc, arm, size, options.instructions));
+        let counts = Arm::ALL.map(|arm| count::count(&rustc, arm, size));
         let counts = counts.into_iter().collect::<Result<_, _>>()?;
         let rounds = options.rounds_at(size);
         let times = measure::measure(&rustc, size, rounds)?;
@@ -75,7 +86,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if options.is_meaningful {
         println!();
-        let prefix = if options.shape == Shape::Wide { "wide-" } else { "" };
         for measured in &all {
             measured.print_ratios(prefix);
         }

@@ -12,7 +12,7 @@ pub(crate) struct Options {
     pub(crate) shape: Shape,
     /// Whether factum itself is built too.
     pub(crate) cold: bool,
-    /// Whether rustc's instructions are counted, which takes valgrind minutes.
+    /// Whether only rustc's instructions are counted, which takes valgrind some minutes.
     pub(crate) instructions: bool,
     /// A folder for the crates. With it, the benchmark only writes them, for other tools to read.
     pub(crate) write: Option<PathBuf>,

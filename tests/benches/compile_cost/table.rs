@@ -30,27 +30,17 @@ impl Measured {
                 self.times.iter().map(|of| format!("{:.3} ({:.3})", of.cpu(step), of.wall(step))).collect(),
             ratio: self.ratio(step),
         }));
-        let mut columns = vec![
+        println!();
+        print(&[
             self.column("expanded", |of| of.expanded),
             self.column("llvm debug", |of| of.llvm_debug),
             self.column("llvm release", |of| of.llvm_release),
-        ];
-        if self.has_instructions() {
-            columns.push(self.column("instructions", instructions));
-        }
-        println!();
-        print(&columns);
+        ]);
     }
 
     pub(crate) fn print_ratios(&self, prefix: &str) {
-        let print = |what: &str, ratio| {
-            print_ratio(&format!("compile/{prefix}{what}-{}-vs-hand", self.size), ratio, "<=", TARGET);
-        };
         for step in [Step::Check, Step::Release] {
-            print(step.name(), self.ratio(step));
-        }
-        if self.has_instructions() {
-            print("check-instructions", self.column("", instructions).ratio);
+            print_ratio_of(prefix, step.name(), self.size, self.ratio(step));
         }
     }
 
@@ -66,14 +56,18 @@ impl Measured {
         let (hand, factum) = of_the_same(counts.clone().map(|count| count as f64));
         Column { name, cells: counts.map(|count| count.to_string()).collect(), ratio: factum / hand }
     }
-
-    fn has_instructions(&self) -> bool {
-        self.counts.iter().all(|of| of.instructions.is_some())
-    }
 }
 
-fn instructions(counts: &Counts) -> u64 {
-    counts.instructions.unwrap_or_default()
+/// The instructions of a check of the last two arms, and their ratio.
+// Far below the largest integer that a float holds exactly.
+#[expect(clippy::cast_precision_loss)]
+pub(crate) fn print_instructions(prefix: &str, size: usize, hand: u64, factum: u64) {
+    println!("{size} events and {size} commands: {hand} instructions by hand, {factum} with factum");
+    print_ratio_of(prefix, "check-instructions", size, factum as f64 / hand as f64);
+}
+
+fn print_ratio_of(prefix: &str, what: &str, size: usize, ratio: f64) {
+    print_ratio(&format!("compile/{prefix}{what}-{size}-vs-hand"), ratio, "<=", TARGET);
 }
 
 /// The values of the last two arms, which do the same work: by hand, and with factum.
