@@ -128,6 +128,8 @@ fn an_application_that_can_not_start_says_why() {
     assert_eq!(error.follower, "sales");
     let text = with_causes(&error);
     assert!(text.starts_with("the application can't start `sales`: `sales` "), "{text}");
+    // The inline view before it is no longer part of appends.
+    assert!(store.inline_views().unwrap().is_empty());
 }
 
 /// A reaction with the name of the view `Sales`.

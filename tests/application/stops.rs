@@ -7,7 +7,7 @@ use factum::prelude::*;
 use factum::with_causes;
 
 use super::seen_by::{Halting, Slow};
-use super::shop::{LONG, Mailer, Shop, Totals, place};
+use super::shop::{LONG, Mailer, Order, Shop, Totals, place};
 
 #[test]
 fn a_stopped_or_dropped_application_runs_nothing_more() {
@@ -23,6 +23,26 @@ fn a_stopped_or_dropped_application_runs_nothing_more() {
         }
         assert_eq!(Arc::strong_count(&mail.sent), 1, "the reaction is gone");
     }
+}
+
+/// An inline view stops with its application, and catches up with the next one.
+#[test]
+fn an_application_starts_again_on_its_store() {
+    let (store, mail) = (SqliteStore::in_memory().unwrap(), Mailer::default());
+    let shop = Shop::new(&mail).start(&store).unwrap();
+    shop.execute(place("a", 10)).unwrap();
+    let error = Shop::new(&mail).start(&store).unwrap_err();
+    assert_eq!(error.follower, "order-board");
+    shop.stop(LONG).unwrap();
+    store.repository::<Order>().execute(place("b", 10)).unwrap();
+    let count = || -> u64 {
+        store.query(|board| board.query_row("SELECT count(*) FROM board", (), |row| row.get(0))).unwrap()
+    };
+    assert_eq!(count(), 1);
+    let shop = Shop::new(&mail).start(&store).unwrap();
+    assert_eq!(count(), 2);
+    shop.execute(place("c", 10)).unwrap();
+    assert_eq!(count(), 3);
 }
 
 #[test]

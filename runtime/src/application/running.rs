@@ -185,6 +185,8 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
 
     /// Stops all followers, each after the step that it is in. All are asked first, and then waited for, at most this long.
     ///
+    /// Inline views are no longer part of appends. The next start on the store catches them up.
+    ///
     /// Fails with the followers that had failed before, and with those that still run.
     pub fn stop(mut self, within: Duration) -> Result<(), StopError> {
         self.end(within)

@@ -60,7 +60,7 @@ impl KeepsReactions for SqliteStore {
     }
 }
 
-/// A view that is part of each append. It runs as long as the store is open.
+/// A view that is part of each append, until this is dropped.
 struct Inline {
     name: &'static str,
     store: SqliteStore,
@@ -104,5 +104,12 @@ impl DynFollower for Inline {
 
     fn stop_within(self: Box<Self>, _: Duration) -> Result<(), BoxError> {
         Ok(())
+    }
+}
+
+/// The application has stopped. Another one on the store catches the view up, and makes it part of appends again.
+impl Drop for Inline {
+    fn drop(&mut self) {
+        self.store.remove_hook(self.name);
     }
 }

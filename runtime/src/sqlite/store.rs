@@ -188,6 +188,18 @@ impl SqliteStore {
         hooks.into_iter().map(view).collect()
     }
 
+    /// Takes the hook with this name out of later appends. In a hook of an append, and after a fork, nothing happens.
+    pub(crate) fn remove_hook(&self, name: &str) {
+        if self.shared.writer.is_held_by_this_thread() || self.shared.file.check_process().is_err() {
+            return;
+        }
+        let mut hooks = self.append_hooks();
+        let removed = hooks.iter().position(|hook| hook.name() == name).map(|index| hooks.remove(index));
+        // The user's code may run as it is dropped.
+        drop(hooks);
+        drop(removed);
+    }
+
     /// Removes the database at `path` when the last clone of the store is dropped.
     pub(crate) fn remove_on_drop(&self, path: PathBuf) {
         self.shared.temporary.add(path);
