@@ -173,6 +173,7 @@ pub(crate) fn follow_much(folder: &Path) {
     }
     say(threads());
 
+    drop((running, workers));
     let (said, hears) = channel();
     let failing = stores.iter().zip(0..).map(|(store, number)| {
         let said = said.clone();
@@ -198,7 +199,8 @@ fn threads() -> usize {
         let names =
             threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
         let count = names.filter(|name| name.starts_with("factum")).count();
-        if count < MANY || begun.elapsed() > LONG / 2 {
+        // A wait of a follower whose store has failed lasts twice as long.
+        if count < MANY || begun.elapsed() > Duration::from_secs(5) {
             return count;
         }
         thread::sleep(Duration::from_millis(50));
