@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments[..] {
         // The run under valgrind.
         ["run", arm @ ("application" | "repository"), count] => {
-            println!("{}", routed::run(arm, count.parse()?)?)
+            println!("{}", routed::run(arm, count.parse()?)?);
         }
         ["run", arm, count] => println!("{:?}", work::run(arm, count.parse()?)?),
         _ if arguments.contains(&"--bench") => compare()?,
