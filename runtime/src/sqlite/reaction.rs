@@ -89,7 +89,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// thread or process continues there too. To begin at a time, use
     /// [`EventStore::position_at`].
     ///
-    /// Fails with [`StoreError::PastTheEnd`] if the store has not reached the position.
+    /// Fails with [`StoreError::PastTheEnd`](crate::store::StoreError::PastTheEnd) if the store has not reached the position.
     pub fn rewind(&mut self, position: Position) -> Result<(), ReactionError> {
         let Engine { home, definition, .. } = &self.engine;
         home.in_transaction(R::NAME, |transaction| {
