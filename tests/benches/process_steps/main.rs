@@ -307,11 +307,13 @@ fn looks(rounds: usize, waiting: u64) -> Result<(), Box<dyn Error>> {
             let commands = CommandRoutes::new().to(store.repository::<Reply>());
             let mut process = SqliteProcess::new(&store, Waiting, Arc::new(commands))?;
             process.catch_up()?;
-            let begun = Instant::now();
-            for _ in 0..50 {
+            let mut looks = Vec::new();
+            for _ in 0..200 {
+                let begun = Instant::now();
                 process.catch_up()?;
+                looks.push(begun.elapsed().as_secs_f64());
             }
-            Ok(begun.elapsed().as_secs_f64() / 50.0)
+            Ok(median(looks))
         };
         let (none, many) = (look("none.db", 1)?, look("many.db", waiting)?);
         println!("a look with 1 time-out set: {:.0} us; with {waiting}: {:.0} us", none * 1e6, many * 1e6);
