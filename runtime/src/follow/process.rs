@@ -38,17 +38,18 @@ use crate::follow::reaction::ReactingTarget;
 /// use factum::follow::CommandRoutes;
 /// use factum::prelude::*;
 /// use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, AggregateId)] struct OrderId(String);
 /// # #[derive(Debug, Serialize, Deserialize, Event)] struct OrderPlaced { cents: u64 }
 /// # #[derive(Debug, Serialize, Deserialize, Event)] struct OrderShipped;
 /// # #[derive(Debug, Serialize, Deserialize, Event)] struct OrderCancelled;
-/// # #[derive(Debug, Serialize, Deserialize, Event)] struct PaymentTaken { order: String }
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct PlaceOrder { #[command(id)] order: String, cents: u64 }
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct ShipOrder(String);
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct CancelOrder(String);
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct TakePayment { #[command(id)] order: String, cents: u64 }
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct PaymentTaken { order: OrderId }
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct PlaceOrder { #[command(id)] order: OrderId, cents: u64 }
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct ShipOrder(OrderId);
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct CancelOrder(OrderId);
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct TakePayment { #[command(id)] order: OrderId, cents: u64 }
 /// # #[derive(Debug, PartialEq)] struct Declined;
 /// # #[derive(Debug, Default, Clone, Aggregate)]
-/// # #[aggregate(id = String, commands(PlaceOrder, ShipOrder, CancelOrder), events(OrderPlaced, OrderShipped, OrderCancelled))]
+/// # #[aggregate(id = OrderId, commands(PlaceOrder, ShipOrder, CancelOrder), events(OrderPlaced, OrderShipped, OrderCancelled))]
 /// # struct Order { is_shipped: bool }
 /// # #[handlers] impl Order {
 /// #     #[execute] fn place(&self, command: PlaceOrder) -> OrderPlaced { OrderPlaced { cents: command.cents } }
@@ -59,7 +60,7 @@ use crate::follow::reaction::ReactingTarget;
 /// #     #[apply] fn cancelled(&mut self, _: &OrderCancelled) {}
 /// # }
 /// # #[derive(Debug, Default, Clone, Aggregate)]
-/// # #[aggregate(id = String, error = Declined, commands(TakePayment), events(PaymentTaken))]
+/// # #[aggregate(id = OrderId, error = Declined, commands(TakePayment), events(PaymentTaken))]
 /// # struct Payment;
 /// # #[handlers] impl Payment {
 /// #     #[execute] fn take(&self, command: TakePayment) -> Result<PaymentTaken, Declined> {
@@ -73,7 +74,7 @@ use crate::follow::reaction::ReactingTarget;
 ///
 /// #[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
 /// #[process(
-///     id = String,
+///     id = OrderId,
 ///     starts(OrderPlaced by stream),
 ///     events(PaymentTaken by order, OrderShipped by stream),
 ///     from(Order, Payment),
@@ -91,7 +92,7 @@ use crate::follow::reaction::ReactingTarget;
 ///         self.cents = event.cents;
 ///     }
 ///     #[react]
-///     fn placed(&self, _: &OrderPlaced, id: &String) -> (TakePayment, After<PaymentOverdue>) {
+///     fn placed(&self, _: &OrderPlaced, id: &OrderId) -> (TakePayment, After<PaymentOverdue>) {
 ///         let take = TakePayment { order: id.clone(), cents: self.cents };
 ///         (take, After(PaymentOverdue, Duration::from_secs(900)))
 ///     }
@@ -100,7 +101,7 @@ use crate::follow::reaction::ReactingTarget;
 ///         (Cancel::new(), CancelOrder(command.order.clone()), Done)
 ///     }
 ///     #[react]
-///     fn overdue(&self, _: &PaymentOverdue, id: &String) -> (CancelOrder, Done) {
+///     fn overdue(&self, _: &PaymentOverdue, id: &OrderId) -> (CancelOrder, Done) {
 ///         (CancelOrder(id.clone()), Done)
 ///     }
 ///     #[react]
@@ -118,9 +119,10 @@ use crate::follow::reaction::ReactingTarget;
 /// let commands = CommandRoutes::new().to(orders.clone()).to(store.repository::<Payment>());
 /// let mut process = SqliteProcess::new(&store, Fulfilment::default(), commands.shared())?;
 ///
-/// orders.execute(PlaceOrder { order: "4711".into(), cents: 50 })?;
+/// let id = OrderId("4711".into());
+/// orders.execute(PlaceOrder { order: id.clone(), cents: 50 })?;
 /// process.catch_up()?;
-/// assert!(orders.load(&"4711".into())?.state().is_shipped);
+/// assert!(orders.load(&id)?.state().is_shipped);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -143,6 +145,7 @@ use crate::follow::reaction::ReactingTarget;
 /// * A command that its aggregate can refuse needs a `#[refused]` method or the word `unrefused`: a refusal is then a dead
 ///   letter. `for Payment` says which aggregate is meant, where several take the command.
 /// * Handlers take the event or time-out, then if they want the instance's `id: &OrderId`, and for an event its `&Envelope<'_>`.
+///   `key: &str` is the key of the event's stream. So an id that is a `String` needs a type of its own.
 /// * They return what [`IntoActions`](crate::follow::IntoActions) has: commands, [`After`](crate::follow::After),
 ///   [`At`](crate::follow::At), [`Cancel`](crate::follow::Cancel), [`Done`](crate::follow::Done), and tuples, options, lists and
 ///   results of these.

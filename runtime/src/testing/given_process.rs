@@ -32,12 +32,13 @@ use crate::store::read::Filter;
 /// use factum::prelude::*;
 /// use factum::testing::given_process;
 /// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, AggregateId)] struct OrderId(String);
 /// # #[derive(Debug, Serialize, Deserialize, Event)] struct OrderPlaced { cents: u64 }
 /// # #[derive(Debug, Serialize, Deserialize, Event)] struct OrderPaid;
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct ShipOrder(String);
-/// # #[derive(Debug, Serialize, Deserialize, Command)] struct CancelOrder(String);
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct ShipOrder(OrderId);
+/// # #[derive(Debug, Serialize, Deserialize, Command)] struct CancelOrder(OrderId);
 /// # #[derive(Debug, Default, Clone, Aggregate)]
-/// # #[aggregate(id = String, commands(ShipOrder, CancelOrder), events(OrderPlaced, OrderPaid))]
+/// # #[aggregate(id = OrderId, commands(ShipOrder, CancelOrder), events(OrderPlaced, OrderPaid))]
 /// # struct Order;
 /// # #[handlers] impl Order {
 /// #     #[execute] fn ship(&self, _: ShipOrder) {}
@@ -51,7 +52,7 @@ use crate::store::read::Filter;
 ///
 /// #[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
 /// #[process(
-///     id = String,
+///     id = OrderId,
 ///     starts(OrderPlaced by stream),
 ///     events(OrderPaid by stream),
 ///     from(Order),
@@ -67,19 +68,19 @@ use crate::store::read::Filter;
 ///         After(PaymentOverdue, Duration::from_secs(900))
 ///     }
 ///     #[react]
-///     fn paid(&self, _: &OrderPaid, id: &String) -> (Cancel<PaymentOverdue>, ShipOrder, Done) {
+///     fn paid(&self, _: &OrderPaid, id: &OrderId) -> (Cancel<PaymentOverdue>, ShipOrder, Done) {
 ///         (Cancel::new(), ShipOrder(id.clone()), Done)
 ///     }
 ///     #[react]
-///     fn overdue(&self, _: &PaymentOverdue, id: &String) -> (CancelOrder, Done) {
+///     fn overdue(&self, _: &PaymentOverdue, id: &OrderId) -> (CancelOrder, Done) {
 ///         (CancelOrder(id.clone()), Done)
 ///     }
 /// }
 ///
-/// given_process::<Shipping>(OrderPlaced { cents: 5 }).when(OrderPaid).then_commands(ShipOrder("1".into()));
+/// given_process::<Shipping>(OrderPlaced { cents: 5 }).when(OrderPaid).then_commands(ShipOrder(OrderId("1".into())));
 /// given_process::<Shipping>(OrderPlaced { cents: 5 })
 ///     .after(Duration::from_secs(901))
-///     .then_commands(CancelOrder("1".into()));
+///     .then_commands(CancelOrder(OrderId("1".into())));
 /// ```
 ///
 /// # Panics
