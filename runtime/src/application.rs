@@ -1,4 +1,4 @@
-//! Applications: one struct says which aggregates, views and reactions run.
+//! Applications: one struct says which aggregates, views, reactions and processes run.
 //!
 //! [`Application`] explains it.
 
@@ -17,7 +17,7 @@ pub use self::by_name::{Answer, ByNameError};
 #[doc(hidden)]
 pub use self::by_name::{Refusals, ShownRefusal, ShowsNothing};
 pub use self::error::{SeenError, StartError, StopError};
-pub use self::model::{FollowerModel, Model, ProcessStep};
+pub use self::model::{FollowerModel, Model};
 pub use self::parts::{Has, RoutedTo, Runs};
 pub use self::running::{ApplicationExt, Running};
 pub use self::seen::Seen;
@@ -25,6 +25,7 @@ pub use self::start::RunsOn;
 #[doc(hidden)]
 pub use self::start::{DecidesAlone, DecidesWith, Start};
 pub use self::whole::{Application, TakesNames};
+pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
-pub use crate::follow::{FollowerOptions, Keeps, KeepsReactions, KeepsTables};
+pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables};
 pub use crate::repository::execute_options::SeenBy;

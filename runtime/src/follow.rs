@@ -51,9 +51,10 @@ pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Targe
 pub use self::handler::{KnowsNoId, LendsTo, Prepared};
 #[doc(hidden)]
 pub use self::keeps::{
-    AsReaction, AsView, Followed, RunsInlineView, RunsReaction, RunsSharedReaction, RunsSharedView, RunsView,
+    AsProcess, AsReaction, AsView, Followed, RunsInlineView, RunsProcess, RunsReaction, RunsSharedReaction,
+    RunsSharedView, RunsView,
 };
-pub use self::keeps::{FollowerOptions, Keeps, KeepsReactions, KeepsTables, Started};
+pub use self::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
 pub use self::lease::LeaseInfo;
 pub use self::policy::OnFailure;
 pub use self::process::actions::{Action, Actions, After, At, Cancel, Done, Due, IntoActions};
@@ -63,6 +64,7 @@ pub use self::process::instances::{
     Happening, HappeningKind, InstanceState, Instances, ProcessLetter, Undelivered,
 };
 pub use self::process::routes::CommandRoutes;
+pub use self::process::sent_on::SentOn;
 pub use self::process::turn::{Instance, Turn};
 pub use self::process::{
     CommandCodec, Commanding, Process, Receives, Refused, Sends, Sets, StateCodec, Timeout,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use factum::application::{FollowerKind, FollowerModel, Model, ProcessStep};
+use factum::application::{FollowerKind, FollowerModel, Model, SentOn};
 use factum::prelude::*;
 use factum::testing::ModelPage;
 use factum::{AggregateModel, Emitted, EventKind};
@@ -137,8 +137,8 @@ impl Mails {
 
 /// As a process, which sends commands.
 const SENDER: FollowerModel = FollowerModel::of::<Board>(FollowerKind::Process).with_steps(&[
-    ProcessStep::new("order-placed", Emitted::Many(&Emitted::One("ship-order"))),
-    ProcessStep::new("a `late` one", Emitted::One("unknown")),
+    SentOn::new("order-placed", Emitted::Many(&Emitted::One("ship-order"))),
+    SentOn::new("a `late` one", Emitted::One("unknown")),
 ]);
 
 const SHOP: Model = Model::new(

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
 use super::{beside, enums};
-use crate::rules::{Application, Follower, Letters};
+use crate::rules::{Application, Follower, Kind, Letters};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
 
 pub(crate) fn application(model: &Application<'_>) -> TokenStream {
@@ -28,7 +28,9 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             }
         }
     });
-    let by_name = takes_names.then(|| {
+    // Processes send their commands by name.
+    let has_processes = followers.iter().any(|follower| follower.kind == Kind::Process);
+    let by_name = (*takes_names || has_processes).then(|| {
         quote! {
             #[allow(unused_imports)]
             use #krate::application::ShowsNothing as _;
@@ -111,19 +113,24 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
 /// What a follower follows. The path is all that is asked of the type, so that one mistake is one error.
 fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
-    let as_follower = if follower.is_view { quote!(AsView) } else { quote!(AsReaction) };
+    let as_follower = match follower.kind {
+        Kind::View => quote!(AsView),
+        Kind::Reaction => quote!(AsReaction),
+        Kind::Process => quote!(AsProcess),
+    };
     quote!(<#ty as #krate::follow::#as_follower>::FOLLOWED)
 }
 
 /// The trait of stores that can run a follower.
 fn runs(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
-    let name = match (follower.is_view, follower.is_inline, follower.workers) {
-        (true, true, _) => "RunsInlineView",
-        (true, false, None) => "RunsView",
-        (true, false, Some(_)) => "RunsSharedView",
-        (false, _, None) => "RunsReaction",
-        (false, _, Some(_)) => "RunsSharedReaction",
+    let name = match (follower.kind, follower.is_inline, follower.workers) {
+        (Kind::View, true, _) => "RunsInlineView",
+        (Kind::View, false, None) => "RunsView",
+        (Kind::View, false, Some(_)) => "RunsSharedView",
+        (Kind::Reaction, _, None) => "RunsReaction",
+        (Kind::Reaction, _, Some(_)) => "RunsSharedReaction",
+        (Kind::Process, ..) => "RunsProcess",
     };
     let name = Ident::new(name, Span::mixed_site());
     quote!(#krate::follow::#name<#ty>)
@@ -131,7 +138,7 @@ fn runs(krate: &Path, follower: &Follower<'_>) -> TokenStream {
 
 /// The statement that starts a follower.
 fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
-    let Follower { field, workers, retry, delay, letters, store, .. } = follower;
+    let Follower { field, kind, workers, senders, retry, delay, letters, store, .. } = follower;
     let member = &field.member;
     let (runs, followed_events) = (runs(krate, follower), what_it_follows(krate, follower));
     let (store_type, store) = match store {
@@ -146,6 +153,14 @@ fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
         Letters::Any => Some(quote!(.on_failure(#krate::follow::OnFailure::DeadLetter))),
         Letters::Sequenced => Some(quote!(.on_failure(#krate::follow::OnFailure::SequencedDeadLetter))),
     };
+    let senders = senders.map(|senders| quote!(.senders(#senders)));
+    if *kind == Kind::Process {
+        return quote! {
+            let __options = #krate::application::FollowerOptions::new() #senders #retry #delay;
+            let __started = <#store_type as #runs>::start(#store, __start.commands(), __start.clock(), self.#member, &__options);
+            __start.add(#followed_events, __started)?;
+        };
+    }
     quote! {
         let __options = #krate::application::FollowerOptions::new() #workers #retry #delay #letters;
         __start.add(#followed_events, <#store_type as #runs>::start(#store, &__events, self.#member, &__options))?;

@@ -38,6 +38,8 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
 
         #[automatically_derived]
         impl<__P: #krate::follow::Sends<Self>> #krate::follow::IntoActions<__P> for #ident {
+            const SENDS: #krate::macro_support::Emitted = #krate::macro_support::Emitted::One(#name);
+
             fn append_to(self, __actions: &mut #krate::follow::Actions) -> #krate::macro_support::Acting {
                 __actions.send::<__P, Self>(&self)
             }

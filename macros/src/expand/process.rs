@@ -1,6 +1,6 @@
 //! The impls that a process has besides those of all followers.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{Member, Path};
@@ -21,6 +21,7 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
     let routed = events.iter().map(|event| receives(model, event));
     let sent = commands.iter().map(|command| sends(model, command));
     let refused = commands.iter().filter(|command| command.unrefused.is_none()).map(|command| &command.path);
+    let steps = steps(model, process);
     let checks = checks(model, process);
     // A missing list is reported. Without it, no command is one too many.
     let sends_any = commands.is_empty().then(|| {
@@ -36,6 +37,14 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
             type Id = #id_type;
 
             const STATE: #krate::follow::StateCodec<Self> = #krate::macro_support::state_codec(#fingerprint);
+
+            const SENDS: &'static [&'static str] = &[#(<Self as #krate::follow::Sends<#paths>>::CODEC.name),*];
+
+            const STEPS: &'static [#krate::follow::SentOn] = {
+                #[allow(unused_imports)]
+                use #krate::macro_support::Unhandled as _;
+                &[#steps]
+            };
 
             fn handle_timeout(
                 &mut self,
@@ -107,6 +116,27 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
 
         #checks
     }
+}
+
+/// What the process sends on each event, time-out and refusal.
+fn steps(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
+    let ProjectionSyntax { krate, .. } = model.syntax;
+    let Process { events, commands, timeouts, .. } = process;
+    let asked = |listed: &Path| quote!(#krate::macro_support::Asked::<Self, #listed>);
+    let of_events = events.iter().enumerate().map(|(index, event)| {
+        let (index, asked) = (Literal::usize_unsuffixed(index), asked(event.path));
+        quote!(#krate::follow::SentOn::new(<Self as #krate::follow::EventHandler>::EVENTS[#index].name, #asked::SENDS))
+    });
+    let of_timeouts = timeouts.iter().map(|timeout| {
+        let asked = asked(timeout);
+        quote!(#krate::follow::SentOn::new(<#timeout as #krate::Event>::NAME, #asked::SENDS))
+    });
+    let of_refusals = commands.iter().filter(|command| command.unrefused.is_none()).map(|command| {
+        let (path, asked) = (&command.path, asked(&command.path));
+        quote!(#krate::follow::SentOn::refusal(<Self as #krate::follow::Sends<#path>>::CODEC.name, #asked::SENDS_REFUSED))
+    });
+    let all = of_events.chain(of_timeouts).chain(of_refusals);
+    quote!(#(#all),*)
 }
 
 /// How an event finds its instance, and what that does with it.

@@ -20,17 +20,26 @@ pub(crate) struct Member<'s> {
     pub(crate) services: Option<(&'s PartSyntax<'s>, bool)>,
 }
 
-/// A view or a reaction of an application.
+/// A view, a reaction or a process of an application.
 pub(crate) struct Follower<'s> {
     pub(crate) field: &'s PartSyntax<'s>,
-    pub(crate) is_view: bool,
+    pub(crate) kind: Kind,
     pub(crate) is_inline: bool,
     pub(crate) workers: Option<&'s TokenStream>,
+    pub(crate) senders: Option<&'s TokenStream>,
     pub(crate) retry: Option<&'s LitInt>,
     pub(crate) delay: Option<&'s TokenStream>,
     pub(crate) letters: Letters,
     /// The field with the store that it is kept in, if that is not the store of the events.
     pub(crate) store: Option<&'s PartSyntax<'s>>,
+}
+
+/// What a follower is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    View,
+    Reaction,
+    Process,
 }
 
 /// What happens to an event that still fails.
@@ -75,12 +84,20 @@ pub(crate) fn application<'s>(
                     errors.at(field.ty, message);
                 }
                 let store = role.store.as_ref().and_then(|store| the_store(syntax, store, errors));
-                followers.push(follower(field, key == "projection", role, store, errors));
+                followers.push(follower(field, kind(key), role, store, errors));
             }
             _ => {}
         }
     }
     (!errors.any()).then_some(Application { syntax, aggregates, followers })
+}
+
+fn kind(role: &syn::Ident) -> Kind {
+    match role {
+        _ if role == "projection" => Kind::View,
+        _ if role == "reaction" => Kind::Reaction,
+        _ => Kind::Process,
+    }
 }
 
 fn what_is(field: &PartSyntax<'_>) -> String {
@@ -90,7 +107,7 @@ fn what_is(field: &PartSyntax<'_>) -> String {
     };
     format!(
         "nothing says what `{member}` is in the application: mark it with `#[projection]`, `#[reaction]`, \
-         `#[services(..)]` or `#[store]`"
+         `#[process]`, `#[services(..)]` or `#[store]`"
     )
 }
 
@@ -136,12 +153,13 @@ fn the_store<'s>(
 
 fn follower<'s>(
     field: &'s PartSyntax<'s>,
-    is_view: bool,
+    kind: Kind,
     role: &'s FollowerSyntax,
     store: Option<&'s PartSyntax<'s>>,
     errors: &mut Errors,
 ) -> Follower<'s> {
-    let FollowerSyntax { inline, workers, retry, delay, dead_letters, sequenced, store: store_name } = role;
+    let FollowerSyntax { inline, workers, senders, retry, delay, dead_letters, sequenced, store: store_name } =
+        role;
     if let Some(inline) = *inline {
         let others = [
             ("workers", workers.is_some()),
@@ -174,9 +192,10 @@ fn follower<'s>(
     };
     Follower {
         field,
-        is_view,
+        kind,
         is_inline: inline.is_some(),
         workers: workers.as_ref(),
+        senders: senders.as_ref(),
         retry: times,
         delay: delay.as_ref(),
         letters,

@@ -8,7 +8,7 @@ use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
 /// The attributes that say what a field is.
-const ROLES: [&str; 4] = ["services", "projection", "reaction", "store"];
+const ROLES: [&str; 5] = ["services", "projection", "reaction", "process", "store"];
 
 pub(crate) struct ApplicationSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
@@ -37,11 +37,13 @@ pub(crate) enum RoleSyntax {
     Store,
 }
 
-/// How a view or a reaction runs.
+/// How a view, a reaction or a process runs.
 #[derive(Default)]
 pub(crate) struct FollowerSyntax {
     pub(crate) inline: Option<Span>,
     pub(crate) workers: Option<TokenStream>,
+    /// How many commands a process sends at a time.
+    pub(crate) senders: Option<TokenStream>,
     pub(crate) retry: Option<List<LitInt>>,
     pub(crate) delay: Option<TokenStream>,
     pub(crate) dead_letters: Option<Span>,
@@ -98,6 +100,18 @@ impl<'i> PartSyntax<'i> {
         if let Some((key, nested)) = options.maybe_options("reaction", of_reaction, errors) {
             roles.push((key, RoleSyntax::Follower(FollowerSyntax::parse(nested, errors))));
         }
+        if let Some((key, mut nested)) =
+            options.maybe_options("process", &["senders", "retry", "delay"], errors)
+        {
+            let follower = FollowerSyntax {
+                senders: nested.expression("senders", errors),
+                retry: nested.list("retry", "5", errors),
+                delay: nested.expression("delay", errors),
+                ..FollowerSyntax::default()
+            };
+            nested.finish();
+            roles.push((key, RoleSyntax::Follower(follower)));
+        }
         if let Some(span) = options.flag("store", errors) {
             roles.push((Ident::new("store", span), RoleSyntax::Store));
         }
@@ -110,6 +124,7 @@ impl FollowerSyntax {
     fn parse(mut options: Options, errors: &mut Errors) -> Self {
         let follower = Self {
             inline: None,
+            senders: None,
             workers: options.expression("workers", errors),
             retry: options.list("retry", "5", errors),
             delay: options.expression("delay", errors),

@@ -1,5 +1,6 @@
 //! Commands by name, as JSON: from callers outside of the program.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use crate::domain::event_set::EventSet as _;
 use crate::domain::position::Position;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
+use crate::follow::process::commands::{Commands, SendError, SentCommand};
+use crate::follow::process::routes::send_to;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
 use crate::store::error::{Conflict, KeyReused};
@@ -118,6 +121,31 @@ pub(crate) trait ByName: Send + Sync {
 
     /// Carries out one of them.
     fn execute(&self, name: &str, json: &str, options: &ExecuteOptions<'_>) -> Result<Answer, ByNameError>;
+
+    /// Carries out one of them for a process; see [`Commands::send`].
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError>;
+}
+
+/// The commands of all aggregates of an application, for its processes.
+pub(crate) struct AllCommands(pub(crate) Vec<Arc<dyn ByName>>);
+
+impl Commands for AllCommands {
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError> {
+        let takes =
+            |repository: &&Arc<dyn ByName>| repository.kinds().iter().any(|kind| kind.name == command.name);
+        match self.0.iter().find(takes) {
+            Some(repository) => repository.send(command, refused),
+            None => Err(SendError::Impossible(no_command(command.name, &[]).into())),
+        }
+    }
 }
 
 /// Carries out the command with this name, in the repository that has it.
@@ -185,5 +213,17 @@ where
                 Err(ByNameError::Failed(format!("a batch for {stream} has a command for {found}").into()))
             }
         }
+    }
+
+    fn send(
+        &self,
+        command: &SentCommand<'_>,
+        refused: &mut dyn FnMut(&dyn Any, &str),
+    ) -> Result<(), SendError> {
+        let text = self.refusals.text;
+        send_to(App::repository(&self.all), command, &mut |refusal: &A::Error| {
+            let text = text.map_or_else(|| format!("`{}` was refused", command.name), |text| text(refusal));
+            refused(refusal, &text);
+        })
     }
 }

@@ -5,11 +5,11 @@ mod markdown;
 mod mermaid;
 
 use crate::domain::aggregate_model::AggregateModel;
-use crate::domain::emitted::Emitted;
 use crate::domain::event::EventKind;
 use crate::follow::definition::FollowerKind;
 use crate::follow::handler::EventHandler;
 use crate::follow::keeps::Followed;
+use crate::follow::process::sent_on::SentOn;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
 
@@ -97,25 +97,7 @@ pub struct FollowerModel {
     /// For each event, which of `from` it comes from; empty if all events come from all.
     sources: &'static [&'static [bool]],
     /// What a process sends on an event, a time-out or a refused command.
-    pub steps: &'static [ProcessStep],
-}
-
-/// What a process does on one occasion.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ProcessStep {
-    /// The name of the event, the time-out, or the command that was refused.
-    pub on: &'static str,
-    /// The names of the commands that it sends, and how many.
-    pub sends: Emitted,
-}
-
-impl ProcessStep {
-    /// The step of a process on what has this name.
-    #[must_use]
-    pub const fn new(on: &'static str, sends: Emitted) -> Self {
-        Self { on, sends }
-    }
+    pub steps: &'static [SentOn],
 }
 
 impl FollowerModel {
@@ -141,13 +123,13 @@ impl FollowerModel {
     #[doc(hidden)]
     #[must_use]
     pub const fn followed(followed: &Followed) -> Self {
-        let Followed { kind, name, events, from, sources, .. } = *followed;
-        Self { name, kind, events, from, sources, steps: &[] }
+        let Followed { kind, name, events, from, sources, steps, .. } = *followed;
+        Self { name, kind, events, from, sources, steps }
     }
 
     /// Adds what a process sends.
     #[must_use]
-    pub const fn with_steps(mut self, steps: &'static [ProcessStep]) -> Self {
+    pub const fn with_steps(mut self, steps: &'static [SentOn]) -> Self {
         self.steps = steps;
         self
     }

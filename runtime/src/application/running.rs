@@ -14,6 +14,10 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
+use crate::follow::keeps::KeepsProcesses;
+use crate::follow::process::Process;
+use crate::follow::process::clock::{Clock, SystemClock};
+use crate::follow::process::instances::Instances;
 use crate::follow::projection::Projection;
 use crate::follow::state::FollowerState;
 use crate::memory::projection::Memory;
@@ -37,10 +41,23 @@ pub trait ApplicationExt: Application {
         S: EventStore + Clone + 'static,
         Self: RunsOn<S>,
     {
-        let mut start = Start::new(store);
+        self.start_with(store, SystemClock)
+    }
+
+    /// Starts all followers, with a clock of the caller's for the time-outs of processes.
+    ///
+    /// A test moves its clock: see `factum::testing::TestClock`. Events keep the time of the system's clock, and a time-out
+    /// counts from there: one that is set after the clock was moved forward is due the sooner. Fails as [`start`](Self::start) does.
+    fn start_with<S>(self, store: &S, clock: impl Clock) -> Result<Running<Self, S>, StartError>
+    where
+        S: EventStore + Clone + 'static,
+        Self: RunsOn<S>,
+    {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let mut start = Start::new(store, Arc::clone(&clock));
         let aggregates = self.assemble(&mut start)?;
-        let Start { store, followers, by_name } = start;
-        Ok(Running { aggregates, store, followers, by_name })
+        let Start { store, followers, by_name, .. } = start;
+        Ok(Running { aggregates, store, followers, by_name, clock })
     }
 }
 
@@ -55,6 +72,7 @@ pub struct Running<App: Application, S: EventStore + Clone + 'static> {
     store: S,
     followers: Vec<Box<dyn DynFollower>>,
     by_name: Vec<Arc<dyn ByName>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
@@ -147,6 +165,17 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     {
         let view = self.follower(<App as Runs<V>>::NAME)?.view()?.downcast_ref::<Mutex<V>>()?;
         Some(read(&lock(view)))
+    }
+
+    /// The instances of a process: their states, their histories, and the dead letters that hold them.
+    #[must_use]
+    pub fn instances<P>(&self) -> Instances<P>
+    where
+        App: Runs<P>,
+        P: Process,
+        S: KeepsProcesses,
+    {
+        self.store.instances(Arc::clone(&self.clock))
     }
 
     /// What each follower does, and how far it is behind the store, in the order of the fields.

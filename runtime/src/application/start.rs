@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::application::by_name::{ByName, NamedCommands, Refusals};
+use crate::application::by_name::{AllCommands, ByName, NamedCommands, Refusals};
 use crate::application::error::StartError;
 use crate::application::parts::Has;
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::keeps::{Followed, Started};
+use crate::follow::process::clock::Clock;
+use crate::follow::process::commands::Commands;
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 
@@ -17,11 +19,12 @@ pub struct Start<S> {
     pub(crate) store: S,
     pub(crate) followers: Vec<Box<dyn DynFollower>>,
     pub(crate) by_name: Vec<Arc<dyn ByName>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<S: EventStore + Clone + 'static> Start<S> {
-    pub(crate) fn new(store: &S) -> Self {
-        Self { store: store.clone(), followers: Vec::new(), by_name: Vec::new() }
+    pub(crate) fn new(store: &S, clock: Arc<dyn Clock>) -> Self {
+        Self { store: store.clone(), followers: Vec::new(), by_name: Vec::new(), clock }
     }
 
     /// The store of the events.
@@ -45,6 +48,16 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         Ok(())
     }
 
+    /// What a process sends its commands through.
+    pub fn commands(&self) -> Arc<dyn Commands> {
+        Arc::new(AllCommands(self.by_name.clone()))
+    }
+
+    /// The clock of the processes.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Lets commands of the aggregate come by name.
     pub fn by_name<App, A>(&mut self, all: &Arc<App::Aggregates<S>>, refusals: Refusals<A::Error>)
     where
@@ -55,7 +68,7 @@ impl<S: EventStore + Clone + 'static> Start<S> {
     }
 }
 
-/// The application can run on stores of type `S`: these can keep all of its views and reactions.
+/// The application can run on stores of type `S`: these can keep all of its views, reactions and processes.
 pub trait RunsOn<S: EventStore + Clone + 'static>: Application {
     /// Starts the followers, and returns the repositories.
     #[doc(hidden)]

@@ -59,6 +59,7 @@ use crate::store::event_store::EventStore;
 /// | `#[services(Payment, ..)]` | the services of these aggregates. With several aggregates, it is cloned |
 /// | `#[projection]` | a view that follows in the background |
 /// | `#[reaction]` | a reaction, in the background |
+/// | `#[process]` | a [process](crate::follow::Process). It sends its commands through the application, also `internal` ones |
 /// | `#[store]` | a store beside the one of the events, for `store = ..` |
 ///
 /// A view or a reaction may say how it runs, as `#[reaction(retry(5), dead_letters)]`:
@@ -73,12 +74,15 @@ use crate::store::event_store::EventStore;
 /// | `sequenced` | later events of its stream wait behind it; see [`OnFailure::SequencedDeadLetter`](crate::follow::OnFailure::SequencedDeadLetter) |
 /// | `store = views` | the view, or the progress, is in the store in the field `views` |
 ///
+/// A process has `retry`, `delay`, and `senders = 8`: so many commands are sent at a time, each of another instance; 4 by default.
+///
 /// # What the compiler checks
 ///
 /// * Aggregates have different names, and so have followers. No command name is one of two aggregates.
 /// * The application has each aggregate that a follower reads, and each listed event is one of these.
 /// * An aggregate that decides with services has them.
-/// * The store that the application starts on can keep its views and reactions.
+/// * An aggregate of the application takes each command that a process sends.
+/// * The store that the application starts on can keep its views, reactions and processes.
 /// * A command that is executed is one of its aggregates'. A follower that a command waits for is one of its fields.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an application",

@@ -31,6 +31,9 @@ pub struct Count {
 }
 
 impl Emitted {
+    /// Nothing.
+    pub const NONE: Self = Self::All(&[]);
+
     /// Each event that can happen, once, with its number; `all` are the names of the aggregate's events.
     #[must_use]
     pub fn events(&self, all: &[&'static str]) -> Vec<(&'static str, Count)> {

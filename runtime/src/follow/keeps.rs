@@ -1,5 +1,6 @@
-//! What a store can keep: views of a target, and the progress of reactions.
+//! What a store can keep: views of a target, the progress of reactions, and the instances of processes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::error::BoxError;
@@ -9,6 +10,11 @@ use crate::follow::definition::FollowerKind;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::handler::{EventHandler, PartitionedByStream, Target};
 use crate::follow::policy::OnFailure;
+use crate::follow::process::Process;
+use crate::follow::process::clock::Clock;
+use crate::follow::process::commands::Commands;
+use crate::follow::process::instances::Instances;
+use crate::follow::process::sent_on::SentOn;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
 use crate::store::event_store::EventStore;
@@ -21,13 +27,21 @@ pub struct FollowerOptions {
     on_failure: OnFailure,
     /// The number of workers.
     pub(crate) workers: u32,
+    /// The number of commands that a process sends at a time, if it is given.
+    pub(crate) senders: Option<u32>,
 }
 
 impl FollowerOptions {
     /// No retries, no dead letters, one worker.
     #[must_use]
     pub const fn new() -> Self {
-        Self { retries: 0, delay: Duration::from_millis(100), on_failure: OnFailure::Stop, workers: 1 }
+        Self {
+            retries: 0,
+            delay: Duration::from_millis(100),
+            on_failure: OnFailure::Stop,
+            workers: 1,
+            senders: None,
+        }
     }
 
     /// See [`FollowerBuilder::retry`].
@@ -52,6 +66,12 @@ impl FollowerOptions {
     #[must_use]
     pub const fn workers(self, workers: u32) -> Self {
         Self { workers, ..self }
+    }
+
+    /// The number of commands that a process sends at a time, each of another instance.
+    #[must_use]
+    pub const fn senders(self, senders: u32) -> Self {
+        Self { senders: Some(senders), ..self }
     }
 
     /// Whether an event that fails becomes a dead letter.
@@ -91,6 +111,10 @@ pub struct Followed {
     pub from_by_name: &'static [&'static str],
     /// [`EventHandler::SOURCES`].
     pub sources: &'static [&'static [bool]],
+    /// [`Process::SENDS`]; empty for all others.
+    pub sends: &'static [&'static str],
+    /// [`Process::STEPS`]; empty for all others.
+    pub steps: &'static [SentOn],
 }
 
 impl Followed {
@@ -103,7 +127,14 @@ impl Followed {
             from: H::FROM,
             from_by_name: H::FROM_BY_NAME,
             sources: H::SOURCES,
+            sends: &[],
+            steps: &[],
         }
+    }
+
+    /// What a process says of itself.
+    pub(crate) const fn of_process<P: Process>() -> Self {
+        Self { sends: P::SENDS, steps: P::STEPS, ..Self::of::<P>(FollowerKind::Process) }
     }
 }
 
@@ -137,6 +168,22 @@ pub trait AsReaction {
 #[diagnostic::do_not_recommend]
 impl<R: Reaction> AsReaction for R {
     const FOLLOWED: Followed = Followed::of::<R>(FollowerKind::Reaction);
+}
+
+/// A process, as a field of an application: what generated code asks of the field's type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a process",
+    label = "this type does not derive `Process`",
+    note = "annotate `{Self}` with `#[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]` and `#[process(..)]`"
+)]
+pub trait AsProcess {
+    /// What the process follows and sends.
+    const FOLLOWED: Followed;
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Process> AsProcess for P {
+    const FOLLOWED: Followed = Followed::of_process::<P>();
 }
 
 // The store of an application, as generated code bounds it. These traits ask nothing of the follower's type: a field that is
@@ -272,6 +319,35 @@ where
     }
 }
 
+/// The store can run the process `P`.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{P}`", label = "not in this store")]
+pub trait RunsProcess<P> {
+    /// Starts it, on the events of this store.
+    fn start(
+        &self,
+        commands: Arc<dyn Commands>,
+        clock: Arc<dyn Clock>,
+        process: P,
+        options: &FollowerOptions,
+    ) -> Started;
+}
+
+impl<S, P> RunsProcess<P> for S
+where
+    P: Process,
+    S: KeepsProcesses,
+{
+    fn start(
+        &self,
+        commands: Arc<dyn Commands>,
+        clock: Arc<dyn Clock>,
+        process: P,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.process(commands, clock, process, options)
+    }
+}
+
 /// A follower that has been started.
 pub type Started = Result<Box<dyn DynFollower>, BoxError>;
 
@@ -329,4 +405,26 @@ pub trait KeepsReactions: EventStore + Clone + 'static {
     where
         R: Reaction + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static;
+}
+
+/// The store can keep the instances of processes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't keep the instances of processes",
+    label = "not in this store",
+    note = "processes need a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+)]
+pub trait KeepsProcesses: EventStore + Clone + 'static {
+    /// The instances of a process that this store keeps.
+    #[doc(hidden)]
+    fn instances<P: Process>(&self, clock: Arc<dyn Clock>) -> Instances<P>;
+
+    /// Starts a process that follows the events of this store.
+    #[doc(hidden)]
+    fn process<P: Process>(
+        &self,
+        commands: Arc<dyn Commands>,
+        clock: Arc<dyn Clock>,
+        process: P,
+        options: &FollowerOptions,
+    ) -> Started;
 }

@@ -8,6 +8,7 @@ pub(crate) mod instances;
 pub(crate) mod process_store;
 pub(crate) mod routes;
 pub(crate) mod runner;
+pub(crate) mod sent_on;
 pub(crate) mod step;
 pub(crate) mod turn;
 
@@ -15,6 +16,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use crate::domain::codec_error::DecodeError;
+use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::event::Event;
 use crate::domain::event_schema::Shape;
@@ -24,6 +26,7 @@ use crate::follow::definition::{FollowerDefinition, FollowerKind};
 use crate::follow::error::HandlerError;
 use crate::follow::handler::{EventHandler, Lists, Target, sealed};
 use crate::follow::process::actions::Actions;
+use crate::follow::process::sent_on::SentOn;
 use crate::follow::process::turn::{Instance, Turn};
 use crate::follow::reaction::ReactingTarget;
 
@@ -184,6 +187,12 @@ pub trait Process: EventHandler<Target = Commanding<Self>> + Clone + Send + Sync
     /// How the state of an instance is written and read.
     const STATE: StateCodec<Self>;
 
+    /// The names of the commands that it may send.
+    const SENDS: &'static [&'static str];
+
+    /// What it sends on each event, time-out and refusal.
+    const STEPS: &'static [SentOn];
+
     /// Hands a stored time-out over.
     ///
     /// Fails if the process has no time-out of this name, or can't read it.
@@ -336,6 +345,10 @@ pub trait Timeout: Event {}
 pub trait Refused<C>: Sends<C> {
     /// The error of the aggregate that takes the command.
     type Refusal: 'static;
+
+    /// The commands that the method may return.
+    #[doc(hidden)]
+    const SENDS: Emitted = Emitted::NONE;
 
     /// Decides on the refusal.
     fn refused(

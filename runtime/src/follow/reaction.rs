@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use uuid::Uuid;
 
+use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::metadata::{Cause, Envelope};
 use crate::follow::definition::{FollowerDefinition, FollowerKind};
@@ -95,6 +96,10 @@ pub trait React<E>: EventHandler<Target: ReactingTarget> + Lists<E> {
     /// Whether the method asks for the event's envelope, or for its key.
     #[doc(hidden)]
     const WANTS_ENVELOPE: bool = true;
+
+    /// The commands that the method of a process may return.
+    #[doc(hidden)]
+    const SENDS: Emitted = Emitted::NONE;
 
     /// Reacts to `event`.
     ///

@@ -10,6 +10,7 @@ use crate::domain::accepts::CommandFor;
 use crate::domain::aggregate::{Aggregate, Apply};
 use crate::domain::codec_error::DecodeError;
 use crate::domain::command::Command;
+use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::event_schema::Shape;
@@ -17,7 +18,7 @@ use crate::domain::id::AggregateId;
 use crate::domain::metadata::Envelope;
 use crate::follow::error::HandlerError;
 use crate::follow::handler::EventHandler;
-use crate::follow::process::actions::Actions;
+use crate::follow::process::actions::{Actions, IntoActions};
 use crate::follow::process::turn::{Instance, Turn};
 use crate::follow::process::{CommandCodec, Process, Receives, Refused, Sends, StateCodec, Timeout};
 use crate::follow::reaction::{React, ReactingTarget};
@@ -248,6 +249,8 @@ impl<P: React<E>, E> Asked<P, E> {
     pub const REACTS: bool = true;
     /// Whether it takes an envelope.
     pub const WANTS_ENVELOPE: bool = <P as React<E>>::WANTS_ENVELOPE;
+    /// What it sends.
+    pub const SENDS: Emitted = <P as React<E>>::SENDS;
 }
 
 impl<P: Apply<E>, E> Asked<P, E> {
@@ -258,6 +261,8 @@ impl<P: Apply<E>, E> Asked<P, E> {
 impl<P: Refused<C>, C> Asked<P, C> {
     /// There is a `#[refused]` method.
     pub const IS_REFUSED: bool = true;
+    /// What it sends.
+    pub const SENDS_REFUSED: Emitted = <P as Refused<C>>::SENDS;
 }
 
 /// The answers without a handler.
@@ -268,8 +273,12 @@ pub trait Unhandled {
     const WANTS_ENVELOPE: bool = false;
     /// There is no `#[apply]` method.
     const APPLIES: bool = false;
+    /// There is no `#[react]` method.
+    const SENDS: Emitted = Emitted::NONE;
     /// There is no `#[refused]` method.
     const IS_REFUSED: bool = false;
+    /// There is no `#[refused]` method.
+    const SENDS_REFUSED: Emitted = Emitted::NONE;
 }
 
 impl<P, E> Unhandled for Asked<P, E> {}
@@ -430,3 +439,21 @@ impl<C, A: Aggregate> RefusedBy<C, A> {
 pub trait RefusalOf<C, Needed> {}
 
 impl<C, E> RefusalOf<C, E> for E {}
+
+/// The commands that a method of `P` with the return type `R` may send. rustc finds the constant before that of
+/// [`SendsNothing`].
+#[derive(Debug)]
+pub struct SendsOf<P, R>(PhantomData<(P, R)>);
+
+impl<P: Process, R: IntoActions<P>> SendsOf<P, R> {
+    /// The commands.
+    pub const SENDS: Emitted = <R as IntoActions<P>>::SENDS;
+}
+
+/// For a reaction, and for a return type that is wrong.
+pub trait SendsNothing {
+    /// No commands.
+    const SENDS: Emitted = Emitted::NONE;
+}
+
+impl<P, R> SendsNothing for SendsOf<P, R> {}

@@ -148,12 +148,21 @@ pub const fn assert_new_follower(followers: &[Followed], index: usize, shown: &s
 /// The follower's own derive has compared its events with the aggregates that it names by type.
 #[track_caller]
 pub const fn assert_followed(members: &[Member], followed: &Followed, shown: &str) {
-    let Followed { events, from, from_by_name, .. } = *followed;
+    let Followed { events, from, from_by_name, sends, .. } = *followed;
     let mut index = 0;
     while index < from.len() {
         if find(members, from[index]).is_none() {
             let fix = "`, which this application does not have: add it to `aggregates(..)`";
             fail(&["`", shown, "` follows the aggregate `", from[index], fix], &[]);
+        }
+        index += 1;
+    }
+    index = 0;
+    while index < sends.len() {
+        if !takes_command(members, sends[index]) {
+            let fix =
+                "`, which no aggregate of this application takes: add its aggregate to `aggregates(..)`";
+            fail(&["`", shown, "` sends the command `", sends[index], fix], &[]);
         }
         index += 1;
     }
@@ -178,6 +187,23 @@ const fn assert_known(members: &[Member], shown: &str, from: &[&str], event: &st
     }
     let fix = "`, and none of the aggregates in its `from(..)` has it: add its aggregate there, or take the event out of `events(..)`";
     fail(&["`", shown, "` lists the event `", event, fix], &[]);
+}
+
+/// Whether an aggregate takes the command of this name.
+const fn takes_command(members: &[Member], name: &str) -> bool {
+    let mut member = 0;
+    while member < members.len() {
+        let commands = members[member].commands;
+        let mut command = 0;
+        while command < commands.len() {
+            if same_name(commands[command].name, name) {
+                return true;
+            }
+            command += 1;
+        }
+        member += 1;
+    }
+    false
 }
 
 /// Asserts that several workers can share a follower.

@@ -1,5 +1,6 @@
-//! What a SQLite store keeps for an application: views in tables, and the progress of reactions.
+//! What a SQLite store keeps for an application: views in tables, the progress of reactions, the instances of processes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::error::{BoxError, with_causes};
@@ -7,10 +8,15 @@ use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::keeps::{FollowerOptions, Keeps, KeepsReactions, KeepsTables, Started};
+use crate::follow::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
+use crate::follow::process::Process;
+use crate::follow::process::clock::Clock;
+use crate::follow::process::commands::Commands;
+use crate::follow::process::instances::Instances;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
 use crate::follow::state::{Activity, FollowerState, Lag};
+use crate::sqlite::process::SqliteProcess;
 use crate::sqlite::projection::SqliteProjection;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::reaction::SqliteReaction;
@@ -57,6 +63,26 @@ impl KeepsReactions for SqliteStore {
         E: EventStore + Clone + 'static,
     {
         options.start(SqliteReaction::in_file(self, events, reaction)?.workers(options.workers))
+    }
+}
+
+impl KeepsProcesses for SqliteStore {
+    fn instances<P: Process>(&self, clock: Arc<dyn Clock>) -> Instances<P> {
+        Instances::new(self.clone(), clock)
+    }
+
+    fn process<P: Process>(
+        &self,
+        commands: Arc<dyn Commands>,
+        clock: Arc<dyn Clock>,
+        process: P,
+        options: &FollowerOptions,
+    ) -> Started {
+        let process = SqliteProcess::new(self, process, commands)?.shared_clock(clock);
+        options.start(match options.senders {
+            Some(senders) => process.senders(senders),
+            None => process,
+        })
     }
 }
 

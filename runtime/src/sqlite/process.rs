@@ -68,8 +68,12 @@ impl<P: Process> SqliteProcess<P> {
 
     /// Sets the clock that time-outs fire by, instead of the system's.
     #[must_use = "the process with the clock is what this returns"]
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.runner.clock = Arc::new(clock);
+    pub fn clock(self, clock: impl Clock) -> Self {
+        self.shared_clock(Arc::new(clock))
+    }
+
+    pub(crate) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.runner.clock = clock;
         self
     }
 

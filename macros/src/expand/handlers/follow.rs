@@ -43,12 +43,13 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
     let Call { envelope, context, wants_metadata, tokens: call } =
         Call::new(krate, self_ty, handler, &quote!(lent));
-    let body = reacted(krate, handler, &call);
+    let (sends, body) = (sends(krate, handler), reacted(krate, handler, &call));
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::follow::React<#event> for #self_ty {
             const WANTS_ENVELOPE: bool = #wants_metadata;
+            #sends
 
             #[inline]
             fn react(
@@ -61,6 +62,18 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
             }
         }
     }
+}
+
+/// The commands that a `#[react]` or `#[refused]` method may return, if its return type says so.
+pub(super) fn sends(krate: &Path, handler: &Handler<'_>) -> Option<TokenStream> {
+    let output = handler.method.output.as_ref().filter(|output| handler.is_valid && !is_opaque(output))?;
+    Some(quote! {
+        const SENDS: #krate::macro_support::Emitted = {
+            #[allow(unused_imports)]
+            use #krate::macro_support::SendsNothing as _;
+            #krate::macro_support::SendsOf::<Self, #output>::SENDS
+        };
+    })
 }
 
 /// The result of a `#[react]` or `#[refused]` method.

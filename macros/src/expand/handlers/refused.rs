@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::{Path, Type};
 
-use super::follow::reacted;
+use super::follow::{reacted, sends};
 use super::output::placed_at;
 use super::{handled, named_at, stub};
 use crate::rules::Handler;
@@ -28,6 +28,7 @@ pub(super) fn refused(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
         pass.extend(quote_spanned!(span=> , #krate::macro_support::lent::<Self, #beside>(#passed)));
     }
     let body = reacted(krate, handler, &quote!(Self::#name(self, __command, __refusal #pass)));
+    let sends = sends(krate, handler);
     // The aggregate is known before its error is compared: else rustc reports the mismatch in words of its own.
     let is_error = handler.is_valid.then(|| {
         quote! {
@@ -40,6 +41,7 @@ pub(super) fn refused(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
         #[automatically_derived]
         impl #krate::follow::Refused<#command> for #self_ty {
             type Refusal = #error;
+            #sends
 
             #[inline]
             fn refused(

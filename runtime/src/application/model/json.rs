@@ -74,7 +74,7 @@ fn follower(follower: &FollowerModel) -> Value {
     let steps: Vec<_> = follower
         .steps
         .iter()
-        .map(|step| json!({ "on": step.on, "sends": counted("command", &step.sends.events(&[])) }))
+        .map(|step| json!({ "on": step.on, "refused": step.is_refusal, "sends": counted("command", &step.sends.events(&[])) }))
         .collect();
     json!({ "name": follower.name, "kind": kind, "reads": reads, "steps": steps })
 }

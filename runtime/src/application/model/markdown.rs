@@ -62,7 +62,12 @@ fn add_follower(follower: &FollowerModel, page: &mut String) {
     let sends: Vec<_> = follower
         .steps
         .iter()
-        .map(|step| format!("on {}: {}", code(step.on), counted(&step.sends.events(&[]))))
+        .map(|step| (step, step.sends.events(&[])))
+        .filter(|(_, sends)| !sends.is_empty())
+        .map(|(step, sends)| {
+            let refused = if step.is_refusal { " refused" } else { "" };
+            format!("on {}{refused}: {}", code(step.on), counted(&sends))
+        })
         .collect();
     let _ = writeln!(
         page,

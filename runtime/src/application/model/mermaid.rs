@@ -46,9 +46,10 @@ impl Model {
                 chart.line(&format!("  {event} -.-> f{number}"));
             }
             for step in follower.steps {
+                let on = if step.is_refusal { format!("{} refused", step.on) } else { step.on.to_owned() };
                 for (command, count) in step.sends.events(&[]) {
                     let command = self.command(&mut chart, command);
-                    chart.line(&format!("  f{number} ==>{} {command}", on_arrow(step.on, count)));
+                    chart.line(&format!("  f{number} ==>{} {command}", on_arrow(&on, count)));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::time::Timestamp;
 use crate::follow::process::{Process, Sends, Sets, Timeout};
@@ -121,6 +122,10 @@ impl Actions {
     note = "return commands that `{P}` lists, `After`, `At`, `Cancel`, `Done`, an `Option`, tuple, array or `Vec` of these, `()`, or a `Result` of that"
 )]
 pub trait IntoActions<P: Process> {
+    /// The commands in such a value.
+    #[doc(hidden)]
+    const SENDS: Emitted = Emitted::NONE;
+
     /// Adds the actions to those before. Fails with the handler's own error, or if serde can't write a command or a time-out.
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError>;
 }
@@ -152,18 +157,24 @@ impl<P: Process> IntoActions<P> for Done {
 }
 
 impl<P: Process, T: IntoActions<P>> IntoActions<P> for Option<T> {
+    const SENDS: Emitted = Emitted::Maybe(&T::SENDS);
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         self.map_or(Ok(()), |some| some.append_to(actions))
     }
 }
 
 impl<P: Process, T: IntoActions<P>> IntoActions<P> for Vec<T> {
+    const SENDS: Emitted = Emitted::Many(&T::SENDS);
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         self.into_iter().try_for_each(|one| one.append_to(actions))
     }
 }
 
 impl<P: Process, T: IntoActions<P>, const N: usize> IntoActions<P> for [T; N] {
+    const SENDS: Emitted = Emitted::Many(&T::SENDS);
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         self.into_iter().try_for_each(|one| one.append_to(actions))
     }
@@ -171,6 +182,8 @@ impl<P: Process, T: IntoActions<P>, const N: usize> IntoActions<P> for [T; N] {
 
 #[diagnostic::do_not_recommend]
 impl<P: Process, T: IntoActions<P>, E: Into<BoxError>> IntoActions<P> for Result<T, E> {
+    const SENDS: Emitted = T::SENDS;
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         self.map_err(Into::into)?.append_to(actions)
     }
@@ -179,6 +192,8 @@ impl<P: Process, T: IntoActions<P>, E: Into<BoxError>> IntoActions<P> for Result
 macro_rules! tuples {
     ($(($($part:ident)*))*) => {$(
         impl<P: Process, $($part: IntoActions<P>),*> IntoActions<P> for ($($part,)*) {
+            const SENDS: Emitted = Emitted::All(&[$($part::SENDS),*]);
+
             #[allow(non_snake_case, unused_variables, reason = "a variable has the name of its type; () has none")]
             fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
                 let ($($part,)*) = self;

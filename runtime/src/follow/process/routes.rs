@@ -89,23 +89,32 @@ where
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
-        let SentCommand { name, payload, key, cause } = *command;
-        let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
-        let options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
-        match self.execute_with(read, &options) {
-            Ok(_) => Ok(()),
-            Err(ExecuteError::Refused(refusal)) => {
-                refused(&refusal, &format!("{refusal:?}"));
-                Err(SendError::Refused)
-            }
-            Err(ExecuteError::KeyReused(error)) => Err(SendError::Impossible(error.into())),
-            Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
-            Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),
-            Err(ExecuteError::Read(error)) => Err(SendError::Failed(error.into())),
-            Err(ExecuteError::Append(error)) => Err(SendError::Failed(error.into())),
-            Err(ExecuteError::OtherAggregate { .. }) => {
-                Err(SendError::Impossible("the command is for another aggregate".into()))
-            }
+        send_to(self, command, &mut |refusal| refused(refusal, &format!("{refusal:?}")))
+    }
+}
+
+/// Executes a command of a process on an aggregate. `refused` gets the refusal.
+pub(crate) fn send_to<A: Aggregate, S: EventStore>(
+    repository: &Repository<A, S>,
+    command: &SentCommand<'_>,
+    refused: &mut dyn FnMut(&A::Error),
+) -> Result<(), SendError> {
+    let SentCommand { name, payload, key, cause } = *command;
+    let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
+    let options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
+    match repository.execute_with(read, &options) {
+        Ok(_) => Ok(()),
+        Err(ExecuteError::Refused(refusal)) => {
+            refused(&refusal);
+            Err(SendError::Refused)
+        }
+        Err(ExecuteError::KeyReused(error)) => Err(SendError::Impossible(error.into())),
+        Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
+        Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),
+        Err(ExecuteError::Read(error)) => Err(SendError::Failed(error.into())),
+        Err(ExecuteError::Append(error)) => Err(SendError::Failed(error.into())),
+        Err(ExecuteError::OtherAggregate { .. }) => {
+            Err(SendError::Impossible("the command is for another aggregate".into()))
         }
     }
 }
