@@ -572,7 +572,10 @@ mod tests {
         let lane = lanes.enter(&StreamName::new("s", "1"));
         let base = || lane.base(|| Ok::<_, Infallible>((state(0), Standing::Read))).unwrap();
         let mut flights: Vec<_> = (1..)
-            .map(|version| lane.lock().queued(&base(), Some(|| state(version)), iter::empty()))
+            .map(|version| {
+                let base = base();
+                lane.lock().queued(&base, Some(|| state(version)), iter::empty())
+            })
             .take(MOST_IN_FLIGHT)
             .collect();
         let (decide, decided) = channel();
