@@ -358,3 +358,43 @@ fn a_damaged_key_is_an_error() {
         assert!(text.contains("the idempotency key `k` of account/alice is damaged"), "{damage}: {text}");
     }
 }
+
+mod renamed {
+    use super::*;
+
+    #[derive(Debug, Serialize, Command)]
+    #[command(name = "add")]
+    pub(super) struct Increase {
+        #[command(id)]
+        pub(super) id: String,
+        pub(super) n: u64,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, Event)]
+    pub(super) struct Added;
+
+    #[derive(Debug, Default, Clone, Aggregate)]
+    #[aggregate(name = "sum", id = String, commands(Increase), events(Added))]
+    pub(super) struct Sum;
+
+    #[handlers]
+    impl Sum {
+        #[execute]
+        fn add(&self, _: Increase) -> Added {
+            Added
+        }
+        #[apply]
+        fn added(&mut self, _: &Added) {}
+    }
+}
+
+#[test]
+fn a_struct_that_was_renamed_is_the_same_command() {
+    for store in stores() {
+        assert_eq!(written::run(&store, written::Add { id: "a".into(), n: 1 }), Ok(false));
+        let sums = store.repository::<renamed::Sum>();
+        let again = |n| sums.execute_with(renamed::Increase { id: "a".into(), n }, &key("k"));
+        assert!(again(1).unwrap().is_repeated());
+        assert_eq!(reused(again(2)).first, "Add");
+    }
+}

@@ -5,14 +5,16 @@ use quote::ToTokens as _;
 
 use super::{beside, operand, schema};
 use crate::lock::{FNV_OFFSET, hashed};
+use crate::names::kebab;
 use crate::rules::{Command, IdSource};
 use crate::syntax::{CommandSyntax, type_text};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     let CommandSyntax { input, krate, name, is_internal, fields, .. } = command.syntax;
     let ident = &input.ident;
-    let marked = ident.to_string();
-    let marked = marked.trim_start_matches("r#");
+    // An idempotency key knows the command by its struct or, once that is renamed, by its name.
+    let (marked, name_text) = (ident.to_string(), name.value());
+    let marked = if name_text == kebab(&marked) { marked.trim_start_matches("r#") } else { &name_text };
     let fields = fields.iter().flat_map(|field| {
         let member = field.member.to_token_stream().to_string();
         [member.trim_start_matches("r#").to_owned(), type_text(field.ty)]

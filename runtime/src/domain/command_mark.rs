@@ -22,7 +22,7 @@ use crate::domain::hash::mixed;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandMark {
-    /// The name of the command's struct.
+    /// The name of the command's struct, or its [`NAME`](crate::Command::NAME) if that is another one.
     pub name: Cow<'static, str>,
     /// A hash of the names, types and serde attributes of the struct's fields.
     pub shape: u64,
@@ -48,10 +48,15 @@ impl CommandMark {
     /// Whether a command with the mark `other` is certainly another command.
     #[must_use]
     pub fn is_another(&self, other: &Self) -> bool {
-        self.name != other.name
+        !self.name_letters().eq(other.name_letters())
             || (self.shape == other.shape
                 && self.content != other.content
                 && !have_other_fields(&self.structs, &other.structs))
+    }
+
+    /// The name as a struct and in kebab case alike: a struct that was renamed keeps its name in kebab case.
+    fn name_letters(&self) -> impl Iterator<Item = char> {
+        self.name.chars().filter(|char| !matches!(char, '-' | '_')).flat_map(char::to_lowercase)
     }
 
     /// The mark of a command whose content is `serialized` or, without that, its `Debug` text.
