@@ -15,8 +15,14 @@ mod fulfilment {
 mod program;
 
 use factum::application::Application;
+use factum::testing::Lock;
 
+use fulfilment::ids::{Cents, Line};
+use fulfilment::order::{Order, OrderCancelled, OrderPlaced, OrderShipped, Reason};
+use fulfilment::payment::{Payment, PaymentCalledOff, PaymentRefunded, PaymentRequested, PaymentTaken};
+use fulfilment::process::Fulfilment;
 use fulfilment::shop::Shop;
+use fulfilment::stock::{Stock, StockAdded, StockReleased, StockReserved};
 
 #[test]
 fn the_story_ends_as_it_should() {
@@ -41,4 +47,31 @@ fn the_story_ends_as_it_should() {
 #[test]
 fn the_model_is_up_to_date() {
     factum::testing::model!(Shop::MODEL, "fulfilment/model.md");
+}
+
+/// Events and time-outs in users' files stay readable: see `fulfilment/events.lock` and `events.golden`.
+#[test]
+fn what_was_stored_can_be_read() {
+    let line = Line { sku: "lamp".into(), quantity: 2, price: Cents(1_500) };
+    let amount = Cents(3_000);
+    // A lock has all events of a crate, and the one of this package has those of the bank.
+    Lock::of_crate(concat!(env!("CARGO_MANIFEST_DIR"), "/fulfilment"))
+        .aggregate::<Order>((
+            OrderPlaced { lines: vec![line], total: amount },
+            OrderShipped,
+            OrderCancelled { reason: Reason::OutOfStock("lamp".into()) },
+        ))
+        .aggregate::<Stock>((
+            StockAdded { quantity: 5 },
+            StockReserved { order: "o-1".into(), quantity: 2 },
+            StockReleased { order: "o-1".into(), quantity: 2 },
+        ))
+        .aggregate::<Payment>((
+            PaymentRequested { amount },
+            PaymentTaken { amount, card: "1234".into() },
+            PaymentCalledOff,
+            PaymentRefunded { amount },
+        ))
+        .process::<Fulfilment>()
+        .check();
 }

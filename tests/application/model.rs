@@ -277,7 +277,7 @@ fn the_json_has_what_the_types_say() {
     );
     assert_eq!(
         model["followers"][2]["steps"][0],
-        json!({ "on": "order-placed", "sends": [{ "command": "ship-order", "count": "*" }] })
+        json!({ "on": "order-placed", "refused": false, "sends": [{ "command": "ship-order", "count": "*" }] })
     );
 }
 
