@@ -72,6 +72,9 @@ impl ::factum::Command for OpenAccount {
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for OpenAccount {
+    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
+        "open-account",
+    );
     fn append_to(
         self,
         __actions: &mut ::factum::follow::Actions,
@@ -96,6 +99,9 @@ impl ::factum::Command for DepositMoney {
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for DepositMoney {
+    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
+        "deposit-money",
+    );
     fn append_to(
         self,
         __actions: &mut ::factum::follow::Actions,
@@ -120,6 +126,9 @@ impl ::factum::Command for WithdrawMoney {
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for WithdrawMoney {
+    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
+        "withdraw-money",
+    );
     fn append_to(
         self,
         __actions: &mut ::factum::follow::Actions,

@@ -66,7 +66,11 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
 
 /// The commands that a `#[react]` or `#[refused]` method may return, if its return type says so.
 pub(super) fn sends(krate: &Path, handler: &Handler<'_>) -> Option<TokenStream> {
-    let output = handler.method.output.as_ref().filter(|output| handler.is_valid && !is_opaque(output))?;
+    let output = handler
+        .method
+        .output
+        .as_ref()
+        .filter(|output| handler.is_valid && !is_opaque(output) && !matches!(output, Type::Never(_)))?;
     Some(quote! {
         const SENDS: #krate::macro_support::Emitted = {
             #[allow(unused_imports)]
