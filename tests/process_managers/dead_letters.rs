@@ -187,6 +187,27 @@ fn a_time_out_that_fails_holds_its_instance() {
     assert_eq!((letters(&process).len(), shop.end_of("a")), (0, None));
 }
 
+/// What was due first fires first, also after a dead letter.
+#[test]
+fn an_event_that_has_waited_comes_after_the_time_outs_due_before_it() {
+    let shop = Shop::with_stock(0);
+    let mut process = process(&shop, 300);
+    shop.place("a", 200);
+    shop.place("a", 300);
+    let later = Timestamp::now().as_micros() + 2 * i64::try_from(TIME_TO_PAY.as_micros()).unwrap();
+    let at = ExecuteOptions::new().recorded_at(Timestamp::from_micros(later));
+    shop.orders.execute_with(ShipOrder(order("a")), &at).unwrap();
+    process.catch_up().unwrap();
+    assert_eq!(letters(&process)[0].1, "order-placed");
+    shop.clock.forward(3 * TIME_TO_PAY);
+    process.instances().discard(&order("a"), "a test").unwrap();
+    process.catch_up().unwrap();
+    let happened = kinds(&process, "a");
+    let expected =
+        [HappeningKind::Received, HappeningKind::Failed, HappeningKind::Discarded, HappeningKind::TimedOut];
+    assert!(happened.starts_with(&expected), "{happened:?}");
+}
+
 /// A store that an older program, or a newer one, has written.
 #[test]
 fn what_cannot_be_read_is_never_skipped() {

@@ -246,31 +246,55 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         }
     }
 
-    /// Handles events that have waited for their instances. Returns whether none is left.
+    /// Handles events that have waited for their instances, and before each the time-outs that were due when it was recorded.
+    /// Returns whether none is left.
     pub(crate) fn waiting(&self, deadline: Instant) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
         let mut router = self.initial.clone();
         while let Some((instance, position)) = S::ready(self.transaction, P::NAME).map_err(failed)? {
-            S::remove_waiting(self.transaction, P::NAME, &instance, position).map_err(failed)?;
-            let mut result = Ok(());
+            let mut result = None;
             let mut visit = |event: &StoredEvent<'_>| {
-                result = self.event(&mut router, event, Some(&instance));
+                result = Some(self.waited(&mut router, event, &instance, deadline));
                 ControlFlow::Break(())
             };
             self.read_at(position, &mut visit).map_err(failed)?;
             match result {
-                Err(error) if error.position().is_some() => {
+                Some(Err(error)) if error.position().is_some() => {
                     // It was readable when its instance was found: another program reads it now.
                     S::wait(self.transaction, P::NAME, &instance, position).map_err(failed)?;
                     let what = Undelivered::Event(position);
                     self.hold(&instance, what, "", None, with_causes(&error)).map_err(failed)?;
                 }
-                result => result?,
+                Some(handled) => {
+                    if !handled? {
+                        return Ok(false);
+                    }
+                }
+                None => S::remove_waiting(self.transaction, P::NAME, &instance, position).map_err(failed)?,
             }
             if Instant::now() >= deadline {
                 return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Handles an event that has waited, after the time-outs that were due when it was recorded. Returns whether it has: the
+    /// time may be over before.
+    fn waited(
+        &self,
+        router: &mut P,
+        event: &StoredEvent<'_>,
+        instance: &str,
+        deadline: Instant,
+    ) -> Result<bool, FollowError> {
+        let envelope = &event.envelope;
+        if !self.time_outs(envelope.recorded_at, deadline)? {
+            return Ok(false);
+        }
+        S::remove_waiting(self.transaction, P::NAME, instance, envelope.position)
+            .map_err(FollowError::store(P::NAME))?;
+        self.event(router, event, Some(instance))?;
         Ok(true)
     }
 
