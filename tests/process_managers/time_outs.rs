@@ -31,7 +31,7 @@ struct First {
 }
 
 #[derive(Debug, Serialize, Deserialize, Timeout)]
-#[timeout(name = "second-reminder", version = 2)]
+#[timeout(name = "second-reminder", aliases("another-reminder"), version = 2)]
 struct Second {
     #[timeout(added(since = 2, default = 7))]
     number: u32,
@@ -142,6 +142,25 @@ fn to_set_a_time_out_again_moves_it() {
     shop.clock.forward(Duration::from_hours(1));
     process.catch_up().unwrap();
     assert_eq!(fired(&process, "a").len(), 2);
+}
+
+#[test]
+fn to_set_a_time_out_again_moves_one_of_an_earlier_name() {
+    let shop = Shop::with_stock(0);
+    let mut process = reminders(&shop);
+    shop.place("a", seconds_from_now(100_000));
+    shop.pay("a");
+    process.catch_up().unwrap();
+    shop.connection()
+        .execute_batch(
+            "UPDATE factum_process_timeouts SET name = 'another-reminder' WHERE name = 'second-reminder'",
+        )
+        .unwrap();
+    shop.pay("a");
+    process.catch_up().unwrap();
+    shop.clock.forward(TIME_TO_PAY * 2);
+    process.catch_up().unwrap();
+    assert_eq!(fired(&process, "a").len(), 1);
 }
 
 #[test]

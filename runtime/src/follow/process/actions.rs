@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
+use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
 use crate::follow::process::{Process, Sends, Sets, Timeout};
 
@@ -109,6 +110,8 @@ impl Actions {
         let mut payload = Vec::new();
         timeout.encode(&mut payload)?;
         let payload = String::from_utf8(payload)?;
+        // An earlier program may have set it under an earlier name.
+        self.0.extend(T::ALIASES.iter().map(|&timeout| Action::Cancel { timeout }));
         self.0.push(Action::Set { timeout: T::NAME, version: T::VERSION, payload, due });
         Ok(())
     }
@@ -144,7 +147,7 @@ impl<P: Sets<T>, T: Timeout> IntoActions<P> for At<T> {
 
 impl<P: Sets<T>, T: Timeout> IntoActions<P> for Cancel<T> {
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
-        actions.0.push(Action::Cancel { timeout: T::NAME });
+        actions.0.extend(EventKind::of::<T>().names().map(|timeout| Action::Cancel { timeout }));
         Ok(())
     }
 }
