@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use factum::follow::{Commands, HappeningKind, SendError, SentCommand, Undelivered};
+use factum::follow::{CommandRoutes, Commands, HappeningKind, SendError, SentCommand, Undelivered};
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -259,6 +259,18 @@ fn a_command_that_no_aggregate_takes_holds_its_instance() {
     process.instances().retry(&order("a")).unwrap();
     process.catch_up().unwrap();
     assert_eq!(shop.end_of("a"), Some("shipped"));
+}
+
+#[test]
+fn a_command_that_two_repositories_take_holds_its_instance() {
+    let shop = Shop::with_stock(0);
+    shop.place("a", 8);
+    let commands = CommandRoutes::new().to(shop.orders.clone()).to(shop.orders.clone()).shared();
+    let mut process = SqliteProcess::new(&shop.store, Hasty::default(), commands).unwrap();
+    process.catch_up().unwrap();
+    let error = "the command can't be executed: several of the repositories take a command `ship-order`";
+    assert_eq!(letters(&process)[0].2, error);
+    assert_eq!(shop.end_of("a"), None);
 }
 
 /// Its instance can't be told, so it can't hold one.

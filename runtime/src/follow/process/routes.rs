@@ -26,6 +26,8 @@ impl CommandRoutes {
     }
 
     /// Adds a repository: the commands of its aggregate go there.
+    ///
+    /// A command whose name two repositories take goes to neither: it is a dead letter of its process.
     #[must_use = "the routes with the repository are what this returns"]
     pub fn to<A, S>(mut self, repository: Repository<A, S>) -> Self
     where
@@ -50,9 +52,14 @@ impl Commands for CommandRoutes {
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
         let takes = |route: &&Arc<dyn Route>| route.kinds().iter().any(|kind| kind.name == command.name);
-        match self.routes.iter().find(takes) {
-            Some(route) => route.send(command, refused),
-            None => Err(SendError::Impossible(no_command(command.name, &[]).into())),
+        let mut routes = self.routes.iter().filter(takes);
+        match (routes.next(), routes.next()) {
+            (Some(route), None) => route.send(command, refused),
+            // The first one may be the wrong one.
+            (Some(_), Some(_)) => Err(SendError::Impossible(
+                format!("several of the repositories take a command `{}`", command.name).into(),
+            )),
+            (None, _) => Err(SendError::Impossible(no_command(command.name, &[]).into())),
         }
     }
 }
