@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use rusqlite::{Connection, Row};
 
 use crate::domain::error::with_causes;
+use crate::domain::time::Timestamp;
 use crate::follow::error::ProjectionError;
 use crate::follow::projection::Projection;
 use crate::sqlite::file::open::OpenError;
@@ -23,7 +24,7 @@ impl KeepsView for Sqlite {
         history: &History,
     ) -> (SqliteStore, Result<(), ProjectionError>) {
         let store = opened(SqliteStore::in_memory());
-        history.store(&store);
+        history.store(&store, Timestamp::now());
         let outcome = SqliteProjection::new(&store, view).and_then(|mut view| view.catch_up()).map(drop);
         (store, outcome)
     }

@@ -6,8 +6,9 @@ use factum::prelude::*;
 use factum::testing::{given_process, of};
 
 use crate::support::shop::{
-    AskPayment, CancelOrder, Fulfilment, Order, OrderPlaced, PaymentError, PaymentOverdue, PaymentTaken,
-    ReleaseStock, ReserveStock, ShipOrder, Stock, StockError, StockReserved, TIME_TO_PAY, order, sku,
+    AskPayment, CancelOrder, Fulfilment, Order, OrderPlaced, Payment, PaymentError, PaymentOverdue,
+    PaymentTaken, ReleaseStock, ReserveStock, ShipOrder, Stock, StockError, StockReserved, TIME_TO_PAY,
+    order, sku,
 };
 
 fn placed() -> OrderPlaced {
@@ -40,6 +41,29 @@ fn time_passes() {
         .after(TIME_TO_PAY);
     let cancel = CancelOrder { order: order("1"), reason: "5 overdue".into() };
     overdue.then_commands((ReleaseStock { sku: sku(), order: order("1") }, cancel));
+}
+
+/// An event without a time happens at the time of the test.
+#[test]
+fn time_counts_from_when_an_event_happens() {
+    let cancel = CancelOrder { order: order("1"), reason: "5 overdue".into() };
+    given_process::<Fulfilment>(placed())
+        .after(TIME_TO_PAY / 2)
+        .when(reserved())
+        .after(TIME_TO_PAY / 4 * 3)
+        .then_nothing()
+        .after(TIME_TO_PAY / 2)
+        .then_commands((ReleaseStock { sku: sku(), order: order("1") }, cancel));
+}
+
+#[test]
+fn a_time_out_that_was_due_before_an_event_fires_before_it() {
+    let late = Timestamp::now().as_micros() + 2 * i64::try_from(TIME_TO_PAY.as_micros()).unwrap();
+    let paid = of::<Payment>(order("1"), PaymentTaken { order: order("1") });
+    let cancel = CancelOrder { order: order("1"), reason: "5 overdue".into() };
+    given_process::<Fulfilment>((placed(), reserved()))
+        .when(paid.recorded_at(Timestamp::from_micros(late)))
+        .then_commands((ReleaseStock { sku: sku(), order: order("1") }, cancel, ShipOrder(order("1"))));
 }
 
 #[test]

@@ -146,12 +146,18 @@ impl<P: Process> GivenProcess<P> {
     #[track_caller]
     pub fn after(mut self, time: Duration) -> Self {
         self.actions.clear();
-        self.now = self.now.after(time);
+        self.pass(self.now.after(time));
+        self
+    }
+
+    /// Lets time pass until `now`, if that is later.
+    fn pass(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
         loop {
             let due = self.timeouts.iter().filter(|(_, timeout)| timeout.due <= self.now);
             let first = due.min_by_key(|(_, timeout)| timeout.due).map(|(key, _)| key.clone());
-            let Some((instance, name)) = first else { return self };
-            let Some(timeout) = self.timeouts.remove(&(instance.clone(), name)) else { return self };
+            let Some((instance, name)) = first else { return };
+            let Some(timeout) = self.timeouts.remove(&(instance.clone(), name)) else { return };
             let mut envelope = Envelope::new(Position::START, "", &instance, 0);
             envelope.recorded_at = timeout.due;
             let mut router = self.initial.clone();
@@ -233,10 +239,10 @@ impl<P: Process> GivenProcess<P> {
     #[track_caller]
     fn happen(&mut self, events: impl Happened<P>) {
         let store = MemoryStore::new();
-        History::of(events).store(&store);
+        History::of(events).store(&store, self.now);
         let mut router = self.initial.clone();
         let mut visit = |event: &crate::store::read::StoredEvent<'_>| {
-            self.now = self.now.max(event.envelope.recorded_at);
+            self.pass(event.envelope.recorded_at);
             self.hand(|turn| router.handle_stored(event.name, event, turn));
             ControlFlow::Continue(())
         };

@@ -43,7 +43,7 @@ pub trait Happened<F> {
 pub struct EventsOf {
     stream: StreamName,
     events: Vec<Written>,
-    recorded_at: Timestamp,
+    recorded_at: Option<Timestamp>,
     metadata: Metadata,
 }
 
@@ -102,12 +102,12 @@ pub fn of<A: Aggregate>(id: impl Into<A::Id>, events: impl IntoEvents<A>) -> Eve
 impl EventsOf {
     fn new(category: &str, key: &str, events: Vec<Written>) -> Self {
         let stream = StreamName::new(category, key);
-        Self { stream, events, recorded_at: Timestamp::now(), metadata: Metadata::default() }
+        Self { stream, events, recorded_at: None, metadata: Metadata::default() }
     }
 
     /// Sets when the events were recorded; now, if a test does not say it.
     pub fn recorded_at(self, recorded_at: Timestamp) -> Self {
-        Self { recorded_at, ..self }
+        Self { recorded_at: Some(recorded_at), ..self }
     }
 
     /// Sets the metadata of the events.
@@ -143,15 +143,15 @@ impl History {
         self.0.iter().map(|of_one| of_one.events.len()).sum()
     }
 
-    /// Appends the events to a store.
+    /// Appends the events to a store. Those whose time the test does not say happen at `now`.
     #[track_caller]
-    pub(crate) fn store(&self, store: &impl EventStore) {
+    pub(crate) fn store(&self, store: &impl EventStore, now: Timestamp) {
         for EventsOf { stream, events, recorded_at, metadata } in &self.0 {
             let events: Vec<_> = events
                 .iter()
                 .map(|event| {
                     let Written { name, version, json, id } = event;
-                    NewEvent::new(name, *version, json, *id, *recorded_at, metadata)
+                    NewEvent::new(name, *version, json, *id, recorded_at.unwrap_or(now), metadata)
                 })
                 .collect();
             if let Err(error) = store.append(&[Append::new(stream, ExpectedVersion::Any, &events)]) {

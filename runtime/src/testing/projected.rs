@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use super::check_equal;
 use super::happened::{Happened, History};
 use crate::domain::error::with_causes;
+use crate::domain::time::Timestamp;
 use crate::follow::error::ProjectionError;
 use crate::follow::handler::Target;
 use crate::follow::projection::Projection;
@@ -87,7 +88,7 @@ impl KeepsView for Memory {
         history: &History,
     ) -> (Self::Kept<P>, Result<(), ProjectionError>) {
         let store = MemoryStore::new();
-        history.store(&store);
+        history.store(&store, Timestamp::now());
         let mut projection = MemoryProjection::new(&store, view);
         let outcome = projection.catch_up().map(drop);
         (projection, outcome)

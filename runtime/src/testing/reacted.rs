@@ -7,6 +7,7 @@ use super::check_equal;
 use super::happened::{Happened, History};
 use crate::domain::error::with_causes;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::contained;
@@ -54,7 +55,7 @@ use crate::store::partition::Partition;
 pub fn react<R: Reaction>(reaction: R, events: impl Happened<R>) -> Reacted<R> {
     let history = History::of(events);
     let store = MemoryStore::new();
-    history.store(&store);
+    history.store(&store, Timestamp::now());
     Reacted { reaction, store, count: history.count(), deliveries: 0, outcome: Ok(()) }.again()
 }
 
