@@ -136,6 +136,49 @@ fn a_command_that_fails_is_reported_and_sent_again() {
     drop(running.stop().unwrap());
 }
 
+/// Commands that fail for a long time take no place of those of other instances.
+#[test]
+fn many_instances_whose_commands_fail_delay_no_other() {
+    let shop = Shop::with_stock(10);
+    let process = between(&shop, |command| {
+        let fails = command.key.starts_with("fulfilment/broken-");
+        if fails { Err(SendError::Failed("no connection".into())) } else { Ok(()) }
+    });
+    for number in 0..300 {
+        shop.place(&format!("broken-{number}"), 5);
+    }
+    shop.place("a", 5);
+    let running = process.follow().on_change(|_| {}).start().unwrap();
+    until(|| shop.payments.load(&order("a")).is_ok());
+    drop(running.stop().unwrap());
+}
+
+/// A command that is known, and held meanwhile, is none of those that wait.
+#[test]
+fn a_dead_letter_is_retried_while_commands_of_another_instance_fail() {
+    let shop = Shop::with_stock(10);
+    let works = Arc::new(AtomicU32::new(0));
+    let is_working = Arc::clone(&works);
+    let process = between(&shop, move |command| match is_working.load(Ordering::SeqCst) {
+        _ if command.key.starts_with("fulfilment/broken/") => Err(SendError::Failed("no connection".into())),
+        0 => Err(SendError::Impossible("not yet".into())),
+        _ => Ok(()),
+    });
+    let instances = process.instances();
+    let running = process.follow().on_change(|_| {}).start().unwrap();
+    shop.place("broken", 5);
+    shop.place("a", 5);
+    until(|| !instances.dead_letters().unwrap().is_empty());
+    until(|| matches!(running.state().activity, Activity::Retrying { .. }));
+    shop.connection()
+        .execute("UPDATE factum_process_commands SET held = 1 WHERE instance = 'broken'", ())
+        .unwrap();
+    works.store(1, Ordering::SeqCst);
+    instances.retry(&order("a")).unwrap();
+    until(|| shop.payments.load(&order("a")).is_ok());
+    drop(running.stop().unwrap());
+}
+
 #[test]
 fn another_runner_takes_over() {
     let shop = Shop::with_stock(10);

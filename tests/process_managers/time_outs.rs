@@ -260,7 +260,7 @@ fn a_time_out_is_found_by_an_index() {
     let plans = [
         "SELECT instance FROM factum_process_timeouts WHERE process = 'p' AND held = 0 ORDER BY due LIMIT 1",
         "SELECT instance FROM factum_process_waiting WHERE process = 'p' AND held = 0 ORDER BY position LIMIT 1",
-        "SELECT id FROM factum_process_commands WHERE process = 'p' AND held = 0 ORDER BY id LIMIT 1",
+        "SELECT id, instance FROM factum_process_commands WHERE process = 'p' AND held = 0 ORDER BY id",
     ]
     .map(|sql| {
         let plan = shop.store.query(|connection| {

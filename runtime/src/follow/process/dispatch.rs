@@ -26,6 +26,12 @@ const IDLE: Duration = Duration::from_hours(1);
 /// The shortest time between two attempts to send a command.
 const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
+/// How many commands are known at a time, to be sent.
+const MOST_COMMANDS: usize = 256;
+
+/// How many commands are sent again later, and take no place of others.
+const MOST_DELAYED: usize = 1_024;
+
 /// What has become of a command.
 #[derive(Debug)]
 pub(crate) enum SendResult {
@@ -116,8 +122,19 @@ impl Dispatch {
         lock(&self.queue.state).known.len()
     }
 
-    pub(crate) fn knows(&self, id: i64) -> bool {
-        lock(&self.queue.state).known.contains(&id)
+    /// How many commands may be added once so many of the known ones are forgotten.
+    pub(crate) fn room(&self, forgotten: usize) -> usize {
+        let state = lock(&self.queue.state);
+        let others = state.delayed.len().min(MOST_DELAYED) + forgotten;
+        MOST_COMMANDS.saturating_sub(state.known.len().saturating_sub(others))
+    }
+
+    /// Tells whether a command of an instance may be added: it is not known, and no earlier one of the instance is sent again
+    /// later.
+    pub(crate) fn is_new(&self) -> impl Fn(i64, &str) -> bool {
+        let delayed: HashSet<_> =
+            lock(&self.queue.state).delayed.iter().map(|(_, instance)| instance.clone()).collect();
+        move |id, instance| !lock(&self.queue.state).known.contains(&id) && !delayed.contains(instance)
     }
 
     /// What [`add`](Self::add) compares.
@@ -218,6 +235,8 @@ impl Dispatch {
         let mut state = lock(&self.queue.state);
         state.ready.clear();
         state.delayed.clear();
+        // A sender takes no further command of its instance.
+        state.instances.clear();
         drop(state);
         self.senders.drain(..).for_each(|(task, _)| task.end());
     }
@@ -245,7 +264,10 @@ impl Queue {
             }
             state.instances.remove(&instance);
         }
-        state.idle.push(sender);
+        // A sender may wake by itself.
+        if !state.idle.contains(&sender) {
+            state.idle.push(sender);
+        }
         None
     }
 
@@ -291,7 +313,12 @@ impl Queue {
                     delay,
                 };
                 state.failed.push(failure);
-                state.instances.entry(instance.clone()).or_default().push_front(command);
+                // The later ones are found again: many of one instance would keep those of others from being known.
+                let queue = state.instances.entry(instance.clone()).or_default();
+                for later in queue.drain(..) {
+                    state.known.remove(&later.id);
+                }
+                queue.push_front(command);
                 state.delayed.push((Instant::now() + delay, instance));
             }
         }

@@ -107,11 +107,13 @@ pub(crate) trait ProcessStore: ProgressStore {
         command: &StoredCommand,
     ) -> Result<(), StoreError>;
 
-    /// The ids of the first commands that wait to be sent, in order, at most `limit`.
+    /// The ids of the first commands that wait to be sent, in order, at most `limit`: those that are new, by their ids and
+    /// instances.
     fn commands(
         transaction: &Self::Transaction<'_>,
         process: &str,
         limit: usize,
+        is_new: &dyn Fn(i64, &str) -> bool,
     ) -> Result<Vec<i64>, StoreError>;
 
     /// A command that waits to be sent, and is not held.
@@ -196,10 +198,15 @@ pub(crate) trait ProcessStore: ProgressStore {
         instance: &str,
     ) -> Result<Vec<PastInput>, StoreError>;
 
-    /// Whether an event waits to be handled, a time-out is due at `now`, or more than `known` of the first `limit` commands wait
-    /// to be sent, as of the last commit.
-    fn has_work(&self, process: &str, known: usize, limit: usize, now: Timestamp)
-    -> Result<bool, StoreError>;
+    /// Whether an event waits to be handled, a time-out is due at `now`, or [`commands`](Self::commands) finds one, as of the last
+    /// commit.
+    fn has_work(
+        &self,
+        process: &str,
+        now: Timestamp,
+        limit: usize,
+        is_new: &dyn Fn(i64, &str) -> bool,
+    ) -> Result<bool, StoreError>;
 
     /// The instance as of the last commit.
     fn find_instance(&self, process: &str, instance: &str) -> Result<Option<StoredInstance>, StoreError>;

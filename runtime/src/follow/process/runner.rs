@@ -38,9 +38,6 @@ const BATCH: usize = 1_000;
 /// How long one step takes at most, beside its last event.
 const STEP_TIME: Duration = Duration::from_millis(10);
 
-/// How many commands are known at a time, to be sent.
-const MOST_COMMANDS: usize = 256;
-
 /// How many commands are sent at a time, unless the caller says so.
 const SENDERS: u32 = 4;
 
@@ -282,8 +279,8 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         if dispatch.has_results() || self.home.newest(P::NAME)? != position {
             return Ok(true);
         }
-        let known = dispatch.known().min(MOST_COMMANDS);
-        self.home.progress.has_work(P::NAME, known, MOST_COMMANDS, self.clock.now()).map_err(failed)
+        let (now, room) = (self.clock.now(), dispatch.room(0));
+        self.home.progress.has_work(P::NAME, now, room, &dispatch.is_new()).map_err(failed)
     }
 
     /// Lets commands be sent again whose time has come, and reports failures.
@@ -318,8 +315,9 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
     ) -> Result<Turned, FollowError> {
         let (failed, newest) = (FollowError::store(P::NAME), self.home.newest(P::NAME)?);
         let goal = if handles { newest } else { Position::START };
-        let (results, unsent) =
-            self.dispatch().map_or_else(Default::default, |dispatch| (dispatch.results(), dispatch.unsent()));
+        // First the count: a command that fails after it keeps later ones of its instance from being added.
+        let (unsent, results) =
+            self.dispatch().map_or_else(Default::default, |dispatch| (dispatch.unsent(), dispatch.results()));
         let (mut unit, now) = ((), self.clock.now());
         let mut worker = self.worker(control, holder, &mut unit);
         let turn = |transaction: &S::Transaction<'_>| {
@@ -334,7 +332,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 ProcessStep { transaction, source, initial: &self.initial, now };
             record(&step, &results)?;
             let turned = if handles { self.handle(&step, &worker, control, share)? } else { Turned::More };
-            Ok::<_, FollowError>((turned, self.new_commands(transaction).map_err(failed)?))
+            Ok::<_, FollowError>((turned, self.new_commands(transaction, results.len()).map_err(failed)?))
         };
         let turned = self.home.progress.in_step(turn, failed);
         self.run.worker = worker.memory;
@@ -402,15 +400,16 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         Ok(Turned::CaughtUp { position, due_in: first.map(|first| step.now.until(first.due)) })
     }
 
-    /// The commands that wait to be sent, and are not known yet.
+    /// The commands that wait to be sent, and are not known yet, before so many of the known ones are forgotten.
     fn new_commands(
         &self,
         transaction: &S::Transaction<'_>,
+        forgotten: usize,
     ) -> Result<Vec<StoredCommand>, crate::store::error::StoreError> {
         let Some(dispatch) = self.dispatch() else { return Ok(Vec::new()) };
-        let ids = S::commands(transaction, P::NAME, MOST_COMMANDS)?;
+        let ids = S::commands(transaction, P::NAME, dispatch.room(forgotten), &dispatch.is_new())?;
         let mut commands = Vec::new();
-        for id in ids.into_iter().filter(|id| !dispatch.knows(*id)) {
+        for id in ids {
             commands.extend(S::command(transaction, P::NAME, id)?);
         }
         Ok(commands)

@@ -98,16 +98,13 @@ impl ProcessStore for SqliteStore {
         .map(drop)
     }
 
-    fn commands(transaction: &Transaction<'_>, process: &str, limit: usize) -> Result<Vec<i64>, StoreError> {
-        let select = || {
-            transaction
-                .prepare_cached(
-                    "SELECT id FROM factum_process_commands WHERE process = ?1 AND held = 0 ORDER BY id LIMIT ?2",
-                )?
-                .query_map((process, bounded(limit)), |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()
-        };
-        select().map_err(store_error)
+    fn commands(
+        transaction: &Transaction<'_>,
+        process: &str,
+        limit: usize,
+        is_new: &dyn Fn(i64, &str) -> bool,
+    ) -> Result<Vec<i64>, StoreError> {
+        new_commands(transaction, process, limit, is_new).map_err(store_error)
     }
 
     fn command(
@@ -354,20 +351,19 @@ impl ProcessStore for SqliteStore {
     fn has_work(
         &self,
         process: &str,
-        known: usize,
-        limit: usize,
         now: Timestamp,
+        limit: usize,
+        is_new: &dyn Fn(i64, &str) -> bool,
     ) -> Result<bool, StoreError> {
         let select = |connection: &Connection| {
-            connection
+            let is_due: bool = connection
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM factum_process_waiting WHERE process = ?1 AND held = 0)
                      OR EXISTS (SELECT 1 FROM factum_process_timeouts
-                                WHERE process = ?1 AND held = 0 AND due <= ?2)
-                     OR (SELECT count(*) FROM (SELECT 1 FROM factum_process_commands
-                                               WHERE process = ?1 AND held = 0 LIMIT ?3)) > ?4",
+                                WHERE process = ?1 AND held = 0 AND due <= ?2)",
                 )?
-                .query_row((process, now.as_micros(), bounded(limit), bounded(known)), |row| row.get(0))
+                .query_row((process, now.as_micros()), |row| row.get(0))?;
+            Ok(is_due || !new_commands(connection, process, limit.min(1), is_new)?.is_empty())
         };
         self.read(select)
     }
@@ -420,6 +416,28 @@ impl ProcessStore for SqliteStore {
         };
         self.read(select)
     }
+}
+
+/// The ids of the first commands that are not held, and are new.
+fn new_commands(
+    connection: &Connection,
+    process: &str,
+    limit: usize,
+    is_new: &dyn Fn(i64, &str) -> bool,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, instance FROM factum_process_commands WHERE process = ?1 AND held = 0 ORDER BY id",
+    )?;
+    let (mut rows, mut ids) = (select.query([process])?, Vec::new());
+    while ids.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let id = row.get(0)?;
+        if is_new(id, row.get_ref(1)?.as_str()?) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 /// Runs a statement that writes.
