@@ -55,7 +55,7 @@ fn threads_share_an_application() {
     assert_eq!(shop.view(|totals: &super::shop::Totals| totals.orders), Some(4));
 }
 
-/// Services in one field are those of several aggregates.
+/// Services in one field are those of several aggregates, in any order.
 #[test]
 fn aggregates_share_services() {
     #[derive(Application)]

@@ -70,7 +70,7 @@ impl Order {
 }
 
 /// Says whether a payment goes through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Gateway {
     pub(crate) limit: u64,
 }

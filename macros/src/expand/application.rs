@@ -17,13 +17,15 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let indices: Vec<_> = (0..paths.len()).map(Literal::usize_unsuffixed).collect();
     // Tokens with the place of a type would not see variables of this place.
     let (this, start_token) = (quote!(self), quote!(__start));
-    let repositories = aggregates.iter().map(|aggregate| {
+    let repositories = aggregates.iter().enumerate().map(|(index, aggregate)| {
         let path = aggregate.path;
         match aggregate.services {
             None => quote_spanned!(path.span()=> #start_token.alone::<#path>()),
-            Some((field, is_cloned)) => {
+            Some(field) => {
                 let (member, ty) = (&field.member, field.ty);
-                let clone = is_cloned.then(|| quote!(.clone()));
+                // The last aggregate that needs them gets the services themselves.
+                let mut later = aggregates.iter().skip(index + 1).filter_map(|later| later.services);
+                let clone = later.any(|later| later.member == field.member).then(|| quote!(.clone()));
                 quote_spanned!(ty.span()=> #start_token.with::<#path, #ty>(#this.#member #clone))
             }
         }

@@ -16,8 +16,8 @@ pub(crate) struct Application<'s> {
 /// An aggregate of an application.
 pub(crate) struct Member<'s> {
     pub(crate) path: &'s Path,
-    /// The field with its services, and whether a later aggregate needs them too.
-    pub(crate) services: Option<(&'s PartSyntax<'s>, bool)>,
+    /// The field with its services.
+    pub(crate) services: Option<&'s PartSyntax<'s>>,
 }
 
 /// A view, a reaction or a process of an application.
@@ -118,7 +118,7 @@ fn add_services<'s>(
     of: &'s [Path],
     errors: &mut Errors,
 ) {
-    for (index, path) in of.iter().enumerate() {
+    for path in of {
         match aggregates.iter_mut().find(|aggregate| shown(aggregate.path) == shown(path)) {
             None => {
                 errors.at(path, format!("`{}` is not in `aggregates(..)` of the application", shown(path)));
@@ -126,7 +126,7 @@ fn add_services<'s>(
             Some(Member { services: Some(_), .. }) => {
                 errors.at(path, format!("`{}` has its services in a field before this one", shown(path)));
             }
-            Some(aggregate) => aggregate.services = Some((field, index + 1 < of.len())),
+            Some(aggregate) => aggregate.services = Some(field),
         }
     }
 }
