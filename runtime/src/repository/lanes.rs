@@ -123,6 +123,8 @@ struct TurnState {
     holder: Option<ThreadId>,
     /// Goes up when the turn is given back, or passes on without that.
     number: u64,
+    /// Goes up while the command with the turn waits for answers of the store: its lease is for its handler.
+    renewals: u64,
     /// How many times the lease of the present turn is doubled.
     doubled: u32,
     waiting: usize,
@@ -271,14 +273,15 @@ impl<A> InLane<A> {
         let mut is_hungry = false;
         state.turn.waiting += 1;
         loop {
-            let seen = state.turn.number;
+            let seen = (state.turn.number, state.turn.renewals);
             let lease = LEASE * (1 << state.turn.doubled.min(8));
             let turn_is_free = if is_hungry { &self.lane.turn_is_due } else { &self.lane.turn_is_free };
             let (woken, timeout) =
                 turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             let turn = &mut state.turn;
-            let is_late = timeout.timed_out() && turn.number == seen && turn.holder.is_some();
+            let is_late =
+                timeout.timed_out() && (turn.number, turn.renewals) == seen && turn.holder.is_some();
             if is_late || (turn.holder.is_none() && (is_hungry || turn.hungry == 0)) {
                 // The command whose lease has ended must not give back the turn of its successor.
                 turn.number += u64::from(is_late);
@@ -319,6 +322,9 @@ impl<A> InLane<A> {
                 }
                 // The tip has failed, is a probe, or is one of too many. What is queued will fail, or will be stored.
                 Some(_) if state.in_flight > 0 && Instant::now() < until => {
+                    if state.turn.holder == Some(thread::current().id()) {
+                        state.turn.renewals += 1;
+                    }
                     state = self.lane.await_answer(state);
                 }
                 Some(_) => doomed = state.tip.take(),
@@ -565,25 +571,60 @@ mod tests {
         Replay { state: Arc::new(()), version, position, event: None, snapshot: 0, since: None }
     }
 
+    fn base(lane: &InLane<()>) -> Base<()> {
+        lane.base(|| Ok::<_, Infallible>((state(0), Standing::Read))).unwrap()
+    }
+
+    /// As many appends on their way as there may be.
+    fn fill(lane: &InLane<()>) -> Vec<Flight<()>> {
+        let fly = |version| {
+            // Before the lane is locked.
+            let base = base(lane);
+            lane.lock().queued(&base, Some(|| state(version)), iter::empty())
+        };
+        (1..).map(fly).take(MOST_IN_FLIGHT).collect()
+    }
+
     /// With as many appends on their way as there may be, the next command waits for an answer.
     #[test]
     fn appends_in_flight_are_bounded() {
         let lanes = Lanes::new();
         let lane = lanes.enter(&StreamName::new("s", "1"));
-        let base = || lane.base(|| Ok::<_, Infallible>((state(0), Standing::Read))).unwrap();
-        let mut flights: Vec<_> = (1..)
-            .map(|version| {
-                let base = base();
-                lane.lock().queued(&base, Some(|| state(version)), iter::empty())
-            })
-            .take(MOST_IN_FLIGHT)
-            .collect();
+        let mut flights = fill(&lane);
         let (decide, decided) = channel();
         thread::scope(|scope| {
-            scope.spawn(|| decide.send(base().replay.version).unwrap());
+            scope.spawn(|| decide.send(base(&lane).replay.version).unwrap());
             assert!(decided.recv_timeout(PATIENCE).is_err(), "the command does not wait");
             drop(flights.pop());
             assert_eq!(decided.recv().unwrap(), MOST_IN_FLIGHT as u64, "on the newest state all the same");
+        });
+    }
+
+    /// Otherwise the next command would be decided on the state of the one that waits, and be a conflict.
+    #[test]
+    fn a_command_that_waits_for_answers_keeps_its_turn() {
+        let lanes = Lanes::new();
+        let lane = lanes.enter(&StreamName::new("s", "1"));
+        let mut flights = fill(&lane);
+        let (say, said) = channel();
+        let turn = || lane.take_turn(0).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let turn = turn();
+                say.send("waits").unwrap();
+                drop(base(&lane));
+                say.send("is decided").unwrap();
+                drop(turn);
+            });
+            assert_eq!(said.recv().unwrap(), "waits");
+            scope.spawn(|| {
+                let turn = turn();
+                say.send("comes next").unwrap();
+                drop(turn);
+            });
+            thread::sleep(LEASE * 3);
+            drop(flights.pop());
+            assert_eq!([said.recv().unwrap(), said.recv().unwrap()], ["is decided", "comes next"]);
         });
     }
 }

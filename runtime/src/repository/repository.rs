@@ -52,7 +52,7 @@ use crate::store::queue::QueueError;
 ///   no turn for it.
 /// * A batch takes one turn for all of its commands.
 /// * At most 256 appends to one aggregate wait for their answers. The next command waits for one of these before it is
-///   decided.
+///   decided, and keeps its turn meanwhile.
 /// * Units of work take no turn. They, writers of other processes, and other repositories of the same
 ///   type may cause conflicts.
 ///
