@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use factum::Position;
 use factum::follow::Activity;
 use factum::prelude::*;
 use factum::with_causes;
+
+use crate::support::stores::open_store;
 
 use super::shop::{
     Gateway, LONG, Mailer, Order, OrderBoard, Payment, Sales, Ship, Shop, TakePayment, Totals, id, place,
@@ -83,6 +86,59 @@ fn an_event_that_fails_becomes_a_dead_letter_where_the_field_says_so() {
     );
     let error = app.stop(LONG).unwrap_err();
     assert_eq!(error.failed[0].0, "mailer");
+}
+
+/// A writer without the view appends. A caller that waits for its events gets a view that has them.
+#[test]
+fn an_inline_view_says_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    let shop = Shop::new(&Mailer::default()).start(&with).unwrap();
+    let options = ExecuteOptions::new().idempotency_key("first");
+    let placed = without.repository::<Order>().execute_with(place("a", 10), &options).unwrap();
+    let board = shop.health().swap_remove(0);
+    assert_eq!(
+        (board.follower, board.position, board.lag.unwrap().events),
+        ("order-board", Position::START, 1)
+    );
+
+    let again = shop.execute_with(place("a", 10), &options.seen_by::<OrderBoard>(LONG)).unwrap();
+    assert!(again.is_repeated());
+    assert_eq!(count(shop.store(), "SELECT count(*) FROM board"), 1);
+    assert_eq!(shop.health()[0].position, placed.position().unwrap());
+}
+
+/// An inline view that is left behind has failed, as any other follower.
+#[test]
+fn an_application_names_an_inline_view_that_has_failed() {
+    /// Has no orders of 13 cents.
+    #[derive(Projection)]
+    #[projection(events(super::shop::OrderPlaced), from(Order), into = Sqlite, init = "CREATE TABLE strict (id)")]
+    struct Strict;
+
+    #[handlers]
+    impl Strict {
+        #[project]
+        fn placed(&self, event: &super::shop::OrderPlaced) -> Result<(), BoxError> {
+            if event.cents == 13 { Err("13 cents".into()) } else { Ok(()) }
+        }
+    }
+
+    #[derive(Application)]
+    #[application(aggregates(Order))]
+    struct App(#[projection(inline)] Strict);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    let app = App(Strict).start(&with).unwrap();
+    without.repository::<Order>().execute(place("a", 13)).unwrap();
+    let position = app.execute(place("b", 10)).unwrap().position().unwrap();
+    let error = app.wait_for::<Strict>(position, LONG).unwrap_err();
+    assert_eq!(error.to_string(), "`strict` has ended at position 0, before 2");
+    let error = app.stop(LONG).unwrap_err();
+    assert!(error.to_string().contains("`strict`: ") && error.to_string().contains("13 cents"), "{error}");
 }
 
 /// A view, and the progress of a reaction, are in a store of their own.

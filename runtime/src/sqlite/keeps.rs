@@ -21,6 +21,7 @@ use crate::sqlite::projection::SqliteProjection;
 use crate::sqlite::projection::target::Sqlite;
 use crate::sqlite::reaction::SqliteReaction;
 use crate::sqlite::store::SqliteStore;
+use crate::sqlite::store::hook_batches::BatchTime;
 use crate::store::event_store::EventStore;
 
 impl Keeps<Sqlite> for SqliteStore {
@@ -93,10 +94,13 @@ struct Inline {
 }
 
 impl Inline {
-    /// Where the view has been left behind, and why; `None` if it is current.
-    fn trouble(&self) -> Option<(Position, String)> {
-        let view = self.store.inline_views().ok()?.into_iter().find(|view| view.name == self.name)?;
-        Some((view.position.unwrap_or_default(), with_causes(&*view.error?)))
+    /// How far the view is, and why appends go on without it, if they do.
+    fn found(&self) -> (Position, Option<String>) {
+        let views = self.store.inline_views().unwrap_or_default();
+        let view = views.into_iter().find(|view| view.name == self.name);
+        view.map_or((Position::START, None), |view| {
+            (view.position.unwrap_or_default(), view.error.map(|error| with_causes(&*error)))
+        })
     }
 }
 
@@ -106,30 +110,29 @@ impl DynFollower for Inline {
     }
 
     fn state(&self) -> FollowerState {
-        let (position, activity) = match self.trouble() {
-            Some((position, error)) => (position, Activity::Stopped { error: Some(error) }),
-            None => (self.store.position().unwrap_or_default(), Activity::Running),
-        };
+        let (position, error) = self.found();
+        let activity = error.map_or(Activity::Running, |error| Activity::Stopped { error: Some(error) });
         FollowerState { follower: self.name, position, lag: Lag::of(&self.store, position), activity }
     }
 
     fn wait_for(&self, wanted: Position, timeout: Duration) -> Result<(), WaitError> {
         let follower = self.name;
-        match self.trouble() {
-            Some((position, _)) if position < wanted => Err(WaitError::Ended { follower, position, wanted }),
-            Some(_) => Ok(()),
-            // The view has seen what the store has.
-            None => match self.store.wait_for(wanted, timeout).unwrap_or_default() {
-                position if position >= wanted => Ok(()),
-                position => Err(WaitError::TimedOut { follower, position, wanted }),
-            },
+        let (mut position, error) = self.found();
+        if position < wanted && error.is_some() {
+            return Err(WaitError::Ended { follower, position, wanted });
         }
+        if position < wanted && self.store.wait_for(wanted, timeout).is_ok_and(|newest| newest >= wanted) {
+            // Another writer has appended without the view.
+            self.store.catch_hooks_up(&mut BatchTime::default());
+            position = self.found().0;
+        }
+        if position >= wanted { Ok(()) } else { Err(WaitError::TimedOut { follower, position, wanted }) }
     }
 
     fn begin_stop(&self) {}
 
     fn stop_within(self: Box<Self>, _: Duration) -> Result<(), BoxError> {
-        Ok(())
+        self.found().1.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -299,11 +299,7 @@ impl SqliteStore {
                 if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
                     return answers;
                 }
-                hook_batches::catch_up(
-                    &mut time,
-                    || self.append_hooks(),
-                    |work| self.in_batch(|transaction| work(transaction), FollowError::store("a hook")),
-                );
+                self.catch_hooks_up(&mut time);
                 time.lengthen();
             }
         });
@@ -313,6 +309,15 @@ impl SqliteStore {
             self.shared.wakeups.notify(newest);
         }
         answer
+    }
+
+    /// Lets the hooks catch up with other writers, in batches.
+    pub(super) fn catch_hooks_up(&self, time: &mut BatchTime) {
+        hook_batches::catch_up(
+            time,
+            || self.append_hooks(),
+            |work| self.in_batch(|transaction| work(transaction), FollowError::store("a hook")),
+        );
     }
 
     pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {
