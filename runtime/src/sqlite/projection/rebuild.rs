@@ -76,7 +76,11 @@ impl Rebuild<'_> {
         let holder = LeaseHolder::new(format!("{} (rebuild)", P::NAME), self.lease);
         lease_keeper::while_kept(&progress, P::NAME, &holder, || {
             while let Some(id) = self.take_turn(engine, &holder)? {
-                match self.build(engine, &holder, id) {
+                let built = self.build(engine, &holder, id);
+                if !matches!(built, Ok(Some(_))) {
+                    remove_if_replaced(engine, id);
+                }
+                match built {
                     Ok(None) => {}
                     // The program that has taken over may have removed the file under this one.
                     Err(_) if !is_ours(engine, &holder, id)? => {}
@@ -235,6 +239,20 @@ fn is_ours<P>(
         failed,
     )?;
     Ok(is_ours)
+}
+
+/// Removes the file of a rebuild that another program has replaced or ended: that one has removed all others before this
+/// program made its own.
+fn remove_if_replaced<P>(engine: &Engine<P, SqliteStore>, id: Uuid) {
+    let Engine { home, definition, .. } = engine;
+    let found = home.progress.with_reader(
+        |connection| rebuilds::find(connection, "main", definition).map_err(store_error),
+        |source| source,
+    );
+    if found.is_ok_and(|found| found != Some(id)) {
+        // If the removal fails, the next rebuild tries it again.
+        let _ = remove_database(&path_of(&home.progress, definition.name, id));
+    }
 }
 
 enum RebuildTurn {
