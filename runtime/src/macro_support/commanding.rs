@@ -93,7 +93,7 @@ impl<P: Serialize + DeserializeOwned> KeptState for P {
     const DECODE: fn(&[u8]) -> Result<Self, serde_json::Error> = |json| serde_json::from_slice(json);
 }
 
-/// How a command is kept until it is sent: as an event, if it derives `Event`, and otherwise at version 1 for ever.
+/// How a command is kept until it is sent: as an event, if it derives `Event`, and otherwise always at version 1.
 #[must_use]
 pub const fn command_codec<C: KeptCommand>(versioned: Option<CommandCodec<C>>) -> CommandCodec<C> {
     match versioned {

@@ -110,7 +110,9 @@ impl<P: Process> SqliteProcess<P> {
     /// Prepares the process to follow the store, with a lease of 10 seconds.
     ///
     /// An event whose instance can't be told, as it can't be read, stops the process, whatever
-    /// [`on_failure`](FollowerBuilder::on_failure) says. All other failures are dead letters that hold their instances.
+    /// [`on_failure`](FollowerBuilder::on_failure) says. A command that is neither executed nor refused, as with a store that
+    /// fails or an aggregate that panics, is sent again until it is, and each failure is reported. All other failures are dead
+    /// letters that hold their instances.
     pub fn follow(self) -> FollowerBuilder<Self> {
         FollowerBuilder::new(self)
     }

@@ -20,7 +20,7 @@ use self::report::print_ratio;
 
 /// The longer of two runs executes this many commands more. Both end at the same command of the rotation.
 const COMMANDS: u32 = 100_000;
-/// The same for commands whose events are stored.
+/// Commands through an application and through its repository, with events that are stored.
 const STORED: u32 = 20_000;
 const START: u32 = 10_000;
 
