@@ -7,6 +7,7 @@ use std::task::Waker;
 use std::time::Instant;
 use std::{fmt, io};
 
+use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
@@ -149,8 +150,8 @@ impl Parked {
                 P::has_sequenced_letters(transaction, follower).map_err(FollowError::store(follower))?;
             Ok::<_, FollowError>(positions.of(self.partition) == Some(self.position) && !waits)
         };
-        // The worker's step reports the error.
-        may_stay().unwrap_or(false)
+        // The worker's step reports the error, or the panic of a store of the user's. Here, it would end all renewals.
+        matches!(catch_panic(may_stay), Ok(Ok(true)))
     }
 }
 
