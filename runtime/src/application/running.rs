@@ -55,7 +55,12 @@ pub trait ApplicationExt: Application {
     {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let mut start = Start::new(store, Arc::clone(&clock));
-        let aggregates = self.assemble(&mut start)?;
+        let assembled = self.assemble(&mut start);
+        if assembled.is_err() {
+            // Dropped one after the other, each would be waited for before the next is asked.
+            start.followers.iter().for_each(|follower| follower.begin_stop());
+        }
+        let aggregates = assembled?;
         let Start { store, followers, by_name, .. } = start;
         Ok(Running { aggregates, store, followers, by_name, clock })
     }
