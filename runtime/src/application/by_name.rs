@@ -16,7 +16,7 @@ use crate::domain::position::Position;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
-use crate::follow::process::routes::send_to;
+use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
 use crate::store::error::{Conflict, KeyReused};
@@ -115,37 +115,9 @@ impl<E> ShowsNothing for ShownRefusal<E> {
 }
 
 /// A repository whose commands come by name, without its types.
-pub(crate) trait ByName: Send + Sync {
-    /// The commands.
-    fn kinds(&self) -> &'static [CommandKind];
-
-    /// Carries out one of them.
+pub(crate) trait ByName: Route {
+    /// Carries out one of its commands.
     fn execute(&self, name: &str, json: &str, options: &ExecuteOptions<'_>) -> Result<Answer, ByNameError>;
-
-    /// Carries out one of them for a process; see [`Commands::send`].
-    fn send(
-        &self,
-        command: &SentCommand<'_>,
-        refused: &mut dyn FnMut(&dyn Any, &str),
-    ) -> Result<(), SendError>;
-}
-
-/// The commands of all aggregates of an application, for its processes.
-pub(crate) struct AllCommands(pub(crate) Vec<Arc<dyn ByName>>);
-
-impl Commands for AllCommands {
-    fn send(
-        &self,
-        command: &SentCommand<'_>,
-        refused: &mut dyn FnMut(&dyn Any, &str),
-    ) -> Result<(), SendError> {
-        let takes =
-            |repository: &&Arc<dyn ByName>| repository.kinds().iter().any(|kind| kind.name == command.name);
-        match self.0.iter().find(takes) {
-            Some(repository) => repository.send(command, refused),
-            None => Err(SendError::Impossible(no_command(command.name, &[]).into())),
-        }
-    }
 }
 
 /// Carries out the command with this name, in the repository that has it.
@@ -182,10 +154,6 @@ where
     A: Aggregate,
     S: EventStore + Clone + 'static,
 {
-    fn kinds(&self) -> &'static [CommandKind] {
-        A::Command::KINDS
-    }
-
     fn execute(&self, name: &str, json: &str, options: &ExecuteOptions<'_>) -> Result<Answer, ByNameError> {
         let Self { all, refusals } = self;
         let repository = App::repository(all);
@@ -214,7 +182,25 @@ where
             }
         }
     }
+}
 
+impl<App, A, S> Route for NamedCommands<App, A, S>
+where
+    App: Has<A>,
+    A: Aggregate,
+    S: EventStore + Clone + 'static,
+{
+    fn kinds(&self) -> &'static [CommandKind] {
+        A::Command::KINDS
+    }
+}
+
+impl<App, A, S> Commands for NamedCommands<App, A, S>
+where
+    App: Has<A>,
+    A: Aggregate,
+    S: EventStore + Clone + 'static,
+{
     fn send(
         &self,
         command: &SentCommand<'_>,

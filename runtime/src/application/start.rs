@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::application::by_name::{AllCommands, ByName, NamedCommands, Refusals};
+use crate::application::by_name::{ByName, NamedCommands, Refusals};
 use crate::application::error::StartError;
 use crate::application::parts::Has;
 use crate::application::whole::Application;
@@ -11,6 +11,7 @@ use crate::follow::dyn_follower::DynFollower;
 use crate::follow::keeps::{Followed, Started};
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
+use crate::follow::process::routes::{CommandRoutes, Route};
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 
@@ -50,7 +51,8 @@ impl<S: EventStore + Clone + 'static> Start<S> {
 
     /// What a process sends its commands through.
     pub fn commands(&self) -> Arc<dyn Commands> {
-        Arc::new(AllCommands(self.by_name.clone()))
+        let routes = self.by_name.iter().map(|by_name| Arc::clone(by_name) as Arc<dyn Route>);
+        CommandRoutes::of(routes.collect()).shared()
     }
 
     /// The clock of the processes.

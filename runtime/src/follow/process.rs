@@ -9,6 +9,7 @@ pub(crate) mod process_store;
 pub(crate) mod routes;
 pub(crate) mod runner;
 pub(crate) mod sent_on;
+pub(crate) mod settle;
 pub(crate) mod step;
 pub(crate) mod turn;
 

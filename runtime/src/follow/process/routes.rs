@@ -38,6 +38,11 @@ impl CommandRoutes {
         self
     }
 
+    /// Routes of this crate's own.
+    pub(crate) fn of(routes: Vec<Arc<dyn Route>>) -> Self {
+        Self { routes }
+    }
+
     /// The routes, shared with processes.
     #[must_use]
     pub fn shared(self) -> Arc<dyn Commands> {
@@ -72,7 +77,8 @@ impl Debug for CommandRoutes {
 }
 
 /// A repository without its types.
-trait Route: Commands {
+pub(crate) trait Route: Commands {
+    /// The commands that it takes.
     fn kinds(&self) -> &'static [CommandKind];
 }
 

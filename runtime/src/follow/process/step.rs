@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::metadata::{Cause, Envelope};
-use crate::domain::new_id::new_id;
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
@@ -21,11 +20,12 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::contained;
 use crate::follow::process::Process;
-use crate::follow::process::actions::{Action, Actions, Due};
-use crate::follow::process::instances::{Happening, HappeningKind, ProcessLetter, Undelivered, id_of};
+use crate::follow::process::actions::{Action, Actions};
+use crate::follow::process::instances::{Happening, HappeningKind, Undelivered, id_of};
 use crate::follow::process::process_store::{
     PastInput, ProcessStore, StoredCommand, StoredInstance, StoredTimeout,
 };
+use crate::follow::process::settle::Origin;
 use crate::follow::process::turn::{Input, Instance, TakeInput, Turn};
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
@@ -75,31 +75,17 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// What leads to actions.
-struct Origin<'o> {
-    /// The part of the commands' keys that says what they follow from.
-    key: String,
-    /// When it happened: the time from which `After` counts.
-    at: Timestamp,
-    cause: Cause,
-    happening: Happening,
-    /// What is undelivered if the instance fails.
-    what: Undelivered,
-    /// What the failed instance needs for another try.
-    timeout: Option<&'o StoredTimeout>,
-}
-
 /// An instance during a step, before anything of it is written.
-struct OpenInstance<P> {
-    id: String,
-    stored: StoredInstance,
-    state: Option<P>,
-    actions: Vec<Action>,
+pub(super) struct OpenInstance<P> {
+    pub(super) id: String,
+    pub(super) stored: StoredInstance,
+    pub(super) state: Option<P>,
+    pub(super) actions: Vec<Action>,
     /// Whether it has remembered something.
-    has_taken: bool,
+    pub(super) has_taken: bool,
     /// Whether what came has to wait, as the instance is held.
-    waits: bool,
-    error: Option<String>,
+    pub(super) waits: bool,
+    pub(super) error: Option<String>,
 }
 
 impl<P> OpenInstance<P> {
@@ -545,126 +531,8 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
             None => S::events_in(self.transaction, filter, after, visit),
         }
     }
-
-    /// Writes what has become of an instance. Returns whether it has taken what came.
-    fn settle(&self, open: OpenInstance<P>, origin: &Origin<'_>) -> Result<bool, StoreError> {
-        let OpenInstance { id, stored, state, actions, has_taken, waits, error } = open;
-        let is_done = actions.contains(&Action::Done);
-        let encoded = match (&state, error) {
-            (_, Some(error)) => Err(error),
-            (Some(state), None) if !is_done => encode(state).map(Some),
-            _ => Ok(None),
-        };
-        let state = match encoded {
-            Ok(state) => state,
-            Err(error) => {
-                match (origin.what, origin.timeout) {
-                    (Undelivered::Event(position), _) => {
-                        S::wait(self.transaction, P::NAME, &id, position)?;
-                    }
-                    (_, Some(timeout)) => S::set_timeout(self.transaction, P::NAME, timeout)?,
-                    _ => {}
-                }
-                self.hold(&id, origin.what, &origin.happening.name, Some(&origin.cause), error)?;
-                return Ok(false);
-            }
-        };
-        if let (true, Undelivered::Event(position)) = (waits, origin.what) {
-            S::wait(self.transaction, P::NAME, &id, position)?;
-        }
-        if !has_taken {
-            return Ok(false);
-        }
-        let happening = Happening { cause: Some(origin.cause.id), ..origin.happening.clone() };
-        S::record(self.transaction, P::NAME, &id, &happening)?;
-        self.act(&id, actions, origin)?;
-        let stored = StoredInstance {
-            fingerprint: P::STATE.fingerprint.cast_signed(),
-            state,
-            done_at: is_done.then_some(self.now),
-            is_held: stored.is_held,
-        };
-        S::save_instance(self.transaction, P::NAME, &id, &stored)?;
-        if is_done {
-            S::cancel_timeouts(self.transaction, P::NAME, &id, None)?;
-            let mut happening = Happening::new(self.now, HappeningKind::Done, "");
-            happening.cause = Some(origin.cause.id);
-            S::record(self.transaction, P::NAME, &id, &happening)?;
-        }
-        Ok(true)
-    }
-
-    fn act(&self, instance: &str, actions: Vec<Action>, origin: &Origin<'_>) -> Result<(), StoreError> {
-        let (transaction, process) = (self.transaction, P::NAME);
-        for (index, action) in actions.into_iter().enumerate() {
-            match action {
-                Action::Send { command, version, payload } => {
-                    let command = StoredCommand {
-                        id: 0,
-                        instance: instance.to_owned(),
-                        key: format!("{process}/{instance}/{}/{index}", origin.key),
-                        name: command.to_owned(),
-                        version,
-                        payload,
-                        cause: origin.cause.clone(),
-                    };
-                    S::queue_command(transaction, process, &command)?;
-                }
-                Action::Set { timeout, version, payload, due } => {
-                    let due = match due {
-                        Due::At(time) => time,
-                        Due::After(delay) => origin.at.after(delay),
-                    };
-                    let timeout = StoredTimeout {
-                        instance: instance.to_owned(),
-                        name: timeout.to_owned(),
-                        due,
-                        id: new_id(),
-                        version,
-                        payload,
-                        cause: origin.cause.clone(),
-                    };
-                    S::set_timeout(transaction, process, &timeout)?;
-                }
-                Action::Cancel { timeout } => {
-                    S::cancel_timeouts(transaction, process, instance, Some(timeout))?;
-                }
-                Action::Done => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Holds an instance by a dead letter.
-    fn hold(
-        &self,
-        instance: &str,
-        what: Undelivered,
-        name: &str,
-        cause: Option<&Cause>,
-        error: String,
-    ) -> Result<(), StoreError> {
-        let mut happening = Happening::new(self.now, HappeningKind::Failed, name);
-        happening.cause = cause.map(|cause| cause.id);
-        happening.detail = Some(error.clone());
-        if let Undelivered::Event(position) = what {
-            happening.position = Some(position);
-        }
-        S::record(self.transaction, P::NAME, instance, &happening)?;
-        let (instance, name) = (instance.to_owned(), name.to_owned());
-        let letter = ProcessLetter { instance, what, name, error, failed_at: self.now };
-        S::hold(self.transaction, P::NAME, &letter)
-    }
 }
 
 fn trouble(error: impl Into<BoxError>) -> Trouble {
     Trouble::Instance(with_causes(&*error.into()))
-}
-
-/// A state as JSON.
-fn encode<P: Process>(state: &P) -> Result<String, String> {
-    let mut json = Vec::new();
-    (P::STATE.encode)(state, &mut json)
-        .map_err(|error| format!("the state can't be written as JSON: {error}"))?;
-    String::from_utf8(json).map_err(|error| with_causes(&error))
 }
