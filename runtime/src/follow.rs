@@ -51,8 +51,8 @@ pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Targe
 pub use self::handler::{KnowsNoId, LendsTo, Prepared};
 #[doc(hidden)]
 pub use self::keeps::{
-    AsProcess, AsReaction, AsView, Followed, RunsInlineView, RunsProcess, RunsReaction, RunsSharedReaction,
-    RunsSharedView, RunsView,
+    AsProcess, AsReaction, AsView, BackgroundReaction, BackgroundView, Followed, InlineView, RunsAs,
+    RunsProcess, SharedReaction, SharedView,
 };
 pub use self::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
 pub use self::lease::LeaseInfo;

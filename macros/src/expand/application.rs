@@ -126,16 +126,16 @@ fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
 /// The trait of stores that can run a follower.
 fn runs(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
-    let name = match (follower.kind, follower.is_inline, follower.workers) {
-        (Kind::View, true, _) => "RunsInlineView",
-        (Kind::View, false, None) => "RunsView",
-        (Kind::View, false, Some(_)) => "RunsSharedView",
-        (Kind::Reaction, _, None) => "RunsReaction",
-        (Kind::Reaction, _, Some(_)) => "RunsSharedReaction",
-        (Kind::Process, ..) => "RunsProcess",
+    let how = match (follower.kind, follower.is_inline, follower.workers) {
+        (Kind::View, true, _) => "InlineView",
+        (Kind::View, false, None) => "BackgroundView",
+        (Kind::View, false, Some(_)) => "SharedView",
+        (Kind::Reaction, _, None) => "BackgroundReaction",
+        (Kind::Reaction, _, Some(_)) => "SharedReaction",
+        (Kind::Process, ..) => return quote!(#krate::follow::RunsProcess<#ty>),
     };
-    let name = Ident::new(name, Span::mixed_site());
-    quote!(#krate::follow::#name<#ty>)
+    let how = Ident::new(how, Span::mixed_site());
+    quote!(#krate::follow::RunsAs<#krate::follow::#how, #ty>)
 }
 
 /// The statement that starts a follower.

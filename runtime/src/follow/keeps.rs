@@ -186,133 +186,105 @@ impl<P: Process> AsProcess for P {
     const FOLLOWED: Followed = Followed::of_process::<P>();
 }
 
-// The store of an application, as generated code bounds it. These traits ask nothing of the follower's type: a field that is
-// no follower is one error, of `AsView` or `AsReaction`.
+// The store of an application, as generated code bounds it. The bounds ask nothing of the follower's type: a field that is no
+// follower is one error, of `AsView`, `AsReaction` or `AsProcess`.
 
-/// The store can run the view `V` in the background.
-#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
-pub trait RunsView<V> {
+/// The store can run the follower `F` in the way `How`: [`AsView`] and [`AsReaction`] say what it is.
+#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{F}`", label = "not in this store")]
+pub trait RunsAs<How, F> {
     /// Starts it, on the events of a store that may be another one.
     fn start<E: EventStore + Clone + 'static>(
         &self,
         events: &E,
-        follower: V,
+        follower: F,
         options: &FollowerOptions,
     ) -> Started;
 }
 
-impl<S, V> RunsView<V> for S
+/// A view, in the background.
+#[derive(Debug)]
+pub enum BackgroundView {}
+
+/// A view that several workers share.
+#[derive(Debug)]
+pub enum SharedView {}
+
+/// A view that is part of each append.
+#[derive(Debug)]
+pub enum InlineView {}
+
+/// A reaction, in the background.
+#[derive(Debug)]
+pub enum BackgroundReaction {}
+
+/// A reaction that several workers share.
+#[derive(Debug)]
+pub enum SharedReaction {}
+
+impl<S, F> RunsAs<BackgroundView, F> for S
 where
-    V: Projection + Send + 'static,
-    S: Keeps<V::Target>,
+    F: Projection + Send + 'static,
+    S: Keeps<F::Target>,
 {
     fn start<E: EventStore + Clone + 'static>(
         &self,
         events: &E,
-        follower: V,
+        follower: F,
         options: &FollowerOptions,
     ) -> Started {
         self.follow(events, follower, options)
     }
 }
 
-/// The store can run the view `V` with several workers.
-#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
-pub trait RunsSharedView<V> {
-    /// Starts it, on the events of a store that may be another one.
-    fn start<E: EventStore + Clone + 'static>(
-        &self,
-        events: &E,
-        follower: V,
-        options: &FollowerOptions,
-    ) -> Started;
-}
-
-impl<S, V> RunsSharedView<V> for S
+impl<S, F> RunsAs<SharedView, F> for S
 where
-    V: Projection + PartitionedByStream + Clone + Send + 'static,
-    S: KeepsTables<V::Target>,
+    F: Projection + PartitionedByStream + Clone + Send + 'static,
+    S: KeepsTables<F::Target>,
 {
     fn start<E: EventStore + Clone + 'static>(
         &self,
         events: &E,
-        follower: V,
+        follower: F,
         options: &FollowerOptions,
     ) -> Started {
         self.share(events, follower, options)
     }
 }
 
-/// The store can make the view `V` part of each append.
-#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{V}`", label = "not in this store")]
-pub trait RunsInlineView<V> {
-    /// Starts it, on the events of a store that may be another one.
-    fn start<E: EventStore + Clone + 'static>(
-        &self,
-        events: &E,
-        follower: V,
-        options: &FollowerOptions,
-    ) -> Started;
-}
-
-impl<S, V> RunsInlineView<V> for S
+impl<S, F> RunsAs<InlineView, F> for S
 where
-    V: Projection + Send + 'static,
-    S: KeepsTables<V::Target>,
+    F: Projection + Send + 'static,
+    S: KeepsTables<F::Target>,
 {
-    fn start<E: EventStore + Clone + 'static>(&self, _: &E, follower: V, _: &FollowerOptions) -> Started {
+    fn start<E: EventStore + Clone + 'static>(&self, _: &E, follower: F, _: &FollowerOptions) -> Started {
         self.inline(follower)
     }
 }
 
-/// The store can run the reaction `R`.
-#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{R}`", label = "not in this store")]
-pub trait RunsReaction<R> {
-    /// Starts it, on the events of a store that may be another one.
-    fn start<E: EventStore + Clone + 'static>(
-        &self,
-        events: &E,
-        follower: R,
-        options: &FollowerOptions,
-    ) -> Started;
-}
-
-impl<S, R> RunsReaction<R> for S
+impl<S, F> RunsAs<BackgroundReaction, F> for S
 where
-    R: Reaction + Send + 'static,
+    F: Reaction + Send + 'static,
     S: KeepsReactions,
 {
     fn start<E: EventStore + Clone + 'static>(
         &self,
         events: &E,
-        follower: R,
+        follower: F,
         options: &FollowerOptions,
     ) -> Started {
         self.react(events, follower, options)
     }
 }
 
-/// The store can run the reaction `R` with several workers.
-#[diagnostic::on_unimplemented(message = "`{Self}` can't run `{R}`", label = "not in this store")]
-pub trait RunsSharedReaction<R> {
-    /// Starts it, on the events of a store that may be another one.
-    fn start<E: EventStore + Clone + 'static>(
-        &self,
-        events: &E,
-        follower: R,
-        options: &FollowerOptions,
-    ) -> Started;
-}
-
-impl<S, R> RunsSharedReaction<R> for S
+impl<S, F> RunsAs<SharedReaction, F> for S
 where
-    R: Reaction + PartitionedByStream + Clone + Send + 'static,
+    F: Reaction + PartitionedByStream + Clone + Send + 'static,
     S: KeepsReactions,
 {
     fn start<E: EventStore + Clone + 'static>(
         &self,
         events: &E,
-        follower: R,
+        follower: F,
         options: &FollowerOptions,
     ) -> Started {
         self.share_reaction(events, follower, options)
