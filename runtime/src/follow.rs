@@ -18,6 +18,7 @@ pub(crate) mod keeps;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;
 pub(crate) mod letter_desk;
+pub(crate) mod next_run;
 pub(crate) mod os_process;
 pub(crate) mod outcome;
 pub(crate) mod partitions;
@@ -56,6 +57,7 @@ pub use self::keeps::{
 };
 pub use self::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
 pub use self::lease::LeaseInfo;
+pub use self::next_run::NextRun;
 pub use self::policy::OnFailure;
 pub use self::process::actions::{Action, Actions, After, At, Cancel, Done, Due, IntoActions};
 pub use self::process::clock::{Clock, SystemClock};

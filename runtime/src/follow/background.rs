@@ -13,6 +13,7 @@ use crate::follow::control::Control;
 use crate::follow::dead_letter::ListLetters;
 use crate::follow::error::FollowError;
 use crate::follow::lease::DEFAULT_LEASE;
+use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::outcome::RunOutcome;
 use crate::follow::policy::{OnFailure, RetryPolicy};
 use crate::follow::pool::{Task, TaskId};
@@ -29,7 +30,9 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
 
 pub(crate) mod sealed {
-    use super::{Arc, Control, EventStore, FollowError, Instant, ListLetters, Report, RetryPolicy, Session};
+    use super::{
+        Arc, Backlog, Control, EventStore, FollowError, Instant, ListLetters, Report, RetryPolicy, Session,
+    };
 
     /// How a follower runs in the background. Only factum's own followers implement it.
     pub trait Run {
@@ -50,6 +53,9 @@ pub(crate) mod sealed {
         fn events(&self) -> Arc<dyn EventStore>;
 
         fn letters(&self) -> Box<dyn ListLetters>;
+
+        /// What the follower has to do besides handling the next events.
+        fn backlog(&self) -> Box<dyn Backlog>;
 
         /// The callback that gets the follower's progress.
         fn report(&mut self) -> &mut Option<Report>;
@@ -80,6 +86,7 @@ pub struct RunningFollower<F: Follower> {
     /// The store of the events.
     events: Arc<dyn EventStore>,
     pub(crate) letters: Box<dyn ListLetters>,
+    backlog: Box<dyn Backlog>,
 }
 
 /// A follower whose run has ended, and how.
@@ -199,7 +206,7 @@ impl<F: Follower> FollowerBuilder<F> {
     pub fn start(self) -> std::io::Result<RunningFollower<F>> {
         let Self { mut follower, policy, lease, hook } = self;
         let control = Arc::new(Control::with_hook(F::NAME, follower.report().take(), hook));
-        let (events, letters) = (follower.events(), follower.letters());
+        let (events, letters, backlog) = (follower.events(), follower.letters(), follower.backlog());
         let (task, outcome) = (TaskId::reserve(), Arc::new(RunOutcome::default()));
         let waker = task.waker();
         let can_park = events.watch(&waker).is_ok_and(|watches| watches);
@@ -219,7 +226,14 @@ impl<F: Follower> FollowerBuilder<F> {
             let mut run = run;
             thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || run.run_here())?;
         }
-        Ok(RunningFollower { control, outcome: Some(outcome), process: process::id(), events, letters })
+        Ok(RunningFollower {
+            control,
+            outcome: Some(outcome),
+            process: process::id(),
+            events,
+            letters,
+            backlog,
+        })
     }
 }
 
@@ -324,6 +338,21 @@ impl<F: Follower> RunningFollower<F> {
             _ => Lag::of(&*self.events, position),
         };
         FollowerState { follower: F::NAME, position, lag, activity }
+    }
+
+    /// When the follower has something to do again.
+    ///
+    /// One that has ended has nothing to do. One that waits for another runner's lease is there to take over.
+    pub(crate) fn next_run(&self) -> NextRun {
+        let FollowerState { lag, activity, .. } = self.state();
+        match activity {
+            Activity::Stopped { .. } => NextRun::WithNextEvent,
+            // The follower reports an error of the store.
+            Activity::Running if lag.is_some_and(|lag| lag.events == 0) => {
+                self.backlog.next_run().unwrap_or(NextRun::Now)
+            }
+            _ => NextRun::Now,
+        }
     }
 
     /// The position up to which the follower has seen everything, as far as this runner knows.
@@ -459,6 +488,10 @@ mod tests {
             Box::new(NoLetters)
         }
 
+        fn backlog(&self) -> Box<dyn Backlog> {
+            Box::new(NoLetters)
+        }
+
         fn events(&self) -> Arc<dyn EventStore> {
             Arc::new(crate::memory::store::MemoryStore::new())
         }
@@ -469,6 +502,12 @@ mod tests {
     }
 
     struct NoLetters;
+
+    impl Backlog for NoLetters {
+        fn next_run(&self) -> Result<NextRun, FollowError> {
+            Ok(NextRun::WithNextEvent)
+        }
+    }
 
     impl ListLetters for NoLetters {
         fn list(&self, _: Position, _: usize) -> Result<Vec<DeadLetter>, FollowError> {

@@ -8,6 +8,7 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::FollowError;
+use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
 use crate::store::owned_event::OwnedEvent;
 use crate::store::read::Filter;
@@ -87,6 +88,15 @@ impl<P: ProgressStore> ListLetters for Letters<P> {
     fn discarded(&self, after: Position, limit: usize) -> Result<Vec<DiscardedLetter>, FollowError> {
         let letters = self.home.progress.discarded_letters(self.follower, after, limit);
         letters.map_err(FollowError::store(self.follower))
+    }
+}
+
+impl<P: ProgressStore> Backlog for Letters<P> {
+    /// Another caller may have dealt with the letter that others wait for.
+    fn next_run(&self) -> Result<NextRun, FollowError> {
+        let ready =
+            self.home.progress.ready_letter(self.follower).map_err(FollowError::store(self.follower))?;
+        Ok(if ready.is_some() { NextRun::Now } else { NextRun::WithNextEvent })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, RunningFollower, WaitError};
+use crate::follow::next_run::NextRun;
 use crate::follow::state::FollowerState;
 
 /// A follower that runs, without its type.
@@ -18,6 +19,9 @@ pub trait DynFollower: Send + Sync {
 
     /// See [`RunningFollower::wait_for`].
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError>;
+
+    /// When it has something to do again. An application that is closed until then misses nothing.
+    fn next_run(&self) -> NextRun;
 
     /// See [`RunningFollower::begin_stop`].
     fn begin_stop(&self);
@@ -42,6 +46,10 @@ impl<F: Follower> DynFollower for RunningFollower<F> {
 
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
         Self::wait_for(self, position, timeout)
+    }
+
+    fn next_run(&self) -> NextRun {
+        Self::next_run(self)
     }
 
     fn begin_stop(&self) {

@@ -1,6 +1,7 @@
 //! Processes: events in, commands out, with a memory and a clock.
 
 pub(crate) mod actions;
+pub(crate) mod backlog;
 pub(crate) mod clock;
 pub(crate) mod commands;
 pub(crate) mod dispatch;

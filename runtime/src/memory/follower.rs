@@ -13,6 +13,7 @@ use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::keeps::{FollowerOptions, Keeps, Started};
+use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::patience::{self, StoreFailures};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::Report;
@@ -137,6 +138,10 @@ where
         Box::new(NoLetters)
     }
 
+    fn backlog(&self) -> Box<dyn Backlog> {
+        Box::new(NoLetters)
+    }
+
     fn report(&mut self) -> &mut Option<Report> {
         &mut self.report
     }
@@ -166,6 +171,12 @@ impl ListLetters for NoLetters {
     }
 }
 
+impl Backlog for NoLetters {
+    fn next_run(&self) -> Result<NextRun, FollowError> {
+        Ok(NextRun::WithNextEvent)
+    }
+}
+
 /// A view in memory that runs, beside the view itself.
 struct Shown<P, E>
 where
@@ -191,6 +202,10 @@ where
 
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
         self.running.wait_for(position, timeout)
+    }
+
+    fn next_run(&self) -> NextRun {
+        self.running.next_run()
     }
 
     fn begin_stop(&self) {

@@ -9,6 +9,7 @@ use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
+use crate::follow::next_run::NextRun;
 use crate::follow::process::Process;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
@@ -127,6 +128,11 @@ impl DynFollower for Inline {
             position = self.found().0;
         }
         if position >= wanted { Ok(()) } else { Err(WaitError::TimedOut { follower, position, wanted }) }
+    }
+
+    /// The next start catches the view up.
+    fn next_run(&self) -> NextRun {
+        NextRun::WithNextEvent
     }
 
     fn begin_stop(&self) {}

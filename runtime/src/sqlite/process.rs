@@ -14,8 +14,10 @@ use crate::follow::dead_letter::{Letters, ListLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProcessError};
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::Process;
+use crate::follow::process::backlog::ProcessBacklog;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::instances::Instances;
@@ -152,6 +154,12 @@ impl<P: Process> background::sealed::Run for SqliteProcess<P> {
 
     fn letters(&self) -> Box<dyn ListLetters> {
         Box::new(Letters { home: self.runner.home.clone(), follower: P::NAME })
+    }
+
+    fn backlog(&self) -> Box<dyn Backlog> {
+        let ProcessRunner { home, clock, .. } = &self.runner;
+        let (store, clock) = (home.progress.clone(), Arc::clone(clock));
+        Box::new(ProcessBacklog { store, process: P::NAME, clock })
     }
 
     fn report(&mut self) -> &mut Option<Report> {

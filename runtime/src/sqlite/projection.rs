@@ -29,6 +29,7 @@ use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::lease::DEFAULT_LEASE;
+use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
@@ -457,6 +458,10 @@ impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjectio
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {
+        Box::new(self.engine.letters())
+    }
+
+    fn backlog(&self) -> Box<dyn Backlog> {
         Box::new(self.engine.letters())
     }
 

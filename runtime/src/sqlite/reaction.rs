@@ -16,6 +16,7 @@ use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
@@ -226,6 +227,10 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
     }
 
     fn letters(&self) -> Box<dyn ListLetters> {
+        Box::new(self.engine.letters())
+    }
+
+    fn backlog(&self) -> Box<dyn Backlog> {
         Box::new(self.engine.letters())
     }
 

@@ -208,6 +208,9 @@ pub(crate) trait ProcessStore: ProgressStore {
         is_new: &dyn Fn(i64, &str) -> bool,
     ) -> Result<bool, StoreError>;
 
+    /// When the first time-out is due, as of the last commit.
+    fn next_due(&self, process: &str) -> Result<Option<Timestamp>, StoreError>;
+
     /// The instance as of the last commit.
     fn find_instance(&self, process: &str, instance: &str) -> Result<Option<StoredInstance>, StoreError>;
 

@@ -368,6 +368,17 @@ impl ProcessStore for SqliteStore {
         self.read(select)
     }
 
+    fn next_due(&self, process: &str) -> Result<Option<Timestamp>, StoreError> {
+        let select = |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "SELECT min(due) FROM factum_process_timeouts WHERE process = ?1 AND held = 0",
+                )?
+                .query_row([process], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_micros)))
+        };
+        self.read(select)
+    }
+
     fn find_instance(&self, process: &str, instance: &str) -> Result<Option<StoredInstance>, StoreError> {
         self.read(|connection| find(connection, process, instance))
     }
