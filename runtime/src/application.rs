@@ -9,6 +9,7 @@ pub(crate) mod parts;
 pub(crate) mod running;
 pub(crate) mod seen;
 pub(crate) mod start;
+pub(crate) mod tenants;
 pub(crate) mod whole;
 
 pub use factum_macros::Application;
@@ -24,6 +25,7 @@ pub use self::seen::Seen;
 pub use self::start::RunsOn;
 #[doc(hidden)]
 pub use self::start::{DecidesAlone, DecidesWith, Start};
+pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsStatistics};
 pub use self::whole::{Application, TakesNames};
 pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;

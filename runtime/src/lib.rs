@@ -30,6 +30,7 @@
 //! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |
 //! | draw what an application is made of | [`application::Model`], [`testing::model!`] |
+//! | serve many customers, each with a store of its own (multi-tenancy) | [`Tenants`](application::Tenants) |
 //! | describe events to programs in other languages | [`Shape::json_schema`] |
 //! | write a store, and test it | [`store::EventStore`], [`testing::conformance`] |
 //! | understand a message of the compiler | [`guide::messages`] |

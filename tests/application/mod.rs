@@ -8,3 +8,4 @@ mod routing;
 mod seen_by;
 mod shop;
 mod stops;
+pub(crate) mod tenants;

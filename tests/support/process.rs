@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+#[cfg(target_os = "linux")]
+use crate::application::tenants;
 use crate::follow::kills;
 #[cfg(target_os = "linux")]
 use crate::follow::sharing;
@@ -48,6 +50,8 @@ fn entry() {
         "open-protected" => bad_files::open_protected(&file),
         #[cfg(unix)]
         "write" => processes::watching::write(&file),
+        #[cfg(target_os = "linux")]
+        "many-tenants" => tenants::many::serve(&file),
         #[cfg(target_os = "linux")]
         "many-followers" => sharing::follow_much(&file),
         "project" => kills::projections::project(&file),

@@ -11,10 +11,12 @@ use crate::application::seen::Seen;
 use crate::application::start::{RunsOn, Start};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
+use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::keeps::KeepsProcesses;
+use crate::follow::next_run::NextRun;
 use crate::follow::process::Process;
 use crate::follow::process::clock::{Clock, SystemClock};
 use crate::follow::process::instances::Instances;
@@ -226,8 +228,24 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         self.end(within)
     }
 
-    fn end(&mut self, within: Duration) -> Result<(), StopError> {
+    /// Asks all followers to stop, and waits for none.
+    pub(crate) fn begin_stop(&self) {
         self.followers.iter().for_each(|follower| follower.begin_stop());
+    }
+
+    /// When a follower has something to do again. A store of the user's that panics makes it busy.
+    pub(crate) fn next_run(&self) -> NextRun {
+        let next = || self.followers.iter().map(|follower| follower.next_run()).min();
+        catch_panic(next).map_or(NextRun::Now, |next| next.unwrap_or(NextRun::WithNextEvent))
+    }
+
+    /// The clock of the processes.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    fn end(&mut self, within: Duration) -> Result<(), StopError> {
+        self.begin_stop();
         let begun = Instant::now();
         let stop = |follower: Box<dyn DynFollower>| {
             let name = follower.name();
