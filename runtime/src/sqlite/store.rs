@@ -266,11 +266,15 @@ impl SqliteStore {
         let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
         let begun = Instant::now();
+        let known_streams = self.shared.known_streams.as_ref().map(|known| (known, known.begin()));
         let data_version = transaction
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row((), |row| row.get(0)));
         let result = work(&transaction).and_then(|result| {
             transaction.commit().map_err(sqlite_failed)?;
+            if let Some((known_streams, begun)) = known_streams {
+                known_streams.passed(begun);
+            }
             self.shared.file.check().map_err(&failed)?;
             Ok(result)
         });

@@ -123,19 +123,37 @@ impl KnownStreams {
         if begun != Some(known.reads) {
             return;
         }
-        let numbers =
-            header.as_ref().and_then(log_index::commit).zip(known.at.as_ref().and_then(log_index::commit));
         // No other commit came between.
-        let is_next = numbers.is_some_and(|(after, before)| before.wrapping_add(1) == after);
+        let is_next = is_next(header.as_ref(), known.at.as_ref());
         known.at = header.filter(|_| is_next);
         if is_next {
             known.until = (known.until.0.max(newest_stream), Some(last));
         }
     }
 
+    /// The transaction has committed no streams, or has written nothing.
+    pub(super) fn passed(&self, begun: Option<u64>) {
+        if begun.is_none() {
+            return;
+        }
+        let header = self.header();
+        let mut known = lock(&self.known);
+        // As in `committed`.
+        if begun == Some(known.reads) && header != known.at {
+            let is_next = is_next(header.as_ref(), known.at.as_ref());
+            known.at = header.filter(|_| is_next);
+        }
+    }
+
     fn header(&self) -> Option<Header> {
         self.index.get_or_init(|| LogIndex::of(&self.path)).header()
     }
+}
+
+/// Whether one commit led from one header to the other.
+fn is_next(after: Option<&Header>, before: Option<&Header>) -> bool {
+    let numbers = after.and_then(log_index::commit).zip(before.and_then(log_index::commit));
+    numbers.is_some_and(|(after, before)| before.wrapping_add(1) == after)
 }
 
 impl Known {
