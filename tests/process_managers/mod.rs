@@ -1,8 +1,11 @@
 //! Processes: events in, commands out, with a memory and a clock.
 
+mod circles;
 mod dead_letters;
 pub(crate) mod kills;
+mod late_senders;
 mod rebuilds;
+mod removals;
 mod running;
 mod steps;
 mod time_outs;

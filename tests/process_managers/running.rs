@@ -85,20 +85,22 @@ fn instances_do_not_wait_for_each_other() {
     drop(running.stop().unwrap());
 }
 
-/// The outcome of the first attempt is lost, as by a broken connection: the key makes the command happen once.
+/// The outcome of the first attempt is lost, as by a broken connection: the key makes the command happen once. The aggregates are
+/// in another store than the process, as far as the process knows.
 #[test]
 fn a_command_whose_outcome_is_lost_is_sent_again_and_happens_once() {
     let shop = Shop::with_stock(10);
-    let (commands, sent) = (shop.commands(), Arc::new(AtomicU32::new(0)));
-    let count = Arc::clone(&sent);
-    let process = between(&shop, move |command| {
+    let (commands, sent) = (shop.again().commands(), Arc::new(AtomicU32::new(0)));
+    let (count, once) = (Arc::clone(&sent), Arc::clone(&commands));
+    let before = move |command: &SentCommand<'_>| {
         let attempt = count.fetch_add(1, Ordering::SeqCst);
         if attempt.is_multiple_of(2) {
-            commands.send(command, &mut |_, _| {})?;
+            once.send(command, &mut |_, _| {})?;
             return Err(SendError::Failed("the connection is lost".into()));
         }
         Ok(())
-    });
+    };
+    let process = shop.process_with(Arc::new(Between { commands, before }));
     let running = process.follow().start().unwrap();
     shop.place("a", 5);
     until(|| shop.payments.load(&order("a")).is_ok());
@@ -117,8 +119,7 @@ fn a_command_that_fails_is_reported_and_sent_again() {
     let works = Arc::new(AtomicU32::new(0));
     let is_working = Arc::clone(&works);
     let mut process = between(&shop, move |_| match is_working.load(Ordering::SeqCst) {
-        0 => Err(SendError::Failed("no connection".into())),
-        1 => panic!("a bug"),
+        0 | 1 => Err(SendError::Failed("no connection".into())),
         _ => Ok(()),
     });
     shop.place("a", 5);
@@ -133,6 +134,33 @@ fn a_command_that_fails_is_reported_and_sent_again() {
     works.store(2, Ordering::SeqCst);
     until(|| shop.payments.load(&order("a")).is_ok());
     until(|| running.state().activity == Activity::Running);
+    drop(running.stop().unwrap());
+}
+
+#[test]
+fn a_command_whose_aggregate_panics_holds_its_instance_after_the_retries() {
+    let shop = Shop::with_stock(10);
+    let attempts = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&attempts);
+    let mut process = between(&shop, move |command| {
+        let is_broken = command.key.starts_with("fulfilment/a/") && count.fetch_add(1, Ordering::SeqCst) < 4;
+        assert!(!is_broken, "a bug");
+        Ok(())
+    });
+    let instances = process.instances();
+    shop.place("a", 5);
+    shop.place("b", 5);
+    // A caller that waits gets the error.
+    assert!(matches!(process.catch_up(), Err(ProcessError::Follow(FollowError::Send { .. }))));
+    let running = process.follow().on_change(|_| {}).retry(2, Duration::from_millis(1)).start().unwrap();
+    until(|| !instances.dead_letters().unwrap().is_empty());
+    assert_eq!(attempts.load(Ordering::SeqCst), 4, "one, and one with two retries");
+    let letter = &instances.dead_letters().unwrap()[0];
+    assert_eq!((letter.instance.as_str(), letter.name.as_str()), ("a", "reserve-stock"));
+    assert!(letter.error.ends_with("a bug"), "{}", letter.error);
+    until(|| shop.payments.load(&order("b")).is_ok());
+    instances.retry(&order("a")).unwrap();
+    until(|| shop.payments.load(&order("a")).is_ok());
     drop(running.stop().unwrap());
 }
 

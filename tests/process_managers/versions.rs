@@ -11,7 +11,7 @@ use crate::support::shop::{Order, OrderId, OrderPlaced, Shop, TIME_TO_PAY, order
 
 /// A command that has changed since it was first stored. `Event` is for its versions.
 #[derive(Debug, Clone, Serialize, Deserialize, Command, Event)]
-#[event(version = 2)]
+#[event(version = 2, aliases("memo"))]
 struct Note {
     #[command(id)]
     order: OrderId,
@@ -42,13 +42,28 @@ impl Notes {
     }
 }
 
+/// It takes notes too.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = OrderId, commands(Note), events(Noted))]
+struct Archive;
+
+#[handlers]
+impl Archive {
+    #[execute]
+    fn note(&self, command: Note) -> Noted {
+        Noted { text: command.text }
+    }
+    #[apply]
+    fn noted(&mut self, _: &Noted) {}
+}
+
 #[derive(Debug, Serialize, Deserialize, Timeout)]
 struct Reminder {
     text: String,
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
-#[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(Note), timeouts(Reminder))]
+#[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(Note for Notes), timeouts(Reminder))]
 struct Clerk;
 
 #[handlers]
@@ -118,6 +133,51 @@ fn a_command_of_an_older_version_is_sent_as_it_is_now() {
         letters[0].error,
         "version 3 of `note` is newer than version 2, the newest this program knows"
     );
+}
+
+/// The process says which aggregate is meant, and so does what is stored.
+#[test]
+fn a_command_that_two_aggregates_take_goes_to_the_one_that_was_named() {
+    let shop = Shop::with_stock(0);
+    let (notes, archive) = (shop.store.repository::<Notes>(), shop.store.repository::<Archive>());
+    let both = factum::follow::CommandRoutes::new().to(archive.clone()).to(notes.clone()).shared();
+    shop.place("a", 5);
+    SqliteProcess::new(&shop.store, Clerk, both).unwrap().catch_up().unwrap();
+    assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["placed"]);
+    assert!(archive.load(&order("a")).is_err());
+    // The only one that takes it is not the one that was named.
+    shop.place("b", 5);
+    let other = factum::follow::CommandRoutes::new().to(archive).shared();
+    let mut process = SqliteProcess::new(&shop.store, Clerk, other).unwrap();
+    process.catch_up().unwrap();
+    let letters = process.instances().dead_letters().unwrap();
+    assert_eq!(
+        letters[0].error,
+        "the command can't be executed: no repository of `notes` takes a command `note`"
+    );
+}
+
+#[test]
+fn a_command_that_was_stored_under_an_earlier_name_is_sent_under_its_new_one() {
+    let shop = Shop::with_stock(0);
+    let is_open = Arc::new(AtomicBool::new(false));
+    let notes = shop.store.repository::<Notes>();
+    let gate = Gate { is_open: Arc::clone(&is_open), notes: notes.clone() };
+    let mut process = SqliteProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap();
+    shop.place("a", 5);
+    process.catch_up().unwrap_err();
+    let renamed = shop
+        .connection()
+        .execute(
+            r#"UPDATE factum_process_commands SET name = 'memo', version = 1, payload = '{"order":"a"}'"#,
+            (),
+        )
+        .unwrap();
+    assert_eq!(renamed, 1);
+    is_open.store(true, Ordering::SeqCst);
+    process.catch_up().unwrap();
+    assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["none"]);
+    assert_eq!(process.instances().dead_letters().unwrap(), []);
 }
 
 #[test]

@@ -377,6 +377,11 @@ impl Shop {
         numbers
     }
 
+    /// The same shop by another handle of its file, as another program has it.
+    pub(crate) fn again(&self) -> Self {
+        Self { clock: self.clock.clone(), ..Self::open(&self.file) }
+    }
+
     /// A connection to the store's file, beside the store's own.
     pub(crate) fn connection(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(&self.file).unwrap()

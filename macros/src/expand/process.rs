@@ -68,6 +68,13 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
                 let _ = __out;
             }
 
+            fn name_now(__command: &str) -> ::core::option::Option<&'static str> {
+                #(if <Self as #krate::follow::Sends<#paths>>::CODEC.has_name(__command) {
+                    return ::core::option::Option::Some(<Self as #krate::follow::Sends<#paths>>::CODEC.name);
+                })*
+                ::core::option::Option::None
+            }
+
             fn upgraded(
                 __command: &str,
                 __version: u32,
@@ -172,13 +179,17 @@ fn receives(model: &Projection<'_>, event: &RoutedEvent<'_>) -> TokenStream {
 fn sends(model: &Projection<'_>, command: &SentSyntax) -> TokenStream {
     let ProjectionSyntax { input, krate, .. } = model.syntax;
     let (ident, path) = (&input.ident, &command.path);
+    let to = command
+        .aggregate
+        .as_ref()
+        .map(|aggregate| quote!(.sent_to(#krate::macro_support::CategoryOf::<#aggregate>::NAME)));
     quote! {
         #[automatically_derived]
         impl #krate::follow::Sends<#path> for #ident {
             const CODEC: #krate::follow::CommandCodec<#path> = {
                 #[allow(unused_imports)]
-                use #krate::macro_support::NotVersioned as _;
-                #krate::macro_support::command_codec::<#path>(#krate::macro_support::Versioned::<#path>::CODEC)
+                use #krate::macro_support::{NoAggregate as _, NotVersioned as _};
+                #krate::macro_support::command_codec::<#path>(#krate::macro_support::Versioned::<#path>::CODEC) #to
             };
         }
     }

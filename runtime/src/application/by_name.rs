@@ -190,6 +190,10 @@ where
     A: Aggregate,
     S: EventStore + Clone + 'static,
 {
+    fn category(&self) -> &'static str {
+        A::CATEGORY
+    }
+
     fn kinds(&self) -> &'static [CommandKind] {
         A::Command::KINDS
     }

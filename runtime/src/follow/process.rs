@@ -2,11 +2,13 @@
 
 pub(crate) mod actions;
 pub(crate) mod backlog;
+pub(crate) mod circles;
 pub(crate) mod clock;
 pub(crate) mod commands;
 pub(crate) mod dispatch;
 pub(crate) mod instances;
 pub(crate) mod process_store;
+pub(crate) mod replay;
 pub(crate) mod routes;
 pub(crate) mod runner;
 pub(crate) mod sent_on;
@@ -207,10 +209,17 @@ pub trait Process: EventHandler<Target = Commanding<Self>> + Clone + Send + Sync
         turn: &Turn<'_, Self>,
     ) -> Result<(), HandlerError>;
 
+    /// The name that a stored command has now; `None` if the process does not list it any more.
+    ///
+    /// The default, for an impl by hand, knows no earlier names.
+    fn name_now(command: &str) -> Option<&'static str> {
+        Self::SENDS.iter().copied().find(|name| *name == command)
+    }
+
     /// The JSON of a stored command in the version that the code has now; `None` if that is the version in which it is
     /// stored, or if the process does not list the command any more.
     ///
-    /// Fails if the command can't be read. The default, for an impl by hand, has one version of each command.
+    /// `command` is the name that it has now. Fails if the command can't be read. The default, for an impl by hand, has one version of each command.
     fn upgraded(command: &str, version: u32, payload: &str) -> Result<Option<String>, BoxError> {
         let _ = (command, version, payload);
         Ok(None)
@@ -302,12 +311,31 @@ pub trait Sends<C>: Process {
 pub struct CommandCodec<C> {
     /// The command's name.
     pub name: &'static str,
+    /// Its earlier names, under which it may be stored.
+    pub aliases: &'static [&'static str],
+    /// The category of the aggregate that takes it, if the process says so: `commands(C for A)`.
+    pub aggregate: Option<&'static str>,
     /// The version of its shape that this code writes.
     pub version: u32,
     /// Writes a command as JSON.
     pub write: fn(&C) -> Result<String, BoxError>,
     /// Reads a command that was written at this version.
     pub read: fn(u32, &str) -> Result<C, DecodeError>,
+}
+
+impl<C> CommandCodec<C> {
+    /// This codec, of a command that the aggregate of this category takes.
+    #[must_use]
+    pub const fn sent_to(mut self, aggregate: Option<&'static str>) -> Self {
+        self.aggregate = aggregate;
+        self
+    }
+
+    /// Whether a command of this name is stored so.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
 }
 
 impl<C> Clone for CommandCodec<C> {

@@ -98,7 +98,14 @@ impl<P: Serialize + DeserializeOwned> KeptState for P {
 pub const fn command_codec<C: KeptCommand>(versioned: Option<CommandCodec<C>>) -> CommandCodec<C> {
     match versioned {
         Some(codec) => codec,
-        None => CommandCodec { name: C::NAME, version: 1, write: C::WRITE, read: C::READ_VERSION },
+        None => CommandCodec {
+            name: C::NAME,
+            aliases: &[],
+            aggregate: None,
+            version: 1,
+            write: C::WRITE,
+            read: C::READ_VERSION,
+        },
     }
 }
 
@@ -110,6 +117,8 @@ impl<C: Command + Event> Versioned<C> {
     /// How the command is kept.
     pub const CODEC: Option<CommandCodec<C>> = Some(CommandCodec {
         name: <C as Command>::NAME,
+        aliases: <C as Event>::ALIASES,
+        aggregate: None,
         version: <C as Event>::VERSION,
         write: |command| {
             let mut json = Vec::new();
@@ -150,8 +159,26 @@ pub fn upgraded<P: Sends<C>, C>(version: u32, payload: &str) -> Result<Option<St
 #[must_use]
 pub const fn no_codec<C>() -> CommandCodec<C> {
     let read = |version, _: &str| Err(DecodeError::UnknownName { name: String::new(), version });
-    CommandCodec { name: "", version: 1, write: |_| Ok(String::new()), read }
+    let write = |_: &C| Ok(String::new());
+    CommandCodec { name: "", aliases: &[], aggregate: None, version: 1, write, read }
 }
+
+/// Asks the category of an aggregate that is named for a command. rustc finds the constant before that of [`NoAggregate`].
+#[derive(Debug)]
+pub struct CategoryOf<A>(PhantomData<A>);
+
+impl<A: Aggregate> CategoryOf<A> {
+    /// The category.
+    pub const NAME: Option<&'static str> = Some(A::CATEGORY);
+}
+
+/// The answer for what is no aggregate, which is an error elsewhere.
+pub trait NoAggregate {
+    /// There is none.
+    const NAME: Option<&'static str> = None;
+}
+
+impl<A> NoAggregate for CategoryOf<A> {}
 
 /// A command that a process may send: it is kept as JSON until it is sent.
 #[diagnostic::on_unimplemented(
@@ -183,8 +210,8 @@ impl<C: Command + Serialize + DeserializeOwned> KeptCommand for C {
 
 /// The id of the instance for an event in the stream of the aggregate with this id.
 pub fn by_stream<P: Process>(key: &str) -> Result<String, BoxError> {
-    P::Id::from_text(key)?;
-    Ok(key.to_owned())
+    // A stream that was appended to by hand may have another text of the id.
+    Ok(P::Id::from_text(key)?.to_text().into_owned())
 }
 
 /// The id of the instance for an event that has it in a field.

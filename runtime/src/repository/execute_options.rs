@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::metadata::{Cause, Metadata};
 use crate::domain::time::Timestamp;
+use crate::store::append::WaitingCommand;
 
 /// Options of one command, for [`Repository::execute_with`](crate::Repository::execute_with).
 ///
@@ -52,6 +53,8 @@ pub(crate) struct CommandOptions<'a, Services> {
     pub(crate) recorded_at: Option<Timestamp>,
     pub(crate) services: Option<&'a Services>,
     pub(crate) key: Option<String>,
+    /// Where the command of the key waits to be sent.
+    pub(crate) waiting: Option<WaitingCommand>,
 }
 
 impl<Services> CommandOptions<'_, Services> {
@@ -62,8 +65,19 @@ impl<Services> CommandOptions<'_, Services> {
 
     /// These options for an aggregate with other services.
     pub(crate) fn without_services<'a, Other>(self) -> CommandOptions<'a, Other> {
-        let Self { metadata, cause_custom, carries_custom, expected, recorded_at, services: _, key } = self;
-        CommandOptions { metadata, cause_custom, carries_custom, expected, recorded_at, services: None, key }
+        let Self { metadata, cause_custom, carries_custom, expected, recorded_at, services: _, key, waiting } =
+            self;
+        let services = None;
+        CommandOptions {
+            metadata,
+            cause_custom,
+            carries_custom,
+            expected,
+            recorded_at,
+            services,
+            key,
+            waiting,
+        }
     }
 }
 
@@ -78,6 +92,7 @@ impl<Services> ExecuteOptions<'_, Services> {
             recorded_at: None,
             services: None,
             key: None,
+            waiting: None,
         };
         Self { command, retrying: NoRetry, seen: () }
     }

@@ -26,7 +26,7 @@ use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
 use crate::repository::submit::{confirm, submit};
 use crate::repository::unit_of_work::UnitOfWork;
-use crate::store::append::{Append, ExpectedVersion, Outcome};
+use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
 use crate::store::queue::QueueError;
@@ -305,7 +305,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let stream = lane.stream();
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
         let turn = lane.take_turn_with_key(failed + decisions, options.key.as_deref());
-        if let Some(key) = &key
+        // A command that waits in the store has most likely not been executed. The append finds out.
+        if let Some(key) = key.as_ref().filter(|_| options.waiting.is_none())
             && let Some(outcome) = key.outcome(&self.store, stream)?
         {
             return self.repeat(stream, key, &outcome).map(Decision::Done);
@@ -378,7 +379,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             return Ok(Decision::Done(Executed::new(&replay, Vec::new())));
         }
         let events = encoded.new_events();
-        let new_key = key.as_ref().map(|key| key.as_new(0..events.len(), Timestamp::now()));
+        let new_key = key.as_ref().map(|key| {
+            let new_key = key.as_new(0..events.len(), Timestamp::now());
+            NewKey { waiting: options.waiting, ..new_key }
+        });
         let expected = ExpectedVersion::Exactly(replay.version);
         let append = Append { keys: new_key.as_slice(), ..Append::new(stream, expected, &events) };
         let next = (!events.is_empty()).then_some(|| replay.ahead(events.len(), encoded.last_id()));

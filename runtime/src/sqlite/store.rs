@@ -8,6 +8,7 @@ pub(crate) mod hooks;
 mod hot_append;
 mod keys;
 mod known_streams;
+pub(crate) mod outbox;
 pub(crate) mod query;
 pub(crate) mod read;
 mod remembered;

@@ -56,6 +56,20 @@ pub struct NewKey<'a> {
     pub recorded_at: Timestamp,
     /// The command, to tell it from another one; `None` if it is not known.
     pub command: Option<CommandMark>,
+    /// Where the command has waited until then, in the same store.
+    pub(crate) waiting: Option<WaitingCommand>,
+}
+
+/// A command that waits in the store to be sent.
+///
+/// An append with its events takes it out in the same transaction, or stores nothing if it no longer waits. So a program that was
+/// suspended can't execute a command that another program has dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WaitingCommand {
+    /// Tells it from all others that wait in the store, or ever did.
+    pub(crate) id: i64,
+    /// When it is sent, by the clock of its process.
+    pub(crate) sent_at: Timestamp,
 }
 
 /// What a command with an idempotency key led to.
@@ -122,7 +136,7 @@ impl<'a> NewKey<'a> {
     /// The key of a command that was executed at `recorded_at` and led to these of the append's events.
     #[must_use]
     pub const fn new(key: &'a str, events: Range<usize>, recorded_at: Timestamp) -> Self {
-        Self { key, events, recorded_at, command: None }
+        Self { key, events, recorded_at, command: None, waiting: None }
     }
 
     /// Sets the command that the key belongs to.

@@ -195,6 +195,13 @@ pub enum AppendError {
     /// A store does not return this error: the repository compares the commands.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The command of a process no longer waits to be sent: another program has dealt with it.
+    #[error("the command for {stream} no longer waits to be sent: another program has dealt with it")]
+    #[non_exhaustive]
+    NotWaiting {
+        /// The stream.
+        stream: StreamName,
+    },
     /// An append has an idempotency key twice, or the key names events that are not in the append.
     #[error("the idempotency key `{key}` for {stream} is given twice, or names events outside its append")]
     #[non_exhaustive]

@@ -347,7 +347,9 @@ fn shown<'a>(actions: impl IntoIterator<Item = &'a Action>) -> String {
     let mut text = String::new();
     for action in actions {
         let _ = match action {
-            Action::Send { command, version, payload } => writeln!(text, "{command} v{version} {payload}"),
+            Action::Send { command, version, payload, .. } => {
+                writeln!(text, "{command} v{version} {payload}")
+            }
             Action::Set { timeout, version, payload, due } => {
                 writeln!(text, "set {timeout} v{version} {payload} {due:?}")
             }

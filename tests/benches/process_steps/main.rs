@@ -126,6 +126,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let is_bench = has("--bench") && !has("--quick");
     let (rounds, steps, waiting) = if is_bench { (5, 2_000, 10_000) } else { (1, 20, 20) };
+    if has("factum") || has("hand") {
+        return one(has("factum"), steps);
+    }
     let both = !has("full") && !has("normal");
     for (name, durability) in [("full", Durability::Full), ("normal", Durability::Normal)] {
         if both || has(name) {
@@ -133,6 +136,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     looks(rounds, waiting)
+}
+
+/// One way alone, for a profiler.
+fn one(is_factum: bool, steps: u64) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let with = if is_factum { with_factum } else { with_rusqlite };
+    println!("{:.0} steps a second", with(&folder.path().join("steps.db"), Durability::Normal, steps)?);
+    Ok(())
 }
 
 fn compare(name: &str, durability: Durability, rounds: usize, steps: u64) -> Result<(), Box<dyn Error>> {

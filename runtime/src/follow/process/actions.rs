@@ -7,7 +7,7 @@ use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
-use crate::follow::process::{Process, Sends, Sets, Timeout};
+use crate::follow::process::{CommandCodec, Process, Sends, Sets, Timeout};
 
 /// Sets the time-out `T`, due so long after the event was recorded that leads to it.
 ///
@@ -53,6 +53,8 @@ pub enum Action {
     Send {
         /// The command's name.
         command: &'static str,
+        /// The category of the aggregate that takes it, if the process says so.
+        aggregate: Option<&'static str>,
         /// The version of its shape.
         version: u32,
         /// The command as JSON text.
@@ -102,7 +104,8 @@ impl Actions {
     pub fn send<P: Sends<C>, C>(&mut self, command: &C) -> Result<(), BoxError> {
         let codec = P::CODEC;
         let payload = (codec.write)(command)?;
-        self.0.push(Action::Send { command: codec.name, version: codec.version, payload });
+        let CommandCodec { name, aggregate, version, .. } = codec;
+        self.0.push(Action::Send { command: name, aggregate, version, payload });
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! What a process sends its commands through.
 
 use std::any::Any;
+use std::sync::atomic::AtomicBool;
 
 use crate::domain::error::BoxError;
 use crate::domain::metadata::Cause;
+use crate::store::append::WaitingCommand;
+use crate::store::identity::StoreIdentity;
 
 /// A command that a process sends, as it was stored until then.
 #[derive(Debug, Clone, Copy)]
@@ -11,19 +14,37 @@ use crate::domain::metadata::Cause;
 pub struct SentCommand<'a> {
     /// The command's name.
     pub name: &'a str,
+    /// The category of the aggregate that takes it, if the process says so: `commands(C for A)`.
+    pub aggregate: Option<&'a str>,
     /// The command as JSON text, as its struct is now.
     pub payload: &'a str,
     /// The idempotency key, which the command has whenever it is sent.
     pub key: &'a str,
     /// The event that the command follows from.
     pub cause: &'a Cause,
+    /// Where it waits until it is executed.
+    pub(crate) place: Option<&'a Place>,
+}
+
+/// Where a command waits until it is executed.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) store: Option<StoreIdentity>,
+    pub(crate) command: WaitingCommand,
+    /// Whether the append with the command's events has taken it away.
+    pub(crate) is_left: AtomicBool,
 }
 
 impl<'a> SentCommand<'a> {
     /// A command with this name and content.
     #[must_use]
     pub const fn new(name: &'a str, payload: &'a str, key: &'a str, cause: &'a Cause) -> Self {
-        Self { name, payload, key, cause }
+        Self { name, aggregate: None, payload, key, cause, place: None }
+    }
+
+    /// Where it waits, if that is in the store of this identity.
+    pub(crate) fn place_in(&self, store: Option<StoreIdentity>) -> Option<&'a Place> {
+        self.place.filter(|place| place.store.is_some() && place.store == store)
     }
 }
 
@@ -56,4 +77,7 @@ pub enum SendError {
     /// The command was not decided on, or its outcome is open. The process sends it again.
     #[error("the command failed")]
     Failed(#[source] BoxError),
+    /// The command no longer waits: another program has sent it, or a caller has discarded it. Nothing has happened.
+    #[error("the command no longer waits to be sent")]
+    NotWaiting,
 }

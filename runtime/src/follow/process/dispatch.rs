@@ -2,22 +2,26 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use crate::domain::error::{BoxError, with_causes};
-use crate::domain::panic::catch_panic;
+use crate::domain::panic::{HandlerPanicked, catch_panic};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::pool::{Task, TaskId};
 use crate::follow::process::Process;
+use crate::follow::process::circles::TimeoutRows;
 use crate::follow::process::clock::Clock;
-use crate::follow::process::commands::{Commands, SendError, SentCommand};
+use crate::follow::process::commands::{Commands, Place, SendError, SentCommand};
 use crate::follow::process::process_store::{ProcessStore, StoredCommand};
+use crate::follow::process::replay::Replays;
 use crate::follow::process::step::ProcessStep;
 use crate::follow::progress_store::ProgressHome;
+use crate::store::append::WaitingCommand;
 use crate::store::lock::lock;
 
 /// How long a sender without commands sleeps, unless it is woken.
@@ -35,12 +39,28 @@ const MOST_DELAYED: usize = 1_024;
 /// What has become of a command.
 #[derive(Debug)]
 pub(crate) enum SendResult {
+    /// It was executed, and the transaction of its events has recorded that.
+    Recorded,
     /// It was executed. The next step records that.
     Sent,
-    /// It was refused, and its instance has decided; or the instance is held, or another runner has the lease.
+    /// It was refused, and its instance has decided; or another program has dealt with it.
     Settled,
     /// It can't be sent: its instance has to be held.
     Unsendable(String),
+}
+
+/// Why a command was not sent.
+enum Unsent {
+    /// It is sent again until it is.
+    Failed(BoxError),
+    /// Its aggregate has panicked. It is sent again as often as the policy says.
+    Panicked(HandlerPanicked),
+}
+
+impl From<BoxError> for Unsent {
+    fn from(error: BoxError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// A command that could not be sent, and is sent again.
@@ -94,7 +114,7 @@ struct QueueState {
     failed: Vec<SendFailure>,
     /// Counts how often everything was forgotten: a sender's result may be of an earlier time.
     time: u64,
-    /// Counts the commands that were not executed: what a step has read of their instances may have changed.
+    /// Counts the commands that were not executed, or not yet: what a step has read of their instances may have changed.
     unsent: u64,
 }
 
@@ -135,6 +155,11 @@ impl Dispatch {
         let delayed: HashSet<_> =
             lock(&self.queue.state).delayed.iter().map(|(_, instance)| instance.clone()).collect();
         move |id, instance| !lock(&self.queue.state).known.contains(&id) && !delayed.contains(instance)
+    }
+
+    /// Whether the first command of an instance is sent again later.
+    pub(crate) fn has_delayed(&self) -> bool {
+        !lock(&self.queue.state).delayed.is_empty()
     }
 
     /// What [`add`](Self::add) compares.
@@ -211,10 +236,13 @@ impl Dispatch {
         state.delayed.iter().map(|(time, _)| *time).min()
     }
 
-    /// Waits for a result or a failure, at most for `time`.
+    /// Waits until a step has something to do, at most for `time`.
     pub(crate) fn wait(&self, time: Duration) {
         let state = lock(&self.queue.state);
-        let waits = |state: &mut QueueState| state.results.is_empty() && state.failed.is_empty();
+        let known = state.known.len();
+        let waits = |state: &mut QueueState| {
+            state.results.is_empty() && state.failed.is_empty() && !state.has_room_again(known)
+        };
         drop(
             self.queue.changed.wait_timeout_while(state, time, waits).unwrap_or_else(PoisonError::into_inner),
         );
@@ -254,6 +282,13 @@ impl fmt::Debug for Dispatch {
     }
 }
 
+impl QueueState {
+    /// Whether commands have been executed, of so many that were known, and enough for another step.
+    fn has_room_again(&self, before: usize) -> bool {
+        self.known.is_empty() || (self.known.len() < before && self.known.len() <= MOST_COMMANDS / 2)
+    }
+}
+
 impl Queue {
     /// The next command to send, and the time at which it was taken. Without one, the sender at this place may sleep.
     fn next(&self, sender: usize) -> Option<(StoredCommand, u64)> {
@@ -271,22 +306,29 @@ impl Queue {
         None
     }
 
-    fn finish(
-        &self,
-        command: StoredCommand,
-        time: u64,
-        result: Result<SendResult, (BoxError, &RetryPolicy)>,
-    ) {
+    fn finish(&self, command: StoredCommand, time: u64, result: Result<SendResult, (Unsent, &RetryPolicy)>) {
         let mut state = lock(&self.state);
         if state.time != time {
             return;
         }
         let state = &mut *state;
         let instance = command.instance.clone();
+        let mut wakes = true;
+        let result = match result {
+            Err((Unsent::Panicked(error), policy))
+                if policy.is_patient
+                    && state.failures.get(&command.id).copied().unwrap_or_default() >= policy.retries =>
+            {
+                Ok(SendResult::Unsendable(error.to_string()))
+            }
+            Err((Unsent::Panicked(error), policy)) => Err((error.into(), policy)),
+            Err((Unsent::Failed(error), policy)) => Err((error, policy)),
+            Ok(result) => Ok(result),
+        };
         match result {
             Ok(result) => {
                 state.failures.remove(&command.id);
-                let goes_on = matches!(result, SendResult::Sent);
+                let goes_on = matches!(result, SendResult::Sent | SendResult::Recorded);
                 state.unsent += u64::from(!goes_on);
                 match state.instances.get_mut(&instance) {
                     Some(queue) if goes_on && !queue.is_empty() => state.ready.push_back(instance),
@@ -299,11 +341,18 @@ impl Queue {
                     }
                     None => {}
                 }
-                state.results.push((command, result));
+                if matches!(result, SendResult::Recorded) {
+                    let known = state.known.len();
+                    state.known.remove(&command.id);
+                    wakes = state.has_room_again(known);
+                } else {
+                    state.results.push((command, result));
+                }
             }
             Err((error, policy)) => {
                 let attempts = state.failures.entry(command.id).or_default();
                 *attempts = attempts.saturating_add(1);
+                state.unsent += 1;
                 let (attempts, delay) = (*attempts, policy.delay(*attempts).max(SHORTEST_DELAY));
                 let failure = SendFailure {
                     command: command.name.clone(),
@@ -321,6 +370,9 @@ impl Queue {
                 queue.push_front(command);
                 state.delayed.push((Instant::now() + delay, instance));
             }
+        }
+        if !wakes {
+            return;
         }
         self.changed.notify_all();
         if let Some(runner) = &self.runner {
@@ -348,23 +400,32 @@ impl<P: Process, S: ProcessStore> Task for Sender<P, S> {
 
 impl<P: Process, S: ProcessStore> Sending<P, S> {
     /// Sends a command. Fails if it has to be sent again.
-    fn send(&self, command: &StoredCommand) -> Result<SendResult, BoxError> {
-        let StoredCommand { name, version, payload, key, cause, .. } = command;
+    fn send(&self, command: &StoredCommand) -> Result<SendResult, Unsent> {
+        let StoredCommand { id, name, aggregate, version, payload, key, cause, .. } = command;
+        let name = P::name_now(name).unwrap_or(name);
         let upgraded = match P::upgraded(name, *version, payload) {
             Ok(upgraded) => upgraded,
             Err(error) => return Ok(SendResult::Unsendable(with_causes(&*error))),
         };
-        let sent = SentCommand::new(name, upgraded.as_deref().unwrap_or(payload), key, cause);
+        let place = Place {
+            store: self.home.progress.as_event_store().identity(),
+            command: WaitingCommand { id: *id, sent_at: self.clock.now() },
+            is_left: AtomicBool::new(false),
+        };
+        let mut sent = SentCommand::new(name, upgraded.as_deref().unwrap_or(payload), key, cause);
+        (sent.aggregate, sent.place) = (aggregate.as_deref(), Some(&place));
         let mut settled = None;
         let mut refused = |refusal: &dyn Any, text: &str| {
             settled = Some(self.settle(command, refusal, text));
         };
         match catch_panic(|| self.commands.send(&sent, &mut refused)) {
-            Err(panic) => Err(Box::new(panic)),
+            Err(panic) => Err(Unsent::Panicked(panic)),
+            Ok(Ok(())) if place.is_left.into_inner() => Ok(SendResult::Recorded),
             Ok(Ok(())) => Ok(SendResult::Sent),
-            Ok(Err(SendError::Failed(error))) => Err(error),
+            Ok(Err(SendError::NotWaiting)) => Ok(SendResult::Settled),
+            Ok(Err(SendError::Failed(error))) => Err(error.into()),
             Ok(Err(error @ SendError::Refused)) => match settled {
-                Some(settled) => settled.map(|()| SendResult::Settled),
+                Some(settled) => Ok(settled.map(|()| SendResult::Settled)?),
                 None => Ok(SendResult::Unsendable(with_causes(&error))),
             },
             Ok(Err(error)) => Ok(SendResult::Unsendable(with_causes(&error))),
@@ -373,19 +434,18 @@ impl<P: Process, S: ProcessStore> Sending<P, S> {
 
     /// Lets the instance decide on a refusal, in one transaction with the end of the command.
     fn settle(&self, command: &StoredCommand, refusal: &dyn Any, text: &str) -> Result<(), BoxError> {
+        let replays = Replays::default();
         let settle = |transaction: &S::Transaction<'_>| {
             // Without the lease, another runner sends the command, and may get another answer.
             if S::take_lease(transaction, &self.holder)? != LeaseAnswer::Taken {
-                return Ok(());
+                return Ok(true);
             }
-            let step: ProcessStep<'_, '_, P, S> = ProcessStep {
-                transaction,
-                source: self.home.source.as_deref(),
-                initial: &self.initial,
-                now: self.clock.now(),
-            };
+            let (initial, now, rows) = (&self.initial, self.clock.now(), TimeoutRows::default());
+            let step: ProcessStep<'_, '_, P, S> =
+                ProcessStep::new(transaction, &self.home, initial, now, (&rows, &replays));
             Ok(step.refused(command, refusal, text)?)
         };
-        self.home.progress.in_step(settle, |error| Box::new(error) as BoxError)
+        while !self.home.progress.in_step(settle, |error| Box::new(error) as BoxError)? {}
+        Ok(())
     }
 }

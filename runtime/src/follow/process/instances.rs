@@ -175,6 +175,17 @@ impl<P: Process> Instances<P> {
     pub fn discard(&self, id: &P::Id, reason: &str) -> Result<Option<ProcessLetter>, FollowError> {
         self.desk.release(&id.to_text(), Some(reason)).map_err(failed::<P>)
     }
+
+    /// Removes the instances that were done before a time, and their histories. Returns how many.
+    ///
+    /// An instance that is done stays otherwise, so that a late event starts nothing. After this, an event that starts instances
+    /// starts the removed one again: choose a time before which no event of these instances can be late. An instance that a dead
+    /// letter holds stays, and so does one whose commands are not sent yet.
+    ///
+    /// It removes 100 instances in each transaction, so appends do not wait long. If it fails, those of before are gone.
+    pub fn remove_done(&self, before: Timestamp) -> Result<u64, FollowError> {
+        self.desk.remove_done(before).map_err(failed::<P>)
+    }
 }
 
 impl<P: Process> fmt::Debug for Instances<P> {
@@ -190,6 +201,7 @@ trait InstanceDesk: Send + Sync {
     fn letters(&self, after: &str, limit: usize) -> Result<Vec<ProcessLetter>, StoreError>;
     /// Releases an instance. With a reason, what has failed is discarded.
     fn release(&self, instance: &str, discard: Option<&str>) -> Result<Option<ProcessLetter>, StoreError>;
+    fn remove_done(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 struct Desk<S> {
@@ -221,7 +233,26 @@ impl<S: ProcessStore> InstanceDesk for Desk<S> {
         };
         self.store.in_transaction(release, |error| error)
     }
+
+    fn remove_done(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let (mut removed, mut after) = (0, None);
+        loop {
+            let done = self.store.done_before(self.process, before, after.as_deref(), REMOVED_AT_ONCE)?;
+            let Some(last) = done.last().cloned() else { return Ok(removed) };
+            let remove = |transaction: &S::Transaction<'_>| {
+                done.iter().try_fold(0, |removed, instance| {
+                    S::remove_done(transaction, self.process, instance, before)
+                        .map(|is_removed| removed + u64::from(is_removed))
+                })
+            };
+            removed += self.store.in_step(remove, |error| error)?;
+            after = Some(last);
+        }
+    }
 }
+
+/// How many instances one transaction removes.
+const REMOVED_AT_ONCE: usize = 100;
 
 impl<S: ProcessStore> Desk<S> {
     /// Removes what has failed, and keeps the reason.
@@ -237,7 +268,9 @@ impl<S: ProcessStore> Desk<S> {
             Undelivered::Timeout => {
                 S::cancel_timeouts(transaction, process, instance, Some(&letter.name))?;
             }
-            Undelivered::Command { id } => S::remove_command(transaction, process, id)?,
+            Undelivered::Command { id } => {
+                S::remove_command(transaction, process, id)?;
+            }
         }
         let mut happening = Happening::new(self.clock.now(), HappeningKind::Discarded, &letter.name);
         happening.detail = Some(reason.to_owned());

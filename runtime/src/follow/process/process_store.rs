@@ -20,6 +20,8 @@ pub(crate) struct StoredInstance {
     pub(crate) done_at: Option<Timestamp>,
     /// Whether a dead letter holds the instance.
     pub(crate) is_held: bool,
+    /// Whether a dead letter has held it since it was saved: commands of before may wait.
+    pub(crate) is_released: bool,
 }
 
 /// A command that waits to be sent.
@@ -30,6 +32,8 @@ pub(crate) struct StoredCommand {
     pub(crate) instance: String,
     pub(crate) key: String,
     pub(crate) name: String,
+    /// The category of the aggregate that takes it, if the process says so.
+    pub(crate) aggregate: Option<String>,
     pub(crate) version: u32,
     pub(crate) payload: String,
     pub(crate) cause: Cause,
@@ -107,24 +111,25 @@ pub(crate) trait ProcessStore: ProgressStore {
         command: &StoredCommand,
     ) -> Result<(), StoreError>;
 
-    /// The ids of the first commands that wait to be sent, in order, at most `limit`: those that are new, by their ids and
+    /// The first commands after an id that wait to be sent, in order, at most `limit`: those that are new, by their ids and
     /// instances.
     fn commands(
         transaction: &Self::Transaction<'_>,
         process: &str,
+        after: i64,
         limit: usize,
         is_new: &dyn Fn(i64, &str) -> bool,
-    ) -> Result<Vec<i64>, StoreError>;
+    ) -> Result<Vec<StoredCommand>, StoreError>;
 
-    /// A command that waits to be sent, and is not held.
-    fn command(
+    /// Whether a command waits to be sent, and is not held.
+    fn waits(transaction: &Self::Transaction<'_>, process: &str, id: i64) -> Result<bool, StoreError>;
+
+    /// Removes a command. Returns whether it was there.
+    fn remove_command(
         transaction: &Self::Transaction<'_>,
         process: &str,
         id: i64,
-    ) -> Result<Option<StoredCommand>, StoreError>;
-
-    /// Removes a command.
-    fn remove_command(transaction: &Self::Transaction<'_>, process: &str, id: i64) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// Sets a time-out, or moves it.
     fn set_timeout(
@@ -191,12 +196,14 @@ pub(crate) trait ProcessStore: ProgressStore {
         happening: &Happening,
     ) -> Result<(), StoreError>;
 
-    /// What an instance has remembered, in order.
+    /// What an instance has remembered, in order, each with its place in the history: after one place, at most `limit`.
     fn past(
         transaction: &Self::Transaction<'_>,
         process: &str,
         instance: &str,
-    ) -> Result<Vec<PastInput>, StoreError>;
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, PastInput)>, StoreError>;
 
     /// Whether an event waits to be handled, a time-out is due at `now`, or [`commands`](Self::commands) finds one, as of the last
     /// commit.
@@ -214,10 +221,29 @@ pub(crate) trait ProcessStore: ProgressStore {
     /// The instance as of the last commit.
     fn find_instance(&self, process: &str, instance: &str) -> Result<Option<StoredInstance>, StoreError>;
 
+    /// The instances after one, if it is given, that were done before a time, in order, at most `limit`.
+    fn done_before(
+        &self,
+        process: &str,
+        time: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Removes an instance with its history, if it was done before a time, nothing holds it, and none of its commands waits.
+    /// Returns whether it has.
+    fn remove_done(
+        transaction: &Self::Transaction<'_>,
+        process: &str,
+        instance: &str,
+        time: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// The history of an instance, in order.
     fn history(&self, process: &str, instance: &str) -> Result<Vec<Happening>, StoreError>;
 
-    /// The dead letters of a process, by instance, after one, at most `limit`.
+    /// The dead letters of a process, by instance, after one, at most `limit`. After an empty text, all come, also that of an instance
+    /// whose id is an empty text.
     fn process_letters(
         &self,
         process: &str,

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
@@ -10,6 +11,7 @@ use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
 use crate::repository::repository::Repository;
+use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 
 /// Sends commands to the aggregates of a few repositories, each by the command's name.
@@ -27,7 +29,8 @@ impl CommandRoutes {
 
     /// Adds a repository: the commands of its aggregate go there.
     ///
-    /// A command whose name two repositories take goes to neither: it is a dead letter of its process.
+    /// A command whose name two repositories take goes to neither, unless the process says which by `commands(C for A)`: it is a
+    /// dead letter of its process.
     #[must_use = "the routes with the repository are what this returns"]
     pub fn to<A, S>(mut self, repository: Repository<A, S>) -> Self
     where
@@ -56,13 +59,19 @@ impl Commands for CommandRoutes {
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
-        let takes = |route: &&Arc<dyn Route>| route.kinds().iter().any(|kind| kind.name == command.name);
+        let takes = |route: &&Arc<dyn Route>| {
+            command.aggregate.is_none_or(|category| category == route.category())
+                && route.kinds().iter().any(|kind| kind.name == command.name)
+        };
         let mut routes = self.routes.iter().filter(takes);
         match (routes.next(), routes.next()) {
             (Some(route), None) => route.send(command, refused),
             // The first one may be the wrong one.
             (Some(_), Some(_)) => Err(SendError::Impossible(
                 format!("several of the repositories take a command `{}`", command.name).into(),
+            )),
+            (None, _) if let Some(category) = command.aggregate => Err(SendError::Impossible(
+                format!("no repository of `{category}` takes a command `{}`", command.name).into(),
             )),
             (None, _) => Err(SendError::Impossible(no_command(command.name, &[]).into())),
         }
@@ -78,6 +87,9 @@ impl Debug for CommandRoutes {
 
 /// A repository without its types.
 pub(crate) trait Route: Commands {
+    /// The category of its aggregate.
+    fn category(&self) -> &'static str;
+
     /// The commands that it takes.
     fn kinds(&self) -> &'static [CommandKind];
 }
@@ -87,6 +99,10 @@ where
     A: Aggregate<Error: Debug> + Send + Sync,
     S: EventStore,
 {
+    fn category(&self) -> &'static str {
+        A::CATEGORY
+    }
+
     fn kinds(&self) -> &'static [CommandKind] {
         A::Command::KINDS
     }
@@ -112,11 +128,19 @@ pub(crate) fn send_to<A: Aggregate, S: EventStore>(
     command: &SentCommand<'_>,
     refused: &mut dyn FnMut(&A::Error),
 ) -> Result<(), SendError> {
-    let SentCommand { name, payload, key, cause } = *command;
+    let SentCommand { name, payload, key, cause, .. } = *command;
     let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
-    let options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
+    let mut options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
+    let place = command.place_in(repository.store().identity());
+    options.command.waiting = place.map(|place| place.command);
     match repository.execute_with(read, &options) {
-        Ok(_) => Ok(()),
+        Ok(executed) => {
+            if let Some(place) = place {
+                // A command that was executed before has left its place, or else the next step takes it away.
+                place.is_left.store(!executed.is_repeated(), Ordering::Relaxed);
+            }
+            Ok(())
+        }
         Err(ExecuteError::Refused(refusal)) => {
             refused(&refusal);
             Err(SendError::Refused)
@@ -125,6 +149,7 @@ pub(crate) fn send_to<A: Aggregate, S: EventStore>(
         Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
         Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),
         Err(ExecuteError::Read(error)) => Err(SendError::Failed(error.into())),
+        Err(ExecuteError::Append(AppendError::NotWaiting { .. })) => Err(SendError::NotWaiting),
         Err(ExecuteError::Append(error)) => Err(SendError::Failed(error.into())),
         Err(ExecuteError::OtherAggregate { .. }) => {
             Err(SendError::Impossible("the command is for another aggregate".into()))

@@ -16,10 +16,12 @@ use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::patience::{self, StoreFailures};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::Process;
+use crate::follow::process::circles::TimeoutRows;
 use crate::follow::process::clock::{Clock, SystemClock};
 use crate::follow::process::commands::Commands;
 use crate::follow::process::dispatch::{Dispatch, SendFailure, SendResult, Sending};
 use crate::follow::process::process_store::{ProcessStore, StoredCommand};
+use crate::follow::process::replay::Replays;
 use crate::follow::process::step::{ProcessStep, Span};
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::ProgressHome;
@@ -59,18 +61,46 @@ pub(crate) struct ProcessRunner<P, S> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) senders: u32,
     pub(crate) report: Option<Report>,
-    run: Run,
+    run: Run<P>,
 }
 
 /// What a run remembers from one step to the next.
-#[derive(Debug, Default)]
-struct Run {
+#[derive(Debug)]
+struct Run<P> {
     dispatch: Option<Dispatch>,
     worker: WorkerMemory,
     failures: StoreFailures,
     /// The event that has failed, and how often.
     failed: Option<(Position, u32)>,
     rest: Option<Rest>,
+    loaded: Option<Loaded>,
+    rows: TimeoutRows,
+    replays: Replays<P>,
+}
+
+impl<P> Default for Run<P> {
+    fn default() -> Self {
+        Self {
+            dispatch: None,
+            worker: WorkerMemory::default(),
+            failures: StoreFailures::default(),
+            failed: None,
+            rest: None,
+            loaded: None,
+            rows: TimeoutRows::default(),
+            replays: Replays::default(),
+        }
+    }
+}
+
+/// Up to which command all that wait, and are not held, are known. Only later ones have to be read.
+#[derive(Debug, Clone, Copy)]
+struct Loaded {
+    through: i64,
+    /// [`Dispatch::unsent`] as it was then.
+    unsent: u64,
+    /// When it is forgotten: before the lease could have ended, and soon enough for what callers release.
+    until: Instant,
 }
 
 /// Why a runner has nothing to do.
@@ -257,6 +287,8 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 self.run.rest = Some(rest);
                 return Ok(Some(resumes.map_or(until, |resumes| until.min(resumes))));
             }
+            // The work may be a command that a caller has released.
+            self.run.loaded = None;
         }
         let turned = self.turn(control, holder, true)?;
         self.run.failures = StoreFailures::default();
@@ -318,34 +350,53 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         // First the count: a command that fails after it keeps later ones of its instance from being added.
         let (unsent, results) =
             self.dispatch().map_or_else(Default::default, |dispatch| (dispatch.unsent(), dispatch.results()));
+        let begun = Instant::now();
+        let loaded = self.run.loaded.take().filter(|known| known.unsent == unsent && begun < known.until);
         let (mut unit, now) = ((), self.clock.now());
         let mut worker = self.worker(control, holder, &mut unit);
         let turn = |transaction: &S::Transaction<'_>| {
             let share = match worker.open(transaction, goal)? {
-                Opening::Over(Step::NoLease(position)) => return Ok((Turned::NoLease(position), Vec::new())),
+                Opening::Over(Step::NoLease(position)) => {
+                    return Ok((Turned::NoLease(position), Vec::new(), None));
+                }
                 Opening::Over(Step::CaughtUp(position)) => (position, None),
-                Opening::Over(_) => return Ok((Turned::More, Vec::new())),
+                Opening::Over(_) => return Ok((Turned::More, Vec::new(), None)),
                 Opening::Handle(share) => (share.after, Some(share)),
             };
-            let source = self.home.source.as_deref();
-            let step: ProcessStep<'_, '_, P, S> =
-                ProcessStep { transaction, source, initial: &self.initial, now };
+            let step: ProcessStep<'_, '_, P, S> = ProcessStep::new(
+                transaction,
+                &self.home,
+                &self.initial,
+                now,
+                (&self.run.rows, &self.run.replays),
+            );
             record(&step, &results)?;
             let turned = if handles { self.handle(&step, &worker, control, share)? } else { Turned::More };
-            Ok::<_, FollowError>((turned, self.new_commands(transaction, results.len()).map_err(failed)?))
+            let Some(dispatch) = self.dispatch() else { return Ok((turned, Vec::new(), None)) };
+            let (room, has_delayed) = (dispatch.room(results.len()), dispatch.has_delayed());
+            let fresh = Loaded { through: 0, unsent, until: begun + LOOK_FOR_WORK.min(holder.lasts / 2) };
+            let known = loaded.filter(|_| !step.has_met_released()).unwrap_or(fresh);
+            let commands =
+                S::commands(transaction, P::NAME, known.through, room, &dispatch.is_new()).map_err(failed)?;
+            let through = commands.last().map_or(known.through, |last| last.id);
+            let known = Loaded { through, ..known };
+            // Later commands of an instance whose first one is sent again later are left out.
+            Ok::<_, FollowError>((turned, commands, (!has_delayed).then_some(known)))
         };
         let turned = self.home.progress.in_step(turn, failed);
         self.run.worker = worker.memory;
-        let Some(dispatch) = self.run.dispatch.as_ref() else { return turned.map(|(turned, _)| turned) };
-        let (turned, commands) = match turned {
+        let Some(dispatch) = self.run.dispatch.as_ref() else { return turned.map(|(turned, ..)| turned) };
+        let (turned, commands, loaded) = match turned {
             Ok(turned) => turned,
             Err(error) => {
+                self.run.rows.clear();
                 dispatch.give_back(results);
                 return Err(error);
             }
         };
         match turned {
             Turned::NoLease(position) => {
+                self.run.replays.clear();
                 dispatch.forget_all();
                 control.report_position(0, position);
             }
@@ -356,6 +407,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         }
         control.say(None);
         let has_all = commands.is_empty() || dispatch.add(commands, unsent);
+        self.run.loaded = loaded.filter(|_| has_all);
         Ok(if has_all { turned } else { Turned::More })
     }
 
@@ -396,23 +448,10 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         if !step.time_outs(step.now, deadline)? {
             return Ok(Turned::More);
         }
+        self.run.rows.clear();
+        self.run.replays.clear();
         let first = S::first_timeout(step.transaction, P::NAME).map_err(failed)?;
         Ok(Turned::CaughtUp { position, due_in: first.map(|first| step.now.until(first.due)) })
-    }
-
-    /// The commands that wait to be sent, and are not known yet, before so many of the known ones are forgotten.
-    fn new_commands(
-        &self,
-        transaction: &S::Transaction<'_>,
-        forgotten: usize,
-    ) -> Result<Vec<StoredCommand>, crate::store::error::StoreError> {
-        let Some(dispatch) = self.dispatch() else { return Ok(Vec::new()) };
-        let ids = S::commands(transaction, P::NAME, dispatch.room(forgotten), &dispatch.is_new())?;
-        let mut commands = Vec::new();
-        for id in ids {
-            commands.extend(S::command(transaction, P::NAME, id)?);
-        }
-        Ok(commands)
     }
 
     /// Deals with an error: waits, and tries again, or ends the run. Returns until when to wait.
@@ -467,7 +506,7 @@ fn record<P: Process, S: ProcessStore>(
     for (command, result) in results {
         match result {
             SendResult::Sent => step.sent(command)?,
-            SendResult::Settled => {}
+            SendResult::Recorded | SendResult::Settled => {}
             SendResult::Unsendable(error) => step.unsendable(command, error.clone())?,
         }
     }

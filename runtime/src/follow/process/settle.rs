@@ -42,7 +42,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
                     (Undelivered::Event(position), _) => {
                         S::wait(self.transaction, P::NAME, &id, position)?;
                     }
-                    (_, Some(timeout)) => S::set_timeout(self.transaction, P::NAME, timeout)?,
+                    (_, Some(timeout)) => self.set_timeout(timeout)?,
                     _ => {}
                 }
                 self.hold(&id, origin.what, &origin.happening.name, Some(&origin.cause), error)?;
@@ -59,6 +59,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         S::record(self.transaction, P::NAME, &id, &happening)?;
         self.act(&id, actions, origin)?;
         let stored = StoredInstance {
+            is_released: false,
             fingerprint: P::STATE.fingerprint.cast_signed(),
             state,
             done_at: is_done.then_some(self.now),
@@ -78,12 +79,13 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         let (transaction, process) = (self.transaction, P::NAME);
         for (index, action) in actions.into_iter().enumerate() {
             match action {
-                Action::Send { command, version, payload } => {
+                Action::Send { command, aggregate, version, payload } => {
                     let command = StoredCommand {
                         id: 0,
                         instance: instance.to_owned(),
                         key: format!("{process}/{instance}/{}/{index}", origin.key),
                         name: command.to_owned(),
+                        aggregate: aggregate.map(str::to_owned),
                         version,
                         payload,
                         cause: origin.cause.clone(),
@@ -104,7 +106,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
                         payload,
                         cause: origin.cause.clone(),
                     };
-                    S::set_timeout(transaction, process, &timeout)?;
+                    self.set_timeout(&timeout)?;
                 }
                 Action::Cancel { timeout } => {
                     S::cancel_timeouts(transaction, process, instance, Some(timeout))?;

@@ -8,6 +8,7 @@
 //! | after a refusal, before it is recorded | the command waits still | the aggregate decides again: nothing has happened yet |
 
 use std::any::Any;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -21,12 +22,13 @@ use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::handler::contained;
 use crate::follow::process::Process;
 use crate::follow::process::actions::{Action, Actions};
+use crate::follow::process::circles::{IN_A_ROW, TimeoutRows};
 use crate::follow::process::instances::{Happening, HappeningKind, Undelivered, id_of};
-use crate::follow::process::process_store::{
-    PastInput, ProcessStore, StoredCommand, StoredInstance, StoredTimeout,
-};
+use crate::follow::process::process_store::{ProcessStore, StoredCommand, StoredInstance, StoredTimeout};
+use crate::follow::process::replay::Replays;
 use crate::follow::process::settle::Origin;
 use crate::follow::process::turn::{Input, Instance, TakeInput, Turn};
+use crate::follow::progress_store::ProgressHome;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::read::{Filter, StoredEvent};
@@ -39,7 +41,19 @@ pub(crate) struct ProcessStep<'s, 't, P, S: ProcessStore> {
     /// The state of a new instance.
     pub(crate) initial: &'s P,
     pub(crate) now: Timestamp,
+    /// No time-out is due before this time.
+    first_due: Cell<Timestamp>,
+    rows: &'s TimeoutRows,
+    pub(super) replays: &'s Replays<P>,
+    /// Whether commands of its instances may wait that were held.
+    has_met_released: Cell<bool>,
 }
+
+/// What follows in the key of a command that follows from a refusal.
+const AFTER_REFUSAL: &str = "/refused";
+
+/// A time that no clock reaches.
+const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
 /// Events to handle, and how many at most.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +76,13 @@ pub(crate) struct HandledEvents {
 }
 
 /// Why an instance can't be handled.
-enum Trouble {
+pub(super) enum Trouble {
     /// The store has failed: the step is rolled back.
     Store(StoreError),
     /// It is the instance's own: a dead letter holds it.
     Instance(String),
+    /// Its state is being rebuilt, which takes another step.
+    Unfinished,
 }
 
 impl From<StoreError> for Trouble {
@@ -101,6 +117,7 @@ struct Taker<'s, 't, P, S: ProcessStore> {
     only: Option<&'s str>,
     opened: Vec<OpenInstance<P>>,
     store_error: Option<StoreError>,
+    is_unfinished: bool,
 }
 
 impl<P: Process, S: ProcessStore> TakeInput<P> for Taker<'_, '_, P, S> {
@@ -118,15 +135,21 @@ impl<P: Process, S: ProcessStore> TakeInput<P> for Taker<'_, '_, P, S> {
         let mut open = match known {
             Some(index) => self.opened.swap_remove(index),
             None => match S::instance(self.step.transaction, P::NAME, &instance) {
-                Ok(stored) => OpenInstance {
-                    id: instance,
-                    stored: stored.unwrap_or_default(),
-                    state: None,
-                    actions: Vec::new(),
-                    has_taken: false,
-                    waits: false,
-                    error: None,
-                },
+                Ok(stored) => {
+                    let stored = stored.unwrap_or_default();
+                    if stored.is_released {
+                        self.step.has_met_released.set(true);
+                    }
+                    OpenInstance {
+                        id: instance,
+                        stored,
+                        state: None,
+                        actions: Vec::new(),
+                        has_taken: false,
+                        waits: false,
+                        error: None,
+                    }
+                }
                 Err(error) => {
                     self.store_error = Some(error);
                     return Err("the store failed".into());
@@ -137,36 +160,40 @@ impl<P: Process, S: ProcessStore> TakeInput<P> for Taker<'_, '_, P, S> {
         match result {
             Err(Trouble::Store(error)) => self.store_error = Some(error),
             Err(Trouble::Instance(error)) => open.error = Some(error),
+            Err(Trouble::Unfinished) => self.is_unfinished = true,
             Ok(()) => {}
         }
         self.opened.push(open);
-        if self.store_error.is_some() { Err("the store failed".into()) } else { Ok(()) }
+        if self.store_error.is_some() || self.is_unfinished { Err("not now".into()) } else { Ok(()) }
     }
 }
 
-/// Remembers the inputs of one instance again.
-struct Replay<'r, P> {
-    instance: &'r str,
-    state: Option<P>,
-    initial: &'r P,
-}
-
-impl<P: Process> TakeInput<P> for Replay<'_, P> {
-    fn take(
-        &mut self,
-        instance: String,
-        _: bool,
-        input: &dyn Input<P>,
-        _: &Envelope<'_>,
-    ) -> Result<(), BoxError> {
-        if instance == self.instance {
-            input.remember(self.state.get_or_insert_with(|| self.initial.clone()));
+impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
+    pub(crate) fn new(
+        transaction: &'s S::Transaction<'t>,
+        home: &'s ProgressHome<S>,
+        initial: &'s P,
+        now: Timestamp,
+        (rows, replays): (&'s TimeoutRows, &'s Replays<P>),
+    ) -> Self {
+        let first_due = Cell::new(Timestamp::from_micros(i64::MIN));
+        Self {
+            transaction,
+            source: home.source.as_deref(),
+            initial,
+            now,
+            first_due,
+            rows,
+            replays,
+            has_met_released: Cell::new(false),
         }
-        Ok(())
     }
-}
 
-impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
+    /// Whether a caller has released one of its instances: commands of before may wait.
+    pub(crate) fn has_met_released(&self) -> bool {
+        self.has_met_released.get()
+    }
+
     /// Handles events, and before each the time-outs that were due when it was recorded.
     pub(crate) fn events(
         &self,
@@ -183,12 +210,9 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
                 return ControlFlow::Continue(());
             }
             let mut handle = || {
-                // The next step continues with time-outs that were due before the event.
+                // The next step continues with time-outs that were due before the event, or with the replay of a state.
                 let is_turn = self.time_outs(event.envelope.recorded_at, span.deadline)?;
-                if is_turn {
-                    self.event(&mut router, event, None)?;
-                }
-                Ok(is_turn)
+                Ok(is_turn && self.event(&mut router, event, None)?)
             };
             match handle() {
                 Ok(true) => {}
@@ -222,14 +246,22 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
     /// Fires the time-outs that are due at a time and by the clock, in order of their times. Returns whether none is left.
     pub(crate) fn time_outs(&self, at: Timestamp, deadline: Instant) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
-        loop {
+        let at = at.min(self.now);
+        while self.first_due.get() <= at {
             let first = S::first_timeout(self.transaction, P::NAME).map_err(failed)?;
-            let Some(timeout) = first.filter(|first| first.due <= at.min(self.now)) else { return Ok(true) };
-            self.time_out(&timeout).map_err(failed)?;
-            if Instant::now() >= deadline {
+            self.first_due.set(first.as_ref().map_or(NEVER, |first| first.due));
+            let Some(timeout) = first.filter(|first| first.due <= at) else { return Ok(true) };
+            if !self.time_out(&timeout).map_err(failed)? || Instant::now() >= deadline {
                 return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Sets a time-out.
+    pub(super) fn set_timeout(&self, timeout: &StoredTimeout) -> Result<(), StoreError> {
+        self.first_due.set(self.first_due.get().min(timeout.due));
+        S::set_timeout(self.transaction, P::NAME, timeout)
     }
 
     /// Handles events that have waited for their instances, and before each the time-outs that were due when it was recorded.
@@ -278,10 +310,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         if !self.time_outs(envelope.recorded_at, deadline)? {
             return Ok(false);
         }
-        S::remove_waiting(self.transaction, P::NAME, instance, envelope.position)
-            .map_err(FollowError::store(P::NAME))?;
-        self.event(router, event, Some(instance))?;
-        Ok(true)
+        self.event(router, event, Some(instance))
     }
 
     /// Records that a command was sent.
@@ -289,16 +318,21 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         let mut happening = Happening::new(self.now, HappeningKind::Sent, &command.name);
         happening.cause = Some(command.cause.id);
         happening.detail = Some(command.key.clone());
-        S::remove_command(self.transaction, P::NAME, command.id)
-            .and_then(|()| S::record(self.transaction, P::NAME, &command.instance, &happening))
-            .map_err(FollowError::store(P::NAME))
+        let removed = S::remove_command(self.transaction, P::NAME, command.id);
+        let recorded = match removed {
+            // Another runner has dealt with it.
+            Ok(false) => Ok(()),
+            Ok(true) => S::record(self.transaction, P::NAME, &command.instance, &happening),
+            Err(error) => Err(error),
+        };
+        recorded.map_err(FollowError::store(P::NAME))
     }
 
     /// Holds the instance of a command that can't be sent.
     pub(crate) fn unsendable(&self, command: &StoredCommand, error: String) -> Result<(), FollowError> {
         let failed = FollowError::store(P::NAME);
         let StoredCommand { id, instance, name, cause, .. } = command;
-        if S::command(self.transaction, P::NAME, *id).map_err(failed)?.is_some() {
+        if S::waits(self.transaction, P::NAME, *id).map_err(failed)? {
             self.hold(instance, Undelivered::Command { id: *id }, name, Some(cause), error)
                 .map_err(failed)?;
         }
@@ -307,13 +341,14 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
 
     /// Lets the instance of a command decide on its refusal.
     ///
-    /// If the instance is held meanwhile, the command is sent again later.
+    /// Returns whether it has: a state may have to be replayed before. If the instance is held meanwhile, the command is sent
+    /// again later.
     pub(crate) fn refused(
         &self,
         command: &StoredCommand,
         refusal: &dyn Any,
         text: &str,
-    ) -> Result<(), FollowError> {
+    ) -> Result<bool, FollowError> {
         self.decide_refusal(command, refusal, text).map_err(FollowError::store(P::NAME))
     }
 
@@ -322,15 +357,23 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         command: &StoredCommand,
         refusal: &dyn Any,
         text: &str,
-    ) -> Result<(), StoreError> {
-        let StoredCommand { id, instance, key, name, version, payload, cause } = command;
+    ) -> Result<bool, StoreError> {
+        let StoredCommand { id, instance, key, name, version, payload, cause, .. } = command;
+        let name = P::name_now(name).unwrap_or(name);
         let what = Undelivered::Command { id: *id };
-        if S::command(self.transaction, P::NAME, *id)?.is_none() {
-            return Ok(());
+        if !S::waits(self.transaction, P::NAME, *id)? {
+            return Ok(true);
         }
         let stored = S::instance(self.transaction, P::NAME, instance)?.unwrap_or_default();
+        let prefix = format!("{}/{instance}/", P::NAME);
+        let from = key.strip_prefix(&prefix).unwrap_or(key);
         let decided = if stored.done_at.is_some() {
             Err(Trouble::Instance(format!("the command was refused after the process was done: {text}")))
+        } else if from.matches(AFTER_REFUSAL).count() >= IN_A_ROW as usize {
+            Err(Trouble::Instance(format!(
+                "the command was refused, as were {IN_A_ROW} before it, each of which followed from the refusal of the one \
+                 before: {text}"
+            )))
         } else {
             self.state(instance, &stored).and_then(|state| {
                 let Some(mut state) = state else { return Err(Trouble::Instance("it has no state".into())) };
@@ -347,14 +390,16 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         let (state, Actions(actions)) = match decided {
             Ok(decided) => decided,
             Err(Trouble::Store(error)) => return Err(error),
-            Err(Trouble::Instance(error)) => return self.hold(instance, what, name, Some(cause), error),
+            Err(Trouble::Unfinished) => return Ok(false),
+            Err(Trouble::Instance(error)) => {
+                self.hold(instance, what, name, Some(cause), error)?;
+                return Ok(true);
+            }
         };
         let mut happening = Happening::new(self.now, HappeningKind::Refused, name);
         happening.detail = Some(text.to_owned());
-        let prefix = format!("{}/{instance}/", P::NAME);
-        let from = key.strip_prefix(&prefix).unwrap_or(key);
         let origin = Origin {
-            key: format!("{from}/refused"),
+            key: format!("{from}{AFTER_REFUSAL}"),
             at: self.now,
             cause: cause.clone(),
             happening,
@@ -373,12 +418,12 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         if self.settle(open, &origin)? {
             S::remove_command(self.transaction, P::NAME, *id)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn time_out(&self, timeout: &StoredTimeout) -> Result<(), StoreError> {
+    /// Fires a time-out. Returns whether it has: a state may have to be replayed before.
+    fn time_out(&self, timeout: &StoredTimeout) -> Result<bool, StoreError> {
         let StoredTimeout { instance, name, due, id, version, payload, cause } = timeout;
-        S::cancel_timeouts(self.transaction, P::NAME, instance, Some(name))?;
         let mut envelope = Envelope::new(Position::START, "", instance, 0);
         (envelope.id, envelope.recorded_at, envelope.correlation) = (cause.id, *due, Some(cause.correlation));
         let mut happening = Happening::new(self.now, HappeningKind::TimedOut, name);
@@ -392,26 +437,48 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
             timeout: Some(timeout),
         };
         let mut router = self.initial.clone();
-        let (handled, opened) = self.taken(None, |turn| {
+        let taken = self.taken(None, |turn| {
             contained(|| router.handle_timeout(name, *version, payload, &envelope, turn))
         })?;
+        let Some((handled, opened)) = taken else { return Ok(false) };
+        if self.rows.is_too_long_with(instance, *due) {
+            let error = format!(
+                "the time-out is the {}st in a row that was due at once: set it for a time after that of the one before",
+                IN_A_ROW + 1
+            );
+            self.hold(instance, Undelivered::Timeout, name, Some(cause), error)?;
+            return Ok(true);
+        }
         match handled {
-            Ok(()) => opened.into_iter().try_for_each(|open| self.settle(open, &origin).map(drop)),
+            Ok(()) => {
+                S::cancel_timeouts(self.transaction, P::NAME, instance, Some(name))?;
+                opened.into_iter().try_for_each(|open| self.settle(open, &origin).map(drop))?;
+            }
             Err(error) => {
-                S::set_timeout(self.transaction, P::NAME, timeout)?;
-                self.hold(instance, Undelivered::Timeout, name, Some(cause), with_causes(&error))
+                self.hold(instance, Undelivered::Timeout, name, Some(cause), with_causes(&error))?
             }
         }
+        Ok(true)
     }
 
-    /// Hands an event to its instances, or to `only` one.
-    fn event(&self, router: &mut P, event: &StoredEvent<'_>, only: Option<&str>) -> Result<(), FollowError> {
+    /// Hands an event to its instances, or to the `only` one for which it has waited. Returns whether it has: a state may have to
+    /// be replayed before.
+    fn event(
+        &self,
+        router: &mut P,
+        event: &StoredEvent<'_>,
+        only: Option<&str>,
+    ) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
-        let (handled, opened) = self
+        let taken = self
             .taken(only, |turn| contained(|| router.handle_stored(event.name, event, turn)))
             .map_err(failed)?;
+        let Some((handled, opened)) = taken else { return Ok(false) };
         handled.map_err(|error| FollowError::at(P::NAME, event, error))?;
         let envelope = &event.envelope;
+        if let Some(instance) = only {
+            S::remove_waiting(self.transaction, P::NAME, instance, envelope.position).map_err(failed)?;
+        }
         let mut happening = Happening::new(self.now, HappeningKind::Received, event.name);
         happening.position = Some(envelope.position);
         let origin = Origin {
@@ -425,21 +492,23 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         for open in opened {
             self.settle(open, &origin).map_err(failed)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Lets instances take what `hand` gives them.
+    /// Lets instances take what `hand` gives them; `None` if a state has to be replayed before.
     #[expect(clippy::type_complexity, reason = "the two results of one call")]
     fn taken(
         &self,
         only: Option<&str>,
         hand: impl FnOnce(&Turn<'_, P>) -> Result<(), HandlerError>,
-    ) -> Result<(Result<(), HandlerError>, Vec<OpenInstance<P>>), StoreError> {
-        let mut taker = Taker { step: self, only, opened: Vec::new(), store_error: None };
+    ) -> Result<Option<(Result<(), HandlerError>, Vec<OpenInstance<P>>)>, StoreError> {
+        let mut taker =
+            Taker { step: self, only, opened: Vec::new(), store_error: None, is_unfinished: false };
         let handled = hand(&Turn::new(&mut taker));
         match taker.store_error {
             Some(error) => Err(error),
-            None => Ok((handled, taker.opened)),
+            None if taker.is_unfinished => Ok(None),
+            None => Ok(Some((handled, taker.opened))),
         }
     }
 
@@ -488,39 +557,8 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         self.replayed(instance).map(Some)
     }
 
-    /// The state that an instance's events and time-outs lead to.
-    fn replayed(&self, instance: &str) -> Result<P, Trouble> {
-        let mut replay = Replay { instance, state: None, initial: self.initial };
-        let mut router = self.initial.clone();
-        for input in S::past(self.transaction, P::NAME, instance)? {
-            let mut handled = Ok(());
-            match input {
-                PastInput::Event(position) => {
-                    let mut visit = |event: &StoredEvent<'_>| {
-                        let turn = Turn::new(&mut replay);
-                        handled = contained(|| router.handle_stored(event.name, event, &turn));
-                        ControlFlow::Break(())
-                    };
-                    self.read_at(position, &mut visit)?;
-                }
-                PastInput::Timeout { name, version, payload } => {
-                    let envelope = Envelope::new(Position::START, "", instance, 0);
-                    let turn = Turn::new(&mut replay);
-                    handled = contained(|| router.handle_timeout(&name, version, &payload, &envelope, &turn));
-                }
-            }
-            handled.map_err(|error| {
-                Trouble::Instance(format!(
-                    "its state has another shape, and can't be replayed: {}",
-                    with_causes(&error)
-                ))
-            })?;
-        }
-        Ok(replay.state.unwrap_or_else(|| self.initial.clone()))
-    }
-
     /// Reads the event at a position.
-    fn read_at(
+    pub(super) fn read_at(
         &self,
         position: Position,
         visit: &mut dyn FnMut(&StoredEvent<'_>) -> ControlFlow<()>,

@@ -187,8 +187,9 @@ CREATE TABLE factum_discarded (
 /// something to do does not meet them.
 ///
 /// * `factum_process_instances`: the state as JSON, with the fingerprint of its shape; NULL once the instance is done. The row of
-///   an instance that is done stays: later events start nothing.
-/// * `factum_process_commands`: the commands that wait to be sent, each with its idempotency key. No two ever have one `id`: a
+///   an instance that is done stays: later events start nothing. `held` is 2 from when an instance is released until it is saved.
+/// * `factum_process_commands`: the commands that wait to be sent, each with its idempotency key, and the category of the aggregate
+///   that the process has named for it. No two ever have one `id`: a
 ///   runner may have lost its lease, and know of one that is gone.
 /// * `factum_process_timeouts`: the time-outs that are set, each with an id that the keys of its commands have.
 /// * `factum_process_waiting`: the positions of events that wait for their instances.
@@ -212,6 +213,7 @@ CREATE TABLE factum_process_commands (
     instance TEXT NOT NULL,
     key TEXT NOT NULL,
     name TEXT NOT NULL,
+    aggregate TEXT,
     version INTEGER NOT NULL,
     payload TEXT NOT NULL,
     cause BLOB NOT NULL,

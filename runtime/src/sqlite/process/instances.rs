@@ -13,20 +13,9 @@ use crate::follow::process::process_store::{
 };
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::handler_sql::own_sql;
-use crate::sqlite::store::{SqliteStore, read};
+use crate::sqlite::store::{SqliteStore, outbox, read};
 use crate::store::error::StoreError;
 use crate::store::read::{Filter, Visit};
-
-/// The kinds of entries of a history, as they are stored: each by its place here, from 1.
-const KINDS: [HappeningKind; 7] = [
-    HappeningKind::Received,
-    HappeningKind::TimedOut,
-    HappeningKind::Sent,
-    HappeningKind::Refused,
-    HappeningKind::Failed,
-    HappeningKind::Discarded,
-    HappeningKind::Done,
-];
 
 impl ProcessStore for SqliteStore {
     fn in_step<T, E>(
@@ -67,7 +56,7 @@ impl ProcessStore for SqliteStore {
         instance: &str,
         stored: &StoredInstance,
     ) -> Result<(), StoreError> {
-        let StoredInstance { fingerprint, state, done_at, is_held } = stored;
+        let StoredInstance { fingerprint, state, done_at, is_held, is_released: _ } = stored;
         run(
             transaction,
             own_sql!(
@@ -84,16 +73,16 @@ impl ProcessStore for SqliteStore {
         process: &str,
         command: &StoredCommand,
     ) -> Result<(), StoreError> {
-        let StoredCommand { id: _, instance, key, name, version, payload, cause } = command;
+        let StoredCommand { id: _, instance, key, name, aggregate, version, payload, cause } = command;
         let (cause, correlation) = (cause.id.as_bytes(), cause.correlation.as_bytes());
         run(
             transaction,
             own_sql!(
                 "INSERT INTO factum_process_commands
-                 (process, instance, key, name, version, payload, cause, correlation, held)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)"
+                 (process, instance, key, name, aggregate, version, payload, cause, correlation, held)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)"
             ),
-            (process, instance, key, name, version, payload, cause, correlation),
+            (process, instance, key, name, aggregate, version, payload, cause, correlation),
         )
         .map(drop)
     }
@@ -101,43 +90,28 @@ impl ProcessStore for SqliteStore {
     fn commands(
         transaction: &Transaction<'_>,
         process: &str,
+        after: i64,
         limit: usize,
         is_new: &dyn Fn(i64, &str) -> bool,
-    ) -> Result<Vec<i64>, StoreError> {
-        new_commands(transaction, process, limit, is_new).map_err(store_error)
+    ) -> Result<Vec<StoredCommand>, StoreError> {
+        new_commands(transaction, process, (after, limit), is_new).map_err(store_error)
     }
 
-    fn command(
-        transaction: &Transaction<'_>,
-        process: &str,
-        id: i64,
-    ) -> Result<Option<StoredCommand>, StoreError> {
-        let command = |row: &Row<'_>| {
-            Ok(StoredCommand {
-                id,
-                instance: row.get(0)?,
-                key: row.get(1)?,
-                name: row.get(2)?,
-                version: row.get(3)?,
-                payload: row.get(4)?,
-                cause: cause(row, 5)?,
-            })
-        };
+    fn waits(transaction: &Transaction<'_>, process: &str, id: i64) -> Result<bool, StoreError> {
         let select = || {
             transaction
                 .prepare_cached(
-                    "SELECT instance, key, name, version, payload, cause, correlation
-                     FROM factum_process_commands WHERE id = ?2 AND process = ?1 AND held = 0",
+                    "SELECT EXISTS (SELECT 1 FROM factum_process_commands
+                                    WHERE id = ?2 AND process = ?1 AND held = 0)",
                 )?
-                .query_row((process, id), command)
-                .optional()
+                .query_row((process, id), |row| row.get(0))
         };
         select().map_err(store_error)
     }
 
-    fn remove_command(transaction: &Transaction<'_>, process: &str, id: i64) -> Result<(), StoreError> {
+    fn remove_command(transaction: &Transaction<'_>, process: &str, id: i64) -> Result<bool, StoreError> {
         let sql = own_sql!("DELETE FROM factum_process_commands WHERE id = ?2 AND process = ?1");
-        run(transaction, sql, (process, id)).map(drop)
+        run(transaction, sql, (process, id)).map(|removed| removed > 0)
     }
 
     fn set_timeout(
@@ -310,7 +284,7 @@ impl ProcessStore for SqliteStore {
         happening: &Happening,
     ) -> Result<(), StoreError> {
         let Happening { at, kind, name, cause, position, version, detail } = happening;
-        let kind = KINDS.iter().position(|known| known == kind).map_or(0, |index| index + 1);
+        let kind = outbox::kind_number(*kind);
         let (cause, position) = (cause.as_ref().map(Uuid::as_bytes), position.map(Position::get));
         run(
             transaction,
@@ -328,21 +302,24 @@ impl ProcessStore for SqliteStore {
         transaction: &Transaction<'_>,
         process: &str,
         instance: &str,
-    ) -> Result<Vec<PastInput>, StoreError> {
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, PastInput)>, StoreError> {
         let input = |row: &Row<'_>| {
-            Ok(match row.get::<_, Option<u64>>(0)? {
+            let input = match row.get::<_, Option<u64>>(0)? {
                 Some(position) => PastInput::Event(Position::new(position)),
                 None => PastInput::Timeout { name: row.get(1)?, version: row.get(2)?, payload: row.get(3)? },
-            })
+            };
+            Ok((row.get(4)?, input))
         };
         let select = || {
             // Events and time-outs; an event that has failed has not been remembered.
             transaction
                 .prepare_cached(
-                    "SELECT position, name, version, detail FROM factum_process_history
-                     WHERE process = ?1 AND instance = ?2 AND kind IN (1, 2) ORDER BY id",
+                    "SELECT position, name, version, detail, id FROM factum_process_history
+                     WHERE process = ?1 AND instance = ?2 AND id > ?3 AND kind IN (1, 2) ORDER BY id LIMIT ?4",
                 )?
-                .query_map((process, instance), input)?
+                .query_map((process, instance, after, bounded(limit)), input)?
                 .collect::<rusqlite::Result<_>>()
         };
         select().map_err(store_error)
@@ -363,7 +340,7 @@ impl ProcessStore for SqliteStore {
                                 WHERE process = ?1 AND held = 0 AND due <= ?2)",
                 )?
                 .query_row((process, now.as_micros()), |row| row.get(0))?;
-            Ok(is_due || !new_commands(connection, process, limit.min(1), is_new)?.is_empty())
+            Ok(is_due || !new_commands(connection, process, (0, limit.min(1)), is_new)?.is_empty())
         };
         self.read(select)
     }
@@ -383,11 +360,53 @@ impl ProcessStore for SqliteStore {
         self.read(|connection| find(connection, process, instance))
     }
 
+    fn done_before(
+        &self,
+        process: &str,
+        time: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let select = |connection: &Connection| -> rusqlite::Result<_> {
+            connection
+                .prepare_cached(
+                    "SELECT instance FROM factum_process_instances
+                     WHERE process = ?1 AND instance >= ?2 AND (?3 OR instance <> ?2) AND done_at < ?4 AND held <> 1
+                     ORDER BY instance LIMIT ?5",
+                )?
+                .query_map(
+                    (process, after.unwrap_or_default(), after.is_none(), time.as_micros(), bounded(limit)),
+                    |row| row.get(0),
+                )?
+                .collect::<rusqlite::Result<_>>()
+        };
+        self.read(select)
+    }
+
+    fn remove_done(
+        transaction: &Transaction<'_>,
+        process: &str,
+        instance: &str,
+        time: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = own_sql!(
+            "DELETE FROM factum_process_instances
+             WHERE process = ?1 AND instance = ?2 AND done_at < ?3 AND held <> 1
+             AND NOT EXISTS (SELECT 1 FROM factum_process_commands
+                             WHERE process = ?1 AND instance = ?2 AND held = 0)
+             AND NOT EXISTS (SELECT 1 FROM factum_process_waiting WHERE process = ?1 AND instance = ?2)"
+        );
+        if run(transaction, sql, (process, instance, time.as_micros()))? == 0 {
+            return Ok(false);
+        }
+        let sql = own_sql!("DELETE FROM factum_process_history WHERE process = ?1 AND instance = ?2");
+        run(transaction, sql, (process, instance)).map(|_| true)
+    }
+
     fn history(&self, process: &str, instance: &str) -> Result<Vec<Happening>, StoreError> {
         let happening = |row: &Row<'_>| {
-            let kind = row.get::<_, usize>(0)?;
+            let kind = outbox::kind_of_number(row.get(0)?);
             let position = row.get::<_, Option<u64>>(4)?.map(Position::new);
-            let kind = kind.checked_sub(1).and_then(|index| KINDS.get(index)).copied();
             Ok(Happening {
                 at: Timestamp::from_micros(row.get(2)?),
                 kind: kind.unwrap_or(HappeningKind::Failed),
@@ -420,7 +439,8 @@ impl ProcessStore for SqliteStore {
             connection
                 .prepare_cached(
                     "SELECT instance, kind, reference, name, error, failed_at FROM factum_process_letters
-                     WHERE process = ?1 AND instance > ?2 ORDER BY instance LIMIT ?3",
+                     WHERE process = ?1 AND instance >= ?2 AND (instance <> ?2 OR ?2 = '')
+                     ORDER BY instance LIMIT ?3",
                 )?
                 .query_map((process, after, bounded(limit)), letter)?
                 .collect::<rusqlite::Result<_>>()
@@ -429,27 +449,40 @@ impl ProcessStore for SqliteStore {
     }
 }
 
-/// The ids of the first commands that are not held, and are new.
+/// The first commands after an id, up to a number of them, that are not held, and are new.
 fn new_commands(
     connection: &Connection,
     process: &str,
-    limit: usize,
+    (after, limit): (i64, usize),
     is_new: &dyn Fn(i64, &str) -> bool,
-) -> rusqlite::Result<Vec<i64>> {
+) -> rusqlite::Result<Vec<StoredCommand>> {
     let mut select = connection.prepare_cached(
-        "SELECT id, instance FROM factum_process_commands WHERE process = ?1 AND held = 0 ORDER BY id",
+        "SELECT id, instance, key, name, version, payload, cause, correlation, aggregate
+         FROM factum_process_commands WHERE process = ?1 AND held = 0 AND id > ?2 ORDER BY id",
     )?;
-    let (mut rows, mut ids) = (select.query([process])?, Vec::new());
-    while ids.len() < limit
+    let (mut rows, mut commands) = (select.query((process, after))?, Vec::new());
+    while commands.len() < limit
         && let Some(row) = rows.next()?
     {
         let id = row.get(0)?;
         if is_new(id, row.get_ref(1)?.as_str()?) {
-            ids.push(id);
+            commands.push(StoredCommand {
+                id,
+                instance: row.get(1)?,
+                key: row.get(2)?,
+                name: row.get(3)?,
+                version: row.get(4)?,
+                payload: row.get(5)?,
+                cause: cause(row, 6)?,
+                aggregate: row.get(8)?,
+            });
         }
     }
-    Ok(ids)
+    Ok(commands)
 }
+
+/// What `held` is in the row of an instance that was released, until it is saved.
+const RELEASED: i64 = 2;
 
 /// Runs a statement that writes.
 fn run(transaction: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
@@ -464,7 +497,9 @@ fn set_held(
     is_held: bool,
 ) -> Result<(), StoreError> {
     let statements = [
-        own_sql!("UPDATE factum_process_instances SET held = ?3 WHERE process = ?1 AND instance = ?2"),
+        own_sql!(
+            "UPDATE factum_process_instances SET held = iif(?3, 1, 2) WHERE process = ?1 AND instance = ?2"
+        ),
         // Written so that each uses its partial index.
         own_sql!(
             "UPDATE factum_process_commands SET held = 1
@@ -482,11 +517,13 @@ fn set_held(
 
 fn find(connection: &Connection, process: &str, instance: &str) -> rusqlite::Result<Option<StoredInstance>> {
     let stored = |row: &Row<'_>| {
+        let held: i64 = row.get(3)?;
         Ok(StoredInstance {
             fingerprint: row.get(0)?,
             state: row.get(1)?,
             done_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_micros),
-            is_held: row.get(3)?,
+            is_held: held == 1,
+            is_released: held == RELEASED,
         })
     };
     connection

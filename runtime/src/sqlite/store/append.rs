@@ -13,10 +13,10 @@ use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
 use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
 use crate::sqlite::store::hot_append;
-use crate::sqlite::store::keys;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
 use crate::sqlite::store::writer::Writer;
+use crate::sqlite::store::{keys, outbox};
 use crate::store::append::{Append, Appended, NewEvent};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::group_commit::{Answer, Request};
@@ -149,6 +149,8 @@ enum Failure {
     Sqlite(rusqlite::Error),
     Commit(rusqlite::Error),
     Store(StoreError),
+    /// A command no longer waits to be sent.
+    NotWaiting,
     Hook(BoxError),
     /// A hook has to catch up with other writers first.
     Behind,
@@ -170,6 +172,7 @@ impl Failure {
             Self::WronglyRemembered | Self::Behind => AppendError::store(stream, StoreError::Busy),
             Self::Commit(error) => AppendError::store(stream, commit_error(error)),
             Self::Store(error) => AppendError::store(stream, error),
+            Self::NotWaiting => AppendError::NotWaiting { stream: stream.clone() },
             Self::Hook(source) => AppendError::Hook { stream: stream.clone(), source },
         }
     }
@@ -399,6 +402,11 @@ impl<'c, 'r> Statements<'c, 'r> {
         }
         for key in append.keys {
             keys::insert(self.connection, (stream, append.stream), key, head.version)?;
+            if let Some(waiting) = key.waiting
+                && !outbox::take(self.connection, waiting)?
+            {
+                return Err(Failure::NotWaiting);
+            }
         }
         self.written = Some((append.stream, StreamHead { stream: Some(stream), version }));
         Ok((first_position, version))
