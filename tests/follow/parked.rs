@@ -1,13 +1,16 @@
 //! Followers that hold no thread: they keep their leases, and notice what happens to their file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use factum::follow::OnFailure;
 use factum::prelude::*;
-use factum::sqlite::rusqlite::Connection;
+use factum::sqlite::rusqlite::{self, Connection};
+use factum::store::StoreError;
+use factum::testing::delegate;
+use factum::{Position, Uuid};
 
 use crate::support::account::{Account, Opened, open};
 use crate::support::stores::{LONG, open_store};
@@ -145,4 +148,113 @@ fn an_idle_follower_notices_that_its_file_was_moved() {
     }
     let error = running.stop().map(drop).unwrap_err();
     assert!(factum::with_causes(&error).contains("moved"), "{}", factum::with_causes(&error));
+}
+
+/// Counts the events that it gets.
+#[derive(Reaction)]
+#[reaction(name = "counting", from(Account), events(Opened))]
+struct Counting(Arc<AtomicU32>);
+
+#[handlers]
+impl Counting {
+    #[react]
+    fn opened(&self, _: &Opened) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// No event comes, so only the keeper of its lease can wake it.
+#[test]
+fn a_parked_follower_notices_a_rewind_by_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let store = open_store(&file);
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let follower = SqliteReaction::new(&store, Counting(Arc::clone(&calls))).unwrap().follow();
+    let running = follower.lease(Duration::from_secs(1)).start().unwrap();
+    running.wait_for(store.position().unwrap(), LONG).unwrap();
+    let other = open_store(&file);
+    SqliteReaction::new(&other, Counting(Arc::default())).unwrap().rewind(Position::START).unwrap();
+    let begun = Instant::now();
+    while calls.load(Ordering::SeqCst) < 2 {
+        assert!(begun.elapsed() < LONG, "the follower stays parked");
+        thread::sleep(Duration::from_millis(10));
+    }
+    running.stop().unwrap();
+}
+
+/// A store whose events can't be told apart once it is broken.
+#[derive(Clone)]
+struct Breaking {
+    store: SqliteStore,
+    is_broken: Arc<AtomicBool>,
+    panics: Arc<AtomicU32>,
+}
+
+impl EventStore for Breaking {
+    delegate!(self => self.store; append, read_stream, read_all, replay, stream_version, position, wait_for, watch,
+        unwatch, outcome, forget_keys_before, read_snapshot, save_snapshot, drop_snapshots,
+    );
+
+    fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            panic!("a bug in a store");
+        }
+        self.store.event_id(position)
+    }
+}
+
+#[derive(Debug, Clone, Projection)]
+#[projection(
+    name = "names",
+    from(Account),
+    events(Opened),
+    into = Sqlite,
+    init = "CREATE TABLE names (name TEXT NOT NULL)"
+)]
+struct Names;
+
+#[handlers]
+impl Names {
+    #[project]
+    fn opened(&self, _: &Opened, key: &str, transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
+        transaction.execute("INSERT INTO names VALUES (?1)", [key]).map(drop)
+    }
+}
+
+/// The keeper of the leases asks the store of each parked follower.
+#[test]
+fn a_store_that_panics_ends_no_renewal_of_other_leases() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, views) = (open_store(&folder.path().join("bank.db")), folder.path().join("views.db"));
+    let lease = Duration::from_secs(1);
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let breaking = Breaking { store, is_broken: Arc::default(), panics: Arc::default() };
+    let in_views = open_store(&views);
+    let view = SqliteProjection::in_file(&in_views, &breaking, Names).unwrap().follow().on_change(|_| {});
+    let view = view.lease(lease).start().unwrap();
+    view.wait_for(Position::new(1), LONG).unwrap();
+    let other = SqliteReaction::new(&in_views, Other).unwrap().follow().lease(lease).start().unwrap();
+    breaking.is_broken.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    let wait = |is_over: &dyn Fn() -> bool| {
+        while !is_over() {
+            assert!(begun.elapsed() < LONG, "the leases are not renewed");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    wait(&|| breaking.panics.load(Ordering::SeqCst) > 0);
+    let reader = Connection::open(&views).unwrap();
+    let until = || -> i64 {
+        let sql = "SELECT until FROM factum_leases WHERE name = 'other'";
+        reader.query_row(sql, (), |row| row.get(0)).unwrap_or(0)
+    };
+    for _ in 0..3 {
+        let before = until();
+        wait(&|| until() > before);
+    }
+    other.stop().unwrap();
+    drop(view);
 }

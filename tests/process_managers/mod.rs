@@ -2,6 +2,7 @@
 
 mod circles;
 mod dead_letters;
+mod ids;
 pub(crate) mod kills;
 mod late_senders;
 mod rebuilds;

@@ -164,16 +164,24 @@ use crate::follow::reaction::ReactingTarget;
 /// `process/instance/event id/index`, so it happens once, whatever crashes. A refused command keeps no key: after a crash
 /// before the refusal is recorded, the aggregate decides again.
 ///
+/// If the aggregate is in the same store (the same handle, or a clone of it), the commit of a command's events also takes the
+/// command out of those that wait. So it never happens after it was recorded as refused, or discarded, by another program. With
+/// another store, only the key protects it.
+///
 /// * Time-outs fire in order of their times, and late rather than never. One that was due before an event was recorded fires
 ///   before that event is handled, also after a pause.
 /// * What an instance can't handle or send is a [dead letter](crate::follow::ProcessLetter), which holds the instance: its later
 ///   events, time-outs and commands wait. Other instances go on. [`Instances`](crate::follow::Instances) lists, retries and
 ///   discards dead letters.
-/// * A state whose fields have changed is replayed from the events and time-outs in the instance's history.
+/// * A command that is refused, which follows from a refusal, and so on, is a dead letter after 100 refusals in a row. So is a
+///   time-out of an instance that has had 100 time-outs in a row, each due less than a millisecond after the one before.
+/// * A state whose fields have changed is replayed from the events and time-outs in the instance's history, 1,000 in each step.
+/// * Instances that are done stay, with their histories, so that late events start nothing.
+///   [`Instances::remove_done`](crate::follow::Instances::remove_done) removes them.
 /// * Handlers run in the write transaction of their step. They decide, and call nothing.
 ///
 /// Stored time-outs have [versions](Event#versions), as events have. A command that has changed since it was stored derives
-/// `Event` beside `Command`, and declares its changes by `#[event(..)]`.
+/// `Event` beside `Command`, and declares its changes by `#[event(..)]`. A new name has the earlier ones as `aliases(..)` there.
 ///
 /// [`given_process`](crate::testing::given_process) tests a process without a store.
 #[diagnostic::on_unimplemented(

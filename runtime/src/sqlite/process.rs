@@ -113,8 +113,9 @@ impl<P: Process> SqliteProcess<P> {
     ///
     /// An event whose instance can't be told, as it can't be read, stops the process, whatever
     /// [`on_failure`](FollowerBuilder::on_failure) says. A command that is neither executed nor refused, as with a store that
-    /// fails or an aggregate that panics, is sent again until it is, and each failure is reported. All other failures are dead
-    /// letters that hold their instances.
+    /// fails, is sent again until it is, and each failure is reported. If its aggregate panics, it is sent again as often as
+    /// [`retry`](FollowerBuilder::retry) says, and is a dead letter then. All other failures are dead letters at once. Dead letters
+    /// hold their instances.
     pub fn follow(self) -> FollowerBuilder<Self> {
         FollowerBuilder::new(self)
     }

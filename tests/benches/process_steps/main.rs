@@ -1,9 +1,11 @@
 //! Steps of a process beside the same by hand in rusqlite: event in, state, one command out, delivered.
 //!
-//! `cargo bench -p factum-tests --bench process_steps [-- --quick] [-- full | normal]`
+//! `cargo bench -p factum-tests --bench process_steps [-- --quick] [-- full | normal]`; `-- factum` or `-- hand` runs one way alone,
+//! for a profiler.
 //!
 //! By hand, a step is two transactions: one with the state, the command and the checkpoint; one that delivers the command, with
-//! its idempotency key and its event, and removes it. It has no history, no leases and no time-outs.
+//! its idempotency key and its event, and removes it. It has what a careful author writes for one worker: a history of what was
+//! received and sent, a look for a time-out that is due before the event, and a mark on instances that are held. It has no leases.
 //!
 //! Then: what a look for something to do costs with 10,000 instances whose time-outs are set, and with none.
 
@@ -210,7 +212,11 @@ fn with_rusqlite(file: &Path, durability: Durability, steps: u64) -> Result<f64,
         "CREATE TABLE events (position INTEGER PRIMARY KEY, stream TEXT, version INTEGER, name TEXT, id BLOB,
             recorded_at INTEGER, cause BLOB, payload TEXT, UNIQUE (stream, version));
          CREATE TABLE keys (stream TEXT, key TEXT, PRIMARY KEY (stream, key)) WITHOUT ROWID;
-         CREATE TABLE states (instance TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID;
+         CREATE TABLE states (instance TEXT PRIMARY KEY, state TEXT, held INTEGER) WITHOUT ROWID;
+         CREATE TABLE history (id INTEGER PRIMARY KEY, instance TEXT, kind INTEGER, name TEXT, at INTEGER, cause BLOB, detail TEXT);
+         CREATE INDEX history_of ON history (instance);
+         CREATE TABLE timeouts (instance TEXT, name TEXT, due INTEGER, payload TEXT, PRIMARY KEY (instance, name)) WITHOUT ROWID;
+         CREATE INDEX timeouts_due ON timeouts (due);
          CREATE TABLE outbox (id INTEGER PRIMARY KEY, instance TEXT, key TEXT, name TEXT, cause BLOB, payload TEXT);
          CREATE TABLE checkpoint (position INTEGER);
          INSERT INTO checkpoint VALUES (0);",
@@ -239,23 +245,32 @@ fn with_rusqlite(file: &Path, durability: Durability, steps: u64) -> Result<f64,
 
 fn step_by_hand(connection: &mut Connection) -> Result<(), Box<dyn Error>> {
     let transaction = connection.transaction()?;
-    let (position, stream, id, payload): (i64, String, [u8; 16], String) = transaction
+    let (position, stream, id, payload, recorded_at): (i64, String, [u8; 16], String, i64) = transaction
         .prepare_cached(
-            "SELECT position, stream, id, payload FROM events
+            "SELECT position, stream, id, payload, recorded_at FROM events
              WHERE position > (SELECT position FROM checkpoint) AND name = 'asked' ORDER BY position LIMIT 1",
         )?
-        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    let due: Option<i64> = transaction
+        .prepare_cached("SELECT due FROM timeouts WHERE due <= ?1 ORDER BY due LIMIT 1")?
+        .query_row([recorded_at], |row| row.get(0))
+        .optional()?;
+    assert_eq!(due, None);
     let event: Asked = serde_json::from_str(&payload)?;
     let instance = stream.split_once('/').map(|(_, key)| key).unwrap_or_default();
-    let state: Option<String> = transaction
-        .prepare_cached("SELECT state FROM states WHERE instance = ?1")?
-        .query_row([instance], |row| row.get(0))
+    let state: Option<(String, bool)> = transaction
+        .prepare_cached("SELECT state, held FROM states WHERE instance = ?1")?
+        .query_row([instance], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let mut state: State = state.map(|json| serde_json::from_str(&json)).transpose()?.unwrap_or_default();
+    let mut state: State = match state {
+        Some((_, true)) => return Err("the instance is held".into()),
+        Some((json, false)) => serde_json::from_str(&json)?,
+        None => State::default(),
+    };
     (state.asked, state.last) = (state.asked + 1, event.question);
     let command = Answer { id: instance.parse()?, answer: event.question * 2 };
     transaction
-        .prepare_cached("REPLACE INTO states VALUES (?1, ?2)")?
+        .prepare_cached("REPLACE INTO states VALUES (?1, ?2, 0)")?
         .execute((instance, serde_json::to_string(&state)?))?;
     transaction
         .prepare_cached(
@@ -267,15 +282,31 @@ fn step_by_hand(connection: &mut Connection) -> Result<(), Box<dyn Error>> {
             id,
             serde_json::to_string(&command)?,
         ))?;
+    record(&transaction, (instance, 1, "asked"), &id, None)?;
     transaction.prepare_cached("UPDATE checkpoint SET position = ?1")?.execute([position])?;
     Ok(transaction.commit()?)
 }
 
+/// Adds to the history of an instance.
+fn record(
+    transaction: &rusqlite::Transaction<'_>,
+    (instance, kind, name): (&str, u32, &str),
+    cause: &[u8],
+    detail: Option<&str>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO history (instance, kind, name, at, cause, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((instance, kind, name, Timestamp::now().as_micros(), cause, detail))
+        .map(drop)
+}
+
 fn deliver_by_hand(connection: &mut Connection) -> Result<(), Box<dyn Error>> {
     let transaction = connection.transaction()?;
-    let (number, key, cause, payload): (i64, String, [u8; 16], String) = transaction
-        .prepare_cached("SELECT id, key, cause, payload FROM outbox ORDER BY id LIMIT 1")?
-        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (number, key, cause, payload, instance): (i64, String, [u8; 16], String, String) = transaction
+        .prepare_cached("SELECT id, key, cause, payload, instance FROM outbox ORDER BY id LIMIT 1")?
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     let command: Answer = serde_json::from_str(&payload)?;
     let stream = format!("reply/{}", command.id);
     let known: Option<i64> = transaction
@@ -303,6 +334,7 @@ fn deliver_by_hand(connection: &mut Connection) -> Result<(), Box<dyn Error>> {
             ))?;
         transaction.prepare_cached("INSERT INTO keys VALUES (?1, ?2)")?.execute((&stream, &key))?;
     }
+    record(&transaction, (&instance, 3, "answer"), &cause, Some(&key))?;
     transaction.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([number])?;
     Ok(transaction.commit()?)
 }

@@ -144,9 +144,7 @@ impl Dispatch {
 
     /// How many commands may be added once so many of the known ones are forgotten.
     pub(crate) fn room(&self, forgotten: usize) -> usize {
-        let state = lock(&self.queue.state);
-        let others = state.delayed.len().min(MOST_DELAYED) + forgotten;
-        MOST_COMMANDS.saturating_sub(state.known.len().saturating_sub(others))
+        MOST_COMMANDS.saturating_sub(lock(&self.queue.state).at_work().saturating_sub(forgotten))
     }
 
     /// Tells whether a command of an instance may be added: it is not known, and no earlier one of the instance is sent again
@@ -239,9 +237,9 @@ impl Dispatch {
     /// Waits until a step has something to do, at most for `time`.
     pub(crate) fn wait(&self, time: Duration) {
         let state = lock(&self.queue.state);
-        let known = state.known.len();
+        let before = state.at_work();
         let waits = |state: &mut QueueState| {
-            state.results.is_empty() && state.failed.is_empty() && !state.has_room_again(known)
+            state.results.is_empty() && state.failed.is_empty() && !state.has_room_again(before)
         };
         drop(
             self.queue.changed.wait_timeout_while(state, time, waits).unwrap_or_else(PoisonError::into_inner),
@@ -283,9 +281,15 @@ impl fmt::Debug for Dispatch {
 }
 
 impl QueueState {
-    /// Whether commands have been executed, of so many that were known, and enough for another step.
+    /// How many commands are known, beside those that are sent again later.
+    fn at_work(&self) -> usize {
+        self.known.len().saturating_sub(self.delayed.len().min(MOST_DELAYED))
+    }
+
+    /// Whether commands have been executed, of so many that were at work, and enough for another step.
     fn has_room_again(&self, before: usize) -> bool {
-        self.known.is_empty() || (self.known.len() < before && self.known.len() <= MOST_COMMANDS / 2)
+        let now = self.at_work();
+        now == 0 || (now < before && now <= MOST_COMMANDS / 2)
     }
 }
 
@@ -342,9 +346,9 @@ impl Queue {
                     None => {}
                 }
                 if matches!(result, SendResult::Recorded) {
-                    let known = state.known.len();
+                    let before = state.at_work();
                     state.known.remove(&command.id);
-                    wakes = state.has_room_again(known);
+                    wakes = state.has_room_again(before);
                 } else {
                     state.results.push((command, result));
                 }

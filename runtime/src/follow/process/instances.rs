@@ -82,7 +82,7 @@ pub enum Undelivered {
     Event(Position),
     /// A time-out that was due.
     Timeout,
-    /// A command that was refused without a `#[refused]` method, or that no aggregate can read.
+    /// A command that was refused without a `#[refused]` method, that no aggregate can read, or on which its aggregate panics.
     #[non_exhaustive]
     Command {
         /// The place of the command in the outbox.

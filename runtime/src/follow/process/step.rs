@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | before the commit of a step | as before the step | the events and time-outs come again |
 //! | after it | state, commands, time-outs and checkpoint agree | the commands are sent |
-//! | after a command was sent, before that is recorded | the command waits still | it is sent again, and its key makes it happen once |
+//! | after the commit of a command's events | it no longer waits, and is recorded as sent | nothing |
+//! | after that of a command in another store, before it is recorded | the command waits still | it is sent again, and its key makes it happen once |
 //! | after a refusal, before it is recorded | the command waits still | the aggregate decides again: nothing has happened yet |
 
 use std::any::Any;
