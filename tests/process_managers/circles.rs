@@ -2,10 +2,11 @@
 
 use factum::follow::HappeningKind;
 use factum::prelude::*;
+use factum::testing::given_process;
 use serde::{Deserialize, Serialize};
 
 use crate::support::shop::{
-    CancelOrder, Order, OrderError, OrderId, OrderPlaced, ShipOrder, Shop, TIME_TO_PAY, order,
+    CancelOrder, Order, OrderError, OrderId, OrderPlaced, ShipOrder, Shop, TIME_TO_PAY, order, sku,
 };
 
 /// Sets its time-out for 1970 again, and sends what was refused again.
@@ -117,4 +118,10 @@ fn a_refusal_that_sends_the_same_command_again_is_a_dead_letter() {
         letters[0].error
     );
     assert_eq!(count(&process, "a", HappeningKind::Refused), 100);
+}
+
+#[test]
+#[should_panic(expected = "the time-out is the 101st in a row")]
+fn a_test_of_such_a_process_ends() {
+    given_process::<Stubborn>(OrderPlaced { sku: sku(), cents: 1 }).after(TIME_TO_PAY).then_nothing();
 }

@@ -104,7 +104,7 @@ fn a_refusal_does_not_count_once_another_sender_has_executed_the_command() {
     assert_eq!(store.check().unwrap(), []);
 }
 
-/// Without its place in the outbox, the command is not executed, whoever sends it.
+/// A command that no longer waits is not executed.
 #[test]
 fn a_command_that_was_discarded_in_flight_does_not_happen() {
     let shop = Shop::with_stock(5);

@@ -15,6 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::error::HandlerError;
 use crate::follow::handler::contained;
 use crate::follow::process::actions::{Action, Actions, Due, IntoActions};
+use crate::follow::process::circles::TimeoutRows;
 use crate::follow::process::turn::{Input, Instance, TakeInput, Turn};
 use crate::follow::process::{Process, Refused};
 use crate::memory::store::MemoryStore;
@@ -153,11 +154,16 @@ impl<P: Process> GivenProcess<P> {
     /// Lets time pass until `now`, if that is later.
     fn pass(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        let rows = TimeoutRows::default();
         loop {
             let due = self.timeouts.iter().filter(|(_, timeout)| timeout.due <= self.now);
             let first = due.min_by_key(|(_, timeout)| timeout.due).map(|(key, _)| key.clone());
             let Some((instance, name)) = first else { return };
             let Some(timeout) = self.timeouts.remove(&(instance.clone(), name)) else { return };
+            if let Err(error) = rows.add(&instance, timeout.due) {
+                self.failed.get_or_insert(error);
+                return;
+            }
             let mut envelope = Envelope::new(Position::START, "", &instance, 0);
             envelope.recorded_at = timeout.due;
             let mut router = self.initial.clone();

@@ -30,20 +30,22 @@ impl TimeoutRows {
         self.rows.borrow_mut().clear();
     }
 
-    /// Counts a time-out. Returns whether it is one too many.
-    pub(super) fn is_too_long_with(&self, instance: &str, due: Timestamp) -> bool {
+    /// Counts a time-out. Fails if it is one too many.
+    pub(crate) fn add(&self, instance: &str, due: Timestamp) -> Result<(), String> {
         let mut rows = self.rows.borrow_mut();
         let count = match rows.remove(instance) {
             Some((last, count)) if due <= last.after(AT_ONCE) => count + 1,
             _ => 1,
         };
         if count > IN_A_ROW {
-            return true;
+            return Err(format!(
+                "the time-out is the {count}st in a row that was due at once: set it for a time after that of the one before"
+            ));
         }
         if rows.len() >= MOST_ROWS {
             rows.clear();
         }
         rows.insert(instance.to_owned(), (due, count));
-        false
+        Ok(())
     }
 }

@@ -442,11 +442,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             contained(|| router.handle_timeout(name, *version, payload, &envelope, turn))
         })?;
         let Some((handled, opened)) = taken else { return Ok(false) };
-        if self.rows.is_too_long_with(instance, *due) {
-            let error = format!(
-                "the time-out is the {}st in a row that was due at once: set it for a time after that of the one before",
-                IN_A_ROW + 1
-            );
+        if let Err(error) = self.rows.add(instance, *due) {
             self.hold(instance, Undelivered::Timeout, name, Some(cause), error)?;
             return Ok(true);
         }
