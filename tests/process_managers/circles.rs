@@ -28,16 +28,15 @@ struct Later {
     left: u32,
 }
 
+/// The price of an order says which.
+type OneOfThese = (Option<At<Again>>, Option<ShipOrder>, Option<After<Later>>, Option<CancelOrder>);
+
 const LONG_AGO: Timestamp = Timestamp::from_micros(0);
 
 #[handlers]
 impl Stubborn {
     #[react]
-    fn placed(
-        &self,
-        event: &OrderPlaced,
-        id: &OrderId,
-    ) -> (Option<At<Again>>, Option<ShipOrder>, Option<After<Later>>, Option<CancelOrder>) {
+    fn placed(&self, event: &OrderPlaced, id: &OrderId) -> OneOfThese {
         let cancel = CancelOrder { order: id.clone(), reason: "small".into() };
         (
             (event.cents == 1).then_some(At(Again, LONG_AGO)),

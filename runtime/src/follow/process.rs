@@ -220,6 +220,7 @@ pub trait Process: EventHandler<Target = Commanding<Self>> + Clone + Send + Sync
     /// The name that a stored command has now; `None` if the process does not list it any more.
     ///
     /// The default, for an impl by hand, knows no earlier names.
+    #[must_use]
     fn name_now(command: &str) -> Option<&'static str> {
         Self::SENDS.iter().copied().find(|name| *name == command)
     }

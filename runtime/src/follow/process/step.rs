@@ -452,7 +452,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
                 opened.into_iter().try_for_each(|open| self.settle(open, &origin).map(drop))?;
             }
             Err(error) => {
-                self.hold(instance, Undelivered::Timeout, name, Some(cause), with_causes(&error))?
+                self.hold(instance, Undelivered::Timeout, name, Some(cause), with_causes(&error))?;
             }
         }
         Ok(true)
