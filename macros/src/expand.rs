@@ -12,6 +12,7 @@ macro_rules! quote {
 
 mod aggregate;
 mod application;
+mod application_command;
 mod command;
 mod docs;
 mod enums;

@@ -152,7 +152,7 @@ fn application(item: &DeriveInput, errors: &mut Errors) -> Tokens {
     let syntax = syntax::ApplicationSyntax::parse(item, errors);
     match rules::application(&syntax, errors) {
         Some(application) => expand::application(&application),
-        None => expand::stub::application(&syntax),
+        None => expand::stub::application(&syntax, errors.first().as_ref()),
     }
 }
 

@@ -24,7 +24,7 @@ mod version;
 mod whole_history;
 
 pub(crate) use self::aggregate::{Aggregate, aggregate};
-pub(crate) use self::application::{Application, Follower, Kind, Letters, application};
+pub(crate) use self::application::{Application, Follower, Kind, Letters, Member, application};
 pub(crate) use self::command::{Command, IdSource, command};
 pub(crate) use self::event::{Event, event};
 pub(crate) use self::handlers::{Handler, Handlers, handlers};

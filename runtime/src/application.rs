@@ -2,10 +2,13 @@
 //!
 //! [`Application`] explains it.
 
+pub(crate) mod answer;
 pub(crate) mod by_name;
+pub(crate) mod command;
 pub(crate) mod error;
 pub(crate) mod model;
 pub(crate) mod parts;
+pub(crate) mod refusals;
 pub(crate) mod running;
 pub(crate) mod seen;
 pub(crate) mod start;
@@ -14,12 +17,19 @@ pub(crate) mod whole;
 
 pub use factum_macros::Application;
 
-pub use self::by_name::{Answer, ByNameError};
+pub use self::answer::{Answer, ByNameError};
 #[doc(hidden)]
-pub use self::by_name::{Refusals, ShownRefusal, ShowsNothing};
+pub use self::by_name::execute_on;
+pub use self::command::ApplicationCommand;
+#[doc(hidden)]
+pub use self::command::{
+    AllWritten, CommandsOf, LentCommand, WritesAll, deserialize_command, serialize_command, writes_all,
+};
 pub use self::error::{SeenError, StartError, StopError};
 pub use self::model::{FollowerModel, Model};
 pub use self::parts::{Has, RoutedTo, Runs};
+#[doc(hidden)]
+pub use self::refusals::{Refusals, ShownRefusal, ShowsNothing};
 pub use self::running::{ApplicationExt, Running};
 pub use self::seen::Seen;
 pub use self::start::RunsOn;

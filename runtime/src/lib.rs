@@ -465,7 +465,7 @@ pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 
 /// What most files of a domain need: `use factum::prelude::*;`.
 pub mod prelude {
-    pub use crate::application::{Application, ApplicationExt};
+    pub use crate::application::{Application, ApplicationCommand, ApplicationExt};
     pub use crate::follow::{
         After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction,
         SubscriptionOptions, Timeout, project, react, refused,

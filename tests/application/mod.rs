@@ -1,5 +1,6 @@
 //! Applications: what runs is one struct, and the model of what it is made of.
 
+mod any_command;
 mod by_name;
 mod followers;
 mod memory_views;

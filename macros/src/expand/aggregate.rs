@@ -21,7 +21,8 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
         if listed.is_empty() {
             enums::unknown(vis, generated, error)
         } else {
-            enums::definition(vis, ident, generated, listed, what, &docs, &allowed)
+            let doc = format!("The {what} of [`{ident}`].");
+            enums::definition(vis, generated, &doc, &enums::variants(listed, &docs), &allowed)
         }
     };
     let command_definition = define(command_enum, commands, "commands");

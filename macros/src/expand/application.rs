@@ -1,20 +1,19 @@
 //! The impls of an application: its parts, how it starts, and the checks across them.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
-use super::{beside, enums};
-use crate::rules::{Application, Follower, Kind, Letters};
+use super::{application_command, beside, enums};
+use crate::rules::{Application, Follower, Kind, Letters, Member};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
 
 pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let Application { syntax, aggregates, followers } = model;
-    let ApplicationSyntax { input, krate, name, takes_names, .. } = syntax;
-    let ident = &input.ident;
+    let ApplicationSyntax { input, krate, name, takes_names, command_enum, .. } = syntax;
+    let (ident, command_enum) = (&input.ident, &command_enum.ident);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
-    let indices: Vec<_> = (0..paths.len()).map(Literal::usize_unsuffixed).collect();
     // Tokens with the place of a type would not see variables of this place.
     let (this, start_token) = (quote!(self), quote!(__start));
     let repositories = aggregates.iter().enumerate().map(|(index, aggregate)| {
@@ -32,58 +31,48 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     });
     // Processes send their commands by name.
     let has_processes = followers.iter().any(|follower| follower.kind == Kind::Process);
-    let by_name = (*takes_names || has_processes).then(|| {
-        quote! {
-            #[allow(unused_imports)]
-            use #krate::application::ShowsNothing as _;
-            #(__start.by_name::<Self, #paths>(&__all, #krate::application::Refusals {
-                text: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::TEXT,
-                json: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::JSON,
-            });)*
-        }
-    });
+    let routes = has_processes.then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
+    let known = known(model);
+    let each_known = quote!(where #(#known,)*);
     let takes_names = takes_names.then(|| {
         quote! {
             #[automatically_derived]
-            impl #krate::application::TakesNames for #ident {}
+            impl #krate::application::TakesNames for #ident #each_known {}
         }
     });
     let types: Vec<_> = followers.iter().map(|follower| follower.field.ty).collect();
     let followed = followers.iter().map(|follower| what_it_follows(krate, follower));
     let bounds =
         followers.iter().filter(|follower| follower.store.is_none()).map(|follower| runs(krate, follower));
+    let models = paths.iter().map(|path| of_aggregate(krate, path, "MODEL"));
     let modelled = followers.iter().map(|follower| what_it_follows(krate, follower));
     let started = followers.iter().map(|follower| start(krate, follower));
-    let checks = checks(model);
+    let (has, checks) = (has(model), checks(model));
     let made = quote! {
         #[automatically_derived]
-        impl #krate::application::Application for #ident {
+        impl #krate::application::Application for #ident
+        where
+            #(#known,)*
+        {
             const NAME: &'static str = #name;
             const MODEL: #krate::application::Model = #krate::application::Model::new(
                 #name,
-                &[#(<#paths as #krate::Aggregate>::MODEL),*],
+                &[#(#models),*],
                 &[#(#krate::application::FollowerModel::followed(&#modelled)),*],
             );
 
+            type Command = #command_enum;
             type Aggregates<__S: #krate::store::EventStore + ::core::clone::Clone + 'static> =
                 (#(#krate::Repository<#paths, __S>,)*);
         }
 
-        #(
-            #[automatically_derived]
-            impl #krate::application::Has<#paths> for #ident {
-                #[inline]
-                fn repository<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
-                    __all: &Self::Aggregates<__S>,
-                ) -> &#krate::Repository<#paths, __S> {
-                    &__all.#indices
-                }
-            }
-        )*
+        #has
 
         #(
             #[automatically_derived]
-            impl #krate::application::Runs<#types> for #ident {
+            impl #krate::application::Runs<#types> for #ident
+            #each_known
+            {
                 const NAME: &'static str = #followed.name;
             }
         )*
@@ -93,13 +82,14 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
         where
             __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
             #(__S: #bounds,)*
+            #(#known,)*
         {
             fn assemble(
                 self,
                 __start: &mut #krate::application::Start<__S>,
             ) -> ::core::result::Result<::std::sync::Arc<Self::Aggregates<__S>>, #krate::application::StartError> {
                 let __all = ::std::sync::Arc::new((#(#repositories,)*));
-                #by_name
+                #routes
                 let __events = __start.store().clone();
                 #(#started)*
                 ::core::result::Result::Ok(__all)
@@ -109,7 +99,71 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
         #takes_names
         #checks
     };
-    beside(input, made)
+    let (command, command_impls) =
+        (application_command::definition(model), application_command::impls(model));
+    let impls = beside(input, quote!(#made #command_impls));
+    quote!(#command #impls)
+}
+
+/// That the listed types are aggregates, as bounds: under these, an impl is right even if one is not. So rustc reports it
+/// once, at the type.
+pub(super) fn known(model: &Application<'_>) -> Vec<TokenStream> {
+    let krate = &model.syntax.krate;
+    let bound = |aggregate: &Member<'_>| {
+        let path = aggregate.path;
+        let krate = at(krate, path.span());
+        quote_spanned!(path.span()=> for<'__a> #path: #krate::Aggregate)
+    };
+    model.aggregates.iter().map(bound).collect()
+}
+
+/// What the trait says of an aggregate, at the place of the listed type.
+pub(super) fn of_aggregate(krate: &Path, path: &Path, item: &str) -> TokenStream {
+    let (krate, item) = (at(krate, path.span()), Ident::new(item, path.span()));
+    quote_spanned!(path.span()=> <#path as #krate::Aggregate>::#item)
+}
+
+/// A path at another place, where it means what it meant.
+fn at(path: &Path, place: Span) -> TokenStream {
+    let moved = |mut token: TokenTree| {
+        token.set_span(place.resolved_at(token.span()));
+        token
+    };
+    path.to_token_stream().into_iter().map(moved).collect()
+}
+
+/// The aggregates that the application has.
+fn has(model: &Application<'_>) -> TokenStream {
+    let Application { syntax, aggregates, .. } = model;
+    let (krate, ident) = (&syntax.krate, &syntax.input.ident);
+    let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
+    let indices = (0..paths.len()).map(Literal::usize_unsuffixed);
+    let known = known(model);
+    let each_known = quote!(where #(#known,)*);
+    quote! {
+        #(
+            #[automatically_derived]
+            impl #krate::application::Has<#paths> for #ident
+            #each_known
+            {
+                const REFUSALS: #krate::application::Refusals<<#paths as #krate::Aggregate>::Error> = {
+                    #[allow(unused_imports)]
+                    use #krate::application::ShowsNothing as _;
+                    #krate::application::Refusals {
+                        text: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::TEXT,
+                        json: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::JSON,
+                    }
+                };
+
+                #[inline]
+                fn repository<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
+                    __all: &Self::Aggregates<__S>,
+                ) -> &#krate::Repository<#paths, __S> {
+                    &__all.#indices
+                }
+            }
+        )*
+    }
 }
 
 /// What a follower follows. The path is all that is asked of the type, so that one mistake is one error.
@@ -176,6 +230,7 @@ fn checks(model: &Application<'_>) -> TokenStream {
     let support = quote!(#krate::macro_support);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
     let shown: Vec<_> = paths.iter().map(|path| enums::shown(path)).collect();
+    let models = paths.iter().map(|path| of_aggregate(krate, path, "MODEL"));
     let (members, repeated, all) = (quote!(__members), quote!(__repeated), quote!(__followers));
     // The caret begins at the parentheses. At `#krate` it would have no place in the source.
     let of_aggregates = paths.iter().enumerate().map(|(index, path)| {
@@ -202,7 +257,7 @@ fn checks(model: &Application<'_>) -> TokenStream {
     });
     quote! {
         const _: () = {
-            let __members: &[#support::Member] = &[#(#support::Member::of::<#paths>(#shown)),*];
+            let __members: &[#support::Member] = &[#(#support::Member::of(#shown, &#models)),*];
             let __repeated = #support::repeated_command(__members);
             let __followers: &[#krate::follow::Followed] = &[#(#followed),*];
             #(#of_aggregates)*

@@ -1,4 +1,4 @@
-//! What the two generated enums have in common.
+//! What generated enums have in common.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,8 @@ use syn::{Ident, Path, Visibility};
 use crate::rules::Listed;
 use crate::syntax::GeneratedEnum;
 
-/// `enum BankAccountEvent { AccountOpened(AccountOpened), .. }`, beside the aggregate.
-pub(super) fn definition(
-    vis: &Visibility,
-    aggregate: &Ident,
-    generated: &GeneratedEnum,
-    listed: &[Listed<'_>],
-    what: &str,
-    docs: &HashMap<String, TokenStream>,
-    allowed: &TokenStream,
-) -> TokenStream {
-    let GeneratedEnum { ident, derives, serde } = generated;
-    let doc = format!("The {what} of [`{aggregate}`].");
-    let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
-    let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
+/// `AccountOpened(AccountOpened), ..`, the variants of the enum of an aggregate.
+pub(super) fn variants(listed: &[Listed<'_>], docs: &HashMap<String, TokenStream>) -> TokenStream {
     let docs = listed.iter().map(|listed| {
         let shown = shown(listed.path);
         let see = format!("See [`{shown}`].");
@@ -34,6 +22,20 @@ pub(super) fn definition(
     });
     let paths = listed.iter().map(|listed| listed.path);
     let variants = listed.iter().map(|listed| &listed.variant);
+    quote!(#(#docs #variants(#paths),)*)
+}
+
+/// `enum BankAccountEvent { .. }`, beside the struct that it is made for.
+pub(super) fn definition(
+    vis: &Visibility,
+    generated: &GeneratedEnum,
+    doc: &str,
+    variants: &TokenStream,
+    allowed: &TokenStream,
+) -> TokenStream {
+    let GeneratedEnum { ident, derives, serde } = generated;
+    let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
+    let serde = serde.as_ref().map(|serde| quote!(#[serde(#serde)]));
     quote! {
         #[doc = #doc]
         #derives
@@ -41,10 +43,7 @@ pub(super) fn definition(
         #[allow(clippy::enum_variant_names, clippy::large_enum_variant, deprecated)]
         #allowed
         #vis enum #ident {
-            #(
-                #docs
-                #variants(#paths),
-            )*
+            #variants
         }
     }
 }

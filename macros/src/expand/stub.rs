@@ -164,8 +164,10 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
 }
 
 /// The stub of an application: it has every aggregate, and runs every follower on every store.
-pub(crate) fn application(syntax: &ApplicationSyntax<'_>) -> TokenStream {
-    let ApplicationSyntax { input, krate, name, .. } = syntax;
+pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&TokenStream>) -> TokenStream {
+    let ApplicationSyntax { input, krate, name, command_enum, .. } = syntax;
+    let commands = enums::unknown(&input.vis, command_enum, reported);
+    let command_enum = &command_enum.ident;
     let (ident, (_, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
     let of_any = |parameter: TokenStream, of: TokenStream| {
         let mut generics = input.generics.clone();
@@ -187,9 +189,12 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>) -> TokenStream {
     let store = quote!(#krate::store::EventStore + ::core::clone::Clone + 'static);
     let runs_on = of_any(quote!(FactumStore: #store), quote!(RunsOn<FactumStore>));
     quote! {
+        #commands
+
         #whole {
             const NAME: &'static str = #name;
             const MODEL: #krate::application::Model = #krate::application::Model::new(#name, &[], &[]);
+            type Command = #command_enum;
             type Aggregates<FactumStore: #store> = ();
         }
         #takes_names {}

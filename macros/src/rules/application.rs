@@ -5,7 +5,7 @@ use syn::{LitInt, Path};
 
 use super::{items, list};
 use crate::errors::{Errors, shown};
-use crate::syntax::{ApplicationSyntax, FollowerSyntax, PartSyntax, RoleSyntax};
+use crate::syntax::{ApplicationSyntax, FollowerSyntax, GeneratedEnum, PartSyntax, RoleSyntax};
 
 pub(crate) struct Application<'s> {
     pub(crate) syntax: &'s ApplicationSyntax<'s>,
@@ -16,6 +16,8 @@ pub(crate) struct Application<'s> {
 /// An aggregate of an application.
 pub(crate) struct Member<'s> {
     pub(crate) path: &'s Path,
+    /// The variant of the command enum that holds its commands.
+    pub(crate) variant: syn::Ident,
     /// The field with its services.
     pub(crate) services: Option<&'s PartSyntax<'s>>,
 }
@@ -58,9 +60,12 @@ pub(crate) fn application<'s>(
     items::plain_struct(syntax.input, "application", errors);
     items::name(&syntax.name, errors);
     list::required(syntax.input, "application", &syntax.aggregates, "aggregates(Order, ..)", errors);
-    let paths = list::distinct(&syntax.aggregates, "Order", |aggregate| &aggregate.0, errors);
+    let listed = list::listed(&syntax.aggregates, "Order", errors).into_iter();
     let mut aggregates: Vec<_> =
-        paths.into_iter().map(|aggregate| Member { path: &aggregate.0, services: None }).collect();
+        listed.map(|list::Listed { path, variant }| Member { path, variant, services: None }).collect();
+    if syntax.takes_names {
+        serde_twice(&syntax.command_enum, errors);
+    }
     let mut followers: Vec<Follower<'_>> = Vec::new();
     for field in &syntax.fields {
         match &*field.roles {
@@ -90,6 +95,17 @@ pub(crate) fn application<'s>(
         }
     }
     (!errors.any()).then_some(Application { syntax, aggregates, followers })
+}
+
+/// Reports serde's derives on an enum that `json` makes readable by names.
+fn serde_twice(generated: &GeneratedEnum, errors: &mut Errors) {
+    for path in &generated.derives {
+        if path.segments.last().is_some_and(|last| last.ident == "Serialize" || last.ident == "Deserialize") {
+            let message =
+                "`json` writes this impl, with the names of commands: leave the derive out, or `json`";
+            errors.at(path, message);
+        }
+    }
 }
 
 fn kind(role: &syn::Ident) -> Kind {

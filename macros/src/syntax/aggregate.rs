@@ -114,10 +114,15 @@ impl Parse for Retired {
 }
 
 impl GeneratedEnum {
-    fn parse(options: &mut Options, key: &'static str, aggregate: &Ident, errors: &mut Errors) -> Self {
+    pub(super) fn parse(
+        options: &mut Options,
+        key: &'static str,
+        beside: &Ident,
+        errors: &mut Errors,
+    ) -> Self {
         let suffix = if key == "command" { "Command" } else { "Event" };
         let mut generated = Self {
-            ident: format_ident!("{}{suffix}", aggregate, span = aggregate.span()),
+            ident: format_ident!("{}{suffix}", beside, span = beside.span()),
             derives: Vec::new(),
             serde: None,
         };

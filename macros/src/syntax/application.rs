@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens as _;
 use syn::{Attribute, Data, DeriveInput, Ident, LitInt, LitStr, Member, Path, Type};
 
+use super::{GeneratedEnum, ListedSyntax};
 use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
@@ -14,9 +15,10 @@ pub(crate) struct ApplicationSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
-    pub(crate) aggregates: Given<List<TypePath>>,
+    pub(crate) aggregates: Given<List<ListedSyntax>>,
     /// Whether commands come by name too.
     pub(crate) takes_names: bool,
+    pub(crate) command_enum: GeneratedEnum,
     /// The fields of the struct; none, if it is no struct.
     pub(crate) fields: Vec<PartSyntax<'i>>,
 }
@@ -54,8 +56,12 @@ pub(crate) struct FollowerSyntax {
 
 impl<'i> ApplicationSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
-        let mut options =
-            Options::parse(&input.attrs, "application", &["name", "aggregates", "json", "crate"], errors);
+        let mut options = Options::parse(
+            &input.attrs,
+            "application",
+            &["name", "aggregates", "json", "command", "crate"],
+            errors,
+        );
         let aggregates = options.list("aggregates", "Order, ..", errors);
         let application = Self {
             input,
@@ -63,6 +69,7 @@ impl<'i> ApplicationSyntax<'i> {
             name: options.stored_name(&input.ident, errors),
             aggregates: options.given("aggregates", aggregates),
             takes_names: options.flag("json", errors).is_some(),
+            command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             fields: match &input.data {
                 Data::Struct(data) => data
                     .fields

@@ -1,5 +1,6 @@
 //! Which aggregates and followers an application has, as traits that rustc asks for.
 
+use crate::application::refusals::Refusals;
 use crate::application::whole::Application;
 use crate::domain::accepts::CommandFor;
 use crate::domain::aggregate::Aggregate;
@@ -12,7 +13,11 @@ use crate::store::event_store::EventStore;
     label = "`{A}` is not in its `aggregates(..)`",
     note = "add it to the list on `{Self}`: `#[application(aggregates({A}, ..))]`"
 )]
-pub trait Has<A: Aggregate>: Application {
+pub trait Has<A: Aggregate>: Application<Command: From<A::Command>> {
+    /// How refusals of `A` are shown.
+    #[doc(hidden)]
+    const REFUSALS: Refusals<A::Error> = Refusals { text: None, json: None };
+
     /// The repository of `A`.
     #[doc(hidden)]
     fn repository<S: EventStore + Clone + 'static>(all: &Self::Aggregates<S>) -> &Repository<A, S>;
@@ -45,6 +50,10 @@ pub trait RoutedTo<App: Application, A: Aggregate>: Sized {
     /// The command as a variant of the aggregate's command enum.
     #[doc(hidden)]
     fn into_command(self) -> A::Command;
+
+    /// The command as a variant of the application's command enum.
+    #[doc(hidden)]
+    fn into_any(self) -> App::Command;
 }
 
 // The order counts: the aggregate follows from the command.
@@ -62,5 +71,10 @@ where
     #[inline]
     fn into_command(self) -> A::Command {
         self.into()
+    }
+
+    fn into_any(self) -> App::Command {
+        let command: A::Command = self.into();
+        command.into()
     }
 }

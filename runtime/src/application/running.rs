@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::application::by_name::{self, Answer, ByName, ByNameError};
+use crate::application::answer::{Answer, ByNameError};
+use crate::application::command::ApplicationCommand;
 use crate::application::error::{StartError, StopError};
 use crate::application::parts::{Has, RoutedTo, Runs};
 use crate::application::seen::Seen;
@@ -63,8 +64,8 @@ pub trait ApplicationExt: Application {
             start.followers.iter().for_each(|follower| follower.begin_stop());
         }
         let aggregates = assembled?;
-        let Start { store, followers, by_name, .. } = start;
-        Ok(Running { aggregates, store, followers, by_name, clock })
+        let Start { store, followers, .. } = start;
+        Ok(Running { aggregates, store, followers, clock })
     }
 }
 
@@ -78,7 +79,6 @@ pub struct Running<App: Application, S: EventStore + Clone + 'static> {
     aggregates: Arc<App::Aggregates<S>>,
     store: S,
     followers: Vec<Box<dyn DynFollower>>,
-    by_name: Vec<Arc<dyn ByName>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -255,6 +255,22 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         if failed.is_empty() { Ok(()) } else { Err(StopError { failed }) }
     }
 
+    /// Carries out a command of any aggregate, as `ShopCommand`: see [`ApplicationCommand`].
+    ///
+    /// The answer has no type of an aggregate. It takes `internal` commands too: the program itself has made the value.
+    pub fn execute_any(&self, command: impl Into<App::Command>) -> Result<Answer, ByNameError> {
+        self.execute_any_with(command, &ExecuteOptions::new())
+    }
+
+    /// Carries out a command as [`execute_any`](Self::execute_any) does, with options.
+    pub fn execute_any_with(
+        &self,
+        command: impl Into<App::Command>,
+        options: &ExecuteOptions<'_>,
+    ) -> Result<Answer, ByNameError> {
+        command.into().execute(&self.aggregates, options)
+    }
+
     /// Carries out the command with this name, which is read from JSON: for callers outside of the program.
     ///
     /// Fails with a [`ByNameError`]: the name is unknown, the JSON does not fit, the command is `internal`, the aggregate
@@ -276,7 +292,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     where
         App: TakesNames,
     {
-        by_name::execute(&self.by_name, name, json, options)
+        App::Command::read(name, json)?.execute(&self.aggregates, options)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What `derive(Application)` starts an application with.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::application::by_name::{ByName, NamedCommands, Refusals};
+use crate::application::by_name::NamedCommands;
 use crate::application::error::StartError;
 use crate::application::parts::Has;
 use crate::application::whole::Application;
@@ -19,13 +20,13 @@ use crate::store::event_store::EventStore;
 pub struct Start<S> {
     pub(crate) store: S,
     pub(crate) followers: Vec<Box<dyn DynFollower>>,
-    pub(crate) by_name: Vec<Arc<dyn ByName>>,
+    routes: Vec<Arc<dyn Route>>,
     clock: Arc<dyn Clock>,
 }
 
 impl<S: EventStore + Clone + 'static> Start<S> {
     pub(crate) fn new(store: &S, clock: Arc<dyn Clock>) -> Self {
-        Self { store: store.clone(), followers: Vec::new(), by_name: Vec::new(), clock }
+        Self { store: store.clone(), followers: Vec::new(), routes: Vec::new(), clock }
     }
 
     /// The store of the events.
@@ -51,8 +52,7 @@ impl<S: EventStore + Clone + 'static> Start<S> {
 
     /// What a process sends its commands through.
     pub fn commands(&self) -> Arc<dyn Commands> {
-        let routes = self.by_name.iter().map(|by_name| Arc::clone(by_name) as Arc<dyn Route>);
-        CommandRoutes::of(routes.collect()).shared()
+        CommandRoutes::of(self.routes.clone()).shared()
     }
 
     /// The clock of the processes.
@@ -60,13 +60,14 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         Arc::clone(&self.clock)
     }
 
-    /// Lets commands of the aggregate come by name.
-    pub fn by_name<App, A>(&mut self, all: &Arc<App::Aggregates<S>>, refusals: Refusals<A::Error>)
+    /// Lets processes send commands of the aggregate.
+    pub fn route<App, A>(&mut self, all: &Arc<App::Aggregates<S>>)
     where
         App: Has<A>,
         A: Aggregate,
     {
-        self.by_name.push(Arc::new(NamedCommands::<App, A, S> { all: Arc::clone(all), refusals }));
+        self.routes
+            .push(Arc::new(NamedCommands::<App, A, S> { all: Arc::clone(all), aggregate: PhantomData }));
     }
 }
 

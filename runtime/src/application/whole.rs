@@ -1,5 +1,6 @@
 //! The traits of a whole application, which `derive(Application)` implements.
 
+use crate::application::command::ApplicationCommand;
 use crate::application::model::Model;
 use crate::store::event_store::EventStore;
 
@@ -47,8 +48,9 @@ use crate::store::event_store::EventStore;
 ///
 /// | key | meaning |
 /// |---|---|
-/// | `aggregates(Order, Stock, ..)` | the aggregates; required |
-/// | `json` | commands come by name too, as JSON: see [`Running::execute_json`](crate::application::Running::execute_json) |
+/// | `aggregates(Order, Stock, ..)` | the aggregates; required. `other::Order as OtherOrder` names the variant of the command enum |
+/// | `json` | commands come by name too, as JSON: see [`Running::execute_json`](crate::application::Running::execute_json) and [`ApplicationCommand`] |
+/// | `command(name = Name, derive(Clone, ..))` | the name, and more derives, of the generated enum of commands |
 /// | `name = "shop"` | the application's name; without it, the type's name in kebab case |
 /// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
 ///
@@ -97,6 +99,9 @@ pub trait Application: Sized + 'static {
 
     /// What the application is made of.
     const MODEL: Model;
+
+    /// The enum of all commands, as `ShopCommand`: a variant for each aggregate, with the aggregate's own command enum.
+    type Command: ApplicationCommand<Application = Self>;
 
     /// A tuple of repositories, in the order of `aggregates(..)`.
     #[doc(hidden)]

@@ -85,10 +85,16 @@ pub trait Command: Debug + Sized {
     fn mark(&self) -> CommandMark {
         match Self::TRAITS {
             Some(CommandTraits { name, shape, content, .. }) => {
-                CommandMark::of(self, name, shape, content.and_then(|content| content(self)))
+                CommandMark::of(self, name, shape, content.and_then(|content| (content.hash)(self)))
             }
             None => CommandMark::of(self, type_name::<Self>(), 0, None),
         }
+    }
+
+    /// The command as JSON; `None` if it is not `Serialize`.
+    #[doc(hidden)]
+    fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
+        Some((Self::TRAITS?.content?.write)(self))
     }
 
     /// What the derive says of the struct. One constant costs rustc less than those, and the methods, above.

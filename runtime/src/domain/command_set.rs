@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::domain::command::Command;
 use crate::domain::command_mark::{CommandMark, type_name};
+use crate::domain::command_traits::CommandTraits;
 use crate::domain::emitted::Emitted;
 use crate::domain::misspelling::nearest;
 use crate::domain::read_command::ReadCommandError;
@@ -43,6 +44,12 @@ pub trait CommandSet: Debug + Sized {
         None
     }
 
+    /// The command as JSON; `None` if it is not `Serialize`.
+    #[doc(hidden)]
+    fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
+        None
+    }
+
     /// [`Command::mark`] of this command.
     fn mark(&self) -> CommandMark {
         CommandMark::of(self, type_name::<Self>(), 0, None)
@@ -61,13 +68,21 @@ pub struct CommandKind {
     pub internal: bool,
     /// Whether the command can be read from JSON.
     pub readable: bool,
+    /// Whether the command can be written as JSON.
+    pub writable: bool,
 }
 
 impl CommandKind {
     /// The kind of the command type `C`.
     #[must_use]
     pub const fn of<C: Command>() -> Self {
-        Self { name: C::NAME, fields: C::FIELDS, internal: C::INTERNAL, readable: C::READ.is_some() }
+        Self {
+            name: C::NAME,
+            fields: C::FIELDS,
+            internal: C::INTERNAL,
+            readable: C::READ.is_some(),
+            writable: matches!(&C::TRAITS, Some(CommandTraits { content: Some(_), .. })),
+        }
     }
 }
 

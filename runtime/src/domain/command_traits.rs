@@ -2,8 +2,15 @@
 
 use crate::domain::content::Content;
 
-/// Hashes what serde sees of a command.
-pub(crate) type HashCommand<C> = fn(&C) -> Option<Content>;
+/// What serde makes of a command.
+// One constant has both: a further constant costs rustc more than its content.
+#[derive(Debug)]
+pub struct SerializeCommand<C> {
+    /// Hashes what serde sees.
+    pub(crate) hash: fn(&C) -> Option<Content>,
+    /// Writes it as JSON.
+    pub(crate) write: fn(&C) -> Result<serde_json::Value, serde_json::Error>,
+}
 
 /// How a command is read from JSON.
 pub type ReadCommand<C> = fn(json: &str) -> Result<C, serde_json::Error>;
@@ -22,8 +29,8 @@ pub struct CommandTraits<C> {
     pub internal: bool,
     /// A hash of the names, types and serde attributes of its fields.
     pub shape: u64,
-    /// The hash of what serde sees of the command, if it is `Serialize`.
-    pub content: Option<HashCommand<C>>,
+    /// The hash of what serde sees of the command, and its JSON, if it is `Serialize`.
+    pub content: Option<SerializeCommand<C>>,
     /// How the command is read, if it is `Deserialize`.
     pub read: Option<ReadCommand<C>>,
     /// A copy of the command, if it is `Clone`.

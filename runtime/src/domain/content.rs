@@ -13,7 +13,7 @@ use crate::domain::hash::{FNV_OFFSET, hashed, mixed};
 
 /// What a value consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
+pub(crate) struct Content {
     /// The hash of the values.
     pub(crate) hash: u64,
     /// The structs in the value, sorted; see [`struct_mark`].

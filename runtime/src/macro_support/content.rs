@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::command_traits::{CopyCommand, HashCommand, ReadCommand};
+use crate::domain::command_traits::{CopyCommand, ReadCommand, SerializeCommand};
 use crate::domain::content::content_of_serialized;
 
 /// A command whose traits are asked for.
@@ -15,8 +15,11 @@ use crate::domain::content::content_of_serialized;
 pub struct TraitsOf<C>(PhantomData<C>);
 
 impl<C: Serialize> TraitsOf<C> {
-    /// The hash of what serde sees of the command.
-    pub const CONTENT: Option<HashCommand<C>> = Some(content_of_serialized::<C>);
+    /// What serde makes of the command.
+    pub const CONTENT: Option<SerializeCommand<C>> = Some(SerializeCommand {
+        hash: content_of_serialized::<C>,
+        write: |command| serde_json::to_value(command),
+    });
 }
 
 impl<C: DeserializeOwned> TraitsOf<C> {
@@ -33,8 +36,8 @@ impl<C: Clone> TraitsOf<C> {
 pub trait LacksTrait {
     /// The command.
     type Command;
-    /// No hash: that of the `Debug` text takes its place.
-    const CONTENT: Option<HashCommand<Self::Command>> = None;
+    /// No JSON, and no hash of it: that of the `Debug` text takes its place.
+    const CONTENT: Option<SerializeCommand<Self::Command>> = None;
     /// Nothing reads it.
     const READ: Option<ReadCommand<Self::Command>> = None;
     /// No copy.

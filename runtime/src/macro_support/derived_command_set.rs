@@ -44,6 +44,9 @@ pub trait AnyCommand<I, S>: Debug {
 
     /// [`Command::mark`].
     fn mark(&self) -> CommandMark;
+
+    /// [`Command::write`].
+    fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>>;
 }
 
 impl<C, I, S: From<C>> AnyCommand<I, S> for C
@@ -65,6 +68,10 @@ where
 
     fn mark(&self) -> CommandMark {
         Command::mark(self)
+    }
+
+    fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
+        Command::write(self)
     }
 }
 
@@ -97,6 +104,10 @@ impl<S: DerivedCommandSet> CommandSet for S {
 
     fn mark(&self) -> CommandMark {
         self.listed().1.mark()
+    }
+
+    fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
+        self.listed().1.write()
     }
 }
 

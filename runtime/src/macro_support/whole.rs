@@ -5,10 +5,9 @@
     reason = "constants have no other access to slices; the loops keep to their lengths"
 )]
 
-use crate::domain::aggregate::Aggregate;
-use crate::domain::command_set::{CommandKind, CommandSet};
+use crate::domain::aggregate_model::AggregateModel;
+use crate::domain::command_set::CommandKind;
 use crate::domain::event::EventKind;
-use crate::domain::event_set::EventSet;
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::keeps::Followed;
 use crate::macro_support::names::{MARKS, knows_name, mark, same_name};
@@ -26,16 +25,11 @@ pub struct Member {
 }
 
 impl Member {
-    /// The aggregate `A`.
+    /// The aggregate that the application writes so.
     #[must_use]
-    pub const fn of<A: Aggregate>(shown: &'static str) -> Self {
-        Self {
-            shown,
-            category: A::CATEGORY,
-            events: A::Event::KINDS,
-            retired: A::Event::RETIRED,
-            commands: A::Command::KINDS,
-        }
+    pub const fn of(shown: &'static str, model: &AggregateModel) -> Self {
+        let AggregateModel { name: category, events, retired, commands, .. } = *model;
+        Self { shown, category, events, retired, commands }
     }
 }
 
