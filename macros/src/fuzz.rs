@@ -17,11 +17,13 @@ use crate::errors::collect;
 use crate::lengths::parse_item;
 use crate::lock::Lock;
 use crate::{
-    Recipe, aggregate, aggregate_id, command, connect_handlers, event, event_schema, projection, reaction,
+    Recipe, aggregate, aggregate_id, application, command, connect_handlers, event, event_schema, process,
+    projection, reaction, timeout,
 };
 
 /// The programs whose items are mutated.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
+    include_str!("../../tests/compile/pass/applications.rs"),
     include_str!("../../tests/compile/pass/lints.rs"),
     include_str!("../../tests/compile/pass/old_names.rs"),
     include_str!("../../tests/compile/pass/odd_shapes.rs"),
@@ -48,6 +50,8 @@ event renamed 1 gen u8
 const DICTIONARY: &str = r##"
     name version aliases removed previous since from with try_with ty added renamed changed default id error services
     commands events retired snapshot every older_than when command event derive serde crate into init partition_by stream
+    starts timeouts by for unrefused aggregates json inline workers senders retry delay dead_letters sequenced store services
+    reaction projection process internal refused
     singleton execute apply upcast project react factum handlers
     self Self super _ r#type gen async dyn impl use where const fn static unsafe extern mut ref pub in as if match loop
     struct enum union trait type for while return break let move box yield try macro_rules
@@ -64,7 +68,7 @@ struct Seed {
     item: TokenStream,
 }
 
-const RECIPES: [(&str, Recipe); 7] = [
+const RECIPES: [(&str, Recipe); 10] = [
     ("Event", event),
     ("Command", command),
     ("AggregateId", aggregate_id),
@@ -72,6 +76,9 @@ const RECIPES: [(&str, Recipe); 7] = [
     ("EventSchema", event_schema),
     ("Projection", projection),
     ("Reaction", reaction),
+    ("Application", application),
+    ("Process", process),
+    ("Timeout", timeout),
 ];
 
 impl Seed {
@@ -228,7 +235,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 #[test]
 fn right_items_expand_to_rust() {
     let seeds = Seed::all();
-    assert!(seeds.len() > 40, "{}", seeds.len());
+    assert!(seeds.len() > 60, "{}", seeds.len());
     for seed in seeds {
         assert_eq!(seed.problem(), None);
         let made = seed.expand().to_string();

@@ -150,18 +150,26 @@ fn add_services<'s>(
 /// The field that `store = ..` names.
 fn the_store<'s>(
     syntax: &'s ApplicationSyntax<'s>,
-    name: &syn::Ident,
+    name: &syn::Member,
     errors: &mut Errors,
 ) -> Option<&'s PartSyntax<'s>> {
     let is_store = |field: &&PartSyntax<'_>| {
-        matches!(&field.member, syn::Member::Named(member) if member == name)
-            && field.roles.iter().any(|(_, role)| matches!(role, RoleSyntax::Store))
+        field.member == *name && field.roles.iter().any(|(_, role)| matches!(role, RoleSyntax::Store))
     };
     let store = syntax.fields.iter().find(is_store);
     if store.is_none() {
         errors.at(
             name,
-            format!("no field of the application is a store with this name: add `#[store] {name}: ..`"),
+            match name {
+                syn::Member::Named(name) => {
+                    format!(
+                        "no field of the application is a store with this name: add `#[store] {name}: ..`"
+                    )
+                }
+                syn::Member::Unnamed(_) => {
+                    "no field with this number is a store: add `#[store]` to the one that is".to_owned()
+                }
+            },
         );
     }
     store

@@ -51,7 +51,7 @@ pub(crate) struct FollowerSyntax {
     pub(crate) dead_letters: Option<Span>,
     pub(crate) sequenced: Option<Span>,
     /// The field that has the store.
-    pub(crate) store: Option<Ident>,
+    pub(crate) store: Option<Member>,
 }
 
 impl<'i> ApplicationSyntax<'i> {

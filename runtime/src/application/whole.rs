@@ -74,7 +74,7 @@ use crate::store::event_store::EventStore;
 /// | `delay = Duration::from_secs(1)` | the delay before the first retry, which doubles each time; 0.1 seconds by default |
 /// | `dead_letters` | an event that still fails becomes a dead letter; see [`OnFailure::DeadLetter`](crate::follow::OnFailure::DeadLetter) |
 /// | `sequenced` | later events of its stream wait behind it; see [`OnFailure::SequencedDeadLetter`](crate::follow::OnFailure::SequencedDeadLetter) |
-/// | `store = views` | the view, or the progress, is in the store in the field `views` |
+/// | `store = views` | the view, or the progress, is in the store in the field `views`; `store = 1` in a tuple struct |
 ///
 /// A process has `retry`, `delay`, and `senders = 8`: so many commands are sent at a time, each of another instance; 4 by default.
 ///

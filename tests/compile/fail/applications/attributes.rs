@@ -48,5 +48,9 @@ enum Either {
 #[application(aggregates(Door))]
 struct Generic<T>(#[services(Door)] T);
 
+#[derive(Application)]
+#[application(aggregates(Door))]
+struct Numbered(#[reaction(store = 1)] i32, #[services(Door)] i64);
+
 fn main() {}
-// errors: 19
+// errors: 20

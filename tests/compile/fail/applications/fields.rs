@@ -83,6 +83,10 @@ struct Shared(#[reaction(workers = 2)] Alarm);
 
 #[derive(Application)]
 #[application(aggregates(Door))]
+struct SharedView(#[projection(workers = 2)] Doors);
+
+#[derive(Application)]
+#[application(aggregates(Door))]
 struct Inline(#[projection(inline)] Doors);
 
 #[derive(Application)]
@@ -97,4 +101,4 @@ struct Apart {
 fn main() {
     let _ = Inline(Doors).start(&SqliteStore::in_memory().unwrap());
 }
-// errors: 6
+// errors: 7

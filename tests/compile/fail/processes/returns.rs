@@ -37,8 +37,13 @@ impl Watch {
     fn overdue(&self, _: &Overdue) -> Result<Vec<Shipped>, BoxError> {
         Ok(Vec::new())
     }
+
+    #[refused]
+    fn not_shipped(&self, command: &Ship, _: &TooLate) -> (Ship, Shipped) {
+        (Ship(command.0.clone()), Shipped)
+    }
 }
 
 fn main() {}
 
-// errors: 4
+// errors: 5

@@ -9,8 +9,15 @@ struct Deposited {
     cents: u64,
 }
 
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct Closed;
+
+/// A process sends commands. A reaction gives them to its `Delivery`.
+#[derive(Debug, Command)]
+struct Close(String);
+
 #[derive(Reaction)]
-#[reaction(events(Opened, Deposited), from("account"))]
+#[reaction(events(Opened, Deposited, Closed), from("account"))]
 struct Mails;
 
 #[handlers]
@@ -22,8 +29,13 @@ impl Mails {
     fn deposited(&self, _: &Deposited) -> u8 {
         0
     }
+
+    #[react]
+    fn closed(&self, _: &Closed) -> Close {
+        Close(String::new())
+    }
 }
 
 fn main() {}
 
-// errors: 2
+// errors: 3
