@@ -7,10 +7,15 @@ pub(crate) enum Shape {
     Many,
     /// All in one aggregate. Costs show here that grow faster than the number of events.
     Wide,
+    /// As `Many`, with twenty for each, in an application with views and a process.
+    App,
 }
 
 /// How many commands, and how many events, each aggregate has with `Shape::Many`.
 const EACH: usize = 10;
+
+/// The same with `Shape::App`.
+const EACH_IN_APP: usize = 20;
 
 /// One aggregate in a module of its own, with the numbers of its commands and events.
 pub(crate) struct Area {
@@ -19,8 +24,21 @@ pub(crate) struct Area {
 }
 
 impl Shape {
+    /// What its ratios are called.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Many => "",
+            Self::Wide => "wide-",
+            Self::App => "app-",
+        }
+    }
+
     pub(crate) fn areas(self, size: usize) -> Vec<Area> {
-        let each = if self == Self::Wide { size } else { EACH };
+        let each = match self {
+            Self::Many => EACH,
+            Self::Wide => size,
+            Self::App => EACH_IN_APP,
+        };
         let starts = (0..size).step_by(each);
         starts
             .enumerate()
@@ -69,6 +87,11 @@ pub(crate) fn command(part: usize) -> String {
 
 pub(crate) fn event(part: usize) -> String {
     format!("PartSet{part:03}")
+}
+
+/// The name of a command.
+pub(crate) fn command_name(part: usize) -> String {
+    format!("set-part{part:03}")
 }
 
 /// The name under which an event is stored.

@@ -21,7 +21,7 @@ impl Generated {
         for &size in sizes {
             let areas = shape.areas(size);
             for arm in Arm::ALL {
-                write_arm(root, arm, size, &areas)?;
+                write_arm(root, arm, shape, size, &areas)?;
                 let _ = write!(members, "\"{}\", ", arm.krate(size));
             }
             write_same(root, size, &areas)?;
@@ -37,7 +37,9 @@ impl Generated {
     /// Changes one number in the body of one handler. `edit` counts the changes.
     pub(crate) fn edit(&self, arm: Arm, size: usize, edit: u32) -> io::Result<()> {
         match self.shape.areas(size).first() {
-            Some(area) => write_area(&self.root.join(arm.krate(size)), arm, area, FIRST_LIMIT + edit),
+            Some(area) => {
+                write_area(&self.root.join(arm.krate(size)), arm, self.shape, area, FIRST_LIMIT + edit)
+            }
             None => Ok(()),
         }
     }
@@ -48,7 +50,7 @@ pub(crate) fn factum() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn write_arm(root: &Path, arm: Arm, size: usize, areas: &[Area]) -> io::Result<()> {
+fn write_arm(root: &Path, arm: Arm, shape: Shape, size: usize, areas: &[Area]) -> io::Result<()> {
     let folder = root.join(arm.krate(size));
     fs::create_dir_all(folder.join("src"))?;
     let mut dependencies = String::new();
@@ -62,12 +64,15 @@ fn write_arm(root: &Path, arm: Arm, size: usize, areas: &[Area]) -> io::Result<(
         dependencies += &on_factum();
     }
     fs::write(folder.join("Cargo.toml"), manifest(&arm.krate(size), &dependencies))?;
-    fs::write(folder.join("src/lib.rs"), source::lib(arm, areas))?;
-    areas.iter().try_for_each(|area| write_area(&folder, arm, area, FIRST_LIMIT))
+    fs::write(folder.join("src/lib.rs"), source::lib(arm, shape, areas))?;
+    if shape == Shape::App && arm.is_whole() {
+        fs::write(folder.join("src/app.rs"), source::app(arm, areas))?;
+    }
+    areas.iter().try_for_each(|area| write_area(&folder, arm, shape, area, FIRST_LIMIT))
 }
 
-fn write_area(folder: &Path, arm: Arm, area: &Area, limit: u32) -> io::Result<()> {
-    fs::write(folder.join(format!("src/{}.rs", area.module())), source::area(arm, area, limit))
+fn write_area(folder: &Path, arm: Arm, shape: Shape, area: &Area, limit: u32) -> io::Result<()> {
+    fs::write(folder.join(format!("src/{}.rs", area.module())), source::area(arm, shape, area, limit))
 }
 
 fn write_same(root: &Path, size: usize, areas: &[Area]) -> io::Result<()> {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::domain::Shape;
 
+/// The process of an application is one of three aggregates.
+const SMALLEST_APP: usize = 60;
+
 pub(crate) struct Options {
     pub(crate) sizes: Vec<usize>,
     /// An odd number has a median.
@@ -32,7 +35,7 @@ impl Options {
             write: None,
             is_meaningful: false,
         };
-        let (mut sizes, mut rounds) = (vec![10, 50, 200], 5);
+        let (mut sizes, mut rounds) = (None, 5);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("`{argument}` needs a value"));
             match argument.as_str() {
@@ -41,18 +44,24 @@ impl Options {
                 "--instructions" => options.instructions = true,
                 "--write" => options.write = Some(value()?.into()),
                 "--rounds" => rounds = value()?.parse()?,
-                "--sizes" => sizes = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                "--sizes" => {
+                    sizes = Some(value()?.split(',').map(str::parse).collect::<Result<Vec<_>, _>>()?);
+                }
                 "--shape" => {
                     options.shape = match value()?.as_str() {
                         "many" => Shape::Many,
                         "wide" => Shape::Wide,
-                        other => return Err(format!("`{other}` is neither `many` nor `wide`").into()),
+                        "app" => Shape::App,
+                        other => return Err(format!("`{other}` is none of `many`, `wide` and `app`").into()),
                     }
                 }
                 other => return Err(format!("`{other}` is no option of this benchmark").into()),
             }
         }
-        if sizes.contains(&0) || rounds == 0 {
+        let is_app = options.shape == Shape::App;
+        let sizes = sizes.unwrap_or(if is_app { vec![200] } else { vec![10, 50, 200] });
+        let smallest = if is_app { SMALLEST_APP } else { 1 };
+        if sizes.iter().any(|&size| size < smallest) || rounds == 0 {
             return Err("there is nothing to measure".into());
         }
         if options.is_meaningful {

@@ -1,12 +1,13 @@
 //! The source of the crates. Common code is written once, so that it is equal in all arms.
 
+mod app;
 mod hand;
 mod whole;
 
 use std::fmt::Write as _;
 
 use crate::arms::Arm;
-use crate::domain::{Area, command, event, fields};
+use crate::domain::{Area, Shape, command, event, fields};
 
 pub(crate) use self::whole::same;
 
@@ -15,17 +16,21 @@ pub(crate) use self::whole::same;
 pub(crate) const FIRST_LIMIT: u32 = 100_000;
 
 /// `src/lib.rs`: the code that all aggregates share.
-pub(crate) fn lib(arm: Arm, areas: &[Area]) -> String {
+pub(crate) fn lib(arm: Arm, shape: Shape, areas: &[Area]) -> String {
     let mut text = String::new();
     for area in areas {
         let _ = writeln!(text, "pub mod {};", area.module());
     }
+    if shape == Shape::App && arm.is_whole() {
+        text += "pub mod app;\n";
+    }
     let serde = derives(arm, Arm::has_serde, "serde::Serialize, serde::Deserialize");
     let id = derives(arm, |arm| arm == Arm::Factum, "factum::AggregateId");
+    let id_serde = if shape == Shape::App { &serde } else { "" };
     let _ = write!(
         text,
         "
-#[derive(Debug, Clone, PartialEq{id})]
+#[derive(Debug, Clone, PartialEq{id}{id_serde})]
 pub struct Id(pub String);
 
 #[derive(Debug, Default, Clone, PartialEq{serde})]
@@ -58,8 +63,13 @@ impl std::error::Error for Refused {{}}
     text
 }
 
+/// `src/app.rs`: the application, in the arms that have it.
+pub(crate) fn app(arm: Arm, areas: &[Area]) -> String {
+    app::app(arm, areas)
+}
+
 /// One aggregate. `limit` is the limit of its first command.
-pub(crate) fn area(arm: Arm, area: &Area, limit: u32) -> String {
+pub(crate) fn area(arm: Arm, shape: Shape, area: &Area, limit: u32) -> String {
     let mut text = String::new();
     match arm {
         Arm::Plain => {}
@@ -71,7 +81,7 @@ pub(crate) fn area(arm: Arm, area: &Area, limit: u32) -> String {
     }
     text += "use crate::{Id, Place, Refused};\n\n";
     for part in area.parts.clone() {
-        structs(arm, part, &mut text);
+        structs(arm, shape, part, &mut text);
     }
     state(arm, area, &mut text);
     methods(arm, area, limit, &mut text);
@@ -84,10 +94,16 @@ pub(crate) fn area(arm: Arm, area: &Area, limit: u32) -> String {
     text
 }
 
-fn structs(arm: Arm, part: usize, text: &mut String) {
+fn structs(arm: Arm, shape: Shape, part: usize, text: &mut String) {
     let serde = derives(arm, Arm::has_serde, "Serialize, Deserialize");
     let [of_event, of_command] =
         ["Event", "Command"].map(|derive| derives(arm, |arm| arm == Arm::Factum, derive));
+    // A command comes by name, and some are sent by the process.
+    let read = match shape {
+        Shape::App if arm.is_whole() && app::SENT.contains(&part) => ", Serialize, Deserialize",
+        Shape::App if arm.is_whole() => ", Deserialize",
+        _ => "",
+    };
     let marker = if arm == Arm::Factum { "    #[command(id)]\n" } else { "" };
     let mut members = String::new();
     for field in fields(part) {
@@ -101,7 +117,7 @@ fn structs(arm: Arm, part: usize, text: &mut String) {
 pub struct {event} {{
 {members}}}
 
-#[derive(Debug{of_command})]
+#[derive(Debug{read}{of_command})]
 pub struct {command} {{
 {marker}    pub id: Id,
 {members}}}

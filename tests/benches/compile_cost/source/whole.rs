@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 ";
 
-fn value(ty: &str, krate: &str) -> String {
+pub(super) fn value(ty: &str, krate: &str) -> String {
     match ty {
         "String" => "\"A title\".into()".into(),
         "u64" => "1".into(),
