@@ -34,13 +34,14 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
     let known = known(model);
     let each_known = quote!(where #(#known,)*);
     let debug = is_shown.then(|| {
+        let names = variants.iter().map(|variant| variant.to_string().trim_start_matches("r#").to_owned());
         quote! {
             #[automatically_derived]
             impl ::core::fmt::Debug for #command_enum #each_known {
                 fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     match self {
                         #(Self::#variants(__command) => {
-                            __f.debug_tuple(::core::stringify!(#variants)).field(__command).finish()
+                            __f.debug_tuple(#names).field(__command).finish()
                         })*
                     }
                 }

@@ -71,7 +71,7 @@ use crate::store::event_store::EventStore;
 /// # As JSON
 ///
 /// With `#[application(json)]`, the enum is `Deserialize`, and it is `Serialize` if all commands are. Its form is
-/// `{"command": "deposit-money", "content": {..}}`; a command without fields needs no `content`. Other keys are left to the caller.
+/// `{"command": "deposit-money", "content": {..}}`; a command that is a unit struct needs no `content`. Other keys are left to the caller.
 ///
 /// | reads | takes | error |
 /// |---|---|---|
