@@ -36,7 +36,21 @@ pub enum Reason {
 pub struct PlaceOrder {
     #[command(id)]
     pub order: OrderId,
+    #[validate(are_complete)]
     pub lines: Vec<Line>,
+}
+
+/// An order needs goods, each kind once.
+fn are_complete(lines: &[Line]) -> Result<(), &'static str> {
+    let mut skus: Vec<&Sku> = lines.iter().map(|line| &line.sku).collect();
+    skus.sort();
+    skus.dedup();
+    match lines {
+        [] => Err("there are none"),
+        _ if lines.iter().any(|line| line.quantity == 0) => Err("one is about no piece"),
+        _ if skus.len() < lines.len() => Err("two are about the same goods"),
+        _ => Ok(()),
+    }
 }
 
 /// Hand the goods to the carrier.
@@ -61,8 +75,8 @@ pub enum OrderError {
     Unknown,
     #[error("there is such an order already")]
     PlacedAlready,
-    #[error("an order needs goods, each kind once, and a sum that fits")]
-    BadLines,
+    #[error("the sum of the order does not fit")]
+    TooMuch,
     #[error("the order is shipped")]
     Shipped,
     #[error("the order is cancelled")]
@@ -94,14 +108,7 @@ impl Order {
             return Err(OrderError::PlacedAlready);
         }
         let lines = command.lines;
-        let mut skus: Vec<&Sku> = lines.iter().map(|line| &line.sku).collect();
-        skus.sort();
-        skus.dedup();
-        let no_piece = lines.iter().any(|line| line.quantity == 0);
-        if lines.is_empty() || skus.len() < lines.len() || no_piece {
-            return Err(OrderError::BadLines);
-        }
-        let total = total(&lines).ok_or(OrderError::BadLines)?;
+        let total = total(&lines).ok_or(OrderError::TooMuch)?;
         Ok(OrderPlaced { lines, total })
     }
 
@@ -169,11 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_refused() {
+    fn lines_that_make_no_order_are_invalid() {
         let twice = vec![line("lamp", 1, 1), line("chair", 1, 1), line("lamp", 1, 1)];
-        for lines in [vec![], vec![line("lamp", 0, 1)], twice, vec![line("lamp", 2, u64::MAX)]] {
-            given::<Order>(()).when(place(lines)).then_error(&OrderError::BadLines);
+        for lines in [vec![], vec![line("lamp", 0, 1)], twice] {
+            given::<Order>(()).when(place(lines)).then_invalid("lines");
         }
+        given::<Order>(()).when(place(vec![line("lamp", 2, u64::MAX)])).then_error(&OrderError::TooMuch);
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn event(item: &DeriveInput, errors: &mut Errors) -> Tokens {
 }
 
 /// Makes a struct a command; see the trait `factum::Command`.
-#[proc_macro_derive(Command, attributes(command))]
+#[proc_macro_derive(Command, attributes(command, validate))]
 pub fn derive_command(item: TokenStream) -> TokenStream {
     derive(item, command)
 }

@@ -18,6 +18,7 @@ pub(crate) mod event_schema;
 pub(crate) mod event_set;
 pub(crate) mod hash;
 pub(crate) mod id;
+pub(crate) mod invalid_command;
 pub(crate) mod json_path;
 pub(crate) mod json_schema;
 pub(crate) mod metadata;

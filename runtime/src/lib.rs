@@ -29,6 +29,7 @@
 //! | know the tests behind each promise | [`guide::reliability`] |
 //! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |
+//! | check a command before anything is read | [`Command`](Command#validation), [`InvalidCommand`] |
 //! | draw what an application is made of | [`application::Model`], [`testing::model!`] |
 //! | serve many customers, each with a store of its own (multi-tenancy) | [`Tenants`](application::Tenants) |
 //! | describe events to programs in other languages | [`Shape::json_schema`] |
@@ -445,6 +446,7 @@ pub use self::domain::event::{Event, EventKind};
 pub use self::domain::event_schema::{EventSchema, FieldShape, Shape};
 pub use self::domain::event_set::{Decoded, EventSet};
 pub use self::domain::id::{AggregateId, InvalidId};
+pub use self::domain::invalid_command::{InvalidCommand, InvalidField};
 pub use self::domain::metadata::{Cause, Envelope, Metadata, Recorded};
 pub use self::domain::position::Position;
 pub use self::domain::read_command::ReadCommandError;

@@ -2,6 +2,7 @@
 
 pub(crate) mod aliases;
 pub(crate) mod beside;
+pub(crate) mod checks;
 pub(crate) mod commanding;
 pub(crate) mod content;
 pub(crate) mod decoding;
@@ -26,6 +27,7 @@ pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
 pub use self::beside::{
     AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
 };
+pub use self::checks::{Checked, Checks};
 pub use self::commanding::{
     Acting, Asked, CategoryOf, Decides, DoesNothing, Forgets, HandlesRefusal, InstanceId, KeptCommand,
     KeptState, NoAggregate, NotVersioned, OtherType, RefusalOf, RefusedBy, Refusing, Remembers, SameType,

@@ -14,3 +14,4 @@ mod snapshots;
 mod turns;
 mod uncommitted;
 mod units_of_work;
+mod validation;

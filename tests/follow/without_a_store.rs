@@ -75,7 +75,10 @@ fn the_events_of_a_command_are_those_of_a_view() {
     let decided = given::<Account>(opened()).when(deposit("alice", 5));
     project(Summary::default(), of::<Account>(id("alice"), decided.events())).then(|view| view.cents, 5);
     let message = failure(|| drop(given::<Account>(()).when(deposit("alice", 5)).events()));
-    assert_eq!(message, "the command was refused (nothing had happened before):\n  NotOpen");
+    assert_eq!(
+        message,
+        "the command was refused (nothing had happened before):\n  NotOpen\nexpected its events"
+    );
 }
 
 #[test]

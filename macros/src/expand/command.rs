@@ -1,7 +1,9 @@
 //! `impl Command` for a struct.
 
-use proc_macro2::{Literal, TokenStream};
-use quote::ToTokens as _;
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
+use syn::Member;
+use syn::spanned::Spanned as _;
 
 use super::{beside, operand, schema};
 use crate::lock::{FNV_OFFSET, hashed};
@@ -10,6 +12,7 @@ use crate::rules::{Command, IdSource};
 use crate::syntax::{CommandSyntax, type_text};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
+    let validate = validate(command.syntax);
     let CommandSyntax { input, krate, name, is_internal, fields, .. } = command.syntax;
     let ident = &input.ident;
     // An idempotency key knows the command by its struct or, once that is renamed, by its name.
@@ -35,6 +38,8 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
                 #value
             }
 
+            #validate
+
             #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]);
         }
 
@@ -48,4 +53,40 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
         }
     };
     beside(input, made)
+}
+
+/// The method that calls the checks of the struct and of its fields, if there are any.
+fn validate(syntax: &CommandSyntax<'_>) -> Option<TokenStream> {
+    let CommandSyntax { krate, checks: of_struct, fields, .. } = syntax;
+    // Tokens with the place of a path would not see variables of this place.
+    let (this, all) = (quote!(self), quote!(__checks));
+    let of_fields = fields.iter().flat_map(|field| field.checks.iter().map(move |path| (Some(field), path)));
+    let calls: Vec<_> = of_fields
+        .chain(of_struct.iter().map(|path| (None, path)))
+        .map(|(field, path)| {
+            let Some(field) = field else {
+                return quote_spanned!(path.span()=> #all.add(::core::option::Option::None, #path(#this)););
+            };
+            let name = field.member.to_token_stream().to_string();
+            let name = name.trim_start_matches("r#");
+            // rustc blames an argument of another type: here, at the path, and with the variables of this place.
+            let span = path.span().resolved_at(Span::mixed_site());
+            let mut member = field.member.clone();
+            match &mut member {
+                Member::Named(member) => member.set_span(span),
+                Member::Unnamed(index) => index.span = span,
+            }
+            let value = quote_spanned!(span=> &self.#member);
+            quote_spanned!(path.span()=> #all.add(::core::option::Option::Some(#name), #path(#value));)
+        })
+        .collect();
+    (!calls.is_empty()).then(|| {
+        quote! {
+            fn validate(&self) -> ::core::result::Result<(), #krate::InvalidCommand> {
+                let mut __checks = #krate::macro_support::Checks::new();
+                #(#calls)*
+                __checks.result::<Self>()
+            }
+        }
+    })
 }

@@ -1,10 +1,10 @@
 //! `derive(Command)`.
 
 use proc_macro2::Span;
-use syn::{Data, DeriveInput, LitStr, Member, Path, Type};
+use syn::{Attribute, Data, DeriveInput, LitStr, Member, Meta, Path, Type};
 
 use crate::attributes::{Given, Keys, Options};
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 
 const STRUCT_KEYS: Keys = Keys {
     known: &["name", "internal", "singleton", "crate"],
@@ -22,6 +22,8 @@ pub(crate) struct CommandSyntax<'i> {
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
     pub(crate) is_internal: bool,
+    /// The functions that check the whole struct.
+    pub(crate) checks: Vec<Path>,
     /// Where `#[command(singleton)]` says `singleton`.
     pub(crate) singleton: Given<Span>,
     /// The fields of the struct; none, if it is no struct.
@@ -31,6 +33,8 @@ pub(crate) struct CommandSyntax<'i> {
 pub(crate) struct CommandFieldSyntax<'i> {
     pub(crate) member: Member,
     pub(crate) ty: &'i Type,
+    /// The functions that check the field.
+    pub(crate) checks: Vec<Path>,
     /// Where `#[command(id)]` says `id`.
     pub(crate) id: Given<Span>,
 }
@@ -44,6 +48,7 @@ impl<'i> CommandSyntax<'i> {
         let singleton = options.flag("singleton", errors);
         let singleton = options.given("singleton", singleton);
         options.finish();
+        let of_struct = checks(&input.attrs, &input.ident.to_string(), errors);
         let mut fields = Vec::new();
         if let Data::Struct(data) = &input.data {
             for (member, field) in data.fields.members().zip(&data.fields) {
@@ -57,9 +62,29 @@ impl<'i> CommandSyntax<'i> {
                     None => Given::Missing,
                 };
                 options.finish();
-                fields.push(CommandFieldSyntax { member, ty: &field.ty, id });
+                let checks = checks(&field.attrs, &shown(&field.ty), errors);
+                fields.push(CommandFieldSyntax { member, ty: &field.ty, checks, id });
             }
         }
-        Self { input, krate, name, is_internal, singleton, fields }
+        Self { input, krate, name, is_internal, checks: of_struct, singleton, fields }
     }
+}
+
+/// The functions in `#[validate(..)]`, each of which checks a value of the type that is `shown`.
+fn checks(attributes: &[Attribute], shown: &str, errors: &mut Errors) -> Vec<Path> {
+    let mut checks = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("validate")) {
+        let path = match &attribute.meta {
+            Meta::List(list) => syn::parse2(list.tokens.clone()).ok(),
+            Meta::Path(_) | Meta::NameValue(_) => None,
+        };
+        match path {
+            Some(path) => checks.push(path),
+            None => errors.at(
+                &attribute.meta,
+                format!("write one function that takes `&{shown}`, by its path: `#[validate(path)]`"),
+            ),
+        }
+    }
+    checks
 }

@@ -1,6 +1,7 @@
 //! What a caller gets that does not know the type of its command.
 
 use crate::domain::error::BoxError;
+use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
@@ -41,6 +42,9 @@ pub enum ByNameError {
         /// The command's name.
         name: &'static str,
     },
+    /// The command is invalid in itself: see [`Command`](crate::Command#validation).
+    #[error(transparent)]
+    Invalid(#[from] InvalidCommand),
     /// The aggregate refused.
     #[error("{text}")]
     #[non_exhaustive]

@@ -29,7 +29,7 @@ where
     S: EventStore + Clone + 'static,
 {
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
-    match App::repository(all).attempt(command, &options.command.clone().without_services(), 0) {
+    match App::repository(all).execute_once(command, &options.command.clone().without_services()) {
         Ok(done) => Ok(Answer {
             stream,
             version: done.version(),
@@ -37,6 +37,7 @@ where
             repeated: done.is_repeated(),
             events: done.events().iter().map(|event| event.event.name()).collect(),
         }),
+        Err(ExecuteError::Invalid(error)) => Err(error.into()),
         Err(ExecuteError::Refused(refusal)) => Err(ByNameError::Refused {
             aggregate: A::CATEGORY,
             text: App::REFUSALS.text_of(name, &refusal),

@@ -90,7 +90,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         C: RoutedTo<App, A>,
         A: Aggregate,
     {
-        C::repository(&self.aggregates).attempt(command.into_command(), &ExecuteOptions::new().command, 0)
+        C::repository(&self.aggregates).execute_once(command.into_command(), &ExecuteOptions::new().command)
     }
 
     /// Carries out a command with options; see [`Repository::execute_with`].

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::domain::command_mark::{CommandMark, type_name};
 use crate::domain::command_traits::{CommandTraits, ReadCommand};
+use crate::domain::invalid_command::InvalidCommand;
 
 /// A request to an aggregate, named in the imperative. The aggregate may refuse it.
 ///
@@ -35,6 +36,62 @@ use crate::domain::command_traits::{CommandTraits, ReadCommand};
 /// | `name = "deposit-money"` | the [name](Self::NAME); without it, the type's name in kebab case |
 /// | `internal` | the command comes from the program itself, never from outside by its name |
 /// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
+///
+/// # Validation
+///
+/// `#[validate(path)]` names a function that checks a field, or the whole struct. It runs before anything is read or decided,
+/// however the command is sent:
+///
+/// ```
+/// use factum::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, Event)] struct Booked;
+///
+/// #[derive(Debug, Command)]
+/// #[validate(Book::ends_after_it_begins)]
+/// struct Book {
+///     #[command(id)]
+///     room: String,
+///     #[validate(not_empty)]
+///     guest: String,
+///     from: u32,
+///     to: u32,
+/// }
+///
+/// fn not_empty(text: &str) -> Result<(), &'static str> {
+///     if text.is_empty() { Err("must not be empty") } else { Ok(()) }
+/// }
+///
+/// impl Book {
+///     fn ends_after_it_begins(&self) -> Result<(), String> {
+///         if self.from < self.to { Ok(()) } else { Err(format!("ends on day {}, before it begins", self.to)) }
+///     }
+/// }
+/// # #[derive(Debug, Default, Clone, Aggregate)]
+/// # #[aggregate(id = String, commands(Book), events(Booked))]
+/// # struct Room;
+/// # #[handlers] impl Room {
+/// #     #[execute] fn book(&self, _: Book) -> Booked { Booked }
+/// #     #[apply] fn booked(&mut self, _: &Booked) {}
+/// # }
+/// # let rooms = MemoryStore::new().repository::<Room>();
+///
+/// let error = rooms.execute(Book { room: "1".into(), guest: "".into(), from: 7, to: 3 }).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the command `book` is invalid: `guest`: must not be empty; ends on day 3, before it begins"
+/// );
+/// let ExecuteError::Invalid(invalid) = error else { unreachable!() };
+/// assert_eq!(invalid.failures[0].field, Some("guest"));
+/// ```
+///
+/// * The function takes a reference to the field or to the struct, and returns `Result<(), E>`: `E` is an error or a text.
+/// * The attribute may stand several times. All checks run, and the error has each failure
+///   ([`ExecuteError::Invalid`](crate::ExecuteError::Invalid)).
+/// * A check sees the command alone. What depends on the aggregate's state is for its handler to refuse.
+/// * Each command of a batch or a unit of work is checked before it is decided on. A process that sends an invalid command
+///   gets a dead letter, which holds its instance.
+/// * With an idempotency key that is known, the command is checked all the same.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",
     label = "this type does not derive `Command`",
@@ -76,6 +133,13 @@ pub trait Command: Debug + Sized {
     /// caller gets a conflict. The derive copies a command that is `Clone`.
     fn again(&self) -> Option<Self> {
         Self::TRAITS.as_ref()?.copy.map(|copy| copy(self))
+    }
+
+    /// Checks the command by itself, before anything is read. See [above](#validation).
+    ///
+    /// The derive calls the functions in `#[validate(..)]`. Without any, every command is valid.
+    fn validate(&self) -> Result<(), InvalidCommand> {
+        Ok(())
     }
 
     /// What an idempotency key remembers of the command, to tell it from another one.

@@ -6,6 +6,7 @@ use crate::domain::command::Command;
 use crate::domain::command_mark::{CommandMark, type_name};
 use crate::domain::command_traits::CommandTraits;
 use crate::domain::emitted::Emitted;
+use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::misspelling::nearest;
 use crate::domain::read_command::ReadCommandError;
 
@@ -48,6 +49,11 @@ pub trait CommandSet: Debug + Sized {
     #[doc(hidden)]
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
         None
+    }
+
+    /// [`Command::validate`] of this command.
+    fn validate(&self) -> Result<(), InvalidCommand> {
+        Ok(())
     }
 
     /// [`Command::mark`] of this command.

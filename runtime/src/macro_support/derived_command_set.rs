@@ -6,6 +6,7 @@ use crate::domain::command::Command;
 use crate::domain::command_mark::CommandMark;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
 use crate::domain::emitted::Emitted;
+use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::read_command::ReadCommandError;
 use crate::macro_support::listed::{IdFor, variant_of};
 
@@ -47,6 +48,9 @@ pub trait AnyCommand<I, S>: Debug {
 
     /// [`Command::write`].
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>>;
+
+    /// [`Command::validate`].
+    fn validate(&self) -> Result<(), InvalidCommand>;
 }
 
 impl<C, I, S: From<C>> AnyCommand<I, S> for C
@@ -72,6 +76,10 @@ where
 
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
         Command::write(self)
+    }
+
+    fn validate(&self) -> Result<(), InvalidCommand> {
+        Command::validate(self)
     }
 }
 
@@ -108,6 +116,10 @@ impl<S: DerivedCommandSet> CommandSet for S {
 
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
         self.listed().1.write()
+    }
+
+    fn validate(&self) -> Result<(), InvalidCommand> {
+        self.listed().1.validate()
     }
 }
 

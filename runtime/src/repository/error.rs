@@ -1,6 +1,7 @@
 //! Why a load or a command failed: one error type for each operation of a user.
 
 use crate::domain::codec_error::{DecodeError, EncodeError};
+use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::repository::moment::Moment;
@@ -160,6 +161,9 @@ pub enum ExecuteError<E> {
     /// The aggregate refused: the domain's own error, unchanged.
     #[error("{0}")]
     Refused(E),
+    /// The command is invalid in itself: see [`Command`](crate::Command#validation).
+    #[error(transparent)]
+    Invalid(#[from] InvalidCommand),
     /// Another writer appended first at every allowed attempt, or the aggregate is not at the version that
     /// the caller expects.
     #[error(transparent)]

@@ -121,14 +121,15 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// this method returns, the events are stored with the durability that the store was opened with. A
     /// command that leads to no events stores nothing: see [`Executed::is_unchanged`].
     ///
-    /// Fails with [`ExecuteError::Refused`] if the aggregate refuses, and with [`ExecuteError::Conflict`] if
+    /// Fails with [`ExecuteError::Invalid`] if a check of the command fails, with [`ExecuteError::Refused`] if the aggregate
+    /// refuses, and with [`ExecuteError::Conflict`] if
     /// another writer appends in between. A command that fails stores nothing.
     #[inline]
     pub fn execute<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
     where
         A: Accepts<C>,
     {
-        self.attempt(A::command(command), &ExecuteOptions::new().command, 0)
+        self.execute_once(A::command(command), &ExecuteOptions::new().command)
     }
 
     /// Carries out a command with options: metadata, an expected version, an idempotency key, retries,
@@ -157,15 +158,33 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         R: CanRetry<C>,
     {
-        let mut command = command;
-        let mut failed = 0;
+        let ExecuteOptions { command: options, retrying, .. } = options;
+        let spare = retrying.spare(&command, 0);
+        let command = into_command(command);
+        command.validate()?;
+        self.execute_again(command, spare, (into_command, retrying), options, &mut 0)
+    }
+
+    /// Carries out a valid command, and its spare copy after a conflict, as often as `retrying` says. Counts the conflicts in
+    /// `failed`.
+    pub(crate) fn execute_again<C, R>(
+        &self,
+        mut command: A::Command,
+        mut spare: Option<C>,
+        (into_command, retrying): (fn(C) -> A::Command, &R),
+        options: &CommandOptions<'_, A::Services>,
+        failed: &mut u32,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        R: CanRetry<C>,
+    {
         loop {
-            let spare = options.retrying.spare(&command, failed);
-            match (self.attempt(into_command(command), &options.command, failed), spare) {
-                (Err(ExecuteError::Conflict(_)), Some(again)) if options.command.expected.is_none() => {
-                    command = again;
-                    back_off(failed);
-                    failed += 1;
+            match (self.attempt(command, options, *failed), spare) {
+                (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
+                    back_off(*failed);
+                    *failed += 1;
+                    spare = retrying.spare(&again, *failed);
+                    command = into_command(again);
                 }
                 (result, _) => return result,
             }
@@ -275,6 +294,17 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     }
 
     /// Carries out a command, without retries after a conflict.
+    #[inline]
+    pub(crate) fn execute_once(
+        &self,
+        command: A::Command,
+        options: &CommandOptions<'_, A::Services>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        command.validate()?;
+        self.attempt(command, options, 0)
+    }
+
+    /// Carries out a command that is valid, without retries after a conflict.
     pub(crate) fn attempt(
         &self,
         command: A::Command,

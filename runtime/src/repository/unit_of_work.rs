@@ -360,6 +360,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         command: A::Command,
         options: &ExecuteOptions<'_, A::Services, NoRetry>,
     ) -> Result<Decided<'_, A>, ExecuteError<A::Error>> {
+        command.validate()?;
         let options = &options.command;
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
         if let Some(key) = &key

@@ -6,10 +6,12 @@ use super::check_equal;
 use super::difference::difference;
 use crate::domain::accepts::Accepts;
 use crate::domain::aggregate::Aggregate;
+use crate::domain::command_set::CommandSet as _;
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::default_services::DefaultServices;
 use crate::domain::error::with_causes;
 use crate::domain::event_set::{EventSet, read_back};
+use crate::domain::invalid_command::InvalidCommand;
 
 /// Begins a test without a store: the aggregate `A` after `events`.
 ///
@@ -94,7 +96,11 @@ impl<A: Aggregate> Given<A> {
         A: Accepts<C>,
     {
         let Self { mut state, count } = self;
-        let outcome = state.execute(A::command(command), services);
+        let command = A::command(command);
+        let outcome = match command.validate() {
+            Ok(()) => state.execute(command, services).map_err(Failure::Refused),
+            Err(invalid) => Err(Failure::Invalid(invalid)),
+        };
         let outcome = outcome.map(|events| events.iter().map(as_stored).collect::<Vec<_>>());
         for event in outcome.iter().flatten() {
             state.apply(event);
@@ -125,7 +131,14 @@ impl<A: Aggregate> Given<A> {
 pub struct When<A: Aggregate> {
     state: A,
     count: usize,
-    outcome: Result<Vec<A::Event>, A::Error>,
+    outcome: Result<Vec<A::Event>, Failure<A::Error>>,
+}
+
+/// Why a command led to nothing.
+#[derive(Debug)]
+enum Failure<E> {
+    Invalid(InvalidCommand),
+    Refused(E),
 }
 
 #[expect(clippy::return_self_not_must_use, reason = "a test may end with any expectation")]
@@ -154,10 +167,7 @@ impl<A: Aggregate> When<A> {
                     difference(&expected, &found)
                 );
             }
-            Err(error) => panic!(
-                "the command was refused{}:\n  {error:?}\nexpected the events\n{expected}",
-                self.after()
-            ),
+            Err(failure) => self.failed(failure, &format!("the events\n{expected}")),
         }
         self
     }
@@ -186,12 +196,13 @@ impl<A: Aggregate> When<A> {
         A::Error: Debug + PartialEq,
     {
         match &self.outcome {
-            Err(found) => assert!(
+            Err(Failure::Refused(found)) => assert!(
                 found == expected,
                 "the command was refused with another error than expected{}:\n{}",
                 self.after(),
                 difference(&format!("{expected:#?}"), &format!("{found:#?}"))
             ),
+            Err(invalid) => self.failed(invalid, &format!("the refusal {expected:?}")),
             Ok(events) => self.not_refused(events, &format!("{expected:?}")),
         }
         self
@@ -208,14 +219,70 @@ impl<A: Aggregate> When<A> {
         A::Error: Debug,
     {
         match &self.outcome {
-            Err(found) => {
+            Err(Failure::Refused(found)) => {
                 assert!(
                     matches(found),
                     "the command was refused with another error than expected{}:\n  {found:?}",
                     self.after()
                 );
             }
+            Err(invalid) => self.failed(invalid, "a refusal"),
             Ok(events) => self.not_refused(events, "a refusal"),
+        }
+        self
+    }
+
+    /// Expects that the command is invalid, as a check of this field has failed; with `None`, as one of the whole command has.
+    ///
+    /// ```
+    /// use factum::prelude::*;
+    /// use factum::testing::given;
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Serialize, Deserialize, Event)] struct Deposited { cents: u64 }
+    /// # #[derive(Debug, Default, Clone, Aggregate)]
+    /// # #[aggregate(id = String, commands(Deposit), events(Deposited))]
+    /// # struct Account;
+    /// # #[handlers] impl Account {
+    /// #     #[execute] fn deposit(&self, command: Deposit) -> Deposited { Deposited { cents: command.cents } }
+    /// #     #[apply] fn deposited(&mut self, _: &Deposited) {}
+    /// # }
+    /// #[derive(Debug, Command)]
+    /// struct Deposit {
+    ///     #[command(id)]
+    ///     account: String,
+    ///     #[validate(positive)]
+    ///     cents: u64,
+    /// }
+    ///
+    /// fn positive(cents: &u64) -> Result<(), &'static str> {
+    ///     if *cents > 0 { Ok(()) } else { Err("must be more than 0") }
+    /// }
+    ///
+    /// given::<Account>(()).when(Deposit { account: "alice".into(), cents: 0 }).then_invalid("cents");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the command is valid, or invalid for other reasons only.
+    #[track_caller]
+    pub fn then_invalid(self, field: impl Into<Option<&'static str>>) -> Self
+    where
+        A::Error: Debug,
+    {
+        let field = field.into();
+        let expected = match field {
+            Some(field) => format!("a failed check of `{field}`"),
+            None => "a failed check of the whole command".to_owned(),
+        };
+        match &self.outcome {
+            Err(Failure::Invalid(invalid))
+                if invalid.failures.iter().any(|failure| failure.field == field) => {}
+            Err(failure) => self.failed(failure, &expected),
+            Ok(events) => panic!(
+                "the command is valid{}: expected {expected}, found the events\n{}",
+                self.after(),
+                listed(events)
+            ),
         }
         self
     }
@@ -263,7 +330,7 @@ impl<A: Aggregate> When<A> {
     ///
     /// # Panics
     ///
-    /// If the command was refused.
+    /// If the command was invalid, or refused.
     #[track_caller]
     pub fn events(&self) -> Vec<A::Event>
     where
@@ -271,8 +338,20 @@ impl<A: Aggregate> When<A> {
     {
         match &self.outcome {
             Ok(events) => events.iter().map(as_stored).collect(),
-            Err(error) => panic!("the command was refused{}:\n  {error:?}", self.after()),
+            Err(failure) => self.failed(failure, "its events"),
         }
+    }
+
+    #[track_caller]
+    fn failed(&self, failure: &Failure<A::Error>, expected: &str) -> !
+    where
+        A::Error: Debug,
+    {
+        let text = match failure {
+            Failure::Refused(error) => format!("the command was refused{}:\n  {error:?}", self.after()),
+            Failure::Invalid(invalid) => format!("{invalid}{}", self.after()),
+        };
+        panic!("{text}\nexpected {expected}")
     }
 
     #[track_caller]
@@ -280,7 +359,7 @@ impl<A: Aggregate> When<A> {
         panic!(
             "the command was not refused{}: expected {expected}, found the events\n{}",
             self.after(),
-            if events.is_empty() { "  none\n".into() } else { stored(events) }
+            listed(events)
         );
     }
 
@@ -306,6 +385,12 @@ fn as_stored<E: EventSet>(event: &E) -> E {
         Ok(event) => event,
         Err(error) => panic!("{}", with_causes(&error)),
     }
+}
+
+/// Events in a message, also if there are none.
+#[track_caller]
+fn listed<E: EventSet>(events: &[E]) -> String {
+    if events.is_empty() { "  none\n".into() } else { stored(events) }
 }
 
 /// Events as they would be stored, in a readable form.

@@ -59,12 +59,25 @@ pub mod domain {
     /// A command.
     #[derive(Debug, Command)]
     #[command(internal)]
+    #[validate(Self::check)]
     pub struct C {
         /// The id.
         #[command(id)]
         pub self_: T,
         /// A name that generated code uses too.
+        #[validate(check_command)]
         pub command: u8,
+    }
+
+    impl C {
+        const fn check(&self) -> ::core::result::Result<(), &'static str> {
+            check_command(&self.command)
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a check gets a reference")]
+    const fn check_command(command: &u8) -> ::core::result::Result<(), &'static str> {
+        if *command == 0 { ::core::result::Result::Err("none") } else { ::core::result::Result::Ok(()) }
     }
 
     /// An aggregate.

@@ -82,7 +82,8 @@ pub enum Undelivered {
     Event(Position),
     /// A time-out that was due.
     Timeout,
-    /// A command that was refused without a `#[refused]` method, that no aggregate can read, or on which its aggregate panics.
+    /// A command that was refused without a `#[refused]` method, on which its aggregate panics, or that can't be executed: no
+    /// aggregate can read it, or it is invalid.
     #[non_exhaustive]
     Command {
         /// The place of the command in the outbox.

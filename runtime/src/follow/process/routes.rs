@@ -145,6 +145,7 @@ pub(crate) fn send_to<A: Aggregate, S: EventStore>(
             refused(&refusal);
             Err(SendError::Refused)
         }
+        Err(ExecuteError::Invalid(error)) => Err(SendError::Impossible(error.into())),
         Err(ExecuteError::KeyReused(error)) => Err(SendError::Impossible(error.into())),
         Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
         Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),
