@@ -1,5 +1,6 @@
 //! What runs: one struct says it all, and rustc checks that it fits together.
 
+use factum::application::{CommandOrigin, Hook, Incoming};
 use factum::prelude::*;
 
 use super::order::Order;
@@ -12,6 +13,8 @@ use super::views::{Board, Mail, Sales};
 #[derive(Application)]
 #[application(aggregates(Order, Stock, Payment))]
 pub struct Shop {
+    #[hook]
+    pub signature: Signature,
     #[services(Payment)]
     pub bank: Gateway,
     #[projection(inline)]
@@ -22,4 +25,14 @@ pub struct Shop {
     pub mail: Mail,
     #[process]
     pub fulfilment: Fulfilment,
+}
+
+/// Signs each event: whether a person led to it, or the shop itself.
+pub struct Signature;
+
+impl Hook for Signature {
+    fn before(&self, command: &mut Incoming<'_>) -> Result<(), BoxError> {
+        let by = if command.origin() == CommandOrigin::Application { "the shop" } else { "a person" };
+        Ok(command.enrich("by", by)?)
+    }
 }

@@ -1,11 +1,13 @@
 //! The story: five orders, and what becomes of them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use factum::EventSet as _;
 use factum::application::Running;
 use factum::follow::Happening;
 use factum::follow::HappeningKind::Sent;
@@ -16,7 +18,7 @@ use super::ids::{Cents, Line};
 use super::order::{CancelOrder, Order, PlaceOrder, Reason};
 use super::payment::{CallOffPayment, Gateway, Pay, Payment};
 use super::process::{Fulfilment, TIME_TO_PAY};
-use super::shop::Shop;
+use super::shop::{Shop, Signature};
 use super::stock::AddStock;
 use super::views::{Board, Mail, Sales};
 
@@ -39,6 +41,7 @@ fn play(file: &Path, out: &mut impl Write) -> Outcome {
     let clock = TestClock::default();
     let (mails, letter_box) = channel();
     let shop = Shop {
+        signature: Signature,
         bank: Gateway { blocked_cards: vec!["0000".into()] },
         board: Board,
         sales: Sales,
@@ -156,8 +159,13 @@ impl Story {
         for happening in history {
             writeln!(out, "  {:?} {}", happening.kind, happening.name)?;
         }
-        let versions = self.shop.repository::<Order>().load(&order.into())?.version();
-        writeln!(out, "  The order has {versions} events.")?;
+        writeln!(out, "The events of the order:")?;
+        for event in self.shop.repository::<Order>().history(&order.into())? {
+            let event = event?;
+            let signature: BTreeMap<String, String> = event.metadata.custom()?.unwrap_or_default();
+            let by = signature.get("by").map_or("unknown", String::as_str);
+            writeln!(out, "  {} by {by}", event.event.name())?;
+        }
         Ok(())
     }
 }

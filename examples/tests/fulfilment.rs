@@ -37,6 +37,9 @@ fn the_story_ends_as_it_should() {
         "  sold    135.00\n",
     ];
     assert!(run.out.contains(&board.concat()), "{}", run.out);
+    // A hook signs the events.
+    let events = "The events of the order:\n  order-placed by a person\n  order-cancelled by the shop\n";
+    assert!(run.out.ends_with(events), "{}", run.out);
     for happening in
         ["Received order-placed", "Sent reserve-stock", "TimedOut payment-overdue", "Sent call-off-payment"]
     {

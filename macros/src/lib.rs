@@ -143,7 +143,10 @@ fn reaction(item: &DeriveInput, errors: &mut Errors) -> Tokens {
 }
 
 /// Makes a struct an application; see the trait `factum::application::Application`.
-#[proc_macro_derive(Application, attributes(application, services, projection, reaction, process, store))]
+#[proc_macro_derive(
+    Application,
+    attributes(application, services, projection, reaction, process, store, hook)
+)]
 pub fn derive_application(item: TokenStream) -> TokenStream {
     derive(item, application)
 }

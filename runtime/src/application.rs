@@ -6,6 +6,8 @@ pub(crate) mod answer;
 pub(crate) mod by_name;
 pub(crate) mod command;
 pub(crate) mod error;
+pub(crate) mod hook;
+pub(crate) mod hooks;
 pub(crate) mod model;
 pub(crate) mod parts;
 pub(crate) mod refusals;
@@ -13,6 +15,7 @@ pub(crate) mod running;
 pub(crate) mod seen;
 pub(crate) mod start;
 pub(crate) mod tenants;
+pub(crate) mod way;
 pub(crate) mod whole;
 
 pub use factum_macros::Application;
@@ -26,6 +29,7 @@ pub use self::command::{
     AllWritten, CommandsOf, LentCommand, WritesAll, deserialize_command, serialize_command, writes_all,
 };
 pub use self::error::{SeenError, StartError, StopError};
+pub use self::hook::{CarriedOut, CommandFailure, CommandOrigin, FailureKind, Hook, HookState, Incoming};
 pub use self::model::{FollowerModel, Model};
 pub use self::parts::{Has, RoutedTo, Runs};
 #[doc(hidden)]
@@ -36,8 +40,11 @@ pub use self::start::RunsOn;
 #[doc(hidden)]
 pub use self::start::{DecidesAlone, DecidesWith, Start};
 pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsStatistics};
+#[doc(hidden)]
+pub use self::way::Way;
 pub use self::whole::{Application, TakesNames};
 pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
+pub use crate::follow::event_hooks::FollowerEvent;
 pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables};
 pub use crate::repository::execute_options::SeenBy;

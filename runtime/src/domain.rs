@@ -11,6 +11,7 @@ pub(crate) mod command_traits;
 pub(crate) mod content;
 pub(crate) mod decision;
 pub(crate) mod default_services;
+pub(crate) mod denied;
 pub(crate) mod emitted;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -13,6 +13,7 @@ pub(crate) mod discarded_letter;
 pub(crate) mod dyn_follower;
 pub(crate) mod engine;
 pub(crate) mod error;
+pub(crate) mod event_hooks;
 pub(crate) mod handler;
 pub(crate) mod keeps;
 pub(crate) mod lease;

@@ -29,7 +29,9 @@
 //! | know the tests behind each promise | [`guide::reliability`] |
 //! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |
+//! | say in one struct what runs | [`Application`](application::Application), [`Running`](application::Running) |
 //! | check a command before anything is read | [`Command`](Command#validation), [`InvalidCommand`] |
+//! | authorize commands, add metadata, measure (middleware) | [`Hook`](application::Hook) |
 //! | draw what an application is made of | [`application::Model`], [`testing::model!`] |
 //! | serve many customers, each with a store of its own (multi-tenancy) | [`Tenants`](application::Tenants) |
 //! | describe events to programs in other languages | [`Shape::json_schema`] |
@@ -440,6 +442,7 @@ pub use self::domain::command::Command;
 pub use self::domain::command_set::{CommandKind, CommandSet};
 pub use self::domain::command_traits::ReadCommand;
 pub use self::domain::decision::{Events, IntoEvents};
+pub use self::domain::denied::Denied;
 pub use self::domain::emitted::{Count, Emitted};
 pub use self::domain::error::{BoxError, with_causes};
 pub use self::domain::event::{Event, EventKind};

@@ -2,7 +2,9 @@
 
 mod any_command;
 mod by_name;
+mod event_hooks;
 mod followers;
+mod hooks;
 mod memory_views;
 mod model;
 mod routing;

@@ -10,7 +10,7 @@ use crate::rules::{Application, Follower, Kind, Letters, Member};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
 
 pub(crate) fn application(model: &Application<'_>) -> TokenStream {
-    let Application { syntax, aggregates, followers } = model;
+    let Application { syntax, aggregates, followers, hooks } = model;
     let ApplicationSyntax { input, krate, name, takes_names, command_enum, .. } = syntax;
     let (ident, command_enum) = (&input.ident, &command_enum.ident);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
@@ -32,6 +32,11 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     // Processes send their commands by name.
     let has_processes = followers.iter().any(|follower| follower.kind == Kind::Process);
     let routes = has_processes.then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
+    let hooks = hooks.iter().map(|PartSyntax { member, ty, .. }| {
+        let name = member.to_token_stream().to_string();
+        let name = name.trim_start_matches("r#");
+        quote_spanned!(ty.span()=> #start_token.hook::<#ty>(#name, #this.#member);)
+    });
     let known = known(model);
     let each_known = quote!(where #(#known,)*);
     let takes_names = takes_names.then(|| {
@@ -89,6 +94,7 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
                 __start: &mut #krate::application::Start<__S>,
             ) -> ::core::result::Result<::std::sync::Arc<Self::Aggregates<__S>>, #krate::application::StartError> {
                 let __all = ::std::sync::Arc::new((#(#repositories,)*));
+                #(#hooks)*
                 #routes
                 let __events = __start.store().clone();
                 #(#started)*
@@ -212,20 +218,20 @@ fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let senders = senders.map(|senders| quote!(.senders(#senders)));
     if *kind == Kind::Process {
         return quote! {
-            let __options = #krate::application::FollowerOptions::new() #senders #retry #delay;
+            let __options = __start.options() #senders #retry #delay;
             let __started = <#store_type as #runs>::start(#store, __start.commands(), __start.clock(), self.#member, &__options);
             __start.add(#followed_events, __started)?;
         };
     }
     quote! {
-        let __options = #krate::application::FollowerOptions::new() #workers #retry #delay #letters;
+        let __options = __start.options() #workers #retry #delay #letters;
         __start.add(#followed_events, <#store_type as #runs>::start(#store, &__events, self.#member, &__options))?;
     }
 }
 
 /// What rustc alone knows of the parts: their names, commands and events.
 fn checks(model: &Application<'_>) -> TokenStream {
-    let Application { syntax, aggregates, followers } = model;
+    let Application { syntax, aggregates, followers, .. } = model;
     let krate = &syntax.krate;
     let support = quote!(#krate::macro_support);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();

@@ -91,12 +91,12 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
 
             fn execute<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
                 self,
-                __all: &<Self::Application as #application::Application>::Aggregates<__S>,
+                __way: &#application::Way<'_, <Self::Application as #application::Application>::Aggregates<__S>>,
                 __options: &#krate::ExecuteOptions<'_>,
             ) -> ::core::result::Result<#application::Answer, #application::ByNameError> {
                 match self {
                     #(Self::#variants(__command) => {
-                        #application::execute_on::<#ident, #paths, __S>(__all, __command, __options)
+                        #application::execute_on::<#ident, #paths, __S>(__way, __command, __options)
                     })*
                 }
             }

@@ -39,8 +39,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     // A reaction handles one event after the other: only a view gains by decoding ahead.
     let prepare = (is_partitioned.is_some() && matches!(product, Product::View { .. }))
         .then(|| prepare(krate, paths, &selves, &comes_from));
-    // A view passes over an event as fast as it asks for that.
-    let passes_over = (!matches!(product, Product::View { .. })).then(|| passes_over(krate, aggregates));
+    let passes_over = passes_over(krate, aggregates);
     let checks = follower_checks::checks(model);
     let keyed_by = (0..aggregates.len().min(128)).map(|index| Literal::u128_unsuffixed(1 << index));
     let ids = aggregates
@@ -215,7 +214,7 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
     }
 }
 
-/// Tells the events that no handler gets, each of which would cost a commit.
+/// Tells the events that no handler gets. Each would cost a reaction a commit, and hooks would see it.
 fn passes_over(krate: &Path, aggregates: &[&Path]) -> TokenStream {
     quote! {
         fn passes_over(__event: &#krate::store::StoredEvent<'_>) -> bool {

@@ -11,6 +11,8 @@ pub(crate) struct Application<'s> {
     pub(crate) syntax: &'s ApplicationSyntax<'s>,
     pub(crate) aggregates: Vec<Member<'s>>,
     pub(crate) followers: Vec<Follower<'s>>,
+    /// The fields that are hooks, in their order.
+    pub(crate) hooks: Vec<&'s PartSyntax<'s>>,
 }
 
 /// An aggregate of an application.
@@ -66,7 +68,7 @@ pub(crate) fn application<'s>(
     if syntax.takes_names {
         serde_twice(&syntax.command_enum, errors);
     }
-    let mut followers: Vec<Follower<'_>> = Vec::new();
+    let (mut followers, mut hooks): (Vec<Follower<'_>>, Vec<_>) = Default::default();
     for field in &syntax.fields {
         match &*field.roles {
             [] if !field.is_doubtful => errors.at(&field.ty, what_is(field)),
@@ -91,10 +93,11 @@ pub(crate) fn application<'s>(
                 let store = role.store.as_ref().and_then(|store| the_store(syntax, store, errors));
                 followers.push(follower(field, kind(key), role, store, errors));
             }
-            _ => {}
+            [(_, RoleSyntax::Hook)] => hooks.push(field),
+            [(_, RoleSyntax::Store)] | [] => {}
         }
     }
-    (!errors.any()).then_some(Application { syntax, aggregates, followers })
+    (!errors.any()).then_some(Application { syntax, aggregates, followers, hooks })
 }
 
 /// Reports serde's derives on an enum that `json` makes readable by names.
@@ -123,7 +126,7 @@ fn what_is(field: &PartSyntax<'_>) -> String {
     };
     format!(
         "nothing says what `{member}` is in the application: mark it with `#[projection]`, `#[reaction]`, \
-         `#[process]`, `#[services(..)]` or `#[store]`"
+         `#[process]`, `#[hook]`, `#[services(..)]` or `#[store]`"
     )
 }
 

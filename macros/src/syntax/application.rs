@@ -9,7 +9,7 @@ use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
 /// The attributes that say what a field is.
-const ROLES: [&str; 5] = ["services", "projection", "reaction", "process", "store"];
+const ROLES: [&str; 6] = ["services", "projection", "reaction", "process", "store", "hook"];
 
 pub(crate) struct ApplicationSyntax<'i> {
     pub(crate) input: &'i DeriveInput,
@@ -37,6 +37,7 @@ pub(crate) enum RoleSyntax {
     Services(Vec<Path>),
     Follower(FollowerSyntax),
     Store,
+    Hook,
 }
 
 /// How a view, a reaction or a process runs.
@@ -121,6 +122,9 @@ impl<'i> PartSyntax<'i> {
         }
         if let Some(span) = options.flag("store", errors) {
             roles.push((Ident::new("store", span), RoleSyntax::Store));
+        }
+        if let Some(span) = options.flag("hook", errors) {
+            roles.push((Ident::new("hook", span), RoleSyntax::Hook));
         }
         options.finish();
         Self { member, ty, roles, is_doubtful: errors.count() > earlier }

@@ -1,10 +1,14 @@
 //! What a caller gets that does not know the type of its command.
 
+use crate::domain::aggregate::Aggregate;
+use crate::domain::denied::Denied;
 use crate::domain::error::BoxError;
+use crate::domain::event_set::EventSet as _;
 use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
+use crate::repository::outcome::Executed;
 use crate::store::error::{Conflict, KeyReused};
 
 /// The outcome of a command of any aggregate, without its types.
@@ -45,6 +49,9 @@ pub enum ByNameError {
     /// The command is invalid in itself: see [`Command`](crate::Command#validation).
     #[error(transparent)]
     Invalid(#[from] InvalidCommand),
+    /// A hook of the application has not let the command pass: see [`Hook`](crate::application::Hook).
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The aggregate refused.
     #[error("{text}")]
     #[non_exhaustive]
@@ -65,4 +72,17 @@ pub enum ByNameError {
     /// The command failed for another reason.
     #[error("the command failed")]
     Failed(#[source] BoxError),
+}
+
+impl Answer {
+    /// The answer for a command that was carried out on the aggregate of a stream.
+    pub(crate) fn of<A: Aggregate>(stream: StreamName, done: &Executed<A>) -> Self {
+        Self {
+            stream,
+            version: done.version(),
+            position: done.position(),
+            repeated: done.is_repeated(),
+            events: done.events().iter().map(|event| event.event.name()).collect(),
+        }
+    }
 }

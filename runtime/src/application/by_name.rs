@@ -5,11 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::application::answer::{Answer, ByNameError};
+use crate::application::hook::CommandOrigin;
+use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
+use crate::application::way::Way;
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet};
-use crate::domain::event_set::EventSet as _;
 use crate::domain::stream_name::StreamName;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
@@ -19,7 +21,7 @@ use crate::store::event_store::EventStore;
 
 /// Carries out a command of the aggregate `A`, and answers without its types.
 pub fn execute_on<App, A, S>(
-    all: &App::Aggregates<S>,
+    way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
     options: &ExecuteOptions<'_>,
 ) -> Result<Answer, ByNameError>
@@ -29,15 +31,12 @@ where
     S: EventStore + Clone + 'static,
 {
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
-    match App::repository(all).execute_once(command, &options.command.clone().without_services()) {
-        Ok(done) => Ok(Answer {
-            stream,
-            version: done.version(),
-            position: done.position(),
-            repeated: done.is_repeated(),
-            events: done.events().iter().map(|event| event.event.name()).collect(),
-        }),
+    let options = options.command.clone().without_services();
+    let repository = App::repository(way.all);
+    match way.hooks.execute_once(way.origin, repository, command, &options, &App::REFUSALS) {
+        Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),
+        Err(ExecuteError::Denied(error)) => Err(error.into()),
         Err(ExecuteError::Refused(refusal)) => Err(ByNameError::Refused {
             aggregate: A::CATEGORY,
             text: App::REFUSALS.text_of(name, &refusal),
@@ -56,8 +55,15 @@ where
 
 /// The commands of one aggregate of an application, as its processes send them.
 pub(crate) struct NamedCommands<App: Application, A, S: EventStore + Clone + 'static> {
-    pub(crate) all: Arc<App::Aggregates<S>>,
-    pub(crate) aggregate: PhantomData<fn() -> A>,
+    all: Arc<App::Aggregates<S>>,
+    hooks: Hooks,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<App: Has<A>, A: Aggregate, S: EventStore + Clone + 'static> NamedCommands<App, A, S> {
+    pub(crate) fn new(all: Arc<App::Aggregates<S>>, hooks: Hooks) -> Self {
+        Self { all, hooks, aggregate: PhantomData }
+    }
 }
 
 impl<App, A, S> Route for NamedCommands<App, A, S>
@@ -86,8 +92,15 @@ where
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
-        send_to(App::repository(&self.all), command, &mut |refusal: &A::Error| {
-            refused(refusal, &App::REFUSALS.text_of(command.name, refusal));
-        })
+        let repository = App::repository(&self.all);
+        send_to(
+            repository.store().identity(),
+            command,
+            |read, options| {
+                let origin = CommandOrigin::Application;
+                self.hooks.execute_once(origin, repository, read, &options.command, &App::REFUSALS)
+            },
+            |refusal| refused(refusal, &App::REFUSALS.text_of(command.name, refusal)),
+        )
     }
 }

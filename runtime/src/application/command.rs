@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::application::answer::{Answer, ByNameError};
 use crate::application::parts::RoutedTo;
+use crate::application::way::Way;
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
@@ -102,7 +103,7 @@ pub trait ApplicationCommand: Debug + Sized + 'static {
     #[doc(hidden)]
     fn execute<S: EventStore + Clone + 'static>(
         self,
-        all: &<Self::Application as Application>::Aggregates<S>,
+        way: &Way<'_, <Self::Application as Application>::Aggregates<S>>,
         options: &ExecuteOptions<'_>,
     ) -> Result<Answer, ByNameError>;
 

@@ -47,6 +47,10 @@ pub trait RoutedTo<App: Application, A: Aggregate>: Sized {
     #[doc(hidden)]
     fn repository<S: EventStore + Clone + 'static>(all: &App::Aggregates<S>) -> &Repository<A, S>;
 
+    /// How refusals of `A` are shown.
+    #[doc(hidden)]
+    const REFUSALS: Refusals<A::Error>;
+
     /// The command as a variant of the aggregate's command enum.
     #[doc(hidden)]
     fn into_command(self) -> A::Command;
@@ -67,6 +71,8 @@ where
     fn repository<S: EventStore + Clone + 'static>(all: &App::Aggregates<S>) -> &Repository<A, S> {
         App::repository(all)
     }
+
+    const REFUSALS: Refusals<A::Error> = App::REFUSALS;
 
     #[inline]
     fn into_command(self) -> A::Command {

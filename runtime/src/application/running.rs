@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use crate::application::answer::{Answer, ByNameError};
 use crate::application::command::ApplicationCommand;
 use crate::application::error::{StartError, StopError};
+use crate::application::hook::{CommandOrigin, HookState};
+use crate::application::hooks::Hooks;
 use crate::application::parts::{Has, RoutedTo, Runs};
 use crate::application::seen::Seen;
 use crate::application::start::{RunsOn, Start};
+use crate::application::way::Way;
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
+use crate::domain::command_set::CommandSet as _;
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
@@ -64,8 +68,8 @@ pub trait ApplicationExt: Application {
             start.followers.iter().for_each(|follower| follower.begin_stop());
         }
         let aggregates = assembled?;
-        let Start { store, followers, .. } = start;
-        Ok(Running { aggregates, store, followers, clock })
+        let Start { store, followers, hooks, .. } = start;
+        Ok(Running { aggregates, store, followers, hooks, clock })
     }
 }
 
@@ -79,6 +83,7 @@ pub struct Running<App: Application, S: EventStore + Clone + 'static> {
     aggregates: Arc<App::Aggregates<S>>,
     store: S,
     followers: Vec<Box<dyn DynFollower>>,
+    hooks: Hooks,
     clock: Arc<dyn Clock>,
 }
 
@@ -90,7 +95,14 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         C: RoutedTo<App, A>,
         A: Aggregate,
     {
-        C::repository(&self.aggregates).execute_once(command.into_command(), &ExecuteOptions::new().command)
+        let (repository, options) = (C::repository(&self.aggregates), ExecuteOptions::new().command);
+        self.hooks.execute_once(
+            CommandOrigin::Caller,
+            repository,
+            command.into_command(),
+            &options,
+            &C::REFUSALS,
+        )
     }
 
     /// Carries out a command with options; see [`Repository::execute_with`].
@@ -134,7 +146,20 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         R: CanRetry<C>,
         V: Seen<App>,
     {
-        let done = C::repository(&self.aggregates).execute_as(C::into_command, command, options)?;
+        let repository = C::repository(&self.aggregates);
+        let done = if self.hooks.is_empty() {
+            repository.execute_as(C::into_command, command, options)?
+        } else {
+            let retrying = &options.retrying;
+            let spare = retrying.spare(&command, 0);
+            let command = command.into_command();
+            command.validate().map_err(ExecuteError::from)?;
+            let again = (C::into_command as fn(C) -> A::Command, retrying);
+            let carry_out = |command, options: &_, failed: &mut _| {
+                repository.execute_again(command, spare, again, options, failed)
+            };
+            self.hooks.around(CommandOrigin::Caller, command, &options.command, &C::REFUSALS, carry_out)?
+        };
         let mut late = Vec::new();
         if let Some(position) = done.position() {
             let begun = Instant::now();
@@ -148,6 +173,8 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     }
 
     /// The repository of the aggregate `A`: to load, to read the history, for several commands at once.
+    ///
+    /// Commands that go through it pass by the [hooks](crate::application::Hook) of the application.
     #[must_use]
     pub fn repository<A: Aggregate>(&self) -> &Repository<A, S>
     where
@@ -189,6 +216,12 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     #[must_use]
     pub fn health(&self) -> Vec<FollowerState> {
         self.followers.iter().map(|follower| follower.state()).collect()
+    }
+
+    /// How each hook does, in the order of the fields: whether it has panicked.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<HookState> {
+        self.hooks.states()
     }
 
     /// Waits until all followers have seen the event at `position`, at most this long.
@@ -268,13 +301,13 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         command: impl Into<App::Command>,
         options: &ExecuteOptions<'_>,
     ) -> Result<Answer, ByNameError> {
-        command.into().execute(&self.aggregates, options)
+        command.into().execute(&self.way(CommandOrigin::Caller), options)
     }
 
     /// Carries out the command with this name, which is read from JSON: for callers outside of the program.
     ///
-    /// Fails with a [`ByNameError`]: the name is unknown, the JSON does not fit, the command is `internal`, the aggregate
-    /// refuses it, or the command failed.
+    /// Fails with a [`ByNameError`]: the name is unknown, the JSON does not fit, the command is `internal` or invalid, a hook
+    /// denies it, the aggregate refuses it, or the command failed.
     pub fn execute_json(&self, name: &str, json: &str) -> Result<Answer, ByNameError>
     where
         App: TakesNames,
@@ -292,7 +325,11 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     where
         App: TakesNames,
     {
-        App::Command::read(name, json)?.execute(&self.aggregates, options)
+        App::Command::read(name, json)?.execute(&self.way(CommandOrigin::Name), options)
+    }
+
+    fn way(&self, origin: CommandOrigin) -> Way<'_, App::Aggregates<S>> {
+        Way { all: &self.aggregates, hooks: &self.hooks, origin }
     }
 }
 

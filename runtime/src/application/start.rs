@@ -1,15 +1,16 @@
 //! What `derive(Application)` starts an application with.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::application::by_name::NamedCommands;
 use crate::application::error::StartError;
+use crate::application::hook::Hook;
+use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::follow::dyn_follower::DynFollower;
-use crate::follow::keeps::{Followed, Started};
+use crate::follow::keeps::{Followed, FollowerOptions, Started};
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::routes::{CommandRoutes, Route};
@@ -21,12 +22,14 @@ pub struct Start<S> {
     pub(crate) store: S,
     pub(crate) followers: Vec<Box<dyn DynFollower>>,
     routes: Vec<Arc<dyn Route>>,
+    pub(crate) hooks: Hooks,
     clock: Arc<dyn Clock>,
 }
 
 impl<S: EventStore + Clone + 'static> Start<S> {
     pub(crate) fn new(store: &S, clock: Arc<dyn Clock>) -> Self {
-        Self { store: store.clone(), followers: Vec::new(), routes: Vec::new(), clock }
+        let (followers, routes, hooks) = Default::default();
+        Self { store: store.clone(), followers, routes, hooks, clock }
     }
 
     /// The store of the events.
@@ -42,6 +45,16 @@ impl<S: EventStore + Clone + 'static> Start<S> {
     /// The repository of an aggregate with the services in a field.
     pub fn with<A: Aggregate, V: DecidesWith<A, A::Services>>(&self, services: V) -> Repository<A, S> {
         Repository::new(self.store.clone(), services.services())
+    }
+
+    /// Adds the hook in the field with this name. All are added before anything else.
+    pub fn hook<H: Hook>(&mut self, name: &'static str, hook: H) {
+        self.hooks.push(name, Box::new(hook));
+    }
+
+    /// How a follower runs, unless its field says more.
+    pub fn options(&self) -> FollowerOptions {
+        FollowerOptions::new().hooked(self.hooks.of_events())
     }
 
     /// Adds a follower that has been started.
@@ -66,8 +79,7 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         App: Has<A>,
         A: Aggregate,
     {
-        self.routes
-            .push(Arc::new(NamedCommands::<App, A, S> { all: Arc::clone(all), aggregate: PhantomData }));
+        self.routes.push(Arc::new(NamedCommands::<App, A, S>::new(Arc::clone(all), self.hooks.clone())));
     }
 }
 

@@ -62,6 +62,7 @@ use crate::store::event_store::EventStore;
 /// | `#[projection]` | a view that follows in the background |
 /// | `#[reaction]` | a reaction, in the background |
 /// | `#[process]` | a [process](crate::follow::Process). It sends its commands through the application, also `internal` ones |
+/// | `#[hook]` | a [hook](crate::application::Hook): it runs around each command, and around each event of a follower |
 /// | `#[store]` | a store beside the one of the events, for `store = ..` |
 ///
 /// A view or a reaction may say how it runs, as `#[reaction(retry(5), dead_letters)]`:

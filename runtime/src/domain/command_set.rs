@@ -1,5 +1,6 @@
 //! The trait of the command enum, and what it says of its commands.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use crate::domain::command::Command;
@@ -54,6 +55,14 @@ pub trait CommandSet: Debug + Sized {
     /// [`Command::validate`] of this command.
     fn validate(&self) -> Result<(), InvalidCommand> {
         Ok(())
+    }
+
+    /// The struct of this command, for a caller that asks for its type. The default, for an impl by hand, is the set itself.
+    fn as_any(&self) -> &dyn Any
+    where
+        Self: 'static,
+    {
+        self
     }
 
     /// [`Command::mark`] of this command.

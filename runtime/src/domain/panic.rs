@@ -1,5 +1,6 @@
 //! Panics of the user's code, as errors.
 
+use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,12 +16,16 @@ pub struct HandlerPanicked {
 /// Runs the user's code and returns a panic as an error. Changes made before the panic remain.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, HandlerPanicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let message = text.unwrap_or("without a message").to_owned();
+        let message = panic_message(&*payload).to_owned();
         discard(payload);
         HandlerPanicked { message }
     })
+}
+
+/// The message of a panic.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// Drops a value of the user's code. If its destructor panics, the panic ends here.

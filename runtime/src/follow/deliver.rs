@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
 use crate::follow::reaction::{Delivery, SideEffects};
@@ -55,7 +56,8 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
                 }
             }
             let attempt = worker.failures_of(position) + 1;
-            deliver::<P, H>(worker.handlers(), definition.name, position, &event, attempt)
+            let watch = worker.watch();
+            deliver::<P, H>(worker.handlers(), watch, position, &event, attempt)
                 .map_err(|error| FailedStep { partition: share.partition, after: done, ..error.into() })?;
             control.count(1);
             if !record(worker, share.partition, done, position)? {
@@ -80,7 +82,8 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         event: &OwnedEvent,
     ) -> Result<bool, FollowError> {
         let position = letter.position;
-        deliver::<P, H>(handlers, follower, position, event, letter.attempts.saturating_add(1))?;
+        let watch = home.hooks.watch(position, letter.attempts);
+        deliver::<P, H>(handlers, watch, position, event, letter.attempts.saturating_add(1))?;
         home.in_transaction(follower, |transaction| {
             P::remove_letter(transaction, follower, position).map_err(FollowError::store(follower))
         })
@@ -121,15 +124,15 @@ fn read_ahead<H: EventHandler, P: ProgressStore>(
 /// Calls the handler with one event.
 fn deliver<P: ProgressStore, R: EventHandler<Target = SideEffects>>(
     reaction: &mut R,
-    name: &'static str,
+    watch: Watch<'_>,
     position: Position,
     event: &OwnedEvent,
     attempt: u32,
 ) -> Result<(), FollowError> {
     let event = event.as_stored(position);
-    let delivery = Delivery::new(name, &event.envelope, attempt);
-    contained(|| reaction.handle_stored(event.name, &event, &delivery))
-        .map_err(|error| ProgressHome::<P>::failed_at(name, None, &event, error))
+    let delivery = Delivery::new(R::NAME, &event.envelope, attempt);
+    contained(|| watch.handle::<R>(&event, || reaction.handle_stored(event.name, &event, &delivery)))
+        .map_err(|error| ProgressHome::<P>::failed_at(R::NAME, None, &event, error))
 }
 
 /// Moves a partition from one position to another; `false` if another runner has taken the lease or moved the

@@ -8,6 +8,7 @@ use crate::domain::event::EventKind;
 use crate::follow::background::{Follower, FollowerBuilder};
 use crate::follow::definition::FollowerKind;
 use crate::follow::dyn_follower::DynFollower;
+use crate::follow::event_hooks::EventHooks;
 use crate::follow::handler::{EventHandler, PartitionedByStream, Target};
 use crate::follow::policy::OnFailure;
 use crate::follow::process::Process;
@@ -20,7 +21,7 @@ use crate::follow::reaction::Reaction;
 use crate::store::event_store::EventStore;
 
 /// How an application runs a follower.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FollowerOptions {
     retries: u32,
     delay: Duration,
@@ -29,49 +30,57 @@ pub struct FollowerOptions {
     pub(crate) workers: u32,
     /// The number of commands that a process sends at a time, if it is given.
     pub(crate) senders: Option<u32>,
+    /// What sees the events besides the follower.
+    pub(crate) hooks: EventHooks,
 }
 
 impl FollowerOptions {
     /// No retries, no dead letters, one worker.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             retries: 0,
             delay: Duration::from_millis(100),
             on_failure: OnFailure::Stop,
             workers: 1,
             senders: None,
+            hooks: EventHooks::default(),
         }
     }
 
     /// See [`FollowerBuilder::retry`].
     #[must_use]
-    pub const fn retry(self, retries: u32) -> Self {
+    pub fn retry(self, retries: u32) -> Self {
         Self { retries, ..self }
     }
 
     /// The delay before the first retry.
     #[must_use]
-    pub const fn delay(self, delay: Duration) -> Self {
+    pub fn delay(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
     /// See [`FollowerBuilder::on_failure`].
     #[must_use]
-    pub const fn on_failure(self, on_failure: OnFailure) -> Self {
+    pub fn on_failure(self, on_failure: OnFailure) -> Self {
         Self { on_failure, ..self }
     }
 
     /// The number of workers that share the follower.
     #[must_use]
-    pub const fn workers(self, workers: u32) -> Self {
+    pub fn workers(self, workers: u32) -> Self {
         Self { workers, ..self }
     }
 
     /// The number of commands that a process sends at a time, each of another instance.
     #[must_use]
-    pub const fn senders(self, senders: u32) -> Self {
+    pub fn senders(self, senders: u32) -> Self {
         Self { senders: Some(senders), ..self }
+    }
+
+    /// Lets the hooks of an application see the events.
+    pub(crate) fn hooked(self, hooks: EventHooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// Whether an event that fails becomes a dead letter.
@@ -256,8 +265,13 @@ where
     F: Projection + Send + 'static,
     S: KeepsTables<F::Target>,
 {
-    fn start<E: EventStore + Clone + 'static>(&self, _: &E, follower: F, _: &FollowerOptions) -> Started {
-        self.inline(follower)
+    fn start<E: EventStore + Clone + 'static>(
+        &self,
+        _: &E,
+        follower: F,
+        options: &FollowerOptions,
+    ) -> Started {
+        self.inline(follower, options)
     }
 }
 
@@ -347,7 +361,11 @@ pub trait Keeps<T: Target>: EventStore + Clone + 'static {
 pub trait KeepsTables<T: Target>: Keeps<T> {
     /// Makes a view part of each append.
     #[doc(hidden)]
-    fn inline<P: Projection<Target = T> + Send + 'static>(&self, view: P) -> Started;
+    fn inline<P: Projection<Target = T> + Send + 'static>(
+        &self,
+        view: P,
+        options: &FollowerOptions,
+    ) -> Started;
 
     /// Starts a view with several workers.
     #[doc(hidden)]

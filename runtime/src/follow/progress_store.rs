@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::event_hooks::EventHooks;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::partitions::PartitionPositions;
@@ -219,11 +220,13 @@ pub(crate) struct ProgressHome<P> {
     pub(crate) progress: P,
     /// The store of the events, if it is not in the same database.
     pub(crate) source: Option<Arc<dyn EventStore>>,
+    /// What sees the events besides the follower.
+    pub(crate) hooks: EventHooks,
 }
 
 impl<P: ProgressStore> ProgressHome<P> {
     pub(crate) fn new(progress: P, source: Option<Arc<dyn EventStore>>) -> Self {
-        Self { progress, source }
+        Self { progress, source, hooks: EventHooks::default() }
     }
 
     /// The home of a follower of `events`, with progress in `progress`. If both are one store, they share
@@ -232,7 +235,7 @@ impl<P: ProgressStore> ProgressHome<P> {
         let identity = events.identity();
         let is_one = identity.is_some() && progress.as_event_store().identity() == identity;
         let source = (!is_one).then(|| Arc::new(events.clone()) as Arc<dyn EventStore>);
-        Self { progress, source }
+        Self::new(progress, source)
     }
 
     /// The store of the events.

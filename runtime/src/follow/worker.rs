@@ -6,6 +6,7 @@ use crate::domain::position::Position;
 use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, Target};
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::{KeptLease, Parked};
@@ -190,6 +191,12 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// How often the event at a position has failed.
     pub(crate) fn failures_of(&self, position: Position) -> u32 {
         if self.memory.failed.position == position { self.memory.failed.attempts } else { 0 }
+    }
+
+    /// The hooks that see the worker's events.
+    pub(crate) fn watch(&self) -> Watch<'e> {
+        let FailedEvent { position, attempts } = self.memory.failed;
+        self.job.home.hooks.watch(position, attempts)
     }
 
     /// Reports that this worker will try again after a failure.

@@ -1,5 +1,6 @@
 //! The trait that the generated command enum implements, and the impl of [`CommandSet`] that follows from it.
 
+use std::any::Any;
 use std::fmt::{self, Debug};
 
 use crate::domain::command::Command;
@@ -51,11 +52,14 @@ pub trait AnyCommand<I, S>: Debug {
 
     /// [`Command::validate`].
     fn validate(&self) -> Result<(), InvalidCommand>;
+
+    /// The command, for a caller that asks for its type.
+    fn as_any(&self) -> &dyn Any;
 }
 
 impl<C, I, S: From<C>> AnyCommand<I, S> for C
 where
-    C: Command,
+    C: Command + 'static,
     C::Id: IdFor<I, C>,
 {
     fn name(&self) -> &'static str {
@@ -80,6 +84,10 @@ where
 
     fn validate(&self) -> Result<(), InvalidCommand> {
         Command::validate(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -120,6 +128,10 @@ impl<S: DerivedCommandSet> CommandSet for S {
 
     fn validate(&self) -> Result<(), InvalidCommand> {
         self.listed().1.validate()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.listed().1.as_any()
     }
 }
 

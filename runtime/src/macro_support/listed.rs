@@ -87,7 +87,7 @@ pub trait ListedCommand<I>: Sized {
 
 impl<C, I> ListedCommand<I> for C
 where
-    C: Command,
+    C: Command + 'static,
     C::Id: IdFor<I, C>,
 {
     const KIND: CommandKind = CommandKind::of::<C>();

@@ -12,6 +12,7 @@ use crate::follow::dead_letter::{DeadLetter, ListLetters};
 use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::event_hooks::EventHooks;
 use crate::follow::keeps::{FollowerOptions, Keeps, Started};
 use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::patience::{self, StoreFailures};
@@ -41,10 +42,13 @@ struct MemoryFollower<P, E> {
     events: E,
     position: Position,
     seen: Seen,
-    /// How often the event after the position has failed.
+    /// The event after the position that has failed.
+    failed: Position,
+    /// How often it has failed.
     attempts: u32,
     store_failures: StoreFailures,
     report: Option<Report>,
+    hooks: EventHooks,
 }
 
 impl<P: Projection<Target = Memory>, E: EventStore> MemoryFollower<P, E> {
@@ -55,7 +59,9 @@ impl<P: Projection<Target = Memory>, E: EventStore> MemoryFollower<P, E> {
         let newest = self.events.position().map_err(failed)?;
         let goal = newest.min(self.position.forward(BATCH));
         let mut position = self.position;
-        let projected = project(&self.events, &mut *lock(&self.view), Partition::WHOLE, &mut position, goal);
+        let watch = self.hooks.watch(self.failed, self.attempts);
+        let projected =
+            project(&self.events, &mut *lock(&self.view), watch, Partition::WHOLE, &mut position, goal);
         if position > self.position {
             (self.position, self.attempts) = (position, 0);
             self.seen = Seen::of(&self.events, position).map_err(failed)?;
@@ -70,9 +76,10 @@ impl<P: Projection<Target = Memory>, E: EventStore> MemoryFollower<P, E> {
         control: &Control,
         policy: &RetryPolicy,
     ) -> Result<Duration, FollowError> {
-        if error.position().is_none() {
+        let Some(failed) = error.position() else {
             return patience::wait_after(error, &mut self.store_failures, control, 0, policy);
-        }
+        };
+        self.failed = failed;
         self.attempts += 1;
         if self.attempts > policy.retries {
             return Err(error);
@@ -239,9 +246,11 @@ impl<S: EventStore + Clone + 'static> Keeps<Memory> for S {
             events: events.clone(),
             position: Position::START,
             seen: Seen::START,
+            failed: Position::START,
             attempts: 0,
             store_failures: StoreFailures::default(),
             report: None,
+            hooks: options.hooks.clone(),
         };
         Ok(Box::new(Shown { running: options.prepare(follower).start()?, view }))
     }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::domain::position::Position;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{Target, contained, sealed};
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
@@ -57,7 +58,7 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
         // as seen.
         let failed = FollowError::store(P::NAME);
         let newest = store.position().map_err(failed)?;
-        let projected = project(store, view, Partition::WHOLE, position, newest);
+        let projected = project(store, view, Watch::NONE, Partition::WHOLE, position, newest);
         *seen = Seen::of(store, *position).map_err(failed)?;
         Ok(CaughtUp { events: projected?, position: self.position })
     }
@@ -68,11 +69,13 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
 pub(super) fn project<P: Projection<Target = Memory>>(
     store: &impl EventStore,
     view: &mut P,
+    watch: Watch<'_>,
     partition: Partition,
     position: &mut Position,
     newest: Position,
 ) -> Result<u64, FollowError> {
-    let definition = FollowerDefinition::of_projection::<P>();
+    let mut definition = FollowerDefinition::of_projection::<P>();
+    definition.wants_metadata |= watch.is_set();
     if *position == Position::START {
         definition.check_categories(store)?;
     }
@@ -82,7 +85,7 @@ pub(super) fn project<P: Projection<Target = Memory>>(
     let mut events = 0;
     let mut result = Ok(());
     let read = store.read_all(filter, *position, usize::MAX, &mut |event| match contained(|| {
-        view.handle_stored(event.name, event, &())
+        watch.handle::<P>(event, || view.handle_stored(event.name, event, &()))
     }) {
         Ok(()) => {
             events += 1;

@@ -5,6 +5,7 @@ use std::thread;
 
 use crate::domain::position::Position;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
@@ -98,7 +99,7 @@ where
         let store = &self.store;
         let results: Vec<_> = thread::scope(|scope| {
             let work = |shard: &mut Shard<P>| {
-                project(store, &mut shard.view, shard.partition, &mut shard.position, newest)
+                project(store, &mut shard.view, Watch::NONE, shard.partition, &mut shard.position, newest)
             };
             let spawn = |shard| {
                 let thread = thread::Builder::new().name(format!("factum: {}", P::NAME));

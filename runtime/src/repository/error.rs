@@ -1,6 +1,7 @@
 //! Why a load or a command failed: one error type for each operation of a user.
 
 use crate::domain::codec_error::{DecodeError, EncodeError};
+use crate::domain::denied::Denied;
 use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
@@ -164,6 +165,9 @@ pub enum ExecuteError<E> {
     /// The command is invalid in itself: see [`Command`](crate::Command#validation).
     #[error(transparent)]
     Invalid(#[from] InvalidCommand),
+    /// A hook of the application has not let the command pass: see [`Hook`](crate::application::Hook).
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Another writer appended first at every allowed attempt, or the aggregate is not at the version that
     /// the caller expects.
     #[error(transparent)]

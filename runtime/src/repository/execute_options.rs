@@ -43,9 +43,9 @@ pub struct ExecuteOptions<'a, Services = (), Retrying = NoRetry, Seen = ()> {
 }
 
 /// What a decision and its append need of the options.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct CommandOptions<'a, Services> {
-    metadata: Metadata,
+    pub(crate) metadata: Metadata,
     /// The custom metadata of the cause.
     cause_custom: Option<Arc<str>>,
     carries_custom: bool,
@@ -55,6 +55,18 @@ pub(crate) struct CommandOptions<'a, Services> {
     pub(crate) key: Option<String>,
     /// Where the command of the key waits to be sent.
     pub(crate) waiting: Option<WaitingCommand>,
+}
+
+// The services are borrowed, whether they are `Clone` or not.
+impl<Services> Clone for CommandOptions<'_, Services> {
+    fn clone(&self) -> Self {
+        Self {
+            metadata: self.metadata.clone(),
+            cause_custom: self.cause_custom.clone(),
+            key: self.key.clone(),
+            ..*self
+        }
+    }
 }
 
 impl<Services> CommandOptions<'_, Services> {

@@ -31,13 +31,17 @@ impl Keeps<Sqlite> for SqliteStore {
         P: Projection<Target = Sqlite> + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?)
+        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options))
     }
 }
 
 impl KeepsTables<Sqlite> for SqliteStore {
-    fn inline<P: Projection<Target = Sqlite> + Send + 'static>(&self, view: P) -> Started {
-        SqliteProjection::new(self, view)?.inline()?;
+    fn inline<P: Projection<Target = Sqlite> + Send + 'static>(
+        &self,
+        view: P,
+        options: &FollowerOptions,
+    ) -> Started {
+        SqliteProjection::new(self, view)?.hooked(options).inline()?;
         Ok(Box::new(Inline { name: P::NAME, store: self.clone() }))
     }
 
@@ -46,7 +50,7 @@ impl KeepsTables<Sqlite> for SqliteStore {
         P: Projection<Target = Sqlite> + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.workers(options.workers))
+        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options).workers(options.workers))
     }
 }
 
@@ -56,7 +60,7 @@ impl KeepsReactions for SqliteStore {
         R: Reaction + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteReaction::in_file(self, events, reaction)?)
+        options.start(SqliteReaction::in_file(self, events, reaction)?.hooked(options))
     }
 
     fn share_reaction<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
@@ -64,7 +68,8 @@ impl KeepsReactions for SqliteStore {
         R: Reaction + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteReaction::in_file(self, events, reaction)?.workers(options.workers))
+        options
+            .start(SqliteReaction::in_file(self, events, reaction)?.hooked(options).workers(options.workers))
     }
 }
 
@@ -80,7 +85,7 @@ impl KeepsProcesses for SqliteStore {
         process: P,
         options: &FollowerOptions,
     ) -> Started {
-        let process = SqliteProcess::new(self, process, commands)?.shared_clock(clock);
+        let process = SqliteProcess::new(self, process, commands)?.hooked(options).shared_clock(clock);
         options.start(match options.senders {
             Some(senders) => process.senders(senders),
             None => process,

@@ -13,6 +13,7 @@ use crate::follow::control::Control;
 use crate::follow::dead_letter::{Letters, ListLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProcessError};
+use crate::follow::keeps::FollowerOptions;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
@@ -83,6 +84,12 @@ impl<P: Process> SqliteProcess<P> {
     #[must_use = "the process with so many senders is what this returns"]
     pub fn senders(mut self, senders: u32) -> Self {
         self.runner.senders = senders.max(1);
+        self
+    }
+
+    /// Lets the hooks of an application see the events.
+    pub(crate) fn hooked(mut self, options: &FollowerOptions) -> Self {
+        self.runner.home.hooks = options.hooks.clone();
         self
     }
 

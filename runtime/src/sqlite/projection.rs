@@ -28,6 +28,7 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::handler::PartitionedByStream;
+use crate::follow::keeps::FollowerOptions;
 use crate::follow::lease::DEFAULT_LEASE;
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
@@ -325,6 +326,13 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         self.catch_up_after(rebuilt)
     }
 
+    /// Lets the hooks of an application see the events, except for those of a rebuild.
+    pub(crate) fn hooked(mut self, options: &FollowerOptions) -> Self {
+        self.engine.definition.wants_metadata |= options.hooks.are_set();
+        self.engine.home.hooks = options.hooks.clone();
+        self
+    }
+
     fn catch_up_after(&mut self, rebuilt: Option<CaughtUp>) -> Result<CaughtUp, ProjectionError> {
         let caught_up = self.engine.catch_up(None)?;
         let before = rebuilt.map_or(0, |rebuilt| rebuilt.events);
@@ -404,7 +412,9 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
         self.catch_up()?;
         let Engine { home, handlers, .. } = self.engine;
         match handlers.into_iter().next() {
-            Some(projection) => InlineProjection::new(projection, on_newer).register(&home.progress),
+            Some(projection) => {
+                InlineProjection::new(projection, on_newer, home.hooks.clone()).register(&home.progress)
+            }
             None => Ok(()),
         }
     }

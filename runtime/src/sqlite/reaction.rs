@@ -15,6 +15,7 @@ use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
+use crate::follow::keeps::FollowerOptions;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
@@ -109,6 +110,12 @@ impl<R: Reaction> SqliteReaction<R> {
         R: PartitionedByStream + Clone + Send,
     {
         self.engine.use_workers(workers);
+        self
+    }
+
+    /// Lets the hooks of an application see the events.
+    pub(crate) fn hooked(mut self, options: &FollowerOptions) -> Self {
+        self.engine.home.hooks = options.hooks.clone();
         self
     }
 

@@ -80,6 +80,12 @@ pub mod domain {
         if *command == 0 { ::core::result::Result::Err("none") } else { ::core::result::Result::Ok(()) }
     }
 
+    /// A hook.
+    #[derive(Debug)]
+    pub struct H;
+
+    impl ::factum::application::Hook for H {}
+
     /// An aggregate.
     #[derive(Debug, Default, Clone, ::serde::Serialize, ::serde::Deserialize, Aggregate)]
     #[aggregate(
@@ -162,6 +168,8 @@ pub mod domain {
     pub struct S {
         #[services(A)]
         services: (),
+        #[hook]
+        hook: H,
         #[projection(retry(1), delay = ::core::time::Duration::ZERO)]
         __start: P,
         #[store]

@@ -70,8 +70,8 @@ pub enum SendError {
     /// The aggregate has refused the command.
     #[error("the command was refused")]
     Refused,
-    /// The command can't be executed however often it is sent: no aggregate takes it, it can't be read, or it is
-    /// invalid. It becomes a dead letter.
+    /// The command can't be executed however often it is sent: no aggregate takes it, it can't be read, it is invalid, or a
+    /// hook has denied it. It becomes a dead letter.
     #[error("the command can't be executed")]
     Impossible(#[source] BoxError),
     /// The command was not decided on, or its outcome is open. The process sends it again.

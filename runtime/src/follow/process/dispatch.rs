@@ -10,6 +10,7 @@ use std::{fmt, io};
 
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::{HandlerPanicked, catch_panic};
+use crate::follow::event_hooks::Watch;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::pool::{Task, TaskId};
@@ -446,7 +447,7 @@ impl<P: Process, S: ProcessStore> Sending<P, S> {
             }
             let (initial, now, rows) = (&self.initial, self.clock.now(), TimeoutRows::default());
             let step: ProcessStep<'_, '_, P, S> =
-                ProcessStep::new(transaction, &self.home, initial, now, (&rows, &replays));
+                ProcessStep::new(transaction, &self.home, initial, now, (&rows, &replays), Watch::NONE);
             Ok(step.refused(command, refusal, text)?)
         };
         while !self.home.progress.in_step(settle, |error| Box::new(error) as BoxError)? {}

@@ -83,7 +83,7 @@ pub enum Undelivered {
     /// A time-out that was due.
     Timeout,
     /// A command that was refused without a `#[refused]` method, on which its aggregate panics, or that can't be executed: no
-    /// aggregate can read it, or it is invalid.
+    /// aggregate can read it, it is invalid, or a hook has denied it.
     #[non_exhaustive]
     Command {
         /// The place of the command in the outbox.

@@ -10,9 +10,11 @@ use crate::domain::command_set::{CommandKind, CommandSet, no_command};
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
+use crate::store::identity::StoreIdentity;
 
 /// Sends commands to the aggregates of a few repositories, each by the command's name.
 #[derive(Clone, Default)]
@@ -118,22 +120,31 @@ where
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
-        send_to(self, command, &mut |refusal| refused(refusal, &format!("{refusal:?}")))
+        send_to(
+            self.store().identity(),
+            command,
+            |read, options| self.execute_with(read, options),
+            |refusal| refused(refusal, &format!("{refusal:?}")),
+        )
     }
 }
 
-/// Executes a command of a process on an aggregate. `refused` gets the refusal.
-pub(crate) fn send_to<A: Aggregate, S: EventStore>(
-    repository: &Repository<A, S>,
+/// Reads a command of a process, and lets `execute` execute it in the store with this identity. `refused` gets the refusal.
+pub(crate) fn send_to<A: Aggregate>(
+    store: Option<StoreIdentity>,
     command: &SentCommand<'_>,
-    refused: &mut dyn FnMut(&A::Error),
+    execute: impl FnOnce(
+        A::Command,
+        &ExecuteOptions<'_, A::Services>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>,
+    refused: impl FnOnce(&A::Error),
 ) -> Result<(), SendError> {
     let SentCommand { name, payload, key, cause, .. } = *command;
     let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
     let mut options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
-    let place = command.place_in(repository.store().identity());
+    let place = command.place_in(store);
     options.command.waiting = place.map(|place| place.command);
-    match repository.execute_with(read, &options) {
+    match execute(read, &options) {
         Ok(executed) => {
             if let Some(place) = place {
                 // A command that was executed before has left its place, or else the next step takes it away.
@@ -146,6 +157,7 @@ pub(crate) fn send_to<A: Aggregate, S: EventStore>(
             Err(SendError::Refused)
         }
         Err(ExecuteError::Invalid(error)) => Err(SendError::Impossible(error.into())),
+        Err(ExecuteError::Denied(error)) => Err(SendError::Impossible(error.into())),
         Err(ExecuteError::KeyReused(error)) => Err(SendError::Impossible(error.into())),
         Err(ExecuteError::Encode { source, .. }) => Err(SendError::Impossible(source.into())),
         Err(ExecuteError::Conflict(error)) => Err(SendError::Failed(error.into())),

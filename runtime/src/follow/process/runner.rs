@@ -363,12 +363,14 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 Opening::Over(_) => return Ok((Turned::More, Vec::new(), None)),
                 Opening::Handle(share) => (share.after, Some(share)),
             };
+            let watch = self.home.hooks.watch(Position::START, 0);
             let step: ProcessStep<'_, '_, P, S> = ProcessStep::new(
                 transaction,
                 &self.home,
                 &self.initial,
                 now,
                 (&self.run.rows, &self.run.replays),
+                watch,
             );
             record(&step, &results)?;
             let turned = if handles { self.handle(&step, &worker, control, share)? } else { Turned::More };

@@ -20,6 +20,7 @@ use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::contained;
 use crate::follow::process::Process;
 use crate::follow::process::actions::{Action, Actions};
@@ -48,6 +49,8 @@ pub(crate) struct ProcessStep<'s, 't, P, S: ProcessStore> {
     pub(super) replays: &'s Replays<P>,
     /// Whether commands of its instances may wait that were held.
     has_met_released: Cell<bool>,
+    /// What sees the events besides the process.
+    pub(crate) watch: Watch<'s>,
 }
 
 /// What follows in the key of a command that follows from a refusal.
@@ -116,6 +119,8 @@ struct Taker<'s, 't, P, S: ProcessStore> {
     step: &'s ProcessStep<'s, 't, P, S>,
     /// The only instance that counts, if the event has been handled for the others.
     only: Option<&'s str>,
+    /// The name of the event; `None` for a time-out.
+    event: Option<&'s str>,
     opened: Vec<OpenInstance<P>>,
     store_error: Option<StoreError>,
     is_unfinished: bool,
@@ -157,7 +162,7 @@ impl<P: Process, S: ProcessStore> TakeInput<P> for Taker<'_, '_, P, S> {
                 }
             },
         };
-        let result = self.step.take(&mut open, starts, input, envelope);
+        let result = self.step.take(&mut open, starts, (self.event, input), envelope);
         match result {
             Err(Trouble::Store(error)) => self.store_error = Some(error),
             Err(Trouble::Instance(error)) => open.error = Some(error),
@@ -176,6 +181,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
         initial: &'s P,
         now: Timestamp,
         (rows, replays): (&'s TimeoutRows, &'s Replays<P>),
+        watch: Watch<'s>,
     ) -> Self {
         let first_due = Cell::new(Timestamp::from_micros(i64::MIN));
         Self {
@@ -187,6 +193,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             rows,
             replays,
             has_met_released: Cell::new(false),
+            watch,
         }
     }
 
@@ -438,7 +445,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             timeout: Some(timeout),
         };
         let mut router = self.initial.clone();
-        let taken = self.taken(None, |turn| {
+        let taken = self.taken(None, None, |turn| {
             contained(|| router.handle_timeout(name, *version, payload, &envelope, turn))
         })?;
         let Some((handled, opened)) = taken else { return Ok(false) };
@@ -468,7 +475,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
     ) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
         let taken = self
-            .taken(only, |turn| contained(|| router.handle_stored(event.name, event, turn)))
+            .taken(only, Some(event.name), |turn| contained(|| router.handle_stored(event.name, event, turn)))
             .map_err(failed)?;
         let Some((handled, opened)) = taken else { return Ok(false) };
         handled.map_err(|error| FollowError::at(P::NAME, event, error))?;
@@ -497,10 +504,11 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
     fn taken(
         &self,
         only: Option<&str>,
+        event: Option<&str>,
         hand: impl FnOnce(&Turn<'_, P>) -> Result<(), HandlerError>,
     ) -> Result<Option<(Result<(), HandlerError>, Vec<OpenInstance<P>>)>, StoreError> {
         let mut taker =
-            Taker { step: self, only, opened: Vec::new(), store_error: None, is_unfinished: false };
+            Taker { step: self, only, event, opened: Vec::new(), store_error: None, is_unfinished: false };
         let handled = hand(&Turn::new(&mut taker));
         match taker.store_error {
             Some(error) => Err(error),
@@ -513,7 +521,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
         &self,
         open: &mut OpenInstance<P>,
         starts: bool,
-        input: &dyn Input<P>,
+        (event, input): (Option<&str>, &dyn Input<P>),
         envelope: &Envelope<'_>,
     ) -> Result<(), Trouble> {
         if open.is_done() || open.error.is_some() {
@@ -532,13 +540,18 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             },
         };
         let id = id_of::<P>(&open.id).map_err(trouble)?;
-        let decided = catch_panic(|| {
+        let decide = || {
             input.remember(&mut state);
-            input.decide(&mut state, envelope, &Instance { id })
-        });
-        let Actions(actions) =
-            decided.map_err(|panic| Trouble::Instance(with_causes(&panic)))?.map_err(trouble)?;
-        open.actions.extend(actions);
+            let Actions(actions) =
+                input.decide(&mut state, envelope, &Instance { id }).map_err(HandlerError::Handler)?;
+            open.actions.extend(actions);
+            Ok(())
+        };
+        let decided = match event {
+            Some(event) => contained(|| self.watch.handle_named::<P>(event, envelope, decide)),
+            None => contained(decide),
+        };
+        decided.map_err(|error| Trouble::Instance(with_causes(&error)))?;
         (open.state, open.has_taken) = (Some(state), true);
         Ok(())
     }

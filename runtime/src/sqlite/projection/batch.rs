@@ -10,6 +10,7 @@ use crate::domain::position::Position;
 use crate::follow::dead_letter;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter, seen_in};
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
@@ -62,7 +63,8 @@ impl StepTarget<SqliteStore> for Sqlite {
                 after: share.after,
             };
             let bounds = Bounds { until, limit: size.at_most(BATCH), deadline };
-            let batch = project(worker.handlers(), definition, transaction, &source, bounds)?;
+            let watch = worker.watch();
+            let batch = project(worker.handlers(), watch, definition, transaction, &source, bounds)?;
             worker.control().count(batch.events);
             projected = Some(Projected { share, events: batch.events, last: batch.last });
             Ok(share.reached(batch.position))
@@ -86,8 +88,9 @@ impl StepTarget<SqliteStore> for Sqlite {
                 return Ok(false);
             }
             let context = ViewTransaction::new(transaction);
+            let watch = home.hooks.watch(letter.position, letter.attempts);
             project_one(follower, transaction, &event, || {
-                projection.handle_stored(event.name, &event, &context)
+                watch.handle::<H>(&event, || projection.handle_stored(event.name, &event, &context))
             })?;
             is_projected = true;
             Ok(true)
@@ -173,6 +176,7 @@ pub(super) struct Batch {
 /// After an error the transaction must not be committed.
 pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     projection: &mut H,
+    watch: Watch<'_>,
     definition: &FollowerDefinition,
     transaction: &Transaction<'_>,
     from: &PartitionSource<'_>,
@@ -193,7 +197,7 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let mut visit = |event: &StoredEvent<'_>| {
         result = waits.project_unless(event, || {
             project_one(follower, transaction, event, || {
-                projection.handle_stored(event.name, event, &context)
+                watch.handle::<H>(event, || projection.handle_stored(event.name, event, &context))
             })
         });
         if result.is_err() {

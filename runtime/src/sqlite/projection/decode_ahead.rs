@@ -10,6 +10,7 @@ use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, Prepared};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
@@ -66,11 +67,16 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         }
         let context = ViewTransaction::new(transaction);
         let waits = Waits::of(transaction, definition.name)?;
+        let watch = worker.watch();
         let (mut handled, mut reached, mut before) = (0, reached, after);
         for decoded in events {
             let position = decoded.position;
-            project(worker.handlers(), definition.name, &context, &waits, decoded)
-                .map_err(|error| FailedStep { handled, partition, after: before, ..error.into() })?;
+            project(worker.handlers(), watch, &context, &waits, decoded).map_err(|error| FailedStep {
+                handled,
+                partition,
+                after: before,
+                ..error.into()
+            })?;
             before = position;
             handled += 1;
             if handled < count && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -119,17 +125,18 @@ fn read<H: EventHandler>(
 
 fn project<H: EventHandler<Target = Sqlite>>(
     projection: &mut H,
-    follower: &'static str,
+    watch: Watch<'_>,
     context: &ViewTransaction<'_>,
     waits: &Waits<'_>,
     decoded: DecodedEvent<H>,
 ) -> Result<(), FollowError> {
     let event = decoded.event.as_stored(decoded.position);
     waits.project_unless(&event, || {
-        project_one(follower, context, &event, || match decoded.call {
+        let handle = || match decoded.call {
             Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
             Ok(None) => projection.handle_stored(event.name, &event, context),
             Err(error) => Err(error),
-        })
+        };
+        project_one(H::NAME, context, &event, || watch.handle::<H>(&event, handle))
     })
 }

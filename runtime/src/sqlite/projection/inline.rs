@@ -17,6 +17,7 @@ use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::event_hooks::EventHooks;
 use crate::follow::projection::Projection;
 use crate::follow::state::report;
 use crate::follow::step;
@@ -57,6 +58,8 @@ pub(super) struct InlineProjection<P> {
     before_failure: HookProgress,
     /// The error of that event, if it has failed in a batch. The append that follows does not try it once more.
     failed: Option<FollowError>,
+    /// What sees the events besides the view.
+    hooks: EventHooks,
 }
 
 #[derive(Debug)]
@@ -79,11 +82,12 @@ impl Blocked {
 }
 
 impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
-    pub(super) fn new(projection: P, on_newer: OnNewerVersion) -> Self {
-        let definition = FollowerDefinition::of_projection::<P>();
+    pub(super) fn new(projection: P, on_newer: OnNewerVersion, hooks: EventHooks) -> Self {
+        let mut definition = FollowerDefinition::of_projection::<P>();
+        definition.wants_metadata |= hooks.are_set();
         let before_failure = HookProgress::default();
         let (trouble, blocked, failed) = (None, None, None);
-        Self { projection, definition, on_newer, trouble, blocked, before_failure, failed }
+        Self { projection, definition, on_newer, trouble, blocked, before_failure, failed, hooks }
     }
 
     /// Brings the view up to date, and registers it as a hook of later appends.
@@ -142,7 +146,8 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
             };
             let source = PartitionSource { source: None, partition: share.partition, after: share.after };
             let bounds = Bounds { until, limit: limit.events, deadline: limit.deadline };
-            let batch = project(&mut self.projection, &self.definition, transaction, &source, bounds)
+            let watch = self.hooks.watch(Position::START, 0);
+            let batch = project(&mut self.projection, watch, &self.definition, transaction, &source, bounds)
                 .map_err(|failed| failed.error)?;
             done = HookProgress {
                 events: done.events + batch.events,

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::event_hooks::Watch;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressHome;
@@ -292,7 +293,8 @@ fn project_rest<P: Projection<Target = Sqlite>>(
     let mut events = 0;
     let rest = positions.each().filter(|(_, after)| *after < newest).try_for_each(|(partition, after)| {
         let source = PartitionSource { source: home.source.as_deref(), partition, after };
-        let batch = project(projection, definition, transaction, &source, Bounds::until(newest))?;
+        let batch =
+            project(projection, Watch::NONE, definition, transaction, &source, Bounds::until(newest))?;
         events += batch.events as u64;
         Ok::<_, FailedStep>(())
     });
