@@ -26,7 +26,7 @@ pub use self::error::{AppendError, Conflict, KeyReused, StoreError};
 pub use self::event_store::EventStore;
 pub use self::identity::StoreIdentity;
 pub use self::partition::Partition;
-pub use self::queue::{Chain, QueueError, QueuedAppend};
+pub use self::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
 pub use crate::domain::command_mark::CommandMark;

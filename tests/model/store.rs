@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::sync::{once_in, thread};
 use crate::memory::MemoryStore;
-use crate::store::group_commit::{Answer, GroupCommit, Place, Request};
+use crate::store::group_commit::{Answer, GroupCommit, HandedOver, Place, Request};
 use crate::store::{
-    Append, AppendError, Appended, Chain, EventStore, QueueError, QueuedAppend, StoreError, StoreIdentity,
+    Append, AppendError, Appended, Chain, Duty, EventStore, QueueError, Queued, QueuedAppend, StoreError,
+    StoreIdentity, TaskAnswer,
 };
 
 /// A store as one process has it open. Another process has another group and the same log.
@@ -28,14 +29,25 @@ impl ModelStore {
     }
 
     fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
-        self.group.wait(place, request, |requests| {
-            // Another process may write now.
-            thread::yield_now();
-            if self.fails_once_in(12) {
-                return requests.iter().map(|request| Err(injected(request))).collect();
-            }
-            requests.iter().map(|request| self.append_one(request)).collect()
-        })
+        let (answer, handed_over) = self.group.wait(place, request, |requests| self.commit(requests));
+        if handed_over == HandedOver::No {
+            drop(self.duty());
+        }
+        answer
+    }
+
+    fn duty(&self) -> Duty {
+        let store = self.clone();
+        Duty::new(move || store.group.serve(|requests| store.commit(requests)))
+    }
+
+    fn commit(&self, requests: &[Request<'_>]) -> Vec<Answer> {
+        // Another process may write now.
+        thread::yield_now();
+        if self.fails_once_in(12) {
+            return requests.iter().map(|request| Err(injected(request))).collect();
+        }
+        requests.iter().map(|request| self.append_one(request)).collect()
     }
 
     fn append_one(&self, request: &Request<'_>) -> Answer {
@@ -67,6 +79,28 @@ impl ModelStore {
     }
 }
 
+struct QueuedRequest<'a> {
+    store: &'a ModelStore,
+    place: Place,
+    request: Request<'a>,
+}
+
+impl Queued for QueuedRequest<'_> {
+    fn wait(self: Box<Self>) -> Answer {
+        self.store.commit_at(self.place, self.request)
+    }
+
+    fn wait_as_task(self: Box<Self>) -> TaskAnswer {
+        let Self { store, place, request } = *self;
+        match store.group.wait_as_task(place, request, |requests| store.commit(requests)) {
+            Ok((answer, handed_over)) => {
+                TaskAnswer::Ready { answer, duty: (handed_over == HandedOver::No).then(|| store.duty()) }
+            }
+            Err(later) => TaskAnswer::Later(Box::pin(later)),
+        }
+    }
+}
+
 fn injected(request: &Request<'_>) -> QueueError {
     AppendError::store(request.appends[0].stream, StoreError::Other("injected".into())).into()
 }
@@ -89,7 +123,7 @@ impl EventStore for ModelStore {
         }
         let request = Request { appends, chains };
         let place = self.group.join(request);
-        Some(QueuedAppend::new(move || self.commit_at(place, request)))
+        Some(QueuedAppend::new(QueuedRequest { store: self, place, request }))
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

@@ -53,10 +53,10 @@ use crate::sqlite::store::writer::{SharedWriter, Writer};
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::{EventStore, replay_whole_events};
-use crate::store::group_commit::{Answer, GroupCommit, Place, Request};
+use crate::store::group_commit::{Answer, GroupCommit, HandedOver, Place, Request};
 use crate::store::identity::StoreIdentity;
 use crate::store::lock::lock;
-use crate::store::queue::{Chain, QueueError, QueuedAppend};
+use crate::store::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 
@@ -298,22 +298,39 @@ impl SqliteStore {
 
     /// Commits a request that has its place in the group, here or in another thread.
     fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
-        let answer = self.shared.group.wait(place, request, |requests| {
-            let (mut snapshots, mut time) = (None, BatchTime::default());
-            loop {
-                if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
-                    return answers;
-                }
-                self.catch_hooks_up(&mut time);
-                time.lengthen();
-            }
-        });
-        if let Ok(appended) = &answer {
-            let events: usize = request.appends.iter().map(|append| append.events.len()).sum();
-            let newest = appended.first_position.map(|first| first.forward(events as u64).previous());
-            self.shared.wakeups.notify(newest);
+        let (answer, handed_over) = self.shared.group.wait(place, request, |requests| self.commit(requests));
+        if handed_over == HandedOver::No {
+            // This thread returns to its caller; another one serves the tasks.
+            drop(self.duty());
         }
         answer
+    }
+
+    /// The duty to commit for tasks.
+    fn duty(&self) -> Duty {
+        let store = self.clone();
+        Duty::new(move || store.shared.group.serve(|requests| store.commit(requests)))
+    }
+
+    /// Commits requests, and wakes those that wait for their events.
+    fn commit(&self, requests: &[Request<'_>]) -> Vec<Answer> {
+        let (mut snapshots, mut time) = (None, BatchTime::default());
+        let answers = loop {
+            if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
+                break answers;
+            }
+            self.catch_hooks_up(&mut time);
+            time.lengthen();
+        };
+        let ends = requests.iter().zip(&answers).filter_map(|(request, answer)| {
+            let events: usize = request.appends.iter().map(|append| append.events.len()).sum();
+            let first = answer.as_ref().ok()?.first_position?;
+            Some(first.forward(events as u64).previous())
+        });
+        if answers.iter().any(Result::is_ok) {
+            self.shared.wakeups.notify(ends.max());
+        }
+        answers
     }
 
     /// Lets the hooks catch up with other writers, in batches.
@@ -453,7 +470,7 @@ impl EventStore for SqliteStore {
             Ok(true) => {
                 let request = Request { appends, chains };
                 let place = self.shared.group.join(request);
-                QueuedAppend::new(move || self.commit_at(place, request))
+                QueuedAppend::new(QueuedRequest { store: self, place, request })
             }
             Ok(false) => QueuedAppend::new(|| Ok(Appended::new(None, Vec::new()))),
             Err(error) => {
@@ -645,6 +662,29 @@ impl EventStore for SqliteStore {
         let _ = self.shared.write_snapshots(&writer);
         let dropped = snapshots::drop_all(&writer, category).map_err(store_error)?;
         Ok(dropped as u64)
+    }
+}
+
+/// An append that has its place in the group.
+struct QueuedRequest<'a> {
+    store: &'a SqliteStore,
+    place: Place,
+    request: Request<'a>,
+}
+
+impl Queued for QueuedRequest<'_> {
+    fn wait(self: Box<Self>) -> Answer {
+        self.store.commit_at(self.place, self.request)
+    }
+
+    fn wait_as_task(self: Box<Self>) -> TaskAnswer {
+        let Self { store, place, request } = *self;
+        match store.shared.group.wait_as_task(place, request, |requests| store.commit(requests)) {
+            Ok((answer, handed_over)) => {
+                TaskAnswer::Ready { answer, duty: (handed_over == HandedOver::No).then(|| store.duty()) }
+            }
+            Err(later) => TaskAnswer::Later(Box::pin(later)),
+        }
     }
 }
 

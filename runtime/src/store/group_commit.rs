@@ -6,16 +6,22 @@
 //! * After the commit, the caller that has waited longest leads next. It is woken before the others get their
 //!   answers, so that its commit begins while they wake up.
 //! * A leader returns to its caller after one commit.
+//! * A *task* waits without a thread, so it can't lead. If the one that has waited longest is a task, the leader's thread
+//!   has to [serve](GroupCommit::serve): to commit for those that wait, until a caller with a thread leads.
 //!
 //! See `DeWitt` et al., "Implementation techniques for main memory database systems", 1984.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use uuid::Uuid;
 
+use crate::domain::panic::catch_panic;
 use crate::domain::stream_name::StreamName;
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
 use crate::store::error::{AppendError, StoreError};
@@ -86,9 +92,21 @@ pub(crate) struct Waiter {
 }
 
 enum WaiterState {
+    /// A thread waits.
     Wait,
+    /// A task waits, which is woken by this once it has asked for the answer.
+    Task(Option<Waker>),
     Lead,
     Done(Answer),
+}
+
+/// Whether another caller leads, or none waits. Otherwise a task has waited longest, and the thread that has committed has
+/// to [serve](GroupCommit::serve).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "those that wait get no answer if no thread serves them"]
+pub(crate) enum HandedOver {
+    Yes,
+    No,
 }
 
 impl GroupCommit {
@@ -100,17 +118,57 @@ impl GroupCommit {
         place: Place,
         request: Request<'_>,
         commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
-    ) -> Answer {
+    ) -> (Answer, HandedOver) {
         if let Place::Behind(waiting) = place
             && let Some(answer) = waiting.wait()
         {
-            return answer;
+            return (answer, HandedOver::Yes);
         }
-        let leader =
-            Leader { group: self, own: request, others: mem::take(&mut lock(&self.queue).waiting).into() };
-        let (own, answers) = commit_all(request, &leader.others, commit);
-        leader.done(&own, answers);
-        own
+        self.lead(request, commit)
+    }
+
+    /// Commits `request`, which has this place, on this thread if it is the one to lead. Otherwise the answer comes later.
+    pub(crate) fn wait_as_task(
+        &self,
+        place: Place,
+        request: Request<'_>,
+        commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+    ) -> Result<(Answer, HandedOver), LaterAnswer> {
+        if let Place::Behind(waiting) = place {
+            match waiting.becomes_task() {
+                WaiterState::Lead => {}
+                WaiterState::Done(answer) => return Ok((answer, HandedOver::Yes)),
+                WaiterState::Wait | WaiterState::Task(_) => return Err(LaterAnswer(waiting)),
+            }
+        }
+        Ok(self.lead(request, commit))
+    }
+
+    fn lead(
+        &self,
+        request: Request<'_>,
+        commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+    ) -> (Answer, HandedOver) {
+        let leader = Leader { group: self, own: Some(request), others: self.take_waiting() };
+        let mut answers = commit_all(Some(request), &leader.others, commit).into_iter();
+        let own = answers.next().unwrap_or_else(|| Err(unanswered(request)));
+        let handed_over = leader.done(Some(&own), answers.collect());
+        (own, handed_over)
+    }
+
+    /// Commits for those that wait, until a caller with a thread leads, or none waits.
+    pub(crate) fn serve(&self, mut commit: impl FnMut(&[Request<'_>]) -> Vec<Answer>) {
+        loop {
+            let leader = Leader { group: self, own: None, others: self.take_waiting() };
+            let answers = commit_all(None, &leader.others, &mut commit);
+            if leader.done(None, answers) == HandedOver::Yes {
+                return;
+            }
+        }
+    }
+
+    fn take_waiting(&self) -> Vec<Arc<Waiter>> {
+        mem::take(&mut lock(&self.queue).waiting).into()
     }
 
     /// Queues the request behind the leader. If there is none, this caller leads, and has to wait at once: all
@@ -144,82 +202,93 @@ impl GroupCommit {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// Makes the caller that has waited longest the next leader, if one waits.
-    fn hand_over(&self) {
+    /// Makes the caller that has waited longest the next leader, if one waits with a thread.
+    fn hand_over(&self) -> HandedOver {
         let mut queue = lock(&self.queue);
         match queue.waiting.pop_front() {
             Some(next) => {
-                drop(queue);
-                next.wake_with(WaiterState::Lead);
+                // Those that wait may rest on each other, so the longest wait goes first, whether it can lead or not.
+                if next.leads() {
+                    return HandedOver::Yes;
+                }
+                queue.waiting.push_front(next);
+                HandedOver::No
             }
             None => {
                 queue.led = false;
                 self.busy.store(false, Ordering::Relaxed);
+                HandedOver::Yes
             }
         }
     }
 }
 
-/// Commits the leader's request and those that wait; returns the leader's answer, and the others.
+/// Commits the leader's request and those that wait; returns their answers in this order.
 fn commit_all(
-    request: Request<'_>,
+    request: Option<Request<'_>>,
     others: &[Arc<Waiter>],
     commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
-) -> (Answer, Vec<Answer>) {
+) -> Vec<Answer> {
     if others.is_empty() {
-        let own = commit(&[request]).pop();
-        return (own.unwrap_or_else(|| Err(unanswered(request))), Vec::new());
+        return commit(request.as_slice());
     }
     let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| lend(&waiting.request)).collect();
     let appends: Vec<Vec<Append<'_>>> =
         lent.iter().map(|request| request.iter().map(Lent::append).collect()).collect();
     let mut requests = Vec::with_capacity(1 + appends.len());
-    requests.push(request);
+    requests.extend(request);
     let waiting = appends.iter().zip(others);
     requests.extend(waiting.map(|(appends, waiting)| Request { appends, chains: &waiting.chains }));
-    let mut answers = commit(&requests).into_iter();
-    let own = answers.next().unwrap_or_else(|| Err(unanswered(request)));
-    (own, answers.collect())
+    commit(&requests)
 }
 
 /// The leader's duty, even if it panics: the next waiter leads, and every waiter gets an answer.
 struct Leader<'g> {
     group: &'g GroupCommit,
-    own: Request<'g>,
+    /// `None` for a thread that leads for tasks.
+    own: Option<Request<'g>>,
     others: Vec<Arc<Waiter>>,
 }
 
 impl Leader<'_> {
-    fn done(mut self, own: &Answer, answers: Vec<Answer>) {
+    fn done(mut self, own: Option<&Answer>, answers: Vec<Answer>) -> HandedOver {
         let others = mem::take(&mut self.others);
         // Chains end before the next leader looks at what rests on them, and before a caller gets an answer.
-        if own.is_err() {
-            self.own.fail();
+        if let (Some(request), Some(Err(_))) = (self.own.take(), own) {
+            request.fail();
         }
         for (waiting, answer) in others.iter().zip(&answers) {
             if answer.is_err() {
                 fail(&waiting.chains);
             }
         }
-        self.own.chains = &[];
-        drop(self);
-        for (waiting, answer) in others.iter().zip(answers) {
+        let handed_over = self.group.hand_over();
+        mem::forget(self);
+        let mut answers = answers.into_iter();
+        for waiting in &others {
+            let answer = answers.next().unwrap_or_else(|| Err(waiting.not_committed()));
             waiting.wake_with(WaiterState::Done(answer));
         }
+        handed_over
     }
 }
 
+/// Only after a panic of the leader: chains have not been dealt with, and waiters have no answer.
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        // Only after a panic of the leader are there chains that have not been dealt with, and waiters without
-        // an answer.
-        self.own.fail();
-        self.others.iter().for_each(|waiting| fail(&waiting.chains));
-        self.group.hand_over();
-        for waiting in &self.others {
-            let stream = waiting.request.first().map(|append| &append.stream);
-            if let Some(stream) = stream {
-                waiting.wake_with(WaiterState::Done(Err(not_committed(stream).into())));
+        if let Some(request) = &self.own {
+            request.fail();
+        }
+        loop {
+            self.others.iter().for_each(|waiting| fail(&waiting.chains));
+            let handed_over = self.group.hand_over();
+            for waiting in &self.others {
+                waiting.wake_with(WaiterState::Done(Err(waiting.not_committed())));
+            }
+            match handed_over {
+                HandedOver::Yes => return,
+                // This thread can't serve the tasks any more.
+                HandedOver::No => self.others = self.group.take_waiting(),
             }
         }
     }
@@ -231,16 +300,70 @@ impl Waiter {
         let mut state = lock(&self.state);
         loop {
             match mem::replace(&mut *state, WaiterState::Wait) {
-                WaiterState::Wait => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                WaiterState::Wait | WaiterState::Task(_) => {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
                 WaiterState::Lead => return None,
                 WaiterState::Done(answer) => return Some(answer),
             }
         }
     }
 
-    fn wake_with(&self, state: WaiterState) {
-        *lock(&self.state) = state;
+    /// From now on a task waits, unless the wait is over. Returns the state until now.
+    fn becomes_task(&self) -> WaiterState {
+        mem::replace(&mut *lock(&self.state), WaiterState::Task(None))
+    }
+
+    /// Makes this caller the leader, if it has a thread.
+    fn leads(&self) -> bool {
+        let mut state = lock(&self.state);
+        if matches!(*state, WaiterState::Task(_)) {
+            return false;
+        }
+        *state = WaiterState::Lead;
+        drop(state);
         self.changed.notify_one();
+        true
+    }
+
+    fn wake_with(&self, new: WaiterState) {
+        let old = mem::replace(&mut *lock(&self.state), new);
+        match old {
+            // A task that has not asked yet will find the answer.
+            WaiterState::Task(None) => {}
+            WaiterState::Task(Some(waker)) => drop(catch_panic(|| waker.wake())),
+            _ => self.changed.notify_one(),
+        }
+    }
+
+    fn not_committed(&self) -> QueueError {
+        match self.request.first() {
+            Some(append) => not_committed(&append.stream).into(),
+            None => unreachable!("the store answers an append without streams itself"),
+        }
+    }
+}
+
+/// The answer that a task waits for.
+pub(crate) struct LaterAnswer(Arc<Waiter>);
+
+impl Future for LaterAnswer {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let mut state = lock(&self.0.state);
+        let replaced = match &mut *state {
+            WaiterState::Task(Some(waker)) if waker.will_wake(context.waker()) => return Poll::Pending,
+            WaiterState::Task(waker) => waker.replace(context.waker().clone()),
+            WaiterState::Done(_) => match mem::replace(&mut *state, WaiterState::Task(None)) {
+                WaiterState::Done(answer) => return Poll::Ready(answer),
+                _ => unreachable!("the state is locked"),
+            },
+            WaiterState::Wait | WaiterState::Lead => unreachable!("a task waits"),
+        };
+        drop(state);
+        drop(replaced);
+        Poll::Pending
     }
 }
 
@@ -320,7 +443,7 @@ mod tests {
         commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
     ) -> Answer {
         let request = Request { appends, chains: &[] };
-        group.wait(group.join(request), request, commit)
+        group.wait(group.join(request), request, commit).0
     }
 
     /// Answers each request with the number that is its stream's key.

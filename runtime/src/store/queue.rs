@@ -1,6 +1,8 @@
 //! Appends that are queued in one step and waited for in another.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use crate::store::append::Appended;
 use crate::store::error::AppendError;
-use crate::store::sync::AtomicU64;
+use crate::store::sync::{AtomicU64, Mutex, lock, thread};
 
 /// What a queued append rests on: that no append before it in the same epoch has failed.
 ///
@@ -81,31 +83,130 @@ impl Chain {
 /// It is carried out even if this is dropped; only the answer is lost then.
 #[must_use = "the answer comes from `wait`"]
 pub struct QueuedAppend<'a> {
-    wait: Option<Box<dyn FnOnce() -> Result<Appended, QueueError> + 'a>>,
+    queued: Option<Box<dyn Queued + 'a>>,
+}
+
+/// How a store answers an append that has its place in its queue. Each is called by the thread that has queued it.
+///
+/// A closure that waits and returns the answer is one.
+pub trait Queued {
+    /// Waits for the answer.
+    fn wait(self: Box<Self>) -> Result<Appended, QueueError>;
+
+    /// Returns the answer, or how a task gets it without a thread. This may take the time of a commit, if this thread is
+    /// the one that commits for all.
+    fn wait_as_task(self: Box<Self>) -> TaskAnswer {
+        TaskAnswer::Ready { answer: self.wait(), duty: None }
+    }
+}
+
+impl<W: FnOnce() -> Result<Appended, QueueError>> Queued for W {
+    fn wait(self: Box<Self>) -> Result<Appended, QueueError> {
+        self()
+    }
+}
+
+/// The answer for a task.
+#[must_use = "it has the answer, or is how to get it"]
+#[non_exhaustive]
+pub enum TaskAnswer {
+    /// It is there.
+    Ready {
+        /// The answer.
+        answer: Result<Appended, QueueError>,
+        /// What this thread has to do as soon as it has passed the answer on.
+        duty: Option<Duty>,
+    },
+    /// Another thread commits, and wakes the task.
+    Later(Pin<Box<dyn Future<Output = Result<Appended, QueueError>> + Send>>),
+}
+
+impl fmt::Debug for TaskAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { answer, duty } => {
+                f.debug_struct("Ready").field("answer", answer).field("duty", duty).finish()
+            }
+            Self::Later(_) => f.debug_struct("Later").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Commits for the tasks that wait, which have no thread that could. It may take long, so the caller of the thread gets its
+/// own answer before.
+///
+/// If it is dropped, a thread of its own does it.
+pub struct Duty(Option<Box<dyn FnOnce() + Send>>);
+
+impl Duty {
+    /// A duty that `serve` does.
+    pub fn new(serve: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(serve)))
+    }
+
+    /// Does it on this thread.
+    pub fn serve(mut self) {
+        if let Some(serve) = self.0.take() {
+            serve();
+        }
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        let Some(serve) = self.0.take() else { return };
+        let serve = Arc::new(Mutex::new(Some(serve)));
+        let of_thread = Arc::clone(&serve);
+        let thread = thread::Builder::new().name("factum-commits".into());
+        if thread.spawn(move || take(&of_thread).map(|serve| serve())).is_err()
+            && let Some(serve) = take(&serve)
+        {
+            // The tasks would wait without end.
+            serve();
+        }
+    }
+}
+
+fn take<T>(of: &Mutex<Option<T>>) -> Option<T> {
+    lock(of).take()
+}
+
+impl fmt::Debug for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Duty").finish_non_exhaustive()
+    }
 }
 
 impl<'a> QueuedAppend<'a> {
-    /// An append whose answer `wait` returns. It is called once, by the thread that has queued the append.
-    pub fn new(wait: impl FnOnce() -> Result<Appended, QueueError> + 'a) -> Self {
-        Self { wait: Some(Box::new(wait)) }
+    /// An append whose answer comes this way.
+    pub fn new(queued: impl Queued + 'a) -> Self {
+        Self { queued: Some(Box::new(queued)) }
     }
 
     /// Waits for the append to be stored, or for the reason that it is not.
     ///
     /// A thread that has queued several appends waits for them in order.
     pub fn wait(mut self) -> Result<Appended, QueueError> {
-        match self.wait.take() {
-            Some(wait) => wait(),
+        match self.queued.take() {
+            Some(queued) => queued.wait(),
             None => unreachable!("`wait` takes the append"),
+        }
+    }
+
+    /// The answer for a task, which waits without a thread.
+    pub fn wait_as_task(mut self) -> TaskAnswer {
+        match self.queued.take() {
+            Some(queued) => queued.wait_as_task(),
+            None => unreachable!("`wait_as_task` takes the append"),
         }
     }
 }
 
 impl Drop for QueuedAppend<'_> {
     fn drop(&mut self) {
-        if let Some(wait) = self.wait.take() {
+        if let Some(queued) = self.queued.take() {
             // Others are queued behind it.
-            let _ = wait();
+            let _ = queued.wait();
         }
     }
 }
