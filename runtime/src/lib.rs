@@ -341,6 +341,7 @@
 //!
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
+//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
 //!   store, the lock of events, and a conformance suite for stores.
 //!
@@ -423,6 +424,8 @@ mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;
+#[cfg(feature = "tokio")]
+pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

@@ -20,3 +20,4 @@ pub(crate) mod state_cache;
 pub(crate) mod statistics;
 pub(crate) mod submit;
 pub(crate) mod unit_of_work;
+pub(crate) mod waits;

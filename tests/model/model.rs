@@ -5,6 +5,7 @@
 
 mod store;
 pub(crate) mod sync;
+mod tasks;
 #[cfg(test)]
 #[expect(irrefutable_let_patterns, reason = "the lint does not know that macros of this crate are macros")]
 mod turns;

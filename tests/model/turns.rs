@@ -10,6 +10,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
 use super::store::ModelStore;
 use super::sync::{TIMEOUTS, thread};
+use super::tasks::{ModelTasks, as_task};
 use crate::Executed;
 use crate::prelude::*;
 
@@ -193,7 +194,9 @@ fn commands_of_one_process_do_not_conflict_in_any_order() {
                         let id = thread << 8 | number;
                         let command = Move { ledger: NAMES[0].into(), id, cents: 2 };
                         match thread {
-                            1 if number == 0 => ledgers.execute(command).map(drop).expect("no conflict"),
+                            1 if number == 0 => {
+                                as_task(in_task(&ledgers, command)).map(drop).expect("no conflict");
+                            }
                             1 => {
                                 let batch = ledgers.execute_batch(&NAMES[0].into(), [command]);
                                 batch.map(drop).expect("no conflict");
@@ -228,7 +231,7 @@ fn one_command(ledgers: &Ledgers, callers: &Callers, id: u64) {
     // About every second command is refused.
     let cents = if random(2) == 0 { 3 } else { -2 };
     let command = Move { ledger: name(), id, cents };
-    let (id, answer) = match random(11) {
+    let (id, answer) = match random(13) {
         0 | 1 => {
             // Other threads, and the other process, may send the same command at about the same time.
             let id = 1 << 39 | random(2);
@@ -269,9 +272,15 @@ fn one_command(ledgers: &Ledgers, callers: &Callers, id: u64) {
             let batch = (0..2).map(|index| Move { cents: 1, id: id | index << 50, ledger: name() });
             (id, answer(ledgers.execute_batch(&name(), batch).map_err(|error| error.source)))
         }
+        8 | 9 => (id, answer(as_task(in_task(ledgers, command)))),
         _ => (id, answer(ledgers.execute(command))),
     };
     callers.tell(Told { ledger, id, known_before, answer });
+}
+
+/// Carries out a command that waits without a thread.
+async fn in_task(ledgers: &Ledgers, command: Move) -> Result<Executed<Ledger>, ExecuteError<TooFew>> {
+    ledgers.execute_waiting::<ModelTasks, _, _, _>(Into::into, command, &ExecuteOptions::new()).await
 }
 
 fn answer(result: Result<Executed<Ledger>, ExecuteError<TooFew>>) -> Answer {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 11] = [
+const STOREYS: [&str; 12] = [
     "domain",
     "store",
     "repository",
@@ -21,6 +21,7 @@ const STOREYS: [&str; 11] = [
     "memory",
     "sqlite",
     "application",
+    "tasks",
     "testing",
     "testing_sqlite",
 ];

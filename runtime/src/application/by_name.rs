@@ -17,6 +17,7 @@ use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::waits::{Blocks, now};
 use crate::store::event_store::EventStore;
 
 /// Carries out a command of the aggregate `A`, and answers without its types.
@@ -33,7 +34,9 @@ where
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
     let options = options.command.clone().without_services();
     let repository = App::repository(way.all);
-    match way.hooks.execute_once(way.origin, repository, command, &options, &App::REFUSALS) {
+    let execute =
+        way.hooks.execute_once::<Blocks, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
+    match now(execute) {
         Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),
         Err(ExecuteError::Denied(error)) => Err(error.into()),
@@ -98,7 +101,13 @@ where
             command,
             |read, options| {
                 let origin = CommandOrigin::Application;
-                self.hooks.execute_once(origin, repository, read, &options.command, &App::REFUSALS)
+                now(self.hooks.execute_once::<Blocks, _, _>(
+                    origin,
+                    repository,
+                    read,
+                    &options.command,
+                    &App::REFUSALS,
+                ))
             },
             |refusal| refused(refusal, &App::REFUSALS.text_of(command.name, refusal)),
         )

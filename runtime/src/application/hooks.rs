@@ -1,7 +1,11 @@
 //! Runs the hooks of an application around its commands and its followers' events.
 
+use std::any::Any;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::application::answer::Answer;
@@ -19,9 +23,10 @@ use crate::follow::error::HandlerError;
 use crate::follow::event_hooks::{EventHooks, FollowerEvent, WatchEvents};
 use crate::follow::state::report;
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::CommandOptions;
+use crate::repository::execute_options::{CanRetry, CommandOptions, ExecuteOptions};
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
+use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 
@@ -117,7 +122,7 @@ impl Hooks {
 
     /// Carries out a command between the hooks, without retries after a conflict.
     #[inline]
-    pub(crate) fn execute_once<A: Aggregate, S: EventStore>(
+    pub(crate) async fn execute_once<W: Waits, A: Aggregate, S: EventStore>(
         &self,
         origin: CommandOrigin,
         repository: &Repository<A, S>,
@@ -126,27 +131,50 @@ impl Hooks {
         refusals: &Refusals<A::Error>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         if self.is_empty() {
-            return repository.execute_once(command, options);
+            return repository.execute_once_waiting::<W>(command, options).await;
         }
+        W::thread().await;
         command.validate()?;
-        let attempt = |command, options: &_, _: &mut u32| repository.attempt(command, options, 0);
-        self.around(origin, command, options, refusals, attempt)
+        let entered = self.enter::<A>(origin, &command, options)?;
+        let carried_out = repository.attempt::<W>(command, &entered.options, 0);
+        let result = catch_panic_of(carried_out).await;
+        W::thread().await;
+        entered.leave(result, refusals)
     }
 
-    /// Carries out a valid command between the hooks. `carry_out` gets the options with what hooks have added, and counts the
-    /// attempts that have failed.
-    pub(crate) fn around<'o, A: Aggregate>(
+    /// Carries out a command between the hooks, and again after a conflict as often as the options say.
+    pub(crate) async fn execute<W: Waits, A: Aggregate, S: EventStore, C, R: CanRetry<C>, Seen>(
+        &self,
+        repository: &Repository<A, S>,
+        into_command: fn(C) -> A::Command,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R, Seen>,
+        refusals: &Refusals<A::Error>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        if self.is_empty() {
+            return repository.execute_waiting::<W, _, _, _>(into_command, command, options).await;
+        }
+        W::thread().await;
+        let ExecuteOptions { command: options, retrying, .. } = options;
+        let spare = retrying.spare(&command, 0);
+        let command = into_command(command);
+        command.validate()?;
+        let mut entered = self.enter::<A>(CommandOrigin::Caller, &command, options)?;
+        let Entered { options, failed, .. } = &mut entered;
+        let carried_out =
+            repository.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, failed);
+        let result = catch_panic_of(carried_out).await;
+        W::thread().await;
+        entered.leave(result, refusals)
+    }
+
+    /// Calls the hooks before a valid command. The options have what they have added.
+    fn enter<'o, A: Aggregate>(
         &self,
         origin: CommandOrigin,
-        command: A::Command,
+        command: &A::Command,
         options: &CommandOptions<'o, A::Services>,
-        refusals: &Refusals<A::Error>,
-        carry_out: impl FnOnce(
-            A::Command,
-            &CommandOptions<'o, A::Services>,
-            &mut u32,
-        ) -> Result<Executed<A>, ExecuteError<A::Error>>,
-    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+    ) -> Result<Entered<'_, CommandOptions<'o, A::Services>>, Denied> {
         let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
         let mut options = options.clone();
         options.metadata = options.metadata();
@@ -157,7 +185,7 @@ impl Hooks {
             stream: &stream,
             origin,
             key: options.key.as_deref(),
-            command: [command.as_any(), &command],
+            command: [command.as_any(), command],
             metadata: &mut options.metadata,
         };
         let (count, answer) = self.ask(name, |hook| hook.before(&mut incoming));
@@ -165,26 +193,51 @@ impl Hooks {
         if let Err(denied) = answer {
             let failure = CommandFailure { kind: FailureKind::Denied, text: with_causes(&denied) };
             asked.tell(&options, Err(&failure), 0);
-            return Err(denied.into());
+            return Err(denied);
         }
-        let mut failed = 0;
-        match catch_unwind(AssertUnwindSafe(|| carry_out(command, &options, &mut failed))) {
-            Ok(result) => {
-                let outcome = match &result {
-                    Ok(done) => Ok(Answer::of(asked.stream.clone(), done)),
-                    Err(error) => Err(failure(name, error, refusals)),
-                };
-                asked.tell(&options, outcome.as_ref(), failed.saturating_add(1));
-                result
-            }
-            Err(panic) => {
-                let failure =
-                    CommandFailure { kind: FailureKind::Panicked, text: panic_message(&*panic).to_owned() };
-                asked.tell(&options, Err(&failure), failed.saturating_add(1));
-                resume_unwind(panic)
-            }
-        }
+        Ok(Entered { asked, options, failed: 0 })
     }
+}
+
+/// A command that hooks have let pass.
+struct Entered<'a, Options> {
+    asked: Asked<'a>,
+    options: Options,
+    /// How many attempts have failed.
+    failed: u32,
+}
+
+/// What a command has led to, or the payload of its panic.
+type Carried<A> = Result<Result<Executed<A>, ExecuteError<<A as Aggregate>::Error>>, Box<dyn Any + Send>>;
+
+impl<Services> Entered<'_, CommandOptions<'_, Services>> {
+    /// Tells the hooks what has become of the command.
+    fn leave<A: Aggregate>(
+        self,
+        result: Carried<A>,
+        refusals: &Refusals<A::Error>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let Self { asked, options, failed } = self;
+        let outcome = match &result {
+            Ok(Ok(done)) => Ok(Answer::of(asked.stream.clone(), done)),
+            Ok(Err(error)) => Err(failure(asked.name, error, refusals)),
+            Err(panic) => {
+                Err(CommandFailure { kind: FailureKind::Panicked, text: panic_message(&**panic).to_owned() })
+            }
+        };
+        asked.tell(&options, outcome.as_ref(), failed.saturating_add(1));
+        result.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+/// The result of a future, or the payload of its panic.
+async fn catch_panic_of<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 impl Asked<'_> {

@@ -15,7 +15,6 @@ use crate::application::start::{RunsOn, Start};
 use crate::application::way::Way;
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
-use crate::domain::command_set::CommandSet as _;
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
@@ -32,6 +31,7 @@ use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
+use crate::repository::waits::{Blocks, now};
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 
@@ -96,13 +96,13 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         A: Aggregate,
     {
         let (repository, options) = (C::repository(&self.aggregates), ExecuteOptions::new().command);
-        self.hooks.execute_once(
+        now(self.hooks.execute_once::<Blocks, _, _>(
             CommandOrigin::Caller,
             repository,
             command.into_command(),
             &options,
             &C::REFUSALS,
-        )
+        ))
     }
 
     /// Carries out a command with options; see [`Repository::execute_with`].
@@ -147,19 +147,13 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         V: Seen<App>,
     {
         let repository = C::repository(&self.aggregates);
-        let done = if self.hooks.is_empty() {
-            repository.execute_as(C::into_command, command, options)?
-        } else {
-            let retrying = &options.retrying;
-            let spare = retrying.spare(&command, 0);
-            let command = command.into_command();
-            command.validate().map_err(ExecuteError::from)?;
-            let again = (C::into_command as fn(C) -> A::Command, retrying);
-            let carry_out = |command, options: &_, failed: &mut _| {
-                repository.execute_again(command, spare, again, options, failed)
-            };
-            self.hooks.around(CommandOrigin::Caller, command, &options.command, &C::REFUSALS, carry_out)?
-        };
+        let done = now(self.hooks.execute::<Blocks, _, _, _, _, _>(
+            repository,
+            C::into_command,
+            command,
+            options,
+            &C::REFUSALS,
+        ))?;
         let mut late = Vec::new();
         if let Some(position) = done.position() {
             let begun = Instant::now();
@@ -248,7 +242,30 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         self.follower(name).map_or(Ok(()), |follower| follower.wait_for(position, within))
     }
 
-    fn follower(&self, name: &str) -> Option<&dyn DynFollower> {
+    pub(crate) fn aggregates(&self) -> &Arc<App::Aggregates<S>> {
+        &self.aggregates
+    }
+
+    pub(crate) fn followers(&self) -> impl Iterator<Item = &dyn DynFollower> {
+        self.followers.iter().map(|follower| &**follower)
+    }
+
+    pub(crate) fn all_hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    /// What [`execute_any_with`](Self::execute_any_with) does, for another thread.
+    pub(crate) fn by_name(
+        &self,
+        command: App::Command,
+        origin: CommandOrigin,
+        options: ExecuteOptions<'static>,
+    ) -> impl FnOnce() -> Result<Answer, ByNameError> + use<App, S> {
+        let (all, hooks) = (Arc::clone(&self.aggregates), self.hooks.clone());
+        move || command.execute(&Way { all: &*all, hooks: &hooks, origin }, &options)
+    }
+
+    pub(crate) fn follower(&self, name: &str) -> Option<&dyn DynFollower> {
         self.followers.iter().find(|follower| follower.name() == name).map(|follower| &**follower)
     }
 

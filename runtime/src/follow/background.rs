@@ -386,6 +386,10 @@ impl<F: Follower> RunningFollower<F> {
         }
     }
 
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// Lets the runner stop after the transaction or the handler that it is in, and does not wait for it.
     ///
     /// To stop many followers in the time of one, call this for each, and then [`stop`](Self::stop) for each. Does

@@ -21,6 +21,7 @@ use crate::follow::runs;
 use crate::follow::runs::RunId;
 use crate::follow::state::{Activity, FollowerChange, Hook};
 use crate::store::lock::lock;
+use crate::store::wakers::Wakers;
 
 /// The state that the runners of a follower share with its callers.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Control {
     hook: Hook,
     state: Mutex<State>,
     changed: Condvar,
+    /// Tasks that wait for the follower.
+    wakers: Wakers,
     /// Locked while the user's callback runs. For that reason, never locked together with the state.
     report: Mutex<Option<Report>>,
     /// Tells this run from others.
@@ -112,6 +115,7 @@ impl Control {
             hook,
             state: Mutex::default(),
             changed: Condvar::new(),
+            wakers: Wakers::default(),
             report: Mutex::new(report),
             run: RunId::default(),
             events: AtomicU64::new(0),
@@ -179,7 +183,7 @@ impl Control {
         let mut state = lock(&self.state);
         (state.positions, state.is_hidden) = (vec![position; workers], false);
         drop(state);
-        self.changed.notify_all();
+        self.wake_waiting();
     }
 
     /// Starts over with this many workers, each at `position`, in a view that no caller can see yet.
@@ -208,7 +212,7 @@ impl Control {
         state.retries.retain(|other, retry| *other != worker || !is_past(retry));
         let all = state.position();
         drop(state);
-        self.changed.notify_all();
+        self.wake_waiting();
         if lock(&self.report).as_mut().is_some_and(|report| report.at(all).is_break()) {
             self.stop();
         }
@@ -278,9 +282,24 @@ impl Control {
         self.waker.get().cloned()
     }
 
+    /// Wakes `waker` after each change that a caller may wait for, until [`unwatch`](Self::unwatch).
+    pub(crate) fn watch(&self, waker: &Waker) {
+        self.wakers.add(waker);
+    }
+
+    pub(crate) fn unwatch(&self, waker: &Waker) {
+        self.wakers.remove(waker);
+    }
+
+    /// Wakes all that wait.
+    fn wake_waiting(&self) {
+        self.changed.notify_all();
+        self.wakers.wake();
+    }
+
     /// Wakes the workers, and the follower if it is parked.
     fn wake_runners(&self) {
-        self.changed.notify_all();
+        self.wake_waiting();
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }
@@ -296,7 +315,7 @@ impl Control {
         // The callers get an error, as their answers never come.
         state.requests.clear();
         drop(state);
-        self.changed.notify_all();
+        self.wake_waiting();
         self.say(Some(FollowerChange::Stopped { follower: self.follower, error }));
         self.hook.end();
     }

@@ -1,6 +1,7 @@
 //! A running follower without its type, as an application has them.
 
 use std::any::Any;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::domain::error::BoxError;
@@ -22,6 +23,12 @@ pub trait DynFollower: Send + Sync {
 
     /// When it has something to do again. An application that is closed until then misses nothing.
     fn next_run(&self) -> NextRun;
+
+    /// Wakes a waker when the follower has moved on or has ended, until [`unwatch`](Self::unwatch).
+    fn watch(&self, waker: &Waker);
+
+    /// Ends what [`watch`](Self::watch) has begun.
+    fn unwatch(&self, waker: &Waker);
 
     /// See [`RunningFollower::begin_stop`].
     fn begin_stop(&self);
@@ -50,6 +57,14 @@ impl<F: Follower> DynFollower for RunningFollower<F> {
 
     fn next_run(&self) -> NextRun {
         Self::next_run(self)
+    }
+
+    fn watch(&self, waker: &Waker) {
+        self.control().watch(waker);
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        self.control().unwatch(waker);
     }
 
     fn begin_stop(&self) {

@@ -167,6 +167,11 @@ impl<S: EventStore> Subscription<S> {
         self.stopper.clone()
     }
 
+    /// The next event that was read already, or the error of the last read. Does not read.
+    pub(crate) fn take_read(&mut self) -> Option<Result<SubscribedEvent, StoreError>> {
+        if self.stopper.is_stopped() { None } else { self.take() }
+    }
+
     /// The first event of the buffer or, if it is empty, the error of the last read.
     fn take(&mut self) -> Option<Result<SubscribedEvent, StoreError>> {
         let Some(event) = self.buffer.pop_front() else {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::domain::error::BoxError;
@@ -213,6 +214,14 @@ where
 
     fn next_run(&self) -> NextRun {
         self.running.next_run()
+    }
+
+    fn watch(&self, waker: &Waker) {
+        self.running.control().watch(waker);
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        self.running.control().unwatch(waker);
     }
 
     fn begin_stop(&self) {

@@ -244,6 +244,14 @@ impl<'a, Services, Retrying, Seen> ExecuteOptions<'a, Services, Retrying, Seen> 
         ExecuteOptions { command: self.command, retrying: Retries { times }, seen: self.seen }
     }
 
+    /// These options without the followers.
+    pub(crate) fn without_followers(&self) -> ExecuteOptions<'a, Services, Retrying>
+    where
+        Retrying: Clone,
+    {
+        ExecuteOptions { command: self.command.clone(), retrying: self.retrying.clone(), seen: () }
+    }
+
     /// Lets an application answer when the follower `V` has seen the command's events, at most after this time.
     ///
     /// For several followers, call it for each. [`Running::execute_with`](crate::application::Running::execute_with) takes

@@ -21,6 +21,32 @@ const PAGE: usize = 128;
 #[must_use = "a history is read as it is iterated over"]
 pub struct History<'s, A: Aggregate, S> {
     store: &'s S,
+    pages: HistoryPages<A>,
+}
+
+impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
+    pub(super) fn new(store: &'s S, stream: StreamName) -> Self {
+        Self { store, pages: HistoryPages::new(stream) }
+    }
+
+    pub(crate) fn into_stream(self) -> StreamName {
+        self.pages.stream
+    }
+}
+
+impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
+    type Item = Result<Recorded<A::Event>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.pages.needs_read() {
+            self.pages.read_page(self.store);
+        }
+        self.pages.take()
+    }
+}
+
+/// The page of a history that was read, and what follows.
+pub(crate) struct HistoryPages<A: Aggregate> {
     stream: StreamName,
     /// The version of the last event read.
     version: u64,
@@ -30,15 +56,22 @@ pub struct History<'s, A: Aggregate, S> {
     ended: bool,
 }
 
-impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
-    pub(super) fn new(store: &'s S, stream: StreamName) -> Self {
-        Self { store, stream, version: 0, page: VecDeque::new(), failed: None, ended: false }
+impl<A: Aggregate> HistoryPages<A> {
+    pub(crate) fn new(stream: StreamName) -> Self {
+        Self { stream, version: 0, page: VecDeque::new(), failed: None, ended: false }
     }
 
-    fn read_page(&mut self) {
+    /// Whether the next event is one that was not read.
+    ///
+    /// A page is empty if all of its events are retired and read as nothing. More events may follow.
+    pub(crate) fn needs_read(&self) -> bool {
+        self.page.is_empty() && !self.ended
+    }
+
+    pub(crate) fn read_page<S: EventStore>(&mut self, store: &S) {
         let mut failed = None;
         let mut read = 0;
-        let Self { store, stream, version, page, .. } = self;
+        let Self { stream, version, page, .. } = self;
         let result = store.read_stream(stream, *version, PAGE, &mut |event| match recorded(
             stream,
             event,
@@ -61,16 +94,9 @@ impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
         self.ended = failed.is_some() || read < PAGE;
         self.failed = failed;
     }
-}
 
-impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
-    type Item = Result<Recorded<A::Event>, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // A page is empty if all of its events are retired and read as nothing. More events may follow.
-        while self.page.is_empty() && !self.ended {
-            self.read_page();
-        }
+    /// The next event that was read, or why there is none.
+    pub(crate) fn take(&mut self) -> Option<Result<Recorded<A::Event>, ReadError>> {
         match self.page.pop_front() {
             Some(event) => Some(Ok(event)),
             None => self.failed.take().map(Err),
@@ -81,8 +107,8 @@ impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
 impl<A: Aggregate, S> fmt::Debug for History<'_, A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("History")
-            .field("stream", &self.stream)
-            .field("version", &self.version)
+            .field("stream", &self.pages.stream)
+            .field("version", &self.pages.version)
             .finish_non_exhaustive()
     }
 }

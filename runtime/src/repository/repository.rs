@@ -26,6 +26,7 @@ use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
 use crate::repository::submit::{confirm, submit};
 use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
@@ -158,16 +159,30 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         R: CanRetry<C>,
     {
+        now(self.execute_waiting::<Blocks, _, _, _>(into_command, command, options))
+    }
+
+    /// [`execute_as`](Self::execute_as), which waits in this way.
+    pub(crate) async fn execute_waiting<W: Waits, C, R, Seen>(
+        &self,
+        into_command: fn(C) -> A::Command,
+        command: C,
+        options: &ExecuteOptions<'_, A::Services, R, Seen>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        R: CanRetry<C>,
+    {
+        W::thread().await;
         let ExecuteOptions { command: options, retrying, .. } = options;
         let spare = retrying.spare(&command, 0);
         let command = into_command(command);
         command.validate()?;
-        self.execute_again(command, spare, (into_command, retrying), options, &mut 0)
+        self.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, &mut 0).await
     }
 
     /// Carries out a valid command, and its spare copy after a conflict, as often as `retrying` says. Counts the conflicts in
     /// `failed`.
-    pub(crate) fn execute_again<C, R>(
+    pub(crate) async fn execute_again<W: Waits, C, R>(
         &self,
         mut command: A::Command,
         mut spare: Option<C>,
@@ -179,7 +194,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         R: CanRetry<C>,
     {
         loop {
-            match (self.attempt(command, options, *failed), spare) {
+            match (self.attempt::<W>(command, options, *failed).await, spare) {
                 (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
                     back_off(*failed);
                     *failed += 1;
@@ -300,12 +315,21 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         command: A::Command,
         options: &CommandOptions<'_, A::Services>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        now(self.execute_once_waiting::<Blocks>(command, options))
+    }
+
+    pub(crate) async fn execute_once_waiting<W: Waits>(
+        &self,
+        command: A::Command,
+        options: &CommandOptions<'_, A::Services>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        W::thread().await;
         command.validate()?;
-        self.attempt(command, options, 0)
+        self.attempt::<W>(command, options, 0).await
     }
 
     /// Carries out a command that is valid, without retries after a conflict.
-    pub(crate) fn attempt(
+    pub(crate) async fn attempt<W: Waits>(
         &self,
         command: A::Command,
         options: &CommandOptions<'_, A::Services>,
@@ -315,7 +339,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let mut command = command;
         let mut decisions = 0;
         loop {
-            match self.decide_once(&lane, command, options, failed, decisions)? {
+            W::thread().await;
+            match self.decide_once::<W>(&lane, command, options, failed, decisions).await? {
                 Decision::Done(done) => return Ok(done),
                 Decision::Void(again) => command = again,
             }
@@ -324,7 +349,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     }
 
     /// Decides on a command in its lane, and stores its events.
-    fn decide_once(
+    async fn decide_once<W: Waits>(
         &self,
         lane: &InLane<A>,
         command: A::Command,
@@ -376,7 +401,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let decided = match catch_unwind(AssertUnwindSafe(decide)) {
             Ok(decided) => decided,
             // A handler may panic at a state that never was.
-            Err(panic) => match confirm(&self.store, lane, &base, turn) {
+            Err(panic) => match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                 Err(QueueError::Void) => {
                     discard(panic);
                     return void();
@@ -387,21 +412,19 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let Draft { mut replay, encoded } = match decided {
             Ok(draft) => draft,
             Err(error) => {
-                match confirm(&self.store, lane, &base, turn) {
+                match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                     Ok(()) => was_right(true),
                     Err(QueueError::Void) => return void(),
                     Err(QueueError::Append(error)) => return Err(error.into()),
                 }
                 // Another thread may have stored this key since the look-up above.
                 let Some(key) = &key else { return Err(error) };
-                return match key.outcome(&self.store, stream)? {
-                    Some(outcome) => self.repeat(stream, key, &outcome).map(Decision::Done),
-                    None => Err(error),
-                };
+                let outcome = key.outcome(&self.store, stream)?.ok_or(error)?;
+                return self.repeat(stream, key, &outcome).map(Decision::Done);
             }
         };
         if encoded.events().is_empty() && key.is_none() {
-            match confirm(&self.store, lane, &base, turn) {
+            match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                 Ok(()) => was_right(true),
                 Err(QueueError::Void) => return void(),
                 Err(QueueError::Append(error)) => return Err(error.into()),
@@ -409,14 +432,17 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             return Ok(Decision::Done(Executed::new(&replay, Vec::new())));
         }
         let events = encoded.new_events();
-        let new_key = key.as_ref().map(|key| {
-            let new_key = key.as_new(0..events.len(), Timestamp::now());
-            NewKey { waiting: options.waiting, ..new_key }
-        });
+        let new_key = key.as_ref().map(|key| key.as_new(0..events.len(), Timestamp::now()));
+        let new_key = new_key.map(|key| NewKey { waiting: options.waiting, ..key });
         let expected = ExpectedVersion::Exactly(replay.version);
         let append = Append { keys: new_key.as_slice(), ..Append::new(stream, expected, &events) };
         let next = (!events.is_empty()).then_some(|| replay.ahead(events.len(), encoded.last_id()));
-        let (appended, flight) = match (submit(&self.store, lane, &base, turn, append, next), &key) {
+        let submitted = submit::<W, _, _>(&self.store, lane, &base, turn, append, next).await;
+        // All but the usual way takes longer.
+        if submitted.is_err() || A::SNAPSHOTS.is_some() {
+            W::thread().await;
+        }
+        let (appended, flight) = match (submitted, &key) {
             (Ok(appended), _) => appended,
             (Err(QueueError::Void), _) => return void(),
             // Events that the state in memory does not have are no conflict: they are read now.

@@ -3,6 +3,7 @@
 use crate::domain::aggregate::Aggregate;
 use crate::repository::lanes::{Base, Flight, InLane, Standing, Turn};
 use crate::repository::replay::Replay;
+use crate::repository::waits::Waits;
 use crate::store::append::{Append, Appended};
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
@@ -14,7 +15,7 @@ use crate::store::queue::{Chain, QueueError};
 /// leads to one. While the answer's flight lives, the lane knows of the append.
 ///
 /// Fails with [`QueueError::Void`] if `base` was not stored after all.
-pub(super) fn submit<A: Aggregate, S: EventStore + ?Sized>(
+pub(super) async fn submit<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
     store: &S,
     lane: &InLane<A>,
     base: &Base<A>,
@@ -22,6 +23,33 @@ pub(super) fn submit<A: Aggregate, S: EventStore + ?Sized>(
     append: Append<'_>,
     next: Option<impl FnOnce() -> Replay<A>>,
 ) -> Result<(Appended, Flight<A>), QueueError> {
+    let (submitted, flight) = queue::<W, _, _, _>(store, lane, base, turn, append, next)?;
+    let appended = match submitted {
+        Submitted::Queued(answer) => answer.await?,
+        Submitted::Stored(appended) => appended,
+    };
+    Ok((appended, flight))
+}
+
+enum Submitted<F> {
+    Queued(F),
+    /// The store has no queue.
+    Stored(Appended),
+}
+
+/// Not a part of [`submit`], as a future that goes from thread to thread can't have seen a lock.
+#[expect(clippy::type_complexity, reason = "the future has no name")]
+fn queue<'a, W: Waits, A: Aggregate, S: EventStore + ?Sized, N: FnOnce() -> Replay<A>>(
+    store: &'a S,
+    lane: &'a InLane<A>,
+    base: &'a Base<A>,
+    turn: Option<Turn<'a, A>>,
+    append: Append<'a>,
+    next: Option<N>,
+) -> Result<
+    (Submitted<impl Future<Output = Result<Appended, QueueError>> + use<W, A, S, N>>, Flight<A>),
+    QueueError,
+> {
     let appends = [append];
     let locked = lane.lock();
     let chain = locked.chain(base, next.is_some())?;
@@ -31,22 +59,23 @@ pub(super) fn submit<A: Aggregate, S: EventStore + ?Sized>(
             let next = next.filter(|_| chain.as_ref().is_some_and(Chain::is_base));
             let flight = locked.queued(base, next, keys);
             drop(turn);
-            queued.wait().map(|appended| (appended, flight))
+            Ok((Submitted::Queued(W::answer(queued)), flight))
         }
         // The turn lasts until the append is stored, so no other command is decided before.
         None => {
             let flight = locked.queued(base, None::<fn() -> Replay<A>>, keys);
-            let appended = store.append(&appends);
+            let appended = store.append(&appends)?;
             drop(turn);
-            Ok((appended?, flight))
+            Ok((Submitted::Stored(appended), flight))
         }
     }
 }
 
-/// Finds out whether the stream was as `base` says at some moment after the call, for an answer without events.
+/// Finds out whether the stream was as `base` says at some moment after the call, for an answer without events. Comes back
+/// on a thread that may block.
 ///
 /// Fails with [`QueueError::Void`] if it was not.
-pub(super) fn confirm<A: Aggregate, S: EventStore + ?Sized>(
+pub(super) async fn confirm<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
     store: &S,
     lane: &InLane<A>,
     base: &Base<A>,
@@ -67,7 +96,9 @@ pub(super) fn confirm<A: Aggregate, S: EventStore + ?Sized>(
         // Behind what it rests on, an append of no events checks the version.
         Standing::Uncommitted => {
             let check = Append::new(stream, base.replay.version, &[]);
-            match submit(store, lane, base, turn, check, None::<fn() -> Replay<A>>) {
+            let checked = submit::<W, _, _>(store, lane, base, turn, check, None::<fn() -> Replay<A>>).await;
+            W::thread().await;
+            match checked {
                 Ok(_) => Ok(()),
                 Err(QueueError::Append(AppendError::Conflict(_))) => Err(QueueError::Void),
                 Err(error) => Err(error),

@@ -31,6 +31,7 @@ use crate::repository::replay::Replay;
 use crate::repository::repository::Repository;
 use crate::repository::state_cache::CacheOptions;
 use crate::repository::submit::confirm;
+use crate::repository::waits::{Blocks, now};
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
@@ -382,7 +383,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
             failed => failed,
         };
         // The handler may have failed, or panicked, at a state that never was.
-        match confirm(store, &pending.lane, &pending.base, None) {
+        match now(confirm::<Blocks, _, _>(store, &pending.lane, &pending.base, None)) {
             Err(QueueError::Void) => {
                 discard(failed);
                 pending.is_void = true;

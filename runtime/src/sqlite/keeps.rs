@@ -1,6 +1,7 @@
 //! What a SQLite store keeps for an application: views in tables, the progress of reactions, the instances of processes.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::domain::error::{BoxError, with_causes};
@@ -138,6 +139,15 @@ impl DynFollower for Inline {
     /// The next start catches the view up.
     fn next_run(&self) -> NextRun {
         NextRun::WithNextEvent
+    }
+
+    fn watch(&self, waker: &Waker) {
+        // Where the store can't look for appends of other processes, the caller's time ends the wait.
+        let _ = self.store.watch(waker);
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        self.store.unwatch(waker);
     }
 
     fn begin_stop(&self) {}

@@ -1,0 +1,50 @@
+//! Tasks of tokio: `async` methods for what blocks, and streams of events.
+//!
+//! The methods are those of the types that they belong to, with `_async` at the end of the name, and fail as the method
+//! without `_async` does.
+//!
+//! * Reads and decisions run on a few of tokio's blocking threads; [`set_threads`] says how many. So handlers may block. A
+//!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
+//! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
+//!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
+//! * A runtime's worker thread must not block: call the methods without `_async` from threads only.
+//! * Without a runtime of tokio, the methods work on any executor, and block its thread.
+
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use factum::prelude::*;
+//! use factum::tasks::AsyncStoreExt as _;
+//! # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+//! # use bank::*;
+//!
+//! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
+//! let store = MemoryStore::new();
+//! let accounts = store.repository::<BankAccount>();
+//! let alice = AccountId("alice".into());
+//! let done = accounts.execute_async(DepositMoney { account: alice.clone(), cents: 50 }).await?;
+//! assert_eq!(accounts.load_async(&alice).await?.state().balance, 50);
+//!
+//! let position = done.position().ok_or("there is an event")?;
+//! assert_eq!(store.wait_for_async(position, Duration::from_secs(1)).await?, position);
+//! # Ok::<(), BoxError>(())
+//! # })?;
+//! # Ok::<(), BoxError>(())
+//! ```
+
+pub(crate) mod application;
+pub(crate) mod event_store;
+pub(crate) mod history;
+pub(crate) mod repository;
+pub(crate) mod signal;
+pub(crate) mod stream;
+pub(crate) mod threads;
+pub(crate) mod waiting;
+
+pub use self::application::AsyncApplicationExt;
+pub use self::event_store::AsyncStoreExt;
+pub use self::history::HistoryStream;
+pub use self::repository::InTasks;
+pub use self::stream::EventStream;
+pub use self::threads::set_threads;

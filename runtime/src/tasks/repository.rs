@@ -1,0 +1,103 @@
+//! Commands and loads of a repository, in tasks.
+
+use std::sync::Arc;
+
+use crate::domain::accepts::Accepts;
+use crate::domain::aggregate::Aggregate;
+use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
+use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::moment::Moment;
+use crate::repository::outcome::{Executed, Loaded};
+use crate::repository::repository::Repository;
+use crate::store::event_store::EventStore;
+use crate::tasks::history::HistoryStream;
+use crate::tasks::threads::{Tasks, on_thread, run};
+
+/// An aggregate whose commands can be carried out in tasks: all that it is made of can go from thread to thread.
+pub trait InTasks:
+    Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone> + Send + Sync
+{
+}
+
+impl<A> InTasks for A where
+    A: Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone>
+        + Send
+        + Sync
+{
+}
+
+/// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
+impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
+    /// Carries out a command, as [`execute`](Self::execute) does.
+    pub async fn execute_async<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+        C: Send + 'static,
+    {
+        self.execute_with_async(command, &ExecuteOptions::new()).await
+    }
+
+    /// Carries out a command with options, as [`execute_with`](Self::execute_with) does.
+    pub async fn execute_with_async<C, R>(
+        &self,
+        command: C,
+        options: &ExecuteOptions<'static, A::Services, R>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>>
+    where
+        A: Accepts<C>,
+        C: Send + 'static,
+        R: CanRetry<C> + Clone + Send + Sync + 'static,
+    {
+        let (repository, options) = (self.clone(), options.clone());
+        run(async move { repository.execute_waiting::<Tasks, _, _, _>(A::command, command, &options).await })
+            .await
+    }
+
+    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does. They and their commit
+    /// have a thread that may block.
+    pub async fn execute_batch_async<C>(
+        &self,
+        id: &A::Id,
+        commands: impl IntoIterator<Item = C> + Send + 'static,
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C>,
+    {
+        self.on_thread(id, move |repository, id| repository.execute_batch(id, commands)).await
+    }
+
+    /// The aggregate as it was, as [`load_at`](Self::load_at) says.
+    pub async fn load_at_async(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
+        let moment = moment.into();
+        self.on_thread(id, move |repository, id| repository.load_at(id, moment)).await
+    }
+
+    /// Whether the aggregate has any events, as [`exists`](Self::exists) says.
+    pub async fn exists_async(&self, id: &A::Id) -> Result<bool, ReadError> {
+        self.on_thread(id, Self::exists).await
+    }
+
+    /// The aggregate's events, from the first on, as [`history`](Self::history) says.
+    pub async fn history_async(&self, id: &A::Id) -> Result<HistoryStream<A>, LoadError> {
+        self.on_thread(id, |repository, id| {
+            repository.history(id).map(|history| {
+                HistoryStream::new(Arc::new(repository.store().clone()), history.into_stream())
+            })
+        })
+        .await
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        id: &A::Id,
+        work: impl FnOnce(&Self, &A::Id) -> T + Send + 'static,
+    ) -> T {
+        let (repository, id) = (self.clone(), id.clone());
+        on_thread(move || work(&repository, &id)).await
+    }
+
+    /// The aggregate as it is now: see [`load`](Self::load).
+    pub async fn load_async(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
+        self.on_thread(id, Self::load).await
+    }
+}

@@ -1,0 +1,80 @@
+//! Waiting for followers and for positions, without a thread.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::domain::position::Position;
+use crate::follow::background::WaitError;
+use crate::follow::dyn_follower::DynFollower;
+use crate::store::error::StoreError;
+use crate::store::event_store::EventStore;
+use crate::tasks::signal::{Alarm, Signal};
+use crate::tasks::threads::on_thread;
+
+/// Ends what was begun for a waker.
+struct Unwatch<F: Fn(&Waker)> {
+    waker: Waker,
+    unwatch: F,
+}
+
+impl<F: Fn(&Waker)> Drop for Unwatch<F> {
+    fn drop(&mut self) {
+        (self.unwatch)(&self.waker);
+    }
+}
+
+/// See [`DynFollower::wait_for`].
+pub(super) async fn wait_for_follower(
+    follower: &dyn DynFollower,
+    position: Position,
+    within: Duration,
+) -> Result<(), WaitError> {
+    // Most waits are over when they begin.
+    let now = follower.wait_for(position, Duration::ZERO);
+    if !matches!(now, Err(WaitError::TimedOut { .. })) || within.is_zero() {
+        return now;
+    }
+    let signal = Arc::new(Signal::default());
+    let waker = Waker::from(Arc::clone(&signal));
+    follower.watch(&waker);
+    let watched = Unwatch { waker, unwatch: |waker: &Waker| follower.unwatch(waker) };
+    let until = Instant::now().checked_add(within);
+    // Without a clock, there is no way to wait.
+    let Ok(_alarm) = until.map(|until| Alarm::new(&watched.waker, until)).transpose() else { return now };
+    loop {
+        match follower.wait_for(position, Duration::ZERO) {
+            Err(WaitError::TimedOut { .. }) if until.is_none_or(|until| Instant::now() < until) => {
+                signal.woken().await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// See [`EventStore::wait_for`].
+pub(super) async fn wait_for_position<S: EventStore + Clone + 'static>(
+    store: &S,
+    position: Position,
+    timeout: Duration,
+) -> Result<Position, StoreError> {
+    let until = Instant::now().checked_add(timeout);
+    let signal = Arc::new(Signal::default());
+    let waker = Waker::from(Arc::clone(&signal));
+    let (of_thread, watched) = (store.clone(), waker.clone());
+    let is_watched = on_thread(move || of_thread.watch(&watched)).await?;
+    let _unwatch = Unwatch { waker: waker.clone(), unwatch: |waker: &Waker| store.unwatch(waker) };
+    let alarm = until.map(|until| Alarm::new(&waker, until)).transpose();
+    if !is_watched || alarm.is_err() {
+        let store = store.clone();
+        return on_thread(move || store.wait_for(position, timeout)).await;
+    }
+    loop {
+        let of_thread = store.clone();
+        let newest = on_thread(move || of_thread.position()).await?;
+        if newest >= position || until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(newest);
+        }
+        signal.woken().await;
+    }
+}

@@ -1,0 +1,150 @@
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use factum::Position;
+use factum::application::{ApplicationCommand as _, CarriedOut, Hook, Incoming, SeenError};
+use factum::follow::WaitError;
+use factum::prelude::*;
+use factum::tasks::{AsyncApplicationExt as _, AsyncStoreExt as _};
+use tempfile::TempDir;
+
+use crate::account::{Account, Deposited, Opened, deposit, open};
+use crate::{LONG, open_file, runtime, stores};
+
+/// A view whose handler waits until it may go on.
+#[derive(Clone, Default, Projection)]
+#[projection(events(Opened, Deposited), from(Account))]
+struct Slow {
+    is_open: Arc<(Mutex<bool>, Condvar)>,
+}
+
+#[handlers]
+impl Slow {
+    #[project]
+    fn opened(&mut self, _: &Opened) {}
+
+    #[project]
+    fn deposited(&mut self, _: &Deposited) {
+        let (is_open, changed) = &*self.is_open;
+        drop(changed.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+    }
+}
+
+#[derive(Application)]
+#[application(aggregates(Account))]
+struct Bank {
+    #[projection]
+    slow: Slow,
+}
+
+/// Many tasks wait for a view without threads. Each is answered, in time or not.
+#[test]
+fn commands_wait_for_followers() {
+    let folder = TempDir::new().unwrap();
+    let store = open_file(&folder);
+    let slow = Slow::default();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let bank = Bank { slow: slow.clone() }.start_async(&store).await.unwrap();
+        let bank = Arc::new(bank);
+        let seen = ExecuteOptions::new().seen_by::<Slow>(LONG);
+        bank.execute_with_async(open("alice"), &seen).await.unwrap();
+        let soon = ExecuteOptions::new().seen_by::<Slow>(Duration::from_millis(20));
+        match bank.execute_with_async(deposit("alice", 1), &soon).await {
+            Err(SeenError::Unseen { done, late, .. }) => {
+                assert_eq!((done.version(), late.len()), (2, 1));
+                assert!(matches!(late[0], WaitError::TimedOut { .. }), "{:?}", late[0]);
+            }
+            other => panic!("{other:?}"),
+        }
+        let waiting: Vec<_> = (0..200)
+            .map(|_| {
+                let bank = Arc::clone(&bank);
+                tokio::spawn(async move {
+                    let seen = ExecuteOptions::new().seen_by::<Slow>(LONG);
+                    bank.execute_with_async(deposit("alice", 1), &seen).await.unwrap().version()
+                })
+            })
+            .collect();
+        bank.store().wait_for_async(Position::new(202), LONG).await.unwrap();
+        *slow.is_open.0.lock().unwrap() = true;
+        slow.is_open.1.notify_all();
+        for task in waiting {
+            assert!(task.await.unwrap() > 2);
+        }
+        bank.wait_for_async::<Slow>(Position::new(202), LONG).await.unwrap();
+        bank.wait_for_all_async(Position::new(202), LONG).await.unwrap();
+        match bank.wait_for_async::<Slow>(Position::new(203), Duration::from_millis(1)).await {
+            Err(WaitError::TimedOut { wanted, .. }) => assert_eq!(wanted, Position::new(203)),
+            other => panic!("{other:?}"),
+        }
+        let bank = Arc::into_inner(bank).expect("the tasks have ended");
+        bank.stop_async(LONG).await.unwrap();
+    });
+}
+
+/// A wait ends with the append, or with its time.
+#[test]
+fn positions_are_waited_for() {
+    let (stores, _folder) = stores();
+    for store in stores {
+        let accounts = store.repository::<Account>();
+        let runtime = runtime();
+        let waits: Vec<_> = (0..100)
+            .map(|_| {
+                let store = store.clone();
+                runtime.spawn(async move { store.wait_for_async(Position::new(2), LONG).await })
+            })
+            .collect();
+        accounts.execute(open("alice")).unwrap();
+        let late = runtime.block_on(store.wait_for_async(Position::new(2), Duration::from_millis(1)));
+        assert_eq!(late.unwrap(), Position::new(1));
+        accounts.execute(deposit("alice", 1)).unwrap();
+        for wait in waits {
+            assert_eq!(runtime.block_on(wait).unwrap().unwrap(), Position::new(2));
+        }
+        assert_eq!(runtime.block_on(store.position_async()).unwrap(), Position::new(2));
+    }
+}
+
+/// Counts the commands that it sees, and denies those of strangers.
+#[derive(Clone, Default)]
+struct Guard {
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Hook for Guard {
+    fn before(&self, command: &mut Incoming<'_>) -> Result<(), BoxError> {
+        if command.stream().key() == "stranger" { Err("who are you?".into()) } else { Ok(()) }
+    }
+
+    fn after(&self, command: &CarriedOut<'_>) {
+        let outcome = command.outcome.map(|answer| answer.version).map_err(|failure| failure.kind);
+        self.seen.lock().unwrap().push(format!("{} {outcome:?}", command.name));
+    }
+}
+
+#[derive(Application)]
+#[application(aggregates(Account))]
+struct Guarded {
+    #[hook]
+    guard: Guard,
+}
+
+/// Hooks run around the commands of tasks, as around others.
+#[test]
+fn hooks_see_the_commands_of_tasks() {
+    let guard = Guard::default();
+    runtime().block_on(async {
+        let bank = Guarded { guard: guard.clone() }.start_async(&MemoryStore::new()).await.unwrap();
+        bank.execute_async(open("alice")).await.unwrap();
+        bank.execute_with_async(deposit("alice", 1), &ExecuteOptions::new().retry(2)).await.unwrap();
+        assert!(matches!(bank.execute_async(deposit("alice", 0)).await, Err(ExecuteError::Refused(_))));
+        assert!(matches!(bank.execute_async(open("stranger")).await, Err(ExecuteError::Denied(_))));
+        let answer = bank.execute_any_async(GuardedCommand::of(deposit("alice", 1))).await.unwrap();
+        assert_eq!(answer.version, 3);
+        bank.stop_async(LONG).await.unwrap();
+    });
+    let seen = guard.seen.lock().unwrap();
+    assert_eq!(*seen, ["open Ok(1)", "deposit Ok(2)", "deposit Err(Refused)", "deposit Ok(3)"]);
+}
