@@ -5,15 +5,26 @@ use std::fmt;
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The number of an order. Its payment has the same number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId, EventSchema)]
-pub struct OrderId(String);
+/// The number of an order. Its payment and its shipment have the same number.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, AggregateId, EventSchema,
+)]
+pub struct OrderId(pub String);
 
 /// A kind of goods, as the warehouse names it.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, AggregateId, EventSchema,
 )]
-pub struct Sku(String);
+pub struct Sku(pub String);
+
+impl OrderId {
+    /// The number can stand in an address and on a parcel.
+    pub fn is_well_formed(&self) -> Result<(), &'static str> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let all_fit = (1..=40).contains(&self.0.len()) && self.0.chars().all(fits);
+        all_fit.then_some(()).ok_or("has 1 to 40 letters, digits and hyphens")
+    }
+}
 
 impl From<&str> for OrderId {
     fn from(number: &str) -> Self {
@@ -24,18 +35,6 @@ impl From<&str> for OrderId {
 impl From<&str> for Sku {
     fn from(name: &str) -> Self {
         Self(name.to_owned())
-    }
-}
-
-impl fmt::Display for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Sku {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

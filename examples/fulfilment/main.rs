@@ -1,13 +1,14 @@
-//! A shop that fulfils orders, from the click to the parcel: three aggregates, and a process that leads each order.
+//! A shop that fulfils orders, from the click to the parcel: four aggregates, and a process that leads each order.
 //!
 //! `cargo run --example fulfilment` plays a story on a fresh file, with a clock that the story moves. [`order`],
-//! [`stock`] and [`payment`] are the domain, [`process`] leads an order through them, [`views`] follow, and [`Shop`]
-//! says what runs. `model.md` is drawn from these types.
+//! [`stock`], [`payment`] and [`shipment`] are the domain, [`process`] leads an order through them, [`views`] follow, and
+//! [`Shop`] says what runs. `model.md` is drawn from these types. The example `shop` makes a web service of them.
 
 mod ids;
 mod order;
 mod payment;
 mod process;
+mod shipment;
 mod shop;
 mod stock;
 mod story;

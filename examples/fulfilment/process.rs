@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Cents, Line, OrderId};
 use super::order::{
-    CancelOrder, Order, OrderCancelled, OrderError, OrderPlaced, OrderShipped, Reason, ShipOrder,
+    CancelOrder, CloseOrder, Order, OrderCancelled, OrderClosed, OrderError, OrderPlaced, OrderShipped,
+    Outcome, Reason, ShipOrder,
 };
 use super::payment::{CallOffPayment, Payment, PaymentTaken, RequestPayment};
-use super::stock::{ReleaseStock, ReserveStock, Stock, StockError, StockReserved};
+use super::shipment::{PrepareShipment, Shipment, ShipmentDelivered, ShipmentLost};
+use super::stock::{DispatchStock, ReleaseStock, ReserveStock, Stock, StockError, StockReserved};
 
 /// Customers have this long to pay.
 pub const TIME_TO_PAY: Duration = Duration::from_mins(15);
@@ -22,24 +24,32 @@ pub struct PaymentOverdue;
 /// The customer may pay, for some time.
 type Requested = (RequestPayment, After<PaymentOverdue>);
 
+/// The next line, or the payment if there is none. An order that was cancelled meanwhile gives the line back.
+type Next = (Option<ReserveStock>, Option<Requested>, Option<(ReleaseStock, Done)>);
+
+/// What is given back when an order is cancelled.
+type GivenBack = (Vec<ReleaseStock>, CallOffPayment, Option<Done>);
+
+/// What is given back when goods are missing.
+type Missing = (Vec<ReleaseStock>, Option<CancelOrder>, Done);
+
 /// What the process remembers of one order.
 ///
 /// It reserves one line after the other, so that at most one answer of the stock is open. Whatever ends an order
-/// early ends in `OrderCancelled`, and the reaction to it alone gives everything back.
+/// early ends in `OrderCancelled`, and the reaction to it alone gives everything back. The order itself decides which
+/// comes first, the parcel or the end.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
 #[process(
-    name = "fulfilment",
     id = OrderId,
     starts(OrderPlaced by stream),
-    events(StockReserved by order, PaymentTaken by stream, OrderShipped by stream, OrderCancelled by stream),
-    from(Order, Stock, Payment),
+    events(
+        StockReserved by order, PaymentTaken by stream, OrderShipped by stream, ShipmentDelivered by stream,
+        ShipmentLost by stream, OrderClosed by stream, OrderCancelled by stream,
+    ),
+    from(Order, Stock, Payment, Shipment),
     commands(
-        ReserveStock,
-        ReleaseStock unrefused,
-        RequestPayment unrefused,
-        CallOffPayment unrefused,
-        ShipOrder,
-        CancelOrder,
+        ReserveStock, ReleaseStock unrefused, DispatchStock unrefused, RequestPayment unrefused,
+        CallOffPayment unrefused, PrepareShipment unrefused, ShipOrder, CloseOrder unrefused, CancelOrder,
     ),
     timeouts(PaymentOverdue),
 )]
@@ -74,24 +84,21 @@ impl Fulfilment {
     }
 
     #[react]
-    fn reserved(
-        &self,
-        _: &StockReserved,
-        id: &OrderId,
-    ) -> (Option<ReserveStock>, Option<Requested>, Option<(ReleaseStock, Done)>) {
+    fn reserved(&self, _: &StockReserved, id: &OrderId) -> Next {
         if self.cancelled {
             // The order was cancelled while this answer was on its way.
             return (None, None, self.releases(id).pop().map(|last| (last, Done)));
         }
+        let request = RequestPayment { order: id.clone(), amount: self.total };
         match self.next_line(id) {
             Some(next) => (Some(next), None, None),
-            None => (None, Some((self.request(id), After(PaymentOverdue, TIME_TO_PAY))), None),
+            None => (None, Some((request, After(PaymentOverdue, TIME_TO_PAY))), None),
         }
     }
 
     #[react]
     fn paid(&self, _: &PaymentTaken, id: &OrderId) -> Option<(Cancel<PaymentOverdue>, ShipOrder)> {
-        (!self.cancelled).then(|| (Cancel::new(), ShipOrder { order: id.clone() }))
+        (!self.cancelled).then(|| (Cancel::new(), ShipOrder(id.clone())))
     }
 
     #[react]
@@ -100,28 +107,36 @@ impl Fulfilment {
     }
 
     #[react]
-    fn shipped(&self, _: &OrderShipped) -> Done {
+    fn shipped(&self, _: &OrderShipped, id: &OrderId) -> (Vec<DispatchStock>, PrepareShipment) {
+        let dispatch = |line: &Line| DispatchStock { sku: line.sku.clone(), order: id.clone() };
+        (self.lines.iter().map(dispatch).collect(), PrepareShipment(id.clone()))
+    }
+
+    #[react]
+    fn delivered(&self, _: &ShipmentDelivered, id: &OrderId) -> CloseOrder {
+        CloseOrder { order: id.clone(), outcome: Outcome::Delivered }
+    }
+
+    /// The customer gets the money back.
+    #[react]
+    fn lost(&self, _: &ShipmentLost, id: &OrderId) -> (CallOffPayment, CloseOrder) {
+        (CallOffPayment(id.clone()), CloseOrder { order: id.clone(), outcome: Outcome::Lost })
+    }
+
+    #[react]
+    fn closed(&self, _: &OrderClosed) -> Done {
         Done
     }
 
     /// Gives everything back, and waits for the stock's last answer, if one is open.
     #[react]
-    fn cancelled(
-        &self,
-        _: &OrderCancelled,
-        id: &OrderId,
-    ) -> (Vec<ReleaseStock>, CallOffPayment, Option<Done>) {
+    fn cancelled(&self, _: &OrderCancelled, id: &OrderId) -> GivenBack {
         let all_answered = self.reserved == self.lines.len();
-        (self.releases(id), CallOffPayment { order: id.clone() }, all_answered.then_some(Done))
+        (self.releases(id), CallOffPayment(id.clone()), all_answered.then_some(Done))
     }
 
     #[refused]
-    fn not_in_stock(
-        &self,
-        command: &ReserveStock,
-        _: &StockError,
-        id: &OrderId,
-    ) -> (Vec<ReleaseStock>, Option<CancelOrder>, Done) {
+    fn not_in_stock(&self, command: &ReserveStock, _: &StockError, id: &OrderId) -> Missing {
         if self.cancelled {
             return (Vec::new(), None, Done);
         }
@@ -140,10 +155,6 @@ impl Fulfilment {
     fn next_line(&self, order: &OrderId) -> Option<ReserveStock> {
         let Line { sku, quantity, .. } = self.lines.get(self.reserved)?.clone();
         Some(ReserveStock { sku, quantity, order: order.clone() })
-    }
-
-    fn request(&self, order: &OrderId) -> RequestPayment {
-        RequestPayment { order: order.clone(), amount: self.total }
     }
 
     fn releases(&self, order: &OrderId) -> Vec<ReleaseStock> {
@@ -178,6 +189,10 @@ mod tests {
         ReleaseStock { sku: sku.into(), order: "o-1".into() }
     }
 
+    fn dispatch(sku: &str) -> DispatchStock {
+        DispatchStock { sku: sku.into(), order: "o-1".into() }
+    }
+
     fn cancel(reason: Reason) -> CancelOrder {
         CancelOrder { order: "o-1".into(), reason }
     }
@@ -191,7 +206,7 @@ mod tests {
     }
 
     fn call_off() -> CallOffPayment {
-        CallOffPayment { order: "o-1".into() }
+        CallOffPayment("o-1".into())
     }
 
     #[test]
@@ -204,9 +219,27 @@ mod tests {
             .when(reserved())
             .then((request(), After(PaymentOverdue, TIME_TO_PAY)))
             .when(of::<Payment>("o-1", PaymentTaken { amount: Cents(1000), card: "1".into() }))
-            .then((Cancel::<PaymentOverdue>::new(), ShipOrder { order: "o-1".into() }))
+            .then((Cancel::<PaymentOverdue>::new(), ShipOrder("o-1".into())))
             .after(TIME_TO_PAY * 2)
-            .then_nothing();
+            .then_nothing()
+            .when(of::<Order>("o-1", OrderShipped))
+            .then_commands((dispatch("lamp"), dispatch("chair"), PrepareShipment("o-1".into())));
+    }
+
+    #[test]
+    fn a_parcel_ends_the_order_and_a_lost_one_is_paid_back() {
+        let shipped =
+            || (of::<Order>("o-1", placed()), reserved(), reserved(), of::<Order>("o-1", OrderShipped));
+        let close = |outcome| CloseOrder { order: "o-1".into(), outcome };
+        let closed = |outcome| of::<Order>("o-1", OrderClosed { outcome });
+        given_process::<Fulfilment>(shipped())
+            .when(of::<Shipment>("o-1", ShipmentDelivered))
+            .then_commands(close(Outcome::Delivered))
+            .when(closed(Outcome::Delivered))
+            .then(Done);
+        given_process::<Fulfilment>(shipped())
+            .when(of::<Shipment>("o-1", ShipmentLost))
+            .then_commands((call_off(), close(Outcome::Lost)));
     }
 
     #[test]

@@ -6,12 +6,13 @@ use factum::prelude::*;
 use super::order::Order;
 use super::payment::{Gateway, Payment};
 use super::process::Fulfilment;
+use super::shipment::Shipment;
 use super::stock::Stock;
-use super::views::{Board, Mail, Sales};
+use super::views::{Board, Mail, Sales, Shelf};
 
 /// The shop.
 #[derive(Application)]
-#[application(aggregates(Order, Stock, Payment))]
+#[application(aggregates(Order, Stock, Payment, Shipment), json)]
 pub struct Shop {
     #[hook]
     pub signature: Signature,
@@ -21,6 +22,8 @@ pub struct Shop {
     pub board: Board,
     #[projection]
     pub sales: Sales,
+    #[projection]
+    pub shelf: Shelf,
     #[reaction(retry(5), dead_letters)]
     pub mail: Mail,
     #[process]

@@ -28,6 +28,19 @@ pub struct StockReleased {
     pub quantity: u32,
 }
 
+/// Goods left the shelf for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+pub struct StockDispatched {
+    pub order: OrderId,
+    pub quantity: u32,
+}
+
+/// A count found another number of free pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+pub struct StockCounted {
+    pub free: u32,
+}
+
 /// Put a delivery on the shelf.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 pub struct AddStock {
@@ -38,6 +51,7 @@ pub struct AddStock {
 
 /// Put goods aside for an order: all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Command)]
+#[command(internal)]
 pub struct ReserveStock {
     #[command(id)]
     pub sku: Sku,
@@ -47,10 +61,28 @@ pub struct ReserveStock {
 
 /// Put what an order has reserved back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Command)]
+#[command(internal)]
 pub struct ReleaseStock {
     #[command(id)]
     pub sku: Sku,
     pub order: OrderId,
+}
+
+/// Take what an order has reserved off the shelf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Command)]
+#[command(internal)]
+pub struct DispatchStock {
+    #[command(id)]
+    pub sku: Sku,
+    pub order: OrderId,
+}
+
+/// Say how many pieces a count has found, free and reserved.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+pub struct CountStock {
+    #[command(id)]
+    pub sku: Sku,
+    pub pieces: u32,
 }
 
 /// Why the stock refuses a command.
@@ -58,24 +90,24 @@ pub struct ReleaseStock {
 pub enum StockError {
     #[error("{asked} are asked for, and {free} are free")]
     TooFew { free: u32, asked: u32 },
-    #[error("the order {0} has a reservation already")]
+    #[error("the order {} has a reservation already", .0.0)]
     ReservedAlready(OrderId),
     #[error("the shelf can't hold so much")]
     TooMany,
+    #[error("{0} pieces are reserved, and fewer were counted")]
+    ReservedMore(u32),
 }
 
 /// What is free, and what is reserved.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Aggregate)]
 #[aggregate(
-    id = Sku,
-    error = StockError,
-    commands(AddStock, ReserveStock, ReleaseStock),
-    events(StockAdded, StockReserved, StockReleased),
-    event(derive(PartialEq)),
+    id = Sku, error = StockError, event(derive(PartialEq)),
+    commands(AddStock, ReserveStock, ReleaseStock, DispatchStock, CountStock),
+    events(StockAdded, StockReserved, StockReleased, StockDispatched, StockCounted),
 )]
 pub struct Stock {
     free: u32,
-    reserved: BTreeMap<String, u32>,
+    reserved: BTreeMap<OrderId, u32>,
 }
 
 #[handlers]
@@ -83,16 +115,14 @@ impl Stock {
     #[execute]
     fn add(&self, command: AddStock) -> Result<StockAdded, StockError> {
         // What is reserved may come back, and must fit too.
-        let reserved = self.reserved.values().try_fold(self.free, |sum, more| sum.checked_add(*more));
-        match reserved.and_then(|all| all.checked_add(command.quantity)) {
-            Some(_) => Ok(StockAdded { quantity: command.quantity }),
-            None => Err(StockError::TooMany),
-        }
+        let now = self.reserved.values().try_fold(self.free, |sum, more| sum.checked_add(*more));
+        let fits = now.and_then(|now| now.checked_add(command.quantity)).is_some();
+        fits.then_some(StockAdded { quantity: command.quantity }).ok_or(StockError::TooMany)
     }
 
     #[execute]
     fn reserve(&self, command: ReserveStock) -> Result<StockReserved, StockError> {
-        if self.reserved.contains_key(&command.order.to_string()) {
+        if self.reserved.contains_key(&command.order) {
             return Err(StockError::ReservedAlready(command.order));
         }
         if command.quantity > self.free {
@@ -104,8 +134,22 @@ impl Stock {
     /// An order without a reservation has nothing to put back.
     #[execute]
     fn release(&self, command: ReleaseStock) -> Option<StockReleased> {
-        let quantity = *self.reserved.get(&command.order.to_string())?;
+        let quantity = *self.reserved.get(&command.order)?;
         Some(StockReleased { order: command.order, quantity })
+    }
+
+    #[execute]
+    fn dispatch(&self, command: DispatchStock) -> Option<StockDispatched> {
+        let quantity = *self.reserved.get(&command.order)?;
+        Some(StockDispatched { order: command.order, quantity })
+    }
+
+    /// A count that finds what is known is no news.
+    #[execute]
+    fn count(&self, command: CountStock) -> Result<Option<StockCounted>, StockError> {
+        let reserved = self.reserved.values().sum();
+        let free = command.pieces.checked_sub(reserved).ok_or(StockError::ReservedMore(reserved))?;
+        Ok((free != self.free).then_some(StockCounted { free }))
     }
 
     #[apply]
@@ -116,13 +160,23 @@ impl Stock {
     #[apply]
     fn reserved(&mut self, event: &StockReserved) {
         self.free -= event.quantity;
-        self.reserved.insert(event.order.to_string(), event.quantity);
+        self.reserved.insert(event.order.clone(), event.quantity);
     }
 
     #[apply]
     fn released(&mut self, event: &StockReleased) {
         self.free += event.quantity;
-        self.reserved.remove(&event.order.to_string());
+        self.reserved.remove(&event.order);
+    }
+
+    #[apply]
+    fn dispatched(&mut self, event: &StockDispatched) {
+        self.reserved.remove(&event.order);
+    }
+
+    #[apply]
+    fn counted(&mut self, event: &StockCounted) {
+        self.free = event.free;
     }
 }
 
@@ -160,6 +214,29 @@ mod tests {
         given::<Stock>((StockAdded { quantity: 5 }, reserved("o-1", 3), released()))
             .when(release())
             .then_nothing();
+    }
+
+    #[test]
+    fn what_is_dispatched_is_gone() {
+        let dispatch = || DispatchStock { sku: "lamp".into(), order: "o-1".into() };
+        let dispatched = || StockDispatched { order: "o-1".into(), quantity: 3 };
+        let rest = Stock { free: 2, reserved: BTreeMap::new() };
+        given::<Stock>((StockAdded { quantity: 5 }, reserved("o-1", 3)))
+            .when(dispatch())
+            .then(dispatched())
+            .then_state(&rest);
+        given::<Stock>((StockAdded { quantity: 5 }, reserved("o-1", 3), dispatched()))
+            .when(dispatch())
+            .then_nothing();
+    }
+
+    #[test]
+    fn a_count_corrects_what_is_free() {
+        let shelf = || given::<Stock>((StockAdded { quantity: 5 }, reserved("o-1", 3)));
+        let count = |pieces| CountStock { sku: "lamp".into(), pieces };
+        shelf().when(count(4)).then(StockCounted { free: 1 });
+        shelf().when(count(5)).then_nothing();
+        shelf().when(count(2)).then_error(&StockError::ReservedMore(3));
     }
 
     #[test]

@@ -15,12 +15,13 @@ use factum::prelude::*;
 use factum::testing::TestClock;
 
 use super::ids::{Cents, Line};
-use super::order::{CancelOrder, Order, PlaceOrder, Reason};
+use super::order::{CancelOrder, Order, PlaceOrder, Reason, SetAddress};
 use super::payment::{CallOffPayment, Gateway, Pay, Payment};
 use super::process::{Fulfilment, TIME_TO_PAY};
+use super::shipment::{HandOverShipment, ReportDelivery, ReportLoss, Shipment};
 use super::shop::{Shop, Signature};
 use super::stock::AddStock;
-use super::views::{Board, Mail, Sales};
+use super::views::{Board, BoardRow, Mail, Sales, Shelf};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -45,6 +46,7 @@ fn play(file: &Path, out: &mut impl Write) -> Outcome {
         bank: Gateway { blocked_cards: vec!["0000".into()] },
         board: Board,
         sales: Sales,
+        shelf: Shelf::default(),
         mail: Mail { outbox: mails },
         fulfilment: Fulfilment::default(),
     };
@@ -69,7 +71,13 @@ impl Story {
 
         writeln!(out, "o-1 wants 2 lamps and the chair. The card works.")?;
         self.place("o-1", &[("lamp", 2), ("chair", 1)])?;
+        shop.execute(SetAddress { order: "o-1".into(), address: "1 Elm Street".into() })?;
         self.pay("o-1", "1234")?;
+        self.read_mail(out)?;
+
+        writeln!(out, "The carrier takes the parcel of o-1 along, and delivers it.")?;
+        self.hand_over("o-1")?;
+        shop.execute(ReportDelivery { order: "o-1".into() })?;
         self.read_mail(out)?;
 
         writeln!(out, "o-2 wants a chair too.")?;
@@ -82,6 +90,11 @@ impl Story {
         let refused = shop.execute(Pay { order: "o-3".into(), card: "0000".into() });
         writeln!(out, "  {}", refused.err().map(|error| error.to_string()).unwrap_or_default())?;
         self.pay("o-3", "5678")?;
+        self.read_mail(out)?;
+
+        writeln!(out, "The carrier loses the parcel of o-3.")?;
+        self.hand_over("o-3")?;
+        shop.execute(ReportLoss { order: "o-3".into() })?;
         self.read_mail(out)?;
 
         writeln!(out, "o-4 wants 1 lamp, and changes its mind.")?;
@@ -121,7 +134,15 @@ impl Story {
         Ok(())
     }
 
-    /// The next mail ends an order.
+    fn hand_over(&self, order: &str) -> Outcome {
+        let shipments = self.shop.repository::<Shipment>();
+        until(|| Ok(shipments.exists(&order.into())?))?;
+        let (carrier, tracking) = ("Post".to_owned(), format!("post-{order}"));
+        self.shop.execute(HandOverShipment { order: order.into(), carrier, tracking })?;
+        Ok(())
+    }
+
+    /// The next mail says how far an order is.
     fn read_mail(&self, out: &mut impl Write) -> Outcome {
         writeln!(out, "  {}\n", self.letter_box.recv_timeout(PATIENCE)?)?;
         Ok(())
@@ -131,20 +152,14 @@ impl Story {
         let newest = self.shop.store().position()?;
         self.shop.wait_for::<Sales>(newest, PATIENCE)?;
         writeln!(out, "The board:")?;
-        let rows = self.shop.store().query(|connection| {
-            let mut select = connection.prepare("SELECT number, cents, status FROM board ORDER BY number")?;
-            let rows = select.query_map((), |row| {
-                Ok((row.get::<_, String>(0)?, Cents(row.get::<_, u64>(1)?), row.get::<_, String>(2)?))
-            })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        })?;
-        for (number, total, status) in rows {
-            writeln!(out, "  {number}  {total:>8}  {status}")?;
+        let mut rows = self.shop.store().query(|connection| Board::newest(connection, 100))?;
+        rows.sort_by(|one, other| one.number.cmp(&other.number));
+        for BoardRow { number, total, status, detail, .. } in rows {
+            let separator = if detail.is_empty() { "" } else { ": " };
+            writeln!(out, "  {number}  {total:>8}  {status}{separator}{detail}")?;
         }
-        let taken = self.shop.store().query(|connection| {
-            connection.query_row("SELECT taken - refunded FROM sales", (), |row| row.get::<_, u64>(0))
-        })?;
-        writeln!(out, "  sold  {:>8}\n", Cents(taken))?;
+        let (taken, refunded) = self.shop.store().query(Sales::totals)?;
+        writeln!(out, "  sold  {taken:>8}\n  back  {refunded:>8}\n")?;
         Ok(())
     }
 
