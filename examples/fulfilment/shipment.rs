@@ -146,8 +146,8 @@ impl Shipment {
         *self = Self::Lost;
     }
 
-    fn on_its_way<E>(&self, event: E) -> Result<E, ShipmentError> {
-        (*self == Self::OnItsWay).then_some(event).ok_or(ShipmentError::NotOnItsWay)
+    fn on_its_way<E>(self, event: E) -> Result<E, ShipmentError> {
+        (self == Self::OnItsWay).then_some(event).ok_or(ShipmentError::NotOnItsWay)
     }
 }
 

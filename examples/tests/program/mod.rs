@@ -21,7 +21,7 @@ pub fn run(example: &str, arguments: &[&str]) -> Run {
 }
 
 /// The file of an example. Cargo builds examples before it runs tests, into a folder beside the tests.
-fn binary(example: &str) -> PathBuf {
+pub fn binary(example: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("the test has a file");
     path.pop();
     path.pop();

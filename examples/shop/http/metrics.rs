@@ -1,0 +1,179 @@
+//! Health for a load balancer, and figures for Prometheus.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use factum::follow::{Activity, FollowerState};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{Json, Shared, blocking};
+
+/// The bounds of the histogram of commands, in milliseconds.
+const BOUNDS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000];
+
+/// What the program counts by itself. factum counts the rest.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Responses by the first digit of their status.
+    responses: [AtomicU64; 6],
+    /// Commands by duration; the last one is for those that took longer than all bounds.
+    commands: [AtomicU64; BOUNDS.len() + 1],
+    micros: AtomicU64,
+    not_carried_out: AtomicU64,
+    listeners: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// Counts a request or a listener for as long as this lives.
+pub struct Counted {
+    metrics: Arc<Metrics>,
+    gauge: fn(&Metrics) -> &AtomicU64,
+}
+
+impl Counted {
+    fn begin(metrics: &Arc<Metrics>, gauge: fn(&Metrics) -> &AtomicU64) -> Self {
+        gauge(metrics).fetch_add(1, Ordering::Relaxed);
+        Self { metrics: Arc::clone(metrics), gauge }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.gauge)(&self.metrics).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    /// Counts a listener.
+    pub fn listener(self: &Arc<Self>) -> Counted {
+        Counted::begin(self, |metrics| &metrics.listeners)
+    }
+
+    /// Counts a command that took so long.
+    pub fn command(&self, time: Duration, is_done: bool) {
+        let bucket = BOUNDS.iter().position(|bound| time <= Duration::from_millis(*bound));
+        self.commands[bucket.unwrap_or(BOUNDS.len())].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.not_carried_out.fetch_add(u64::from(!is_done), Ordering::Relaxed);
+    }
+}
+
+/// Counts the requests and their responses.
+pub async fn count(State(service): Shared, request: Request, next: Next) -> Response {
+    let _at_work = Counted::begin(&service.metrics, |metrics| &metrics.requests);
+    let response = next.run(request).await;
+    if let Some(count) = service.metrics.responses.get(usize::from(response.status().as_u16() / 100)) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    response
+}
+
+/// The state of all open tenants; 503 if a follower has ended by an error, or the program stops.
+pub async fn health(State(service): Shared) -> Result<Response, Problem> {
+    let shops = Arc::clone(&service.shops);
+    let tenants = blocking(move || Ok(shops.health())).await?;
+    let is_well = |state: &FollowerState| !matches!(state.activity, Activity::Stopped { .. });
+    let all_well = tenants.iter().all(|(_, followers)| followers.iter().all(is_well));
+    let is_stopping = *service.stopping.borrow();
+    let tenants = tenants.iter().map(|(tenant, followers)| {
+        let followers = followers.iter().map(|state| (state.follower.to_owned(), shown(state)));
+        (tenant.clone(), Value::Object(followers.collect()))
+    });
+    let status = if all_well && !is_stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body =
+        json!({ "well": all_well, "stopping": is_stopping, "tenants": Value::Object(tenants.collect()) });
+    Ok((status, Json(body)).into_response())
+}
+
+fn shown(state: &FollowerState) -> Value {
+    let (activity, error) = match &state.activity {
+        Activity::Starting => ("starting", None),
+        Activity::Running => ("running", None),
+        Activity::WaitingForLease { .. } => ("waiting for the lease", None),
+        Activity::Retrying { error, .. } => ("retrying", Some(error)),
+        Activity::Rebuilding { .. } => ("rebuilding", None),
+        Activity::Stopped { error, .. } => ("stopped", error.as_ref()),
+        _ => ("unknown", None),
+    };
+    let lag = state.lag.map(|lag| lag.events);
+    json!({ "position": state.position, "behind": lag, "activity": activity, "error": error })
+}
+
+/// The text form of Prometheus.
+pub async fn metrics(State(service): Shared) -> Result<Response, Problem> {
+    let shops = Arc::clone(&service.shops);
+    let (tenants, open) = blocking(move || Ok((shops.health(), shops.statistics()))).await?;
+    let mut text = String::new();
+    let metrics = &service.metrics;
+    let mut write = |line: std::fmt::Arguments<'_>| {
+        // A `String` takes any text.
+        let _ = text.write_fmt(line).and_then(|()| text.write_char('\n'));
+    };
+
+    write(format_args!("# HELP shop_responses_total Responses, by the class of their status."));
+    write(format_args!("# TYPE shop_responses_total counter"));
+    for (class, count) in metrics.responses.iter().enumerate().skip(1) {
+        write(format_args!("shop_responses_total{{class=\"{class}xx\"}} {}", count.load(Ordering::Relaxed)));
+    }
+
+    write(format_args!("# HELP shop_command_seconds The time from a command to its commit."));
+    write(format_args!("# TYPE shop_command_seconds histogram"));
+    let mut sum = 0;
+    for (bucket, count) in metrics.commands.iter().enumerate() {
+        sum += count.load(Ordering::Relaxed);
+        match BOUNDS.get(bucket) {
+            Some(bound) => write(format_args!(
+                "shop_command_seconds_bucket{{le=\"{}\"}} {sum}",
+                Duration::from_millis(*bound).as_secs_f64()
+            )),
+            None => write(format_args!("shop_command_seconds_bucket{{le=\"+Inf\"}} {sum}")),
+        }
+    }
+    let seconds = Duration::from_micros(metrics.micros.load(Ordering::Relaxed)).as_secs_f64();
+    write(format_args!("shop_command_seconds_sum {seconds}"));
+    write(format_args!("shop_command_seconds_count {sum}"));
+    write(format_args!("# HELP shop_commands_failed_total Commands that were refused or failed."));
+    write(format_args!("# TYPE shop_commands_failed_total counter"));
+    write(format_args!("shop_commands_failed_total {}", metrics.not_carried_out.load(Ordering::Relaxed)));
+
+    write(format_args!("# HELP shop_requests_at_work Requests without a response, this one among them."));
+    write(format_args!("# TYPE shop_requests_at_work gauge"));
+    write(format_args!("shop_requests_at_work {}", metrics.requests.load(Ordering::Relaxed)));
+    write(format_args!("# HELP shop_listeners Listeners to events."));
+    write(format_args!("# TYPE shop_listeners gauge"));
+    write(format_args!("shop_listeners {}", metrics.listeners.load(Ordering::Relaxed)));
+    write(format_args!("# HELP shop_tenants_open Tenants whose files are open."));
+    write(format_args!("# TYPE shop_tenants_open gauge"));
+    write(format_args!("shop_tenants_open {}", open.open));
+    // The names of tenants and followers have no characters that need an escape.
+    let all = || tenants.iter().flat_map(|(tenant, states)| states.iter().map(move |state| (tenant, state)));
+    write(format_args!("# HELP shop_follower_position The position that a follower has reached."));
+    write(format_args!("# TYPE shop_follower_position gauge"));
+    for (tenant, FollowerState { follower, position, .. }) in all() {
+        write(format_args!(
+            "shop_follower_position{{tenant=\"{tenant}\",follower=\"{follower}\"}} {position}"
+        ));
+    }
+    write(format_args!(
+        "# HELP shop_follower_lag_seconds The age of the oldest event that a follower has not seen."
+    ));
+    write(format_args!("# TYPE shop_follower_lag_seconds gauge"));
+    for (tenant, FollowerState { follower, lag, .. }) in all() {
+        if let Some(lag) = lag {
+            let seconds = lag.time.as_secs_f64();
+            write(format_args!(
+                "shop_follower_lag_seconds{{tenant=\"{tenant}\",follower=\"{follower}\"}} {seconds}"
+            ));
+        }
+    }
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,134 @@
+//! From start to shutdown.
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use factum::BoxError;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::watch;
+
+use crate::http::{self, Service};
+use crate::options::Options;
+use crate::tenants::{self, Shops};
+use crate::traffic::{self, Story};
+
+/// How long requests may take after the program was asked to stop, and then the followers.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many threads may block at once, on a disk or on a lock.
+const BLOCKING_THREADS: usize = 64;
+
+/// Runs the service until the system asks it to stop.
+pub fn run(options: &Options) -> Result<(), BoxError> {
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => std::env::temp_dir().join(format!("factum-shop-{}", std::process::id())),
+    };
+    std::fs::create_dir_all(&folder)?;
+    let result = run_in(&folder, options);
+    if options.data.is_none() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    result
+}
+
+fn run_in(folder: &Path, options: &Options) -> Result<(), BoxError> {
+    let shops = Arc::new(open(folder.to_owned(), &options.tenants)?);
+    let story = options.tenants.first().filter(|_| options.story);
+    let story = story.map(|tenant| Story::begin(Arc::clone(&shops), tenant.clone())).transpose()?;
+
+    let runtime =
+        runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+    let served = serve(&runtime, Arc::clone(&shops), options);
+    // Requests that are still at work after the limit end here. A command that has begun is carried out.
+    runtime.shutdown_timeout(STOP_LIMIT);
+
+    if let Some(story) = story {
+        story.end();
+    }
+    // Last, so that commands of requests and of the story still find their followers.
+    let stopped = shops.stop(STOP_LIMIT);
+    served?;
+    stopped?;
+    println!("stopped");
+    Ok(())
+}
+
+/// Opens each shop once: a time-out of a closed one is due only after the shop was opened in this run.
+fn open(folder: PathBuf, tenants: &[String]) -> Result<Shops, BoxError> {
+    let (outbox, mails) = channel();
+    let postman = move || mails.into_iter().for_each(|mail| println!("mail: {mail}"));
+    thread::Builder::new().name("mail".to_owned()).spawn(postman)?;
+    let shops = tenants::in_folder(folder, outbox);
+    for tenant in tenants {
+        traffic::seed(&*shops.get(tenant)?)?;
+    }
+    Ok(shops)
+}
+
+fn serve(runtime: &Runtime, shops: Arc<Shops>, options: &Options) -> Result<(), BoxError> {
+    runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        for tenant in &options.tenants {
+            println!("  a page to look at: http://{}/{tenant}", listener.local_addr()?);
+        }
+        println!("  stop it with Ctrl-C");
+
+        let (stop, stopping) = watch::channel(false);
+        let router = http::router(Service::new(shops, options, stopping.clone()));
+        let mut stop_accepting = stopping.clone();
+        let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let _ = stop_accepting.wait_for(|stops| *stops).await;
+        });
+        let asked = asked_to_stop()?;
+        tokio::spawn(async move {
+            asked.await;
+            // Ends the streams of events too, which would keep their connections open.
+            stop.send_replace(true);
+        });
+        let mut limit = stopping;
+        let after_limit = async move {
+            let _ = limit.wait_for(|stops| *stops).await;
+            tokio::time::sleep(STOP_LIMIT).await;
+        };
+        first_of(server, after_limit).await
+    })
+}
+
+/// The result of the server; an error if the limit ends first.
+async fn first_of(
+    server: impl IntoFuture<Output = io::Result<()>>,
+    limit: impl Future<Output = ()>,
+) -> Result<(), BoxError> {
+    use futures_util::future::{Either, select};
+    match select(std::pin::pin!(server.into_future()), std::pin::pin!(limit)).await {
+        Either::Left((result, _)) => Ok(result?),
+        Either::Right(_) => Err(format!("some requests did not end within {STOP_LIMIT:?}").into()),
+    }
+}
+
+/// Ends when the system asks the program to stop: Ctrl-C, or SIGTERM.
+#[cfg(unix)]
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(std::future::poll_fn(move |context| {
+        if interrupt.poll_recv(context).is_ready() {
+            std::task::Poll::Ready(())
+        } else {
+            terminate.poll_recv(context).map(drop)
+        }
+    }))
+}
+
+#[cfg(not(unix))]
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
