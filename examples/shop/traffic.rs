@@ -32,14 +32,14 @@ type Runs = Running<Shop, SqliteStore>;
 /// Puts goods on the shelves of a new shop, and places some orders. Each command has a key, so that a seed that was
 /// interrupted goes on.
 pub fn seed(shop: &Runs) -> Result<(), BoxError> {
-    let once = |key: &str| ExecuteOptions::new().idempotency_key(format!("seed {key}"));
     for (sku, _) in GOODS {
-        shop.execute_with(AddStock { sku: sku.into(), quantity: 500 }, &once(sku))?;
+        let once = ExecuteOptions::new().idempotency_key(format!("seed {sku}")).retry(5);
+        tell(shop.execute_with(AddStock { sku: sku.into(), quantity: 500 }, &once))?;
     }
     for number in 1..=6 {
         let order = place(&format!("A-{number}"), number);
-        let key = order.order.0.clone();
-        shop.execute_with(order, &once(&key))?;
+        let once = ExecuteOptions::new().idempotency_key(format!("seed {}", order.order.0)).retry(5);
+        tell(shop.execute_with(order, &once))?;
     }
     Ok(())
 }

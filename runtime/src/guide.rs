@@ -12,5 +12,8 @@ pub mod messages {}
 #[doc = include_str!("../doc/RELIABILITY.md")]
 pub mod reliability {}
 
+#[doc = include_str!("../doc/services.md")]
+pub mod services {}
+
 #[doc = include_str!("../doc/versions.md")]
 pub mod versions {}

@@ -26,6 +26,7 @@
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
+//! | write a service, from `main` to shutdown | [`guide::services`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
 //! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |

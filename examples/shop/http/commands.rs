@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -39,8 +40,9 @@ pub async fn execute(
     InPath((_, name)): InPath<(String, String)>,
     InQuery(seen): InQuery<Seen>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
+    let body = body.map_err(|error| Problem::of_body(error.status(), error.body_text()))?;
     let headers = CommandHeaders::read(&headers)?;
     let trace = [("traceparent", headers.trace.header())];
     Ok((trace, carry_out(&service, &shop, &name, &seen, &headers, &body).await))

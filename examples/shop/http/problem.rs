@@ -8,6 +8,7 @@
 //! | 405, 415 | `method-not-allowed`, `not-json` | another method; a command that does not come as JSON |
 //! | 409 | `refused`, `conflict` | the domain refuses the command; another writer was faster |
 //! | 412 | `precondition-failed` | the aggregate is not at the version of `If-Match` |
+//! | 413 | `too-large` | the body has more than 2 MiB |
 //! | 422 | `malformed`, `invalid`, `key-reused` | the JSON does not fit the command; its checks fail; the key belongs to another command |
 //! | 429 | `too-many` | the tenant has too many commands at work |
 //! | 503 | `busy`, `late`, `closed` | the store is held or full; a view is late; the service stops, or too many tenants are open |
@@ -62,6 +63,15 @@ impl Problem {
     pub fn not_json() -> Self {
         let detail = "a command comes as JSON: send `Content-Type: application/json`";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail)
+    }
+
+    /// A body that can't be read, or has more than 2 MiB.
+    pub fn of_body(status: StatusCode, detail: String) -> Self {
+        Self::new(
+            status,
+            if status == StatusCode::PAYLOAD_TOO_LARGE { "too-large" } else { "bad-request" },
+            detail,
+        )
     }
 
     pub fn too_many() -> Self {

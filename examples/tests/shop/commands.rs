@@ -69,6 +69,9 @@ fn each_error_has_a_status_and_the_text_of_the_typed_error() {
     expect(&shop.send("pay", &[("If-Match", "3")], &pay), 400, "bad-request", "If-Match");
     expect(&shop.send("pay?seen_by=profit", &[], &pay), 404, "not-found", "`profit`");
 
+    let large = json!({ "order": "e-2", "text": "x".repeat(3 << 20) });
+    expect(&shop.send("add-note", &[], &large), 413, "too-large", "limit");
+
     let late = shop.get("/t/views/board?seen=1000000&within=1");
     expect(&late, 503, "late", "`board` has reached position");
     assert_eq!(late.header("retry-after"), Some("1"));
@@ -97,13 +100,20 @@ fn a_version_that_the_caller_expects_must_be_the_present_one() {
     let moved = shop.send("set-address", &[("If-Match", "\"1\"")], &address("1 Elm Street"));
     assert_eq!((moved.status, moved.header("etag")), (200, Some("\"2\"")));
 
+    // The same command again, whose answer may have been lost: the key comes before the version.
+    let once = [("If-Match", "\"2\""), ("Idempotency-Key", "move")];
+    for is_repeated in [false, true] {
+        let moved = shop.send("set-address", &once, &address("3 Harbour Road"));
+        assert_eq!((moved.status, &moved.json()["repeated"]), (200, &json!(is_repeated)));
+    }
+
     let stale = shop.send("set-address", &[("If-Match", "\"1\"")], &address("2 Mill Lane"));
     assert_eq!(problem(&stale), (412, "precondition-failed".to_owned()));
-    assert_eq!(stale.json()["version"], 2);
+    assert_eq!(stale.json()["version"], 3);
     let again = shop.send("place-order", &[("If-None-Match", "*")], &order("v-1", 1));
     assert_eq!(problem(&again), (412, "precondition-failed".to_owned()));
 
-    assert_eq!(shop.get("/t/orders/v-1").json()["state"]["address"], "1 Elm Street");
+    assert_eq!(shop.get("/t/orders/v-1").json()["state"]["address"], "3 Harbour Road");
     assert_eq!(shop.get("/t/orders/v-1?version=1").json()["state"]["address"], Value::Null);
 }
 
