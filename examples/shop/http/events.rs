@@ -14,7 +14,7 @@ use factum::Position;
 use factum::follow::{SubscribedEvent, SubscriptionOptions};
 use factum::store::StoreError;
 use factum::tasks::AsyncStoreExt as _;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,22 +55,20 @@ pub async fn listen(
     let mut stopping = service.stopping.clone();
     let stops = Box::pin(async move { drop(stopping.wait_for(|stops| *stops).await) });
     let listening = service.metrics.listener();
-    let mut has_failed = false;
-    let messages = shop
-        .store()
-        .stream(options)
-        // After an error, the listener connects again, from the last event that it has.
-        .take_while(move |event| {
-            let goes_on = !std::mem::replace(&mut has_failed, event.is_err());
-            std::future::ready(goes_on)
-        })
-        .take_until(stops)
-        .map(move |event| {
-            // The shop stays open while it has listeners.
-            let _in_use = (&shop, &listening);
-            Ok(message(event))
-        });
-    let begin = futures_util::stream::iter([Ok(Event::default().retry(RETRY).comment("events follow"))]);
+    let events = shop.store().stream(options);
+    // An error ends it. The listener connects again, from the last event that it has.
+    let until_error = stream::unfold(Some(events), async |events| {
+        let mut events = events?;
+        let event = events.next().await?;
+        let rest = event.is_ok().then_some(events);
+        Some((event, rest))
+    });
+    let messages = until_error.take_until(stops).map(move |event| {
+        // The shop stays open while it has listeners.
+        let _in_use = (&shop, &listening);
+        Ok(message(event))
+    });
+    let begin = stream::iter([Ok(Event::default().retry(RETRY).comment("events follow"))]);
     Ok(Sse::new(begin.chain(messages)).keep_alive(KeepAlive::default()))
 }
 

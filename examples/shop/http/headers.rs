@@ -6,6 +6,8 @@
 //! | `If-Match: "3"` | [`expected_version`](ExecuteOptions::expected_version) | `ETag`, the version of the aggregate |
 //! | `If-None-Match: *` | `expected_version(0)`: the aggregate must not exist | `ETag` |
 //! | `traceparent` | [`correlation`](ExecuteOptions::correlation): the trace id, of all events that follow | `traceparent` |
+//!
+//! A key belongs to one aggregate: it tells commands to one order apart, not those to two.
 
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};

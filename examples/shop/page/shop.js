@@ -36,14 +36,23 @@ async function refresh() {
 
 function replace(page) {
   const swap = () => {
+    const focus = place(document.activeElement);
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = page.getElementById(old.id);
       if (now && now.outerHTML !== old.outerHTML) old.replaceWith(document.adoptNode(now));
     }
     prepare();
+    if (focus) document.querySelector(focus)?.focus({ preventScroll: true });
   };
   if (document.startViewTransition && !calm.matches && !slider) document.startViewTransition(swap);
   else swap();
+}
+
+// Where the focus is, so that it stays there when its link or button is replaced.
+function place(element) {
+  if (!element?.closest("[data-live]")) return null;
+  if (element.dataset.command) return `[data-command="${CSS.escape(element.dataset.command)}"]`;
+  return element.hasAttribute("href") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
 }
 
 function prepare() {

@@ -42,9 +42,11 @@ fn a_page_shows_an_order_as_it_was() {
     shop.wait_for_status("p-3", "to pay");
     shop.done("set-address", &json!({ "order": "p-3", "address": "7 Elm Street" }));
 
-    let now = shop.get("/t/orders/p-3/page").body;
-    assert!(now.contains("<dd>7 Elm Street</dd>") && now.contains("<dd>89.00 due</dd>"), "{now}");
-    assert!(now.contains("The process is <b>running</b>") && now.contains("<b>request-payment</b>"), "{now}");
+    let now = || shop.get("/t/orders/p-3/page").body;
+    assert!(now().contains("<dd>7 Elm Street</dd>") && now().contains("<dd>89.00 due</dd>"), "{}", now());
+    assert!(now().contains("The process is <b>running</b>"), "{}", now());
+    // The process writes that it has sent a command after the command's event.
+    until(|| now().contains("<span>sent</span> <b>request-payment</b>"));
     let then = shop.get("/t/orders/p-3/page?step=1").body;
     assert!(then.contains("<dd>none yet</dd>") && then.contains("<dd>not asked for</dd>"), "{then}");
     assert!(then.contains("1 of 3: <b>order-placed</b>"), "{then}");
@@ -73,8 +75,11 @@ fn a_browser_shows_orders_as_they_move() {
         browser.value("document.querySelector('[data-moves=b-1]')?.closest('section').className ?? ''")
     };
     until(|| column(&mut browser) == "column to-pay");
+    // The focus stays on its link while the order moves.
+    browser.value("document.querySelector('[data-moves=b-1] a').focus()");
     shop.done("pay", &json!({ "order": "b-1", "card": "4242" }));
     until(|| column(&mut browser) == "column packing");
+    until(|| browser.value("document.activeElement.textContent") == "b-1");
 
     // A click on the page's own button, with the goods on the shelves.
     browser.value("document.querySelector('[data-command=place-order]').click()");
@@ -86,6 +91,8 @@ fn a_browser_shows_orders_as_they_move() {
     let at = "document.querySelector('.at')?.textContent ?? ''";
     let slide = "const s = document.getElementById('step'); s.value = 1; s.dispatchEvent(new Event('input'))";
     until(|| browser.value("document.getElementById('step').max") == "6");
+    // The script shows the buttons once it runs.
+    until(|| browser.value("document.querySelector('[data-command=hand-over-shipment]').hidden") == false);
     browser.value(slide);
     until(|| browser.value(at).as_str().is_some_and(|at| at.starts_with("1 of 6: order-placed")));
     assert_eq!(browser.value("location.search"), "?step=1");

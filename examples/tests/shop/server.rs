@@ -113,6 +113,7 @@ pub fn send(address: &str, command: &str, headers: &[(&str, &str)], body: &Value
 }
 
 /// Waits until something is true.
+#[track_caller]
 pub fn until(mut is_true: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_true() {
