@@ -5,8 +5,9 @@
 //!     -H 'Idempotency-Key: 4711' -d '{"order": "A-1", "card": "4242"}'
 //! ```
 //!
-//! The answer comes when the events are on the disk. With `?seen_by=sales,shelf`, it comes when these views have seen them
-//! too, at most after `&within=2000` milliseconds. If a view is late, the status is 202: the command was carried out.
+//! The answer comes when the events are on the disk. With `?seen_by=sales,shelf`, it comes when these views have seen
+//! them too, at most after `&within=2000` milliseconds. If a view is late, the status is 202: the command was carried
+//! out.
 
 use std::time::Instant;
 

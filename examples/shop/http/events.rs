@@ -1,8 +1,8 @@
 //! Events as they happen, as server-sent events.
 //!
-//! `GET /{tenant}/events` begins with the next event; with `?after=17`, or the header `Last-Event-ID: 17` that browsers send
-//! when they connect again, after that position. `?categories=order,payment` selects. Each message has the position as
-//! its `id`. It has no `event` field, so that a browser hands all of them to `onmessage`; the name is in the JSON.
+//! `GET /{tenant}/events` begins with the next event; with `?after=17`, or the header `Last-Event-ID: 17` that browsers
+//! send when they connect again, after that position. `?categories=order,payment` selects. Each message has the position
+//! as its `id`. It has no `event` field, so that a browser hands all of them to `onmessage`; the name is in the JSON.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -21,9 +21,11 @@ use crate::tenants::OpenShop;
 /// How many orders of the board an answer has, unless the caller asks for fewer.
 const MOST_ROWS: u32 = 500;
 
-/// How long a request waits for a view, unless the caller asks for another time; and the longest.
+/// How long a request waits for a view, unless the caller asks for another time.
 const WITHIN: Duration = Duration::from_secs(2);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest wait that a caller can ask for. It is shorter than the limit of the shutdown.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The time to wait that a caller asks for, in milliseconds.
 pub fn within(asked: Option<u64>) -> Duration {

@@ -1,4 +1,5 @@
-//! Many clients, while the program is killed and started again: what was acknowledged is there, and nothing happens twice.
+//! Many clients, while the program is killed and started again: what was acknowledged is there, and nothing happens
+//! twice.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
