@@ -427,6 +427,8 @@ pub mod sqlite;
 pub mod store;
 #[cfg(feature = "tokio")]
 pub mod tasks;
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+mod tasks_sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

@@ -7,6 +7,7 @@
 //!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
+//! * What has no `async` method of its own runs by [`blocking`].
 //! * A runtime's worker thread must not block: call the methods without `_async` from threads only.
 //! * Without a runtime of tokio, the methods work on any executor, and block its thread.
 
@@ -34,15 +35,19 @@
 //! ```
 
 pub(crate) mod application;
+pub(crate) mod blocking;
 pub(crate) mod event_store;
 pub(crate) mod history;
+pub(crate) mod instances;
 pub(crate) mod repository;
 pub(crate) mod signal;
 pub(crate) mod stream;
+pub(crate) mod tenants;
 pub(crate) mod threads;
 pub(crate) mod waiting;
 
 pub use self::application::AsyncApplicationExt;
+pub use self::blocking::blocking;
 pub use self::event_store::AsyncStoreExt;
 pub use self::history::HistoryStream;
 pub use self::repository::InTasks;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 12] = [
+const STOREYS: [&str; 13] = [
     "domain",
     "store",
     "repository",
@@ -22,6 +22,7 @@ const STOREYS: [&str; 12] = [
     "sqlite",
     "application",
     "tasks",
+    "tasks_sqlite",
     "testing",
     "testing_sqlite",
 ];

@@ -3,6 +3,7 @@
 #[path = "../support/account.rs"]
 mod account;
 mod commands;
+mod files;
 mod streams;
 mod threads;
 mod waits;

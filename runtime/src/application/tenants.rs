@@ -183,6 +183,15 @@ impl<App: Application, S: EventStore + Clone + 'static> Tenants<App, S> {
         Ok(Tenant::new(Arc::clone(&self.shared), tenant, running))
     }
 
+    /// What [`get`](Self::get) does, for another thread.
+    pub(crate) fn getter(
+        &self,
+        tenant: &str,
+    ) -> impl FnOnce() -> Result<Tenant<App, S>, TenantError> + use<App, S> {
+        let (shared, tenant) = (Arc::clone(&self.shared), tenant.to_owned());
+        move || shared.get(&tenant).map(|running| Tenant::new(Arc::clone(&shared), &tenant, running))
+    }
+
     /// Closes a tenant once it is not in use, as before its file is moved or deleted. Does nothing if it is closed.
     ///
     /// Its time-outs wait until it is opened again.
