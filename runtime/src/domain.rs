@@ -29,6 +29,7 @@ pub(crate) mod panic;
 pub(crate) mod position;
 pub(crate) mod read_command;
 pub(crate) mod snapshot;
+pub(crate) mod standard_error;
 pub(crate) mod stream_name;
 pub(crate) mod thread_safe;
 pub(crate) mod time;

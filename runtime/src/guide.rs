@@ -15,5 +15,8 @@ pub mod reliability {}
 #[doc = include_str!("../doc/services.md")]
 pub mod services {}
 
+#[doc = include_str!("../doc/telemetry.md")]
+pub mod telemetry {}
+
 #[doc = include_str!("../doc/versions.md")]
 pub mod versions {}

@@ -27,6 +27,7 @@
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
 //! | write a service, from `main` to shutdown | [`guide::services`] |
+//! | trace commands and followers, or count them | [`guide::telemetry`], [`telemetry::statistics`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
 //! | test an aggregate, a view or a reaction without a store | [`testing::given`], [`testing::project`], [`testing::react`] |
 //! | keep stored events readable | [`testing::lock!`] |
@@ -343,6 +344,7 @@
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
 //! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
+//! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
 //!   store, the lock of events, and a conformance suite for stores.
 //!
@@ -429,10 +431,14 @@ pub mod store;
 pub mod tasks;
 #[cfg(all(feature = "sqlite", feature = "tokio"))]
 mod tasks_sqlite;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod testing_sqlite;
+#[cfg_attr(feature = "tracing", path = "trace/emitted.rs")]
+#[cfg_attr(not(feature = "tracing"), path = "trace/silent.rs")]
+mod trace;
 
 pub use factum_macros::{
     Aggregate, AggregateId, Command, Event, EventSchema, apply, execute, handlers, upcast,

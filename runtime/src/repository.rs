@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod known_key;
 pub(crate) mod lanes;
 pub(crate) mod loading;
+pub(crate) mod measured;
 pub(crate) mod moment;
 pub(crate) mod outcome;
 pub(crate) mod replay;

@@ -18,17 +18,19 @@ use crate::domain::command_set::CommandSet;
 use crate::domain::denied::Denied;
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::{catch_panic, panic_message};
+use crate::domain::standard_error::report;
 use crate::domain::stream_name::StreamName;
 use crate::follow::error::HandlerError;
 use crate::follow::event_hooks::{EventHooks, FollowerEvent, WatchEvents};
-use crate::follow::state::report;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CanRetry, CommandOptions, ExecuteOptions};
+use crate::repository::measured::{measured, span_of};
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
+use crate::trace;
 
 /// The hooks of an application, in the order of their fields.
 #[derive(Clone, Default)]
@@ -63,6 +65,7 @@ impl NamedHook {
     }
 
     fn count(&self, text: String) {
+        trace::hook_panicked(self.name, &text);
         let mut panics = lock(&self.panics);
         *panics = (panics.0.saturating_add(1), Some(text));
     }
@@ -133,13 +136,17 @@ impl Hooks {
         if self.is_empty() {
             return repository.execute_once_waiting::<W>(command, options).await;
         }
-        W::thread().await;
-        command.validate()?;
-        let entered = self.enter::<A>(origin, &command, options)?;
-        let carried_out = repository.attempt::<W>(command, &entered.options, 0);
-        let result = catch_panic_of(carried_out).await;
-        W::thread().await;
-        entered.leave(result, refusals)
+        let span = span_of::<A>(&command);
+        let work = pin!(async {
+            W::thread().await;
+            command.validate()?;
+            let entered = self.enter::<A>(origin, &command, options)?;
+            let carried_out = repository.attempt::<W>(command, &entered.options, 0);
+            let result = catch_panic_of(carried_out).await;
+            W::thread().await;
+            entered.leave(result, refusals)
+        });
+        measured::<A>(span, work).await
     }
 
     /// Carries out a command between the hooks, and again after a conflict as often as the options say.
@@ -154,18 +161,27 @@ impl Hooks {
         if self.is_empty() {
             return repository.execute_waiting::<W, _, _, _>(into_command, command, options).await;
         }
-        W::thread().await;
         let ExecuteOptions { command: options, retrying, .. } = options;
         let spare = retrying.spare(&command, 0);
         let command = into_command(command);
-        command.validate()?;
-        let mut entered = self.enter::<A>(CommandOrigin::Caller, &command, options)?;
-        let Entered { options, failed, .. } = &mut entered;
-        let carried_out =
-            repository.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, failed);
-        let result = catch_panic_of(carried_out).await;
-        W::thread().await;
-        entered.leave(result, refusals)
+        let span = span_of::<A>(&command);
+        let work = pin!(async {
+            W::thread().await;
+            command.validate()?;
+            let mut entered = self.enter::<A>(CommandOrigin::Caller, &command, options)?;
+            let Entered { options, failed, .. } = &mut entered;
+            let carried_out = repository.execute_again::<W, _, _>(
+                command,
+                spare,
+                (into_command, retrying),
+                options,
+                failed,
+            );
+            let result = catch_panic_of(carried_out).await;
+            W::thread().await;
+            entered.leave(result, refusals)
+        });
+        measured::<A>(span, work).await
     }
 
     /// Calls the hooks before a valid command. The options have what they have added.

@@ -105,8 +105,8 @@ pub(crate) struct Waited {
 
 impl Control {
     /// The control of a run whose caller waits for the result, and so hears of it.
-    pub(crate) fn new(report: Option<Report>) -> Self {
-        Self::with_hook("", report, Hook::silent())
+    pub(crate) fn new(follower: &'static str, report: Option<Report>) -> Self {
+        Self::with_hook(follower, report, Hook::silent())
     }
 
     pub(crate) fn with_hook(follower: &'static str, report: Option<Report>, hook: Hook) -> Self {
@@ -126,7 +126,10 @@ impl Control {
     /// Calls the hook with a change, after those that it has not heard of yet.
     pub(crate) fn say(&self, change: impl IntoIterator<Item = FollowerChange>) {
         let unsaid = mem::take(&mut lock(&self.state).unsaid);
-        unsaid.into_iter().chain(change).for_each(|change| self.hook.call(&change));
+        unsaid.into_iter().chain(change).for_each(|change| {
+            change.trace();
+            self.hook.call(&change);
+        });
     }
 
     /// Records that a worker will try again after a failure, and calls the hook.

@@ -21,6 +21,16 @@ pub enum FollowerKind {
     Process,
 }
 
+impl FollowerKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Projection => "projection",
+            Self::Reaction => "reaction",
+            Self::Process => "process",
+        }
+    }
+}
+
 /// The name and version of a follower, and the events that it reads.
 ///
 /// A value, so that the code for progress, leases and dead letters needs no type parameter.

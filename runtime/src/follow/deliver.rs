@@ -59,7 +59,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             let watch = worker.watch();
             deliver::<P, H>(worker.handlers(), watch, position, &event, attempt)
                 .map_err(|error| FailedStep { partition: share.partition, after: done, ..error.into() })?;
-            control.count(1);
+            worker.count(1);
             if !record(worker, share.partition, done, position)? {
                 return Ok(Step::NoLease(done));
             }

@@ -104,7 +104,7 @@ where
 
     /// Handles all events that the store has when the call begins.
     pub(crate) fn catch_up(&mut self, lease: Option<&LeaseHolder>) -> Result<CaughtUp, FollowError> {
-        let control = Control::new(self.report.take());
+        let control = Control::new(self.definition.name, self.report.take());
         let result = self.catch_up_under(&control, lease);
         self.report = control.into_report();
         result

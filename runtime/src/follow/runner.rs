@@ -20,6 +20,9 @@ use crate::follow::worker::{StepTarget, Worker, WorkerMemory};
 use crate::follow::{checkpoint, dead_letter, patience};
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
+use crate::telemetry::measure;
+use crate::telemetry::measure::Stepped;
+use crate::trace::Span;
 
 /// How often a runner looks for letters that wait no longer: another process may have ended after it has dealt
 /// with the one before them.
@@ -283,6 +286,16 @@ where
     }
 
     fn step(&mut self, goal: Position) -> Result<Step, FailedStep> {
+        let before = self.worker.handled();
+        measure::step(&Span::step(self.name(), self.worker.definition().kind.name()), || {
+            let result = self.step_unmeasured(goal);
+            let position = result.as_ref().ok().map(|step| step.position());
+            let stepped = Stepped { events: self.worker.handled() - before, position, goal };
+            (result, stepped)
+        })
+    }
+
+    fn step_unmeasured(&mut self, goal: Position) -> Result<Step, FailedStep> {
         let mut result = H::Target::step(&mut self.worker, goal, StepSize::Batch);
         loop {
             match result {

@@ -1,17 +1,18 @@
 //! What a running follower does, for a caller that asks, and for a hook that hears of each change.
 
-use std::io::Write as _;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{fmt, io};
 
 use crate::domain::panic::{catch_panic, discard};
 use crate::domain::position::Position;
+use crate::domain::standard_error::report;
 use crate::domain::time::Timestamp;
 use crate::follow::lease::LeaseInfo;
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 use crate::store::read::Filter;
+use crate::trace;
 
 /// What a follower does at the moment: [`RunningFollower::state`](crate::follow::RunningFollower::state) returns
 /// it.
@@ -171,6 +172,23 @@ impl FollowerChange {
         }
     }
 
+    /// Emits the event of the feature `tracing`.
+    pub(crate) fn trace(&self) {
+        match self {
+            Self::Retrying { follower, position, error, attempts, delay } => {
+                trace::follower_retries(follower, *position, error, *attempts, *delay);
+            }
+            Self::DeadLetter { follower, position, error, attempts } => {
+                trace::dead_letter(follower, *position, error, *attempts);
+            }
+            Self::LeaseTaken { follower } => trace::lease_taken(follower),
+            Self::LeaseLost { follower, holder } => trace::lease_lost(follower, holder),
+            Self::RebuildBegun { follower, from, to } => trace::rebuild_begun(follower, *from, *to),
+            Self::RebuildDone { follower, version } => trace::rebuild_done(follower, *version),
+            Self::Stopped { follower, error } => trace::follower_stopped(follower, error.as_deref()),
+        }
+    }
+
     /// Whether a person should see the change where no hook is set.
     fn is_notable(&self) -> bool {
         match self {
@@ -229,7 +247,9 @@ impl Hook {
     /// Calls the hook, unless it has ended. Its panic ends here.
     pub(crate) fn call(&self, change: &FollowerChange) {
         let hook = lock(&self.0).clone();
-        drop(catch_panic(|| hook.inspect(|hook| hook(change))));
+        if let Err(panic) = catch_panic(|| hook.inspect(|hook| hook(change))) {
+            trace::hook_panicked(change.follower(), &panic.message);
+        }
     }
 
     /// Drops the hook, and what it has captured.
@@ -248,12 +268,6 @@ impl Default for Hook {
             }
         })
     }
-}
-
-/// Writes a line to standard error.
-pub(crate) fn report(line: impl fmt::Display) {
-    // Not by `eprintln`, which panics without standard error. There is no place for the line then.
-    let _ = writeln!(io::stderr(), "factum: {line}");
 }
 
 impl fmt::Debug for Hook {

@@ -75,11 +75,13 @@ pub(crate) struct Worker<'e, H, P> {
     handlers: &'e mut H,
     partition: Partition,
     pub(crate) memory: WorkerMemory,
+    /// How many events this worker has handled.
+    handled: u64,
 }
 
 impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     pub(crate) fn new(job: Job<'e, P>, handlers: &'e mut H, partition: Partition) -> Self {
-        Self { job, handlers, partition, memory: WorkerMemory::default() }
+        Self { job, handlers, partition, memory: WorkerMemory::default(), handled: 0 }
     }
 
     pub(crate) fn definition(&self) -> &'e FollowerDefinition {
@@ -175,6 +177,17 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         if let Some(kept) = self.job.kept {
             kept.unpark(self.partition);
         }
+    }
+
+    /// Counts events that the handlers have handled.
+    pub(crate) fn count(&mut self, events: usize) {
+        self.handled += events as u64;
+        self.job.control.count(events);
+    }
+
+    /// How many events this worker has handled.
+    pub(crate) fn handled(&self) -> u64 {
+        self.handled
     }
 
     /// How long the lease lasts; zero if the run needs none.

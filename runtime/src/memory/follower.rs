@@ -10,6 +10,7 @@ use crate::domain::position::Position;
 use crate::follow::background::{Follower, RunningFollower, WaitError, sealed};
 use crate::follow::control::Control;
 use crate::follow::dead_letter::{DeadLetter, ListLetters};
+use crate::follow::definition::FollowerKind;
 use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::error::{FollowError, ProjectionError};
@@ -27,6 +28,9 @@ use crate::memory::projection::{Memory, project};
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
+use crate::telemetry::measure;
+use crate::telemetry::measure::Stepped;
+use crate::trace::Span;
 
 /// How many positions a view takes before its readers get their turn.
 const BATCH: u64 = 1024;
@@ -55,9 +59,19 @@ struct MemoryFollower<P, E> {
 impl<P: Projection<Target = Memory>, E: EventStore> MemoryFollower<P, E> {
     /// Projects some events; whether all are.
     fn step(&mut self) -> Result<bool, FollowError> {
+        let newest = self.events.position().map_err(FollowError::store(P::NAME))?;
+        let before = self.position;
+        measure::step(&Span::step(P::NAME, FollowerKind::Projection.name()), || {
+            let result = self.step_to(newest);
+            let events = self.position.distance_from(before);
+            let position = result.is_ok().then_some(self.position);
+            (result, Stepped { events, position, goal: newest })
+        })
+    }
+
+    fn step_to(&mut self, newest: Position) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
         self.seen.check(&self.events, P::NAME)?;
-        let newest = self.events.position().map_err(failed)?;
         let goal = newest.min(self.position.forward(BATCH));
         let mut position = self.position;
         let watch = self.hooks.watch(self.failed, self.attempts);

@@ -20,6 +20,8 @@ use crate::store::owned_event::OwnedEvent;
 use crate::store::read::{Filter, Visit};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 use crate::store::wakers::Wakers;
+use crate::telemetry::measure;
+use crate::trace::Span;
 
 /// How many events a read copies at a time while it holds the lock.
 const PAGE: usize = 256;
@@ -73,6 +75,45 @@ impl MemoryStore {
         Self::default()
     }
 
+    fn append_checked(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        let mut log = self.log();
+        for append in appends {
+            let known = log.keys.get(append.stream);
+            for key in append.keys {
+                if let Some(outcome) = known.and_then(|known| known.get(key.key)) {
+                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
+                    return Err(AppendError::KnownKey { stream, key, outcome: outcome.clone().into() });
+                }
+            }
+            let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));
+            if !append.expected.matches(actual) {
+                return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
+            }
+        }
+        let nothing = appends.iter().all(|append| append.events.is_empty());
+        let first_position = (!nothing).then(|| position(log.events.len()));
+        let mut versions = Vec::with_capacity(appends.len());
+        for append in appends {
+            let Log { events, streams, keys, .. } = &mut *log;
+            let stream = streams.entry(append.stream.clone()).or_default();
+            if !append.keys.is_empty() {
+                let before = number(stream.len());
+                let new = append.keys.iter().map(|key| (key.key.to_owned(), key.outcome(before)));
+                keys.entry(append.stream.clone()).or_default().extend(new);
+            }
+            for event in append.events {
+                let kept = OwnedEvent::new(append.stream.clone(), number(stream.len() + 1), event);
+                stream.push(events.len());
+                events.push(Arc::new(kept));
+            }
+            versions.push(number(stream.len()));
+        }
+        drop(log);
+        self.shared.appended.notify_all();
+        self.shared.wakers.wake();
+        Ok(Appended::new(first_position, versions))
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         // No user code runs under the lock, and no step under the lock leaves the log half changed.
         lock(&self.shared.log)
@@ -111,42 +152,13 @@ impl EventStore for MemoryStore {
         if appends.is_empty() {
             return Ok(Appended::new(None, Vec::new()));
         }
-        let mut log = self.log();
-        for append in appends {
-            let known = log.keys.get(append.stream);
-            for key in append.keys {
-                if let Some(outcome) = known.and_then(|known| known.get(key.key)) {
-                    let (stream, key) = (append.stream.clone(), key.key.to_owned());
-                    return Err(AppendError::KnownKey { stream, key, outcome: outcome.clone().into() });
-                }
-            }
-            let actual = log.streams.get(append.stream).map_or(0, |stream| number(stream.len()));
-            if !append.expected.matches(actual) {
-                return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
-            }
-        }
-        let nothing = appends.iter().all(|append| append.events.is_empty());
-        let first_position = (!nothing).then(|| position(log.events.len()));
-        let mut versions = Vec::with_capacity(appends.len());
-        for append in appends {
-            let Log { events, streams, keys, .. } = &mut *log;
-            let stream = streams.entry(append.stream.clone()).or_default();
-            if !append.keys.is_empty() {
-                let before = number(stream.len());
-                let new = append.keys.iter().map(|key| (key.key.to_owned(), key.outcome(before)));
-                keys.entry(append.stream.clone()).or_default().extend(new);
-            }
-            for event in append.events {
-                let kept = OwnedEvent::new(append.stream.clone(), number(stream.len() + 1), event);
-                stream.push(events.len());
-                events.push(Arc::new(kept));
-            }
-            versions.push(number(stream.len()));
-        }
-        drop(log);
-        self.shared.appended.notify_all();
-        self.shared.wakers.wake();
-        Ok(Appended::new(first_position, versions))
+        let events = appends.iter().map(|append| append.events.len()).sum();
+        measure::append_in_memory(
+            &Span::append(1),
+            1,
+            || self.append_checked(appends),
+            |appended| if appended.is_ok() { (1, events) } else { (0, 0) },
+        )
     }
 
     fn read_stream(

@@ -5,6 +5,7 @@
 //! load, decide, append, remember the state.
 
 use crate::domain::aggregate::Aggregate;
+use crate::domain::command_set::CommandSet as _;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::encode::Encoded;
@@ -13,6 +14,7 @@ use crate::repository::execute_options::CommandOptions;
 use crate::repository::replay::{Replay, make_unique};
 use crate::store::append::ExpectedVersion;
 use crate::store::error::Conflict;
+use crate::trace;
 
 /// The events that a command leads to, encoded and applied, but not stored yet.
 #[derive(Debug)]
@@ -35,7 +37,9 @@ pub(crate) fn decide<A: Aggregate>(
 ) -> Result<Draft<A>, ExecuteError<A::Error>> {
     check_expected(stream, options.expected, replay.version)?;
     let services = options.services.unwrap_or(services);
-    let events = replay.state.execute(command, services).map_err(ExecuteError::Refused)?;
+    let handler = command.name();
+    let events = trace::handler("command", handler, || replay.state.execute(command, services))
+        .map_err(ExecuteError::Refused)?;
     let mut encoded = Encoded::new();
     if !events.is_empty() {
         encoded

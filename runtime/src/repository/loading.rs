@@ -16,6 +16,9 @@ use crate::repository::snapshots;
 use crate::repository::state_cache::{CacheOptions, StateCache};
 use crate::repository::statistics::{Counts, RepositoryStatistics, count};
 use crate::store::event_store::EventStore;
+use crate::telemetry::measure;
+use crate::telemetry::measure::LoadedFrom;
+use crate::trace::Span;
 
 /// The cached states and the counters that a repository shares with its clones.
 pub(crate) struct Loader<A> {
@@ -42,29 +45,44 @@ impl<A: Aggregate> Loader<A> {
         stream: &StreamName,
     ) -> Result<Replay<A>, ReadError> {
         self.guesses.has_read();
-        if let Some(mut replay) = self.states.get(stream) {
-            if replay.is_current(store, stream) {
+        match self.states.get(stream) {
+            Some(replay) if replay.is_current(store, stream) => {
                 count(&self.counts.hits);
-                return Ok(replay);
+                measure::loaded_unread(A::CATEGORY, stream);
+                Ok(replay)
             }
+            cached => measure::load(&Span::load(A::CATEGORY, stream), || self.read(store, stream, cached)),
+        }
+    }
+
+    /// Reads what the state in memory lacks or, without one, the aggregate. Returns also where that began, and the number
+    /// of events.
+    fn read<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+        cached: Option<Replay<A>>,
+    ) -> Result<(Replay<A>, LoadedFrom, u64), ReadError> {
+        if let Some(mut replay) = cached {
             let cached = replay.version;
             if replay.advance_confirmed(store, stream, None)? {
-                if replay.version == cached {
+                let events = replay.version - cached;
+                if events == 0 {
                     count(&self.counts.hits);
                 } else {
                     count(&self.counts.outdated);
                     self.remember(store, stream, &mut replay);
                 }
-                return Ok(replay);
+                return Ok((replay, LoadedFrom::Memory, events));
             }
             self.states.remove(stream);
         }
         count(&self.counts.misses);
-        let mut replay = self.load(store, stream, None)?;
+        let (mut replay, from, events) = self.read_stored(store, stream, None)?;
         if replay.version > 0 {
             self.remember(store, stream, &mut replay);
         }
-        Ok(replay)
+        Ok((replay, from, events))
     }
 
     /// Loads the aggregate from the store, from the newest snapshot on if that is not later than `until`.
@@ -74,24 +92,36 @@ impl<A: Aggregate> Loader<A> {
         stream: &StreamName,
         until: Option<Moment>,
     ) -> Result<Replay<A>, ReadError> {
+        measure::load(&Span::load(A::CATEGORY, stream), || self.read_stored(store, stream, until))
+    }
+
+    fn read_stored<S: EventStore + ?Sized>(
+        &self,
+        store: &S,
+        stream: &StreamName,
+        until: Option<Moment>,
+    ) -> Result<(Replay<A>, LoadedFrom, u64), ReadError> {
         if let Some(declared) = &A::SNAPSHOTS {
             // Most streams that are not cached are new. For them, looking for a snapshot would cost more than
             // the rest.
             let version = store.stream_version(stream).map_err(|source| ReadError::store(stream, source))?;
             if version == 0 {
-                return Ok(Replay::new());
+                return Ok((Replay::new(), LoadedFrom::Start, 0));
             }
             if let Some(mut replay) = Self::from_snapshot(declared, store, stream, until, &self.counts) {
+                let snapshot = replay.version;
                 if replay.advance_confirmed(store, stream, until)? {
                     count(&self.counts.used);
-                    return Ok(replay);
+                    let events = replay.version - snapshot;
+                    return Ok((replay, LoadedFrom::Snapshot, events));
                 }
                 count(&self.counts.ignored);
             }
         }
         let mut replay = Replay::new();
         replay.advance(store, stream, until)?;
-        Ok(replay)
+        let events = replay.version;
+        Ok((replay, LoadedFrom::Start, events))
     }
 
     /// The state in the snapshot, which the snapshot's event has yet to confirm.
@@ -173,7 +203,9 @@ impl<A: Aggregate> Loader<A> {
 
     /// The state in memory, if a command can be decided on it without a read.
     pub(super) fn unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
-        self.states.get(stream).filter(|replay| replay.event.is_some() && self.guesses.is_current(store))
+        let unread =
+            self.states.get(stream).filter(|replay| replay.event.is_some() && self.guesses.is_current(store));
+        unread.inspect(|_| measure::loaded_unread(A::CATEGORY, stream))
     }
 
     /// Notes whether a state that was not read was right. If not, the command is decided again, and counts then.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::domain::accepts::Accepts;
@@ -19,6 +20,7 @@ use crate::repository::history::History;
 use crate::repository::known_key::KeyOfCommand;
 use crate::repository::lanes::{InLane, Standing};
 use crate::repository::loading::Loader;
+use crate::repository::measured::{measured, span_of};
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
 use crate::repository::replay::{Replay, recorded};
@@ -31,6 +33,8 @@ use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
 use crate::store::queue::QueueError;
+use crate::telemetry::measure;
+use crate::trace;
 
 /// The aggregates of type `A` in a store: loads them, and carries out commands on them.
 ///
@@ -172,12 +176,16 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         R: CanRetry<C>,
     {
-        W::thread().await;
         let ExecuteOptions { command: options, retrying, .. } = options;
         let spare = retrying.spare(&command, 0);
         let command = into_command(command);
-        command.validate()?;
-        self.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, &mut 0).await
+        let span = span_of::<A>(&command);
+        let work = pin!(async {
+            W::thread().await;
+            command.validate()?;
+            self.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, &mut 0).await
+        });
+        measured::<A>(span, work).await
     }
 
     /// Carries out a valid command, and its spare copy after a conflict, as often as `retrying` says. Counts the conflicts in
@@ -195,9 +203,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     {
         loop {
             match (self.attempt::<W>(command, options, *failed).await, spare) {
-                (Err(ExecuteError::Conflict(_)), Some(again)) if options.expected.is_none() => {
+                (Err(ExecuteError::Conflict(conflict)), Some(again)) if options.expected.is_none() => {
                     back_off(*failed);
                     *failed += 1;
+                    measure::decided_again(&conflict.stream, *failed);
                     spare = retrying.spare(&again, *failed);
                     command = into_command(again);
                 }
@@ -323,9 +332,13 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         command: A::Command,
         options: &CommandOptions<'_, A::Services>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
-        W::thread().await;
-        command.validate()?;
-        self.attempt::<W>(command, options, 0).await
+        let span = span_of::<A>(&command);
+        let work = pin!(async {
+            W::thread().await;
+            command.validate()?;
+            self.attempt::<W>(command, options, 0).await
+        });
+        measured::<A>(span, work).await
     }
 
     /// Carries out a command that is valid, without retries after a conflict.
@@ -340,11 +353,18 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let mut decisions = 0;
         loop {
             W::thread().await;
-            match self.decide_once::<W>(&lane, command, options, failed, decisions).await? {
-                Decision::Done(done) => return Ok(done),
-                Decision::Void(again) => command = again,
+            match self.decide_once::<W>(&lane, command, options, failed, decisions).await {
+                Ok(Decision::Done(done)) => return Ok(done),
+                Ok(Decision::Void(again)) => command = again,
+                Err(error) => {
+                    if let ExecuteError::Conflict(conflict) = &error {
+                        trace::conflict(&conflict.stream, conflict.actual);
+                    }
+                    return Err(error);
+                }
             }
             decisions += 1;
+            measure::decided_again(lane.stream(), decisions);
         }
     }
 

@@ -36,6 +36,9 @@ use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, 
 use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
 use crate::store::queue::{Chain, QueueError, QueuedAppend};
+use crate::telemetry::measure;
+use crate::trace;
+use crate::trace::Span;
 
 /// Commands to one or more aggregates, whose events are stored in one commit: all or none.
 ///
@@ -499,6 +502,20 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 
     /// Ends `turn` as soon as the append has its place.
     fn store(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
+        measure::unit(
+            &Span::unit(self.streams.len()),
+            || self.store_unmeasured(turn).inspect_err(trace_conflict),
+            |stored| match stored {
+                Ok(Committed { events, .. }) => (measure::Outcome::Done, *events),
+                Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => {
+                    (measure::Outcome::Conflict, 0)
+                }
+                Err(QueueError::Append(_)) => (measure::Outcome::Failed, 0),
+            },
+        )
+    }
+
+    fn store_unmeasured(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
         let appended = append(self.store, &self.streams, turn);
         if let Err(QueueError::Append(AppendError::KnownKey { stream: id, key, outcome })) = &appended {
             let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
@@ -514,6 +531,12 @@ impl<S: EventStore> UnitOfWork<'_, S> {
         }
         let events = counts.iter().sum();
         Ok(Committed { events, position: position.filter(|_| events > 0).map(Position::previous) })
+    }
+}
+
+fn trace_conflict(error: &QueueError) {
+    if let QueueError::Append(AppendError::Conflict(conflict)) = error {
+        trace::conflict(&conflict.stream, conflict.actual);
     }
 }
 

@@ -353,7 +353,7 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     }
 
     fn rebuild_if(&mut self, is_forced: bool) -> Result<Option<CaughtUp>, ProjectionError> {
-        let control = Control::new(self.engine.report.take());
+        let control = Control::new(P::NAME, self.engine.report.take());
         let policy = RetryPolicy::impatient();
         let rebuild = Rebuild { control: &control, policy: &policy, lease: DEFAULT_LEASE, is_forced };
         let result = rebuild.run(&mut self.engine);

@@ -28,6 +28,8 @@ use crate::store::error::{AppendError, StoreError};
 use crate::store::owned_event::OwnedNewEvent;
 use crate::store::queue::{Chain, QueueError};
 use crate::store::sync::{AtomicBool, Condvar, Mutex, lock};
+use crate::telemetry::measure;
+use crate::trace::Span;
 
 /// What one caller appends: all of these, or none.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,11 @@ impl Request<'_> {
     /// The event that the request's only stream must end with, if that is to be checked.
     pub(crate) fn last_event(&self) -> Option<Uuid> {
         self.chains.iter().find_map(Chain::last_event)
+    }
+
+    /// The number of events.
+    fn events(&self) -> usize {
+        self.appends.iter().map(|append| append.events.len()).sum()
     }
 
     /// Ends the chains, after a failure.
@@ -87,6 +94,8 @@ pub(crate) enum Place {
 pub(crate) struct Waiter {
     request: Vec<OwnedAppend>,
     chains: Vec<Chain>,
+    /// The span of the caller.
+    span: Span,
     state: Mutex<WaiterState>,
     changed: Condvar,
 }
@@ -185,6 +194,7 @@ impl GroupCommit {
         let waiting = Arc::new(Waiter {
             request: request.appends.iter().map(OwnedAppend::of).collect(),
             chains: request.chains.to_vec(),
+            span: Span::current(),
             state: Mutex::new(WaiterState::Wait),
             changed: Condvar::new(),
         });
@@ -230,7 +240,7 @@ fn commit_all(
     commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
 ) -> Vec<Answer> {
     if others.is_empty() {
-        return commit(request.as_slice());
+        return commit_measured(request.as_slice(), others, commit);
     }
     let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| lend(&waiting.request)).collect();
     let appends: Vec<Vec<Append<'_>>> =
@@ -239,7 +249,27 @@ fn commit_all(
     requests.extend(request);
     let waiting = appends.iter().zip(others);
     requests.extend(waiting.map(|(appends, waiting)| Request { appends, chains: &waiting.chains }));
-    commit(&requests)
+    commit_measured(&requests, others, commit)
+}
+
+fn commit_measured(
+    requests: &[Request<'_>],
+    others: &[Arc<Waiter>],
+    commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
+) -> Vec<Answer> {
+    let span = Span::append(requests.len());
+    for waiting in others {
+        span.is_for(&waiting.span);
+    }
+    measure::append(
+        &span,
+        requests.len(),
+        || commit(requests),
+        |answers| {
+            let stored = requests.iter().zip(answers).filter(|(_, answer)| answer.is_ok());
+            stored.fold((0, 0), |(stored, events), (request, _)| (stored + 1, events + request.events()))
+        },
+    )
 }
 
 /// The leader's duty, even if it panics: the next waiter leads, and every waiter gets an answer.

@@ -16,6 +16,7 @@ use crate::repository::waits::Waits;
 use crate::store::append::Appended;
 use crate::store::lock::lock;
 use crate::store::queue::{QueueError, QueuedAppend, TaskAnswer};
+use crate::trace::Span;
 
 /// How many of tokio's blocking threads work for factum at once, in this process.
 static THREADS: OnceLock<Arc<Semaphore>> = OnceLock::new();
@@ -125,6 +126,8 @@ impl Drop for Answer {
 ///
 /// Without a runtime of tokio, that is this thread. `work` is carried out even if the future is dropped then.
 pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let span = Span::current();
+    let work = move || span.enter(work);
     let Ok(runtime) = Handle::try_current() else { return work() };
     let permit = permit().await;
     let (send, receive) = oneshot::channel();

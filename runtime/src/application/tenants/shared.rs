@@ -14,8 +14,8 @@ use crate::application::tenants::slots::{Alarm, Change, OpenTenant, Slot, Slots}
 use crate::application::whole::Application;
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::{catch_panic, discard};
+use crate::domain::standard_error::report;
 use crate::follow::next_run::NextRun;
-use crate::follow::state::report;
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 

@@ -24,6 +24,7 @@ use crate::follow::process::step::ProcessStep;
 use crate::follow::progress_store::ProgressHome;
 use crate::store::append::WaitingCommand;
 use crate::store::lock::lock;
+use crate::trace::Span;
 
 /// How long a sender without commands sleeps, unless it is woken.
 const IDLE: Duration = Duration::from_hours(1);
@@ -406,6 +407,18 @@ impl<P: Process, S: ProcessStore> Task for Sender<P, S> {
 impl<P: Process, S: ProcessStore> Sending<P, S> {
     /// Sends a command. Fails if it has to be sent again.
     fn send(&self, command: &StoredCommand) -> Result<SendResult, Unsent> {
+        let span = Span::send(P::NAME, &command.name, &command.instance);
+        let result = span.enter(|| self.send_untraced(command));
+        match &result {
+            Ok(SendResult::Recorded | SendResult::Sent) => span.sent("sent", None),
+            Ok(SendResult::Settled) => span.sent("settled", None),
+            Ok(SendResult::Unsendable(_)) => span.sent("unsendable", Some("unsendable")),
+            Err(_) => span.sent("failed", Some("failed")),
+        }
+        result
+    }
+
+    fn send_untraced(&self, command: &StoredCommand) -> Result<SendResult, Unsent> {
         let StoredCommand { id, name, aggregate, version, payload, key, cause, .. } = command;
         let name = P::name_now(name).unwrap_or(name);
         let upgraded = match P::upgraded(name, *version, payload) {

@@ -22,7 +22,7 @@ use crate::follow::process::commands::Commands;
 use crate::follow::process::dispatch::{Dispatch, SendFailure, SendResult, Sending};
 use crate::follow::process::process_store::{ProcessStore, StoredCommand};
 use crate::follow::process::replay::Replays;
-use crate::follow::process::step::{ProcessStep, Span};
+use crate::follow::process::step::{EventSpan, ProcessStep};
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::redelivery::LetterRequest;
@@ -30,6 +30,9 @@ use crate::follow::session::Session;
 use crate::follow::step::{Opening, Share, Step};
 use crate::follow::worker::{Job, Worker, WorkerMemory};
 use crate::store::partition::Partition;
+use crate::telemetry::measure;
+use crate::telemetry::measure::Stepped;
+use crate::trace::Span;
 
 /// How many positions one step covers at most, where few events are the process's.
 const WINDOW: u64 = 20_000;
@@ -114,13 +117,21 @@ enum Rest {
 
 /// The result of a step.
 enum Turned {
-    More,
+    More(Position),
     NoLease(Position),
     /// Nothing is left but what is being sent. The first time-out is due after a time.
     CaughtUp {
         position: Position,
         due_in: Option<Duration>,
     },
+}
+
+impl Turned {
+    /// The position up to which everything is handled.
+    fn position(&self) -> Position {
+        let (Self::More(position) | Self::NoLease(position) | Self::CaughtUp { position, .. }) = *self;
+        position
+    }
 }
 
 impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
@@ -139,7 +150,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
 
     /// Handles and sends until nothing is left: neither events, nor time-outs that are due, nor commands.
     pub(crate) fn catch_up(&mut self, holder: &LeaseHolder) -> Result<CaughtUp, FollowError> {
-        let control = Control::new(self.report.take());
+        let control = Control::new(P::NAME, self.report.take());
         let policy = RetryPolicy::impatient();
         let result = self.begin(&control, &policy, holder).and_then(|()| self.settle_all(&control, holder));
         let result = self.end(&control, holder).and(result);
@@ -160,7 +171,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 return Err(sending_failed::<P>(failure));
             }
             match turned {
-                Turned::More => {}
+                Turned::More(_) => {}
                 Turned::NoLease(position) => {
                     let newest = self.home.newest(P::NAME)?;
                     if position >= newest {
@@ -294,7 +305,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         self.run.failures = StoreFailures::default();
         let now = Instant::now();
         self.run.rest = match turned {
-            Turned::More => None,
+            Turned::More(_) => None,
             Turned::NoLease(_) => Some(Rest::Until(now + (holder.lasts / 4).min(STAND_BY))),
             Turned::CaughtUp { position, due_in } => {
                 Some(Rest::CaughtUp { position, due: due_in.and_then(|due_in| now.checked_add(due_in)) })
@@ -345,7 +356,23 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         holder: &LeaseHolder,
         handles: bool,
     ) -> Result<Turned, FollowError> {
-        let (failed, newest) = (FollowError::store(P::NAME), self.home.newest(P::NAME)?);
+        let (before, newest) = (control.events(), self.home.newest(P::NAME)?);
+        measure::step(&Span::step(P::NAME, self.definition.kind.name()), || {
+            let result = self.turn_to(newest, control, holder, handles);
+            let events = control.events() - before;
+            let position = result.as_ref().ok().map(Turned::position);
+            (result, Stepped { events, position, goal: newest })
+        })
+    }
+
+    fn turn_to(
+        &mut self,
+        newest: Position,
+        control: &Control,
+        holder: &LeaseHolder,
+        handles: bool,
+    ) -> Result<Turned, FollowError> {
+        let failed = FollowError::store(P::NAME);
         let goal = if handles { newest } else { Position::START };
         // First the count: a command that fails after it keeps later ones of its instance from being added.
         let (unsent, results) =
@@ -360,7 +387,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                     return Ok((Turned::NoLease(position), Vec::new(), None));
                 }
                 Opening::Over(Step::CaughtUp(position)) => (position, None),
-                Opening::Over(_) => return Ok((Turned::More, Vec::new(), None)),
+                Opening::Over(step) => return Ok((Turned::More(step.position()), Vec::new(), None)),
                 Opening::Handle(share) => (share.after, Some(share)),
             };
             let watch = self.home.hooks.watch(Position::START, 0);
@@ -373,7 +400,8 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 watch,
             );
             record(&step, &results)?;
-            let turned = if handles { self.handle(&step, &worker, control, share)? } else { Turned::More };
+            let turned =
+                if handles { self.handle(&step, &worker, control, share)? } else { Turned::More(share.0) };
             let Some(dispatch) = self.dispatch() else { return Ok((turned, Vec::new(), None)) };
             let (room, has_delayed) = (dispatch.room(results.len()), dispatch.has_delayed());
             let fresh = Loaded { through: 0, unsent, until: begun + LOOK_FOR_WORK.min(holder.lasts / 2) };
@@ -410,7 +438,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         control.say(None);
         let has_all = commands.is_empty() || dispatch.add(commands, unsent);
         self.run.loaded = loaded.filter(|_| has_all);
-        Ok(if has_all { turned } else { Turned::More })
+        Ok(if has_all { turned } else { Turned::More(turned.position()) })
     }
 
     /// Handles what has waited, events and time-outs, in one transaction.
@@ -424,7 +452,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         let failed = FollowError::store(P::NAME);
         let deadline = Instant::now() + STEP_TIME;
         if !step.waiting(deadline)? {
-            return Ok(Turned::More);
+            return Ok(Turned::More(after));
         }
         let mut position = after;
         if let Some(share) = share {
@@ -433,8 +461,8 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
                 None => S::next_position_in(step.transaction, share.after),
             };
             let until = share.until(WINDOW, next.map_err(failed)?);
-            let handled =
-                step.events(&self.definition, Span { after: share.after, until, limit: BATCH, deadline })?;
+            let handled = step
+                .events(&self.definition, EventSpan { after: share.after, until, limit: BATCH, deadline })?;
             position = handled.reached;
             if let Some(error) = handled.error
                 && handled.count == 0
@@ -444,11 +472,11 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
             control.count(handled.count);
             worker.save_position(step.transaction, Partition::WHOLE, position)?;
             if position < share.goal {
-                return Ok(Turned::More);
+                return Ok(Turned::More(position));
             }
         }
         if !step.time_outs(step.now, deadline)? {
-            return Ok(Turned::More);
+            return Ok(Turned::More(position));
         }
         self.run.rows.clear();
         self.run.replays.clear();

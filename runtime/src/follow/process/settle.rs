@@ -10,6 +10,7 @@ use crate::follow::process::instances::{Happening, HappeningKind, ProcessLetter,
 use crate::follow::process::process_store::{ProcessStore, StoredCommand, StoredInstance, StoredTimeout};
 use crate::follow::process::step::{OpenInstance, ProcessStep};
 use crate::store::error::StoreError;
+use crate::trace;
 
 /// What leads to actions.
 pub(super) struct Origin<'o> {
@@ -135,7 +136,9 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         S::record(self.transaction, P::NAME, instance, &happening)?;
         let (instance, name) = (instance.to_owned(), name.to_owned());
         let letter = ProcessLetter { instance, what, name, error, failed_at: self.now };
-        S::hold(self.transaction, P::NAME, &letter)
+        S::hold(self.transaction, P::NAME, &letter)?;
+        trace::instance_held(P::NAME, &letter.instance, &letter.error);
+        Ok(())
     }
 }
 

@@ -34,6 +34,7 @@ use crate::follow::progress_store::ProgressHome;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::read::{Filter, StoredEvent};
+use crate::trace;
 
 /// A step of the process `P` in a transaction of `S`.
 pub(crate) struct ProcessStep<'s, 't, P, S: ProcessStore> {
@@ -61,7 +62,7 @@ const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
 /// Events to handle, and how many at most.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Span {
+pub(crate) struct EventSpan {
     pub(crate) after: Position,
     pub(crate) until: Position,
     pub(crate) limit: usize,
@@ -206,7 +207,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
     pub(crate) fn events(
         &self,
         definition: &FollowerDefinition,
-        span: Span,
+        span: EventSpan,
     ) -> Result<HandledEvents, FollowError> {
         let names = definition.stored_names();
         let filter = definition.filter(&names, crate::store::partition::Partition::WHOLE).until(span.until);
@@ -220,7 +221,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             let mut handle = || {
                 // The next step continues with time-outs that were due before the event, or with the replay of a state.
                 let is_turn = self.time_outs(event.envelope.recorded_at, span.deadline)?;
-                Ok(is_turn && self.event(&mut router, event, None)?)
+                Ok(is_turn && trace::handler("process", P::NAME, || self.event(&mut router, event, None))?)
             };
             match handle() {
                 Ok(true) => {}

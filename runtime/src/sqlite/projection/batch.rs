@@ -25,6 +25,7 @@ use crate::store::event_store::EventStore;
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 use crate::store::read::StoredEvent;
+use crate::trace;
 
 /// How many positions one transaction covers at most, where few events are the projection's.
 pub(super) const WINDOW: u64 = 20_000;
@@ -65,7 +66,7 @@ impl StepTarget<SqliteStore> for Sqlite {
             let bounds = Bounds { until, limit: size.at_most(BATCH), deadline };
             let watch = worker.watch();
             let batch = project(worker.handlers(), watch, definition, transaction, &source, bounds)?;
-            worker.control().count(batch.events);
+            worker.count(batch.events);
             projected = Some(Projected { share, events: batch.events, last: batch.last });
             Ok(share.reached(batch.position))
         };
@@ -265,7 +266,8 @@ pub(super) fn project_one(
     event: &StoredEvent<'_>,
     handle: impl FnOnce() -> Result<(), HandlerError>,
 ) -> Result<(), FollowError> {
-    let (handled, refused) = handler_sql::run_handler(|| contained(handle));
+    let handle = || trace::handler("projection", follower, || contained(handle));
+    let (handled, refused) = handler_sql::run_handler(handle);
     let failed_at = |error| ProgressHome::<SqliteStore>::failed_at(follower, Some(transaction), event, error);
     if transaction.is_autocommit() {
         // SQLite has rolled the transaction back, by `OR ROLLBACK` or on a full disk. Later writes would be

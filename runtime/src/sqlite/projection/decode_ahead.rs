@@ -86,7 +86,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
             }
         }
         worker.save_position(transaction, partition, reached)?;
-        worker.control().count(handled);
+        worker.count(handled);
         projected = Some(Projected { share, events: handled, last: before });
         Ok(Some(share.reached(reached)))
     };
