@@ -4,6 +4,7 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::default_services::DefaultServices;
 use crate::follow::subscription::Subscription;
 use crate::follow::subscription::options::SubscriptionOptions;
+use crate::misuse;
 use crate::repository::repository::Repository;
 use crate::repository::unit_of_work::UnitOfWork;
 use crate::store::error::AppendError;
@@ -65,6 +66,7 @@ pub trait EventStoreExt: EventStore {
     /// ```
     ///
     /// Fails as `work` does, or as [`UnitOfWork::commit`] does; in either case nothing is stored.
+    #[track_caller]
     fn atomically<T, E>(
         &self,
         retries: u32,
@@ -74,6 +76,7 @@ pub trait EventStoreExt: EventStore {
         E: From<AppendError>,
         Self: Sized,
     {
+        misuse::blocks("EventStoreExt::atomically", "atomically_async");
         UnitOfWork::run(self, retries, work)
     }
 

@@ -404,6 +404,8 @@
     not(feature = "sqlite"),
     allow(dead_code, reason = "the engine of followers and the group commit are run by databases")
 )]
+// What tasks use of the modules below theirs.
+#![cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "only tasks use some of it"))]
 
 extern crate self as factum;
 
@@ -420,6 +422,9 @@ pub mod guide;
 #[doc(hidden)]
 pub mod macro_support;
 pub mod memory;
+#[cfg_attr(feature = "tokio", path = "misuse/noticed.rs")]
+#[cfg_attr(not(feature = "tokio"), path = "misuse/unnoticed.rs")]
+mod misuse;
 #[cfg(factum_shuttle)]
 #[path = "../../tests/model/model.rs"]
 mod model;

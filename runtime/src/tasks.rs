@@ -8,7 +8,8 @@
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
 //! * What has no `async` method of its own runs by [`blocking`].
-//! * A runtime's worker thread must not block: call the methods without `_async` from threads only.
+//! * A runtime's worker thread must not block: call the methods without `_async` from threads only. Debug builds report what
+//!   they [notice](crate::guide::telemetry#blocking-calls).
 //! * Without a runtime of tokio, the methods work on any executor, and block its thread.
 
 //!

@@ -11,11 +11,12 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 15] = [
+const STOREYS: [&str; 16] = [
     "domain",
     "trace",
     "telemetry",
     "store",
+    "misuse",
     "repository",
     "follow",
     "event_store_ext",

@@ -4,6 +4,7 @@
 mod account;
 mod commands;
 mod files;
+mod misuse;
 mod streams;
 mod threads;
 mod waits;

@@ -28,6 +28,7 @@ fn names(cell: &str) -> BTreeSet<String> {
 fn the_chapter_has_every_name_and_no_other() {
     record();
     scenes::commands();
+    scenes::blocking_call();
     scenes::views();
     scenes::rebuild();
     scenes::leases();

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::domain::{
     BEFORE_DECISION, Bells, Drops, Jar, LONG_WORK, Levels, NewLevels, Refills, SLOW, TOO_MANY, UNLUCKY, fill,
 };
-use crate::{LONG, open_file};
+use crate::{LONG, open_file, runtime};
 
 /// A command that is refused, one that is slow, one that is decided again, a unit of work.
 pub(crate) fn commands() {
@@ -28,6 +28,14 @@ pub(crate) fn commands() {
     unit.execute(&jars, fill("commands", 1)).unwrap();
     jars.execute(fill("commands", 1)).unwrap();
     unit.commit().unwrap_err();
+}
+
+/// A command on a worker thread.
+pub(crate) fn blocking_call() {
+    let jars = MemoryStore::new().repository::<Jar>();
+    let runtime = runtime();
+    let blocks = async move { jars.execute(fill("blocking", 1)).map(drop) };
+    runtime.block_on(runtime.spawn(blocks)).unwrap().unwrap();
 }
 
 /// A view that fails, and one that retries an event, and moves it to the dead letters.

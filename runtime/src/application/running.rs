@@ -27,6 +27,7 @@ use crate::follow::process::instances::Instances;
 use crate::follow::projection::Projection;
 use crate::follow::state::FollowerState;
 use crate::memory::projection::Memory;
+use crate::misuse;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::outcome::Executed;
@@ -43,11 +44,13 @@ pub trait ApplicationExt: Application {
     /// Starts all followers on a store, and returns the running application.
     ///
     /// Fails if a follower can't be started; those before it are stopped.
+    #[track_caller]
     fn start<S>(self, store: &S) -> Result<Running<Self, S>, StartError>
     where
         S: EventStore + Clone + 'static,
         Self: RunsOn<S>,
     {
+        misuse::blocks("ApplicationExt::start", "start_async");
         self.start_with(store, SystemClock)
     }
 
@@ -90,11 +93,13 @@ pub struct Running<App: Application, S: EventStore + Clone + 'static> {
 impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// Carries out a command on the aggregate that takes it; see [`Repository::execute`].
     #[inline]
+    #[track_caller]
     pub fn execute<C, A>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
     where
         C: RoutedTo<App, A>,
         A: Aggregate,
     {
+        misuse::blocks("Running::execute", "execute_async");
         let (repository, options) = (C::repository(&self.aggregates), ExecuteOptions::new().command);
         now(self.hooks.execute_once::<Blocks, _, _>(
             CommandOrigin::Caller,
@@ -135,6 +140,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     ///
     /// If the time runs out, the command *has* been carried out, and the error has its outcome
     /// ([`SeenError::Unseen`](crate::application::SeenError::Unseen)). Each follower has its own time, from the commit on.
+    #[track_caller]
     pub fn execute_with<C, A, R, V>(
         &self,
         command: C,
@@ -146,6 +152,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         R: CanRetry<C>,
         V: Seen<App>,
     {
+        misuse::blocks("Running::execute_with", "execute_with_async");
         let repository = C::repository(&self.aggregates);
         let done = now(self.hooks.execute::<Blocks, _, _, _, _, _>(
             repository,
@@ -221,7 +228,9 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// Waits until all followers have seen the event at `position`, at most this long.
     ///
     /// Fails with the first follower that has not, or that has ended.
+    #[track_caller]
     pub fn wait_for_all(&self, position: Position, within: Duration) -> Result<(), WaitError> {
+        misuse::blocks("Running::wait_for_all", "wait_for_all_async");
         let begun = Instant::now();
         self.followers
             .iter()
@@ -231,10 +240,12 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// Waits until the follower `V` has seen the event at `position`, at most this long.
     ///
     /// Fails if the time runs out, or if the follower has ended.
+    #[track_caller]
     pub fn wait_for<V>(&self, position: Position, within: Duration) -> Result<(), WaitError>
     where
         App: Runs<V>,
     {
+        misuse::blocks("Running::wait_for", "wait_for_async");
         self.wait_for_one(<App as Runs<V>>::NAME, position, within)
     }
 
@@ -274,7 +285,9 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// Inline views are no longer part of appends. The next start on the store catches them up.
     ///
     /// Fails with the followers that had failed before, and with those that still run.
+    #[track_caller]
     pub fn stop(mut self, within: Duration) -> Result<(), StopError> {
+        misuse::blocks("Running::stop", "stop_async");
         self.end(within)
     }
 
@@ -308,16 +321,20 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// Carries out a command of any aggregate, as `ShopCommand`: see [`ApplicationCommand`].
     ///
     /// The answer has no type of an aggregate. It takes `internal` commands too: the program itself has made the value.
+    #[track_caller]
     pub fn execute_any(&self, command: impl Into<App::Command>) -> Result<Answer, ByNameError> {
+        misuse::blocks("Running::execute_any", "execute_any_async");
         self.execute_any_with(command, &ExecuteOptions::new())
     }
 
     /// Carries out a command as [`execute_any`](Self::execute_any) does, with options.
+    #[track_caller]
     pub fn execute_any_with(
         &self,
         command: impl Into<App::Command>,
         options: &ExecuteOptions<'_>,
     ) -> Result<Answer, ByNameError> {
+        misuse::blocks("Running::execute_any_with", "execute_any_with_async");
         command.into().execute(&self.way(CommandOrigin::Caller), options)
     }
 
@@ -325,14 +342,17 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     ///
     /// Fails with a [`ByNameError`]: the name is unknown, the JSON does not fit, the command is `internal` or invalid, a hook
     /// denies it, the aggregate refuses it, or the command failed.
+    #[track_caller]
     pub fn execute_json(&self, name: &str, json: &str) -> Result<Answer, ByNameError>
     where
         App: TakesNames,
     {
+        misuse::blocks("Running::execute_json", "execute_json_async");
         self.execute_json_with(name, json, &ExecuteOptions::new())
     }
 
     /// Carries out a command as [`execute_json`](Self::execute_json) does, with options.
+    #[track_caller]
     pub fn execute_json_with(
         &self,
         name: &str,
@@ -342,6 +362,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     where
         App: TakesNames,
     {
+        misuse::blocks("Running::execute_json_with", "execute_json_with_async");
         App::Command::read(name, json)?.execute(&self.way(CommandOrigin::Name), options)
     }
 

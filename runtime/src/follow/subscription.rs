@@ -16,6 +16,7 @@ use crate::domain::position::Position;
 use crate::follow::seen::{Difference, Seen};
 use crate::follow::subscription::event::SubscribedEvent;
 use crate::follow::subscription::options::SubscriptionOptions;
+use crate::misuse;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::owned_event::ByteLimit;
@@ -260,7 +261,9 @@ impl<S: EventStore> Subscription<S> {
 impl<S: EventStore> Iterator for Subscription<S> {
     type Item = Result<SubscribedEvent, StoreError>;
 
+    #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
+        misuse::blocks("Subscription::next", "AsyncStoreExt::stream");
         self.next_within(Duration::MAX)
     }
 }

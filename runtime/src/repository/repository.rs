@@ -12,6 +12,7 @@ use crate::domain::command_set::CommandSet;
 use crate::domain::panic::discard;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::misuse;
 use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError, SnapshotError};
@@ -130,10 +131,12 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// refuses, and with [`ExecuteError::Conflict`] if
     /// another writer appends in between. A command that fails stores nothing.
     #[inline]
+    #[track_caller]
     pub fn execute<C>(&self, command: C) -> Result<Executed<A>, ExecuteError<A::Error>>
     where
         A: Accepts<C>,
     {
+        misuse::blocks("Repository::execute", "execute_async");
         self.execute_once(A::command(command), &ExecuteOptions::new().command)
     }
 
@@ -141,6 +144,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// services.
     ///
     /// Fails as [`execute`](Self::execute) does.
+    #[track_caller]
     pub fn execute_with<C, R>(
         &self,
         command: C,
@@ -150,6 +154,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         A: Accepts<C>,
         R: CanRetry<C>,
     {
+        misuse::blocks("Repository::execute_with", "execute_with_async");
         self.execute_as(A::command, command, options)
     }
 
@@ -221,6 +226,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ///
     /// Fails at the first command that fails, with its index. A command for another aggregate than `id` fails
     /// as well.
+    #[track_caller]
     pub fn execute_batch<C>(
         &self,
         id: &A::Id,
@@ -229,6 +235,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         A: Accepts<C>,
     {
+        misuse::blocks("Repository::execute_batch", "execute_batch_async");
         self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
     }
 
@@ -236,6 +243,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// own.
     ///
     /// An expected version is the version of the aggregate before the whole batch.
+    #[track_caller]
     pub fn execute_batch_with<'o, C>(
         &self,
         id: &A::Id,
@@ -244,6 +252,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     where
         A: Accepts<C>,
     {
+        misuse::blocks("Repository::execute_batch_with", "execute_batch_async");
         let stream = StreamName::of::<A>(id);
         let lane = self.loader.lanes().enter(&stream);
         let turn = lane.take_turn(0);
@@ -264,7 +273,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// The aggregate as it is now.
     ///
     /// Fails with [`LoadError::NotFound`] if the aggregate has no events.
+    #[track_caller]
     pub fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
+        misuse::blocks("Repository::load", "load_async");
         let stream = StreamName::of::<A>(id);
         let replay = self.existing(&stream)?;
         Ok(Loaded::new(replay, stream))
@@ -278,7 +289,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// Fails with [`LoadError::NotYet`] if the aggregate has not reached that version, with
     /// [`LoadError::Before`] if it did not exist yet at that moment, and with [`LoadError::NotFound`] if it
     /// has no events.
+    #[track_caller]
     pub fn load_at(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
+        misuse::blocks("Repository::load_at", "load_at_async");
         let stream = StreamName::of::<A>(id);
         let asked = moment.into();
         let replay = self.loader.load(&self.store, &stream, Some(asked))?;
@@ -295,7 +308,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// Iterates over the aggregate's events, from the first on: typed, with metadata, read page by page.
     ///
     /// Fails with [`LoadError::NotFound`] if the aggregate has no events.
+    #[track_caller]
     pub fn history(&self, id: &A::Id) -> Result<History<'_, A, S>, LoadError> {
+        misuse::blocks("Repository::history", "history_async");
         let stream = StreamName::of::<A>(id);
         if self.stream_version(&stream)? == 0 {
             return Err(LoadError::NotFound { stream });
@@ -304,7 +319,9 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     }
 
     /// Whether the aggregate has any events.
+    #[track_caller]
     pub fn exists(&self, id: &A::Id) -> Result<bool, ReadError> {
+        misuse::blocks("Repository::exists", "exists_async");
         Ok(self.stream_version(&StreamName::of::<A>(id))? > 0)
     }
 

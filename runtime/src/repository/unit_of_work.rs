@@ -18,6 +18,7 @@ use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::misuse;
 use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::encode::Encoded;
@@ -453,7 +454,9 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     ///
     /// Fails with [`AppendError::Conflict`] if one of the aggregates has new events in the store. A commit
     /// that fails stores nothing.
+    #[track_caller]
     pub fn commit(mut self) -> Result<Committed, AppendError> {
+        misuse::blocks("UnitOfWork::commit", "atomically_async");
         self.store_or_conflict(())
     }
 

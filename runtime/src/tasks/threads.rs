@@ -12,6 +12,7 @@ use std::thread::{self, Thread};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::misuse;
 use crate::repository::waits::Waits;
 use crate::store::append::Appended;
 use crate::store::lock::lock;
@@ -127,7 +128,7 @@ impl Drop for Answer {
 /// Without a runtime of tokio, that is this thread. `work` is carried out even if the future is dropped then.
 pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let span = Span::current();
-    let work = move || span.enter(work);
+    let work = move || misuse::allowed(|| span.enter(work));
     let Ok(runtime) = Handle::try_current() else { return work() };
     let permit = permit().await;
     let (send, receive) = oneshot::channel();

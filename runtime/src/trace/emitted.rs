@@ -3,13 +3,15 @@
 //! The chapter `guide::telemetry` lists their names and fields. A test compares the chapter with what is emitted.
 
 use std::future::{self, Future};
+use std::panic::Location;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tracing::field::Empty;
-use tracing::{Level, debug_span, event, info_span};
+use tracing::{Level, debug_span, event, event_enabled, info_span};
 
 use crate::domain::position::Position;
+use crate::domain::standard_error::report;
 use crate::domain::stream_name::StreamName;
 
 /// How long a handler may run before it is reported as slow.
@@ -276,4 +278,20 @@ pub(crate) fn handler<T>(kind: &'static str, of: &'static str, work: impl FnOnce
         );
     }
     result
+}
+
+/// A call blocks a thread that must not block. Without a subscriber that wants the event, it is a line on standard error.
+#[allow(dead_code, reason = "only the feature `tokio` has threads that must not block")]
+pub(crate) fn blocking_call(method: &str, instead: &str, place: &Location<'_>) {
+    if !event_enabled!(target: "factum", Level::WARN) {
+        return report(format_args!(
+            "`{method}` blocks a worker thread of tokio, at {place}: await `{instead}` there"
+        ));
+    }
+    event!(
+        name: "factum.blocking_call", target: "factum", Level::WARN,
+        code.function.name = method, factum.instead = instead,
+        code.file.path = place.file(), code.line.number = u64::from(place.line()),
+        "a call blocks a worker thread of tokio",
+    );
 }

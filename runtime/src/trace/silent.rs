@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::domain::position::Position;
+use crate::domain::standard_error::report;
 use crate::domain::stream_name::StreamName;
 
 #[derive(Clone)]
@@ -118,4 +120,9 @@ pub(crate) fn hook_panicked(_: &str, _: &str) {}
 #[inline]
 pub(crate) fn handler<T>(_: &'static str, _: &'static str, work: impl FnOnce() -> T) -> T {
     work()
+}
+
+#[allow(dead_code, reason = "only the feature `tokio` has threads that must not block")]
+pub(crate) fn blocking_call(method: &str, instead: &str, place: &Location<'_>) {
+    report(format_args!("`{method}` blocks a worker thread of tokio, at {place}: await `{instead}` there"));
 }
