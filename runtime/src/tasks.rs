@@ -5,13 +5,14 @@
 //!
 //! * Reads and decisions run on a few of tokio's blocking threads; [`set_threads`] says how many. So handlers may block. A
 //!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
+//! * A handler may block on these methods too, as by `Handle::block_on`: they run on its own thread. It must not wait for
+//!   another task or thread that calls them: that one may need the handler's thread.
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
 //! * What has no `async` method of its own runs by [`blocking`].
 //! * A runtime's worker thread must not block: call the methods without `_async` from threads only. Debug builds report what
 //!   they [notice](crate::guide::telemetry#blocking-calls).
 //! * Without a runtime of tokio, the methods work on any executor, and block its thread.
-
 //!
 //! ```
 //! use std::time::Duration;

@@ -2,9 +2,11 @@
 
 #[path = "../support/account.rs"]
 mod account;
+mod blocking;
 mod commands;
 mod files;
 mod misuse;
+mod hangs;
 mod streams;
 mod threads;
 mod waits;

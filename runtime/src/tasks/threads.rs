@@ -1,16 +1,17 @@
 //! The threads that may block, of which tasks use few.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::future::{self, Future};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread::{self, LocalKey, Thread};
 
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::runtime::{Handle, Id};
+use tokio::sync::oneshot;
 
 use crate::misuse;
 use crate::repository::waits::Waits;
@@ -20,31 +21,85 @@ use crate::store::queue::{QueueError, QueuedAppend, TaskAnswer};
 use crate::trace::Span;
 
 /// How many of tokio's blocking threads work for factum at once, in this process.
-static THREADS: OnceLock<Arc<Semaphore>> = OnceLock::new();
+static THREADS: OnceLock<NonZeroUsize> = OnceLock::new();
+
+static JOBS: Mutex<Jobs> = Mutex::new(Jobs { running: 0, waiting: VecDeque::new() });
 
 /// Sets how many of tokio's blocking threads work for factum at once; the default is the number of cores.
 ///
 /// Reads and decisions run there. A command that waits for its commit holds none. One more thread commits for the tasks that
 /// wait, in each store. Returns whether the number is set: the first use of a thread has fixed it.
 pub fn set_threads(threads: NonZeroUsize) -> bool {
-    let mut is_new = false;
-    THREADS.get_or_init(|| {
-        is_new = true;
-        semaphore(threads)
+    THREADS.set(threads).is_ok()
+}
+
+/// What waits for a thread, and how much has one.
+///
+/// A semaphore would give the next permit to a task. One that is not polled again would keep it from all others.
+struct Jobs {
+    running: usize,
+    waiting: VecDeque<Job>,
+}
+
+/// Work for a blocking thread of the runtime that its task belongs to.
+struct Job {
+    runtime: Handle,
+    work: Box<dyn FnOnce() + Send>,
+}
+
+impl Jobs {
+    /// The job that has waited longest, if one more thread may work.
+    fn begin(&mut self) -> Option<Job> {
+        let threads = THREADS.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        if self.running >= threads.get() {
+            return None;
+        }
+        let job = self.waiting.pop_front()?;
+        self.running += 1;
+        Some(job)
+    }
+
+    /// The job that has waited longest, if it may run on this thread of a runtime.
+    fn next_of(&mut self, runtime: Id) -> Option<Job> {
+        self.waiting.pop_front_if(|job| job.runtime.id() == runtime)
+    }
+}
+
+/// One of the jobs that run. When it ends, the next one begins.
+struct Running;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&JOBS).running -= 1;
+        start_jobs();
+    }
+}
+
+/// Gives threads to the jobs that wait.
+fn start_jobs() {
+    // A runtime that is shutting down drops the job within `spawn_blocking`. The loop takes the next one then.
+    if STARTS_JOBS.get() {
+        return;
+    }
+    noting(&STARTS_JOBS, || {
+        loop {
+            let Some(job) = lock(&JOBS).begin() else { return };
+            let (runtime, running) = (job.runtime.clone(), Running);
+            runtime.spawn_blocking(move || run_jobs(job, running));
+        }
     });
-    is_new
 }
 
-fn semaphore(threads: NonZeroUsize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(threads.get().min(Semaphore::MAX_PERMITS)))
-}
-
-/// Waits until one more thread may work.
-async fn permit() -> Option<OwnedSemaphorePermit> {
-    let threads =
-        THREADS.get_or_init(|| semaphore(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)));
-    // It fails only once the semaphore is closed, which it never is.
-    Arc::clone(threads).acquire_owned().await.ok()
+/// Runs a job on this thread, and those behind it that belong to the same runtime. With a thread for each, tokio starts
+/// another one wherever the last one has not gone to rest yet.
+fn run_jobs(job: Job, running: Running) {
+    let runtime = job.runtime.id();
+    let mut next = Some(job);
+    while let Some(job) = next {
+        (job.work)();
+        next = lock(&JOBS).next_of(runtime);
+    }
+    drop(running);
 }
 
 thread_local! {
@@ -52,6 +107,8 @@ thread_local! {
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
     /// Whether the future that is being polled asks for a thread that may block.
     static ASKS: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is giving threads to jobs.
+    static STARTS_JOBS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A task waits: it gives its thread back.
@@ -60,13 +117,9 @@ pub(super) enum Tasks {}
 impl Waits for Tasks {
     fn answer(queued: QueuedAppend<'_>) -> impl Future<Output = Result<Appended, QueueError>> + Send + use<> {
         match queued.wait_as_task() {
-            TaskAnswer::Ready { answer, duty } => {
-                // Now: what this task does next may wait for the commit of another.
-                if let (Some(duty), Ok(runtime)) = (duty, Handle::try_current()) {
-                    drop(runtime.spawn_blocking(|| duty.serve()));
-                }
-                Answer::There(Some(answer))
-            }
+            // The duty gets a thread of its own. One of the runtime may come too late, as all of them may wait for the commit,
+            // and would keep the runtime from its end for as long as tasks of other runtimes wait.
+            TaskAnswer::Ready { answer, duty: _ } => Answer::There(Some(answer)),
             TaskAnswer::Later(later) => Answer::Later(Some(later)),
         }
     }
@@ -125,23 +178,27 @@ impl Drop for Answer {
 
 /// Runs `work` on a thread that may block.
 ///
-/// Without a runtime of tokio, that is this thread. `work` is carried out even if the future is dropped then.
+/// That is this thread, if it may block or has no runtime of tokio. `work` is carried out even if the future is dropped,
+/// once that was polled.
 pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    // A handler that waits for another thread could wait for one that waits for its own.
+    if MAY_BLOCK.get() {
+        return work();
+    }
     let span = Span::current();
-    let work = move || misuse::allowed(|| span.enter(work));
+    let work = move || noting(&MAY_BLOCK, || misuse::allowed(|| span.enter(work)));
     let Ok(runtime) = Handle::try_current() else { return work() };
-    let permit = permit().await;
     let (send, receive) = oneshot::channel();
     let work = Arc::new(Mutex::new(Some(work)));
     let of_thread = Arc::clone(&work);
-    runtime.spawn_blocking(move || {
+    let work_there = move || {
         if let Some(work) = take(&of_thread) {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            drop(permit);
-            // Otherwise the future has been dropped.
-            let _ = send.send(result);
+            // If nothing receives it, the future has been dropped.
+            let _ = send.send(catch_unwind(AssertUnwindSafe(work)));
         }
-    });
+    };
+    lock(&JOBS).waiting.push_back(Job { runtime, work: Box::new(work_there) });
+    start_jobs();
     match (receive.await, take(&work)) {
         (Ok(Ok(result)), _) => result,
         (Ok(Err(panic)), _) => resume_unwind(panic),
@@ -203,7 +260,7 @@ async fn with_threads<T: Send + 'static>(mut future: BoxFuture<T>) -> T {
             Err(waker) => waker,
         };
         let poll = move || {
-            let polled = may_block(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             (future, polled)
         };
         let polled;
@@ -214,16 +271,16 @@ async fn with_threads<T: Send + 'static>(mut future: BoxFuture<T>) -> T {
     }
 }
 
-/// Notes that this thread may block, while `work` runs.
-fn may_block<T>(work: impl FnOnce() -> T) -> T {
-    struct Before(bool);
+/// Sets a flag of this thread while `work` runs.
+fn noting<T>(flag: &'static LocalKey<Cell<bool>>, work: impl FnOnce() -> T) -> T {
+    struct Before(&'static LocalKey<Cell<bool>>, bool);
 
     impl Drop for Before {
         fn drop(&mut self) {
-            MAY_BLOCK.set(self.0);
+            self.0.set(self.1);
         }
     }
 
-    let _before = Before(MAY_BLOCK.replace(true));
+    let _before = Before(flag, flag.replace(true));
     work()
 }
