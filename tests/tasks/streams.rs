@@ -9,10 +9,12 @@ use factum::prelude::*;
 use factum::store::StoreError;
 use factum::tasks::{AsyncStoreExt as _, EventStream};
 use factum::testing::delegate;
+use factum::{EventKind, Position};
 use futures_core::Stream;
 use tempfile::TempDir;
 
-use crate::account::{Account, deposit, id, open};
+use crate::account::{Account, Opened, deposit, id, open};
+use crate::blocking::ends;
 use crate::{open_file, runtime, stores};
 
 async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
@@ -100,7 +102,7 @@ impl EventStore for Counting {
     fn read_all(
         &self,
         filter: factum::store::Filter<'_>,
-        after: factum::Position,
+        after: Position,
         limit: usize,
         visit: &mut factum::store::Visit<'_>,
     ) -> Result<(), StoreError> {
@@ -199,4 +201,23 @@ fn a_history_is_a_stream() {
             assert!(accounts.history_async(&id("bob")).await.is_err());
         });
     }
+}
+
+/// A stream with a filter reads on where a read comes to its limit and no event has passed.
+#[test]
+fn a_stream_skips_any_number_of_events() {
+    ends(|| {
+        let store = MemoryStore::new();
+        let accounts = store.repository::<Account>();
+        accounts.execute(open("alice")).unwrap();
+        for _ in 0..5 {
+            accounts.execute_batch(&id("alice"), (0..9_000).map(|_| deposit("alice", 1))).unwrap();
+        }
+        accounts.execute(open("bob")).unwrap();
+        let options = SubscriptionOptions::new().names(EventKind::of::<Opened>().names());
+        let mut stream = store.stream(options.clone());
+        assert_eq!(runtime().block_on(positions(&mut stream, 2)), [1, 45_002]);
+        let mut subscription = store.subscribe(options.after(Position::new(1)));
+        assert_eq!(subscription.try_next().unwrap().unwrap().envelope().position, Position::new(45_002));
+    });
 }

@@ -151,7 +151,14 @@ impl<S: EventStore> Subscription<S> {
 
     /// The next event, if the store has one now.
     pub fn try_next(&mut self) -> Option<Result<SubscribedEvent, StoreError>> {
-        self.next_within(Duration::ZERO)
+        loop {
+            let read_to = self.read_to;
+            let event = self.next_within(Duration::ZERO);
+            // Each read is limited, and the store may end further on.
+            if event.is_some() || self.read_to == read_to {
+                return event;
+            }
+        }
     }
 
     /// The position up to which all events were handed out or did not pass the filter.

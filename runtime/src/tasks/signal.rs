@@ -3,11 +3,14 @@
 use std::future::{self, Future};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use crate::follow::pool::{Task, TaskId};
 use crate::store::lock::lock;
+
+/// How often a store is read that has no way to wait without a thread.
+pub(super) const READ_AGAIN: Duration = Duration::from_millis(50);
 
 /// Wakes the task that waits for it at the moment. A wake-up while none waits is kept.
 #[derive(Debug, Default)]

@@ -16,11 +16,8 @@ use crate::follow::subscription::event::SubscribedEvent;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
-use crate::tasks::signal::{Alarm, Signal};
+use crate::tasks::signal::{Alarm, READ_AGAIN, Signal};
 use crate::tasks::threads::on_thread;
-
-/// How often a store is read that has no way to wait without a thread.
-const READ_AGAIN: Duration = Duration::from_millis(50);
 
 /// The events of a store, first the stored ones, then each new one, as a [`Stream`].
 ///
@@ -101,7 +98,7 @@ impl Stream for EventStream {
                     }
                     let seen = subscription.seen();
                     let read = move || {
-                        let event = subscription.try_next();
+                        let event = subscription.next_within(Duration::ZERO);
                         (subscription, event)
                     };
                     this.reading = Reading::Away(Box::pin(on_thread(read)), seen);
@@ -111,6 +108,7 @@ impl Stream for EventStream {
                         this.reading = Reading::Away(reading, seen);
                         return Poll::Pending;
                     };
+                    let has_moved = subscription.seen() > seen;
                     this.reading = Reading::Here(subscription);
                     match event {
                         Some(event) => {
@@ -118,6 +116,8 @@ impl Stream for EventStream {
                             this.waker.wake_by_ref();
                             return Poll::Ready(Some(event));
                         }
+                        // The read may have come to its limit before the end of the store.
+                        None if has_moved => this.waker.wake_by_ref(),
                         None if this.is_watched == Some(true) => {}
                         None => match Alarm::new(&this.waker, Instant::now() + READ_AGAIN) {
                             Ok(alarm) => this.again = Some(alarm),
