@@ -1,14 +1,20 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::Waker;
+use std::thread;
 use std::time::Duration;
 
 use factum::Position;
 use factum::application::{ApplicationCommand as _, CarriedOut, Hook, Incoming, SeenError};
 use factum::follow::WaitError;
 use factum::prelude::*;
+use factum::store::StoreError;
 use factum::tasks::{AsyncApplicationExt as _, AsyncStoreExt as _};
+use factum::testing::delegate;
 use tempfile::TempDir;
 
 use crate::account::{Account, Deposited, Opened, deposit, open};
+use crate::blocking::{Gate, many, poll_once, until};
 use crate::{LONG, open_file, runtime, stores};
 
 /// A view whose handler waits until it may go on.
@@ -147,4 +153,67 @@ fn hooks_see_the_commands_of_tasks() {
     });
     let seen = guard.seen.lock().unwrap();
     assert_eq!(*seen, ["open Ok(1)", "deposit Ok(2)", "deposit Err(Refused)", "deposit Ok(3)"]);
+}
+
+/// A store without a way to wake, and one whose `watch` waits at a gate.
+#[derive(Clone)]
+struct Watched {
+    store: MemoryStore,
+    gate: Option<Gate>,
+    watchers: Arc<AtomicUsize>,
+}
+
+impl EventStore for Watched {
+    delegate!(self => self.store; append, read_stream, read_all, stream_version, position, wait_for, outcome, forget_keys_before);
+
+    fn watch(&self, waker: &Waker) -> Result<bool, StoreError> {
+        let Some(gate) = &self.gate else { return Ok(false) };
+        gate.pass();
+        self.watchers.fetch_add(1, Ordering::SeqCst);
+        self.store.watch(waker)
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        if self.gate.is_some() {
+            self.watchers.fetch_sub(1, Ordering::SeqCst);
+            self.store.unwatch(waker);
+        }
+    }
+}
+
+/// The waits leave threads to the commands that they wait for.
+#[test]
+fn waits_for_a_store_that_wakes_nothing_hold_no_thread() {
+    let store = Watched { store: MemoryStore::new(), gate: None, watchers: Arc::default() };
+    let accounts = store.repository::<Account>();
+    let runtime = runtime();
+    let waits: Vec<_> = (0..many())
+        .map(|_| {
+            let store = store.clone();
+            runtime.spawn(async move { store.wait_for_async(Position::new(1), LONG).await.unwrap() })
+        })
+        .collect();
+    // All wait.
+    thread::sleep(Duration::from_millis(100));
+    runtime.block_on(accounts.execute_async(open("alice"))).unwrap();
+    for wait in waits {
+        assert_eq!(runtime.block_on(wait).unwrap(), Position::new(1));
+    }
+}
+
+/// A wait that is dropped while the store begins to watch leaves no watcher behind.
+#[test]
+fn a_dropped_wait_watches_no_more() {
+    let gate = Gate::default();
+    let store = Watched { store: MemoryStore::new(), gate: Some(gate.clone()), watchers: Arc::default() };
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut wait = Box::pin(store.wait_for_async(Position::new(1), LONG));
+        assert!(!poll_once(&mut wait));
+        assert!(until(|| gate.arrived() == 1));
+        drop(wait);
+    });
+    gate.open();
+    drop(runtime);
+    assert_eq!(store.watchers.load(Ordering::SeqCst), 0);
 }

@@ -9,7 +9,7 @@ use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
-use crate::tasks::signal::{Alarm, Signal};
+use crate::tasks::signal::{Alarm, READ_AGAIN, Signal};
 use crate::tasks::threads::on_thread;
 
 /// Ends what was begun for a waker.
@@ -60,21 +60,25 @@ pub(super) async fn wait_for_position<S: EventStore + Clone + 'static>(
 ) -> Result<Position, StoreError> {
     let until = Instant::now().checked_add(timeout);
     let signal = Arc::new(Signal::default());
-    let waker = Waker::from(Arc::clone(&signal));
-    let (of_thread, watched) = (store.clone(), waker.clone());
-    let is_watched = on_thread(move || of_thread.watch(&watched)).await?;
-    let _unwatch = Unwatch { waker: waker.clone(), unwatch: |waker: &Waker| store.unwatch(waker) };
-    let alarm = until.map(|until| Alarm::new(&waker, until)).transpose();
-    if !is_watched || alarm.is_err() {
-        let store = store.clone();
-        return on_thread(move || store.wait_for(position, timeout)).await;
-    }
+    let (of_thread, waker) = (store.clone(), Waker::from(Arc::clone(&signal)));
+    // The thread makes the guard: this future may be dropped before the store watches.
+    let watch = move || {
+        let is_watched = of_thread.watch(&waker)?;
+        Ok::<_, StoreError>((
+            is_watched,
+            Unwatch { waker, unwatch: move |waker: &Waker| of_thread.unwatch(waker) },
+        ))
+    };
+    let (is_watched, watched) = on_thread(watch).await?;
+    let alarm = |at| Alarm::new(&watched.waker, at).map_err(|error| StoreError::Other(Box::new(error)));
+    let _alarm = until.map(alarm).transpose()?;
     loop {
         let of_thread = store.clone();
         let newest = on_thread(move || of_thread.position()).await?;
         if newest >= position || until.is_some_and(|until| Instant::now() >= until) {
             return Ok(newest);
         }
+        let _again = if is_watched { None } else { Some(alarm(Instant::now() + READ_AGAIN)?) };
         signal.woken().await;
     }
 }
