@@ -531,7 +531,14 @@ impl<A> LockedLane<'_, A> {
             }
             None => (0, None),
         };
-        Flight { lane: Arc::clone(self.lane), epoch: base.epoch, tip, keys, _replaced: replaced }
+        Flight {
+            lane: Arc::clone(self.lane),
+            epoch: base.epoch,
+            tip,
+            keys,
+            is_answered: false,
+            _replaced: replaced,
+        }
     }
 }
 
@@ -542,18 +549,30 @@ pub(crate) struct Flight<A> {
     /// The number of its tip; 0 if it has none.
     tip: u64,
     keys: Vec<Arc<str>>,
+    is_answered: bool,
     /// Dropped without the lock.
     _replaced: Option<Tip<A>>,
 }
 
-impl<A> Drop for Flight<A> {
-    fn drop(&mut self) {
+impl<A> Flight<A> {
+    /// Notes that the append is answered, before its state is settled. A task that settles may have to wait for a thread,
+    /// while the commands that have one wait for the answer.
+    pub(crate) fn answered(&mut self) {
+        if mem::replace(&mut self.is_answered, true) {
+            return;
+        }
         let mut state = lock(&self.lane.state);
         state.in_flight -= 1;
         if !self.keys.is_empty() {
             state.keys.retain(|queued| !self.keys.iter().any(|key| Arc::ptr_eq(queued, key)));
         }
         self.lane.wake_awaiting(state);
+    }
+}
+
+impl<A> Drop for Flight<A> {
+    fn drop(&mut self) {
+        self.answered();
     }
 }
 
@@ -598,6 +617,18 @@ mod tests {
             drop(flights.pop());
             assert_eq!(decided.recv().unwrap(), MOST_IN_FLIGHT as u64, "on the newest state all the same");
         });
+    }
+
+    /// A command whose state is not settled yet keeps no other from its decision.
+    #[test]
+    fn an_answered_append_is_no_longer_in_flight() {
+        let lanes = Lanes::new();
+        let lane = lanes.enter(&StreamName::new("s", "1"));
+        let mut flights = fill(&lane);
+        flights.iter_mut().for_each(Flight::answered);
+        assert_eq!(lock(&lane.lane.state).in_flight, 0);
+        drop(flights);
+        assert_eq!(lock(&lane.lane.state).in_flight, 0, "each counts once");
     }
 
     /// Otherwise the next command would be decided on the state of the one that waits, and be a conflict.

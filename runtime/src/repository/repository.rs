@@ -475,10 +475,6 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let append = Append { keys: new_key.as_slice(), ..Append::new(stream, expected, &events) };
         let next = (!events.is_empty()).then_some(|| replay.ahead(events.len(), encoded.last_id()));
         let submitted = submit::<W, _, _>(&self.store, lane, &base, turn, append, next).await;
-        // All but the usual way takes longer.
-        if submitted.is_err() || A::SNAPSHOTS.is_some() {
-            W::thread().await;
-        }
         let (appended, flight) = match (submitted, &key) {
             (Ok(appended), _) => appended,
             (Err(QueueError::Void), _) => return void(),

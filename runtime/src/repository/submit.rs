@@ -12,7 +12,8 @@ use crate::store::queue::{Chain, QueueError};
 /// Appends what was decided on `base`, behind the appends that it rests on.
 ///
 /// Gives the turn back as soon as the append has its place. `next` is the state that the append leads to, if it
-/// leads to one. While the answer's flight lives, the lane knows of the append.
+/// leads to one. While the answer's flight lives, the lane knows of the append. Comes back on a thread that may block, after
+/// a failure and for an aggregate with snapshots.
 ///
 /// Fails with [`QueueError::Void`] if `base` was not stored after all.
 pub(super) async fn submit<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
@@ -23,12 +24,17 @@ pub(super) async fn submit<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
     append: Append<'_>,
     next: Option<impl FnOnce() -> Replay<A>>,
 ) -> Result<(Appended, Flight<A>), QueueError> {
-    let (submitted, flight) = queue::<W, _, _, _>(store, lane, base, turn, append, next)?;
-    let appended = match submitted {
-        Submitted::Queued(answer) => answer.await?,
-        Submitted::Stored(appended) => appended,
+    let (submitted, mut flight) = queue::<W, _, _, _>(store, lane, base, turn, append, next)?;
+    let answer = match submitted {
+        Submitted::Queued(answer) => answer.await,
+        Submitted::Stored(appended) => Ok(appended),
     };
-    Ok((appended, flight))
+    // What follows takes longer than usual. The commands that have a thread may wait for the flight's end.
+    if answer.is_err() || A::SNAPSHOTS.is_some() {
+        flight.answered();
+        W::thread().await;
+    }
+    Ok((answer?, flight))
 }
 
 enum Submitted<F> {
@@ -97,9 +103,11 @@ pub(super) async fn confirm<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
         Standing::Uncommitted => {
             let check = Append::new(stream, base.replay.version, &[]);
             let checked = submit::<W, _, _>(store, lane, base, turn, check, None::<fn() -> Replay<A>>).await;
+            // Ends the flight before this waits for a thread: the commands that have one may wait for the answer.
+            let checked = checked.map(drop);
             W::thread().await;
             match checked {
-                Ok(_) => Ok(()),
+                Ok(()) => Ok(()),
                 Err(QueueError::Append(AppendError::Conflict(_))) => Err(QueueError::Void),
                 Err(error) => Err(error),
             }
