@@ -1,11 +1,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
 use factum::Position;
-use factum::application::{ApplicationCommand as _, CarriedOut, Hook, Incoming, SeenError};
+use factum::application::{
+    ApplicationCommand as _, ApplicationExt as _, CarriedOut, Hook, Incoming, SeenError,
+};
 use factum::follow::WaitError;
 use factum::prelude::*;
 use factum::store::StoreError;
@@ -14,7 +17,7 @@ use factum::testing::delegate;
 use tempfile::TempDir;
 
 use crate::account::{Account, Deposited, Opened, deposit, open};
-use crate::blocking::{Gate, many, poll_once, until};
+use crate::blocking::{Gate, ends, many, poll_once, until};
 use crate::{LONG, open_file, runtime, stores};
 
 /// A view whose handler waits until it may go on.
@@ -216,4 +219,54 @@ fn a_dropped_wait_watches_no_more() {
     gate.open();
     drop(runtime);
     assert_eq!(store.watchers.load(Ordering::SeqCst), 0);
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A view whose handler does something else once.
+#[derive(Clone, Default, Projection)]
+#[projection(events(Opened), from(Account))]
+struct Asks {
+    work: Arc<Mutex<Option<Work>>>,
+}
+
+#[handlers]
+impl Asks {
+    #[project]
+    fn opened(&mut self, _: &Opened) {
+        let work = self.work.lock().unwrap().take();
+        if let Some(work) = work {
+            work();
+        }
+    }
+}
+
+#[derive(Application)]
+#[application(aggregates(Account))]
+struct Asking {
+    #[projection]
+    asks: Asks,
+}
+
+/// A handler that waits for its own follower waits for itself: it gets its answer at once, as without tasks.
+#[test]
+fn a_handler_does_not_wait_for_itself() {
+    ends(|| {
+        let (store, asks, runtime) = (MemoryStore::new(), Asks::default(), runtime());
+        let bank = Arc::new(Asking { asks: asks.clone() }.start(&store).unwrap());
+        let (of_handler, handle, (send, answer)) = (Arc::clone(&bank), runtime.handle().clone(), channel());
+        *asks.work.lock().unwrap() = Some(Box::new(move || {
+            let seen = of_handler.wait_for_async::<Asks>(Position::new(2), Duration::MAX);
+            let seen = handle.block_on(seen);
+            let deposited = handle.block_on(of_handler.execute_async(deposit("alice", 1))).unwrap().version();
+            drop(of_handler);
+            send.send((seen, deposited)).unwrap();
+        }));
+        runtime.block_on(bank.execute_async(open("alice"))).unwrap();
+        let (seen, deposited) = answer.recv().unwrap();
+        assert!(matches!(seen, Err(WaitError::TimedOut { .. })), "{seen:?}");
+        assert_eq!(deposited, 2);
+        let bank = Arc::into_inner(bank).unwrap();
+        runtime.block_on(bank.stop_async(LONG)).unwrap();
+    });
 }

@@ -13,6 +13,7 @@ use std::thread::{self, LocalKey, Thread};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
+use crate::follow::runs;
 use crate::misuse;
 use crate::repository::waits::Waits;
 use crate::store::append::Appended;
@@ -103,7 +104,7 @@ fn run_jobs(job: Job, running: Running) {
 }
 
 thread_local! {
-    /// Whether this thread may block.
+    /// Whether a job runs on this thread.
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
     /// Whether the future that is being polled asks for a thread that may block.
     static ASKS: Cell<bool> = const { Cell::new(false) };
@@ -126,7 +127,7 @@ impl Waits for Tasks {
 
     fn thread() -> impl Future<Output = ()> + Send {
         future::poll_fn(|_| {
-            if MAY_BLOCK.get() {
+            if may_block() {
                 return Poll::Ready(());
             }
             ASKS.set(true);
@@ -182,7 +183,7 @@ impl Drop for Answer {
 /// once that was polled.
 pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     // A handler that waits for another thread could wait for one that waits for its own.
-    if MAY_BLOCK.get() {
+    if may_block() {
         return work();
     }
     let span = Span::current();
@@ -269,6 +270,11 @@ async fn with_threads<T: Send + 'static>(mut future: BoxFuture<T>) -> T {
             return result;
         }
     }
+}
+
+/// Whether this thread may block: a job runs on it, or a handler of a follower.
+pub(super) fn may_block() -> bool {
+    MAY_BLOCK.get() || !runs::current().is_empty()
 }
 
 /// Sets a flag of this thread while `work` runs.

@@ -10,7 +10,7 @@ use crate::follow::dyn_follower::DynFollower;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::tasks::signal::{Alarm, READ_AGAIN, Signal};
-use crate::tasks::threads::on_thread;
+use crate::tasks::threads::{may_block, on_thread};
 
 /// Ends what was begun for a waker.
 struct Unwatch<F: Fn(&Waker)> {
@@ -34,6 +34,10 @@ pub(super) async fn wait_for_follower(
     let now = follower.wait_for(position, Duration::ZERO);
     if !matches!(now, Err(WaitError::TimedOut { .. })) || within.is_zero() {
         return now;
+    }
+    if may_block() {
+        // A handler of the follower would wait for itself, which is found out on its own thread.
+        return follower.wait_for(position, within);
     }
     let signal = Arc::new(Signal::default());
     let waker = Waker::from(Arc::clone(&signal));
