@@ -2,18 +2,25 @@
 
 /// The one of `known` that `written` probably means.
 pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().filter_map(|known| Some((differences(written, known)?, known)));
+    let written = letters(written);
+    let near = known.into_iter().filter_map(|known| Some((differences(&written, &letters(known))?, known)));
     near.min().map(|(_, known)| known)
 }
 
-/// How many letters two names differ in, apart from case and separators; `None` if they are not near. A few short
-/// names are near to each other by chance.
-fn differences(left: &str, right: &str) -> Option<usize> {
-    let [left, right] = [left, right].map(|name| {
-        name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<_>>()
-    });
-    let differences = distance(&left, &right);
-    (differences <= left.len().min(right.len()) / 4).then_some(differences)
+/// A name without case and separators.
+fn letters(name: &str) -> Vec<char> {
+    name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// How many letters two names differ in; `None` if they are not near. A few short names are near to each other by chance.
+fn differences(left: &[char], right: &[char]) -> Option<usize> {
+    let most = left.len().min(right.len()) / 4;
+    // A name from outside may have any length: a comparison with each command would take long.
+    if left.len().abs_diff(right.len()) > most {
+        return None;
+    }
+    let differences = distance(left, right);
+    (differences <= most).then_some(differences)
 }
 
 /// How many letters must be changed, added or left out (Levenshtein).
