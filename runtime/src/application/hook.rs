@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::follow::event_hooks::FollowerEvent;
 /// ```
 /// use factum::application::{CarriedOut, CommandOrigin, Hook, Incoming};
 /// use factum::prelude::*;
-/// # use std::sync::Mutex;
+/// # use std::sync::Arc;
 /// # use std::sync::atomic::{AtomicU64, Ordering};
 /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
 /// # use bank::*;
@@ -57,17 +58,19 @@ use crate::follow::event_hooks::FollowerEvent;
 /// #[application(aggregates(BankAccount))]
 /// struct Bank {
 ///     #[hook]
-///     count: Count,
+///     count: Arc<Count>,
 ///     #[hook]
 ///     users: Users,
 /// }
 ///
 /// # let alice = || AccountId("alice".into());
-/// let bank = Bank { count: Count::default(), users: Users { current: || None } };
+/// let count = Arc::new(Count::default());
+/// let bank = Bank { count: Arc::clone(&count), users: Users { current: || None } };
 /// let bank = bank.start(&MemoryStore::new())?;
 /// bank.execute(OpenAccount { account: alice(), owner: "Alice".into() })?;
 /// let error = bank.execute(DepositMoney { account: alice(), cents: 50 }).unwrap_err();
 /// assert_eq!(factum::with_causes(&error), "denied by the hook `users`: log in first");
+/// assert_eq!(count.0.load(Ordering::Relaxed), 2);
 /// # Ok::<(), BoxError>(())
 /// ```
 ///
@@ -138,6 +141,30 @@ pub trait Hook: Send + Sync + 'static {
         duration: Duration,
     ) {
         let _ = (event, outcome, duration);
+    }
+}
+
+/// A hook that the program shares with the application, as to read what it has counted.
+impl<H: Hook + ?Sized> Hook for Arc<H> {
+    fn before(&self, command: &mut Incoming<'_>) -> Result<(), BoxError> {
+        (**self).before(command)
+    }
+
+    fn after(&self, command: &CarriedOut<'_>) {
+        (**self).after(command);
+    }
+
+    fn before_event(&self, event: &FollowerEvent<'_>) -> Result<(), BoxError> {
+        (**self).before_event(event)
+    }
+
+    fn after_event(
+        &self,
+        event: &FollowerEvent<'_>,
+        outcome: Result<(), &(dyn Error + 'static)>,
+        duration: Duration,
+    ) {
+        (**self).after_event(event, outcome, duration);
     }
 }
 
