@@ -79,8 +79,8 @@ use crate::store::event_store::EventStore;
 /// | [`from_json`](Self::from_json) | text | a [`ByNameError`] |
 /// | `Deserialize` | any format that describes itself, and parts of other structs by `#[serde(flatten)]` | the text of that error |
 ///
-/// `Serialize` and `Deserialize` have the content as a [`serde_json::Value`] in between, where an integer has at most 64 bits.
-/// `from_json` takes any.
+/// `Serialize` and `Deserialize` have the content as a [`serde_json::Value`] in between, where an integer has at most 64 bits,
+/// and where the last of two equal keys counts. `from_json` takes any integer, and leaves equal keys to the command's own `Deserialize`.
 ///
 /// Both come from outside: they refuse a command that is `#[command(internal)]`.
 #[diagnostic::on_unimplemented(

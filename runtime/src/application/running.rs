@@ -175,7 +175,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
 
     /// The repository of the aggregate `A`: to load, to read the history, for several commands at once.
     ///
-    /// Commands that go through it pass by the [hooks](crate::application::Hook) of the application.
+    /// The application's [hooks](crate::application::Hook) do not see the commands that go through it.
     #[must_use]
     pub fn repository<A: Aggregate>(&self) -> &Repository<A, S>
     where
