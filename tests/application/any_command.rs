@@ -23,7 +23,7 @@ fn a_command_of_any_aggregate_is_carried_out() {
         (placed.stream.to_string(), placed.version, &*placed.events),
         ("order/a".into(), 1, &["order-placed"][..])
     );
-    let paid = shop.execute_any(PaymentCommand::from(take)).unwrap();
+    let paid = shop.execute_any(ShopCommand::of(PaymentCommand::from(take))).unwrap();
     assert_eq!(paid.stream.to_string(), "payment/a");
     let shipped = shop.execute_any(ShopCommand::of(OrderCommand::Ship(Ship(id("a"))))).unwrap();
     assert_eq!((shipped.version, &*shipped.events), (2, &["order-shipped"][..]));
@@ -43,7 +43,7 @@ fn a_command_of_any_aggregate_is_carried_out() {
 
 #[test]
 fn a_command_says_what_it_is_and_where_it_goes() {
-    let command = ShopCommand::from(OrderCommand::from(place("a/b", 10)));
+    let command = ShopCommand::of(OrderCommand::from(place("a/b", 10)));
     assert_eq!((command.name(), command.stream().to_string()), ("place-order", "order/a/b".to_owned()));
     let debug = "Order(PlaceOrder(PlaceOrder { order: OrderId(\"a/b\"), cents: 10 }))";
     assert_eq!(format!("{command:?}"), debug);

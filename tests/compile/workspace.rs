@@ -1,4 +1,4 @@
-//! `events.lock` in a workspace: events in one crate, the aggregate in another, a view in a third.
+//! `events.lock` in a workspace: events in one crate, the aggregate in another, a view and an application in a third.
 
 use std::fs;
 use std::path::PathBuf;
@@ -52,6 +52,13 @@ pub struct Count(u64);
 impl Count {
     #[project] fn opened(&mut self, _: &domain::Opened) { self.0 += 1; }
     #[project] fn shut(&mut self, _: &domain::Shut) { self.0 -= 1; }
+}
+
+#[derive(Application)]
+#[application(aggregates(app::Door))]
+pub struct House {
+    #[projection]
+    pub count: Count,
 }
 ";
 

@@ -141,8 +141,10 @@ fn at(path: &Path, place: Span) -> TokenStream {
 /// The aggregates that the application has.
 fn has(model: &Application<'_>) -> TokenStream {
     let Application { syntax, aggregates, .. } = model;
-    let (krate, ident) = (&syntax.krate, &syntax.input.ident);
+    let ApplicationSyntax { input, krate, command_enum, .. } = syntax;
+    let (ident, command_enum) = (&input.ident, &command_enum.ident);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
+    let variants = aggregates.iter().map(|aggregate| &aggregate.variant);
     let indices = (0..paths.len()).map(Literal::usize_unsuffixed);
     let known = known(model);
     let each_known = quote!(where #(#known,)*);
@@ -166,6 +168,10 @@ fn has(model: &Application<'_>) -> TokenStream {
                     __all: &Self::Aggregates<__S>,
                 ) -> &#krate::Repository<#paths, __S> {
                     &__all.#indices
+                }
+
+                fn into_any(__command: <#paths as #krate::Aggregate>::Command) -> #command_enum {
+                    #command_enum::#variants(__command)
                 }
             }
         )*

@@ -102,15 +102,6 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
             }
         }
 
-        #(
-            #[automatically_derived]
-            impl ::core::convert::From<<#paths as #krate::Aggregate>::Command> for #command_enum #each_known {
-                fn from(__command: <#paths as #krate::Aggregate>::Command) -> Self {
-                    Self::#variants(__command)
-                }
-            }
-        )*
-
         #debug
         #serde
     }

@@ -202,6 +202,10 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
             fn repository<FactumStore: #store>(_: &()) -> &#krate::Repository<FactumAggregate, FactumStore> {
                 ::core::unreachable!()
             }
+
+            fn into_any(_: <FactumAggregate as #krate::Aggregate>::Command) -> #command_enum {
+                ::core::unreachable!()
+            }
         }
         #runs {
             const NAME: &'static str = "";

@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::application::answer::{Answer, ByNameError};
-use crate::application::parts::RoutedTo;
+use crate::application::parts::{Has, RoutedTo};
 use crate::application::way::Way;
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
@@ -206,9 +206,12 @@ impl<C> CommandsOf<C> {
     #[must_use]
     pub const fn of<A: Aggregate>() -> Self
     where
-        C: From<A::Command>,
+        C: ApplicationCommand<Application: Has<A>>,
     {
-        Self { kinds: A::Command::KINDS, read: |name, json| A::Command::read(name, json).map(C::from) }
+        Self {
+            kinds: A::Command::KINDS,
+            read: |name, json| A::Command::read(name, json).map(C::Application::into_any),
+        }
     }
 }
 

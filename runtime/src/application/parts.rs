@@ -13,7 +13,7 @@ use crate::store::event_store::EventStore;
     label = "`{A}` is not in its `aggregates(..)`",
     note = "add it to the list on `{Self}`: `#[application(aggregates({A}, ..))]`"
 )]
-pub trait Has<A: Aggregate>: Application<Command: From<A::Command>> {
+pub trait Has<A: Aggregate>: Application {
     /// How refusals of `A` are shown.
     #[doc(hidden)]
     const REFUSALS: Refusals<A::Error> = Refusals { text: None, json: None };
@@ -21,6 +21,11 @@ pub trait Has<A: Aggregate>: Application<Command: From<A::Command>> {
     /// The repository of `A`.
     #[doc(hidden)]
     fn repository<S: EventStore + Clone + 'static>(all: &Self::Aggregates<S>) -> &Repository<A, S>;
+
+    /// The variant of the application's command enum. It is no `From`: of the command enum of another crate's aggregate, rustc can't
+    /// know that it is not the application's own.
+    #[doc(hidden)]
+    fn into_any(command: A::Command) -> Self::Command;
 }
 
 /// The application runs the view or reaction `V`.
@@ -80,7 +85,6 @@ where
     }
 
     fn into_any(self) -> App::Command {
-        let command: A::Command = self.into();
-        command.into()
+        App::into_any(self.into())
     }
 }

@@ -322,7 +322,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     ///
     /// The answer has no type of an aggregate. It takes `internal` commands too: the program itself has made the value.
     #[track_caller]
-    pub fn execute_any(&self, command: impl Into<App::Command>) -> Result<Answer, ByNameError> {
+    pub fn execute_any(&self, command: App::Command) -> Result<Answer, ByNameError> {
         misuse::blocks("Running::execute_any", "execute_any_async");
         self.execute_any_with(command, &ExecuteOptions::new())
     }
@@ -331,11 +331,11 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     #[track_caller]
     pub fn execute_any_with(
         &self,
-        command: impl Into<App::Command>,
+        command: App::Command,
         options: &ExecuteOptions<'_>,
     ) -> Result<Answer, ByNameError> {
         misuse::blocks("Running::execute_any_with", "execute_any_with_async");
-        command.into().execute(&self.way(CommandOrigin::Caller), options)
+        command.execute(&self.way(CommandOrigin::Caller), options)
     }
 
     /// Carries out the command with this name, which is read from JSON: for callers outside of the program.

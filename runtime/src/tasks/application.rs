@@ -91,7 +91,7 @@ where
     }
 
     /// Carries out a command of any aggregate, as [`execute_any`](Self::execute_any) does.
-    pub async fn execute_any_async(&self, command: impl Into<App::Command>) -> Result<Answer, ByNameError>
+    pub async fn execute_any_async(&self, command: App::Command) -> Result<Answer, ByNameError>
     where
         App::Command: Send,
     {
@@ -101,13 +101,13 @@ where
     /// Carries out a command of any aggregate with options, as [`execute_any_with`](Self::execute_any_with) does.
     pub async fn execute_any_with_async(
         &self,
-        command: impl Into<App::Command>,
+        command: App::Command,
         options: &ExecuteOptions<'static>,
     ) -> Result<Answer, ByNameError>
     where
         App::Command: Send,
     {
-        on_thread(self.by_name(command.into(), CommandOrigin::Caller, options.clone())).await
+        on_thread(self.by_name(command, CommandOrigin::Caller, options.clone())).await
     }
 
     /// Carries out the command with this name, as [`execute_json`](Self::execute_json) does.
