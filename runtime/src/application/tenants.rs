@@ -163,9 +163,9 @@ impl<App: Application, S: EventStore + Clone + 'static> Tenants<App, S> {
 
     /// The application of a tenant, which is opened if it is not open.
     ///
-    /// A name has 1 to 100 characters, all of them `a` to `z`, `0` to `9`, `-`, `_` and `.`, begins with a letter or a digit, and is none
-    /// that Windows has for a device. So it can be a part of a file's name, and names that differ are different files. Other names are
-    /// refused before the tenant is opened.
+    /// A name has 1 to 100 characters, all of them `a` to `z`, `0` to `9`, `-`, `_` and `.`. It begins with a letter or a digit, does not
+    /// end with `.`, `-wal`, `-shm` or `-journal`, and is none that Windows has for a device. So it can be the name of a file or a folder,
+    /// or a part of one, and names that differ are different files. Other names are refused before the tenant is opened.
     ///
     /// A tenant that is being closed is opened after that. If [`most_open`](Self::most_open) tenants are open, the one that was used the
     /// longest time ago is closed first, of those that may be closed.

@@ -108,6 +108,12 @@ fn a_name_that_is_no_file_of_its_own_is_refused() {
         "nul.txt",
         "com1",
         "lpt9.x",
+        "a.",
+        "a..",
+        // SQLite's files beside the store of `a`, if the name is the whole name of the file.
+        "a-wal",
+        "a-shm",
+        "a-journal",
         &long,
     ];
     for name in bad {
@@ -120,7 +126,19 @@ fn a_name_that_is_no_file_of_its_own_is_refused() {
         r#""../x" is no name of a tenant: it does not begin with one of a-z and 0-9"#
     );
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-    for name in ["a", "0", "acme-2", "shop.example.org", "a_b", "console", "com", "common", &long[1..]] {
+    for name in [
+        "a",
+        "0",
+        "acme-2",
+        "shop.example.org",
+        "a_b",
+        "console",
+        "com",
+        "common",
+        "a-wall",
+        "wal",
+        &long[1..],
+    ] {
         // Windows has devices `com1` and `lpt1`. Names without the digit are as good as refused.
         if name != "com" {
             drop(shops.get(name).unwrap());

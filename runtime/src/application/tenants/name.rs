@@ -8,6 +8,9 @@ const LONGEST: usize = 100;
 /// Names that Windows has for devices, with any suffix.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
+/// How the names of the files end that SQLite keeps beside a store.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Checks that a name is a file's name on every system, and that no other name is the name of the same file.
 pub(super) fn check(tenant: &str) -> Result<(), TenantError> {
     let refuse = |reason| Err(TenantError::BadName { tenant: tenant.to_owned(), reason });
@@ -22,6 +25,14 @@ pub(super) fn check(tenant: &str) -> Result<(), TenantError> {
     }
     if tenant.len() > LONGEST {
         return refuse("it has more than 100 characters");
+    }
+    if tenant.ends_with('.') {
+        return refuse("it ends with `.`, which Windows leaves out");
+    }
+    if BESIDE.iter().any(|end| tenant.ends_with(end)) {
+        return refuse(
+            "SQLite has files of such names beside a store: it ends with `-wal`, `-shm` or `-journal`",
+        );
     }
     let stem = tenant.split('.').next().unwrap_or_default();
     let device = stem.strip_suffix(|last: char| last.is_ascii_digit()).unwrap_or(stem);
