@@ -15,6 +15,7 @@ pub(crate) mod running;
 pub(crate) mod seen;
 pub(crate) mod start;
 pub(crate) mod tenants;
+pub(crate) mod timers;
 pub(crate) mod way;
 pub(crate) mod whole;
 
@@ -41,10 +42,14 @@ pub use self::start::RunsOn;
 pub use self::start::{DecidesAlone, DecidesWith, Start};
 pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsStatistics};
 #[doc(hidden)]
+pub use self::timers::scheduled;
+pub use self::timers::{HasTimers, ScheduledBy, Schedules};
+#[doc(hidden)]
 pub use self::way::Way;
 pub use self::whole::{Application, TakesNames};
 pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
 pub use crate::follow::event_hooks::FollowerEvent;
-pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables};
+pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, KeepsTimers};
 pub use crate::repository::execute_options::SeenBy;
+pub use crate::repository::timer_options::{CancelledTimer, Scheduled};

@@ -39,6 +39,7 @@ pub(crate) mod session;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod subscription;
+pub(crate) mod timers;
 pub(crate) mod worker;
 
 pub use factum_macros::{Process, Projection, Reaction, Timeout, project, react, refused};
@@ -79,4 +80,8 @@ pub use self::state::{Activity, FollowerChange, FollowerState, Lag};
 pub use self::subscription::event::SubscribedEvent;
 pub use self::subscription::options::SubscriptionOptions;
 pub use self::subscription::{Stopper, Subscription};
+#[doc(hidden)]
+pub use self::timers::ScheduledCommand;
+pub use self::timers::keeps_timers::KeepsTimers;
+pub use self::timers::timer::{DiscardedTimer, Timer, TimerError, TimerFailure, Timers};
 pub use crate::domain::panic::HandlerPanicked;

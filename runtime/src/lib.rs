@@ -22,6 +22,7 @@
 //! | rebuild a view | [`SqliteProjection::rebuild`] |
 //! | send a mail, call a service, give a command to another aggregate | [`Reaction`](follow::Reaction), [`SqliteReaction`] |
 //! | send commands after events, with a memory and time-outs (a saga) | [`Process`](follow::Process), [`SqliteProcess`](sqlite::SqliteProcess) |
+//! | send a command at a time | [`Running::schedule`](application::Running::schedule), [`ExecuteOptions::schedule`] |
 //! | continue after an event that fails | [`OnFailure`](follow::OnFailure), [`DeadLetter`](follow::DeadLetter) |
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |

@@ -62,7 +62,7 @@ pub use self::sources::{
 };
 pub use self::whole::{
     Member, assert_followed, assert_new_aggregate, assert_new_follower, assert_own_commands, assert_readable,
-    is_shared, repeated_command,
+    assert_scheduled, is_shared, repeated_command,
 };
 pub use crate::domain::command_mark::CommandMark;
 pub use crate::domain::command_traits::CommandTraits;

@@ -4,6 +4,7 @@ mod follower;
 pub(crate) mod projection;
 pub(crate) mod shards;
 pub(crate) mod store;
+mod timers;
 
 pub use self::projection::{Memory, MemoryProjection};
 pub use self::shards::MemoryShards;

@@ -20,5 +20,6 @@ pub(crate) mod snapshots;
 pub(crate) mod state_cache;
 pub(crate) mod statistics;
 pub(crate) mod submit;
+pub(crate) mod timer_options;
 pub(crate) mod unit_of_work;
 pub(crate) mod waits;

@@ -7,6 +7,7 @@ pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod reaction;
 pub(crate) mod store;
+mod timers;
 
 /// The rusqlite that factum is built with, for projections' handlers and queries.
 pub use rusqlite;

@@ -19,6 +19,7 @@ pub(crate) mod queue;
 pub(crate) mod read;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
+pub(crate) mod timer;
 pub(crate) mod wakers;
 
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};
@@ -29,4 +30,5 @@ pub use self::partition::Partition;
 pub use self::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
+pub use self::timer::{NewTimer, TimerChange};
 pub use crate::domain::command_mark::CommandMark;

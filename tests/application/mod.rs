@@ -12,3 +12,4 @@ mod seen_by;
 mod shop;
 mod stops;
 pub(crate) mod tenants;
+pub(crate) mod timers;

@@ -173,8 +173,8 @@ fn an_old_file_opened_for_reading_only_is_an_error_with_a_remedy() {
     let (_folder, file) = copy(1);
     let before = fs::read(&file).unwrap();
     let error = SqliteOptions::new().read_only().open(&file).unwrap_err();
-    assert!(matches!(error, OpenError::OlderSchema { found: 1, known: 6, .. }), "{error}");
-    assert!(error.to_string().ends_with("open it once for writing, which brings it to version 6"), "{error}");
+    assert!(matches!(error, OpenError::OlderSchema { found: 1, known: 7, .. }), "{error}");
+    assert!(error.to_string().ends_with("open it once for writing, which brings it to version 7"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), before);
     drop(SqliteStore::open(&file).unwrap());
     assert_eq!(found(&SqliteOptions::new().read_only().open(&file).unwrap()), events());

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::application;
 #[cfg(target_os = "linux")]
 use crate::application::tenants;
 use crate::follow::kills;
@@ -63,6 +64,7 @@ fn entry() {
         "follow" => kills::leases::follow_until_killed(&file),
         "react" => kills::reactions::react_until_killed(&file),
         "fulfil" => process_managers::kills::fulfil(&file),
+        "ring" => application::timers::kills::ring_until_killed(&file),
         other => panic!("no such job: {other}"),
     }
 }

@@ -9,6 +9,7 @@ mod hangs;
 mod misuse;
 mod streams;
 mod threads;
+mod timers;
 mod waits;
 
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use factum::sqlite::SqliteReaction;
 use tempfile::TempDir;
 
 use crate::domain::{
-    BEFORE_DECISION, Bells, Drops, Jar, LONG_WORK, Levels, NewLevels, Refills, SLOW, TOO_MANY, UNLUCKY, fill,
+    BEFORE_DECISION, Bells, Drops, Fill, Jar, LONG_WORK, Levels, NewLevels, Refills, SLOW, TOO_MANY, UNLUCKY,
+    fill,
 };
 use crate::{LONG, open_file, runtime};
 
@@ -97,11 +98,15 @@ pub(crate) fn others() {
     let app = Kitchen { drops: Drops::default() }.start(&store).unwrap();
     app.wait_for::<Drops>(Position::new(3), LONG).unwrap();
     assert_eq!(app.view(|drops: &Drops| drops.drops), Some(1 + UNLUCKY + 5));
+    app.schedule(Timestamp::now(), fill("timers", TOO_MANY), "timer").unwrap();
+    while app.timers().dead_letters().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(1));
+    }
     app.stop(LONG).unwrap();
 }
 
 #[derive(Application)]
-#[application(aggregates(Jar))]
+#[application(aggregates(Jar), schedules(Fill))]
 struct Kitchen {
     #[projection]
     drops: Drops,

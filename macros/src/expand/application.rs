@@ -10,7 +10,7 @@ use crate::rules::{Application, Follower, Kind, Letters, Member};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
 
 pub(crate) fn application(model: &Application<'_>) -> TokenStream {
-    let Application { syntax, aggregates, followers, hooks } = model;
+    let Application { syntax, aggregates, followers, hooks, schedules } = model;
     let ApplicationSyntax { input, krate, name, takes_names, command_enum, .. } = syntax;
     let (ident, command_enum) = (&input.ident, &command_enum.ident);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
@@ -29,9 +29,10 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             }
         }
     });
-    // Processes send their commands by name.
+    // Processes and timers send their commands by name.
     let has_processes = followers.iter().any(|follower| follower.kind == Kind::Process);
-    let routes = has_processes.then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
+    let has_timers = !schedules.is_empty();
+    let routes = (has_processes || has_timers).then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
     let hooks = hooks.iter().map(|PartSyntax { member, ty, .. }| {
         let name = member.to_token_stream().to_string();
         let name = name.trim_start_matches("r#");
@@ -52,6 +53,22 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let models = paths.iter().map(|path| of_aggregate(krate, path, "MODEL"));
     let modelled = followers.iter().map(|follower| what_it_follows(krate, follower));
     let started = followers.iter().map(|follower| start(krate, follower));
+    let timers = has_timers.then(|| timers(krate, ident, schedules, &each_known));
+    let keeps_timers = has_timers.then(|| quote!(__S: #krate::application::KeepsTimers,));
+    let started_timers = has_timers.then(|| {
+        quote! {
+            let __started = <__S as #krate::application::KeepsTimers>::run_timers(
+                &__events,
+                __start.commands(),
+                __start.clock(),
+                <Self as #krate::application::HasTimers>::SCHEDULED,
+            );
+            __start.add_timers(__started)?;
+        }
+    });
+    let modelled_timers = has_timers.then(
+        || quote!(.with_schedules(&[#(<Self as #krate::application::Schedules<#schedules>>::CODEC.name),*])),
+    );
     let (has, checks) = (has(model), checks(model));
     let made = quote! {
         #[automatically_derived]
@@ -64,7 +81,7 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
                 #name,
                 &[#(#models),*],
                 &[#(#krate::application::FollowerModel::followed(&#modelled)),*],
-            );
+            )#modelled_timers;
 
             type Command = #command_enum;
             type Aggregates<__S: #krate::store::EventStore + ::core::clone::Clone + 'static> =
@@ -88,6 +105,7 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
             #(__S: #bounds,)*
             #(#known,)*
+            #keeps_timers
         {
             fn assemble(
                 self,
@@ -98,11 +116,13 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
                 #routes
                 let __events = __start.store().clone();
                 #(#started)*
+                #started_timers
                 ::core::result::Result::Ok(__all)
             }
         }
 
         #takes_names
+        #timers
         #checks
     };
     let (command, command_impls) =
@@ -178,6 +198,39 @@ fn has(model: &Application<'_>) -> TokenStream {
     }
 }
 
+/// The commands that timers of the application send.
+fn timers(krate: &Path, ident: &Ident, schedules: &[&Path], each_known: &TokenStream) -> TokenStream {
+    quote! {
+        #(
+            #[automatically_derived]
+            impl #krate::application::Schedules<#schedules> for #ident
+            #each_known
+            {
+                const CODEC: #krate::follow::CommandCodec<#schedules> = {
+                    #[allow(unused_imports)]
+                    use #krate::macro_support::NotVersioned as _;
+                    #krate::macro_support::command_codec::<#schedules>(
+                        #krate::macro_support::Versioned::<#schedules>::CODEC,
+                    )
+                };
+            }
+        )*
+
+        #[automatically_derived]
+        impl #krate::application::HasTimers for #ident
+        #each_known
+        {
+            const SCHEDULED: &'static [#krate::follow::ScheduledCommand] = {
+                #[allow(unused_imports)]
+                use #krate::macro_support::NotVersioned as _;
+                &[#(#krate::application::scheduled::<Self, #schedules>(
+                    #krate::macro_support::Versioned::<#schedules>::SHAPES,
+                )),*]
+            };
+        }
+    }
+}
+
 /// What a follower follows. The path is all that is asked of the type, so that one mistake is one error.
 fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
@@ -237,7 +290,8 @@ fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
 
 /// What rustc alone knows of the parts: their names, commands and events.
 fn checks(model: &Application<'_>) -> TokenStream {
-    let Application { syntax, aggregates, followers, .. } = model;
+    let Application { syntax, aggregates, followers, schedules, .. } = model;
+    let ident = &syntax.input.ident;
     let krate = &syntax.krate;
     let support = quote!(#krate::macro_support);
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
@@ -267,6 +321,14 @@ fn checks(model: &Application<'_>) -> TokenStream {
             (#support::assert_followed)(#members, &#all[#index], #shown);
         }
     });
+    let of_schedules = schedules.iter().map(|path| {
+        let shown = enums::shown(path);
+        quote_spanned! {path.span()=>
+            (#support::assert_scheduled)(
+                #members, <#ident as #krate::application::Schedules<#path>>::CODEC.name, #shown
+            );
+        }
+    });
     quote! {
         const _: () = {
             let __members: &[#support::Member] = &[#(#support::Member::of(#shown, &#models)),*];
@@ -274,6 +336,7 @@ fn checks(model: &Application<'_>) -> TokenStream {
             let __followers: &[#krate::follow::Followed] = &[#(#followed),*];
             #(#of_aggregates)*
             #(#of_followers)*
+            #(#of_schedules)*
         };
     }
 }

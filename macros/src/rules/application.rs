@@ -13,6 +13,8 @@ pub(crate) struct Application<'s> {
     pub(crate) followers: Vec<Follower<'s>>,
     /// The fields that are hooks, in their order.
     pub(crate) hooks: Vec<&'s PartSyntax<'s>>,
+    /// The commands that timers send.
+    pub(crate) schedules: Vec<&'s Path>,
 }
 
 /// An aggregate of an application.
@@ -68,6 +70,8 @@ pub(crate) fn application<'s>(
     if syntax.takes_names {
         serde_twice(&syntax.command_enum, errors);
     }
+    let schedules = list::distinct(&syntax.schedules, "CancelOrder", |command| &command.0, errors);
+    let schedules = schedules.into_iter().map(|command| &command.0).collect();
     let (mut followers, mut hooks): (Vec<Follower<'_>>, Vec<_>) = Default::default();
     for field in &syntax.fields {
         match &*field.roles {
@@ -97,7 +101,7 @@ pub(crate) fn application<'s>(
             [(_, RoleSyntax::Store)] | [] => {}
         }
     }
-    (!errors.any()).then_some(Application { syntax, aggregates, followers, hooks })
+    (!errors.any()).then_some(Application { syntax, aggregates, followers, hooks, schedules })
 }
 
 /// Reports serde's derives on an enum that `json` makes readable by names.

@@ -16,6 +16,8 @@ pub(crate) struct ApplicationSyntax<'i> {
     pub(crate) krate: Path,
     pub(crate) name: LitStr,
     pub(crate) aggregates: Given<List<ListedSyntax>>,
+    /// The commands that timers send.
+    pub(crate) schedules: Given<List<TypePath>>,
     /// Whether commands come by name too.
     pub(crate) takes_names: bool,
     pub(crate) command_enum: GeneratedEnum,
@@ -60,15 +62,17 @@ impl<'i> ApplicationSyntax<'i> {
         let mut options = Options::parse(
             &input.attrs,
             "application",
-            &["name", "aggregates", "json", "command", "crate"],
+            &["name", "aggregates", "schedules", "json", "command", "crate"],
             errors,
         );
         let aggregates = options.list("aggregates", "Order, ..", errors);
+        let schedules = options.list("schedules", "CancelOrder, ..", errors);
         let application = Self {
             input,
             krate: options.krate(errors),
             name: options.stored_name(&input.ident, errors),
             aggregates: options.given("aggregates", aggregates),
+            schedules: options.given("schedules", schedules),
             takes_names: options.flag("json", errors).is_some(),
             command_enum: GeneratedEnum::parse(&mut options, "command", &input.ident, errors),
             fields: match &input.data {

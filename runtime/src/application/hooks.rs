@@ -23,7 +23,7 @@ use crate::domain::stream_name::StreamName;
 use crate::follow::error::HandlerError;
 use crate::follow::event_hooks::{EventHooks, FollowerEvent, WatchEvents};
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::{CanRetry, CommandOptions, ExecuteOptions};
+use crate::repository::execute_options::{CanRetry, CommandOptions};
 use crate::repository::measured::{measured, span_of};
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
@@ -150,18 +150,17 @@ impl Hooks {
     }
 
     /// Carries out a command between the hooks, and again after a conflict as often as the options say.
-    pub(crate) async fn execute<W: Waits, A: Aggregate, S: EventStore, C, R: CanRetry<C>, Seen>(
+    pub(crate) async fn execute<W: Waits, A: Aggregate, S: EventStore, C, R: CanRetry<C>>(
         &self,
         repository: &Repository<A, S>,
         into_command: fn(C) -> A::Command,
         command: C,
-        options: &ExecuteOptions<'_, A::Services, R, Seen>,
+        (options, retrying): (&CommandOptions<'_, A::Services>, &R),
         refusals: &Refusals<A::Error>,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         if self.is_empty() {
-            return repository.execute_waiting::<W, _, _, _>(into_command, command, options).await;
+            return repository.execute_waiting::<W, _, _>(into_command, command, options, retrying).await;
         }
-        let ExecuteOptions { command: options, retrying, .. } = options;
         let spare = retrying.spare(&command, 0);
         let command = into_command(command);
         let span = span_of::<A>(&command);

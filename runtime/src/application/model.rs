@@ -68,6 +68,8 @@ pub struct Model {
     pub aggregates: &'static [AggregateModel],
     /// The views, reactions and processes.
     pub followers: &'static [FollowerModel],
+    /// The names of the commands that timers send.
+    pub schedules: &'static [&'static str],
 }
 
 impl Model {
@@ -78,7 +80,13 @@ impl Model {
         aggregates: &'static [AggregateModel],
         followers: &'static [FollowerModel],
     ) -> Self {
-        Self { name, aggregates, followers }
+        Self { name, aggregates, followers, schedules: &[] }
+    }
+
+    /// Adds the names of the commands that timers send.
+    #[must_use]
+    pub const fn with_schedules(self, schedules: &'static [&'static str]) -> Self {
+        Self { schedules, ..self }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::application::error::{StartError, StopError};
 use crate::application::hook::{CommandOrigin, HookState};
 use crate::application::hooks::Hooks;
 use crate::application::parts::{Has, RoutedTo, Runs};
-use crate::application::seen::Seen;
+use crate::application::seen::{self, Seen};
 use crate::application::start::{RunsOn, Start};
 use crate::application::way::Way;
 use crate::application::whole::{Application, TakesNames};
@@ -54,7 +54,7 @@ pub trait ApplicationExt: Application {
         self.start_with(store, SystemClock)
     }
 
-    /// Starts all followers, with a clock of the caller's for the time-outs of processes.
+    /// Starts all followers, with a clock of the caller's for the time-outs of processes and for timers.
     ///
     /// A test moves its clock: see `factum::testing::TestClock`. Events keep the time of the system's clock, and a time-out
     /// counts from there: one that is set after the clock was moved forward is due the sooner. Fails as [`start`](Self::start) does.
@@ -153,12 +153,14 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         V: Seen<App>,
     {
         misuse::blocks("Running::execute_with", "execute_with_async");
-        let repository = C::repository(&self.aggregates);
-        let done = now(self.hooks.execute::<Blocks, _, _, _, _, _>(
-            repository,
+        let (command, timers) = seen::with_timers::<App, A, _, V>(&options.seen, command)?;
+        let with_timers = (!timers.is_empty()).then(|| options.command.with_timers(timers));
+        let command_options = with_timers.as_ref().unwrap_or(&options.command);
+        let done = now(self.hooks.execute::<Blocks, _, _, _, _>(
+            C::repository(&self.aggregates),
             C::into_command,
             command,
-            options,
+            (command_options, &options.retrying),
             &C::REFUSALS,
         ))?;
         let mut late = Vec::new();
@@ -302,7 +304,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         catch_panic(next).map_or(NextRun::Now, |next| next.unwrap_or(NextRun::WithNextEvent))
     }
 
-    /// The clock of the processes.
+    /// The clock of processes and timers.
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }

@@ -14,6 +14,7 @@ use crate::follow::keeps::{Followed, FollowerOptions, Started};
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::routes::{CommandRoutes, Route};
+use crate::follow::timers::runner;
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 
@@ -63,12 +64,18 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         Ok(())
     }
 
+    /// Adds the timers, which have been started.
+    pub fn add_timers(&mut self, started: Started) -> Result<(), StartError> {
+        self.followers.push(started.map_err(|source| StartError { follower: runner::NAME, source })?);
+        Ok(())
+    }
+
     /// What a process sends its commands through.
     pub fn commands(&self) -> Arc<dyn Commands> {
         CommandRoutes::of(self.routes.clone()).shared()
     }
 
-    /// The clock of the processes.
+    /// The clock of processes and timers.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }

@@ -49,6 +49,7 @@ use crate::store::event_store::EventStore;
 /// | key | meaning |
 /// |---|---|
 /// | `aggregates(Order, Stock, ..)` | the aggregates; required. `other::Order as OtherOrder` names the variant of the command enum |
+/// | `schedules(CancelOrder, ..)` | the commands that timers send: see [`Running::schedule`](crate::application::Running::schedule) |
 /// | `json` | commands come by name too, as JSON: see [`Running::execute_json`](crate::application::Running::execute_json) and [`ApplicationCommand`] |
 /// | `command(name = Name, derive(Clone, ..))` | the name, and more derives, of the generated enum of commands |
 /// | `name = "shop"` | the application's name; without it, the type's name in kebab case |
@@ -84,8 +85,8 @@ use crate::store::event_store::EventStore;
 /// * Aggregates have different names, and so have followers. No command name is one of two aggregates.
 /// * The application has each aggregate that a follower reads, and each listed event is one of these.
 /// * An aggregate that decides with services has them.
-/// * An aggregate of the application takes each command that a process sends.
-/// * The store that the application starts on can keep its views, reactions and processes.
+/// * An aggregate of the application takes each command that a process or a timer sends.
+/// * The store that the application starts on can keep its views, reactions, processes and timers.
 /// * A command that is executed is one of its aggregates'. A follower that a command waits for is one of its fields.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an application",

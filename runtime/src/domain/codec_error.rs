@@ -3,7 +3,7 @@
 use crate::domain::error::BoxError;
 use crate::domain::event::Event;
 
-/// An event that can't be stored.
+/// An event that can't be stored, or a command that can't be kept for a timer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -38,6 +38,15 @@ pub enum EncodeError {
         name: &'static str,
         /// How many events it is read back as.
         count: usize,
+    },
+    /// A command that a timer is to send can't be written as JSON.
+    #[error("the command `{name}` can't be written as JSON")]
+    #[non_exhaustive]
+    Command {
+        /// The command's name.
+        name: &'static str,
+        /// Why.
+        source: BoxError,
     },
 }
 

@@ -62,7 +62,14 @@ impl Timestamp {
     }
 
     /// The time so long after this one, or the last possible one.
-    pub(crate) fn after(self, delay: Duration) -> Self {
+    ///
+    /// ```
+    /// # use factum::Timestamp;
+    /// let in_a_minute = Timestamp::now().after(std::time::Duration::from_secs(60));
+    /// assert!(in_a_minute > Timestamp::now());
+    /// ```
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
         let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.micros.saturating_add(delay))
     }

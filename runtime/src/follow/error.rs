@@ -311,6 +311,19 @@ pub enum FollowError {
         /// What failed.
         source: BoxError,
     },
+    /// A command of a timer was not executed. It stays in the store, and is sent again.
+    #[error("`{follower}` can't send the command `{command}` of the timer `{key}`")]
+    #[non_exhaustive]
+    Timer {
+        /// The name of the timers' runner.
+        follower: &'static str,
+        /// The command's name.
+        command: String,
+        /// The timer's key.
+        key: String,
+        /// What failed.
+        source: BoxError,
+    },
     /// The store of the events, or the database of the progress, failed.
     #[error("`{follower}`: the store failed")]
     #[non_exhaustive]

@@ -345,6 +345,14 @@ impl<C> CommandCodec<C> {
     pub fn has_name(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
+
+    /// The JSON of a stored command as it is now; `None` if it was stored so.
+    pub(crate) fn upgraded(&self, version: u32, payload: &str) -> Result<Option<String>, BoxError> {
+        if version == self.version {
+            return Ok(None);
+        }
+        (self.write)(&(self.read)(version, payload)?).map(Some)
+    }
 }
 
 impl<C> Clone for CommandCodec<C> {

@@ -34,9 +34,10 @@ pub struct FollowerState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lag {
-    /// How many events of the store the follower has not seen, listed or not.
+    /// How many events of the store the follower has not seen, listed or not. Of an application's timers: how many are due and
+    /// not sent.
     pub events: u64,
-    /// The time since the oldest of them was recorded; zero if there are none.
+    /// The time since the oldest of them was recorded, or since the first timer was due; zero if there are none.
     pub time: Duration,
 }
 
@@ -115,6 +116,18 @@ pub enum FollowerChange {
         /// How many attempts have failed.
         attempts: u32,
     },
+    /// A timer's command was refused, or can't be read: the timer was moved to the dead letters.
+    #[non_exhaustive]
+    TimerFailed {
+        /// The name of the timers' runner.
+        follower: &'static str,
+        /// The timer's key.
+        key: String,
+        /// The command's name.
+        command: String,
+        /// The refusal, or the error with its causes.
+        error: String,
+    },
     /// The runner has taken the lease.
     #[non_exhaustive]
     LeaseTaken {
@@ -164,6 +177,7 @@ impl FollowerChange {
         match self {
             Self::Retrying { follower, .. }
             | Self::DeadLetter { follower, .. }
+            | Self::TimerFailed { follower, .. }
             | Self::LeaseTaken { follower }
             | Self::LeaseLost { follower, .. }
             | Self::RebuildBegun { follower, .. }
@@ -181,6 +195,9 @@ impl FollowerChange {
             Self::DeadLetter { follower, position, error, attempts } => {
                 trace::dead_letter(follower, *position, error, *attempts);
             }
+            Self::TimerFailed { follower, key, command, error } => {
+                trace::timer_failed(follower, key, command, error);
+            }
             Self::LeaseTaken { follower } => trace::lease_taken(follower),
             Self::LeaseLost { follower, holder } => trace::lease_lost(follower, holder),
             Self::RebuildBegun { follower, from, to } => trace::rebuild_begun(follower, *from, *to),
@@ -195,6 +212,7 @@ impl FollowerChange {
             Self::LeaseTaken { .. } | Self::RebuildBegun { .. } | Self::Stopped { error: None, .. } => false,
             Self::Retrying { .. }
             | Self::DeadLetter { .. }
+            | Self::TimerFailed { .. }
             | Self::LeaseLost { .. }
             | Self::RebuildDone { .. }
             | Self::Stopped { error: Some(_), .. } => true,
@@ -214,6 +232,9 @@ impl fmt::Display for FollowerChange {
                     f,
                     "has moved position {position} to the dead letters, after attempt {attempts}: {error}"
                 )
+            }
+            Self::TimerFailed { key, command, error, .. } => {
+                write!(f, "has moved the timer `{key}` of `{command}` to the dead letters: {error}")
             }
             Self::LeaseTaken { .. } => f.write_str("has taken the lease"),
             Self::LeaseLost { holder, .. } => write!(f, "has lost the lease to {holder}"),

@@ -148,11 +148,7 @@ impl<C> NotVersioned for Versioned<C> {
 
 /// The JSON of a command as it is now, if it was stored at another version.
 pub fn upgraded<P: Sends<C>, C>(version: u32, payload: &str) -> Result<Option<String>, BoxError> {
-    let codec = P::CODEC;
-    if version == codec.version {
-        return Ok(None);
-    }
-    (codec.write)(&(codec.read)(version, payload)?).map(Some)
+    P::CODEC.upgraded(version, payload)
 }
 
 /// A placeholder for a process whose list of commands has a mistake.

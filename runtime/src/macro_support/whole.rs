@@ -167,6 +167,16 @@ pub const fn assert_followed(members: &[Member], followed: &Followed, shown: &st
     }
 }
 
+/// Asserts that an aggregate of the application takes a command that its timers send. The error points at the caller.
+#[track_caller]
+pub const fn assert_scheduled(members: &[Member], command: &str, shown: &str) {
+    if !takes_command(members, command) {
+        let fix = "`, which no aggregate of this application takes: add its aggregate to `aggregates(..)`, or list it in the \
+                   `commands(..)` of the one that takes it";
+        fail(&["timers send `", shown, "`, the command `", command, fix], &[]);
+    }
+}
+
 /// Asserts that an aggregate that a follower names has an event, or has retired it.
 #[track_caller]
 const fn assert_known(members: &[Member], shown: &str, from: &[&str], event: &str) {

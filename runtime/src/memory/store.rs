@@ -11,6 +11,7 @@ use crate::domain::new_id::new_id;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::memory::timers::TimerLog;
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
@@ -48,6 +49,8 @@ struct Shared {
     log: Mutex<Log>,
     appended: Condvar,
     wakers: Wakers,
+    /// Wakes the runner of the timers.
+    timer_wakers: Wakers,
     id: OnceLock<Uuid>,
 }
 
@@ -60,6 +63,7 @@ struct Log {
     /// For each stream its idempotency keys.
     keys: HashMap<StreamName, HashMap<String, Outcome>>,
     snapshots: HashMap<StreamName, OwnedSnapshot>,
+    timers: TimerLog,
 }
 
 impl Log {
@@ -107,16 +111,32 @@ impl MemoryStore {
                 events.push(Arc::new(kept));
             }
             versions.push(number(stream.len()));
+            for change in append.timers {
+                log.timers.change(change);
+            }
         }
         drop(log);
         self.shared.appended.notify_all();
         self.shared.wakers.wake();
+        if appends.iter().any(|append| !append.timers.is_empty()) {
+            self.shared.timer_wakers.wake();
+        }
         Ok(Appended::new(first_position, versions))
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
         // No user code runs under the lock, and no step under the lock leaves the log half changed.
         lock(&self.shared.log)
+    }
+
+    /// Reads or changes the timers.
+    pub(super) fn with_timers<T>(&self, work: impl FnOnce(&mut TimerLog) -> T) -> T {
+        work(&mut self.log().timers)
+    }
+
+    /// The wakers of the timers' runner.
+    pub(super) fn timer_wakers(&self) -> &Wakers {
+        &self.shared.timer_wakers
     }
 
     /// Passes events to `visit`, page by page, at most `limit` in all.

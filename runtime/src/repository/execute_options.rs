@@ -1,5 +1,6 @@
 //! The options of one command: metadata, expected version, idempotency key, retries, services.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use crate::domain::metadata::{Cause, Metadata};
 use crate::domain::time::Timestamp;
 use crate::store::append::WaitingCommand;
+use crate::store::timer::TimerChange;
 
 /// Options of one command, for [`Repository::execute_with`](crate::Repository::execute_with).
 ///
@@ -55,6 +57,8 @@ pub(crate) struct CommandOptions<'a, Services> {
     pub(crate) key: Option<String>,
     /// Where the command of the key waits to be sent.
     pub(crate) waiting: Option<WaitingCommand>,
+    /// Timers that are set and cancelled together with the events.
+    pub(crate) timers: Vec<TimerChange>,
 }
 
 // The services are borrowed, whether they are `Clone` or not.
@@ -64,6 +68,7 @@ impl<Services> Clone for CommandOptions<'_, Services> {
             metadata: self.metadata.clone(),
             cause_custom: self.cause_custom.clone(),
             key: self.key.clone(),
+            timers: self.timers.clone(),
             ..*self
         }
     }
@@ -75,20 +80,53 @@ impl<Services> CommandOptions<'_, Services> {
         self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
     }
 
+    /// A copy of these options, with timers.
+    pub(crate) fn with_timers(&self, timers: Vec<TimerChange>) -> Self {
+        Self { timers, ..self.clone() }
+    }
+
+    /// The timers, whose commands follow from the last event of the command, if it leads to any.
+    pub(crate) fn timers_after(&self, last_event: Option<Uuid>) -> Cow<'_, [TimerChange]> {
+        let correlation = self.metadata.correlation;
+        let cause = match (last_event, self.metadata.causation) {
+            (Some(event), _) => Cause::new(event, correlation.unwrap_or(event)),
+            (None, Some(causation)) => Cause::new(causation, correlation.unwrap_or(causation)),
+            (None, None) => return Cow::Borrowed(&self.timers),
+        };
+        let mut timers = Cow::Borrowed(&*self.timers);
+        if !timers.is_empty() {
+            for change in timers.to_mut() {
+                if let TimerChange::Set(timer) = change {
+                    timer.cause = cause.clone();
+                }
+            }
+        }
+        timers
+    }
+
     /// These options for an aggregate with other services.
-    pub(crate) fn without_services<'a, Other>(self) -> CommandOptions<'a, Other> {
-        let Self { metadata, cause_custom, carries_custom, expected, recorded_at, services: _, key, waiting } =
-            self;
-        let services = None;
+    pub(crate) fn without_services<'b, Other>(self) -> CommandOptions<'b, Other> {
+        let Self {
+            metadata,
+            cause_custom,
+            carries_custom,
+            expected,
+            recorded_at,
+            services: _,
+            key,
+            waiting,
+            timers,
+        } = self;
         CommandOptions {
             metadata,
             cause_custom,
             carries_custom,
             expected,
             recorded_at,
-            services,
+            services: None,
             key,
             waiting,
+            timers,
         }
     }
 }
@@ -105,6 +143,7 @@ impl<Services> ExecuteOptions<'_, Services> {
             services: None,
             key: None,
             waiting: None,
+            timers: Vec::new(),
         };
         Self { command, retrying: NoRetry, seen: () }
     }
@@ -242,14 +281,6 @@ impl<'a, Services, Retrying, Seen> ExecuteOptions<'a, Services, Retrying, Seen> 
     /// time, and never more than 26 milliseconds.
     pub fn retry(self, times: u32) -> ExecuteOptions<'a, Services, Retries, Seen> {
         ExecuteOptions { command: self.command, retrying: Retries { times }, seen: self.seen }
-    }
-
-    /// These options without the followers.
-    pub(crate) fn without_followers(&self) -> ExecuteOptions<'a, Services, Retrying>
-    where
-        Retrying: Clone,
-    {
-        ExecuteOptions { command: self.command.clone(), retrying: self.retrying.clone(), seen: () }
     }
 
     /// Lets an application answer when the follower `V` has seen the command's events, at most after this time.

@@ -155,33 +155,20 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         R: CanRetry<C>,
     {
         misuse::blocks("Repository::execute_with", "execute_with_async");
-        self.execute_as(A::command, command, options)
+        now(self.execute_waiting::<Blocks, _, _>(A::command, command, &options.command, &options.retrying))
     }
 
-    /// [`execute_with`](Self::execute_with), whatever the options say of followers. The function makes the command an `A`'s.
-    pub(crate) fn execute_as<C, R, Seen>(
+    /// [`execute_with`](Self::execute_with), which waits in this way. The function makes the command an `A`'s.
+    pub(crate) async fn execute_waiting<W: Waits, C, R>(
         &self,
         into_command: fn(C) -> A::Command,
         command: C,
-        options: &ExecuteOptions<'_, A::Services, R, Seen>,
+        options: &CommandOptions<'_, A::Services>,
+        retrying: &R,
     ) -> Result<Executed<A>, ExecuteError<A::Error>>
     where
         R: CanRetry<C>,
     {
-        now(self.execute_waiting::<Blocks, _, _, _>(into_command, command, options))
-    }
-
-    /// [`execute_as`](Self::execute_as), which waits in this way.
-    pub(crate) async fn execute_waiting<W: Waits, C, R, Seen>(
-        &self,
-        into_command: fn(C) -> A::Command,
-        command: C,
-        options: &ExecuteOptions<'_, A::Services, R, Seen>,
-    ) -> Result<Executed<A>, ExecuteError<A::Error>>
-    where
-        R: CanRetry<C>,
-    {
-        let ExecuteOptions { command: options, retrying, .. } = options;
         let spare = retrying.spare(&command, 0);
         let command = into_command(command);
         let span = span_of::<A>(&command);
@@ -460,7 +447,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                 return self.repeat(stream, key, &outcome).map(Decision::Done);
             }
         };
-        if encoded.events().is_empty() && key.is_none() {
+        if encoded.events().is_empty() && key.is_none() && options.timers.is_empty() {
             match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                 Ok(()) => was_right(true),
                 Err(QueueError::Void) => return void(),
@@ -471,8 +458,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let events = encoded.new_events();
         let new_key = key.as_ref().map(|key| key.as_new(0..events.len(), Timestamp::now()));
         let new_key = new_key.map(|key| NewKey { waiting: options.waiting, ..key });
-        let expected = ExpectedVersion::Exactly(replay.version);
-        let append = Append { keys: new_key.as_slice(), ..Append::new(stream, expected, &events) };
+        let (keys, timers) = (new_key.as_slice(), options.timers_after(encoded.last_id()));
+        let append = Append { keys, timers: &timers, ..Append::new(stream, replay.version, &events) };
         let next = (!events.is_empty()).then_some(|| replay.ahead(events.len(), encoded.last_id()));
         let submitted = submit::<W, _, _>(&self.store, lane, &base, turn, append, next).await;
         let (appended, flight) = match (submitted, &key) {

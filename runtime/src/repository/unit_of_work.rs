@@ -565,6 +565,7 @@ fn append<S: EventStore>(
             expected: ExpectedVersion::Exactly(stream.version()),
             events,
             keys,
+            timers: &[],
         })
         .collect();
     let counts = new.iter().map(|(events, _)| events.len() as u64).collect();

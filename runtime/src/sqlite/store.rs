@@ -15,6 +15,7 @@ mod remembered;
 mod rows;
 mod snapshots;
 mod stream_names;
+pub(crate) mod timers;
 mod wakeups;
 mod watched_file;
 mod watcher;
@@ -59,6 +60,7 @@ use crate::store::lock::lock;
 use crate::store::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+use crate::store::wakers::Wakers;
 
 /// How long [`SqliteStore::wait_for`](EventStore::wait_for) sleeps at a time: it notices a file that was moved.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -123,6 +125,8 @@ struct Shared {
     checksums: Checksums,
     /// Renews the leases of followers.
     leases: Arc<LeaseKeeper>,
+    /// Wakes the runner of the timers.
+    timers: Wakers,
     /// Databases that are removed together with this store.
     temporary: TemporaryFiles,
     /// The streams that the file may have; `None` for a store in memory. Like the last field, it may keep a file open
@@ -237,6 +241,7 @@ impl SqliteStore {
             readers,
             checksums,
             leases: Arc::default(),
+            timers: Wakers::default(),
             temporary: TemporaryFiles::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -330,6 +335,11 @@ impl SqliteStore {
         if answers.iter().any(Result::is_ok) {
             self.shared.wakeups.notify(ends.max());
         }
+        let sets_timers =
+            |request: &Request<'_>| request.appends.iter().any(|append| !append.timers.is_empty());
+        if requests.iter().zip(&answers).any(|(request, answer)| answer.is_ok() && sets_timers(request)) {
+            self.shared.timers.wake();
+        }
         answers
     }
 
@@ -340,6 +350,11 @@ impl SqliteStore {
             || self.append_hooks(),
             |work| self.in_batch(|transaction| work(transaction), FollowError::store("a hook")),
         );
+    }
+
+    /// The wakers of the timers' runner.
+    pub(crate) fn timer_wakers(&self) -> &Wakers {
+        &self.shared.timers
     }
 
     pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {

@@ -11,6 +11,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::store::error::AppendError;
+use crate::store::timer::TimerChange;
 
 /// Events for one stream, and the expected version of the stream.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,9 @@ pub struct Append<'a> {
     pub events: &'a [NewEvent<'a>],
     /// The idempotency keys of the commands that led to the events; usually none. The store keeps them.
     pub keys: &'a [NewKey<'a>],
+    /// Timers that are set or cancelled together with the events; usually none. A store without timers ignores them: no
+    /// application with timers starts on it.
+    pub timers: &'a [TimerChange],
 }
 
 impl<'a> Append<'a> {
@@ -33,7 +37,7 @@ impl<'a> Append<'a> {
         expected: impl Into<ExpectedVersion>,
         events: &'a [NewEvent<'a>],
     ) -> Self {
-        Self { stream, expected: expected.into(), events, keys: &[] }
+        Self { stream, expected: expected.into(), events, keys: &[], timers: &[] }
     }
 
     /// Sets the idempotency keys of the commands that led to the events.

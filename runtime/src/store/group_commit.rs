@@ -28,6 +28,7 @@ use crate::store::error::{AppendError, StoreError};
 use crate::store::owned_event::OwnedNewEvent;
 use crate::store::queue::{Chain, QueueError};
 use crate::store::sync::{AtomicBool, Condvar, Mutex, lock};
+use crate::store::timer::TimerChange;
 use crate::telemetry::measure;
 use crate::trace::Span;
 
@@ -414,6 +415,7 @@ struct OwnedAppend {
     expected: ExpectedVersion,
     events: Vec<OwnedNewEvent>,
     keys: Vec<(String, NewKey<'static>)>,
+    timers: Vec<TimerChange>,
 }
 
 /// An [`OwnedAppend`] with the slices that an [`Append`] borrows.
@@ -435,6 +437,7 @@ impl OwnedAppend {
             expected: append.expected,
             events: append.events.iter().map(OwnedNewEvent::copy).collect(),
             keys: keys.collect(),
+            timers: append.timers.to_vec(),
         }
     }
 
@@ -455,6 +458,7 @@ impl Lent<'_> {
             expected: self.owned.expected,
             events: &self.events,
             keys: &self.keys,
+            timers: &self.owned.timers,
         }
     }
 }

@@ -10,15 +10,20 @@ use crate::application::error::{StartError, StopError};
 use crate::application::hook::CommandOrigin;
 use crate::application::parts::{RoutedTo, Runs};
 use crate::application::running::{ApplicationExt, Running};
-use crate::application::seen::Seen;
+use crate::application::seen::{self, Seen};
 use crate::application::start::RunsOn;
+use crate::application::timers::{self, HasTimers, ScheduledBy};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::background::WaitError;
+use crate::follow::timers::keeps_timers::KeepsTimers;
+use crate::follow::timers::timer::TimerError;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::outcome::Executed;
 use crate::store::event_store::EventStore;
+use crate::store::timer::TimerChange;
 use crate::tasks::repository::InTasks;
 use crate::tasks::threads::{Tasks, on_thread, run};
 use crate::tasks::waiting::wait_for_follower;
@@ -69,11 +74,18 @@ where
         V: Seen<App>,
     {
         let (aggregates, hooks) = (Arc::clone(self.aggregates()), self.all_hooks().clone());
-        let of_command = options.without_followers();
+        let (command, timers) = seen::with_timers::<App, A, _, V>(&options.seen, command)?;
+        let (of_command, retrying) = (options.command.with_timers(timers), options.retrying.clone());
         let execute = async move {
             let (repository, refusals) = (C::repository(&aggregates), &C::REFUSALS);
             hooks
-                .execute::<Tasks, _, _, _, _, _>(repository, C::into_command, command, &of_command, refusals)
+                .execute::<Tasks, _, _, _, _>(
+                    repository,
+                    C::into_command,
+                    command,
+                    (&of_command, &retrying),
+                    refusals,
+                )
                 .await
         };
         let done = run(execute).await?;
@@ -130,6 +142,38 @@ where
     {
         let execute = self.by_name(App::Command::read(name, json)?, CommandOrigin::Name, options.clone());
         on_thread(execute).await
+    }
+
+    /// Sends a command at a time, as [`schedule`](Self::schedule) does.
+    pub async fn schedule_async<C>(
+        &self,
+        at: impl Into<Timestamp>,
+        command: C,
+        key: impl Into<String>,
+    ) -> Result<bool, TimerError>
+    where
+        App: HasTimers,
+        C: ScheduledBy<App>,
+        S: KeepsTimers,
+    {
+        self.change_timer(timers::set::<App, C>(at.into(), &command, key.into())?).await
+    }
+
+    /// Takes the timer with this key away, as [`cancel`](Self::cancel) does.
+    pub async fn cancel_async(&self, key: &str) -> Result<bool, TimerError>
+    where
+        App: HasTimers,
+        S: KeepsTimers,
+    {
+        self.change_timer(TimerChange::Cancel(key.to_owned())).await
+    }
+
+    async fn change_timer(&self, change: TimerChange) -> Result<bool, TimerError>
+    where
+        S: KeepsTimers,
+    {
+        let store = self.store().clone();
+        Ok(on_thread(move || store.change(&change)).await?)
     }
 
     /// Waits until the follower `V` has seen the event at `position`, as [`wait_for`](Self::wait_for) does.

@@ -49,8 +49,12 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
         R: CanRetry<C> + Clone + Send + Sync + 'static,
     {
         let (repository, options) = (self.clone(), options.clone());
-        run(async move { repository.execute_waiting::<Tasks, _, _, _>(A::command, command, &options).await })
-            .await
+        run(async move {
+            repository
+                .execute_waiting::<Tasks, _, _>(A::command, command, &options.command, &options.retrying)
+                .await
+        })
+        .await
     }
 
     /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does. They and their commit

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use self::file::RecordFile;
 pub(super) use self::file::{Mode, write_whole};
 use self::golden::Golden;
+use crate::application::timers::HasTimers;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::decision::{IntoEvents, list};
 use crate::domain::event_schema::{FieldShape, Shape};
@@ -141,6 +142,15 @@ impl Lock {
     pub fn process<P: Process>(mut self) -> Self {
         let mut shapes = Vec::new();
         P::shapes(&mut shapes);
+        self.record(shapes);
+        self
+    }
+
+    /// Adds what the timers of the application `A` store: those of its commands that derive `Event` for the sake of their
+    /// versions. They have no examples.
+    pub fn timers<A: HasTimers>(mut self) -> Self {
+        let mut shapes = Vec::new();
+        A::SCHEDULED.iter().for_each(|command| (command.shapes)(&mut shapes));
         self.record(shapes);
         self
     }

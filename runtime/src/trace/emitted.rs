@@ -215,6 +215,14 @@ pub(crate) fn dead_letter(follower: &'static str, position: Position, error: &st
     );
 }
 
+pub(crate) fn timer_failed(runner: &'static str, key: &str, command: &str, error: &str) {
+    event!(
+        name: "factum.timer_failed", target: "factum", Level::ERROR,
+        factum.follower = runner, factum.timer = key, factum.command = command, exception.message = error,
+        "a timer was moved to the dead letters",
+    );
+}
+
 /// In a transaction that may still be rolled back.
 pub(crate) fn instance_held(process: &'static str, instance: &str, error: &str) {
     event!(

@@ -103,6 +103,9 @@ pub(crate) fn follower_retries(_: &'static str, _: Option<Position>, _: &str, _:
 pub(crate) fn dead_letter(_: &'static str, _: Position, _: &str, _: u32) {}
 
 #[inline]
+pub(crate) fn timer_failed(_: &'static str, _: &str, _: &str, _: &str) {}
+
+#[inline]
 pub(crate) fn instance_held(_: &'static str, _: &str, _: &str) {}
 
 #[inline]

@@ -27,7 +27,7 @@ impl Model {
     pub fn json(&self) -> Value {
         let aggregates: Vec<_> = self.aggregates.iter().map(aggregate).collect();
         let followers: Vec<_> = self.followers.iter().map(follower).collect();
-        json!({ "name": self.name, "aggregates": aggregates, "followers": followers })
+        json!({ "name": self.name, "aggregates": aggregates, "followers": followers, "schedules": self.schedules })
     }
 }
 

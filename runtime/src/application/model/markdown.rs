@@ -26,6 +26,10 @@ impl Model {
                 add_follower(follower, &mut page);
             }
         }
+        if !self.schedules.is_empty() {
+            let commands: Vec<_> = self.schedules.iter().map(|command| code(command)).collect();
+            let _ = writeln!(page, "\nTimers send {}.", commands.join(", "));
+        }
         page
     }
 }

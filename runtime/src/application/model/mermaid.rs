@@ -11,7 +11,8 @@ impl Model {
     /// draw.
     ///
     /// Arrows go from commands to the events that these lead to, with `?` for at most one, `+` for one at least, and `*` for
-    /// any number; from events to followers; and from processes to the commands that they send.
+    /// any number; from events to followers; and from processes and
+    /// timers to the commands that they send.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut chart = Chart { text: "flowchart LR\n".to_owned(), others: Vec::new() };
@@ -52,6 +53,13 @@ impl Model {
                     chart.line(&format!("  f{number} ==>{} {command}", on_arrow(&on, count)));
                 }
             }
+        }
+        if !self.schedules.is_empty() {
+            chart.line("  t0[/\"timers\"/]");
+        }
+        for command in self.schedules {
+            let command = self.command(&mut chart, command);
+            chart.line(&format!("  t0 ==> {command}"));
         }
         chart.text
     }

@@ -6,18 +6,19 @@ use uuid::Uuid;
 use crate::domain::new_id::new_id;
 
 /// The version of the tables below. A newer factum has written a file with a greater version.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 7;
 
 /// The statements that lead from each version to the next, beginning with an empty file.
 ///
 /// Files of all versions are in use: steps are only added, never changed.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     FIRST,
     KEYS_AND_SNAPSHOTS,
     LEASES_AND_DEAD_LETTERS,
     PARTS_AND_REBUILDS,
     IDENTITIES_AND_CHECKSUMS,
     PROCESSES,
+    TIMERS,
 ];
 
 /// Streams, events and checkpoints.
@@ -271,6 +272,38 @@ CREATE TABLE factum_process_history (
     detail TEXT
 ) STRICT;
 CREATE INDEX factum_process_history_of ON factum_process_history (process, instance);
+";
+
+/// Timers: commands that are sent at a time.
+///
+/// `status` is 0 for a timer that waits, 1 for one whose command is being sent, 2 for a dead letter, and 3 for one that was
+/// discarded. The row of a command that was sent is gone.
+///
+/// * `number` is never used again: a runner may have lost its lease, and know of a timer that is gone.
+/// * `key` is that of one timer that waits, and of any number of others.
+/// * `id` is a part of the command's idempotency key. It differs each time that a timer is set.
+const TIMERS: &str = "
+CREATE TABLE factum_timers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    command TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    cause BLOB NOT NULL,
+    correlation BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    error TEXT,
+    failed_at INTEGER,
+    reason TEXT,
+    discarded_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX factum_timers_waiting ON factum_timers (key) WHERE status = 0;
+CREATE INDEX factum_timers_due ON factum_timers (due, number) WHERE status = 0;
+CREATE INDEX factum_timers_taken ON factum_timers (due, number) WHERE status = 1;
+CREATE INDEX factum_timers_failed ON factum_timers (due, number) WHERE status = 2;
+CREATE INDEX factum_timers_discarded ON factum_timers (due, number) WHERE status = 3;
 ";
 
 /// The content of a file.

@@ -47,7 +47,7 @@ pub(super) fn renew(connection: &Connection, holder: &LeaseHolder) -> rusqlite::
 }
 
 /// Releases a lease, if the holder has it.
-pub(super) fn release(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
+pub(crate) fn release(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<()> {
     connection
         .prepare_cached(own_sql!("DELETE FROM factum_leases WHERE name = ?1 AND holder = ?2"))?
         .execute((&holder.name, holder.record()))

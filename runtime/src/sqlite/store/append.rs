@@ -15,6 +15,7 @@ use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
 use crate::sqlite::store::hot_append;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
+use crate::sqlite::store::timers;
 use crate::sqlite::store::writer::Writer;
 use crate::sqlite::store::{keys, outbox};
 use crate::store::append::{Append, Appended, NewEvent};
@@ -236,7 +237,10 @@ fn commit_group<'r>(
 
 /// Whether a request writes anything. Otherwise it only checks versions.
 fn writes(request: &Request<'_>) -> bool {
-    request.appends.iter().any(|append| !(append.events.is_empty() && append.keys.is_empty()))
+    request
+        .appends
+        .iter()
+        .any(|append| !(append.events.is_empty() && append.keys.is_empty() && append.timers.is_empty()))
 }
 
 /// The statements that an append runs.
@@ -379,6 +383,9 @@ impl<'c, 'r> Statements<'c, 'r> {
     /// Writes the events and keys of an append. Returns the position of the first event, if there is one, and
     /// the stream's version after the last.
     fn write(&mut self, append: &Append<'r>, head: StreamHead) -> Result<(Option<Position>, u64), Failure> {
+        for change in append.timers {
+            timers::change(self.connection, change)?;
+        }
         if append.events.is_empty() && append.keys.is_empty() {
             return Ok((None, head.version));
         }

@@ -35,7 +35,9 @@ pub(super) fn store(
     request: &Request<'_>,
     remembered: &mut Remembered,
 ) -> Option<Answer> {
-    let &[Append { stream, expected, events: [event], keys: [] }] = request.appends else { return None };
+    let &[Append { stream, expected, events: [event], keys: [], timers: [] }] = request.appends else {
+        return None;
+    };
     let last = request.last_event().filter(|_| !request.is_void())?;
     let hash = StreamHash::of(stream);
     let (number, newest) = (remembered.stream(hash)?, remembered.newest()?);

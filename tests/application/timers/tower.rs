@@ -1,0 +1,134 @@
+//! A tower whose bell timers ring.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use factum::application::Running;
+use factum::follow::{KeepsTimers, Timer};
+use factum::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+pub(super) struct Rung {
+    pub(super) note: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+pub(super) struct BellSet;
+
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+pub(super) struct Ring {
+    #[command(id)]
+    pub(super) bell: String,
+    pub(super) note: String,
+}
+
+/// The first one of a bell leads to an event, the others to none.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+pub(super) struct SetUp(pub(super) String);
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("a bell can't ring `{0}`")]
+pub(super) struct Silent(String);
+
+/// How often a bell that is to ring `stuck` still panics.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stuck(Arc<AtomicU32>);
+
+impl Stuck {
+    pub(super) fn set(&self, times: u32) {
+        self.0.store(times, Ordering::SeqCst);
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.0.try_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1)).is_ok()
+    }
+}
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, error = Silent, services = Stuck, commands(SetUp, Ring), events(BellSet, Rung))]
+pub(super) struct Bell {
+    is_set: bool,
+}
+
+#[handlers]
+impl Bell {
+    #[execute]
+    fn set_up(&self, _: SetUp) -> Option<BellSet> {
+        (!self.is_set).then_some(BellSet)
+    }
+
+    #[execute]
+    fn ring(&self, command: Ring, stuck: &Stuck) -> Result<Rung, Silent> {
+        match &*command.note {
+            "nothing" => Err(Silent(command.note)),
+            "stuck" if stuck.is_stuck() => panic!("the bell is stuck"),
+            _ => Ok(Rung { note: command.note }),
+        }
+    }
+
+    #[apply]
+    fn set(&mut self, _: &BellSet) {
+        self.is_set = true;
+    }
+
+    #[apply]
+    fn rung(&mut self, _: &Rung) {}
+}
+
+#[derive(Default, Application)]
+#[application(aggregates(Bell), schedules(Ring))]
+pub(super) struct Tower {
+    #[services(Bell)]
+    pub(super) stuck: Stuck,
+}
+
+pub(super) fn ring(note: &str) -> Ring {
+    Ring { bell: "bell".to_owned(), note: note.to_owned() }
+}
+
+pub(super) fn set_up() -> SetUp {
+    SetUp("bell".to_owned())
+}
+
+/// Waits until something holds, at most half a minute.
+pub(super) fn wait_until(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The notes that the bell has rung.
+pub(super) fn rung<S: KeepsTimers>(tower: &Running<Tower, S>) -> Vec<String> {
+    let Ok(history) = tower.repository::<Bell>().history(&"bell".to_owned()) else { return Vec::new() };
+    let note = |event: BellEvent| match event {
+        BellEvent::Rung(Rung { note }) => Some(note),
+        BellEvent::BellSet(_) => None,
+    };
+    history.filter_map(|recorded| note(recorded.unwrap().event)).collect()
+}
+
+/// What the bell has rung once all timers are sent or have failed.
+pub(super) fn rung_in_the_end<S: KeepsTimers>(tower: &Running<Tower, S>) -> Vec<String> {
+    wait_until(|| tower.scheduled().unwrap().is_empty());
+    rung(tower)
+}
+
+pub(super) fn keys(timers: &[Timer]) -> Vec<&str> {
+    timers.iter().map(|timer| &*timer.key).collect()
+}
+
+/// Makes a test of each function of the module `each`, on both stores.
+macro_rules! on_both_stores {
+    ($($test:ident)*) => {$(
+        #[test]
+        fn $test() {
+            each::$test(&SqliteStore::in_memory().unwrap());
+            each::$test(&MemoryStore::new());
+        }
+    )*};
+}
+pub(super) use on_both_stores;
