@@ -27,6 +27,7 @@ mod schema;
 mod snapshot;
 mod structure;
 pub(crate) mod stub;
+mod timers;
 mod upcast;
 
 use proc_macro2::TokenStream;

@@ -14,6 +14,7 @@ pub(crate) mod dyn_follower;
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod event_hooks;
+pub(crate) mod given_commands;
 pub(crate) mod handler;
 pub(crate) mod keeps;
 pub(crate) mod lease;
@@ -49,6 +50,7 @@ pub use self::dead_letter::{DeadLetter, RetriedLetters};
 pub use self::discarded_letter::DiscardedLetter;
 pub use self::dyn_follower::DynFollower;
 pub use self::error::{FollowError, HandlerError, ProcessError, ProjectionError, ReactionError};
+pub use self::given_commands::{GiveError, GivenBy, Gives, NoReaction};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
 pub use self::handler::{KnowsNoId, LendsTo, Prepared};

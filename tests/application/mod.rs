@@ -7,6 +7,8 @@ mod followers;
 mod hooks;
 mod memory_views;
 mod model;
+mod own_commands;
+mod reactions;
 mod routing;
 mod seen_by;
 mod shop;

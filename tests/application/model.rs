@@ -272,6 +272,7 @@ fn the_json_has_what_the_types_say() {
             "name": "mails",
             "kind": "reaction",
             "reads": [{ "aggregate": "warehouse", "event": "stocked" }],
+            "sends": [],
             "steps": [],
         })
     );

@@ -5,6 +5,7 @@ use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
+use super::timers::Timers;
 use super::{application_command, beside, enums};
 use crate::rules::{Application, Follower, Kind, Letters, Member};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
@@ -29,10 +30,9 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             }
         }
     });
-    // Processes and timers send their commands by name.
-    let has_processes = followers.iter().any(|follower| follower.kind == Kind::Process);
-    let has_timers = !schedules.is_empty();
-    let routes = (has_processes || has_timers).then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
+    // Processes, reactions and timers send their commands to whatever aggregate takes them.
+    let sends = followers.iter().any(|follower| follower.kind != Kind::View);
+    let routes = (sends || !schedules.is_empty()).then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
     let hooks = hooks.iter().map(|PartSyntax { member, ty, .. }| {
         let name = member.to_token_stream().to_string();
         let name = name.trim_start_matches("r#");
@@ -53,22 +53,8 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let models = paths.iter().map(|path| of_aggregate(krate, path, "MODEL"));
     let modelled = followers.iter().map(|follower| what_it_follows(krate, follower));
     let started = followers.iter().map(|follower| start(krate, follower));
-    let timers = has_timers.then(|| timers(krate, ident, schedules, &each_known));
-    let keeps_timers = has_timers.then(|| quote!(__S: #krate::application::KeepsTimers,));
-    let started_timers = has_timers.then(|| {
-        quote! {
-            let __started = <__S as #krate::application::KeepsTimers>::run_timers(
-                &__events,
-                __start.commands(),
-                __start.clock(),
-                <Self as #krate::application::HasTimers>::SCHEDULED,
-            );
-            __start.add_timers(__started)?;
-        }
-    });
-    let modelled_timers = has_timers.then(
-        || quote!(.with_schedules(&[#(<Self as #krate::application::Schedules<#schedules>>::CODEC.name),*])),
-    );
+    let Timers { impls: timers, bound: keeps_timers, started: started_timers, modelled: modelled_timers } =
+        Timers::new(krate, ident, schedules, &each_known);
     let (has, checks) = (has(model), checks(model));
     let made = quote! {
         #[automatically_derived]
@@ -198,39 +184,6 @@ fn has(model: &Application<'_>) -> TokenStream {
     }
 }
 
-/// The commands that timers of the application send.
-fn timers(krate: &Path, ident: &Ident, schedules: &[&Path], each_known: &TokenStream) -> TokenStream {
-    quote! {
-        #(
-            #[automatically_derived]
-            impl #krate::application::Schedules<#schedules> for #ident
-            #each_known
-            {
-                const CODEC: #krate::follow::CommandCodec<#schedules> = {
-                    #[allow(unused_imports)]
-                    use #krate::macro_support::NotVersioned as _;
-                    #krate::macro_support::command_codec::<#schedules>(
-                        #krate::macro_support::Versioned::<#schedules>::CODEC,
-                    )
-                };
-            }
-        )*
-
-        #[automatically_derived]
-        impl #krate::application::HasTimers for #ident
-        #each_known
-        {
-            const SCHEDULED: &'static [#krate::follow::ScheduledCommand] = {
-                #[allow(unused_imports)]
-                use #krate::macro_support::NotVersioned as _;
-                &[#(#krate::application::scheduled::<Self, #schedules>(
-                    #krate::macro_support::Versioned::<#schedules>::SHAPES,
-                )),*]
-            };
-        }
-    }
-}
-
 /// What a follower follows. The path is all that is asked of the type, so that one mistake is one error.
 fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
@@ -284,7 +237,8 @@ fn start(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     }
     quote! {
         let __options = __start.options() #workers #retry #delay #letters;
-        __start.add(#followed_events, <#store_type as #runs>::start(#store, &__events, self.#member, &__options))?;
+        let __started = <#store_type as #runs>::start(#store, &__events, self.#member, &__options, &__start.routes());
+        __start.add(#followed_events, __started)?;
     }
 }
 

@@ -9,7 +9,7 @@ use super::aggregate::self_at;
 use super::process::process;
 use super::{beside, follower_checks, stub};
 use crate::rules::{Product, Projection, Target};
-use crate::syntax::ProjectionSyntax;
+use crate::syntax::{ProjectionSyntax, SentSyntax};
 
 pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let Projection { syntax, events: paths, aggregates, is_partitioned, product, .. } = model;
@@ -23,7 +23,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     };
     let one = match product {
         Product::View { .. } => quote!(project),
-        Product::SideEffects => quote!(react),
+        Product::SideEffects { .. } => quote!(react),
         Product::Commands(_) => quote!(advance),
     };
     let sources = sources(model);
@@ -171,7 +171,7 @@ fn comes_from<'a>(model: &'a Projection<'_>) -> impl Iterator<Item = Option<Toke
 /// What the handlers write to, and whether they look at metadata.
 fn target(krate: &Path, events: &[&Path], product: &Product<'_>) -> TokenStream {
     let into = match product {
-        Product::SideEffects => return quote!(type Target = #krate::follow::SideEffects;),
+        Product::SideEffects { .. } => return quote!(type Target = #krate::follow::SideEffects;),
         Product::Commands(_) => return quote!(type Target = #krate::follow::Commanding<Self>;),
         Product::View { into, .. } => into,
     };
@@ -197,11 +197,10 @@ pub(super) fn target_type(krate: &Path, target: &Target<'_>) -> TokenStream {
 
 /// The impl that says what it is: a projection of some version, or a reaction.
 fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
-    let Product::View { version, init, .. } = product else {
-        return quote! {
-            #[automatically_derived]
-            impl #krate::follow::Reaction for #ident {}
-        };
+    let (version, init) = match product {
+        Product::View { version, init, .. } => (version, init),
+        Product::SideEffects { commands } => return reaction(krate, ident, commands),
+        Product::Commands(_) => return TokenStream::new(),
     };
     let version = Literal::u32_unsuffixed(*version);
     let init = init.as_ref().map(|init| quote!(const INIT: &'static str = #init;));
@@ -211,6 +210,28 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
             const VERSION: u32 = #version;
             #init
         }
+    }
+}
+
+/// The impl of a reaction, and those for the commands that it gives.
+fn reaction(krate: &Path, ident: &Ident, commands: &[&SentSyntax]) -> TokenStream {
+    let paths: Vec<_> = commands.iter().map(|command| &command.path).collect();
+    let sends = (!paths.is_empty())
+        .then(|| quote!(const SENDS: &'static [&'static str] = &[#(<#paths as #krate::Command>::NAME),*];));
+    let taken = commands.iter().map(|SentSyntax { path, aggregate, .. }| {
+        let aggregate = aggregate.as_ref().map_or_else(|| quote!(_), |aggregate| quote!(#aggregate));
+        quote_spanned!(path.span()=> const _: bool = (#krate::macro_support::can_be_refused::<#path, #aggregate>)();)
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::follow::Reaction for #ident { #sends }
+
+        #(
+            #[automatically_derived]
+            impl #krate::follow::Gives<#paths> for #ident {}
+        )*
+
+        #(#taken)*
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
             let kind = head(quote!(#krate::follow::Projection));
             (quote!(#kind { const VERSION: u32 = 1; }), target_type(krate, into))
         }
-        Product::SideEffects => {
+        Product::SideEffects { .. } => {
             let kind = head(quote!(#krate::follow::Reaction));
             (quote!(#kind {}), quote!(#krate::follow::SideEffects))
         }

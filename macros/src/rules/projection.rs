@@ -7,7 +7,7 @@ use super::items;
 use super::list;
 use super::process::{Process, process};
 use crate::errors::{Errors, shown};
-use crate::syntax::{Given, ListedSyntax, ProductSyntax, ProjectionSyntax, type_name};
+use crate::syntax::{Given, List, ListedSyntax, ProductSyntax, ProjectionSyntax, SentSyntax, type_name};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
@@ -26,8 +26,15 @@ pub(crate) struct Projection<'s> {
 
 /// What comes of the events.
 pub(crate) enum Product<'s> {
-    View { version: u32, into: Target<'s>, init: Option<&'s TokenStream> },
-    SideEffects,
+    View {
+        version: u32,
+        into: Target<'s>,
+        init: Option<&'s TokenStream>,
+    },
+    /// The commands that a reaction gives.
+    SideEffects {
+        commands: Vec<&'s SentSyntax>,
+    },
     Commands(Process<'s>),
 }
 
@@ -45,7 +52,9 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
             let version = items::version(version.as_ref(), errors).unwrap_or(1);
             ("projection", Product::View { version, into: target(into, errors), init: init.as_ref() })
         }
-        ProductSyntax::SideEffects => ("reaction", Product::SideEffects),
+        ProductSyntax::SideEffects { commands } => {
+            ("reaction", Product::SideEffects { commands: given(commands, errors) })
+        }
         ProductSyntax::Commands(own) => ("process", Product::Commands(process(syntax, own, errors))),
     };
     if !matches!(product, Product::Commands(_)) {
@@ -79,6 +88,21 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
     items::name(&syntax.name, errors);
     let is_valid = items::no_generics(syntax.input, attribute, errors);
     Projection { syntax, events, aggregates, categories, is_partitioned, product, is_valid }
+}
+
+/// The commands that a reaction gives.
+fn given<'s>(commands: &'s Given<List<SentSyntax>>, errors: &mut Errors) -> Vec<&'s SentSyntax> {
+    let commands = list::distinct(commands, "ShipOrder", |command| &command.path, errors);
+    for SentSyntax { path, unrefused, .. } in &commands {
+        if let Some(unrefused) = unrefused {
+            let message = format!(
+                "a refusal of `{}` is an error that `delivery.execute(..)` returns: leave out `unrefused`",
+                shown(path)
+            );
+            errors.at(unrefused, message);
+        }
+    }
+    commands
 }
 
 /// Types beside views in a program, and no targets.

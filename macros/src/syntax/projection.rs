@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
-use super::{ListedSyntax, ProcessSyntax};
+use super::{ListedSyntax, ProcessSyntax, SentSyntax};
 use crate::attributes::{Given, List, Options, TypePath};
 use crate::errors::Errors;
 
@@ -32,8 +32,15 @@ pub(crate) enum SourceSyntax {
 
 /// What comes of the events.
 pub(crate) enum ProductSyntax {
-    View { version: Option<LitInt>, into: Box<Given<Type>>, init: Option<TokenStream> },
-    SideEffects,
+    View {
+        version: Option<LitInt>,
+        into: Box<Given<Type>>,
+        init: Option<TokenStream>,
+    },
+    /// The commands that a reaction gives.
+    SideEffects {
+        commands: Given<List<SentSyntax>>,
+    },
     Commands(Box<ProcessSyntax>),
 }
 
@@ -54,9 +61,11 @@ impl<'i> ProjectionSyntax<'i> {
     }
 
     pub(crate) fn parse_reaction(input: &'i DeriveInput, errors: &mut Errors) -> Self {
-        let known = &["name", "events", "from", "partition_by", "crate"];
-        let options = Options::parse(&input.attrs, "reaction", known, errors);
-        Self::parse_common(input, "reaction", options, ProductSyntax::SideEffects, errors)
+        let known = &["name", "events", "from", "commands", "partition_by", "crate"];
+        let mut options = Options::parse(&input.attrs, "reaction", known, errors);
+        let commands = options.list("commands", "ShipOrder, ..", errors);
+        let product = ProductSyntax::SideEffects { commands: options.given("commands", commands) };
+        Self::parse_common(input, "reaction", options, product, errors)
     }
 
     pub(crate) fn parse_process(input: &'i DeriveInput, errors: &mut Errors) -> Self {

@@ -13,10 +13,13 @@ use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet};
 use crate::domain::stream_name::StreamName;
+use crate::follow::given_commands::Executes;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::execute_options::{CommandOptions, ExecuteOptions};
+use crate::repository::outcome::Executed;
+use crate::repository::repository::Repository;
 use crate::repository::waits::{Blocks, now};
 use crate::store::event_store::EventStore;
 
@@ -56,7 +59,7 @@ where
     }
 }
 
-/// The commands of one aggregate of an application, as its processes send them.
+/// The commands of one aggregate of an application, as its processes and timers send them, and its reactions give them.
 pub(crate) struct NamedCommands<App: Application, A, S: EventStore + Clone + 'static> {
     all: Arc<App::Aggregates<S>>,
     hooks: Hooks,
@@ -66,6 +69,17 @@ pub(crate) struct NamedCommands<App: Application, A, S: EventStore + Clone + 'st
 impl<App: Has<A>, A: Aggregate, S: EventStore + Clone + 'static> NamedCommands<App, A, S> {
     pub(crate) fn new(all: Arc<App::Aggregates<S>>, hooks: Hooks) -> Self {
         Self { all, hooks, aggregate: PhantomData }
+    }
+
+    /// Executes a command of the application itself between the hooks.
+    fn execute_in(
+        &self,
+        repository: &Repository<A, S>,
+        command: A::Command,
+        options: &CommandOptions<'_, A::Services>,
+    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+        let origin = CommandOrigin::Application;
+        now(self.hooks.execute_once::<Blocks, _, _>(origin, repository, command, options, &App::REFUSALS))
     }
 }
 
@@ -81,6 +95,26 @@ where
 
     fn kinds(&self) -> &'static [CommandKind] {
         A::Command::KINDS
+    }
+
+    fn typed(self: Arc<Self>) -> Box<dyn Any> {
+        Box::new(self as Arc<dyn Executes<A>>)
+    }
+}
+
+impl<App, A, S> Executes<A> for NamedCommands<App, A, S>
+where
+    App: Has<A>,
+    A: Aggregate,
+    S: EventStore + Clone + 'static,
+{
+    fn execute(
+        &self,
+        command: A::Command,
+        options: &ExecuteOptions<'_>,
+    ) -> Result<(), ExecuteError<A::Error>> {
+        let (repository, options) = (App::repository(&self.all), options.command.clone().without_services());
+        self.execute_in(repository, command, &options).map(drop)
     }
 }
 
@@ -99,16 +133,7 @@ where
         send_to(
             repository.store().identity(),
             command,
-            |read, options| {
-                let origin = CommandOrigin::Application;
-                now(self.hooks.execute_once::<Blocks, _, _>(
-                    origin,
-                    repository,
-                    read,
-                    &options.command,
-                    &App::REFUSALS,
-                ))
-            },
+            |read, options| self.execute_in(repository, read, &options.command),
             |refusal| refused(refusal, &App::REFUSALS.text_of(command.name, refusal)),
         )
     }

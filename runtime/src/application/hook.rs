@@ -83,9 +83,17 @@ use crate::follow::event_hooks::FollowerEvent;
 /// 4. [`after`](Self::after) runs in the reverse order, for the hooks whose `before` has let the command pass. It runs also if a
 ///    later hook has denied the command, or if a handler has panicked. With `seen_by`, it runs before the wait.
 ///
-/// This holds for all commands that go through the running application: by type, by name, and those that its processes send. A
-/// process's command that a hook denies is a dead letter, which holds the instance. Hooks do not see what goes through
-/// [`Running::repository`](crate::application::Running::repository): units of work, batches, imports.
+/// This holds for all commands that go through the running application: by type, by name, and those that its processes, timers and
+/// reactions send. If a hook denies one of these:
+///
+/// | sender | what follows |
+/// |---|---|
+/// | a process | a dead letter, which holds the instance |
+/// | a timer | a dead letter |
+/// | a reaction | [`Delivery::execute`](crate::follow::Delivery::execute) returns the error |
+///
+/// Hooks do not see what goes through [`Running::repository`](crate::application::Running::repository): units of work, batches,
+/// imports.
 ///
 /// # Events
 ///
@@ -176,7 +184,7 @@ pub enum CommandOrigin {
     Caller,
     /// Outside of the program, by its name: [`Running::execute_json`](crate::application::Running::execute_json).
     Name,
-    /// The application itself, as a process of it sends the command.
+    /// The application itself: one of its processes, timers or reactions sends the command.
     Application,
 }
 

@@ -104,6 +104,8 @@ pub struct FollowerModel {
     pub from: &'static [&'static str],
     /// For each event, which of `from` it comes from; empty if all events come from all.
     sources: &'static [&'static [bool]],
+    /// The names of the commands that a process or a reaction may send.
+    pub sends: &'static [&'static str],
     /// What a process sends on an event, a time-out or a refused command.
     pub steps: &'static [SentOn],
 }
@@ -118,7 +120,7 @@ impl FollowerModel {
     /// The model of a reaction.
     #[must_use]
     pub const fn of_reaction<R: Reaction>() -> Self {
-        Self::of::<R>(FollowerKind::Reaction)
+        Self::followed(&Followed::of_reaction::<R>())
     }
 
     /// The model of a follower of this kind.
@@ -131,8 +133,8 @@ impl FollowerModel {
     #[doc(hidden)]
     #[must_use]
     pub const fn followed(followed: &Followed) -> Self {
-        let Followed { kind, name, events, from, sources, steps, .. } = *followed;
-        Self { name, kind, events, from, sources, steps }
+        let Followed { kind, name, events, from, sources, sends, steps, .. } = *followed;
+        Self { name, kind, events, from, sources, sends, steps }
     }
 
     /// Adds what a process sends.

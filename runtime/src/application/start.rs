@@ -72,7 +72,12 @@ impl<S: EventStore + Clone + 'static> Start<S> {
 
     /// What a process sends its commands through.
     pub fn commands(&self) -> Arc<dyn Commands> {
-        CommandRoutes::of(self.routes.clone()).shared()
+        self.routes().shared()
+    }
+
+    /// What a reaction gives its commands to.
+    pub fn routes(&self) -> CommandRoutes {
+        CommandRoutes::of(self.routes.clone())
     }
 
     /// The clock of processes and timers.
@@ -80,7 +85,7 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         Arc::clone(&self.clock)
     }
 
-    /// Lets processes send commands of the aggregate.
+    /// Lets the application itself send commands of the aggregate.
     pub fn route<App, A>(&mut self, all: &Arc<App::Aggregates<S>>)
     where
         App: Has<A>,

@@ -111,7 +111,8 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     ///   a crash does not repeat it. A timer that is set again has another key.
     /// * A command that is neither executed nor refused, as with a store that fails or an aggregate that panics, is sent
     ///   again until it is. Later ones do not wait for it.
-    /// * A command that its aggregate refuses, or that can't be read, becomes a dead letter: see [`timers`](Self::timers).
+    /// * A command that its aggregate refuses, that a [hook](crate::application::Hook) denies, that is invalid, or that can't be
+    ///   read, becomes a dead letter: see [`timers`](Self::timers). It is checked when it is sent.
     /// * A command that has changed since it was stored derives `Event` beside `Command`, and declares its changes by
     ///   `#[event(..)]`, as for [processes](crate::follow::Process).
     ///
@@ -119,6 +120,10 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// To set a timer together with events, see [`ExecuteOptions::schedule`](crate::ExecuteOptions::schedule).
     #[doc(alias = "timer")]
     #[doc(alias = "delay")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the timer has the command, as an aggregate that executes it"
+    )]
     pub fn schedule<C>(
         &self,
         at: impl Into<Timestamp>,

@@ -61,7 +61,7 @@ use crate::store::event_store::EventStore;
 /// |---|---|
 /// | `#[services(Payment, ..)]` | the services of these aggregates. With several aggregates, it is cloned |
 /// | `#[projection]` | a view that follows in the background |
-/// | `#[reaction]` | a reaction, in the background |
+/// | `#[reaction]` | a reaction, in the background. It may give commands to the aggregates: see [`Delivery::execute`](crate::follow::Delivery::execute) |
 /// | `#[process]` | a [process](crate::follow::Process). It sends its commands through the application, also `internal` ones |
 /// | `#[hook]` | a [hook](crate::application::Hook): it runs around each command, and around each event of a follower |
 /// | `#[store]` | a store beside the one of the events, for `store = ..` |
@@ -85,7 +85,7 @@ use crate::store::event_store::EventStore;
 /// * Aggregates have different names, and so have followers. No command name is one of two aggregates.
 /// * The application has each aggregate that a follower reads, and each listed event is one of these.
 /// * An aggregate that decides with services has them.
-/// * An aggregate of the application takes each command that a process or a timer sends.
+/// * An aggregate of the application takes each command that a process, a reaction or a timer sends.
 /// * The store that the application starts on can keep its views, reactions, processes and timers.
 /// * A command that is executed is one of its aggregates'. A follower that a command waits for is one of its fields.
 #[diagnostic::on_unimplemented(

@@ -89,8 +89,9 @@ use crate::domain::invalid_command::InvalidCommand;
 /// * The attribute may stand several times. All checks run, and the error has each failure
 ///   ([`ExecuteError::Invalid`](crate::ExecuteError::Invalid)).
 /// * A check sees the command alone. What depends on the aggregate's state is for its handler to refuse.
-/// * Each command of a batch or a unit of work is checked before it is decided on. A process that sends an invalid command
-///   gets a dead letter, which holds its instance.
+/// * Each command of a batch or a unit of work is checked before it is decided on.
+/// * An invalid command of a process is a dead letter, which holds its instance. One of a timer is a dead letter too. One of a
+///   reaction is an error of [`Delivery::execute`](crate::follow::Delivery::execute).
 /// * With an idempotency key that is known, the command is checked all the same.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",

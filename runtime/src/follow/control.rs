@@ -239,6 +239,11 @@ impl Control {
         state.lease = holder.map_or(KnownLease::Own, KnownLease::Of);
     }
 
+    /// Records that the runner neither has the lease nor waits for it.
+    pub(crate) fn forget_lease(&self) {
+        lock(&self.state).lease = KnownLease::Unknown;
+    }
+
     /// Counts events that the handlers of a worker have handled.
     pub(crate) fn count(&self, events: usize) {
         self.events.fetch_add(events as u64, Ordering::Relaxed);
@@ -360,6 +365,20 @@ impl Control {
     /// The oldest request that no worker has taken.
     pub(crate) fn take_request(&self) -> Option<Request> {
         lock(&self.state).requests.pop_front()
+    }
+
+    /// Answers callers that want something to be done with dead letters by position, for a runner that has none of these.
+    pub(crate) fn refuse_requests(&self) {
+        while let Some(Request { letters, answer }) = self.take_request() {
+            let result = match letters {
+                LetterRequest::RetryAll => Ok(RetriedLetters::default()),
+                LetterRequest::Retry(position) | LetterRequest::Discard { position, .. } => {
+                    Err(FollowError::NoDeadLetter { follower: self.follower, position })
+                }
+            };
+            // The caller may have given up.
+            let _ = answer.send(result);
+        }
     }
 
     pub(crate) fn has_requests(&self) -> bool {

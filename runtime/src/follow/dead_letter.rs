@@ -100,6 +100,29 @@ impl<P: ProgressStore> Backlog for Letters<P> {
     }
 }
 
+/// The dead letters by position of a follower that has none.
+pub(crate) struct NoLetters;
+
+impl ListLetters for NoLetters {
+    fn list(&self, _: Position, _: usize) -> Result<Vec<DeadLetter>, FollowError> {
+        Ok(Vec::new())
+    }
+
+    fn find(&self, _: Position) -> Result<Option<DeadLetter>, FollowError> {
+        Ok(None)
+    }
+
+    fn discarded(&self, _: Position, _: usize) -> Result<Vec<DiscardedLetter>, FollowError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Backlog for NoLetters {
+    fn next_run(&self) -> Result<NextRun, FollowError> {
+        Ok(NextRun::WithNextEvent)
+    }
+}
+
 impl<P: ProgressStore> Letters<P> {
     fn with_event(&self, letter: StoredLetter, has_payload: bool) -> Result<DeadLetter, FollowError> {
         let StoredLetter { position, error, attempts, failed_at, behind, stream: _ } = letter;

@@ -57,7 +57,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
             }
             let attempt = worker.failures_of(position) + 1;
             let watch = worker.watch();
-            deliver::<P, H>(worker.handlers(), watch, position, &event, attempt)
+            deliver(worker.handlers(), (home, watch), position, &event, attempt)
                 .map_err(|error| FailedStep { partition: share.partition, after: done, ..error.into() })?;
             worker.count(1);
             if !record(worker, share.partition, done, position)? {
@@ -83,7 +83,7 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
     ) -> Result<bool, FollowError> {
         let position = letter.position;
         let watch = home.hooks.watch(position, letter.attempts);
-        deliver::<P, H>(handlers, watch, position, event, letter.attempts.saturating_add(1))?;
+        deliver(handlers, (home, watch), position, event, letter.attempts.saturating_add(1))?;
         home.in_transaction(follower, |transaction| {
             P::remove_letter(transaction, follower, position).map_err(FollowError::store(follower))
         })
@@ -124,13 +124,13 @@ fn read_ahead<H: EventHandler, P: ProgressStore>(
 /// Calls the handler with one event.
 fn deliver<P: ProgressStore, R: EventHandler<Target = SideEffects>>(
     reaction: &mut R,
-    watch: Watch<'_>,
+    (home, watch): (&ProgressHome<P>, Watch<'_>),
     position: Position,
     event: &OwnedEvent,
     attempt: u32,
 ) -> Result<(), FollowError> {
     let event = event.as_stored(position);
-    let delivery = Delivery::new(R::NAME, &event.envelope, attempt);
+    let delivery = Delivery::new(R::NAME, &event.envelope, attempt, home.receiver.as_ref());
     contained(|| watch.handle::<R>(&event, || reaction.handle_stored(event.name, &event, &delivery)))
         .map_err(|error| ProgressHome::<P>::failed_at(R::NAME, None, &event, error))
 }

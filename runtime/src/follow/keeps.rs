@@ -15,6 +15,7 @@ use crate::follow::process::Process;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::instances::Instances;
+use crate::follow::process::routes::CommandRoutes;
 use crate::follow::process::sent_on::SentOn;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
@@ -120,7 +121,7 @@ pub struct Followed {
     pub from_by_name: &'static [&'static str],
     /// [`EventHandler::SOURCES`].
     pub sources: &'static [&'static [bool]],
-    /// [`Process::SENDS`]; empty for all others.
+    /// [`Process::SENDS`] or [`Reaction::SENDS`]; empty for a view.
     pub sends: &'static [&'static str],
     /// [`Process::STEPS`]; empty for all others.
     pub steps: &'static [SentOn],
@@ -139,6 +140,11 @@ impl Followed {
             sends: &[],
             steps: &[],
         }
+    }
+
+    /// What a reaction says of itself.
+    pub(crate) const fn of_reaction<R: Reaction>() -> Self {
+        Self { sends: R::SENDS, ..Self::of::<R>(FollowerKind::Reaction) }
     }
 
     /// What a process says of itself.
@@ -176,7 +182,7 @@ pub trait AsReaction {
 
 #[diagnostic::do_not_recommend]
 impl<R: Reaction> AsReaction for R {
-    const FOLLOWED: Followed = Followed::of::<R>(FollowerKind::Reaction);
+    const FOLLOWED: Followed = Followed::of_reaction::<R>();
 }
 
 /// A process, as a field of an application: what generated code asks of the field's type.
@@ -207,6 +213,7 @@ pub trait RunsAs<How, F> {
         events: &E,
         follower: F,
         options: &FollowerOptions,
+        routes: &CommandRoutes,
     ) -> Started;
 }
 
@@ -240,6 +247,7 @@ where
         events: &E,
         follower: F,
         options: &FollowerOptions,
+        _: &CommandRoutes,
     ) -> Started {
         self.follow(events, follower, options)
     }
@@ -255,6 +263,7 @@ where
         events: &E,
         follower: F,
         options: &FollowerOptions,
+        _: &CommandRoutes,
     ) -> Started {
         self.share(events, follower, options)
     }
@@ -270,6 +279,7 @@ where
         _: &E,
         follower: F,
         options: &FollowerOptions,
+        _: &CommandRoutes,
     ) -> Started {
         self.inline(follower, options)
     }
@@ -285,8 +295,9 @@ where
         events: &E,
         follower: F,
         options: &FollowerOptions,
+        routes: &CommandRoutes,
     ) -> Started {
-        self.react(events, follower, options)
+        self.react(events, follower, options, routes)
     }
 }
 
@@ -300,8 +311,9 @@ where
         events: &E,
         follower: F,
         options: &FollowerOptions,
+        routes: &CommandRoutes,
     ) -> Started {
-        self.share_reaction(events, follower, options)
+        self.share_reaction(events, follower, options, routes)
     }
 }
 
@@ -384,14 +396,26 @@ pub trait KeepsTables<T: Target>: Keeps<T> {
 pub trait KeepsReactions: EventStore + Clone + 'static {
     /// Starts a reaction to the events of a store, which may be another one.
     #[doc(hidden)]
-    fn react<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    fn react<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
     where
         R: Reaction + Send + 'static,
         E: EventStore + Clone + 'static;
 
     /// Starts a reaction with several workers.
     #[doc(hidden)]
-    fn share_reaction<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    fn share_reaction<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
     where
         R: Reaction + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static;

@@ -13,6 +13,7 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::event_hooks::EventHooks;
+use crate::follow::given_commands::Receiver;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::partitions::PartitionPositions;
@@ -222,11 +223,13 @@ pub(crate) struct ProgressHome<P> {
     pub(crate) source: Option<Arc<dyn EventStore>>,
     /// What sees the events besides the follower.
     pub(crate) hooks: EventHooks,
+    /// What executes the commands of a reaction.
+    pub(crate) receiver: Option<Arc<dyn Receiver>>,
 }
 
 impl<P: ProgressStore> ProgressHome<P> {
     pub(crate) fn new(progress: P, source: Option<Arc<dyn EventStore>>) -> Self {
-        Self { progress, source, hooks: EventHooks::default() }
+        Self { progress, source, hooks: EventHooks::default(), receiver: None }
     }
 
     /// The home of a follower of `events`, with progress in `progress`. If both are one store, they share

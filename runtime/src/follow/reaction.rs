@@ -1,14 +1,19 @@
 //! Reactions: effects of events outside of the store, such as mails, calls, and commands to other aggregates.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use uuid::Uuid;
 
+use crate::domain::accepts::CommandFor;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::command::Command;
 use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::metadata::{Cause, Envelope};
 use crate::follow::definition::{FollowerDefinition, FollowerKind};
+use crate::follow::given_commands::{GiveError, GivenBy, NoReaction, Receiver};
 use crate::follow::handler::{EventHandler, KnowsNoId, Lists, Target, sealed};
 use crate::repository::execute_options::ExecuteOptions;
 
@@ -26,6 +31,7 @@ use crate::repository::execute_options::ExecuteOptions;
 /// |---|---|
 /// | `events(AccountOpened, ..)` | the events that it reacts to; required |
 /// | `from(BankAccount, ..)` | the aggregates that have these events; required. See [`Projection`](crate::follow::Projection#the-aggregates-of-the-events) |
+/// | `commands(DepositMoney, ..)` | the commands that it gives through its [`Delivery`]; see [`Delivery::execute`] |
 /// | `name = "welcome"` | the name under which the progress is stored; by default, the type's name in kebab case |
 /// | `partition_by = stream` | events of different streams may be handled in any order, so several workers can share the reaction |
 /// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
@@ -83,7 +89,10 @@ use crate::repository::execute_options::ExecuteOptions;
 #[doc(alias = "process manager")]
 #[doc(alias = "outbox")]
 #[doc(alias = "event handler")]
-pub trait Reaction: EventHandler<Target = SideEffects> {}
+pub trait Reaction: EventHandler<Target = SideEffects> {
+    /// The names of the commands that it may give.
+    const SENDS: &'static [&'static str] = &[];
+}
 
 /// The reaction to an event of type `E`: what a `#[react]` method becomes.
 #[diagnostic::on_unimplemented(
@@ -150,19 +159,57 @@ impl Target for SideEffects {
     type Context<'c> = Delivery;
 }
 
-/// One delivery of an event to a reaction.
-#[derive(Debug, Clone)]
-pub struct Delivery {
+/// One delivery of an event to the reaction `R`.
+///
+/// A handler that gives commands to aggregates of its application takes it as `&Delivery<Self>`; see
+/// [`execute`](Self::execute). For others, `&Delivery` will do.
+#[derive(Debug)]
+pub struct Delivery<R = NoReaction> {
     reaction: &'static str,
     cause: Cause,
     attempt: u32,
     /// How many commands have got options. All clones count together.
     commands: Arc<AtomicU32>,
+    receiver: Option<Arc<dyn Receiver>>,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<R> Clone for Delivery<R> {
+    fn clone(&self) -> Self {
+        self.to()
+    }
 }
 
 impl Delivery {
-    pub(crate) fn new(reaction: &'static str, envelope: &Envelope<'_>, attempt: u32) -> Self {
-        Self { reaction, cause: envelope.into(), attempt, commands: Arc::default() }
+    pub(crate) fn new(
+        reaction: &'static str,
+        envelope: &Envelope<'_>,
+        attempt: u32,
+        receiver: Option<&Arc<dyn Receiver>>,
+    ) -> Self {
+        Self {
+            reaction,
+            cause: envelope.into(),
+            attempt,
+            commands: Arc::default(),
+            receiver: receiver.cloned(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<R> Delivery<R> {
+    /// The same delivery, to a reaction of another type.
+    pub(crate) fn to<Other>(&self) -> Delivery<Other> {
+        let Self { reaction, cause, attempt, commands, receiver, .. } = self;
+        Delivery {
+            reaction,
+            cause: cause.clone(),
+            attempt: *attempt,
+            commands: Arc::clone(commands),
+            receiver: receiver.clone(),
+            of: PhantomData,
+        }
     }
 
     /// A key that is unique to this reaction and event, and stable over retries. Pass it to the receiver, so
@@ -224,6 +271,80 @@ impl Delivery {
     /// commands. Two commands to one aggregate need two names.
     pub fn options_for<'a, Services>(&self, name: &str) -> ExecuteOptions<'a, Services> {
         self.options_with(format!("{}:{name}", self.idempotency_key()))
+    }
+
+    /// Gives a command to the aggregate of the application that takes it. The command is executed once, however often the
+    /// event comes: it has the key of [`options`](Self::options), and the event as its cause.
+    ///
+    /// The reaction lists the command in `commands(..)`, and an aggregate of its application takes it; both are checked at
+    /// compile time. A reaction that runs by itself gets its aggregates from
+    /// [`SqliteReaction::commands`](crate::sqlite::SqliteReaction::commands).
+    ///
+    /// Fails with [`GiveError::Execute`] if the command is invalid, a hook of the application denies it, the aggregate refuses it,
+    /// or it fails. A handler that returns the error is tried again, as the reaction's settings say. A refused command is then
+    /// decided on again.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use std::time::Duration;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// /// Each new account gets a gift.
+    /// #[derive(Reaction)]
+    /// #[reaction(events(AccountOpened), from(BankAccount), commands(DepositMoney))]
+    /// struct Gift;
+    ///
+    /// #[handlers]
+    /// impl Gift {
+    ///     #[react]
+    ///     fn opened(&self, _: &AccountOpened, id: &AccountId, delivery: &Delivery<Self>) -> Result<(), BoxError> {
+    ///         Ok(delivery.execute(DepositMoney { account: id.clone(), cents: 5 })?)
+    ///     }
+    /// }
+    ///
+    /// #[derive(Application)]
+    /// #[application(aggregates(BankAccount))]
+    /// struct Bank {
+    ///     #[reaction]
+    ///     gift: Gift,
+    /// }
+    ///
+    /// let bank = Bank { gift: Gift }.start(&SqliteStore::in_memory()?)?;
+    /// let open = OpenAccount { account: AccountId("alice".into()), owner: "Alice".into() };
+    /// bank.execute_with(open, &ExecuteOptions::new().seen_by::<Gift>(Duration::from_secs(10)))?;
+    /// assert_eq!(bank.repository::<BankAccount>().load(&AccountId("alice".into()))?.state().balance, 5);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn execute<C, A>(&self, command: C) -> Result<(), GiveError<A::Error>>
+    where
+        C: GivenBy<R> + CommandFor<A> + Command + 'static,
+        A: Aggregate,
+    {
+        self.give(command, &self.options())
+    }
+
+    /// Gives a command as [`execute`](Self::execute) does, with the key of [`options_for`](Self::options_for): for a handler
+    /// whose commands come in another order each time.
+    ///
+    /// Fails as [`execute`](Self::execute) does.
+    pub fn execute_for<C, A>(&self, name: &str, command: C) -> Result<(), GiveError<A::Error>>
+    where
+        C: GivenBy<R> + CommandFor<A> + Command + 'static,
+        A: Aggregate,
+    {
+        self.give(command, &self.options_for(name))
+    }
+
+    fn give<C, A>(&self, command: C, options: &ExecuteOptions<'_>) -> Result<(), GiveError<A::Error>>
+    where
+        C: CommandFor<A> + Command + 'static,
+        A: Aggregate,
+    {
+        let reaction = self.reaction;
+        match &self.receiver {
+            Some(receiver) => receiver.give(reaction, command, options),
+            None => Err(GiveError::NoRoutes { reaction, command: C::NAME }),
+        }
     }
 
     fn options_with<'a, Services>(&self, key: String) -> ExecuteOptions<'a, Services> {

@@ -11,6 +11,7 @@ use std::ops::Deref;
 use crate::domain::id::{AggregateId, InvalidId};
 use crate::domain::metadata::Envelope;
 use crate::follow::handler::{EventHandler, KnowsNoId, LendsTo, Lists};
+use crate::follow::reaction::Delivery;
 
 /// The id of an event's aggregate, for a handler of `H` that takes it as a `W`.
 pub fn id<H, E, W, const SOURCES: u128>(envelope: &Envelope<'_>) -> Result<W, InvalidId>
@@ -65,11 +66,24 @@ impl<H, C: KnowsNoId, W: AggregateId> Beside<H, C, FromKey> for W {
     }
 }
 
+/// The kind of an argument that is the delivery to a reaction, with the type of the reaction.
+#[derive(Debug)]
+pub struct FromDelivery;
+
+#[diagnostic::do_not_recommend]
+impl<H> Beside<H, Delivery, FromDelivery> for Delivery<H> {
+    fn lend<'w>(context: &'w Delivery, _: &Envelope<'_>) -> Result<Lent<'w, Self>, InvalidId> {
+        Ok(Lent::Owned(context.to()))
+    }
+}
+
 /// The argument `W` is right for the event `E`, as an id is that is the one of the event's aggregate.
 // Apart from `Beside`: rustc infers the kind first, and reports an id of another aggregate as such.
 pub trait Fits<H, E, W, const SOURCES: u128> {}
 
 impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromContext {}
+
+impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromDelivery {}
 
 impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromKey
 where

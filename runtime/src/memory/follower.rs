@@ -9,9 +9,8 @@ use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, RunningFollower, WaitError, sealed};
 use crate::follow::control::Control;
-use crate::follow::dead_letter::{DeadLetter, ListLetters};
+use crate::follow::dead_letter::{ListLetters, NoLetters};
 use crate::follow::definition::FollowerKind;
-use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::event_hooks::EventHooks;
@@ -174,29 +173,6 @@ where
     P: Projection<Target = Memory> + Send + 'static,
     E: EventStore + Clone + 'static,
 {
-}
-
-/// A view in memory has no dead letters.
-struct NoLetters;
-
-impl ListLetters for NoLetters {
-    fn list(&self, _: Position, _: usize) -> Result<Vec<DeadLetter>, FollowError> {
-        Ok(Vec::new())
-    }
-
-    fn find(&self, _: Position) -> Result<Option<DeadLetter>, FollowError> {
-        Ok(None)
-    }
-
-    fn discarded(&self, _: Position, _: usize) -> Result<Vec<DiscardedLetter>, FollowError> {
-        Ok(Vec::new())
-    }
-}
-
-impl Backlog for NoLetters {
-    fn next_run(&self) -> Result<NextRun, FollowError> {
-        Ok(NextRun::WithNextEvent)
-    }
 }
 
 /// A view in memory that runs, beside the view itself.

@@ -15,6 +15,7 @@ use crate::follow::process::Process;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::instances::Instances;
+use crate::follow::process::routes::CommandRoutes;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
 use crate::follow::state::{Activity, FollowerState, Lag};
@@ -56,21 +57,34 @@ impl KeepsTables<Sqlite> for SqliteStore {
 }
 
 impl KeepsReactions for SqliteStore {
-    fn react<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    fn react<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
     where
         R: Reaction + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteReaction::in_file(self, events, reaction)?.hooked(options))
+        let reaction = SqliteReaction::in_file(self, events, reaction)?;
+        options.start(reaction.hooked(options).commands(routes.clone()))
     }
 
-    fn share_reaction<R, E>(&self, events: &E, reaction: R, options: &FollowerOptions) -> Started
+    fn share_reaction<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
     where
         R: Reaction + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options
-            .start(SqliteReaction::in_file(self, events, reaction)?.hooked(options).workers(options.workers))
+        let reaction = SqliteReaction::in_file(self, events, reaction)?;
+        options.start(reaction.hooked(options).commands(routes.clone()).workers(options.workers))
     }
 }
 

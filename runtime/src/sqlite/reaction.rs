@@ -19,6 +19,7 @@ use crate::follow::keeps::FollowerOptions;
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
+use crate::follow::process::routes::CommandRoutes;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::reaction::Reaction;
@@ -98,6 +99,14 @@ impl<R: Reaction> SqliteReaction<R> {
             checkpoint::place(home, transaction, definition, position)
         })?;
         Ok(())
+    }
+
+    /// Lets the reaction give its commands ([`Delivery::execute`](crate::follow::Delivery::execute)) to the aggregates of these
+    /// repositories. In an application, it gives them to those of the application.
+    #[must_use = "the reaction with the routes is what this returns"]
+    pub fn commands(mut self, routes: CommandRoutes) -> Self {
+        self.engine.home.receiver = Some(Arc::new(routes));
+        self
     }
 
     /// Lets this many workers share the work, each with a partition of the streams and a clone of the

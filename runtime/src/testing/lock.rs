@@ -150,7 +150,9 @@ impl Lock {
     /// versions. They have no examples.
     pub fn timers<A: HasTimers>(mut self) -> Self {
         let mut shapes = Vec::new();
-        A::SCHEDULED.iter().for_each(|command| (command.shapes)(&mut shapes));
+        for command in A::SCHEDULED {
+            (command.shapes)(&mut shapes);
+        }
         self.record(shapes);
         self
     }

@@ -1,19 +1,27 @@
 //! Tests of a reaction without a store: after these events, it has done that.
 
+use std::any::TypeId;
+use std::collections::HashSet;
 use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
 use super::check_equal;
+use super::difference::difference;
 use super::happened::{Happened, History};
+use crate::domain::command::Command;
 use crate::domain::error::with_causes;
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
+use crate::follow::given_commands::{Gives, Receiver};
 use crate::follow::handler::contained;
+use crate::follow::process::routes::CommandRoutes;
 use crate::follow::reaction::{Delivery, Reaction};
 use crate::memory::store::MemoryStore;
 use crate::store::event_store::EventStore;
+use crate::store::lock::lock;
 use crate::store::partition::Partition;
 
 /// Begins a test of a reaction without a store: `reaction` gets `events`, each once.
@@ -56,7 +64,8 @@ pub fn react<R: Reaction>(reaction: R, events: impl Happened<R>) -> Reacted<R> {
     let history = History::of(events);
     let store = MemoryStore::new();
     history.store(&store, Timestamp::now());
-    Reacted { reaction, store, count: history.count(), deliveries: 0, outcome: Ok(()) }.again()
+    let (count, given) = (history.count(), Arc::default());
+    Reacted { reaction, store, count, deliveries: 0, given, outcome: Ok(()) }.again()
 }
 
 /// A reaction that has got some events; see [`react`].
@@ -67,6 +76,8 @@ pub struct Reacted<R> {
     store: MemoryStore,
     count: usize,
     deliveries: u32,
+    /// The commands that it has given.
+    given: Arc<Mutex<GivenCommands>>,
     outcome: Result<(), FollowError>,
 }
 
@@ -83,13 +94,14 @@ impl<R: Reaction> Reacted<R> {
     }
 
     fn deliver(&mut self) -> Result<(), FollowError> {
-        let Self { reaction, store, deliveries, .. } = self;
+        let Self { reaction, store, deliveries, given, .. } = self;
+        let receiver = Arc::clone(given) as Arc<dyn Receiver>;
         let definition = FollowerDefinition::of_reaction::<R>();
         let names = definition.stored_names();
         let mut outcome = Ok(());
         let filter = definition.filter(&names, Partition::WHOLE);
         let read = store.read_all(filter, Position::START, usize::MAX, &mut |event| {
-            let delivery = Delivery::new(R::NAME, &event.envelope, *deliveries);
+            let delivery = Delivery::new(R::NAME, &event.envelope, *deliveries, Some(&receiver));
             match contained(|| reaction.handle_stored(event.name, event, &delivery)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
@@ -115,6 +127,55 @@ impl<R: Reaction> Reacted<R> {
     {
         let found = effect(self.reaction());
         check_equal(&format!("the effect is not the one expected{}", self.after()), &expected, &found);
+        self
+    }
+
+    /// Expects the commands of type `C` that the reaction has given by [`Delivery::execute`], in order, as `Debug` shows them.
+    ///
+    /// A command that is given [`again`](Self::again) counts once: its idempotency key is known. No aggregate decides on the
+    /// commands, so none is refused.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # use factum::testing::{of, react};
+    /// # #[derive(Reaction)]
+    /// # #[reaction(events(AccountOpened), from(BankAccount), commands(DepositMoney))]
+    /// # struct Gift;
+    /// # #[handlers]
+    /// # impl Gift {
+    /// #     #[react]
+    /// #     fn opened(&self, _: &AccountOpened, id: &AccountId, delivery: &Delivery<Self>) -> Result<(), BoxError> {
+    /// #         Ok(delivery.execute(DepositMoney { account: id.clone(), cents: 5 })?)
+    /// #     }
+    /// # }
+    /// let alice = AccountId("alice".into());
+    /// react(Gift, of::<BankAccount>(alice.clone(), AccountOpened { owner: "Alice".into() }))
+    ///     .again()
+    ///     .then_commands([DepositMoney { account: alice, cents: 5 }]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the commands are others, or if a handler failed.
+    #[track_caller]
+    pub fn then_commands<C>(self, expected: impl IntoIterator<Item = C>) -> Self
+    where
+        R: Gives<C>,
+        C: Command + 'static,
+    {
+        self.reaction();
+        let expected: Vec<_> = expected.into_iter().map(|command| format!("{command:#?}")).collect();
+        let given = lock(&self.given).of::<C>();
+        assert!(
+            given == expected,
+            "`{}` has given other commands `{}`{}:\n{}",
+            R::NAME,
+            C::NAME,
+            self.after(),
+            difference(&expected.join("\n"), &given.join("\n"))
+        );
         self
     }
 
@@ -161,5 +222,34 @@ impl<R: Reaction> Debug for Reacted<R> {
         let mut fields = f.debug_struct("Reacted");
         fields.field("reaction", &R::NAME).field("count", &self.count).field("outcome", &self.outcome);
         fields.finish_non_exhaustive()
+    }
+}
+
+/// The commands that a reaction has given in a test, each once.
+#[derive(Debug, Default)]
+struct GivenCommands {
+    keys: HashSet<String>,
+    commands: Vec<(TypeId, String)>,
+}
+
+impl GivenCommands {
+    /// The commands of type `C`, as `Debug` shows them.
+    fn of<C: 'static>(&self) -> Vec<String> {
+        let of_type = self.commands.iter().filter(|(id, _)| *id == TypeId::of::<C>());
+        of_type.map(|(_, shown)| shown.clone()).collect()
+    }
+}
+
+impl Receiver for Mutex<GivenCommands> {
+    fn routes(&self) -> Option<&CommandRoutes> {
+        None
+    }
+
+    fn look_at(&self, command: TypeId, shown: &dyn Debug, key: Option<&str>) {
+        let mut given = lock(self);
+        // As a store does, the test knows a command that is given again.
+        if key.is_none_or(|key| given.keys.insert(key.to_owned())) {
+            given.commands.push((command, format!("{shown:#?}")));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use factum::application::{FollowerOptions, KeepsReactions, TenantError, Tenants};
-use factum::follow::{NextRun, OnFailure};
+use factum::follow::{CommandRoutes, NextRun, OnFailure};
 use factum::prelude::*;
 use factum::with_causes;
 
@@ -149,7 +149,8 @@ fn an_event_that_no_longer_waits_for_a_dead_letter_is_something_to_do() {
     let file = folder.path().join("shop.db");
     let (store, gate) = (open_store(&file), Arc::new(Gate::default()));
     let options = FollowerOptions::new().on_failure(OnFailure::SequencedDeadLetter);
-    let follower = store.react(&store, Waiting { gate: Arc::clone(&gate) }, &options).unwrap();
+    let follower =
+        store.react(&store, Waiting { gate: Arc::clone(&gate) }, &options, &CommandRoutes::new()).unwrap();
     let orders = store.repository::<Order>();
     orders.execute(place("a", 13)).unwrap();
     let position = orders.execute(Ship(id("a"))).unwrap().position().unwrap();

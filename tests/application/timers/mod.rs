@@ -3,7 +3,7 @@
 mod files;
 pub(crate) mod kills;
 mod tenants;
-mod tower;
+pub(super) mod tower;
 mod with_events;
 
 use std::time::Duration;
@@ -125,8 +125,8 @@ mod each {
         clock.back(HOUR);
         tower.schedule(Timestamp::now(), ring("late"), "a").unwrap();
         tower.schedule(clock.now(), ring("now"), "b").unwrap();
-        wait_until(|| rung(&tower) == ["now"]);
-        assert_eq!(keys(&tower.scheduled().unwrap()), ["a"]);
+        wait_until(|| keys(&tower.scheduled().unwrap()) == ["a"]);
+        assert_eq!(rung(&tower), ["now"]);
         clock.forward(HOUR);
         assert_eq!(rung_in_the_end(&tower), ["now", "late"]);
     }
@@ -166,4 +166,13 @@ mod each {
         assert_eq!(rung_in_the_end(&tower), ["stuck"]);
         wait_until(|| state().activity == Activity::Running && state().lag.unwrap().events == 0);
     }
+}
+
+#[test]
+fn the_model_has_what_timers_send() {
+    assert_eq!(Tower::MODEL.schedules, ["ring"]);
+    let mermaid = Tower::MODEL.mermaid();
+    assert!(mermaid.ends_with("  t0[/\"timers\"/]\n  t0 ==> a0c1\n"), "{mermaid}");
+    assert_eq!(Tower::MODEL.json()["schedules"], serde_json::json!(["ring"]));
+    assert!(Tower::MODEL.markdown().ends_with("\nTimers send `ring`.\n"));
 }

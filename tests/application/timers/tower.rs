@@ -93,7 +93,7 @@ pub(super) fn set_up() -> SetUp {
 }
 
 /// Waits until something holds, at most half a minute.
-pub(super) fn wait_until(mut holds: impl FnMut() -> bool) {
+pub(in crate::application) fn wait_until(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it does not come");
@@ -117,7 +117,7 @@ pub(super) fn rung_in_the_end<S: KeepsTimers>(tower: &Running<Tower, S>) -> Vec<
     rung(tower)
 }
 
-pub(super) fn keys(timers: &[Timer]) -> Vec<&str> {
+pub(in crate::application) fn keys(timers: &[Timer]) -> Vec<&str> {
     timers.iter().map(|timer| &*timer.key).collect()
 }
 

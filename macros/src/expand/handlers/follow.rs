@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::{Ident, Path, Type};
+use syn::{GenericArgument, Ident, Path, PathArguments, Type};
 
 use super::output::{inferred_at, is_opaque, placed_at};
 use super::{handled, named_at};
@@ -177,7 +177,19 @@ fn is_any_context(ty: &Type) -> bool {
     let is_one = |name: &Ident| {
         ["Transaction", "ViewTransaction", "Connection", "Delivery"].iter().any(|context| name == context)
     };
-    type_name(ty).is_none_or(is_one)
+    type_name(ty).is_none_or(is_one) && !has_arguments(ty)
+}
+
+/// Whether a type is one with arguments, as `&Delivery<Self>`. A lifetime is none.
+fn has_arguments(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    path.path.segments.last().is_some_and(|last| match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => {
+            arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Type(_)))
+        }
+        _ => false,
+    })
 }
 
 /// Whether a type is `&str`, which asks for the key of the stream.

@@ -76,7 +76,7 @@ fn follower(follower: &FollowerModel) -> Value {
         .iter()
         .map(|step| json!({ "on": step.on, "refused": step.is_refusal, "sends": counted("command", &step.sends.events(&[])) }))
         .collect();
-    json!({ "name": follower.name, "kind": kind, "reads": reads, "steps": steps })
+    json!({ "name": follower.name, "kind": kind, "reads": reads, "sends": follower.sends, "steps": steps })
 }
 
 fn fields(fields: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Value> {

@@ -63,7 +63,9 @@ fn add_follower(follower: &FollowerModel, page: &mut String) {
         .reads()
         .map(|(category, event)| format!("{} of {}", code(event.name), code(category)))
         .collect();
-    let sends: Vec<_> = follower
+    // What a reaction sends is known, not on which event.
+    let of_reaction = follower.sends.iter().filter(|_| follower.kind == FollowerKind::Reaction);
+    let on_steps = follower
         .steps
         .iter()
         .map(|step| (step, step.sends.events(&[])))
@@ -71,8 +73,8 @@ fn add_follower(follower: &FollowerModel, page: &mut String) {
         .map(|(step, sends)| {
             let refused = if step.is_refusal { " refused" } else { "" };
             format!("on {}{refused}: {}", code(step.on), counted(&sends))
-        })
-        .collect();
+        });
+    let sends: Vec<_> = of_reaction.map(|command| code(command)).chain(on_steps).collect();
     let _ = writeln!(
         page,
         "| {} | {kind} | {} | {} |",

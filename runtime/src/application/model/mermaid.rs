@@ -11,8 +11,8 @@ impl Model {
     /// draw.
     ///
     /// Arrows go from commands to the events that these lead to, with `?` for at most one, `+` for one at least, and `*` for
-    /// any number; from events to followers; and from processes and
-    /// timers to the commands that they send.
+    /// any number; from events to followers; and from processes, reactions
+    /// and timers to the commands that they send.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut chart = Chart { text: "flowchart LR\n".to_owned(), others: Vec::new() };
@@ -45,6 +45,11 @@ impl Model {
             for (category, event) in follower.reads() {
                 let event = self.event(&mut chart, category, event.name);
                 chart.line(&format!("  {event} -.-> f{number}"));
+            }
+            // What a reaction sends is known, not on which event.
+            for command in follower.sends.iter().filter(|_| follower.kind == FollowerKind::Reaction) {
+                let command = self.command(&mut chart, command);
+                chart.line(&format!("  f{number} ==> {command}"));
             }
             for step in follower.steps {
                 let on = if step.is_refusal { format!("{} refused", step.on) } else { step.on.to_owned() };

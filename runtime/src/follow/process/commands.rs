@@ -63,7 +63,7 @@ pub trait Commands: Send + Sync {
     ) -> Result<(), SendError>;
 }
 
-/// Why a command of a process was not executed.
+/// Why a command of a process or a timer was not executed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
+use crate::follow::given_commands::Executes;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::ExecuteOptions;
@@ -46,6 +47,12 @@ impl CommandRoutes {
     /// Routes of this crate's own.
     pub(crate) fn of(routes: Vec<Arc<dyn Route>>) -> Self {
         Self { routes }
+    }
+
+    /// What executes the commands of `A`.
+    pub(crate) fn executes<A: Aggregate>(&self) -> Option<Arc<dyn Executes<A>>> {
+        let of_type = |route: &Arc<dyn Route>| Arc::clone(route).typed().downcast().ok();
+        self.routes.iter().find_map(of_type).map(|executes: Box<Arc<dyn Executes<A>>>| *executes)
     }
 
     /// The routes, shared with processes.
@@ -94,12 +101,15 @@ pub(crate) trait Route: Commands {
 
     /// The commands that it takes.
     fn kinds(&self) -> &'static [CommandKind];
+
+    /// An `Arc<dyn Executes<A>>`, with the route's aggregate.
+    fn typed(self: Arc<Self>) -> Box<dyn Any>;
 }
 
 impl<A, S> Route for Repository<A, S>
 where
     A: Aggregate<Error: Debug> + Send + Sync,
-    S: EventStore,
+    S: EventStore + 'static,
 {
     fn category(&self) -> &'static str {
         A::CATEGORY
@@ -107,6 +117,20 @@ where
 
     fn kinds(&self) -> &'static [CommandKind] {
         A::Command::KINDS
+    }
+
+    fn typed(self: Arc<Self>) -> Box<dyn Any> {
+        Box::new(self as Arc<dyn Executes<A>>)
+    }
+}
+
+impl<A: Aggregate + Send + Sync, S: EventStore> Executes<A> for Repository<A, S> {
+    fn execute(
+        &self,
+        command: A::Command,
+        options: &ExecuteOptions<'_>,
+    ) -> Result<(), ExecuteError<A::Error>> {
+        self.execute_once(command, &options.command.clone().without_services()).map(drop)
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
-use crate::follow::control::{Control, Request};
-use crate::follow::dead_letter::RetriedLetters;
+use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::lease::LeaseHolder;
@@ -25,7 +24,6 @@ use crate::follow::process::replay::Replays;
 use crate::follow::process::step::{EventSpan, ProcessStep};
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::ProgressHome;
-use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::step::{Opening, Share, Step};
 use crate::follow::worker::{Job, Worker, WorkerMemory};
@@ -220,7 +218,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
             session.has_begun = true;
         }
         while !control.is_stopping() {
-            answer_requests::<P>(control);
+            control.refuse_requests();
             let until = match self.advance(control, &session.holder) {
                 Ok(None) => continue,
                 Ok(Some(until)) => until,
@@ -511,20 +509,6 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         let until = Instant::now() + delay;
         self.run.rest = Some(Rest::Until(until));
         Ok(Some(until))
-    }
-}
-
-/// Answers callers that want something to be done with dead letters by position, of which a process has none.
-fn answer_requests<P: Process>(control: &Control) {
-    while let Some(Request { letters, answer }) = control.take_request() {
-        let result = match letters {
-            LetterRequest::RetryAll => Ok(RetriedLetters::default()),
-            LetterRequest::Retry(position) | LetterRequest::Discard { position, .. } => {
-                Err(FollowError::NoDeadLetter { follower: P::NAME, position })
-            }
-        };
-        // The caller may have given up.
-        let _ = answer.send(result);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
+use crate::domain::time::Timestamp;
 use crate::follow::background::{RunningFollower, WaitError};
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::keeps::{FollowerOptions, Started};
@@ -84,9 +85,9 @@ impl<S: TimerStore> DynFollower for RunningTimers<S> {
 
     fn state(&self) -> FollowerState {
         let now = self.clock.now();
-        let late = |(events, first): (u64, Option<_>)| Lag {
+        let late = |(events, first): (u64, Option<Timestamp>)| Lag {
             events,
-            time: first.map_or(Duration::ZERO, |first: crate::domain::time::Timestamp| first.until(now)),
+            time: first.map_or(Duration::ZERO, |first| first.until(now)),
         };
         FollowerState {
             position: self.store.position().unwrap_or_default(),

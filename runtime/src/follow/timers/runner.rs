@@ -17,9 +17,8 @@ use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, sealed};
-use crate::follow::control::{Control, Request};
-use crate::follow::dead_letter::{DeadLetter, ListLetters, RetriedLetters};
-use crate::follow::discarded_letter::DiscardedLetter;
+use crate::follow::control::Control;
+use crate::follow::dead_letter::{ListLetters, NoLetters};
 use crate::follow::error::FollowError;
 use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::patience::{self, StoreFailures};
@@ -27,7 +26,6 @@ use crate::follow::policy::RetryPolicy;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::progress::Report;
-use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::state::FollowerChange;
 use crate::follow::timers::ScheduledCommand;
@@ -107,7 +105,7 @@ impl<S: TimerStore> TimerRunner<S> {
             session.has_begun = true;
         }
         while !control.is_stopping() {
-            answer_requests(control);
+            control.refuse_requests();
             let until = match self.advance(control, policy, session) {
                 Ok(None) => continue,
                 Ok(Some(until)) => until,
@@ -141,6 +139,10 @@ impl<S: TimerStore> TimerRunner<S> {
             return Ok(Some(until));
         }
         if let Some(until) = self.rest(now)? {
+            if self.run.later.is_empty() {
+                // Without anything to do, no runner has it.
+                control.forget_lease();
+            }
             return Ok(Some(until));
         }
         let due = match self.step(session, BATCH)? {
@@ -264,20 +266,6 @@ impl<S: TimerStore> TimerRunner<S> {
     }
 }
 
-/// Answers callers that want something to be done with dead letters by position, of which timers have none.
-fn answer_requests(control: &Control) {
-    while let Some(Request { letters, answer }) = control.take_request() {
-        let result = match letters {
-            LetterRequest::RetryAll => Ok(RetriedLetters::default()),
-            LetterRequest::Retry(position) | LetterRequest::Discard { position, .. } => {
-                Err(FollowError::NoDeadLetter { follower: NAME, position })
-            }
-        };
-        // The caller may have given up.
-        let _ = answer.send(result);
-    }
-}
-
 impl<S: TimerStore> Follower for TimerRunner<S> {}
 
 impl<S: TimerStore> sealed::Run for TimerRunner<S> {
@@ -350,22 +338,5 @@ impl<S: TimerStore> EventStore for TimerEvents<S> {
 
     fn unwatch(&self, waker: &Waker) {
         self.0.unwatch_timers(waker);
-    }
-}
-
-/// Dead letters of timers have no positions.
-struct NoLetters;
-
-impl ListLetters for NoLetters {
-    fn list(&self, _: Position, _: usize) -> Result<Vec<DeadLetter>, FollowError> {
-        Ok(Vec::new())
-    }
-
-    fn find(&self, _: Position) -> Result<Option<DeadLetter>, FollowError> {
-        Ok(None)
-    }
-
-    fn discarded(&self, _: Position, _: usize) -> Result<Vec<DiscardedLetter>, FollowError> {
-        Ok(Vec::new())
     }
 }
