@@ -402,11 +402,12 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 #![cfg_attr(
-    not(feature = "sqlite"),
-    allow(dead_code, reason = "the engine of followers and the group commit are run by databases")
+    not(all(feature = "sqlite", feature = "tokio")),
+    allow(
+        dead_code,
+        reason = "databases run the engine of followers and the group commit, and some is for tasks only"
+    )
 )]
-// What tasks use of the modules below theirs.
-#![cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "only tasks use some of it"))]
 
 extern crate self as factum;
 
