@@ -87,7 +87,7 @@ fn an_append_beside_a_read_is_not_lost() {
         // Appended after the store returned its position and was read. The position is too old to count
         // these.
         watched.append_after_read.store(true, Ordering::SeqCst);
-        assert!(subscription.try_next().is_none());
+        assert!(subscription.next_within(Duration::ZERO).is_none());
         assert_eq!((subscription.seen().get(), watched.position().unwrap().get()), (3, 4));
         assert_eq!(next(&mut subscription).envelope().position, Position::new(4));
 
