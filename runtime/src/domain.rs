@@ -25,6 +25,7 @@ pub(crate) mod json_schema;
 pub(crate) mod metadata;
 pub(crate) mod misspelling;
 pub(crate) mod new_id;
+pub(crate) mod numbers;
 pub(crate) mod panic;
 pub(crate) mod position;
 pub(crate) mod read_command;

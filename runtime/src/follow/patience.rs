@@ -39,7 +39,13 @@ impl StoreFailure for FollowError {
     fn may_pass(&self) -> bool {
         // A handler whose command has an open outcome gives it again: its idempotency key settles it.
         let may_pass = |source: &StoreError| {
-            matches!(source, StoreError::Full | StoreError::CommitUnknown(_) | StoreError::Other(_))
+            matches!(
+                source,
+                StoreError::Full
+                    | StoreError::Unreachable(_)
+                    | StoreError::CommitUnknown(_)
+                    | StoreError::Other(_)
+            )
         };
         matches!(self, Self::Store { source, .. } if may_pass(source))
     }

@@ -36,7 +36,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::ProgressStore;
-use crate::sqlite::file::errors::{duplicate, store_error};
+use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::Readers;
@@ -371,7 +371,7 @@ impl SqliteStore {
         // The file is looked for after the commit, so that each commit pays for that once.
         let writer = match self.shared.file.check_known().and_then(|()| self.shared.writer.lock()) {
             Ok(writer) => writer,
-            Err(error) => return Some(append::refuse_all(requests, || duplicate(&error))),
+            Err(error) => return Some(append::refuse_all(requests, || error.duplicate())),
         };
         let mut hooks = self.append_hooks();
         let snapshots = snapshots.get_or_insert_with(|| self.shared.snapshots.take());

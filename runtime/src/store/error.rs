@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::domain::error::BoxError;
+use uuid::Uuid;
+
+use crate::domain::error::{BoxError, with_causes};
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
@@ -97,21 +99,82 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
-    /// The disk failed while an append was committed, and it is not known whether the events are stored.
+    /// The server can't be reached, or does not answer. Nothing of an append is stored.
+    #[error("the server of the store can't be reached, or does not answer")]
+    Unreachable(#[source] BoxError),
+    /// The server has another store than when this one was opened: the schema was made again, or the URL leads elsewhere now.
     ///
-    /// The program does not see them now. But the log may have them, and they may appear when the store is
-    /// opened again after a crash. The next append that succeeds settles that they do not.
+    /// Open the store again.
+    #[error("the server now has another store, {found}, in place of {opened}; open the store again")]
+    #[non_exhaustive]
+    OtherStore {
+        /// The id of the store that was opened.
+        opened: Uuid,
+        /// The id of the store that the server has.
+        found: Uuid,
+    },
+    /// Each transaction gets another session of the server, as behind a pooler that shares sessions by transaction.
+    ///
+    /// The store needs sessions of its own: a lock that lasts as long as its session tells whether a commit whose answer is
+    /// lost can still happen.
+    #[error(
+        "the connection goes through a pooler that gives each transaction another session: connect to the server itself, \
+         or let the pooler keep a session for each connection"
+    )]
+    Pooled,
+    /// The database can't store a part of the append, such as a text with a NUL, or a very long key.
+    #[error("the database can't store a part of the append: {problem}")]
+    #[non_exhaustive]
+    NotStorable {
+        /// The database's own message.
+        problem: String,
+    },
+    /// The disk or the connection failed while an append was committed, and it is not known whether the events are stored.
+    ///
+    /// In a file, the program does not see them now. But the log may have them, and they may appear when the store is
+    /// opened again after a crash. The next append that succeeds settles that they do not. In a server, they may be there,
+    /// or appear as long as the server works on the commit.
     ///
     /// Send the command again with its [idempotency key](crate::ExecuteOptions::idempotency_key), which makes it
     /// happen once in both cases. Without a key, read the stream before the next try.
     #[error(
-        "the disk failed during the commit, and the events may be stored: send the command again with its \
+        "the disk or the connection failed during the commit, and the events may be stored: send the command again with its \
          idempotency key, or read the stream before the next try"
     )]
     CommitUnknown(#[source] BoxError),
     /// Any other error of the database.
     #[error("the store failed")]
     Other(#[source] BoxError),
+}
+
+impl StoreError {
+    /// A copy for another caller that has to get the error. Sources become their texts.
+    pub(crate) fn duplicate(&self) -> Self {
+        let text = |source: &BoxError| BoxError::from(with_causes(&**source));
+        match self {
+            Self::ReadOnly => Self::ReadOnly,
+            Self::Full => Self::Full,
+            Self::Busy => Self::Busy,
+            Self::Reentrant => Self::Reentrant,
+            &Self::Forked { opened_by, used_by } => Self::Forked { opened_by, used_by },
+            Self::Moved { path } => Self::Moved { path: path.clone() },
+            Self::Damaged { message } => Self::Damaged { message: message.clone() },
+            &Self::DamagedEvent { position, column, ref problem } => {
+                Self::DamagedEvent { position, column, problem: problem.clone() }
+            }
+            Self::DamagedKey { stream, key, problem } => {
+                Self::DamagedKey { stream: stream.clone(), key: key.clone(), problem: problem.clone() }
+            }
+            &Self::OtherEvents { position } => Self::OtherEvents { position },
+            &Self::PastTheEnd { position, newest } => Self::PastTheEnd { position, newest },
+            Self::Unreachable(source) => Self::Unreachable(text(source)),
+            &Self::OtherStore { opened, found } => Self::OtherStore { opened, found },
+            Self::Pooled => Self::Pooled,
+            Self::NotStorable { problem } => Self::NotStorable { problem: problem.clone() },
+            Self::CommitUnknown(source) => Self::CommitUnknown(text(source)),
+            Self::Other(source) => Self::Other(text(source)),
+        }
+    }
 }
 
 /// A stream is not at the expected version: another writer was faster.

@@ -192,13 +192,7 @@ impl GroupCommit {
             }
         }
         // Another thread reads the request, so it is copied. The copy is made without the queue's lock.
-        let waiting = Arc::new(Waiter {
-            request: request.appends.iter().map(OwnedAppend::of).collect(),
-            chains: request.chains.to_vec(),
-            span: Span::current(),
-            state: Mutex::new(WaiterState::Wait),
-            changed: Condvar::new(),
-        });
+        let waiting = Arc::new(Waiter::new(request));
         let mut queue = lock(&self.queue);
         if !mem::replace(&mut queue.led, true) {
             self.busy.store(true, Ordering::Relaxed);
@@ -243,13 +237,13 @@ fn commit_all(
     if others.is_empty() {
         return commit_measured(request.as_slice(), others, commit);
     }
-    let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| lend(&waiting.request)).collect();
+    let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| waiting.lend()).collect();
     let appends: Vec<Vec<Append<'_>>> =
         lent.iter().map(|request| request.iter().map(Lent::append).collect()).collect();
     let mut requests = Vec::with_capacity(1 + appends.len());
     requests.extend(request);
     let waiting = appends.iter().zip(others);
-    requests.extend(waiting.map(|(appends, waiting)| Request { appends, chains: &waiting.chains }));
+    requests.extend(waiting.map(|(appends, waiting)| waiting.request(appends)));
     commit_measured(&requests, others, commit)
 }
 
@@ -297,8 +291,7 @@ impl Leader<'_> {
         mem::forget(self);
         let mut answers = answers.into_iter();
         for waiting in &others {
-            let answer = answers.next().unwrap_or_else(|| Err(waiting.not_committed()));
-            waiting.wake_with(WaiterState::Done(answer));
+            waiting.answer(answers.next().unwrap_or_else(|| Err(waiting.not_committed())));
         }
         handed_over
     }
@@ -314,7 +307,7 @@ impl Drop for Leader<'_> {
             self.others.iter().for_each(|waiting| fail(&waiting.chains));
             let handed_over = self.group.hand_over();
             for waiting in &self.others {
-                waiting.wake_with(WaiterState::Done(Err(waiting.not_committed())));
+                waiting.answer(Err(waiting.not_committed()));
             }
             match handed_over {
                 HandedOver::Yes => return,
@@ -326,6 +319,49 @@ impl Drop for Leader<'_> {
 }
 
 impl Waiter {
+    /// A copy of the request, for the thread that commits it.
+    pub(crate) fn new(request: Request<'_>) -> Self {
+        Self {
+            request: request.appends.iter().map(OwnedAppend::of).collect(),
+            chains: request.chains.to_vec(),
+            span: Span::current(),
+            state: Mutex::new(WaiterState::Wait),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn lend(&self) -> Vec<Lent<'_>> {
+        self.request.iter().map(OwnedAppend::lend).collect()
+    }
+
+    /// The request, with the appends that [`lend`](Self::lend) has lent.
+    pub(crate) fn request<'a>(&'a self, appends: &'a [Append<'a>]) -> Request<'a> {
+        Request { appends, chains: &self.chains }
+    }
+
+    /// The answer, from a committer that lets no caller lead.
+    pub(crate) fn wait_behind(&self) -> Answer {
+        self.wait().unwrap_or_else(|| Err(self.not_committed()))
+    }
+
+    /// The answer for a task, from a committer that lets no caller lead.
+    pub(crate) fn wait_behind_as_task(self: &Arc<Self>) -> Result<Answer, LaterAnswer> {
+        match self.becomes_task() {
+            WaiterState::Done(answer) => Ok(answer),
+            _ => Err(LaterAnswer(Arc::clone(self))),
+        }
+    }
+
+    /// Ends what rests on the request: it was not stored.
+    pub(crate) fn fail(&self) {
+        fail(&self.chains);
+    }
+
+    /// Gives the caller its answer. Before, [`fail`](Self::fail) is called for each request of the group that was not stored.
+    pub(crate) fn answer(&self, answer: Answer) {
+        self.wake_with(WaiterState::Done(answer));
+    }
+
     /// Waits for the answer; `None` if this caller leads.
     fn wait(&self) -> Option<Answer> {
         let mut state = lock(&self.state);
@@ -367,7 +403,7 @@ impl Waiter {
         }
     }
 
-    fn not_committed(&self) -> QueueError {
+    pub(crate) fn not_committed(&self) -> QueueError {
         match self.request.first() {
             Some(append) => not_committed(&append.stream).into(),
             None => unreachable!("the store answers an append without streams itself"),
@@ -406,7 +442,7 @@ fn unanswered(request: Request<'_>) -> QueueError {
 }
 
 fn not_committed(stream: &StreamName) -> AppendError {
-    AppendError::store(stream, StoreError::Other("the thread that led the group commit failed".into()))
+    AppendError::store(stream, StoreError::Other("the thread that was to commit failed".into()))
 }
 
 /// A copy of an append, for a request that waits.
@@ -419,14 +455,10 @@ struct OwnedAppend {
 }
 
 /// An [`OwnedAppend`] with the slices that an [`Append`] borrows.
-struct Lent<'a> {
+pub(crate) struct Lent<'a> {
     owned: &'a OwnedAppend,
     events: Vec<NewEvent<'a>>,
     keys: Vec<NewKey<'a>>,
-}
-
-fn lend(request: &[OwnedAppend]) -> Vec<Lent<'_>> {
-    request.iter().map(OwnedAppend::lend).collect()
 }
 
 impl OwnedAppend {
@@ -452,7 +484,7 @@ impl OwnedAppend {
 }
 
 impl Lent<'_> {
-    fn append(&self) -> Append<'_> {
+    pub(crate) fn append(&self) -> Append<'_> {
         Append {
             stream: &self.owned.stream,
             expected: self.owned.expected,

@@ -62,6 +62,16 @@ impl Chain {
         self.is_base
     }
 
+    /// Whether the append rests on others of its epoch.
+    pub(crate) fn rests(&self) -> bool {
+        self.rests
+    }
+
+    /// What tells the epoch from others, as long as the chain lives.
+    pub(crate) fn epoch(&self) -> (usize, u64) {
+        (Arc::as_ptr(&self.epoch).addr(), self.at)
+    }
+
     /// Whether an append that this one rests on was not stored. A store then answers with [`QueueError::Void`].
     #[must_use]
     pub fn is_broken(&self) -> bool {

@@ -82,7 +82,7 @@ pub(crate) fn failure_behind(
                 | StoreError::PastTheEnd { .. },
             ) => return None,
             Some(StoreError::Busy) if view.is_some() => return None,
-            Some(error) => return Some(duplicate(error)),
+            Some(error) => return Some(error.duplicate()),
         }
         if let Some(sqlite) = error.downcast_ref::<Error>() {
             let is_failure = match sqlite.sqlite_error_code()? {
@@ -100,29 +100,6 @@ pub(crate) fn failure_behind(
 fn is_damaged(connection: &Connection) -> bool {
     let check = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
     check.map_or(true, |found| found != "ok")
-}
-
-/// Duplicates an error of the store, for another caller that has to get it.
-pub(crate) fn duplicate(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::ReadOnly => StoreError::ReadOnly,
-        StoreError::Full => StoreError::Full,
-        StoreError::Busy => StoreError::Busy,
-        StoreError::Reentrant => StoreError::Reentrant,
-        &StoreError::Forked { opened_by, used_by } => StoreError::Forked { opened_by, used_by },
-        StoreError::Moved { path } => StoreError::Moved { path: path.clone() },
-        StoreError::Damaged { message } => StoreError::Damaged { message: message.clone() },
-        &StoreError::DamagedEvent { position, column, ref problem } => {
-            StoreError::DamagedEvent { position, column, problem: problem.clone() }
-        }
-        StoreError::DamagedKey { stream, key, problem } => {
-            StoreError::DamagedKey { stream: stream.clone(), key: key.clone(), problem: problem.clone() }
-        }
-        &StoreError::OtherEvents { position } => StoreError::OtherEvents { position },
-        &StoreError::PastTheEnd { position, newest } => StoreError::PastTheEnd { position, newest },
-        StoreError::CommitUnknown(source) => StoreError::CommitUnknown(source.to_string().into()),
-        StoreError::Other(source) => StoreError::Other(source.to_string().into()),
-    }
 }
 
 /// Duplicates an error of SQLite, for another caller that has to get it.

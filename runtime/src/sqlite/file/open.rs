@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
+use crate::domain::numbers::keeps_text_of_numbers;
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::file::opened::{FileId, OpenedFile};
 use crate::sqlite::file::readers::{Pool, Readers};
@@ -472,12 +473,6 @@ impl SqliteOptions {
             }
         }
     }
-}
-
-/// Whether `serde_json` is built with `arbitrary_precision`.
-fn keeps_text_of_numbers() -> bool {
-    let number = serde_json::from_str::<serde_json::Value>("1.00").map(|number| number.to_string());
-    number.is_ok_and(|number| number == "1.00")
 }
 
 fn check_numbers(keep_their_text: bool) -> Result<(), OpenError> {

@@ -8,7 +8,7 @@ use crate::domain::error::BoxError;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
-use crate::sqlite::file::errors::{commit_error, duplicate, duplicate_error, store_error};
+use crate::sqlite::file::errors::{commit_error, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
 use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
@@ -32,7 +32,7 @@ pub(super) fn refuse_all(requests: &[Request<'_>], error: impl Fn() -> StoreErro
 /// Replaces the answers of the requests that were stored by an error.
 pub(super) fn revoke(requests: &[Request<'_>], answers: Vec<Answer>, error: &StoreError) -> Vec<Answer> {
     let revoked = |(request, answer): (&Request<'_>, Answer)| {
-        answer.and_then(|_| Err(AppendError::store(first_stream(request), duplicate(error)).into()))
+        answer.and_then(|_| Err(AppendError::store(first_stream(request), error.duplicate()).into()))
     };
     requests.iter().zip(answers).map(revoked).collect()
 }
