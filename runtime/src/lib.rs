@@ -344,6 +344,8 @@
 //!
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
+//! * `postgres`: the module `postgres`, with a store for several programs on several machines. Views, reactions and processes do not
+//!   keep their progress there yet.
 //! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
@@ -430,6 +432,8 @@ mod misuse;
 #[cfg(factum_shuttle)]
 #[path = "../../tests/model/model.rs"]
 mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

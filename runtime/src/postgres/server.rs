@@ -1,0 +1,8 @@
+//! The server: how it is reached, what its errors mean, and the store's tables in it.
+
+pub(crate) mod address;
+pub(crate) mod error;
+pub(crate) mod names;
+pub(crate) mod options;
+pub(crate) mod session;
+pub(crate) mod tables;

@@ -1,0 +1,205 @@
+//! Where the store is, and how a session with its server begins.
+
+use std::cell::{Cell, OnceCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{AsyncMessage, Config, Connection, NoTls, Notification, Socket};
+
+use uuid::Uuid;
+
+use crate::domain::new_id::new_id;
+use crate::postgres::server::error::{ConnectError, Failure};
+use crate::postgres::server::names::quoted_schema;
+use crate::postgres::server::options::{Durability, PostgresOptions};
+use crate::postgres::server::session::Session;
+use crate::store::error::StoreError;
+
+/// How much longer the client waits for an answer than the server may work on it.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// The hosts of a store's server, and what its sessions are set to.
+#[derive(Debug)]
+pub(crate) struct Address {
+    /// One for each host, in the order of the URL.
+    hosts: Vec<Config>,
+    /// The schema, quoted for SQL.
+    pub(crate) schema: String,
+    /// The id of the store, once it was opened.
+    pub(crate) store_id: OnceCell<Uuid>,
+    pub(crate) options: PostgresOptions,
+}
+
+/// What to do with a notification of the server.
+pub(crate) type OnNotification = Rc<dyn Fn(&Notification)>;
+
+impl Address {
+    pub(crate) fn new(options: PostgresOptions, url: &str) -> Result<Self, ConnectError> {
+        let Some(schema) = quoted_schema(&options.schema) else {
+            return Err(ConnectError::SchemaName { schema: options.schema });
+        };
+        let config: Config =
+            url.parse().map_err(|error: tokio_postgres::Error| ConnectError::Url(error.into()))?;
+        let count = config.get_hosts().len().max(config.get_hostaddrs().len());
+        if count == 0 {
+            return Err(ConnectError::Url("it names no host".into()));
+        }
+        let hosts = (0..count).map(|index| one_host(&config, index, &options)).collect();
+        Ok(Self { hosts, schema, store_id: OnceCell::new(), options })
+    }
+
+    /// Begins a session with the first host that accepts writes.
+    ///
+    /// A host that does not answer must not keep the others from being asked, so each has its own time.
+    pub(crate) async fn connect(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        let mut failure = Failure::Broken("there is no host".into());
+        for host in &self.hosts {
+            let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
+            failure = match timeout(time, self.connect_to(host, notified)).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(failure @ Failure::Final(_))) => return Err(failure),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::Broken(format!("no answer in {time:?}").into()),
+            };
+        }
+        Err(failure)
+    }
+
+    /// Begins a session with the store that was opened.
+    pub(crate) async fn begin(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        let session = self.connect(notified).await?;
+        let rows = session.query(&format!("SELECT id FROM {}.store", self.schema), &[]).await?;
+        let found = rows.first().map(|row| row.try_get(0)).transpose().map_err(Failure::of)?;
+        match (self.store_id.get(), found) {
+            (Some(opened), Some(found)) if *opened != found => {
+                Err(Failure::Final(StoreError::OtherStore { opened: *opened, found }))
+            }
+            _ => Ok(session),
+        }
+    }
+
+    async fn connect_to(&self, host: &Config, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        let (client, connection) = host.connect(NoTls).await.map_err(Failure::of)?;
+        let warned = Rc::new(Cell::new(false));
+        tokio::task::spawn_local(drive(connection, Rc::clone(&warned), notified.cloned()));
+        let token = new_token();
+        let session =
+            Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
+        session.run(&self.settings(token)).await?;
+        Ok(session)
+    }
+
+    /// The settings of each session. Those of the user or the database may be others.
+    ///
+    /// Statements are prepared once, perhaps while the tables are empty, so their plans must not depend on the number of
+    /// rows. The checks of an append rely on READ COMMITTED.
+    fn settings(&self, token: i64) -> String {
+        let millis = |time: Duration| time.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+        let durability = match self.options.durability {
+            Some(level) => format!("SET synchronous_commit = {}", level.setting()),
+            None => format!(
+                "SELECT set_config('synchronous_commit', '{}', false) WHERE current_setting('synchronous_commit') <> '{}'",
+                Durability::On.setting(),
+                Durability::RemoteApply.setting()
+            ),
+        };
+        format!(
+            "SET default_transaction_isolation = 'read committed';
+             SET search_path = '';
+             SET plan_cache_mode = force_generic_plan;
+             SET enable_seqscan = off;
+             SET enable_hashjoin = off;
+             SET enable_mergejoin = off;
+             SET jit = off;
+             SET bytea_output = 'hex';
+             SET client_min_messages = warning;
+             SET statement_timeout = {};
+             SET lock_timeout = {};
+             SET factum.token = '{token}';
+             {durability}",
+            millis(self.options.statement_timeout),
+            millis(self.options.lock_timeout),
+        )
+    }
+}
+
+/// A number that no other session has.
+fn new_token() -> i64 {
+    let (high, low) = new_id().as_u64_pair();
+    (high.rotate_left(32) ^ low).cast_signed()
+}
+
+/// The part of the URL that is about one host.
+fn one_host(all: &Config, index: usize, options: &PostgresOptions) -> Config {
+    let mut config = Config::new();
+    match all.get_hosts().get(index) {
+        Some(Host::Tcp(host)) => {
+            config.host(host);
+        }
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => {
+            config.host_path(path);
+        }
+        None => {}
+    }
+    if let Some(address) = all.get_hostaddrs().get(index) {
+        config.hostaddr(*address);
+    }
+    // One port is that of all hosts.
+    if let Some(port) = all.get_ports().get(index).or(all.get_ports().first()) {
+        config.port(*port);
+    }
+    if let Some(user) = all.get_user() {
+        config.user(user);
+    }
+    if let Some(password) = all.get_password() {
+        config.password(password);
+    }
+    if let Some(database) = all.get_dbname() {
+        config.dbname(database);
+    }
+    if let Some(settings) = all.get_options() {
+        config.options(settings);
+    }
+    config.application_name(all.get_application_name().unwrap_or("factum"));
+    config.ssl_mode(all.get_ssl_mode());
+    config.channel_binding(all.get_channel_binding());
+    config.connect_timeout(all.get_connect_timeout().copied().unwrap_or(options.connect_timeout));
+    // A server that is gone without a word is noticed by the system.
+    config.tcp_user_timeout(all.get_tcp_user_timeout().copied().unwrap_or(options.outage_timeout));
+    config.keepalives(all.get_keepalives());
+    config.keepalives_idle(all.get_keepalives_idle().min(Duration::from_mins(1)));
+    if let Some(interval) = all.get_keepalives_interval() {
+        config.keepalives_interval(interval);
+    }
+    if let Some(retries) = all.get_keepalives_retries() {
+        config.keepalives_retries(retries);
+    }
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config
+}
+
+/// Moves messages between the socket and the client, until one of them ends.
+async fn drive(
+    mut connection: Connection<Socket, NoTlsStream>,
+    warned: Rc<Cell<bool>>,
+    notified: Option<OnNotification>,
+) {
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        match message {
+            // Not those with a code of their own, as that the server is about to stop.
+            AsyncMessage::Notice(notice) if *notice.code() == SqlState::WARNING => warned.set(true),
+            AsyncMessage::Notification(notification) => {
+                if let Some(notified) = &notified {
+                    notified(&notification);
+                }
+            }
+            _ => {}
+        }
+    }
+}

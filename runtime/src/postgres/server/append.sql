@@ -1,0 +1,228 @@
+-- The functions that append. `{schema}` is the schema's quoted name.
+--
+-- Each statement of a VOLATILE function sees what was committed before that statement began, at READ COMMITTED. So a check
+-- that comes after the lock sees the appends that the lock has waited for. In one statement with the lock it would not.
+
+-- Fails unless this is the caller's store, and this session has begun with the token: behind a pooler that gives each
+-- transaction another session, a lock that is held for a session protects nothing. A schema that was dropped and made again
+-- has another store, which an old session would take for its own.
+CREATE FUNCTION {schema}.check_session(store uuid, token text) RETURNS void LANGUAGE plpgsql AS $factum$
+BEGIN
+  IF store <> '{id}' THEN
+    RAISE EXCEPTION 'the schema has another store' USING ERRCODE = 'FA003';
+  END IF;
+  IF current_setting('factum.token', true) IS DISTINCT FROM token THEN
+    RAISE EXCEPTION 'this session has not begun with the token of the store' USING ERRCODE = 'FA001';
+  END IF;
+END $factum$;
+
+-- Takes the turn to append, and so many positions and numbers of streams. Returns the last of each before these. The
+-- advisory lock makes a fair queue; many waiters on the row's own lock would all wake up and look at it again.
+CREATE FUNCTION {schema}.take_turn(events int, new_streams int, OUT base bigint, OUT stream_base bigint)
+LANGUAGE plpgsql AS $factum$
+BEGIN
+  PERFORM pg_advisory_xact_lock('{schema}.counter'::regclass::oid::int, 0);
+  UPDATE {schema}.counter AS c SET position = c.position + events, stream = c.stream + new_streams
+    RETURNING c.position - events, c.stream - new_streams INTO base, stream_base;
+  IF base IS NULL THEN
+    RAISE EXCEPTION 'the row of the counter is missing' USING ERRCODE = 'FA002';
+  END IF;
+END $factum$;
+
+-- Appends a group of requests, each as a whole or not at all.
+--
+-- parts (a request has one for each stream): category, key, expected version (-1: any), id of the event that the stream
+-- must end with (null: any), number of the request, number of events and keys.
+-- waves: the last part and the last event of each run of parts in which no stream and no chain occurs twice.
+-- events: number of the part, place within the part, and the columns. They are in the order of the parts.
+-- keys: number of the part, and the columns; versions count from that of the stream.
+-- chains: request, number of the chain, whether the request rests on it, whether others may rest on the request.
+--
+-- The events of requests that are stored have the positions after `base`, in order. For each part: the version before, and
+-- the problem (0 none, 1 another version, 2 void, 3 a known key). For each part with a known key: the first one.
+CREATE FUNCTION {schema}.append(
+  store uuid, token text, wave_parts int[], wave_events int[],
+  p_category text[], p_key text[], p_expected bigint[], p_last uuid[], p_request int[], p_rows int[],
+  e_part int[], e_place int[], e_name text[], e_version int[], e_id uuid[], e_at bigint[], e_correlation uuid[], e_causation uuid[],
+  e_custom text[], e_payload text[],
+  k_part int[], k_key text[], k_before int[], k_after int[], k_at bigint[], k_command text[], k_shape bigint[], k_content bigint[],
+  k_structs bytea[],
+  h_request int[], h_chain int[], h_rests bool[], h_is_base bool[],
+  OUT base bigint, OUT versions bigint[], OUT problems int[],
+  OUT n_part int[], OUT n_key text[], OUT n_before bigint[], OUT n_version bigint[], OUT n_at bigint[], OUT n_command text[],
+  OUT n_shape bigint[], OUT n_content bigint[], OUT n_structs bytea[]
+) LANGUAGE plpgsql VOLATILE AS $factum$
+DECLARE
+  events int := cardinality(e_part);
+  has_keys bool := cardinality(k_part) > 0;
+  has_chains bool := cardinality(h_request) > 0;
+  stream_base bigint;
+  newest bigint;
+  first_part int := 1;
+  last_part int;
+  first_event int := 1;
+  last_event int;
+  broken int[] := '{}';
+  void int[] := '{}';
+  bad int[];
+  ids bigint[];
+  is_new bool[];
+  v bigint[];
+  w_problems int[];
+  stored int;
+BEGIN
+  PERFORM {schema}.check_session(store, token);
+  SELECT t.base, t.stream_base INTO base, stream_base FROM {schema}.take_turn(events, cardinality(p_category)) AS t;
+  newest := base;
+  versions := '{}';
+  problems := '{}';
+  FOR wave IN 1 .. cardinality(wave_parts) LOOP
+    last_part := wave_parts[wave];
+    last_event := wave_events[wave];
+    IF has_chains AND cardinality(broken) > 0 THEN
+      void := ARRAY(SELECT h.request FROM unnest(h_request, h_chain, h_rests) AS h(request, chain, rests)
+                    WHERE h.rests AND h.chain = ANY (broken));
+    END IF;
+
+    SELECT array_agg(coalesce(found.id, stream_base + found.part) ORDER BY found.part),
+           array_agg(found.id IS NULL ORDER BY found.part),
+           array_agg(found.version ORDER BY found.part),
+           array_agg(found.problem ORDER BY found.part),
+           array_agg(found.request) FILTER (WHERE found.problem > 0)
+      INTO ids, is_new, v, w_problems, bad
+      FROM (
+        SELECT p.n + first_part - 1 AS part, p.request, s.id, coalesce(e.version, 0) AS version,
+          CASE
+            WHEN p.request = ANY (void) THEN 2
+            WHEN has_keys AND EXISTS (
+              SELECT FROM unnest(k_part, k_key) AS given(part, key) JOIN {schema}.keys AS known ON known.key = given.key
+              WHERE given.part = p.n + first_part - 1 AND known.stream = s.id) THEN 3
+            WHEN p.expected >= 0 AND p.expected <> coalesce(e.version, 0) THEN 1
+            WHEN p.last IS NOT NULL AND p.last IS DISTINCT FROM e.id THEN 2
+            ELSE 0
+          END AS problem
+        FROM unnest(p_category[first_part:last_part], p_key[first_part:last_part], p_expected[first_part:last_part],
+                    p_last[first_part:last_part], p_request[first_part:last_part])
+             WITH ORDINALITY AS p(category, key, expected, last, request, n)
+        LEFT JOIN LATERAL (SELECT s.id FROM {schema}.streams AS s WHERE s.category = p.category AND s.key = p.key LIMIT 1) AS s ON true
+        LEFT JOIN LATERAL (SELECT e.version, e.id FROM {schema}.events AS e WHERE e.stream = s.id
+                           ORDER BY e.version DESC LIMIT 1) AS e ON true
+      ) AS found;
+    versions := versions || v;
+    problems := problems || w_problems;
+
+    IF true = ANY (is_new) THEN
+      INSERT INTO {schema}.streams (id, category, key)
+        SELECT p.id, p.category, p.key
+        FROM unnest(ids, is_new, p_category[first_part:last_part], p_key[first_part:last_part],
+                    p_request[first_part:last_part], p_rows[first_part:last_part]) AS p(id, is_new, category, key, request, rows)
+        WHERE p.is_new AND p.rows > 0 AND (bad IS NULL OR p.request <> ALL (bad));
+    END IF;
+
+    IF last_event >= first_event THEN
+      -- The order of `unnest` with ordinality is that of the arrays.
+      INSERT INTO {schema}.events (position, stream, version, recorded_at, event_version, id, name, correlation, causation, custom, payload)
+        SELECT newest + CASE WHEN bad IS NULL THEN e.n ELSE row_number() OVER (ORDER BY e.n) END,
+               ids[e.part - first_part + 1], v[e.part - first_part + 1] + e.place,
+               e.at, e.version, e.id, e.name, e.correlation, e.causation, e.custom, e.payload
+        FROM unnest(e_part[first_event:last_event], e_place[first_event:last_event], e_name[first_event:last_event],
+                    e_version[first_event:last_event], e_id[first_event:last_event], e_at[first_event:last_event],
+                    e_correlation[first_event:last_event], e_causation[first_event:last_event],
+                    e_custom[first_event:last_event], e_payload[first_event:last_event])
+             WITH ORDINALITY AS e(part, place, name, version, id, at, correlation, causation, custom, payload, n)
+        WHERE bad IS NULL OR p_request[e.part] <> ALL (bad);
+      GET DIAGNOSTICS stored = ROW_COUNT;
+      newest := newest + stored;
+    END IF;
+
+    IF has_keys THEN
+      IF 3 = ANY (w_problems) THEN
+        SELECT n_part || array_agg(known.part), n_key || array_agg(known.key), n_before || array_agg(known.before),
+               n_version || array_agg(known.version), n_at || array_agg(known.recorded_at), n_command || array_agg(known.command),
+               n_shape || array_agg(known.shape), n_content || array_agg(known.content), n_structs || array_agg(known.structs)
+          INTO n_part, n_key, n_before, n_version, n_at, n_command, n_shape, n_content, n_structs
+          FROM (
+            SELECT DISTINCT ON (given.part) given.part, k.*
+            FROM unnest(k_part, k_key) WITH ORDINALITY AS given(part, key, n)
+            JOIN {schema}.keys AS k ON k.key = given.key AND k.stream = ids[given.part - first_part + 1]
+            WHERE given.part BETWEEN first_part AND last_part AND w_problems[given.part - first_part + 1] = 3
+            ORDER BY given.part, given.n
+          ) AS known;
+      END IF;
+      INSERT INTO {schema}.keys (stream, key, before, version, recorded_at, command, shape, content, structs)
+        SELECT ids[k.part - first_part + 1], k.key, v[k.part - first_part + 1] + k.before, v[k.part - first_part + 1] + k.after,
+               k.at, k.command, k.shape, k.content, k.structs
+        FROM unnest(k_part, k_key, k_before, k_after, k_at, k_command, k_shape, k_content, k_structs)
+             AS k(part, key, before, after, at, command, shape, content, structs)
+        WHERE k.part BETWEEN first_part AND last_part AND (bad IS NULL OR p_request[k.part] <> ALL (bad));
+    END IF;
+
+    IF has_chains AND bad IS NOT NULL THEN
+      broken := broken || ARRAY(SELECT h.chain FROM unnest(h_request, h_chain, h_is_base) AS h(request, chain, is_base)
+                                WHERE h.is_base AND h.request = ANY (bad));
+    END IF;
+    first_part := last_part + 1;
+    first_event := last_event + 1;
+  END LOOP;
+  IF newest <> base + events THEN
+    UPDATE {schema}.counter SET position = newest;
+  END IF;
+END $factum$;
+
+-- Appends one event to one stream, without keys: less work than arrays.
+CREATE FUNCTION {schema}.append_one(
+  store uuid, token text, p_category text, p_key text, p_expected bigint, p_last uuid,
+  e_name text, e_version int, e_id uuid, e_at bigint, e_correlation uuid, e_causation uuid, e_custom text, e_payload text,
+  OUT base bigint, OUT version bigint, OUT problem int
+) LANGUAGE plpgsql VOLATILE AS $factum$
+DECLARE
+  stream_base bigint;
+  number bigint;
+  last uuid;
+BEGIN
+  PERFORM {schema}.check_session(store, token);
+  SELECT t.base, t.stream_base INTO base, stream_base FROM {schema}.take_turn(1, 1) AS t;
+  version := 0;
+  problem := 0;
+  IF p_expected = 0 AND p_last IS NULL THEN
+    -- A stream that is expected to be new most likely is.
+    INSERT INTO {schema}.streams (id, category, key) VALUES (stream_base + 1, p_category, p_key)
+      ON CONFLICT DO NOTHING RETURNING id INTO number;
+  END IF;
+  IF number IS NULL THEN
+    SELECT s.id, e.version, e.id INTO number, version, last
+      FROM {schema}.streams AS s
+      LEFT JOIN LATERAL (SELECT e.version, e.id FROM {schema}.events AS e WHERE e.stream = s.id ORDER BY e.version DESC LIMIT 1) AS e ON true
+      WHERE s.category = p_category AND s.key = p_key;
+    version := coalesce(version, 0);
+    IF p_expected >= 0 AND p_expected <> version THEN
+      problem := 1;
+    ELSIF p_last IS NOT NULL AND p_last IS DISTINCT FROM last THEN
+      problem := 2;
+    END IF;
+    IF problem > 0 THEN
+      UPDATE {schema}.counter SET position = base;
+      RETURN;
+    END IF;
+    IF number IS NULL THEN
+      number := stream_base + 1;
+      INSERT INTO {schema}.streams (id, category, key) VALUES (number, p_category, p_key);
+    END IF;
+  END IF;
+  INSERT INTO {schema}.events (position, stream, version, recorded_at, event_version, id, name, correlation, causation, custom, payload)
+    VALUES (base + 1, number, version + 1, e_at, e_version, e_id, e_name, e_correlation, e_causation, e_custom, e_payload);
+END $factum$;
+
+-- Stores a snapshot of a stream in place of an earlier one, without a wait for the disk: a lost one is taken again.
+CREATE FUNCTION {schema}.save_snapshot(
+  p_category text, p_key text, s_version bigint, s_position bigint, s_event uuid, s_taken_at bigint, s_fingerprint bigint,
+  s_checksum bigint, s_state bytea
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $factum$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  INSERT INTO {schema}.snapshots (stream, version, position, event, taken_at, fingerprint, checksum, state)
+    SELECT s.id, s_version, s_position, s_event, s_taken_at, s_fingerprint, s_checksum, s_state
+    FROM {schema}.streams AS s WHERE s.category = p_category AND s.key = p_key
+    ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position, event = excluded.event,
+      taken_at = excluded.taken_at, fingerprint = excluded.fingerprint, checksum = excluded.checksum, state = excluded.state;
+END $factum$;

@@ -1,0 +1,79 @@
+//! A session of the server: statements that are prepared once, and limits of time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use crate::postgres::server::error::Failure;
+
+/// How many statements a session remembers: more than the store has.
+const STATEMENTS: usize = 128;
+
+/// A value of a statement that another thread has given.
+pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
+
+/// A connection, and what was prepared in it.
+pub(crate) struct Session {
+    client: Client,
+    /// A number of this session alone. The server knows it as `factum.token`.
+    pub(crate) token: i64,
+    /// Set by each warning of the server that has no code of its own.
+    warned: Rc<Cell<bool>>,
+    prepared: RefCell<HashMap<String, Statement>>,
+    /// How long to wait for an answer.
+    longest: Duration,
+}
+
+impl Session {
+    pub(crate) fn new(client: Client, token: i64, warned: Rc<Cell<bool>>, longest: Duration) -> Self {
+        Self { client, token, warned, prepared: RefCell::default(), longest }
+    }
+
+    /// Whether the server can no longer be asked in this session.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Whether the server has warned since this was last asked.
+    pub(crate) fn take_warning(&self) -> bool {
+        self.warned.replace(false)
+    }
+
+    /// Runs statements without values.
+    pub(crate) async fn run(&self, sql: &str) -> Result<(), Failure> {
+        self.within(self.client.batch_execute(sql)).await
+    }
+
+    /// Runs a statement, in a transaction of its own. It has been committed when the rows are returned.
+    pub(crate) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let statement = self.prepare(sql).await?;
+        // The rows end with the server's word that it is ready for the next statement, which it gives after the commit.
+        self.within(self.client.query(&statement, values)).await
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+        if let Some(statement) = self.prepared.borrow().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.within(self.client.prepare(sql)).await?;
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.len() >= STATEMENTS {
+            prepared.clear();
+        }
+        prepared.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        match timeout(self.longest, work).await {
+            Ok(result) => result.map_err(Failure::of),
+            Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
+        }
+    }
+}

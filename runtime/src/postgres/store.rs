@@ -1,0 +1,373 @@
+//! The store in a schema of a PostgreSQL database.
+
+mod call;
+mod commits;
+mod keys;
+mod lost;
+mod read;
+mod readers;
+mod rows;
+mod snapshots;
+mod statements;
+mod stream_names;
+mod thread;
+mod wakeups;
+mod writer;
+
+use std::fmt;
+use std::mem;
+use std::process;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSqlOwned;
+use uuid::Uuid;
+
+use crate::domain::numbers::keeps_text_of_numbers;
+use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
+use crate::postgres::server::address::Address;
+use crate::postgres::server::error::ConnectError;
+use crate::postgres::server::names::{escaped, unescaped};
+use crate::postgres::server::options::PostgresOptions;
+use crate::postgres::server::session::Value;
+use crate::store::append::{Append, Appended, Outcome, check_appends};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::event_store::EventStore;
+use crate::store::group_commit::{Answer, Request, Waiter};
+use crate::store::identity::StoreIdentity;
+use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
+use crate::store::read::{Filter, Visit, VisitReplayed};
+use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+
+use self::keys::KnownKey;
+use self::readers::{Job, Pending};
+use self::statements::Statements;
+use self::thread::Line;
+
+/// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
+///
+/// ```no_run
+/// use factum::prelude::*;
+/// use factum::postgres::PostgresStore;
+/// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+/// # use bank::*;
+///
+/// let store = PostgresStore::connect("postgresql://bank@localhost/bank")?;
+/// let accounts = store.repository::<BankAccount>();
+/// accounts.execute(DepositMoney { account: AccountId("alice".into()), cents: 500 })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It keeps the laws of all stores, also among programs:
+///
+/// * Positions count from 1 without a gap, in the order of the commits.
+/// * An append that has returned is as durable as [`PostgresOptions::durability`] says; on the server's disk by default.
+/// * An append gets the one right answer, also if its connection breaks during the commit. The store waits until the server
+///   can no longer commit it, and then looks for its events.
+///
+/// Appends of all threads and tasks of a program that wait at one time share a commit. A thread of the store's own talks to
+/// the server. No call needs a runtime, and none panics in one. Tasks wait for their appends without a thread
+/// (feature `tokio`).
+///
+/// # What is another matter than in SQLite
+///
+/// * Events have no checksums of factum's: have the database cluster made with `initdb --data-checksums`.
+/// * A stream's category and key together have at most about 2,700 bytes, or more if PostgreSQL can compress them. An append
+///   to another stream fails with [`StoreError::NotStorable`]. So does one whose events contain a NUL outside of the key.
+/// * Connections are not encrypted. Use a socket of the machine, a private network, or a tunnel.
+///
+/// # Errors of the server
+///
+/// | what happens | what calls get |
+/// |---|---|
+/// | the connection breaks, or the server stops or changes | an answer after the server is back, or [`StoreError::Unreachable`] after [`PostgresOptions::outage_timeout`] |
+/// | the server does not say in that time whether it has committed | [`StoreError::CommitUnknown`] |
+/// | other appends, or a statement, take too long | [`StoreError::Busy`] |
+/// | no host accepts writes, as while a standby is not promoted | [`StoreError::ReadOnly`] after the same time |
+/// | the disk is full | [`StoreError::Full`] |
+/// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
+/// | the server has another store than before | [`StoreError::OtherStore`] |
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+/// What the handles of a store share.
+pub(crate) struct Shared {
+    statements: Statements,
+    line: Line,
+    names: Arc<stream_names::StreamNames>,
+    id: Uuid,
+    poll_every: Duration,
+    /// The process that has the thread of the store.
+    process: u32,
+}
+
+impl PostgresStore {
+    /// Connects to a server, and makes the store's tables in the schema `factum` if there are none.
+    ///
+    /// The URL is that of libpq, as `postgresql://user:password@host:port/database`. Several hosts are tried in their order,
+    /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
+    /// `postgresql://bank@/bank?host=/run/postgresql`.
+    ///
+    /// Other options are those of [`PostgresOptions`].
+    pub fn connect(url: &str) -> Result<Self, ConnectError> {
+        PostgresOptions::new().connect(url)
+    }
+
+    pub(crate) fn connect_with(options: PostgresOptions, url: &str) -> Result<Self, ConnectError> {
+        if keeps_text_of_numbers() {
+            return Err(ConnectError::ArbitraryPrecision);
+        }
+        let address = Address::new(options, url)?;
+        let (statements, poll_every) = (Statements::new(&address.schema), address.options.poll_every);
+        let (line, id) = thread::start(address)?;
+        let names = Arc::clone(&line.names);
+        let shared = Shared { statements, line, names, id, poll_every, process: process::id() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Checks an append; `None` if there is nothing to do.
+    fn join(&self, request: Request<'_>) -> Result<Option<Arc<Waiter>>, AppendError> {
+        check_appends(request.appends)?;
+        let [first, ..] = request.appends else { return Ok(None) };
+        self.shared.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        Ok(Some(self.shared.line.commits.join(request)))
+    }
+}
+
+impl Shared {
+    /// In a forked process, the thread is missing.
+    fn check_process(&self) -> Result<(), StoreError> {
+        let used_by = process::id();
+        if used_by == self.process {
+            Ok(())
+        } else {
+            Err(StoreError::Forked { opened_by: self.process, used_by })
+        }
+    }
+
+    /// Sends a statement that does no harm if it is carried out twice.
+    fn ask(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Pending, StoreError> {
+        self.check_process()?;
+        let (job, rows) = Job::new(sql, values);
+        self.line.send(job);
+        Ok(rows)
+    }
+
+    /// The first column of the first row; `None` if there is no row.
+    fn first<T: FromSqlOwned>(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Option<T>, StoreError> {
+        let rows = self.ask(sql, values)?.wait()?;
+        rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        match self.first::<i64>(&self.statements.position, Vec::new())? {
+            Some(position) => Ok(Position::new(position.unsigned_abs())),
+            None => Err(StoreError::Damaged { message: "the row of the counter is missing".to_owned() }),
+        }
+    }
+}
+
+impl EventStore for PostgresStore {
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        let Some(waiter) = self.join(Request { appends, chains: &[] })? else {
+            return Ok(Appended::new(None, Vec::new()));
+        };
+        match waiter.wait_behind() {
+            Ok(appended) => Ok(appended),
+            Err(QueueError::Append(error)) => Err(error),
+            Err(QueueError::Void) => unreachable!("an append without chains is not void"),
+        }
+    }
+
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], chains: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        Some(match self.join(Request { appends, chains }) {
+            Ok(Some(waiter)) => QueuedAppend::new(QueuedRequest(waiter)),
+            Ok(None) => QueuedAppend::new(|| Ok(Appended::new(None, Vec::new()))),
+            Err(error) => {
+                chains.iter().for_each(Chain::fail);
+                QueuedAppend::new(|| Err(error.into()))
+            }
+        })
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.shared.read_stream(stream, after, limit, visit)
+    }
+
+    fn replay(
+        &self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+        visit: &mut VisitReplayed<'_>,
+    ) -> Result<Option<Uuid>, StoreError> {
+        self.shared.replay(stream, after, limit, visit)
+    }
+
+    fn read_all(
+        &self,
+        filter: Filter<'_>,
+        after: Position,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.shared.read_all(filter, after, limit, visit)
+    }
+
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, StoreError> {
+        let version =
+            self.shared.first::<i64>(&self.shared.statements.stream_version, name_values(stream))?;
+        Ok(version.unwrap_or(0).unsigned_abs())
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        self.shared.position()
+    }
+
+    fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
+        let values: Vec<Value> = vec![Box::new(signed(after.get()))];
+        let next = self.shared.first::<i64>(&self.shared.statements.next_position, values)?;
+        Ok(next.map(|next| Position::new(next.unsigned_abs())))
+    }
+
+    fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
+        self.shared.first(&self.shared.statements.event_id, vec![Box::new(signed(position.get()))])
+    }
+
+    fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {
+        let started = Instant::now();
+        let newest = self.position()?;
+        if newest >= position || timeout.is_zero() {
+            return Ok(newest);
+        }
+        let wakeups = &self.shared.line.wakeups;
+        let waiting = wakeups.enter();
+        loop {
+            // The count reveals an append that comes after the read of the position and before the sleep.
+            let seen = wakeups.count();
+            let newest = self.position()?;
+            let left = timeout.saturating_sub(started.elapsed());
+            if newest >= position || left.is_zero() {
+                return Ok(newest);
+            }
+            waiting.sleep(seen, left.min(self.shared.poll_every));
+        }
+    }
+
+    fn watch(&self, waker: &Waker) -> Result<bool, StoreError> {
+        self.shared.check_process()?;
+        self.shared.line.wakeups.add(waker);
+        Ok(true)
+    }
+
+    fn unwatch(&self, waker: &Waker) {
+        if self.shared.check_process().is_ok() {
+            self.shared.line.wakeups.remove(waker);
+        }
+    }
+
+    fn categories(&self) -> Result<Vec<String>, StoreError> {
+        let rows = self.shared.ask(&self.shared.statements.categories, Vec::new())?.wait()?;
+        let category = |row: &Row| {
+            let category = row.try_get::<_, String>(0).map_err(unreadable)?;
+            Ok(unescaped(&category).map_or_else(|| category.clone(), std::borrow::Cow::into_owned))
+        };
+        rows.iter().map(category).collect()
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn store_id(&self) -> Result<Option<Uuid>, StoreError> {
+        Ok(Some(self.shared.id))
+    }
+
+    fn outcome(&self, stream: &StreamName, key: &str) -> Result<Option<Outcome>, StoreError> {
+        let mut values = name_values(stream);
+        values.push(Box::new(escaped(key).into_owned()));
+        let rows = self.shared.ask(&self.shared.statements.outcome, values)?.wait()?;
+        let known = rows.first().map(KnownKey::of_row).transpose().map_err(unreadable)?;
+        known.map(|known| known.outcome(stream, key)).transpose()
+    }
+
+    fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = self
+            .shared
+            .first::<i64>(&self.shared.statements.forget_keys, vec![Box::new(time.as_micros())])?;
+        Ok(forgotten.unwrap_or(0).unsigned_abs())
+    }
+
+    fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
+        self.shared.read_snapshot(stream, visit)
+    }
+
+    /// Stores the snapshot without a wait for the disk.
+    fn save_snapshot(&self, stream: &StreamName, snapshot: &StoredSnapshot<'_>) -> Result<(), StoreError> {
+        self.shared.save_snapshot(stream, snapshot)
+    }
+
+    fn drop_snapshots(&self, category: Option<&str>) -> Result<u64, StoreError> {
+        let category = category.map(|category| escaped(category).into_owned());
+        let dropped =
+            self.shared.first::<i64>(&self.shared.statements.drop_snapshots, vec![Box::new(category)])?;
+        Ok(dropped.unwrap_or(0).unsigned_abs())
+    }
+}
+
+/// An append that waits for the thread that commits.
+struct QueuedRequest(Arc<Waiter>);
+
+impl Queued for QueuedRequest {
+    fn wait(self: Box<Self>) -> Answer {
+        self.0.wait_behind()
+    }
+
+    fn wait_as_task(self: Box<Self>) -> TaskAnswer {
+        match self.0.wait_behind_as_task() {
+            Ok(answer) => TaskAnswer::Ready { answer, duty: None },
+            Err(later) => TaskAnswer::Later(Box::pin(later)),
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("id", &self.shared.id).finish_non_exhaustive()
+    }
+}
+
+/// In a forked process, the sockets belong to the process that opened them, and a lock may be held without end.
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        if self.shared.check_process().is_err() {
+            mem::forget(Arc::clone(&self.shared));
+        }
+    }
+}
+
+/// Category and key, as they are stored.
+fn name_values(stream: &StreamName) -> Vec<Value> {
+    vec![Box::new(escaped(stream.category()).into_owned()), Box::new(escaped(stream.key()).into_owned())]
+}
+
+/// A version, a position or a number of rows for the server, which counts with a sign.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unreadable(error: tokio_postgres::Error) -> StoreError {
+    StoreError::Other(error.into())
+}

@@ -1,0 +1,141 @@
+//! What has become of appends whose answer is lost.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tokio_postgres::Row;
+
+use crate::domain::position::Position;
+use crate::postgres::server::error::Failure;
+use crate::postgres::server::names::escaped;
+use crate::postgres::server::session::Session;
+use crate::postgres::store::call::number;
+use crate::postgres::store::keys::{self, KnownKey};
+use crate::store::append::{Append, Appended};
+use crate::store::group_commit::Request;
+
+/// How long to wait between two looks at a session that ends.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Ends the session that holds a lock on this number. A lock on 64 bits has them in two columns.
+const END_HOLDER: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)";
+
+/// The statements that look for lost appends.
+pub(super) struct Lost {
+    event: String,
+    key: String,
+    version: String,
+    commit: String,
+}
+
+impl Lost {
+    pub(super) fn new(schema: &str) -> Self {
+        let stream = format!("(SELECT id FROM {schema}.streams WHERE category = $1 AND key = $2)");
+        Self {
+            event: format!(
+                "SELECT position, version FROM {schema}.events
+                 WHERE stream = {stream} AND id = $3 AND ($4::bigint < 0 OR version = $4 + 1) ORDER BY version DESC LIMIT 1"
+            ),
+            key: format!("SELECT {} FROM {schema}.keys AS k WHERE k.stream = {stream} AND k.key = $3", keys::COLUMNS),
+            version: format!(
+                "SELECT version FROM {schema}.events WHERE stream = {stream} ORDER BY version DESC LIMIT 1"
+            ),
+            commit: format!("UPDATE {schema}.counter SET position = position"),
+        }
+    }
+
+    /// Commits a transaction that changes nothing, as durably as an append.
+    pub(super) async fn commit(&self, session: &Session) -> Result<(), Failure> {
+        session.query(&self.commit, &[]).await.map(drop)
+    }
+
+    /// Waits until the session with this token can no longer commit; `false` if it still can at the deadline.
+    ///
+    /// The session holds a lock on the token as long as it lives. It lives until the server notices that its connection is
+    /// gone, which may take long, so it is ended.
+    pub(super) async fn wait_for_end(
+        &self,
+        session: &Session,
+        token: i64,
+        deadline: Instant,
+    ) -> Result<bool, Failure> {
+        loop {
+            let rows = session.query("SELECT pg_try_advisory_lock($1)", &[&token]).await?;
+            if first::<bool>(&rows)?.unwrap_or(false) {
+                session.query("SELECT pg_advisory_unlock($1)", &[&token]).await?;
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            match session.query(END_HOLDER, &[&token]).await {
+                // Without the right to end it, the session ends by itself.
+                Ok(_) | Err(Failure::Final(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// What was stored of a request; `None` if nothing was. It is stored as a whole or not at all.
+    pub(super) async fn find(
+        &self,
+        session: &Session,
+        request: &Request<'_>,
+    ) -> Result<Option<Appended>, Failure> {
+        let (mut first_position, mut versions) = (None, Vec::with_capacity(request.appends.len()));
+        let mut is_stored = false;
+        for append in request.appends {
+            match append {
+                Append { events: [event, ..], .. } => {
+                    let (category, key) = (escaped(append.stream.category()), escaped(append.stream.key()));
+                    let expected = number(append.expected.exact());
+                    let rows = session.query(&self.event, &[&category, &key, &event.id, &expected]).await?;
+                    let Some(row) = rows.first() else { return Ok(None) };
+                    let position: i64 = get(row, 0)?;
+                    first_position = first_position.or(Some(Position::new(position.unsigned_abs())));
+                    let before = get::<i64>(row, 1)?.unsigned_abs().saturating_sub(1);
+                    versions.push(before + append.events.len() as u64);
+                    is_stored = true;
+                }
+                Append { keys: [key, ..], .. } => {
+                    let (category, of) = (escaped(append.stream.category()), escaped(append.stream.key()));
+                    let rows = session.query(&self.key, &[&category, &of, &escaped(key.key)]).await?;
+                    let Some(row) = rows.first() else { return Ok(None) };
+                    let known = KnownKey::of_row(row).map_err(Failure::of)?;
+                    // Another command with the key would have another time or mark.
+                    match known.outcome(append.stream, key.key) {
+                        Ok(known) if known == key.outcome(known.before) => versions.push(known.version),
+                        _ => return Ok(None),
+                    }
+                    is_stored = true;
+                }
+                append => {
+                    let version = match append.expected.exact() {
+                        Some(version) => version,
+                        None => self.version(session, append).await?,
+                    };
+                    versions.push(version);
+                }
+            }
+        }
+        Ok(is_stored.then(|| Appended::new(first_position, versions)))
+    }
+
+    async fn version(&self, session: &Session, append: &Append<'_>) -> Result<u64, Failure> {
+        let (category, key) = (escaped(append.stream.category()), escaped(append.stream.key()));
+        let rows = session.query(&self.version, &[&category, &key]).await?;
+        Ok(first::<i64>(&rows)?.unwrap_or(0).unsigned_abs())
+    }
+}
+
+fn first<T: for<'r> tokio_postgres::types::FromSql<'r>>(rows: &[Row]) -> Result<Option<T>, Failure> {
+    rows.first().map(|row| get(row, 0)).transpose()
+}
+
+fn get<T: for<'r> tokio_postgres::types::FromSql<'r>>(row: &Row, column: usize) -> Result<T, Failure> {
+    row.try_get(column).map_err(Failure::of)
+}
