@@ -23,6 +23,7 @@ const STOREYS: [&str; 16] = [
     "macro_support",
     "memory",
     "sqlite",
+    "postgres",
     "application",
     "tasks",
     "tasks_sqlite",
@@ -105,6 +106,22 @@ fn each_feature_has_one_switch() {
             "{} asks for a feature: only `lib.rs` does, for a whole wing",
             file.path
         );
+    }
+}
+
+/// Each database can be left out, so none needs the other.
+#[test]
+fn databases_do_not_import_each_other() {
+    for file in source::runtime() {
+        for (own, other) in [("sqlite", "postgres"), ("postgres", "sqlite")] {
+            let is_in = |module: &str, storey: &str| module.split("::").next() == Some(storey);
+            let import = file.imports.iter().find(|import| is_in(&import.path, other));
+            assert!(
+                !is_in(&file.module, own) || import.is_none(),
+                "{} imports from `{other}`: move what both need below them",
+                file.path
+            );
+        }
     }
 }
 

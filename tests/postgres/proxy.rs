@@ -1,0 +1,118 @@
+//! A connection that breaks: a proxy before the server, which cuts connections at the worst moments.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Passes bytes between clients and the server, and cuts a connection now and then.
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    server: u16,
+    /// One of so many messages of a client ends its connection; 0 for none.
+    one_in: AtomicU64,
+    random: AtomicU64,
+    cuts: AtomicU32,
+    has_ended: AtomicBool,
+}
+
+impl Proxy {
+    pub(crate) fn start(server: u16, seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State {
+            server,
+            one_in: AtomicU64::new(0),
+            random: AtomicU64::new(seed),
+            cuts: AtomicU32::new(0),
+            has_ended: AtomicBool::new(false),
+        });
+        let of_thread = Arc::clone(&state);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if of_thread.has_ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
+                let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let state = Arc::clone(&of_thread);
+                thread::spawn(move || state.pass_requests(client, to_server));
+                thread::spawn(move || pass_answers(server, to_client));
+            }
+        });
+        Self { port, state }
+    }
+
+    /// From now on, one of so many messages of a client ends its connection.
+    pub(crate) fn cut_one_in(&self, messages: u64) {
+        self.state.one_in.store(messages, Ordering::SeqCst);
+    }
+
+    pub(crate) fn cuts(&self) -> u32 {
+        self.state.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.has_ended.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl State {
+    /// A number below `limit`.
+    fn random(&self, limit: u64) -> u64 {
+        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) % limit
+    }
+
+    fn pass_requests(&self, mut client: TcpStream, mut server: TcpStream) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = client.read(&mut buffer) {
+            let message = &buffer[..length];
+            let one_in = self.one_in.load(Ordering::SeqCst);
+            if one_in == 0 || self.random(one_in) > 0 {
+                if server.write_all(message).is_err() {
+                    break;
+                }
+                continue;
+            }
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+            let later = Duration::from_micros(self.random(15_000));
+            match self.random(3) {
+                // The server gets it, and the client no answer.
+                0 => drop(server.write_all(message)),
+                // The server gets it after the client has begun to look for what has become of it.
+                1 => {
+                    let _ = client.shutdown(Shutdown::Both);
+                    thread::sleep(later);
+                    let _ = server.write_all(message);
+                    thread::sleep(later);
+                }
+                // The server never gets it.
+                _ => {}
+            }
+            break;
+        }
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = server.shutdown(Shutdown::Both);
+    }
+}
+
+fn pass_answers(mut server: TcpStream, mut client: TcpStream) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = server.read(&mut buffer) {
+        if client.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+}
