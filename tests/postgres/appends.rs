@@ -8,7 +8,7 @@ use factum::prelude::*;
 use factum::store::{Append, AppendError, ExpectedVersion, NewEvent, NewKey, StoreError};
 use factum::{Metadata, StreamName, Uuid};
 
-use crate::server::{Server, on_server};
+use crate::server::{RawSession, Server, on_server};
 
 pub(crate) fn stream(key: &str) -> StreamName {
     StreamName::new("tests", key)
@@ -52,24 +52,28 @@ pub(crate) fn append_one(
 }
 
 /// Calls the server's function as another program would, in a transaction that stays open.
-fn append_in_transaction(
+pub(crate) fn append_in_transaction(
     server: &Server,
     schema: &str,
-    key: &str,
-    expected: i64,
-) -> crate::server::RawSession {
+    (category, key, expected): (&str, &str, i64),
+    (name, payload): (&str, &str),
+) -> RawSession {
     let session = server.session();
     let append = format!(
         "BEGIN; SET LOCAL factum.token = 'other';
-         SELECT problem FROM {schema}.append_one((SELECT id FROM {schema}.store), 'other', 'tests', '{key}', {expected}, NULL, 'counted', 1,
-             gen_random_uuid(), 0, NULL, NULL, NULL, '{{}}')"
+         SELECT problem FROM {schema}.append_one((SELECT id FROM {schema}.store), 'other', '{category}', '{key}', {expected},
+             NULL, '{name}', 1, gen_random_uuid(), 0, NULL, NULL, NULL, '{payload}')"
     );
     assert_eq!(session.sql(&append).unwrap(), ["0"]);
     session
 }
 
+fn count_in_transaction(server: &Server, schema: &str, key: &str, expected: i64) -> RawSession {
+    append_in_transaction(server, schema, ("tests", key, expected), ("counted", "{}"))
+}
+
 /// Waits until this many sessions wait for their turn to append.
-fn wait_for_waiting(server: &Server, schema: &str, count: usize) {
+pub(crate) fn wait_for_waiting(server: &Server, schema: &str, count: usize) {
     let waiting = format!(
         "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND classid = '{schema}.counter'::regclass"
     );
@@ -90,7 +94,7 @@ fn a_check_sees_what_it_has_waited_for() {
         server.sql("ALTER DATABASE postgres RESET default_transaction_isolation");
         let (a, b) = (stream("a"), stream("b"));
         append_one(&store, &a, 0).unwrap();
-        let other = append_in_transaction(server, &schema, "a", 1);
+        let other = count_in_transaction(server, &schema, "a", 1);
         thread::scope(|scope| {
             // The first one is a group by itself, and the others are one.
             let first = scope.spawn(|| append_one(&store, &a, 1));
@@ -119,7 +123,7 @@ fn a_key_of_a_transaction_that_was_waited_for_is_known() {
     let store = server.store(&schema);
     let a = stream("a");
     let keys = [NewKey::new("once", 0..1, Timestamp::now())];
-    let other = append_in_transaction(server, &schema, "a", 0);
+    let other = count_in_transaction(server, &schema, "a", 0);
     other
         .sql(&format!(
             "INSERT INTO {schema}.keys SELECT id, 'once', 0, 1, 7 FROM {schema}.streams WHERE key = 'a'"
@@ -149,7 +153,7 @@ fn an_append_that_can_not_be_stored_harms_no_other() {
     let schema = server.new_schema();
     let store = server.store(&schema);
     // All that is appended meanwhile is one group.
-    let other = append_in_transaction(server, &schema, "other", 0);
+    let other = count_in_transaction(server, &schema, "other", 0);
     let long: String = (0..5_000).map(|_| Uuid::now_v7().to_string()).collect();
     thread::scope(|scope| {
         let first = scope.spawn(|| append_one(&store, &stream("first"), 0));
@@ -194,7 +198,7 @@ fn an_append_that_waits_too_long_is_refused() {
         options.statement_timeout(Duration::from_millis(100)),
     ];
     let stores = impatient.map(|options| options.connect(&server.url()).unwrap());
-    let other = append_in_transaction(server, &schema, "a", 0);
+    let other = count_in_transaction(server, &schema, "a", 0);
     for store in &stores {
         let error = append_one(store, &stream("b"), 0).unwrap_err();
         assert!(matches!(error, AppendError::Store { source: StoreError::Busy, .. }), "{error:?}");

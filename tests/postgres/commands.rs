@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use factum::postgres::PostgresOptions;
 use factum::prelude::*;
+use factum::{CacheOptions, Executed};
 
 use crate::account::{Account, Refused, deposit, id, open, withdraw};
+use crate::appends::{append_in_transaction, wait_for_waiting};
 use crate::server::on_server;
 
 /// Threads of two programs deposit to one account and to their own, and none is lost.
@@ -103,4 +106,47 @@ fn a_key_makes_a_command_happen_once() {
     assert!(matches!(error, ExecuteError::KeyReused(_)), "{error:?}");
     let refused = accounts.execute(withdraw("a", 6)).unwrap_err();
     assert_eq!(refused.refusal(), Some(&Refused::Overdrawn { missing: 1 }));
+}
+
+/// Commands to one account that are queued while another program appends to it: each is decided on the one before, and they
+/// are one group. The first one is refused, and none that rests on it is stored. Decided again, each happens once.
+#[test]
+fn commands_that_rest_on_a_refused_one_are_decided_again() {
+    const THREADS: i64 = 12;
+    on_server!(server);
+    let schema = server.new_schema();
+    let store = server.store(&schema);
+    let accounts = store.repository::<Account>().with_cache(CacheOptions::aggregates(10));
+    for name in ["a", "other"] {
+        accounts.execute(open(name)).unwrap();
+    }
+    let foreign =
+        append_in_transaction(server, &schema, ("account", "a", 1), ("deposited", r#"{"cents":1000}"#));
+    let retry = ExecuteOptions::new().retry(100);
+    thread::scope(|scope| {
+        // It is the group that waits for its turn.
+        let first = scope.spawn(|| accounts.execute(deposit("other", 1)).unwrap().version());
+        wait_for_waiting(server, &schema, 1);
+        let deposits: Vec<_> = (0..THREADS)
+            .map(|_| scope.spawn(|| accounts.execute_with(deposit("a", 1), &retry).unwrap()))
+            .collect();
+        thread::sleep(Duration::from_millis(100));
+        foreign.sql("COMMIT").unwrap();
+        assert_eq!(first.join().unwrap(), 2);
+        let state = |done: Executed<Account>| (done.version(), done.state().cents);
+        let states: Vec<_> = deposits.into_iter().map(|deposit| state(deposit.join().unwrap())).collect();
+        for (version, cents) in &states {
+            assert_eq!(
+                *cents,
+                998 + version.cast_signed(),
+                "a state that was decided on without the other program's event"
+            );
+        }
+        let mut versions: Vec<_> = states.iter().map(|(version, _)| *version).collect();
+        versions.sort_unstable();
+        assert_eq!(versions, (3..).take(versions.len()).collect::<Vec<_>>());
+    });
+    let loaded = store.repository::<Account>().load(&id("a")).unwrap();
+    assert_eq!(loaded.state().cents, 1000 + THREADS);
+    assert_eq!(store.position().unwrap().get(), 4 + THREADS.unsigned_abs());
 }

@@ -196,33 +196,38 @@ fn an_append_waits_for_standbys() {
             thread::sleep(Duration::from_millis(5));
         }
     };
-    let waiting = |but: &str| loop {
+    let waiting = |but: &str| {
         let pids = server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-        match pids.into_iter().find(|pid| pid != but) {
-            Some(pid) => return pid,
-            None => thread::sleep(Duration::from_millis(5)),
-        }
+        pids.into_iter().find(|pid| pid != but)
     };
-    append_one(&store, &stream("a"), 0).unwrap();
+    let append = || append_one(&store, &stream("a"), ExpectedVersion::Any);
+    append().unwrap();
     standbys("missing");
     thread::scope(|scope| {
-        let append = scope.spawn(|| append_one(&store, &stream("a"), 1));
-        server.sql(&format!("SELECT pg_cancel_backend({})", waiting("")));
+        // The server needs a moment until it waits for standbys.
+        let append_that_waits = || loop {
+            let append = scope.spawn(append);
+            while !append.is_finished() {
+                if let Some(pid) = waiting("") {
+                    return (append, pid);
+                }
+            }
+            append.join().unwrap().unwrap();
+        };
+        let (append, pid) = append_that_waits();
+        server.sql(&format!("SELECT pg_cancel_backend({pid})"));
         let error = append.join().unwrap().unwrap_err();
         assert!(
             matches!(error, AppendError::Store { source: StoreError::CommitUnknown(_), .. }),
             "{error:?}"
         );
-    });
-    thread::scope(|scope| {
-        let append = scope.spawn(|| append_one(&store, &stream("a"), 2));
-        let ended = waiting("");
+        let (append, ended) = append_that_waits();
         server.sql(&format!("SELECT pg_terminate_backend({ended})"));
         // The new session waits for the standbys as well.
-        waiting(&ended);
-        assert!(!append.is_finished());
+        while waiting(&ended).is_none() {
+            assert!(!append.is_finished(), "the append does not wait");
+        }
         standbys("");
-        assert_eq!(append.join().unwrap().unwrap(), 3);
+        assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());
     });
-    assert_eq!(store.position().unwrap(), Position::new(3));
 }

@@ -14,6 +14,7 @@ mod thread;
 mod wakeups;
 mod writer;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::process;
@@ -282,7 +283,7 @@ impl EventStore for PostgresStore {
         let rows = self.shared.ask(&self.shared.statements.categories, Vec::new())?.wait()?;
         let category = |row: &Row| {
             let category = row.try_get::<_, String>(0).map_err(unreadable)?;
-            Ok(unescaped(&category).map_or_else(|| category.clone(), std::borrow::Cow::into_owned))
+            Ok(unescaped(&category).map_or_else(|| category.clone(), Cow::into_owned))
         };
         rows.iter().map(category).collect()
     }

@@ -1,6 +1,7 @@
 //! Reads events in pages. The next page is asked for before the visitor gets the events of this one.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -112,7 +113,7 @@ impl Shared {
 
     fn stream_pages(
         &self,
-        sql: &std::sync::Arc<str>,
+        sql: &Arc<str>,
         stream: &StreamName,
         after: u64,
         limit: usize,
@@ -151,14 +152,14 @@ impl Shared {
         let ask = |after: i64, size: usize| {
             let end = if is_filtered { until.min(after.saturating_add(WINDOW)) } else { until };
             let mut values: Vec<Value> = vec![Box::new(after), Box::new(end), Box::new(signed(size as u64))];
-            let texts = |texts: &[&str]| -> Vec<String> {
-                texts.iter().map(|text| escaped(text).into_owned()).collect()
-            };
             if !filter.names.is_empty() {
-                values.push(Box::new(filter.names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+                // No event has a name with a NUL, and the server does not take it.
+                let names = filter.names.iter().filter(|name| !name.contains('\0'));
+                values.push(Box::new(names.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
             }
             if !filter.categories.is_empty() {
-                values.push(Box::new(texts(filter.categories)));
+                let categories = filter.categories.iter().map(|category| escaped(category).into_owned());
+                values.push(Box::new(categories.collect::<Vec<_>>()));
             }
             if filter.partition.of() > 1 {
                 values.push(Box::new(i64::from(filter.partition.of())));
