@@ -20,84 +20,13 @@ fn the_store_keeps_the_laws() {
     conformance::check_all(|| server.new_store());
 }
 
-/// Two programs append groups at once, and a third one reads. It sees each position after the one before: a position that
-/// was given later is never seen earlier.
 #[test]
-fn commit_order_is_position_order() {
-    const WRITERS: usize = 6;
-    const APPENDS: usize = 60;
+fn two_programs_keep_the_laws() {
     on_server!(server);
-    let schema = server.new_schema();
-    let stores = [server.store(&schema), server.store(&schema)];
-    let reader = server.store(&schema);
-    let all = (WRITERS * APPENDS * 3 * stores.len()) as u64;
-    thread::scope(|scope| {
-        for (number, store) in stores.iter().enumerate() {
-            for writer in 0..WRITERS {
-                scope.spawn(move || {
-                    for append in 0..APPENDS {
-                        let (own, shared) =
-                            (stream(&format!("{number}-{writer}-{append}")), stream("shared"));
-                        let facts = [Fact::new(), Fact::new(), Fact::new()];
-                        let events = facts.each_ref().map(Fact::event);
-                        let appended = store
-                            .append(&[
-                                Append::new(&own, 0, &events[..1]),
-                                Append::new(&shared, ExpectedVersion::Any, &events[1..]),
-                            ])
-                            .unwrap();
-                        assert_eq!(appended.versions[0], 1);
-                    }
-                });
-            }
-        }
-        let mut newest = Position::START;
-        while newest.get() < all {
-            let seen = reader.wait_for(newest.next(), LONG).unwrap();
-            assert!(seen > newest, "the writers are done");
-            reader
-                .read_all(Filter::new(), newest, usize::MAX, &mut |event| {
-                    assert_eq!(event.envelope.position, newest.next(), "no position is skipped");
-                    newest = event.envelope.position;
-                    ControlFlow::Continue(())
-                })
-                .unwrap();
-        }
+    conformance::check_two_programs(|| {
+        let schema = server.new_schema();
+        [(); 2].map(|()| server.store(&schema))
     });
-}
-
-/// Each of two programs decides on the same streams. Every version has one winner.
-#[test]
-fn two_programs_have_one_winner_for_each_version() {
-    on_server!(server);
-    let schema = server.new_schema();
-    let stores = [server.store(&schema), server.store(&schema)];
-    let shared = stream("shared");
-    let wins: usize = thread::scope(|scope| {
-        let writers: Vec<_> = stores
-            .iter()
-            .cycle()
-            .take(8)
-            .map(|store| {
-                let shared = &shared;
-                scope.spawn(move || {
-                    let (mut wins, mut version) = (0, 0);
-                    while version < 40 {
-                        let fact = Fact::new();
-                        let event = [fact.event()];
-                        match store.append(&[Append::new(shared, version, &event)]) {
-                            Ok(appended) => (wins, version) = (wins + 1, appended.versions[0]),
-                            Err(factum::store::AppendError::Conflict(conflict)) => version = conflict.actual,
-                            Err(error) => panic!("{error}"),
-                        }
-                    }
-                    wins
-                })
-            })
-            .collect();
-        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
-    });
-    assert_eq!(stores[0].stream_version(&shared).unwrap(), wins as u64);
 }
 
 /// A transaction that has written elsewhere, and stays open, keeps no reader from new events.

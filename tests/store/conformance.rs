@@ -1,13 +1,14 @@
 //! The conformance suite: every store keeps the laws.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::task::Waker;
 use std::time::Duration;
 
 use factum::memory::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::store::{
-    Append, AppendError, Appended, Chain, EventStore, ExpectedVersion, Filter, Outcome, QueueError,
+    Append, AppendError, Appended, Chain, Conflict, EventStore, ExpectedVersion, Filter, Outcome, QueueError,
     QueuedAppend, StoreError, Visit, VisitReplayed, VisitSnapshot,
 };
 use factum::testing::conformance;
@@ -15,6 +16,8 @@ use factum::{Position, StreamName, Timestamp, Uuid};
 use tempfile::TempDir;
 
 use factum::testing::delegate;
+
+use crate::support::stores::open_store;
 
 #[test]
 fn memory_keeps_the_laws() {
@@ -45,6 +48,17 @@ fn check_files(options: &SqliteOptions) {
     });
 }
 
+#[test]
+fn two_programs_on_a_file_keep_the_laws() {
+    let folder = TempDir::new().unwrap();
+    let mut files = 0;
+    conformance::check_two_programs(|| {
+        files += 1;
+        let path = folder.path().join(format!("{files}.db"));
+        [(); 2].map(|()| open_store(&path))
+    });
+}
+
 /// A store with one fault is caught, by the law that the fault breaks.
 #[test]
 fn broken_stores_are_caught() {
@@ -72,6 +86,23 @@ fn broken_stores_are_caught() {
     }
 }
 
+#[test]
+fn stores_that_break_with_two_programs_are_caught() {
+    for (fault, law) in [
+        (Fault::ShowsLaterFirst, "positions_follow_the_commits_of_all_programs"),
+        (Fault::ChecksBeforeItsTurn, "checks_see_the_commits_of_all_programs"),
+    ] {
+        let open = || {
+            let store = Broken { store: MemoryStore::new(), fault };
+            [store.clone(), store]
+        };
+        let panic =
+            std::panic::catch_unwind(|| conformance::check_two_programs(open)).expect_err("not caught");
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert!(message.contains(&format!("law `{law}`")), "{fault:?} was caught as: {message}");
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     ExpectsNothing,
@@ -89,6 +120,8 @@ enum Fault {
     ReplaysTooMuch,
     EndsAnywhere,
     MixesSnapshotsUp,
+    ShowsLaterFirst,
+    ChecksBeforeItsTurn,
 }
 
 /// A good store with one fault.
@@ -123,6 +156,19 @@ impl EventStore for Broken {
                     whole.versions.extend(part?.versions);
                 }
                 Ok(whole)
+            }
+            Fault::ChecksBeforeItsTurn => {
+                for append in appends {
+                    let actual = self.store.stream_version(append.stream).expect("a version");
+                    if !append.expected.matches(actual) {
+                        return Err(Conflict::new(append.stream.clone(), append.expected, actual).into());
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(1));
+                let any = appends.iter().map(|append| {
+                    Append::new(append.stream, ExpectedVersion::Any, append.events).with_keys(append.keys)
+                });
+                self.store.append(&any.collect::<Vec<_>>())
             }
             _ => self.store.append(appends),
         }
@@ -172,7 +218,11 @@ impl EventStore for Broken {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let filter = if self.fault == Fault::FiltersNothing { Filter::default() } else { filter };
-        self.store.read_all(filter, after, self.page(limit), visit)
+        let newest = self.store.position()?;
+        self.store.read_all(filter, after, self.page(limit), &mut |event| {
+            let is_hidden = self.fault == Fault::ShowsLaterFirst && event.envelope.position.next() == newest;
+            if is_hidden { ControlFlow::Continue(()) } else { visit(event) }
+        })
     }
 
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {

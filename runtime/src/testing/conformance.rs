@@ -1,6 +1,6 @@
 //! The laws that an [`EventStore`] keeps, as tests for any store.
 //!
-//! The author of a store calls [`check_all`]. Each law is also a function of its own, for a store that is
+//! The author of a store calls [`check_all`], and [`check_two_programs`] if several programs can use a store. Each law is also a function of its own, for a store that is
 //! empty. A law that does not hold panics with a message that names the law.
 //!
 //! No law limits how long a call may take. A store that loses a wake-up or deadlocks makes its law hang.
@@ -9,6 +9,7 @@ mod appending;
 mod concurrency;
 mod keeping;
 mod law;
+mod programs;
 mod queueing;
 mod reading;
 mod remembering;
@@ -18,6 +19,7 @@ mod waiting;
 pub use self::appending::*;
 pub use self::concurrency::*;
 pub use self::keeping::*;
+pub use self::programs::*;
 pub use self::queueing::*;
 pub use self::reading::*;
 pub use self::remembering::*;
@@ -80,5 +82,28 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
     ];
     for law in laws {
         law(&new_store());
+    }
+}
+
+/// Checks the laws of two programs on one store. `open` returns two handles to a new store, each opened by itself.
+///
+/// ```
+/// use factum::prelude::*;
+/// use factum::testing::conformance;
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut files = 0;
+/// conformance::check_two_programs(|| {
+///     files += 1;
+///     let path = folder.path().join(format!("{files}.db"));
+///     [(); 2].map(|()| SqliteStore::open(&path).unwrap())
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn check_two_programs<S: EventStore>(mut open: impl FnMut() -> [S; 2]) {
+    let laws: [fn(&[S; 2]); _] =
+        [positions_follow_the_commits_of_all_programs, checks_see_the_commits_of_all_programs];
+    for law in laws {
+        law(&open());
     }
 }
