@@ -69,8 +69,14 @@ fn programs() -> Option<PathBuf> {
 }
 
 impl Server {
-    /// Starts a server; `None`, and a line that says so, if PostgreSQL is not installed.
+    /// Starts a server that loses commits if the machine crashes, but not if it does; `None`, and a line that says so, if
+    /// PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("fsync = off\n")
+    }
+
+    /// Starts a server with these settings.
+    pub(crate) fn start_with(settings: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             println!(
                 "skipped: PostgreSQL is not installed (no `initdb` in PATH or /usr/lib/postgresql/*/bin)"
@@ -92,7 +98,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
-             fsync = off\nshared_buffers = '32MB'\n",
+             shared_buffers = '32MB'\n{settings}",
             folder.display()
         );
         let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
