@@ -1,6 +1,6 @@
 //! Several programs on one store, each with handles of its own.
 
-use super::law::{Fact, Law, facts, first_position, stream};
+use super::law::{Fact, Law, facts, stream};
 use super::threads::{THREADS, at_once, while_writing};
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
@@ -53,7 +53,7 @@ pub fn checks_see_the_commits_of_all_programs<S: EventStore>(stores: &[S; 2]) {
         for round in 0..ROUNDS {
             match law.try_append(&[(&versions, Exactly(round), &facts(1))]) {
                 Ok(appended) => {
-                    law.holds(first_position(&appended) > 0, "an append has a position");
+                    law.equal(appended.versions, vec![round + 1], "the version after an append");
                     won[0] += 1;
                 }
                 Err(AppendError::Conflict(conflict)) => {
