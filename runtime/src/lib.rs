@@ -499,6 +499,8 @@ pub mod prelude {
         SubscriptionOptions, Timeout, project, react, refused,
     };
     pub use crate::memory::{MemoryProjection, MemoryStore};
+    #[cfg(feature = "postgres")]
+    pub use crate::postgres::PostgresStore;
     #[cfg(feature = "sqlite")]
     pub use crate::sqlite::{Sqlite, SqliteProcess, SqliteProjection, SqliteReaction, SqliteStore};
     pub use crate::store::EventStore;

@@ -53,7 +53,6 @@ use self::thread::Line;
 ///
 /// ```no_run
 /// use factum::prelude::*;
-/// use factum::postgres::PostgresStore;
 /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
 /// # use bank::*;
 ///

@@ -1,4 +1,4 @@
-//! Appends by hand, as somebody who knows PostgreSQL would write them without a library.
+//! Appends by hand, as a program without a library could do them.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex};

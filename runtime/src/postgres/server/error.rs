@@ -89,7 +89,7 @@ pub(crate) enum Failure {
     /// The connection is gone, and with it the answer: whether the statement was carried out is not known.
     Broken(BoxError),
     /// The server has undone the transaction, and another try may succeed at once.
-    Again(BoxError),
+    Again,
     /// The server accepts no writes, as a standby does, or this session is no longer with the store. Nothing was done, and a
     /// new session may be with a better server.
     ReadOnly,
@@ -122,9 +122,7 @@ impl Failure {
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
             | SqlState::TOO_MANY_CONNECTIONS => Self::Broken(error.into()),
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
-                Self::Again(error.into())
-            }
+            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Self::Again,
             SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly,
             SqlState::DISK_FULL => Self::Final(StoreError::Full),
             SqlState::LOCK_NOT_AVAILABLE | SqlState::QUERY_CANCELED => Self::Final(StoreError::Busy),
@@ -167,7 +165,7 @@ impl Failure {
     pub(crate) fn into_store_error(self) -> StoreError {
         match self {
             Self::Broken(error) => StoreError::Unreachable(error),
-            Self::Again(_) => StoreError::Busy,
+            Self::Again => StoreError::Busy,
             Self::ReadOnly => StoreError::ReadOnly,
             Self::Final(error) => error,
         }

@@ -77,7 +77,7 @@ impl Reader {
             match failure {
                 Failure::Final(error) => return Err(error),
                 failure if Instant::now() + pause >= deadline => return Err(failure.into_store_error()),
-                Failure::Again(_) => {}
+                Failure::Again => {}
                 Failure::Broken(_) | Failure::ReadOnly => self.session = None,
             }
             rest(&mut pause).await;

@@ -20,7 +20,7 @@ use crate::store::lock::lock;
 use crate::store::wakers::Wakers;
 
 /// How long to wait after one announcement before the next, which may then be that of many commits.
-const BETWEEN_ANNOUNCEMENTS: Duration = Duration::from_millis(2);
+const BETWEEN_ANNOUNCEMENTS: Duration = Duration::from_millis(10);
 
 /// The callers that wait for events.
 #[derive(Default)]

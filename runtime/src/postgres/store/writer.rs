@@ -175,11 +175,10 @@ impl Writer {
                     drop(session);
                     rest(&mut pause).await;
                 }
-                Failure::Again(error) => {
+                Failure::Again => {
                     self.session = Some(session);
                     tries += 1;
                     if tries == TRIES {
-                        drop(error);
                         return Err(StoreError::Busy);
                     }
                     rest(&mut pause).await;
@@ -202,7 +201,7 @@ impl Writer {
         let mut pause = SHORTEST_PAUSE;
         loop {
             match begin(&self.address).await {
-                Err(Failure::Broken(_) | Failure::ReadOnly | Failure::Again(_))
+                Err(Failure::Broken(_) | Failure::ReadOnly | Failure::Again)
                     if Instant::now() + pause < deadline =>
                 {
                     rest(&mut pause).await;
@@ -269,7 +268,7 @@ pub(super) enum Unsettled {
 impl From<Failure> for Unsettled {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Broken(_) | Failure::ReadOnly | Failure::Again(_) => Self::Broken,
+            Failure::Broken(_) | Failure::ReadOnly | Failure::Again => Self::Broken,
             Failure::Final(error) => Self::Unknown(error.into()),
         }
     }
