@@ -84,7 +84,9 @@ pub(super) struct One<'a> {
 impl<'a> One<'a> {
     fn of(requests: &[Request<'a>], store: Uuid, token: i64) -> Option<Self> {
         let [request] = requests else { return None };
-        let [Append { stream, events: [event], keys: [], expected }] = request.appends else { return None };
+        let [Append { stream, events: [event], keys: [], expected, timers: _ }] = request.appends else {
+            return None;
+        };
         Some(Self {
             store,
             token: token.to_string(),
