@@ -300,8 +300,14 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
 
     /// When a follower has something to do again. A store of the user's that panics makes it busy.
     pub(crate) fn next_run(&self) -> NextRun {
-        let next = || self.followers.iter().map(|follower| follower.next_run()).min();
-        catch_panic(next).map_or(NextRun::Now, |next| next.unwrap_or(NextRun::WithNextEvent))
+        let next = || {
+            let newest = || self.store.position().ok();
+            let before = newest()?;
+            let next = self.followers.iter().map(|follower| follower.next_run()).min();
+            // A follower that was asked before an event of another one may have it to do.
+            (newest()? == before).then(|| next.unwrap_or(NextRun::WithNextEvent))
+        };
+        catch_panic(next).ok().flatten().unwrap_or(NextRun::Now)
     }
 
     /// The clock of processes and timers.
