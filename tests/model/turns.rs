@@ -280,7 +280,8 @@ fn one_command(ledgers: &Ledgers, callers: &Callers, id: u64) {
 
 /// Carries out a command that waits without a thread.
 async fn in_task(ledgers: &Ledgers, command: Move) -> Result<Executed<Ledger>, ExecuteError<TooFew>> {
-    ledgers.execute_waiting::<ModelTasks, _, _, _>(Into::into, command, &ExecuteOptions::new()).await
+    let ExecuteOptions { command: options, retrying, .. } = ExecuteOptions::new();
+    ledgers.execute_waiting::<ModelTasks, _, _>(Into::into, command, &options, &retrying).await
 }
 
 fn answer(result: Result<Executed<Ledger>, ExecuteError<TooFew>>) -> Answer {
