@@ -30,6 +30,8 @@ fn nothing_is_lost_and_nothing_happens_twice() {
     let traffic = Traffic { address, ends: AtomicBool::new(false), unanswered: AtomicUsize::new(0) };
     let traffic = &traffic;
     let answers: Vec<(String, Value)> = thread::scope(|scope| {
+        // Otherwise a panic here would wait for clients that go on.
+        let _ends = EndsOnDrop(traffic);
         let clients: Vec<_> =
             (0..CLIENTS).map(|client| scope.spawn(move || traffic.of_client(client))).collect();
         for kill in 0..KILLS {
@@ -79,6 +81,15 @@ fn nothing_is_lost_and_nothing_happens_twice() {
         let history = history();
         let names: Vec<_> = history.as_array().unwrap().iter().map(|event| &event["name"]).collect();
         assert_eq!(names, ["order-placed", "order-cancelled"], "{number}");
+    }
+}
+
+/// Ends the clients.
+struct EndsOnDrop<'t>(&'t Traffic);
+
+impl Drop for EndsOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.ends.store(true, Ordering::Relaxed);
     }
 }
 
