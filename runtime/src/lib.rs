@@ -404,11 +404,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 #![cfg_attr(
-    not(all(feature = "sqlite", feature = "tokio")),
-    allow(
-        dead_code,
-        reason = "databases run the engine of followers and the group commit, and some is for tasks only"
-    )
+    not(all(feature = "postgres", feature = "sqlite", feature = "tokio")),
+    allow(dead_code, reason = "some code below is run by one database only, and some by tasks only")
 )]
 
 extern crate self as factum;
