@@ -17,6 +17,7 @@ pub(crate) mod per_process;
 pub(crate) mod queue;
 
 pub(crate) mod read;
+pub(crate) mod serving;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod timer;
@@ -27,7 +28,7 @@ pub use self::error::{AppendError, Conflict, KeyReused, StoreError};
 pub use self::event_store::EventStore;
 pub use self::identity::StoreIdentity;
 pub use self::partition::Partition;
-pub use self::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
+pub use self::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
 pub use self::timer::{NewTimer, TimerChange};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::sync::{once_in, thread};
 use crate::memory::MemoryStore;
 use crate::store::group_commit::{Answer, GroupCommit, HandedOver, Place, Request};
+use crate::store::serving::serve_on_own_thread;
 use crate::store::{
-    Append, AppendError, Appended, Chain, Duty, EventStore, QueueError, Queued, QueuedAppend, StoreError,
+    Append, AppendError, Appended, Chain, EventStore, QueueError, Queued, QueuedAppend, StoreError,
     StoreIdentity, TaskAnswer,
 };
 
@@ -29,16 +30,16 @@ impl ModelStore {
     }
 
     fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
-        let (answer, handed_over) = self.group.wait(place, request, |requests| self.commit(requests));
-        if handed_over == HandedOver::No {
-            drop(self.duty());
-        }
-        answer
+        let led = self.group.wait(place, request, |requests| self.commit(requests));
+        self.answer_of(led)
     }
 
-    fn duty(&self) -> Duty {
-        let store = self.clone();
-        Duty::new(move || store.group.serve(|requests| store.commit(requests)))
+    fn answer_of(&self, (answer, handed_over): (Answer, HandedOver)) -> Answer {
+        if handed_over == HandedOver::No {
+            let store = self.clone();
+            serve_on_own_thread(move || store.group.serve(|requests| store.commit(requests)));
+        }
+        answer
     }
 
     fn commit(&self, requests: &[Request<'_>]) -> Vec<Answer> {
@@ -93,9 +94,7 @@ impl Queued for QueuedRequest<'_> {
     fn wait_as_task(self: Box<Self>) -> TaskAnswer {
         let Self { store, place, request } = *self;
         match store.group.wait_as_task(place, request, |requests| store.commit(requests)) {
-            Ok((answer, handed_over)) => {
-                TaskAnswer::Ready { answer, duty: (handed_over == HandedOver::No).then(|| store.duty()) }
-            }
+            Ok(led) => TaskAnswer::Ready(store.answer_of(led)),
             Err(later) => TaskAnswer::Later(Box::pin(later)),
         }
     }

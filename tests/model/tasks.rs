@@ -15,8 +15,7 @@ pub(super) enum ModelTasks {}
 impl Waits for ModelTasks {
     fn answer(queued: QueuedAppend<'_>) -> impl Future<Output = Result<Appended, QueueError>> + Send + use<> {
         let answer = match queued.wait_as_task() {
-            // The duty is done by a thread of its own.
-            TaskAnswer::Ready { answer, duty: _ } => Ok(answer),
+            TaskAnswer::Ready(answer) => Ok(answer),
             TaskAnswer::Later(later) => Err(later),
         };
         async {

@@ -377,7 +377,7 @@ impl Shop {
         numbers
     }
 
-    /// The same shop by another handle of its file, as another program has it.
+    /// Opens the file of the shop once more, as another program has it.
     pub(crate) fn again(&self) -> Self {
         Self { clock: self.clock.clone(), ..Self::open(&self.file) }
     }

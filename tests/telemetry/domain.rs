@@ -100,7 +100,7 @@ impl Levels {
     }
 }
 
-/// The same view, by a newer program.
+/// `Levels` as a newer program has it.
 #[derive(Debug, Clone, Projection)]
 #[projection(
     name = "levels",

@@ -45,6 +45,18 @@ impl CommandMark {
         Self { structs, ..self }
     }
 
+    /// A mark as databases store it: hashes as signed numbers, and the structs' as bytes.
+    pub(crate) fn of_stored(name: String, shape: i64, content: i64, structs: Option<Vec<u8>>) -> Self {
+        let structs = structs.unwrap_or_default();
+        let structs = structs.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        Self::new(name, shape.cast_unsigned(), content.cast_unsigned()).with_structs(structs)
+    }
+
+    /// The structs as [`of_stored`](Self::of_stored) reads them.
+    pub(crate) fn stored_structs(&self) -> Vec<u8> {
+        self.structs.iter().flat_map(|mark| mark.to_le_bytes()).collect()
+    }
+
     /// Whether a command with the mark `other` is certainly another command.
     #[must_use]
     pub fn is_another(&self, other: &Self) -> bool {

@@ -199,7 +199,7 @@ impl Delivery {
 }
 
 impl<R> Delivery<R> {
-    /// The same delivery, to a reaction of another type.
+    /// This delivery, to a reaction of another type.
     pub(crate) fn to<Other>(&self) -> Delivery<Other> {
         let Self { reaction, cause, attempt, commands, receiver, .. } = self;
         Delivery {

@@ -337,7 +337,7 @@ impl Queued for QueuedRequest {
 
     fn wait_as_task(self: Box<Self>) -> TaskAnswer {
         match self.0.wait_behind_as_task() {
-            Ok(answer) => TaskAnswer::Ready { answer, duty: None },
+            Ok(answer) => TaskAnswer::Ready(answer),
             Err(later) => TaskAnswer::Later(Box::pin(later)),
         }
     }

@@ -57,8 +57,9 @@ use crate::store::event_store::{EventStore, replay_whole_events};
 use crate::store::group_commit::{Answer, GroupCommit, HandedOver, Place, Request};
 use crate::store::identity::StoreIdentity;
 use crate::store::lock::lock;
-use crate::store::queue::{Chain, Duty, QueueError, Queued, QueuedAppend, TaskAnswer};
+use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
+use crate::store::serving::serve_on_own_thread;
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
 use crate::store::wakers::Wakers;
 
@@ -303,18 +304,17 @@ impl SqliteStore {
 
     /// Commits a request that has its place in the group, here or in another thread.
     fn commit_at(&self, place: Place, request: Request<'_>) -> Answer {
-        let (answer, handed_over) = self.shared.group.wait(place, request, |requests| self.commit(requests));
-        if handed_over == HandedOver::No {
-            // This thread returns to its caller; another one serves the tasks.
-            drop(self.duty());
-        }
-        answer
+        let led = self.shared.group.wait(place, request, |requests| self.commit(requests));
+        self.answer_of(led)
     }
 
-    /// The duty to commit for tasks.
-    fn duty(&self) -> Duty {
-        let store = self.clone();
-        Duty::new(move || store.shared.group.serve(|requests| store.commit(requests)))
+    /// The answer that a caller takes along. If no other caller leads, another thread serves the tasks.
+    fn answer_of(&self, (answer, handed_over): (Answer, HandedOver)) -> Answer {
+        if handed_over == HandedOver::No {
+            let store = self.clone();
+            serve_on_own_thread(move || store.shared.group.serve(|requests| store.commit(requests)));
+        }
+        answer
     }
 
     /// Commits requests, and wakes those that wait for their events.
@@ -328,9 +328,8 @@ impl SqliteStore {
             time.lengthen();
         };
         let ends = requests.iter().zip(&answers).filter_map(|(request, answer)| {
-            let events: usize = request.appends.iter().map(|append| append.events.len()).sum();
             let first = answer.as_ref().ok()?.first_position?;
-            Some(first.forward(events as u64).previous())
+            Some(first.forward(request.events() as u64).previous())
         });
         if answers.iter().any(Result::is_ok) {
             self.shared.wakeups.notify(ends.max());
@@ -695,9 +694,7 @@ impl Queued for QueuedRequest<'_> {
     fn wait_as_task(self: Box<Self>) -> TaskAnswer {
         let Self { store, place, request } = *self;
         match store.shared.group.wait_as_task(place, request, |requests| store.commit(requests)) {
-            Ok((answer, handed_over)) => {
-                TaskAnswer::Ready { answer, duty: (handed_over == HandedOver::No).then(|| store.duty()) }
-            }
+            Ok(led) => TaskAnswer::Ready(store.answer_of(led)),
             Err(later) => TaskAnswer::Later(Box::pin(later)),
         }
     }

@@ -54,7 +54,7 @@ impl Request<'_> {
     }
 
     /// The number of events.
-    fn events(&self) -> usize {
+    pub(crate) fn events(&self) -> usize {
         self.appends.iter().map(|append| append.events.len()).sum()
     }
 
@@ -282,8 +282,8 @@ impl Leader<'_> {
         if let (Some(request), Some(Err(_))) = (self.own.take(), own) {
             request.fail();
         }
-        for (waiting, answer) in others.iter().zip(&answers) {
-            if answer.is_err() {
+        for (index, waiting) in others.iter().enumerate() {
+            if answers.get(index).is_none_or(Result::is_err) {
                 fail(&waiting.chains);
             }
         }

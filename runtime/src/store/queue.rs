@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::store::append::Appended;
 use crate::store::error::AppendError;
-use crate::store::sync::{AtomicU64, Mutex, lock, thread};
+use crate::store::sync::AtomicU64;
 
 /// What a queued append rests on: that no append before it in the same epoch has failed.
 ///
@@ -106,7 +106,7 @@ pub trait Queued {
     /// Returns the answer, or how a task gets it without a thread. This may take the time of a commit, if this thread is
     /// the one that commits for all.
     fn wait_as_task(self: Box<Self>) -> TaskAnswer {
-        TaskAnswer::Ready { answer: self.wait(), duty: None }
+        TaskAnswer::Ready(self.wait())
     }
 }
 
@@ -121,12 +121,7 @@ impl<W: FnOnce() -> Result<Appended, QueueError>> Queued for W {
 #[non_exhaustive]
 pub enum TaskAnswer {
     /// It is there.
-    Ready {
-        /// The answer.
-        answer: Result<Appended, QueueError>,
-        /// What this thread has to do as soon as it has passed the answer on.
-        duty: Option<Duty>,
-    },
+    Ready(Result<Appended, QueueError>),
     /// Another thread commits, and wakes the task.
     Later(Pin<Box<dyn Future<Output = Result<Appended, QueueError>> + Send>>),
 }
@@ -134,56 +129,9 @@ pub enum TaskAnswer {
 impl fmt::Debug for TaskAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready { answer, duty } => {
-                f.debug_struct("Ready").field("answer", answer).field("duty", duty).finish()
-            }
-            Self::Later(_) => f.debug_struct("Later").finish_non_exhaustive(),
+            Self::Ready(answer) => f.debug_tuple("Ready").field(answer).finish(),
+            Self::Later(_) => f.debug_tuple("Later").finish_non_exhaustive(),
         }
-    }
-}
-
-/// Commits for the tasks that wait, which have no thread that could. It may take long, so the caller of the thread gets its
-/// own answer before.
-///
-/// If it is dropped, a thread of its own does it.
-pub struct Duty(Option<Box<dyn FnOnce() + Send>>);
-
-impl Duty {
-    /// A duty that `serve` does.
-    pub fn new(serve: impl FnOnce() + Send + 'static) -> Self {
-        Self(Some(Box::new(serve)))
-    }
-
-    /// Does it on this thread.
-    pub fn serve(mut self) {
-        if let Some(serve) = self.0.take() {
-            serve();
-        }
-    }
-}
-
-impl Drop for Duty {
-    fn drop(&mut self) {
-        let Some(serve) = self.0.take() else { return };
-        let serve = Arc::new(Mutex::new(Some(serve)));
-        let of_thread = Arc::clone(&serve);
-        let thread = thread::Builder::new().name("factum-commits".into());
-        if thread.spawn(move || take(&of_thread).map(|serve| serve())).is_err()
-            && let Some(serve) = take(&serve)
-        {
-            // The tasks would wait without end.
-            serve();
-        }
-    }
-}
-
-fn take<T>(of: &Mutex<Option<T>>) -> Option<T> {
-    lock(of).take()
-}
-
-impl fmt::Debug for Duty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Duty").finish_non_exhaustive()
     }
 }
 

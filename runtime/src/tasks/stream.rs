@@ -23,7 +23,7 @@ use crate::tasks::threads::on_thread;
 ///
 /// [`AsyncStoreExt::stream`](crate::tasks::AsyncStoreExt::stream) makes it. It reads when it is polled and its buffer is empty: a
 /// slow reader holds no more than its buffer. While it waits for events it holds no thread; one thread in the process looks
-/// for the appends of other processes. It ends never: drop it.
+/// for the appends of other processes. It never ends: drop it.
 ///
 /// An error of the store does not end it; see [`Subscription`].
 #[must_use = "a stream is read as it is polled"]

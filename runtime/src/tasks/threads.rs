@@ -118,9 +118,7 @@ pub(super) enum Tasks {}
 impl Waits for Tasks {
     fn answer(queued: QueuedAppend<'_>) -> impl Future<Output = Result<Appended, QueueError>> + Send + use<> {
         match queued.wait_as_task() {
-            // The duty gets a thread of its own. One of the runtime may come too late, as all of them may wait for the commit,
-            // and would keep the runtime from its end for as long as tasks of other runtimes wait.
-            TaskAnswer::Ready { answer, duty: _ } => Answer::There(Some(answer)),
+            TaskAnswer::Ready(answer) => Answer::There(Some(answer)),
             TaskAnswer::Later(later) => Answer::Later(Some(later)),
         }
     }

@@ -14,7 +14,7 @@ pub(crate) enum Shape {
 /// How many commands, and how many events, each aggregate has with `Shape::Many`.
 const EACH: usize = 10;
 
-/// The same with `Shape::App`.
+/// How many commands, and how many events, each aggregate has with `Shape::App`.
 const EACH_IN_APP: usize = 20;
 
 /// One aggregate in a module of its own, with the numbers of its commands and events.

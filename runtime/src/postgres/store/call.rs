@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
+use crate::domain::command_mark::CommandMark;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::postgres::server::names::escaped;
@@ -315,7 +316,7 @@ impl<'a> Keys<'a> {
         self.command.push(command.map(|command| escaped(&command.name)));
         self.shape.push(command.map(|command| command.shape.cast_signed()));
         self.content.push(command.map(|command| command.content.cast_signed()));
-        self.structs.push(command.map(keys::bytes_of_structs));
+        self.structs.push(command.map(CommandMark::stored_structs));
     }
 }
 

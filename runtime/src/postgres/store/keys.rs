@@ -79,19 +79,10 @@ impl KnownKey {
                         "its command has the name {name:?}, which factum never writes"
                     )));
                 };
-                let structs = self.structs.unwrap_or_default();
-                let structs = structs.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-                let mark =
-                    CommandMark::new(name.into_owned(), shape.cast_unsigned(), content.cast_unsigned());
-                Some(mark.with_structs(structs))
+                Some(CommandMark::of_stored(name.into_owned(), shape, content, self.structs))
             }
             _ => None,
         };
         Ok(Outcome::new(before, version, Timestamp::from_micros(self.recorded_at), command))
     }
-}
-
-/// The structs of a command, as they are stored.
-pub(super) fn bytes_of_structs(command: &CommandMark) -> Vec<u8> {
-    command.structs.iter().flat_map(|mark| mark.to_le_bytes()).collect()
 }

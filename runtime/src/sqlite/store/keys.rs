@@ -73,10 +73,7 @@ impl KeyRow {
         };
         let command = match (self.command, self.shape, self.content) {
             (Some(name), Some(shape), Some(content)) => {
-                let structs = self.structs.unwrap_or_default();
-                let structs = structs.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-                let mark = CommandMark::new(name, shape.cast_unsigned(), content.cast_unsigned());
-                Some(mark.with_structs(structs))
+                Some(CommandMark::of_stored(name, shape, content, self.structs))
             }
             _ => None,
         };
@@ -141,8 +138,6 @@ pub(super) fn insert(
     let checksum = checksum(stream, key.key, &outcome);
     let Outcome { before, version, recorded_at, command } = outcome;
     let structs = command.as_ref().filter(|command| !command.structs.is_empty());
-    let structs: Option<Vec<u8>> =
-        structs.map(|command| command.structs.iter().flat_map(|mark| mark.to_le_bytes()).collect());
     connection
         .prepare_cached(own_sql!(
             "INSERT INTO factum_keys
@@ -159,7 +154,7 @@ pub(super) fn insert(
             command.as_ref().map(|command| command.shape.cast_signed()),
             command.as_ref().map(|command| command.content.cast_signed()),
             checksum.cast_signed(),
-            structs,
+            structs.map(CommandMark::stored_structs),
         ])
         .and_then(expect_one_row)
 }
