@@ -17,6 +17,7 @@ pub mod events;
 pub mod headers;
 pub mod metrics;
 pub mod problem;
+mod prometheus;
 pub mod queries;
 
 use std::collections::HashMap;

@@ -63,10 +63,8 @@ async fn carry_out(
     let json = str::from_utf8(body).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
     let place = service.place(shop.name())?;
 
-    let begun = Instant::now();
     let done = shop.execute_json_with_async(name, json, &headers.options()).await;
     drop(place);
-    service.metrics.command(begun.elapsed(), done.is_ok());
     let answer = done.map_err(|error| match headers.expected {
         Some(_) => Problem::from(error).of_precondition(),
         None => error.into(),

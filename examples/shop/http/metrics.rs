@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -11,23 +10,18 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use factum::follow::{Activity, FollowerState};
+use factum::telemetry::statistics;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
+use super::prometheus::prometheus;
 use super::{Json, Shared, blocking};
-
-/// The bounds of the histogram of commands, in milliseconds.
-const BOUNDS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000];
 
 /// What the program counts by itself. factum counts the rest.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Responses by the first digit of their status.
     responses: [AtomicU64; 6],
-    /// Commands by duration; the last one is for those that took longer than all bounds.
-    commands: [AtomicU64; BOUNDS.len() + 1],
-    micros: AtomicU64,
-    not_carried_out: AtomicU64,
     listeners: AtomicU64,
     requests: AtomicU64,
 }
@@ -55,15 +49,6 @@ impl Metrics {
     /// Counts a listener.
     pub fn listener(self: &Arc<Self>) -> Counted {
         Counted::begin(self, |metrics| &metrics.listeners)
-    }
-
-    /// Counts a command that took so long.
-    pub fn command(&self, time: Duration, is_done: bool) {
-        let bucket = BOUNDS.iter().position(|bound| time <= Duration::from_millis(*bound));
-        self.commands[bucket.unwrap_or(BOUNDS.len())].fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
-        self.not_carried_out.fetch_add(u64::from(!is_done), Ordering::Relaxed);
     }
 }
 
@@ -112,7 +97,7 @@ fn shown(state: &FollowerState) -> Value {
 pub async fn metrics(State(service): Shared) -> Result<Response, Problem> {
     let shops = Arc::clone(&service.shops);
     let (tenants, open) = blocking(move || Ok((shops.health(), shops.statistics()))).await?;
-    let mut text = String::new();
+    let mut text = prometheus(&statistics());
     let metrics = &service.metrics;
     let mut write = |line: std::fmt::Arguments<'_>| {
         // A `String` takes any text.
@@ -124,26 +109,6 @@ pub async fn metrics(State(service): Shared) -> Result<Response, Problem> {
     for (class, count) in metrics.responses.iter().enumerate().skip(1) {
         write(format_args!("shop_responses_total{{class=\"{class}xx\"}} {}", count.load(Ordering::Relaxed)));
     }
-
-    write(format_args!("# HELP shop_command_seconds The time from a command to its commit."));
-    write(format_args!("# TYPE shop_command_seconds histogram"));
-    let mut sum = 0;
-    for (bucket, count) in metrics.commands.iter().enumerate() {
-        sum += count.load(Ordering::Relaxed);
-        match BOUNDS.get(bucket) {
-            Some(bound) => write(format_args!(
-                "shop_command_seconds_bucket{{le=\"{}\"}} {sum}",
-                Duration::from_millis(*bound).as_secs_f64()
-            )),
-            None => write(format_args!("shop_command_seconds_bucket{{le=\"+Inf\"}} {sum}")),
-        }
-    }
-    let seconds = Duration::from_micros(metrics.micros.load(Ordering::Relaxed)).as_secs_f64();
-    write(format_args!("shop_command_seconds_sum {seconds}"));
-    write(format_args!("shop_command_seconds_count {sum}"));
-    write(format_args!("# HELP shop_commands_failed_total Commands that were refused or failed."));
-    write(format_args!("# TYPE shop_commands_failed_total counter"));
-    write(format_args!("shop_commands_failed_total {}", metrics.not_carried_out.load(Ordering::Relaxed)));
 
     write(format_args!("# HELP shop_requests_at_work Requests without a response, this one among them."));
     write(format_args!("# TYPE shop_requests_at_work gauge"));
