@@ -11,6 +11,7 @@ pub(crate) mod forwarding;
 pub(crate) mod group_commit;
 pub(crate) mod identity;
 pub(crate) mod lock;
+pub(crate) mod owned_append;
 pub(crate) mod owned_event;
 pub(crate) mod partition;
 pub(crate) mod per_process;

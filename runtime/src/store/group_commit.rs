@@ -23,12 +23,11 @@ use uuid::Uuid;
 
 use crate::domain::panic::catch_panic;
 use crate::domain::stream_name::StreamName;
-use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey};
+use crate::store::append::{Append, Appended};
 use crate::store::error::{AppendError, StoreError};
-use crate::store::owned_event::OwnedNewEvent;
+use crate::store::owned_append::{Lent, OwnedAppend};
 use crate::store::queue::{Chain, QueueError};
 use crate::store::sync::{AtomicBool, Condvar, Mutex, lock};
-use crate::store::timer::TimerChange;
 use crate::telemetry::measure;
 use crate::trace::Span;
 
@@ -443,56 +442,6 @@ fn unanswered(request: Request<'_>) -> QueueError {
 
 fn not_committed(stream: &StreamName) -> AppendError {
     AppendError::store(stream, StoreError::Other("the thread that was to commit failed".into()))
-}
-
-/// A copy of an append, for a request that waits.
-struct OwnedAppend {
-    stream: StreamName,
-    expected: ExpectedVersion,
-    events: Vec<OwnedNewEvent>,
-    keys: Vec<(String, NewKey<'static>)>,
-    timers: Vec<TimerChange>,
-}
-
-/// An [`OwnedAppend`] with the slices that an [`Append`] borrows.
-pub(crate) struct Lent<'a> {
-    owned: &'a OwnedAppend,
-    events: Vec<NewEvent<'a>>,
-    keys: Vec<NewKey<'a>>,
-}
-
-impl OwnedAppend {
-    fn of(append: &Append<'_>) -> Self {
-        let keys = append.keys.iter().map(|key| (key.key.to_owned(), NewKey { key: "", ..key.clone() }));
-        Self {
-            stream: append.stream.clone(),
-            expected: append.expected,
-            events: append.events.iter().map(OwnedNewEvent::copy).collect(),
-            keys: keys.collect(),
-            timers: append.timers.to_vec(),
-        }
-    }
-
-    fn lend(&self) -> Lent<'_> {
-        let keys = self.keys.iter().map(|(key, rest)| NewKey { key, ..rest.clone() });
-        Lent {
-            owned: self,
-            events: self.events.iter().map(OwnedNewEvent::lend).collect(),
-            keys: keys.collect(),
-        }
-    }
-}
-
-impl Lent<'_> {
-    pub(crate) fn append(&self) -> Append<'_> {
-        Append {
-            stream: &self.owned.stream,
-            expected: self.owned.expected,
-            events: &self.events,
-            keys: &self.keys,
-            timers: &self.owned.timers,
-        }
-    }
 }
 
 #[cfg(test)]
