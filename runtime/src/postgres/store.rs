@@ -11,6 +11,7 @@ mod snapshots;
 mod statements;
 mod stream_names;
 mod thread;
+pub(crate) mod transactions;
 mod wakeups;
 mod writer;
 
@@ -48,6 +49,7 @@ use self::keys::KnownKey;
 use self::readers::{Job, Pending};
 use self::statements::Statements;
 use self::thread::Line;
+use self::transactions::Held;
 
 /// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
 ///
@@ -129,6 +131,12 @@ impl PostgresStore {
         let names = Arc::clone(&line.names);
         let shared = Shared { statements, line, names, id, poll_every, process: process::id() };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Begins a transaction in a session of its own.
+    pub(crate) fn hold_session(&self) -> Result<Held, StoreError> {
+        self.shared.check_process()?;
+        self.shared.line.begin()
     }
 
     /// Checks an append; `None` if there is nothing to do.
@@ -364,10 +372,10 @@ fn name_values(stream: &StreamName) -> Vec<Value> {
 }
 
 /// A version, a position or a number of rows for the server, which counts with a sign.
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn unreadable(error: tokio_postgres::Error) -> StoreError {
+pub(crate) fn unreadable(error: tokio_postgres::Error) -> StoreError {
     StoreError::Other(error.into())
 }

@@ -2,13 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::{BufMut, BytesMut};
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::error::Failure;
 
@@ -17,6 +19,44 @@ const STATEMENTS: usize = 128;
 
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
+
+/// A value as it is sent: in the form that the server has asked for.
+#[derive(Debug)]
+pub(crate) struct EncodedValue(Option<BytesMut>);
+
+impl EncodedValue {
+    /// Fails if a value of this type can't be made of `value`.
+    pub(crate) fn new(
+        value: &(dyn ToSql + Sync),
+        of: &Type,
+    ) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        let mut bytes = BytesMut::new();
+        let is_null = value.to_sql_checked(of, &mut bytes)?;
+        Ok(Self(matches!(is_null, IsNull::No).then_some(bytes)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, BytesMut::len)
+    }
+}
+
+impl ToSql for EncodedValue {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Send + Sync>> {
+        Ok(match &self.0 {
+            Some(bytes) => {
+                out.put_slice(bytes);
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
 
 /// A connection, and what was prepared in it.
 pub(crate) struct Session {
@@ -35,6 +75,10 @@ impl Session {
         Self { client, token, warned, prepared: RefCell::default(), longest }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Whether the server can no longer be asked in this session.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
@@ -48,6 +92,11 @@ impl Session {
     /// Runs statements without values.
     pub(crate) async fn run(&self, sql: &str) -> Result<(), Failure> {
         self.within(self.client.batch_execute(sql)).await
+    }
+
+    /// Runs statements without values. Returns their rows as text.
+    pub(crate) async fn simple_query(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Failure> {
+        self.within(self.client.simple_query(sql)).await
     }
 
     /// Runs a statement, in a transaction of its own. It has been committed when the rows are returned.
@@ -70,7 +119,8 @@ impl Session {
         Ok(statement)
     }
 
-    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    /// Waits for an answer, but not without end.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         match timeout(self.longest, work).await {
             Ok(result) => result.map_err(Failure::of),
             Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),

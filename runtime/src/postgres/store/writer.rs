@@ -26,7 +26,7 @@ pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a warning of the server means, after a commit.
-const NO_STANDBY: &str = "the server has committed without the answer of its standbys";
+pub(super) const NO_STANDBY: &str = "the server has committed without the answer of its standbys";
 
 /// How often a transaction that the server has undone is tried again at once.
 const TRIES: u32 = 8;
