@@ -344,8 +344,8 @@
 //!
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
-//! * `postgres`: the module `postgres`, with a store for several programs on several machines. Views, reactions and processes do not
-//!   keep their progress there yet.
+//! * `postgres`: the module `postgres`, with a store for several programs on several machines, and reactions, processes and
+//!   timers that these share.
 //! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
@@ -497,7 +497,7 @@ pub mod prelude {
     };
     pub use crate::memory::{MemoryProjection, MemoryStore};
     #[cfg(feature = "postgres")]
-    pub use crate::postgres::PostgresStore;
+    pub use crate::postgres::{PostgresProcess, PostgresReaction, PostgresStore};
     #[cfg(feature = "sqlite")]
     pub use crate::sqlite::{Sqlite, SqliteProcess, SqliteProjection, SqliteReaction, SqliteStore};
     pub use crate::store::EventStore;

@@ -1,7 +1,11 @@
 //! PostgreSQL: the store in a schema of a server's database.
 
+mod instances;
+mod progress;
 pub(crate) mod server;
+mod sql;
 pub(crate) mod store;
+mod timers;
 mod transaction;
 
 /// The client of the server that factum is built with, for statements of the program's own.
@@ -11,3 +15,11 @@ pub use self::server::error::ConnectError;
 pub use self::server::options::{Durability, PostgresOptions};
 pub use self::store::PostgresStore;
 pub use self::transaction::PostgresTransaction;
+use crate::follow::stored_process::StoredProcess;
+use crate::follow::stored_reaction::StoredReaction;
+
+/// A process whose instances are kept in the schema of a store.
+pub type PostgresProcess<P> = StoredProcess<P, PostgresStore>;
+
+/// A reaction whose progress is kept in the schema of a store.
+pub type PostgresReaction<R> = StoredReaction<R, PostgresStore>;

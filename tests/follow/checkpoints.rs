@@ -161,13 +161,13 @@ impl Counts {
 fn a_reaction_to_events_that_were_restored_is_an_error_until_it_is_rewound() {
     let files = Files::new();
     files.restore_around(10, || {
-        SqliteReaction::in_file(&files.views(), &files.events(), Counts::default())
+        SqliteReaction::in_store(&files.views(), &files.events(), Counts::default())
             .unwrap()
             .catch_up()
             .unwrap();
     });
     let counts = Counts::default();
-    let mut reaction = SqliteReaction::in_file(&files.views(), &files.events(), counts.clone()).unwrap();
+    let mut reaction = SqliteReaction::in_store(&files.views(), &files.events(), counts.clone()).unwrap();
     let error = reaction.catch_up().unwrap_err();
     assert!(
         matches!(&error, ReactionError::Follow(FollowError::OtherEvents { .. }))
@@ -403,4 +403,23 @@ fn a_reaction_begins_at_a_time() {
     // The second time, the stored position counts.
     SqliteReaction::from_time(&store, from, counts.clone()).unwrap().catch_up().unwrap();
     assert_eq!(counts.cents.load(Ordering::SeqCst), 110);
+}
+
+/// A name belongs to one follower.
+#[test]
+fn a_view_of_its_name_is_not_taken_for_a_reaction() {
+    #[derive(Projection)]
+    #[projection(name = "counts", events(Deposited), from(Account), into = Sqlite)]
+    struct View;
+
+    #[handlers]
+    impl View {
+        #[project]
+        fn opened(&self, _: &Deposited) {}
+    }
+
+    let store = SqliteStore::in_memory().unwrap();
+    drop(SqliteProjection::new(&store, View).unwrap());
+    let error = SqliteReaction::new(&store, Counts::default()).unwrap_err();
+    assert!(matches!(error, ReactionError::NameTaken { reaction: "counts", .. }), "{error}");
 }

@@ -231,7 +231,7 @@ impl Echo {
 fn a_reaction_survives_failures_of_the_store() {
     let bank = Bank::new();
     let (sent, heard) = channel();
-    let echo = SqliteReaction::in_file(&bank.views, &bank.events, Echo(sent)).unwrap();
+    let echo = SqliteReaction::in_store(&bank.views, &bank.events, Echo(sent)).unwrap();
     bank.fail(4);
     let running = echo.follow().retry(12, Duration::from_millis(1)).start().unwrap();
     running.wait_for(Position::new(100), LONG).unwrap();

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ struct State {
     random: AtomicU64,
     cuts: AtomicU32,
     has_ended: AtomicBool,
+    servers: Mutex<Vec<TcpStream>>,
 }
 
 impl Proxy {
@@ -32,6 +33,7 @@ impl Proxy {
             random: AtomicU64::new(seed),
             cuts: AtomicU32::new(0),
             has_ended: AtomicBool::new(false),
+            servers: Mutex::default(),
         });
         let of_thread = Arc::clone(&state);
         thread::spawn(move || {
@@ -40,6 +42,7 @@ impl Proxy {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
+                of_thread.servers.lock().unwrap().push(server.try_clone().unwrap());
                 let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let state = Arc::clone(&of_thread);
                 thread::spawn(move || state.pass_requests(client, to_server));
@@ -52,6 +55,15 @@ impl Proxy {
     /// From now on, one of so many messages of a client ends its connection.
     pub(crate) fn cut_one_in(&self, messages: u64) {
         self.state.one_in.store(messages, Ordering::SeqCst);
+    }
+
+    /// Ends all connections, and takes no more.
+    pub(crate) fn cut_off(&self) {
+        self.state.has_ended.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        for server in &*self.state.servers.lock().unwrap() {
+            let _ = server.shutdown(Shutdown::Both);
+        }
     }
 
     pub(crate) fn cuts(&self) -> u32 {

@@ -26,7 +26,8 @@ use crate::store::event_store::EventStore;
 /// A shorter lease would be renewed all the time.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// A follower that can run in the background: a `SqliteProjection`, a `SqliteReaction` or a `SqliteProcess`.
+/// A follower that can run in the background: a `SqliteProjection`, a [`StoredReaction`](crate::follow::StoredReaction) or a
+/// [`StoredProcess`](crate::follow::StoredProcess).
 pub trait Follower: sealed::Run + Send + Sized + 'static {}
 
 pub(crate) mod sealed {

@@ -391,7 +391,7 @@ pub trait KeepsTables<T: Target>: Keeps<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't keep how far reactions are",
     label = "not in this store",
-    note = "reactions need a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+    note = "reactions need a `SqliteStore` or a `PostgresStore`: in a test, take `SqliteStore::in_memory()`"
 )]
 pub trait KeepsReactions: EventStore + Clone + 'static {
     /// Starts a reaction to the events of a store, which may be another one.
@@ -425,7 +425,7 @@ pub trait KeepsReactions: EventStore + Clone + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't keep the instances of processes",
     label = "not in this store",
-    note = "processes need a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+    note = "processes need a `SqliteStore` or a `PostgresStore`: in a test, take `SqliteStore::in_memory()`"
 )]
 pub trait KeepsProcesses: EventStore + Clone + 'static {
     /// The instances of a process that this store keeps.

@@ -31,6 +31,7 @@ use crate::domain::numbers::keeps_text_of_numbers;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::ConnectError;
 use crate::postgres::server::names::{escaped, unescaped};
@@ -44,8 +45,10 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::wakers::Wakers;
 
 use self::keys::KnownKey;
+use self::read::AskRows;
 use self::readers::{Job, Pending};
 use self::statements::Statements;
 use self::thread::Line;
@@ -74,6 +77,20 @@ use self::transactions::Held;
 /// Appends of all threads and tasks of a program that wait at one time share a commit. A thread of the store's own talks to
 /// the server. No call needs a runtime, and none panics in one. Tasks wait for their appends without a thread
 /// (feature `tokio`).
+///
+/// # Followers
+///
+/// | what the store keeps | for |
+/// |---|---|
+/// | positions, dead letters, leases | reactions: [`PostgresReaction`](crate::postgres::PostgresReaction) |
+/// | also instances, commands to send, time-outs, histories | processes: [`PostgresProcess`](crate::postgres::PostgresProcess) |
+/// | timers | [`Running::schedule`](crate::application::Running::schedule) |
+///
+/// What an instance does in a step is one transaction. So are the events of a command, the timers that it sets, and its end in the list of commands to send.
+/// Of all programs, one runs a follower. Another one takes over at once if that has no session with the server any more,
+/// and otherwise when its lease ends, by the clock of the server.
+///
+/// Views in memory and in SQLite files follow the store as any other.
 ///
 /// # What is another matter than in SQLite
 ///
@@ -104,7 +121,11 @@ pub(crate) struct Shared {
     line: Line,
     names: Arc<stream_names::StreamNames>,
     id: Uuid,
+    /// The number that the program's sessions share a lock on.
+    program: i64,
     poll_every: Duration,
+    /// Renews the leases of this program.
+    leases: Arc<LeaseKeeper>,
     /// The process that has the thread of the store.
     process: u32,
 }
@@ -126,10 +147,13 @@ impl PostgresStore {
             return Err(ConnectError::ArbitraryPrecision);
         }
         let address = Address::new(options, url)?;
-        let (statements, poll_every) = (Statements::new(&address.schema), address.options.poll_every);
+        let statements = Statements::new(&address.schema);
+        let (program, poll_every) = (address.program, address.options.poll_every);
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
-        let shared = Shared { statements, line, names, id, poll_every, process: process::id() };
+        let leases = Arc::default();
+        let shared =
+            Shared { statements, line, names, id, program, poll_every, leases, process: process::id() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -137,6 +161,41 @@ impl PostgresStore {
     pub(crate) fn hold_session(&self) -> Result<Held, StoreError> {
         self.shared.check_process()?;
         self.shared.line.begin()
+    }
+
+    /// The rows of a statement that does no harm if it is carried out twice.
+    pub(crate) fn ask(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.shared.ask(&sql.into(), values)?.wait()
+    }
+
+    /// The wakers of the timers' runner.
+    pub(crate) fn timer_wakers(&self) -> &Wakers {
+        &self.shared.line.wakeups.timers
+    }
+
+    /// Reads events as [`read_all`](EventStore::read_all) does, with rows that `asks` asks for.
+    pub(crate) fn read_all_by(
+        &self,
+        asks: &AskRows<'_>,
+        filter: Filter<'_>,
+        after: Position,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.shared.read_all_by(asks, filter, after, usize::MAX, visit)
+    }
+
+    /// The statement with the name of the store's schema for `{schema}`.
+    pub(crate) fn own_sql(&self, sql: &str) -> String {
+        sql.replace("{schema}", self.shared.statements.schema())
+    }
+
+    /// The number that the program's sessions share a lock on.
+    pub(crate) fn program(&self) -> i64 {
+        self.shared.program
+    }
+
+    pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {
+        &self.shared.leases
     }
 
     /// Checks an append; `None` if there is nothing to do.

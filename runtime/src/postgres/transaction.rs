@@ -47,6 +47,10 @@ const STATEMENT_BYTES: usize = 256;
 /// * [`StoreError::Busy`] if it waits too long for a lock, takes too long, or is one of a deadlock.
 /// * [`StoreError::Unreachable`] if the connection breaks.
 ///
+/// A transaction whose caller says nothing for longer than
+/// [`PostgresOptions::outage_timeout`](crate::postgres::PostgresOptions::outage_timeout) is rolled back, so that others do not wait
+/// for its locks.
+///
 /// PostgreSQL ends a transaction with the first statement that fails. So each later statement fails with the same error, and
 /// so does the commit.
 pub struct PostgresTransaction {
@@ -54,7 +58,7 @@ pub struct PostgresTransaction {
     /// The bytes that were queued since the last answer.
     queued: AtomicUsize,
     /// Keeps the thread that talks to the server.
-    _store: PostgresStore,
+    store: PostgresStore,
 }
 
 impl PostgresStore {
@@ -66,7 +70,7 @@ impl PostgresStore {
         Ok(PostgresTransaction {
             held: self.hold_session()?,
             queued: AtomicUsize::new(0),
-            _store: self.clone(),
+            store: self.clone(),
         })
     }
 }
@@ -122,6 +126,10 @@ impl PostgresTransaction {
     /// [`PostgresOptions::outage_timeout`](crate::postgres::PostgresOptions::outage_timeout), or a standby has taken over.
     pub fn commit(self) -> Result<(), StoreError> {
         self.ask(Work::Commit).map(drop)
+    }
+
+    pub(crate) fn store(&self) -> &PostgresStore {
+        &self.store
     }
 
     /// The statement in this session, and values as it takes them.

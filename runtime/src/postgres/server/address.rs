@@ -32,6 +32,8 @@ pub(crate) struct Address {
     pub(crate) schema: String,
     /// The id of the store, once it was opened.
     pub(crate) store_id: OnceCell<Uuid>,
+    /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
+    pub(crate) program: i64,
     pub(crate) options: PostgresOptions,
 }
 
@@ -50,7 +52,7 @@ impl Address {
             return Err(ConnectError::Url("it names no host".into()));
         }
         let hosts = (0..count).map(|index| one_host(&config, index, &options)).collect();
-        Ok(Self { hosts, schema, store_id: OnceCell::new(), options })
+        Ok(Self { hosts, schema, store_id: OnceCell::new(), program: new_token(), options })
     }
 
     /// Begins a session with the first host that accepts writes.
@@ -121,9 +123,11 @@ impl Address {
              SET statement_timeout = {};
              SET lock_timeout = {};
              SET factum.token = '{token}';
+             SELECT pg_advisory_lock_shared({});
              {durability}",
             millis(self.options.statement_timeout),
             millis(self.options.lock_timeout),
+            self.program,
         )
     }
 }

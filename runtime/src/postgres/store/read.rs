@@ -10,9 +10,8 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::postgres::server::names::escaped;
 use crate::postgres::server::session::Value;
-use crate::postgres::store::readers::Pending;
 use crate::postgres::store::rows;
-use crate::postgres::store::{Shared, signed};
+use crate::postgres::store::{Shared, signed, unreadable};
 use crate::store::error::StoreError;
 use crate::store::read::{Filter, Visit, VisitReplayed};
 
@@ -26,9 +25,15 @@ const PAGE_BYTES: usize = 1 << 20;
 /// How many positions a page of a filtered read goes through at most, so that no statement takes long.
 const WINDOW: i64 = 50_000;
 
+/// The rows of a page that has been asked for.
+type Asked<'a> = Box<dyn FnOnce() -> Result<Vec<Row>, StoreError> + 'a>;
+
+/// What asks for the rows of a statement: a session that reads, or a transaction.
+pub(crate) type AskRows<'a> = dyn Fn(&Arc<str>, Vec<Value>) -> Result<Asked<'a>, StoreError> + 'a;
+
 /// A page that has been asked for.
-struct Page {
-    rows: Pending,
+struct Page<'a> {
+    rows: Asked<'a>,
     size: usize,
     /// The last place that the page can have.
     end: i64,
@@ -38,10 +43,10 @@ struct Page {
 ///
 /// `ask` asks for the events after a place, at most so many, and says where its search ends. `place` is the place of a row.
 /// `has_more` says whether there can be events after the end of a search.
-fn pages(
+fn pages<'a>(
     mut after: i64,
     mut limit: usize,
-    ask: impl Fn(i64, usize) -> Result<(Pending, i64), StoreError>,
+    ask: impl Fn(i64, usize) -> Result<(Asked<'a>, i64), StoreError>,
     place: impl Fn(&Row) -> Result<i64, StoreError>,
     has_more: impl Fn(i64) -> Result<bool, StoreError>,
     mut visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
@@ -53,7 +58,7 @@ fn pages(
     let mut page = asked(after, limit.min(FIRST))?;
     loop {
         let Page { rows, size, end } = page;
-        let rows = rows.wait()?;
+        let rows = rows()?;
         limit = limit.saturating_sub(rows.len());
         let is_full = rows.len() >= size;
         if let Some(last) = rows.last() {
@@ -130,7 +135,7 @@ impl Shared {
                     Box::new(after),
                     Box::new(signed(size as u64)),
                 ];
-                Ok((self.ask(sql, values)?, i64::MAX))
+                Ok((self.asked(sql, values)?, i64::MAX))
             },
             |row| Ok(signed(rows::replayed(row)?.version)),
             |_| Ok(false),
@@ -138,8 +143,26 @@ impl Shared {
         )
     }
 
+    /// Asks a session that reads, which begins at once.
+    fn asked(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Asked<'_>, StoreError> {
+        let rows = self.ask(sql, values)?;
+        Ok(Box::new(move || rows.wait()))
+    }
+
     pub(super) fn read_all(
         &self,
+        filter: Filter<'_>,
+        after: Position,
+        limit: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.read_all_by(&|sql, values| self.asked(sql, values), filter, after, limit, visit)
+    }
+
+    /// Reads what `asks` asks for.
+    pub(super) fn read_all_by(
+        &self,
+        asks: &AskRows<'_>,
         filter: Filter<'_>,
         after: Position,
         limit: usize,
@@ -165,7 +188,7 @@ impl Shared {
                 values.push(Box::new(i64::from(filter.partition.of())));
                 values.push(Box::new(i64::from(filter.partition.index())));
             }
-            Ok((self.ask(&sql, values)?, end))
+            Ok((asks(&sql, values)?, end))
         };
         let metadata = filter.wants_metadata.then_some(rows::AFTER_EVENT + 1);
         pages(
@@ -173,11 +196,11 @@ impl Shared {
             limit,
             ask,
             rows::position,
-            |end| Ok(end < until && signed(self.position()?.get()) > end),
+            |end| Ok(end < until && newest(&asks(&self.statements.position, Vec::new())?()?)? > end),
             |rows| {
                 let streams: Vec<_> = rows.iter().map(rows::stream).collect::<Result<_, _>>()?;
                 let names = self.names.of(streams.iter().copied(), |missing| {
-                    self.ask(&self.statements.names, vec![Box::new(missing)])?.wait()
+                    asks(&self.statements.names, vec![Box::new(missing)])?()
                 })?;
                 let mut streams = streams.into_iter();
                 each(rows, |row| {
@@ -191,6 +214,11 @@ impl Shared {
             },
         )
     }
+}
+
+/// The position of the newest event, from the row of the counter.
+fn newest(rows: &[Row]) -> Result<i64, StoreError> {
+    rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(unreadable))
 }
 
 fn each(

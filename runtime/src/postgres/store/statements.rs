@@ -84,6 +84,11 @@ impl Statements {
         }
     }
 
+    /// The quoted name of the store's schema.
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// The statement for events of all streams. Its values are the position before, the last position, the number of rows,
     /// and then those of the filter: names, categories, and the index and the number of partitions.
     pub(super) fn all(&self, filter: &Filter<'_>) -> Arc<str> {

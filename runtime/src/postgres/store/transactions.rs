@@ -178,9 +178,11 @@ impl Pool {
             Some(open) => open,
             None => Open { session: writer::begin(&self.address).await?, prepared: Arc::default() },
         };
-        // Only the warnings of the commit matter.
+        // Only the warnings of the commit matter. The locks of a program that is cut off must not last.
         let sql = format!(
-            "BEGIN; SET LOCAL client_min_messages = error; SELECT pg_current_xact_id()::text, {TIMELINE}"
+            "BEGIN; SET LOCAL client_min_messages = error; SET LOCAL idle_in_transaction_session_timeout = {};
+             SELECT pg_current_xact_id()::text, {TIMELINE}",
+            self.address.options.outage_timeout.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
         );
         let messages = open.session.simple_query(&sql).await?;
         let number = messages.iter().find_map(|message| match message {

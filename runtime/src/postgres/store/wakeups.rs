@@ -28,6 +28,8 @@ pub(super) struct Wakeups {
     state: Mutex<State>,
     changed: Condvar,
     wakers: Wakers,
+    /// The runner of the timers.
+    pub(super) timers: Wakers,
     /// The newest position that this program has stored.
     own: AtomicU64,
     /// The newest position that is known.

@@ -67,7 +67,11 @@ impl Writer {
             lent.iter().map(|request| request.iter().map(|lent| lent.append()).collect()).collect();
         let requests: Vec<_> =
             group.0.iter().zip(&appends).map(|(waiter, appends)| waiter.request(appends)).collect();
-        self.store_all(&requests).await
+        let answers = self.store_all(&requests).await;
+        if appends.iter().flatten().any(|append| !append.timers.is_empty()) {
+            self.wakeups.timers.wake();
+        }
+        answers
     }
 
     /// Stores each request as a whole or not at all. Returns an answer for each.

@@ -1,0 +1,34 @@
+//! Rebuilds of views: rows of `rebuilds`.
+
+use uuid::Uuid;
+
+use crate::follow::definition::FollowerDefinition;
+use crate::postgres::sql::{Ask, get, values};
+use crate::postgres::transaction::PostgresTransaction;
+use crate::store::error::StoreError;
+
+/// The id of the rebuild that is recorded, if the definition is the view's present one.
+pub(super) fn find(
+    transaction: &PostgresTransaction,
+    definition: &FollowerDefinition,
+) -> Result<Option<Uuid>, StoreError> {
+    transaction.first(
+        "SELECT id FROM {schema}.rebuilds WHERE follower = $1 AND version = $2 AND definition = $3",
+        values![definition.name.to_owned(), i64::from(definition.version), definition.fingerprint()],
+        |row| get(row, 0),
+    )
+}
+
+/// Records a rebuild in place of another one of the view.
+pub(super) fn save(
+    transaction: &PostgresTransaction,
+    definition: &FollowerDefinition,
+    id: Uuid,
+) -> Result<(), StoreError> {
+    transaction.write(
+        "INSERT INTO {schema}.rebuilds (follower, version, definition, id) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (follower) DO UPDATE SET version = excluded.version, definition = excluded.definition,
+           id = excluded.id",
+        values![definition.name.to_owned(), i64::from(definition.version), definition.fingerprint(), id],
+    )
+}
