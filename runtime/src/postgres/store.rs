@@ -2,6 +2,7 @@
 
 mod call;
 mod commits;
+pub(crate) mod hooks;
 mod keys;
 mod lost;
 mod read;
@@ -47,6 +48,7 @@ use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
 use crate::store::wakers::Wakers;
 
+use self::call::AppendSql;
 use self::keys::KnownKey;
 use self::read::AskRows;
 use self::readers::{Job, Pending};
@@ -123,6 +125,9 @@ pub(crate) struct Shared {
     id: Uuid,
     /// The number that the program's sessions share a lock on.
     program: i64,
+    /// The statements that append, for transactions with hooks.
+    append: AppendSql,
+    outage_timeout: Duration,
     poll_every: Duration,
     /// Renews the leases of this program.
     leases: Arc<LeaseKeeper>,
@@ -148,12 +153,23 @@ impl PostgresStore {
         }
         let address = Address::new(options, url)?;
         let statements = Statements::new(&address.schema);
+        let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
         let (program, poll_every) = (address.program, address.options.poll_every);
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
         let leases = Arc::default();
-        let shared =
-            Shared { statements, line, names, id, program, poll_every, leases, process: process::id() };
+        let shared = Shared {
+            statements,
+            line,
+            names,
+            id,
+            program,
+            append,
+            outage_timeout,
+            poll_every,
+            leases,
+            process: process::id(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -208,6 +224,9 @@ impl PostgresStore {
         check_appends(request.appends)?;
         let [first, ..] = request.appends else { return Ok(None) };
         self.shared.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        if self.hooks().are_waiting_for_caller() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
         Ok(Some(self.shared.line.commits.join(request)))
     }
 }

@@ -142,6 +142,11 @@ impl PostgresTransaction {
         self.ask(Work::Commit).map(drop)
     }
 
+    /// The number of the session.
+    pub(crate) fn token(&self) -> i64 {
+        self.held.token
+    }
+
     pub(crate) fn store(&self) -> &PostgresStore {
         &self.store
     }

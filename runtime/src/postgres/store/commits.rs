@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+use crate::postgres::store::hooks::Hooks;
 use crate::store::group_commit::{Answer, Request, Waiter};
 use crate::store::lock::lock;
 
@@ -16,6 +17,8 @@ const LARGEST_GROUP: usize = 512;
 pub(super) struct Commits {
     queue: Mutex<Queue>,
     changed: Notify,
+    /// What runs in each append.
+    pub(super) hooks: Hooks,
 }
 
 #[derive(Default)]

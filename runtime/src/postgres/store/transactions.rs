@@ -37,7 +37,7 @@ const TIMELINE: &str = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 /// A caller that would like to have a transaction.
 pub(crate) struct Begin {
     mode: Mode,
-    reply: mpsc::Sender<Result<Arc<Prepared>, StoreError>>,
+    reply: mpsc::Sender<Result<(Arc<Prepared>, i64), StoreError>>,
     steps: UnboundedReceiver<Step>,
 }
 
@@ -53,6 +53,8 @@ pub(crate) enum Mode {
 pub(crate) struct Held {
     pub(crate) steps: UnboundedSender<Step>,
     pub(crate) prepared: Arc<Prepared>,
+    /// The number of the session.
+    pub(crate) token: i64,
 }
 
 /// One thing to do in a transaction. An error without a reply is that of the next step.
@@ -109,7 +111,8 @@ pub(crate) fn begin(transactions: &UnboundedSender<Begin>, mode: Mode) -> Result
     let (reply, begun) = mpsc::channel();
     let (steps, received) = unbounded_channel();
     drop(transactions.send(Begin { mode, reply, steps: received }));
-    Ok(Held { steps, prepared: answer(&begun)? })
+    let (prepared, token) = answer(&begun)?;
+    Ok(Held { steps, prepared, token })
 }
 
 /// Waits for the answer to a step.
@@ -162,7 +165,7 @@ impl Pool {
         match self.begin(mode).await {
             Ok((open, number)) => {
                 // A caller that no longer waits has dropped its end of the steps too.
-                let _ = reply.send(Ok(Arc::clone(&open.prepared)));
+                let _ = reply.send(Ok((Arc::clone(&open.prepared), open.session.token)));
                 self.take_steps(open, &number, steps).await;
             }
             Err(failure) => drop(reply.send(Err(failure.into_store_error()))),
