@@ -21,6 +21,7 @@ pub(crate) mod read;
 pub(crate) mod serving;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
+pub(crate) mod task_reads;
 pub(crate) mod timer;
 pub(crate) mod wakers;
 
@@ -32,5 +33,6 @@ pub use self::partition::Partition;
 pub use self::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};
 pub use self::snapshot::{StoredSnapshot, VisitSnapshot};
+pub use self::task_reads::{Page, ReadSnapshot, TaskRead, TaskReads};
 pub use self::timer::{NewTimer, TimerChange};
 pub use crate::domain::command_mark::CommandMark;

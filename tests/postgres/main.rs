@@ -10,6 +10,7 @@ mod opening;
 mod proxy;
 mod readers;
 mod server;
+mod tasks;
 
 use std::time::Duration;
 

@@ -7,9 +7,11 @@ mod lost;
 mod read;
 mod readers;
 mod rows;
+mod scan;
 mod snapshots;
 mod statements;
 mod stream_names;
+mod task_reads;
 mod thread;
 mod wakeups;
 mod writer;
@@ -166,10 +168,7 @@ impl Shared {
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        match self.first::<i64>(&self.statements.position, Vec::new())? {
-            Some(position) => Ok(Position::new(position.unsigned_abs())),
-            None => Err(StoreError::Damaged { message: "the row of the counter is missing".to_owned() }),
-        }
+        of_counter(self.first(&self.statements.position, Vec::new())?)
     }
 }
 
@@ -238,8 +237,7 @@ impl EventStore for PostgresStore {
 
     fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
         let values: Vec<Value> = vec![Box::new(signed(after.get()))];
-        let next = self.shared.first::<i64>(&self.shared.statements.next_position, values)?;
-        Ok(next.map(|next| Position::new(next.unsigned_abs())))
+        Ok(self.shared.first(&self.shared.statements.next_position, values)?.map(unsigned))
     }
 
     fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
@@ -287,6 +285,11 @@ impl EventStore for PostgresStore {
         rows.iter().map(category).collect()
     }
 
+    // Its methods have the names of this trait's.
+    fn task_reads(&self) -> Option<&dyn crate::store::task_reads::TaskReads> {
+        Some(&self.shared)
+    }
+
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
     }
@@ -299,8 +302,7 @@ impl EventStore for PostgresStore {
         let mut values = name_values(stream);
         values.push(Box::new(escaped(key).into_owned()));
         let rows = self.shared.ask(&self.shared.statements.outcome, values)?.wait()?;
-        let known = rows.first().map(KnownKey::of_row).transpose().map_err(unreadable)?;
-        known.map(|known| known.outcome(stream, key)).transpose()
+        KnownKey::outcome_of(&rows, stream, key)
     }
 
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
@@ -366,6 +368,18 @@ fn name_values(stream: &StreamName) -> Vec<Value> {
 /// A version, a position or a number of rows for the server, which counts with a sign.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A position as the server counts it.
+fn unsigned(position: i64) -> Position {
+    Position::new(position.unsigned_abs())
+}
+
+/// The position in the counter's row.
+fn of_counter(position: Option<i64>) -> Result<Position, StoreError> {
+    position
+        .map(unsigned)
+        .ok_or_else(|| StoreError::Damaged { message: "the row of the counter is missing".to_owned() })
 }
 
 fn unreadable(error: tokio_postgres::Error) -> StoreError {

@@ -15,6 +15,7 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueuedAppend};
 use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::task_reads::TaskReads;
 
 /// An append-only store of events in streams.
 ///
@@ -242,6 +243,13 @@ pub trait EventStore: Send + Sync {
     /// can't tell, returns none.
     fn categories(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// The reads for tasks, if the store has some that need no thread while they wait.
+    ///
+    /// `None` is the default: a task then reads on a thread that may block.
+    fn task_reads(&self) -> Option<&dyn TaskReads> {
+        None
     }
 
     /// The identity of the store among the stores that are open in this process.

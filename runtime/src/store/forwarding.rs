@@ -97,6 +97,11 @@ macro_rules! __delegate {
             $store.categories()
         }
     };
+    (@task_reads $self:ident $store:expr) => {
+        fn task_reads(&$self) -> ::core::option::Option<&dyn $crate::store::TaskReads> {
+            $store.task_reads()
+        }
+    };
     (@identity $self:ident $store:expr) => {
         fn identity(&$self) -> ::core::option::Option<$crate::store::StoreIdentity> {
             $store.identity()
@@ -156,6 +161,7 @@ macro_rules! pointers {
                 watch,
                 unwatch,
                 categories,
+                task_reads,
                 identity,
                 event_id,
                 store_id,

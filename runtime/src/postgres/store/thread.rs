@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_postgres::types::ToSql;
@@ -111,22 +110,15 @@ impl Work {
                 }
             };
             let address = Rc::new(address);
-            let jobs = Rc::new(Mutex::new(jobs));
-            let readers: Vec<_> = (0..address.options.readers)
-                .map(|_| {
-                    spawn_local(readers::serve(Rc::clone(&jobs), Rc::clone(&address), Arc::clone(&names)))
-                })
-                .collect();
+            let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
             let writer = Writer::new(&address, id, session, &wakeups);
             if tell.send(Ok(id)).is_err() {
                 return;
             }
             writer.run(&end.commits).await;
-            for reader in readers {
-                // A reader that has panicked has given no answer, which its caller notices.
-                let _ = reader.await;
-            }
+            // A statement that has panicked has no answer, which its caller notices.
+            let _ = readers.await;
         });
     }
 }
