@@ -5,6 +5,7 @@ mod account;
 mod appends;
 mod commands;
 mod crashes;
+mod hot;
 mod laws;
 mod opening;
 mod proxy;

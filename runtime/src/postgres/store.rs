@@ -1,6 +1,7 @@
 //! The store in a schema of a PostgreSQL database.
 
 mod call;
+mod changes;
 mod commits;
 mod keys;
 mod lost;
@@ -274,6 +275,10 @@ impl EventStore for PostgresStore {
         if self.shared.check_process().is_ok() {
             self.shared.line.wakeups.remove(waker);
         }
+    }
+
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        self.shared.line.wakeups.changes.count(stream)
     }
 
     fn categories(&self) -> Result<Vec<String>, StoreError> {

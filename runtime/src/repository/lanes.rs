@@ -597,7 +597,15 @@ mod tests {
 
     fn state(version: u64) -> Replay<()> {
         let position = Position::new(version);
-        Replay { state: Arc::new(()), version, position, event: None, snapshot: 0, since: None }
+        Replay {
+            state: Arc::new(()),
+            version,
+            position,
+            event: None,
+            foreign_changes: 0,
+            snapshot: 0,
+            since: None,
+        }
     }
 
     fn base(lane: &InLane<()>) -> Base<()> {

@@ -69,14 +69,15 @@ impl<A: Aggregate> Loader<A> {
         stream: &StreamName,
         cached: Option<Replay<A>>,
     ) -> Result<(Replay<A>, LoadedFrom, u64), ReadError> {
+        // Before the read: what is heard of later may be missing in it.
+        let foreign_changes = store.foreign_changes(stream);
         if let Some(mut replay) = cached {
-            let cached = replay.version;
+            let (cached, heard) = (replay.version, replay.foreign_changes);
+            replay.foreign_changes = foreign_changes;
             if replay.advance_confirmed::<W, _>(store, stream, None).await? {
                 let events = replay.version - cached;
-                if events == 0 {
-                    count(&self.counts.hits);
-                } else {
-                    count(&self.counts.outdated);
+                count(if events == 0 { &self.counts.hits } else { &self.counts.outdated });
+                if events > 0 || heard != foreign_changes {
                     self.remember(store, stream, &mut replay);
                 }
                 return Ok((replay, LoadedFrom::Memory, events));
@@ -85,6 +86,7 @@ impl<A: Aggregate> Loader<A> {
         }
         count(&self.counts.misses);
         let (mut replay, from, events) = self.read_stored::<W, _>(store, stream, None).await?;
+        replay.foreign_changes = foreign_changes;
         if replay.version > 0 {
             self.remember(store, stream, &mut replay);
         }
@@ -212,14 +214,21 @@ impl<A: Aggregate> Loader<A> {
 
     /// The state in memory, if a command can be decided on it without a read.
     pub(super) fn unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
-        let unread =
-            self.states.get(stream).filter(|replay| replay.event.is_some() && self.guesses.is_current(store));
-        unread.inspect(|_| measure::loaded_unread(A::CATEGORY, stream))
+        self.likely(store, stream).inspect(|_| measure::loaded_unread(A::CATEGORY, stream))
     }
 
     /// Whether [`unread`](Self::unread) has a state.
     pub(super) fn has_unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> bool {
-        self.states.get(stream).is_some_and(|replay| replay.event.is_some() && self.guesses.is_current(store))
+        self.likely(store, stream).is_some()
+    }
+
+    /// The state in memory, if it is likely to be current.
+    fn likely<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
+        self.states.get(stream).filter(|replay| {
+            replay.event.is_some()
+                && self.guesses.is_current(store)
+                && replay.foreign_changes == store.foreign_changes(stream)
+        })
     }
 
     /// Notes whether a state that was not read was right. If not, the command is decided again, and counts then.

@@ -29,6 +29,8 @@ pub(crate) struct Replay<A> {
     pub(crate) position: Position,
     /// The id of the last event applied; `None` before the first, and if a snapshot does not have it.
     pub(crate) event: Option<Uuid>,
+    /// The store's [`foreign_changes`](EventStore::foreign_changes) before the state was read.
+    pub(crate) foreign_changes: u64,
     /// The version of the newest snapshot; 0 if there is none.
     pub(crate) snapshot: u64,
     /// When that snapshot was taken or, without one, when the first event was recorded. `None` until it is
@@ -49,6 +51,7 @@ impl<A: Aggregate> Replay<A> {
             version: 0,
             position: Position::START,
             event: None,
+            foreign_changes: 0,
             snapshot: 0,
             since: None,
         }

@@ -245,6 +245,15 @@ pub trait EventStore: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// A number that goes up when the store hears that another program may have changed a stream.
+    ///
+    /// As long as it does not, a state in memory is likely to be that of the stream. The default, for a store that hears of no
+    /// changes, is always 0.
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        let _ = stream;
+        0
+    }
+
     /// The reads for tasks, if the store has some that need no thread while they wait.
     ///
     /// `None` is the default: a task then reads on a thread that may block.

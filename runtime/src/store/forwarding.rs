@@ -97,6 +97,11 @@ macro_rules! __delegate {
             $store.categories()
         }
     };
+    (@foreign_changes $self:ident $store:expr) => {
+        fn foreign_changes(&$self, stream: &$crate::StreamName) -> u64 {
+            $store.foreign_changes(stream)
+        }
+    };
     (@task_reads $self:ident $store:expr) => {
         fn task_reads(&$self) -> ::core::option::Option<&dyn $crate::store::TaskReads> {
             $store.task_reads()
@@ -162,6 +167,7 @@ macro_rules! pointers {
                 unwatch,
                 categories,
                 task_reads,
+                foreign_changes,
                 identity,
                 event_id,
                 store_id,
