@@ -344,6 +344,7 @@
 //!
 //! * `sqlite` (on by default): [`SqliteStore`], and projections and reactions with their progress in SQLite. SQLite is compiled
 //!   in.
+//! * `postgres-tls`: encrypted connections with PostgreSQL, by rustls and ring. It needs a C compiler.
 //! * `postgres`: the module `postgres`, with a store for several programs on several machines. Views, reactions and processes do not
 //!   keep their progress there yet.
 //! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
@@ -431,6 +432,10 @@ mod misuse;
 mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+#[cfg_attr(feature = "postgres-tls", path = "postgres_tls/encrypted.rs")]
+#[cfg_attr(not(feature = "postgres-tls"), path = "postgres_tls/missing.rs")]
+mod postgres_tls;
 mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -12,6 +12,7 @@ mod proxy;
 mod readers;
 mod server;
 mod tasks;
+mod tls;
 
 use std::time::Duration;
 

@@ -84,10 +84,7 @@ impl Server {
             return None;
         };
         let folder = tempfile::Builder::new().prefix("factum-pg").tempdir().unwrap().keep();
-        #[cfg(unix)]
-        if is_root() {
-            std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED_USER), None).unwrap();
-        }
+        Self::give(&folder);
         let data = folder.join("data");
         let made = as_user(&programs.join("initdb"))
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
@@ -115,6 +112,14 @@ impl Server {
         let server = Self { folder, port, keeper, schemas: AtomicU32::new(0) };
         server.wait_until_ready();
         Some(server)
+    }
+
+    /// Gives a file to the user that servers run as.
+    pub(crate) fn give(file: &Path) {
+        #[cfg(unix)]
+        if is_root() {
+            std::os::unix::fs::chown(file, Some(UNPRIVILEGED_USER), None).unwrap();
+        }
     }
 
     /// The URL by the server's socket.

@@ -81,7 +81,7 @@ use self::thread::Line;
 /// * Events have no checksums of factum's: have the database cluster made with `initdb --data-checksums`.
 /// * A stream's category and key together have at most about 2,700 bytes, or more if PostgreSQL can compress them. An append
 ///   to another stream fails with [`StoreError::NotStorable`]. So does one whose events contain a NUL outside of the key.
-/// * Connections are not encrypted. Use a socket of the machine, a private network, or a tunnel.
+/// * Connections are encrypted with the feature `postgres-tls` only: see [`connect`](Self::connect).
 ///
 /// # Errors of the server
 ///
@@ -94,6 +94,7 @@ use self::thread::Line;
 /// | the disk is full | [`StoreError::Full`] |
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
+/// | the server can't encrypt, or has a certificate that the URL does not trust | [`StoreError::Untrusted`] |
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -116,6 +117,19 @@ impl PostgresStore {
     /// The URL is that of libpq, as `postgresql://user:password@host:port/database`. Several hosts are tried in their order,
     /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
     /// `postgresql://bank@/bank?host=/run/postgresql`.
+    ///
+    /// # Encryption
+    ///
+    /// | in the URL | with the feature `postgres-tls` |
+    /// |---|---|
+    /// | `sslmode=disable` | the connection is not encrypted, nor is that of a socket |
+    /// | `sslmode=prefer`, the default | it is encrypted if the server can |
+    /// | `sslmode=require` | it is encrypted |
+    /// | `sslmode=verify-ca&sslrootcert=path` | the server's certificate comes from one in this file |
+    /// | `sslmode=verify-full&sslrootcert=path` | it is also that of the host: what protects against other servers |
+    ///
+    /// With a `sslrootcert`, the other modes check the certificate as `verify-ca` does. Without the feature, only `disable` and
+    /// `prefer` are allowed, and no connection is encrypted.
     ///
     /// Other options are those of [`PostgresOptions`].
     pub fn connect(url: &str) -> Result<Self, ConnectError> {
