@@ -11,6 +11,7 @@ mod opening;
 mod proxy;
 mod readers;
 mod server;
+mod standby;
 mod tasks;
 mod tls;
 

@@ -26,15 +26,25 @@ impl Encrypting {
         let folder = TempDir::new().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         for root in ["root", "other"] {
-            openssl(folder.path(), &format!("req -x509 -days 2 -subj /CN={root} {NEW_KEY} -keyout {root}.key -out {root}.pem"));
+            openssl(
+                folder.path(),
+                &format!("req -x509 -days 2 -subj /CN={root} {NEW_KEY} -keyout {root}.key -out {root}.pem"),
+            );
         }
         write(folder.path().join("names"), "subjectAltName=DNS:localhost\n").unwrap();
-        openssl(folder.path(), &format!("req -subj /CN=localhost {NEW_KEY} -keyout server.key -out server.csr"));
-        openssl(folder.path(), "x509 -req -days 2 -in server.csr -CA root.pem -CAkey root.key -CAcreateserial -extfile names -out server.pem");
+        openssl(
+            folder.path(),
+            &format!("req -subj /CN=localhost {NEW_KEY} -keyout server.key -out server.csr"),
+        );
+        openssl(
+            folder.path(),
+            "x509 -req -days 2 -in server.csr -CA root.pem -CAkey root.key -CAcreateserial -extfile names -out server.pem",
+        );
         Server::give(&folder.path().join("server.key"));
         let path = folder.path().display();
-        let settings =
-            format!("fsync = off\nssl = on\nssl_cert_file = '{path}/server.pem'\nssl_key_file = '{path}/server.key'\n");
+        let settings = format!(
+            "fsync = off\nssl = on\nssl_cert_file = '{path}/server.pem'\nssl_key_file = '{path}/server.key'\n"
+        );
         Some(Self { server: Server::start_with(&settings)?, folder })
     }
 
@@ -43,7 +53,8 @@ impl Encrypting {
         let schema = self.server.new_schema();
         let (port, folder) = (self.server.port, self.folder.path().display());
         let settings = settings.replace("{folder}", &folder.to_string());
-        let url = format!("postgresql://postgres@{host}:{port}/postgres?application_name={schema}&{settings}");
+        let url =
+            format!("postgresql://postgres@{host}:{port}/postgres?application_name={schema}&{settings}");
         let _store = PostgresOptions::new().schema(&schema).connect(&url)?;
         let is_encrypted = format!(
             "SELECT DISTINCT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = '{schema}'"

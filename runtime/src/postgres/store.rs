@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod scan;
 mod snapshots;
+mod standby;
 mod statements;
 mod stream_names;
 mod task_reads;
@@ -49,7 +50,7 @@ use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
 
 use self::keys::KnownKey;
 use self::readers::{Job, Pending};
-use self::statements::Statements;
+use self::statements::{Sql, Statements};
 use self::thread::Line;
 
 /// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
@@ -169,21 +170,23 @@ impl Shared {
     }
 
     /// Sends a statement that does no harm if it is carried out twice.
-    fn ask(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Pending, StoreError> {
+    fn ask(&self, sql: &Sql, values: Vec<Value>) -> Result<Pending, StoreError> {
         self.check_process()?;
-        let (job, rows) = Job::new(sql, values);
+        let (job, rows) = Job::new(sql, values, self.line.needed(sql));
         self.line.send(job);
         Ok(rows)
     }
 
     /// The first column of the first row; `None` if there is no row.
-    fn first<T: FromSqlOwned>(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Option<T>, StoreError> {
+    fn first<T: FromSqlOwned>(&self, sql: &Sql, values: Vec<Value>) -> Result<Option<T>, StoreError> {
         let rows = self.ask(sql, values)?.wait()?;
         rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        of_counter(self.first(&self.statements.position, Vec::new())?)
+        let position = of_counter(self.first(&self.statements.position, Vec::new())?)?;
+        self.line.wakeups.known.raise(position.get());
+        Ok(position)
     }
 }
 

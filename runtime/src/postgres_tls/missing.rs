@@ -1,7 +1,7 @@
 //! Without the feature `postgres-tls`, no connection is encrypted.
 
-use tokio_postgres::{NoTls, Socket};
 use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{NoTls, Socket};
 
 use crate::domain::error::BoxError;
 

@@ -62,10 +62,19 @@ impl Address {
     ///
     /// A host that does not answer must not keep the others from being asked, so each has its own time.
     pub(crate) async fn connect(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        self.connect_to_one(TargetSessionAttrs::ReadWrite, notified).await
+    }
+
+    async fn connect_to_one(
+        &self,
+        attributes: TargetSessionAttrs,
+        notified: Option<&OnNotification>,
+    ) -> Result<Session, Failure> {
         let mut failure = Failure::Broken("there is no host".into());
         for host in &self.hosts {
+            let host = host.clone().target_session_attrs(attributes).to_owned();
             let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
-            failure = match timeout(time, self.connect_to(host, notified)).await {
+            failure = match timeout(time, self.connect_to(&host, notified)).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(failure @ Failure::Final(_))) => return Err(failure),
                 Ok(Err(failure)) => failure,
@@ -78,6 +87,16 @@ impl Address {
     /// Begins a session with the store that was opened.
     pub(crate) async fn begin(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
         let session = self.connect(notified).await?;
+        self.check_store(session).await
+    }
+
+    /// Begins a session with a standby that has the store that was opened.
+    pub(crate) async fn begin_with_standby(&self) -> Result<Session, Failure> {
+        let session = self.connect_to_one(TargetSessionAttrs::ReadOnly, None).await?;
+        self.check_store(session).await
+    }
+
+    async fn check_store(&self, session: Session) -> Result<Session, Failure> {
         let rows = session.query(&format!("SELECT id FROM {}.store", self.schema), &[]).await?;
         let found = rows.first().map(|row| row.try_get(0)).transpose().map_err(Failure::of)?;
         match (self.store_id.get(), found) {
@@ -198,7 +217,6 @@ fn one_host(all: &Config, index: usize, ssl_mode: SslMode, options: &PostgresOpt
     if let Some(retries) = all.get_keepalives_retries() {
         config.keepalives_retries(retries);
     }
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     config
 }
 

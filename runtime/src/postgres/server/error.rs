@@ -17,7 +17,9 @@ pub enum ConnectError {
     #[error("the URL of the database can't be read")]
     Url(#[source] BoxError),
     /// The URL asks for encryption, and factum was built without it.
-    #[error("the URL asks for an encrypted connection: build factum with the feature `postgres-tls`, or set `sslmode=disable`")]
+    #[error(
+        "the URL asks for an encrypted connection: build factum with the feature `postgres-tls`, or set `sslmode=disable`"
+    )]
     NoTls,
     /// The file of `sslrootcert` can't be used.
     #[error("the root certificates of `sslrootcert` can't be read")]

@@ -97,7 +97,8 @@ impl Ssl {
         let roots = self.root_certificates.as_deref();
         if mode >= Mode::VerifyCa && roots.is_none() {
             let problem: BoxError =
-                "`sslmode=verify-ca` and `verify-full` need a file of root certificates: `sslrootcert=path`".into();
+                "`sslmode=verify-ca` and `verify-full` need a file of root certificates: `sslrootcert=path`"
+                    .into();
             return Err(ConnectError::Url(problem));
         }
         let tls = make_tls(roots, mode == Mode::VerifyFull).map_err(ConnectError::RootCertificates)?;

@@ -111,7 +111,11 @@ mod tests {
             let text = text(&here.take_own());
             assert!(text.len() < 7_990, "{}", text.len());
             there.hear(&text);
-            streams.iter().zip(before).map(|(stream, before)| there.count(stream) > before).collect::<Vec<_>>()
+            streams
+                .iter()
+                .zip(before)
+                .map(|(stream, before)| there.count(stream) > before)
+                .collect::<Vec<_>>()
         };
         for few in [1, 10, 1_000] {
             let heard = heard(few);

@@ -17,7 +17,10 @@ use tokio_postgres::types::ToSql;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::{Session, Value};
+use crate::postgres::store::standby::{REST, Reached, with_position};
+use crate::postgres::store::statements::{self, Sql};
 use crate::postgres::store::stream_names::StreamNames;
+use crate::postgres::store::wakeups::Wakeups;
 use crate::postgres::store::writer::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 
@@ -28,6 +31,8 @@ const MOST_ON_THEIR_WAY: usize = 128;
 pub(super) struct Job {
     sql: Arc<str>,
     values: Vec<Value>,
+    /// The position that a standby must have; `None` if a standby must not carry it out.
+    needed: Option<u64>,
     reply: Reply,
 }
 
@@ -40,15 +45,15 @@ enum Reply {
 
 impl Job {
     /// A statement whose rows a thread waits for.
-    pub(super) fn new(sql: &Arc<str>, values: Vec<Value>) -> (Self, Pending) {
+    pub(super) fn new(sql: &Sql, values: Vec<Value>, needed: Option<u64>) -> (Self, Pending) {
         let (reply, rows) = mpsc::sync_channel(1);
-        (Self { sql: Arc::clone(sql), values, reply: Reply::Thread(reply) }, Pending(rows))
+        (Self { sql: Arc::clone(&sql.text), values, needed, reply: Reply::Thread(reply) }, Pending(rows))
     }
 
     /// A statement whose rows a task waits for.
-    pub(super) fn of_task(sql: &Arc<str>, values: Vec<Value>) -> (Self, TaskPending) {
+    pub(super) fn of_task(sql: &Sql, values: Vec<Value>, needed: Option<u64>) -> (Self, TaskPending) {
         let (reply, rows) = oneshot::channel();
-        (Self { sql: Arc::clone(sql), values, reply: Reply::Task(reply) }, TaskPending(rows))
+        (Self { sql: Arc::clone(&sql.text), values, needed, reply: Reply::Task(reply) }, TaskPending(rows))
     }
 
     /// A caller that no longer wants the rows has dropped the other end.
@@ -85,15 +90,26 @@ fn thread_has_ended() -> StoreError {
 }
 
 /// Has statements carried out until no store is left that asks for any, and all have an answer.
-pub(super) async fn serve(mut jobs: UnboundedReceiver<Job>, address: Rc<Address>, names: Arc<StreamNames>) {
-    let changed = Rc::<Notify>::default();
-    let readers: Vec<_> = (0..address.options.readers)
-        .map(|_| Rc::new(Reader::new(Rc::clone(&address), Arc::clone(&names), Rc::clone(&changed))))
-        .collect();
+pub(super) async fn serve(
+    mut jobs: UnboundedReceiver<Job>,
+    address: Rc<Address>,
+    names: Arc<StreamNames>,
+    wakeups: Arc<Wakeups>,
+) {
+    let shared = Rc::new(OfReaders {
+        position: statements::position(&address.schema),
+        standby_rests_until: Cell::new(None),
+        address,
+        names,
+        wakeups,
+        changed: Notify::new(),
+    });
+    let readers: Vec<_> =
+        (0..shared.address.options.readers).map(|_| Rc::new(Reader::new(Rc::clone(&shared)))).collect();
     let busy = || readers.iter().map(|reader| reader.on_their_way.get());
     while let Some(job) = jobs.recv().await {
         while busy().all(|busy| busy >= MOST_ON_THEIR_WAY) {
-            changed.notified().await;
+            shared.changed.notified().await;
         }
         // A statement waits for those before it in its session.
         let Some(reader) = readers.iter().min_by_key(|reader| reader.on_their_way.get()) else { return };
@@ -104,19 +120,28 @@ pub(super) async fn serve(mut jobs: UnboundedReceiver<Job>, address: Rc<Address>
         });
     }
     while busy().any(|busy| busy > 0) {
-        changed.notified().await;
+        shared.changed.notified().await;
     }
 }
 
-struct Reader {
+/// What the readers share.
+struct OfReaders {
     address: Rc<Address>,
     names: Arc<StreamNames>,
-    session: RefCell<Option<Rc<Session>>>,
-    /// Locked while a session begins.
-    begins: Mutex<()>,
-    on_their_way: Cell<usize>,
+    wakeups: Arc<Wakeups>,
+    /// The statement for the newest position.
+    position: String,
+    standby_rests_until: Cell<Option<Instant>>,
     /// A statement has its answer.
-    changed: Rc<Notify>,
+    changed: Notify,
+}
+
+struct Reader {
+    shared: Rc<OfReaders>,
+    primary: Slot,
+    standby: Slot,
+    reached: Reached,
+    on_their_way: Cell<usize>,
 }
 
 /// Counts a statement while it is on its way.
@@ -132,21 +157,33 @@ impl OnItsWay {
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         self.0.on_their_way.update(|count| count - 1);
-        self.0.changed.notify_one();
+        self.0.shared.changed.notify_one();
     }
 }
 
 impl Reader {
-    fn new(address: Rc<Address>, names: Arc<StreamNames>, changed: Rc<Notify>) -> Self {
-        let (session, begins, on_their_way) = (RefCell::new(None), Mutex::new(()), Cell::new(0));
-        Self { address, names, session, begins, on_their_way, changed }
+    fn new(shared: Rc<OfReaders>) -> Self {
+        Self {
+            shared,
+            primary: Slot::default(),
+            standby: Slot::default(),
+            reached: Reached::default(),
+            on_their_way: Cell::new(0),
+        }
     }
 
     async fn carry_out(&self, job: &Job) -> Rows {
-        let deadline = Instant::now() + self.address.options.outage_timeout;
+        let options = &self.shared.address.options;
+        let needed = job.needed.filter(|_| options.read_from_standbys);
+        if let Some(needed) = needed
+            && let Some(rows) = self.ask_standby_if_it_can(job, needed).await
+        {
+            return Ok(rows);
+        }
+        let deadline = Instant::now() + options.outage_timeout;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let failure = match self.ask(job).await {
+            let failure = match self.ask_primary(job, needed.is_some()).await {
                 Ok(rows) => return Ok(rows),
                 Err(failure) => failure,
             };
@@ -159,18 +196,79 @@ impl Reader {
         }
     }
 
-    async fn ask(&self, job: &Job) -> Result<Vec<Row>, Failure> {
-        let session = self.session().await?;
-        let values: Vec<&(dyn ToSql + Sync)> = job.values.iter().map(|value| &**value as _).collect();
-        let rows = session.query(&job.sql, &values).await;
+    async fn ask_primary(&self, job: &Job, may_be_asked_of_standby: bool) -> Result<Vec<Row>, Failure> {
+        let session = self.primary.session(&self.shared.names, self.shared.address.begin(None)).await?;
+        let rows = if may_be_asked_of_standby {
+            self.read(&session, job).await.map(|(rows, _)| rows)
+        } else {
+            query(&session, job).await
+        };
         if let Err(Failure::Broken(_) | Failure::ReadOnly) = &rows {
-            self.leave(&session);
+            self.primary.leave(&session);
         }
         rows
     }
 
+    /// `None` if there is no standby, or it can't carry out the statement: it lags behind, has to end reads, or is away.
+    async fn ask_standby_if_it_can(&self, job: &Job, needed: u64) -> Option<Vec<Row>> {
+        let rests_until = &self.shared.standby_rests_until;
+        if rests_until.get().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let rows = self.ask_standby(job, needed).await.unwrap_or(None);
+        rests_until.set(if rows.is_some() { None } else { Some(Instant::now() + REST) });
+        rows
+    }
+
+    async fn ask_standby(&self, job: &Job, needed: u64) -> Result<Option<Vec<Row>>, Failure> {
+        let begin = async {
+            self.reached.reset();
+            self.shared.address.begin_with_standby().await
+        };
+        let session = self.standby.session(&self.shared.names, begin).await?;
+        let asked = async {
+            if !self.reached.wait(&session, needed, &self.shared.position).await? {
+                return Ok(None);
+            }
+            let (rows, newest) = self.read(&session, job).await?;
+            self.reached.raise(newest);
+            Ok(Some(rows))
+        };
+        let rows = asked.await;
+        if rows.is_err() {
+            self.standby.leave(&session);
+        }
+        rows
+    }
+
+    /// Reads, and notes what callers may know of now. Returns that too.
+    async fn read(&self, session: &Session, job: &Job) -> Result<(Vec<Row>, u64), Failure> {
+        let (rows, newest) = with_position(session, query(session, job), &self.shared.position).await?;
+        self.shared.wakeups.known.raise(newest);
+        Ok((rows, newest))
+    }
+}
+
+async fn query(session: &Session, job: &Job) -> Result<Vec<Row>, Failure> {
+    let values: Vec<&(dyn ToSql + Sync)> = job.values.iter().map(|value| &**value as _).collect();
+    session.query(&job.sql, &values).await
+}
+
+/// A session that begins when it is needed.
+#[derive(Default)]
+struct Slot {
+    session: RefCell<Option<Rc<Session>>>,
+    /// Locked while a session begins.
+    begins: Mutex<()>,
+}
+
+impl Slot {
     /// The session, or a new one if it is closed.
-    async fn session(&self) -> Result<Rc<Session>, Failure> {
+    async fn session(
+        &self,
+        names: &StreamNames,
+        begin: impl Future<Output = Result<Session, Failure>>,
+    ) -> Result<Rc<Session>, Failure> {
         if let Some(session) = self.open_session() {
             return Ok(session);
         }
@@ -178,9 +276,9 @@ impl Reader {
         if let Some(session) = self.open_session() {
             return Ok(session);
         }
-        let session = Rc::new(self.address.begin(None).await?);
+        let session = Rc::new(begin.await?);
         // The database may have been restored from a copy, in which streams have other numbers.
-        self.names.forget();
+        names.forget();
         self.session.replace(Some(Rc::clone(&session)));
         Ok(session)
     }

@@ -1,7 +1,5 @@
 //! A read of many events, page by page: the statement, and the values for each page.
 
-use std::sync::Arc;
-
 use tokio_postgres::Row;
 
 use crate::domain::position::Position;
@@ -10,7 +8,7 @@ use crate::postgres::server::names::escaped;
 use crate::postgres::server::session::Value;
 use crate::postgres::store::rows;
 use crate::postgres::store::signed;
-use crate::postgres::store::statements::Statements;
+use crate::postgres::store::statements::{Sql, Statements};
 use crate::store::error::StoreError;
 use crate::store::read::Filter;
 
@@ -26,7 +24,7 @@ const WINDOW: i64 = 50_000;
 
 /// How far a read is.
 pub(super) struct Scan {
-    sql: Arc<str>,
+    sql: Sql,
     of: Of,
     /// The events after this place are still to be read.
     after: i64,
@@ -53,12 +51,12 @@ pub(super) enum Next {
 
 impl Scan {
     /// The events of one stream, by one of the two statements for that.
-    pub(super) fn of_stream(sql: &Arc<str>, stream: &StreamName, after: u64, limit: usize) -> Self {
+    pub(super) fn of_stream(sql: &Sql, stream: &StreamName, after: u64, limit: usize) -> Self {
         let of = Of::Stream {
             category: escaped(stream.category()).into_owned(),
             key: escaped(stream.key()).into_owned(),
         };
-        Self::new(Arc::clone(sql), of, signed(after), limit)
+        Self::new(sql.clone(), of, signed(after), limit)
     }
 
     /// The events of all streams.
@@ -80,7 +78,7 @@ impl Scan {
         Self::new(statements.all(filter), of, signed(after.get()), limit)
     }
 
-    fn new(sql: Arc<str>, of: Of, after: i64, limit: usize) -> Self {
+    fn new(sql: Sql, of: Of, after: i64, limit: usize) -> Self {
         Self { sql, of, after, limit, size: FIRST, asked: (0, i64::MAX) }
     }
 
@@ -90,7 +88,7 @@ impl Scan {
     }
 
     /// The statement for the next page, and its values.
-    pub(super) fn ask(&mut self) -> (Arc<str>, Vec<Value>) {
+    pub(super) fn ask(&mut self) -> (Sql, Vec<Value>) {
         let size = self.limit.min(self.size);
         self.asked = (size, i64::MAX);
         let values: Vec<Value> = match &self.of {
@@ -118,7 +116,7 @@ impl Scan {
                 values
             }
         };
-        (Arc::clone(&self.sql), values)
+        (self.sql.clone(), values)
     }
 
     /// Notes the rows of the page that was asked for.

@@ -16,6 +16,7 @@ use crate::postgres::store::readers::{Job, TaskPending};
 use crate::postgres::store::rows;
 use crate::postgres::store::scan::{Next, Scan};
 use crate::postgres::store::snapshots::snapshot;
+use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::Names;
 use crate::postgres::store::{Shared, name_values, of_counter, signed, unreadable, unsigned};
 use crate::store::append::Outcome;
@@ -80,19 +81,15 @@ impl TaskReads for Arc<Shared> {
 
 impl Shared {
     /// Sends a statement that does no harm if it is carried out twice.
-    fn ask_as_task(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<TaskPending, StoreError> {
+    fn ask_as_task(&self, sql: &Sql, values: Vec<Value>) -> Result<TaskPending, StoreError> {
         self.check_process()?;
-        let (job, rows) = Job::of_task(sql, values);
+        let (job, rows) = Job::of_task(sql, values, self.line.needed(sql));
         self.line.send(job);
         Ok(rows)
     }
 
     /// The first column of the first row; `None` if there is no row.
-    fn first_of_task<T: FromSqlOwned + Send>(
-        &self,
-        sql: &Arc<str>,
-        values: Vec<Value>,
-    ) -> TaskRead<Option<T>> {
+    fn first_of_task<T: FromSqlOwned + Send>(&self, sql: &Sql, values: Vec<Value>) -> TaskRead<Option<T>> {
         let rows = self.ask_as_task(sql, values);
         Box::pin(async move {
             let rows = rows?.await?;
@@ -102,7 +99,12 @@ impl Shared {
 
     fn position_of_task(&self) -> TaskRead<Position> {
         let position = self.first_of_task::<i64>(&self.statements.position, Vec::new());
-        Box::pin(async move { of_counter(position.await?) })
+        let wakeups = Arc::clone(&self.line.wakeups);
+        Box::pin(async move {
+            let position = of_counter(position.await?)?;
+            wakeups.known.raise(position.get());
+            Ok(position)
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::postgres::server::session::Session;
 use crate::postgres::server::tables;
 use crate::postgres::store::commits::Commits;
 use crate::postgres::store::readers::{self, Job};
+use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::StreamNames;
 use crate::postgres::store::wakeups::{Wakeups, listen};
 use crate::postgres::store::writer::Writer;
@@ -37,6 +38,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The position that a standby must have to carry out a statement; `None` if it must not.
+    pub(super) fn needed(&self, sql: &Sql) -> Option<u64> {
+        sql.may_lag.then(|| self.wakeups.known.get())
+    }
+
     /// Gives a statement to the next session that is free.
     pub(super) fn send(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
@@ -110,7 +116,7 @@ impl Work {
                 }
             };
             let address = Rc::new(address);
-            let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names));
+            let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names, Arc::clone(&wakeups)));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
             let writer = Writer::new(&address, id, session, &wakeups);
             if tell.send(Ok(id)).is_err() {

@@ -17,6 +17,8 @@ use crate::postgres::server::address::{Address, OnNotification};
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::changes::{self, Changes};
+use crate::postgres::store::standby::Known;
+use crate::postgres::store::statements;
 use crate::postgres::store::writer::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
@@ -36,6 +38,7 @@ pub(super) struct Wakeups {
     /// The newest position that is known.
     newest: AtomicU64,
     announce: Notify,
+    pub(super) known: Known,
     pub(super) changes: Changes,
 }
 
@@ -53,6 +56,7 @@ impl Wakeups {
     /// This program has stored events of these streams, up to this position.
     pub(super) fn stored<'s>(&self, newest: Position, streams: impl Iterator<Item = &'s StreamName>) {
         self.changes.changed(streams);
+        self.known.raise(newest.get());
         self.own.fetch_max(newest.get(), Ordering::SeqCst);
         self.newest.fetch_max(newest.get(), Ordering::SeqCst);
         self.wake();
@@ -127,7 +131,7 @@ impl Drop for Waiting<'_> {
 /// announcement may be lost.
 pub(super) async fn listen(address: Rc<Address>, wakeups: Arc<Wakeups>, id: Uuid) {
     let channel = format!("factum_{}", id.simple());
-    let position = format!("SELECT position FROM {}.counter", address.schema);
+    let position = statements::position(&address.schema);
     let program = new_id().simple().to_string();
     let heard: OnNotification = {
         let (wakeups, program) = (Arc::clone(&wakeups), program.clone());

@@ -163,6 +163,8 @@ impl Writer {
                         return Err(StoreError::CommitUnknown(NO_STANDBY.into()));
                     }
                     self.session = Some(session);
+                    // Who was refused may read why.
+                    self.wakeups.known.raise(stored.known);
                     if let Some(newest) = stored.newest {
                         self.wakeups.stored(newest, changed_streams(requests, &stored.answers));
                     }
