@@ -154,7 +154,7 @@ impl Messages {
         self.arrived.extend_from_slice(bytes);
         let mut statements = 0;
         loop {
-            // The first message has no type.
+            // The first message has no type. A client that asks for encryption would send two of them.
             let head = usize::from(self.has_begun);
             let Some(length) = self.arrived.get(head..head + 4) else { return statements };
             let end = head + u32::from_be_bytes(length.try_into().unwrap()) as usize;

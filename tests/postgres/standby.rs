@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use factum::CacheOptions;
 use factum::Position;
-use factum::postgres::{PostgresOptions, PostgresStore};
+use factum::postgres::{ConnectError, PostgresOptions, PostgresStore};
 use factum::prelude::*;
+use factum::store::StoreError;
 
 use crate::LONG;
 use crate::account::{Account, deposit, id, open};
@@ -110,4 +111,27 @@ fn reads_do_not_need_the_standby() {
         assert_eq!(store.stream_version(&stream("a")).unwrap(), 1);
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A standby alone is a server without writes. Once it is promoted, appends that wait for a server go on there.
+#[test]
+fn appends_go_on_after_a_failover() {
+    let Some(pair) = Pair::start() else { return };
+    let at_standby = PostgresOptions::new().connect(&Server::url_at(pair.standby.port));
+    assert!(matches!(at_standby, Err(ConnectError::Store(StoreError::ReadOnly))), "{at_standby:?}");
+    let store = pair.store("own");
+    append_one(&store, &stream("a"), 0).unwrap();
+    let has_it =
+        "SELECT pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn() AND position = 1 FROM factum.counter";
+    while pair.standby.sql(&format!("SELECT coalesce(({has_it}), false)::text")) != ["true"] {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    pair.primary.crash();
+    std::thread::scope(|scope| {
+        let append = scope.spawn(|| append_one(&store, &stream("a"), 1));
+        pair.standby.sql("SELECT pg_promote()");
+        assert_eq!(append.join().unwrap().unwrap(), 2);
+    });
+    assert_eq!(store.position().unwrap(), Position::new(2));
+    assert_eq!(store.stream_version(&stream("a")).unwrap(), 2);
 }
