@@ -347,6 +347,7 @@
 //!   in.
 //! * `postgres`: the module `postgres`, with a store for several programs on several machines, and reactions, processes and
 //!   timers that these share.
+//! * `postgres-tls`: encrypted connections with PostgreSQL, by rustls and ring. It needs a C compiler.
 //! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
@@ -432,6 +433,10 @@ mod misuse;
 mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+#[cfg_attr(feature = "postgres-tls", path = "postgres_tls/encrypted.rs")]
+#[cfg_attr(not(feature = "postgres-tls"), path = "postgres_tls/missing.rs")]
+mod postgres_tls;
 mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

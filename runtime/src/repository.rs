@@ -13,6 +13,8 @@ pub(crate) mod loading;
 pub(crate) mod measured;
 pub(crate) mod moment;
 pub(crate) mod outcome;
+pub(crate) mod read_ahead;
+pub(crate) mod reads;
 pub(crate) mod replay;
 #[expect(clippy::module_inception, reason = "the repository is one of the files about commands")]
 pub(crate) mod repository;

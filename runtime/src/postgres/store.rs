@@ -1,6 +1,7 @@
 //! The store in a schema of a PostgreSQL database.
 
 mod call;
+mod changes;
 mod commits;
 pub(crate) mod hooks;
 mod keys;
@@ -8,9 +9,12 @@ mod lost;
 mod read;
 mod readers;
 mod rows;
+mod scan;
 mod snapshots;
+mod standby;
 mod statements;
 mod stream_names;
+mod task_reads;
 mod thread;
 pub(crate) mod transactions;
 mod wakeups;
@@ -52,7 +56,7 @@ use self::call::AppendSql;
 use self::keys::KnownKey;
 use self::read::AskRows;
 use self::readers::{Job, Pending};
-use self::statements::Statements;
+use self::statements::{Sql, Statements};
 use self::thread::Line;
 use self::transactions::{Held, Mode};
 
@@ -99,7 +103,7 @@ use self::transactions::{Held, Mode};
 /// * Events have no checksums of factum's: have the database cluster made with `initdb --data-checksums`.
 /// * A stream's category and key together have at most about 2,700 bytes, or more if PostgreSQL can compress them. An append
 ///   to another stream fails with [`StoreError::NotStorable`]. So does one whose events contain a NUL outside of the key.
-/// * Connections are not encrypted. Use a socket of the machine, a private network, or a tunnel.
+/// * Connections are encrypted with the feature `postgres-tls` only: see [`connect`](Self::connect).
 ///
 /// # Errors of the server
 ///
@@ -112,6 +116,7 @@ use self::transactions::{Held, Mode};
 /// | the disk is full | [`StoreError::Full`] |
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
+/// | the server can't encrypt, or has a certificate that the URL does not trust | [`StoreError::Untrusted`] |
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -141,6 +146,19 @@ impl PostgresStore {
     /// The URL is that of libpq, as `postgresql://user:password@host:port/database`. Several hosts are tried in their order,
     /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
     /// `postgresql://bank@/bank?host=/run/postgresql`.
+    ///
+    /// # Encryption
+    ///
+    /// | in the URL | with the feature `postgres-tls` |
+    /// |---|---|
+    /// | `sslmode=disable` | the connection is not encrypted, nor is that of a socket |
+    /// | `sslmode=prefer`, the default | it is encrypted if the server can |
+    /// | `sslmode=require` | it is encrypted |
+    /// | `sslmode=verify-ca&sslrootcert=path` | the server's certificate comes from one in this file |
+    /// | `sslmode=verify-full&sslrootcert=path` | it is also that of the host: what protects against other servers |
+    ///
+    /// With a `sslrootcert`, the other modes check the certificate as `verify-ca` does. Without the feature, only `disable` and
+    /// `prefer` are allowed, and no connection is encrypted.
     ///
     /// Other options are those of [`PostgresOptions`].
     pub fn connect(url: &str) -> Result<Self, ConnectError> {
@@ -181,7 +199,7 @@ impl PostgresStore {
 
     /// The rows of a statement that does no harm if it is carried out twice.
     pub(crate) fn ask(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.shared.ask(&sql.into(), values)?.wait()
+        self.shared.ask(&Sql::of_primary(sql), values)?.wait()
     }
 
     /// The wakers of the timers' runner.
@@ -189,15 +207,15 @@ impl PostgresStore {
         &self.shared.line.wakeups.timers
     }
 
-    /// Reads events as [`read_all`](EventStore::read_all) does, with rows that `asks` asks for.
-    pub(crate) fn read_all_by(
+    /// Reads all events that a transaction sees, with rows that `asks` asks it for.
+    pub(crate) fn read_all_in(
         &self,
         asks: &AskRows<'_>,
-        filter: Filter<'_>,
+        filter: &Filter<'_>,
         after: Position,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        self.shared.read_all_by(asks, filter, after, usize::MAX, visit)
+        self.shared.read_all_in(asks, filter, after, visit)
     }
 
     /// The statement with the name of the store's schema for `{schema}`.
@@ -243,24 +261,23 @@ impl Shared {
     }
 
     /// Sends a statement that does no harm if it is carried out twice.
-    fn ask(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Pending, StoreError> {
+    fn ask(&self, sql: &Sql, values: Vec<Value>) -> Result<Pending, StoreError> {
         self.check_process()?;
-        let (job, rows) = Job::new(sql, values);
+        let (job, rows) = Job::new(sql, values, self.line.needed(sql));
         self.line.send(job);
         Ok(rows)
     }
 
     /// The first column of the first row; `None` if there is no row.
-    fn first<T: FromSqlOwned>(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Option<T>, StoreError> {
+    fn first<T: FromSqlOwned>(&self, sql: &Sql, values: Vec<Value>) -> Result<Option<T>, StoreError> {
         let rows = self.ask(sql, values)?.wait()?;
         rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        match self.first::<i64>(&self.statements.position, Vec::new())? {
-            Some(position) => Ok(Position::new(position.unsigned_abs())),
-            None => Err(StoreError::Damaged { message: "the row of the counter is missing".to_owned() }),
-        }
+        let position = of_counter(self.first(&self.statements.position, Vec::new())?)?;
+        self.line.wakeups.known.raise(position.get());
+        Ok(position)
     }
 }
 
@@ -329,8 +346,7 @@ impl EventStore for PostgresStore {
 
     fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
         let values: Vec<Value> = vec![Box::new(signed(after.get()))];
-        let next = self.shared.first::<i64>(&self.shared.statements.next_position, values)?;
-        Ok(next.map(|next| Position::new(next.unsigned_abs())))
+        Ok(self.shared.first(&self.shared.statements.next_position, values)?.map(unsigned))
     }
 
     fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
@@ -369,6 +385,10 @@ impl EventStore for PostgresStore {
         }
     }
 
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        self.shared.line.wakeups.changes.count(stream)
+    }
+
     fn categories(&self) -> Result<Vec<String>, StoreError> {
         let rows = self.shared.ask(&self.shared.statements.categories, Vec::new())?.wait()?;
         let category = |row: &Row| {
@@ -376,6 +396,11 @@ impl EventStore for PostgresStore {
             Ok(unescaped(&category).map_or_else(|| category.clone(), Cow::into_owned))
         };
         rows.iter().map(category).collect()
+    }
+
+    // Its methods have the names of this trait's.
+    fn task_reads(&self) -> Option<&dyn crate::store::task_reads::TaskReads> {
+        Some(&self.shared)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
@@ -390,8 +415,7 @@ impl EventStore for PostgresStore {
         let mut values = name_values(stream);
         values.push(Box::new(escaped(key).into_owned()));
         let rows = self.shared.ask(&self.shared.statements.outcome, values)?.wait()?;
-        let known = rows.first().map(KnownKey::of_row).transpose().map_err(unreadable)?;
-        known.map(|known| known.outcome(stream, key)).transpose()
+        KnownKey::outcome_of(&rows, stream, key)
     }
 
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
@@ -457,6 +481,18 @@ fn name_values(stream: &StreamName) -> Vec<Value> {
 /// A version, a position or a number of rows for the server, which counts with a sign.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A position as the server counts it.
+fn unsigned(position: i64) -> Position {
+    Position::new(position.unsigned_abs())
+}
+
+/// The position in the counter's row.
+fn of_counter(position: Option<i64>) -> Result<Position, StoreError> {
+    position
+        .map(unsigned)
+        .ok_or_else(|| StoreError::Damaged { message: "the row of the counter is missing".to_owned() })
 }
 
 pub(crate) fn unreadable(error: tokio_postgres::Error) -> StoreError {

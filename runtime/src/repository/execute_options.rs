@@ -80,6 +80,12 @@ impl<Services> CommandOptions<'_, Services> {
         self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
     }
 
+    /// The idempotency key, if the command may have been executed before. One that waits in the store has most likely not
+    /// been: the append finds out.
+    pub(crate) fn key_to_look_up(&self) -> Option<&str> {
+        self.key.as_deref().filter(|_| self.waiting.is_none())
+    }
+
     /// A copy of these options, with timers.
     pub(crate) fn with_timers(&self, timers: Vec<TimerChange>) -> Self {
         Self { timers, ..self.clone() }

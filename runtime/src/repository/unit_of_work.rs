@@ -22,7 +22,7 @@ use crate::misuse;
 use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::encode::Encoded;
-use crate::repository::error::ExecuteError;
+use crate::repository::error::{ExecuteError, ReadError};
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
 use crate::repository::known_key::KeyOfCommand;
 use crate::repository::lanes::{Base, Flight, InLane, LockedLane, Standing, Turn};
@@ -369,7 +369,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         let options = &options.command;
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
         if let Some(key) = &key
-            && let Some(outcome) = key.outcome(self.store, stream)?
+            && let Some(outcome) = now(key.outcome::<Blocks, _, _>(self.store, stream))?
         {
             let (stream, key) = (stream.clone(), key.key.to_owned());
             return Err(AppendError::KnownKey { stream, key, outcome: outcome.into() }.into());
@@ -426,8 +426,10 @@ impl<S: EventStore> UnitOfWork<'_, S> {
                     Arc::new(Loader::new(CacheOptions::aggregates(0)))
                 };
                 let lane = loader.lanes().enter(stream);
-                let base =
-                    lane.base(|| loader.current(self.store, stream).map(|replay| (replay, Standing::Read)))?;
+                let base = lane.base(|| {
+                    let replay = now(loader.current::<Blocks, _>(self.store, stream))?;
+                    Ok::<_, ReadError>((replay, Standing::Read))
+                })?;
                 let pending = PendingStream {
                     flight: Cell::new(None),
                     replay: base.replay.clone(),

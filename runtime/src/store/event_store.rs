@@ -15,6 +15,7 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueuedAppend};
 use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::task_reads::TaskReads;
 
 /// An append-only store of events in streams.
 ///
@@ -242,6 +243,22 @@ pub trait EventStore: Send + Sync {
     /// can't tell, returns none.
     fn categories(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// A number that goes up when the store hears that another program may have changed a stream.
+    ///
+    /// As long as it does not, a state in memory is likely to be that of the stream. The default, for a store that hears of no
+    /// changes, is always 0.
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        let _ = stream;
+        0
+    }
+
+    /// The reads for tasks, if the store has some that need no thread while they wait.
+    ///
+    /// `None` is the default: a task then reads on a thread that may block.
+    fn task_reads(&self) -> Option<&dyn TaskReads> {
+        None
     }
 
     /// The identity of the store among the stores that are open in this process.

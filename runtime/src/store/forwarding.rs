@@ -97,6 +97,16 @@ macro_rules! __delegate {
             $store.categories()
         }
     };
+    (@foreign_changes $self:ident $store:expr) => {
+        fn foreign_changes(&$self, stream: &$crate::StreamName) -> u64 {
+            $store.foreign_changes(stream)
+        }
+    };
+    (@task_reads $self:ident $store:expr) => {
+        fn task_reads(&$self) -> ::core::option::Option<&dyn $crate::store::TaskReads> {
+            $store.task_reads()
+        }
+    };
     (@identity $self:ident $store:expr) => {
         fn identity(&$self) -> ::core::option::Option<$crate::store::StoreIdentity> {
             $store.identity()
@@ -156,6 +166,8 @@ macro_rules! pointers {
                 watch,
                 unwatch,
                 categories,
+                task_reads,
+                foreign_changes,
                 identity,
                 event_id,
                 store_id,

@@ -17,8 +17,10 @@ use crate::follow::runs;
 use crate::misuse;
 use crate::repository::waits::Waits;
 use crate::store::append::Appended;
+use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 use crate::store::queue::{QueueError, QueuedAppend, TaskAnswer};
+use crate::store::task_reads::TaskReads;
 use crate::trace::Span;
 
 /// How many of tokio's blocking threads work for factum at once, in this process.
@@ -131,6 +133,10 @@ impl Waits for Tasks {
             ASKS.set(true);
             Poll::Pending
         })
+    }
+
+    fn reads<S: EventStore + ?Sized>(store: &S) -> Option<&dyn TaskReads> {
+        store.task_reads()
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::domain::error::BoxError;
+use crate::domain::stream_name::StreamName;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
@@ -172,8 +173,10 @@ impl Writer {
                         return Err(StoreError::CommitUnknown(NO_STANDBY.into()));
                     }
                     self.session = Some(session);
+                    // Who was refused may read why.
+                    self.wakeups.known.raise(stored.known);
                     if let Some(newest) = stored.newest {
-                        self.wakeups.stored(newest);
+                        self.wakeups.stored(newest, changed_streams(requests, &stored.answers));
                     }
                     return Ok(stored.answers);
                 }
@@ -258,7 +261,8 @@ impl Writer {
         if let Some(newest) =
             found.iter().flatten().flatten().filter_map(|stored| stored.first_position).max()
         {
-            self.wakeups.stored(newest);
+            // Those of the requests that were refused cost a read.
+            self.wakeups.stored(newest, requests.iter().flat_map(Request::changed_streams));
         }
         let mut of_rest = Box::pin(self.store_all(&rest)).await.into_iter();
         found
@@ -296,6 +300,15 @@ pub(super) async fn begin(address: &Address) -> Result<Session, Failure> {
 pub(super) async fn rest(pause: &mut Duration) {
     sleep(*pause).await;
     *pause = (*pause * 2).min(LONGEST_PAUSE);
+}
+
+/// The streams of the requests that were stored.
+fn changed_streams<'r>(
+    requests: &'r [Request<'r>],
+    answers: &'r [Answer],
+) -> impl Iterator<Item = &'r StreamName> {
+    let stored = requests.iter().zip(answers).filter(|(_, answer)| answer.is_ok());
+    stored.flat_map(|(request, _)| request.changed_streams())
 }
 
 pub(super) fn is_void(request: &Request<'_>) -> bool {
