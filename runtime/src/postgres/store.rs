@@ -1,5 +1,6 @@
 //! The store in a schema of a PostgreSQL database.
 
+mod all_keys;
 mod call;
 mod commits;
 mod keys;
@@ -43,6 +44,7 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 
 use self::keys::KnownKey;
 use self::readers::{Job, Pending};
@@ -308,6 +310,14 @@ impl EventStore for PostgresStore {
             .shared
             .first::<i64>(&self.shared.statements.forget_keys, vec![Box::new(time.as_micros())])?;
         Ok(forgotten.unwrap_or(0).unsigned_abs())
+    }
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        self.shared.read_keys(visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        self.shared.import_keys(keys)
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {

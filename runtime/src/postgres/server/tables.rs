@@ -9,7 +9,8 @@ use crate::postgres::server::session::Session;
 use crate::store::error::StoreError;
 
 /// What leads from each version of the tables to the next one. A released step is never changed.
-const STEPS: [&[&str]; 1] = [&[include_str!("tables.sql"), include_str!("append.sql")]];
+const STEPS: [&[&str]; 1] =
+    [&[include_str!("tables.sql"), include_str!("append.sql"), include_str!("keys.sql")]];
 
 /// The oldest server that has all that the functions use.
 const OLDEST_SERVER: i32 = 140_000;

@@ -24,6 +24,8 @@ pub(super) struct Statements {
     pub(super) categories: Arc<str>,
     pub(super) outcome: Arc<str>,
     pub(super) forget_keys: Arc<str>,
+    pub(super) all_keys: Arc<str>,
+    pub(super) import_keys: Arc<str>,
     pub(super) snapshot: Arc<str>,
     pub(super) save_snapshot: Arc<str>,
     pub(super) drop_snapshots: Arc<str>,
@@ -70,6 +72,17 @@ impl Statements {
             )
             .into(),
             forget_keys: counted(&format!("DELETE FROM {schema}.keys WHERE recorded_at < $1")),
+            all_keys: format!(
+                "SELECT {}, k.stream, s.category, s.key FROM {schema}.keys AS k JOIN {schema}.streams AS s ON s.id = k.stream
+                 WHERE (k.stream, k.key) > ($1, $2) ORDER BY k.stream, k.key LIMIT $3",
+                keys::COLUMNS
+            )
+            .into(),
+            import_keys: format!(
+                "SELECT n_key, n_before, n_version, n_at, n_command, n_shape, n_content, n_structs, place
+                 FROM {schema}.import_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            )
+            .into(),
             snapshot: format!(
                 "SELECT version, position, event, taken_at, fingerprint, checksum, state FROM {schema}.snapshots
                  WHERE stream = {number}"
