@@ -16,6 +16,7 @@
 //! | change several aggregates in one commit | [`EventStoreExt::atomically`], [`UnitOfWork`] |
 //! | load faster | [`CacheOptions`], [`Snapshots`]; [`RepositoryStatistics`] counts what they save |
 //! | keep events in a file, back it up, check it | [`SqliteStore`], [`SqliteOptions`] |
+//! | move to another database, erase events for good | [`copy`](mod@copy) |
 //! | keep events in memory | [`MemoryStore`](memory::MemoryStore) |
 //! | make a view (a read model) | [`Projection`](follow::Projection), [`SqliteProjection`], [`MemoryProjection`](memory::MemoryProjection) |
 //! | read my own writes in a view | [`SqliteProjection::inline`], [`RunningFollower::wait_for`](follow::RunningFollower::wait_for) |
@@ -416,6 +417,7 @@ extern crate self as factum;
 struct Readme;
 
 pub mod application;
+pub mod copy;
 mod domain;
 mod event_store_ext;
 pub mod follow;
@@ -454,6 +456,7 @@ pub use factum_macros::{
 /// The type of the ids of events, correlations and causations.
 pub use uuid::Uuid;
 
+pub use self::copy::store_copy::copy;
 pub use self::domain::accepts::{Accepts, CommandFor};
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Knows, Retires, Upcast};
 pub use self::domain::aggregate_model::AggregateModel;

@@ -4,6 +4,9 @@
 mod account;
 mod appends;
 mod commands;
+#[path = "../support/contents.rs"]
+mod contents;
+mod copies;
 mod crashes;
 mod laws;
 mod opening;

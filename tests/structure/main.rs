@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 17] = [
+const STOREYS: [&str; 18] = [
     "domain",
     "trace",
     "telemetry",
@@ -20,6 +20,7 @@ const STOREYS: [&str; 17] = [
     "repository",
     "follow",
     "event_store_ext",
+    "copy",
     "macro_support",
     "memory",
     "sqlite",
