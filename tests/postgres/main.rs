@@ -9,6 +9,7 @@ mod contents;
 mod copies;
 mod crashes;
 mod laws;
+mod leaders;
 mod opening;
 mod proxy;
 mod readers;

@@ -83,29 +83,42 @@ impl Server {
             );
             return None;
         };
-        let folder = tempfile::Builder::new().prefix("factum-pg").tempdir().unwrap().keep();
-        #[cfg(unix)]
-        if is_root() {
-            std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED_USER), None).unwrap();
-        }
-        let data = folder.join("data");
+        let (folder, data) = new_folder();
         let made = as_user(&programs.join("initdb"))
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(&data)
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Some(Self::run(&programs, folder, settings))
+    }
+
+    /// Starts a server that copies this one until it is promoted. This one is crashed once for that.
+    pub(crate) fn standby(&self) -> Self {
+        let (folder, data) = new_folder();
+        self.crash();
+        let copied =
+            as_user(Path::new("cp")).arg("-a").arg(self.folder.join("data")).arg(&data).output().unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        self.restart();
+        fs::write(data.join("standby.signal"), "").unwrap();
+        let settings = format!("primary_conninfo = 'host=127.0.0.1 port={} user=postgres'\n", self.port);
+        Self::run(&programs().expect("the other server runs"), folder, &settings)
+    }
+
+    /// Runs the server whose data are in the folder.
+    fn run(programs: &Path, folder: PathBuf, settings: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
              shared_buffers = '32MB'\n{settings}",
             folder.display()
         );
-        let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).open(folder.join("data/postgresql.conf")).unwrap();
         file.write_all(settings.as_bytes()).unwrap();
         let mut process = as_user(Path::new("/bin/sh"))
             .args(["-c", KEEPER, "sh"])
-            .args([&programs, &folder])
+            .args([programs, &folder])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -114,7 +127,7 @@ impl Server {
         let keeper = Mutex::new(Keeper { input, output, _process: process });
         let server = Self { folder, port, keeper, schemas: AtomicU32::new(0) };
         server.wait_until_ready();
-        Some(server)
+        server
     }
 
     /// The URL by the server's socket.
@@ -207,6 +220,17 @@ impl RawSession {
         };
         Ok(messages.into_iter().filter_map(row).collect())
     }
+}
+
+/// A folder that PostgreSQL can write to, and the one of its data inside.
+fn new_folder() -> (PathBuf, PathBuf) {
+    let folder = tempfile::Builder::new().prefix("factum-pg").tempdir().unwrap().keep();
+    #[cfg(unix)]
+    if is_root() {
+        std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED_USER), None).unwrap();
+    }
+    let data = folder.join("data");
+    (folder, data)
 }
 
 fn try_sql(url: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {

@@ -6,3 +6,4 @@ pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod session;
 pub(crate) mod tables;
+pub(crate) mod timelines;

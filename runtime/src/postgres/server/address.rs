@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ use crate::postgres::server::error::{ConnectError, Failure};
 use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
 use crate::postgres::server::session::Session;
+use crate::postgres::server::timelines::{TIMELINE, Timelines};
 use crate::store::error::StoreError;
 
 /// How much longer the client waits for an answer than the server may work on it.
@@ -32,6 +34,7 @@ pub(crate) struct Address {
     pub(crate) schema: String,
     /// The id of the store, once it was opened.
     pub(crate) store_id: OnceCell<Uuid>,
+    timelines: Arc<Timelines>,
     pub(crate) options: PostgresOptions,
 }
 
@@ -50,7 +53,7 @@ impl Address {
             return Err(ConnectError::Url("it names no host".into()));
         }
         let hosts = (0..count).map(|index| one_host(&config, index, &options)).collect();
-        Ok(Self { hosts, schema, store_id: OnceCell::new(), options })
+        Ok(Self { hosts, schema, store_id: OnceCell::new(), timelines: Arc::default(), options })
     }
 
     /// Begins a session with the first host that accepts writes.
@@ -91,6 +94,12 @@ impl Address {
         let session =
             Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
         session.run(&self.settings(token)).await?;
+        let rows = session.query(TIMELINE, &[]).await?;
+        match rows.first().map(|row| self.timelines.standing(row)).transpose().map_err(Failure::of)?.flatten()
+        {
+            Some(standing) => session.stands(standing),
+            None => return Err(Failure::ReadOnly),
+        }
         Ok(session)
     }
 

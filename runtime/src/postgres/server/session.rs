@@ -1,6 +1,6 @@
 //! A session of the server: statements that are prepared once, and limits of time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use crate::postgres::server::error::Failure;
+use crate::postgres::server::timelines::Standing;
 
 /// How many statements a session remembers: more than the store has.
 const STATEMENTS: usize = 128;
@@ -28,16 +29,27 @@ pub(crate) struct Session {
     prepared: RefCell<HashMap<String, Statement>>,
     /// How long to wait for an answer.
     longest: Duration,
+    /// Set once the server has said where it stands.
+    standing: OnceCell<Standing>,
 }
 
 impl Session {
     pub(crate) fn new(client: Client, token: i64, warned: Rc<Cell<bool>>, longest: Duration) -> Self {
-        Self { client, token, warned, prepared: RefCell::default(), longest }
+        Self { client, token, warned, prepared: RefCell::default(), longest, standing: OnceCell::new() }
     }
 
     /// Whether the server can no longer be asked in this session.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.is_behind()
+    }
+
+    /// From now on, answers count only as long as no other server leads.
+    pub(crate) fn stands(&self, standing: Standing) {
+        let _ = self.standing.set(standing);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.standing.get().is_some_and(Standing::is_behind)
     }
 
     /// Whether the server has warned since this was last asked.
@@ -72,6 +84,7 @@ impl Session {
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         match timeout(self.longest, work).await {
+            Ok(Ok(_)) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
             Ok(result) => result.map_err(Failure::of),
             Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
         }
