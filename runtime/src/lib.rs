@@ -28,6 +28,7 @@
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
+//! | run a PostgreSQL cluster that survives a node | [`guide::cluster`] |
 //! | write a service, from `main` to shutdown | [`guide::services`] |
 //! | trace commands and followers, or count them | [`guide::telemetry`], [`telemetry::statistics`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
