@@ -93,6 +93,8 @@ use self::thread::Line;
 /// | the disk is full | [`StoreError::Full`] |
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
+///
+/// [`guide::cluster`](crate::guide::cluster) says how a cluster of servers survives the loss of one.
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,

@@ -95,10 +95,10 @@ impl Address {
             Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
         session.run(&self.settings(token)).await?;
         let rows = session.query(TIMELINE, &[]).await?;
-        match rows.first().map(|row| self.timelines.standing(row)).transpose().map_err(Failure::of)?.flatten()
+        if let Some(row) = rows.first()
+            && let Some(standing) = self.timelines.standing(row)?
         {
-            Some(standing) => session.stands(standing),
-            None => return Err(Failure::ReadOnly),
+            session.stands(standing);
         }
         Ok(session)
     }

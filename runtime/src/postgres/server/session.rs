@@ -84,7 +84,7 @@ impl Session {
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         match timeout(self.longest, work).await {
-            Ok(Ok(_)) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
+            Ok(_) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
             Ok(result) => result.map_err(Failure::of),
             Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
         }

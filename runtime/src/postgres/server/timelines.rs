@@ -5,8 +5,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio_postgres::{Error, Row};
+use tokio_postgres::Row;
 
+use crate::postgres::server::error::Failure;
 use crate::store::lock::lock;
 
 /// The timeline of a server that accepts writes; null if it does not.
@@ -38,14 +39,16 @@ pub(crate) struct Standing {
 }
 
 impl Timelines {
-    /// Reads the row of [`TIMELINE`] of a new session; `None` if its server does not lead any more.
-    pub(crate) fn standing(self: &Arc<Self>, row: &Row) -> Result<Option<Standing>, Error> {
-        let system = row.try_get(0)?;
-        let Some(number) = row.try_get::<_, Option<i32>>(1)? else { return Ok(None) };
+    /// Reads the row of [`TIMELINE`] of a new session; `None` if its server is a standby, which begins no timeline.
+    ///
+    /// Fails if another server leads by now.
+    pub(crate) fn standing(self: &Arc<Self>, row: &Row) -> Result<Option<Standing>, Failure> {
+        let system = row.try_get(0).map_err(Failure::of)?;
+        let Some(number) = row.try_get::<_, Option<i32>>(1).map_err(Failure::of)? else { return Ok(None) };
         let own = Timeline { system, number: number.cast_unsigned() };
         let standing = Standing { own, newest: Arc::clone(self) };
         if standing.is_behind() {
-            return Ok(None);
+            return Err(Failure::ReadOnly);
         }
         *lock(&self.0) = Some(own);
         Ok(Some(standing))
