@@ -16,6 +16,7 @@
 //! | change several aggregates in one commit | [`EventStoreExt::atomically`], [`UnitOfWork`] |
 //! | load faster | [`CacheOptions`], [`Snapshots`]; [`RepositoryStatistics`] counts what they save |
 //! | keep events in a file, back it up, check it | [`SqliteStore`], [`SqliteOptions`] |
+//! | move to another database, erase events for good | [`copy`](mod@copy) |
 //! | keep events in memory | [`MemoryStore`](memory::MemoryStore) |
 //! | make a view (a read model) | [`Projection`](follow::Projection), [`SqliteProjection`], [`MemoryProjection`](memory::MemoryProjection) |
 //! | make a view that runs on SQLite and on PostgreSQL | [`Sql`](follow::Sql) |
@@ -28,6 +29,7 @@
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
+//! | run a PostgreSQL cluster that survives a node | [`guide::cluster`] |
 //! | write a service, from `main` to shutdown | [`guide::services`] |
 //! | trace commands and followers, or count them | [`guide::telemetry`], [`telemetry::statistics`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
@@ -418,6 +420,7 @@ extern crate self as factum;
 struct Readme;
 
 pub mod application;
+pub mod copy;
 mod domain;
 mod event_store_ext;
 pub mod follow;
@@ -460,6 +463,7 @@ pub use factum_macros::{
 /// The type of the ids of events, correlations and causations.
 pub use uuid::Uuid;
 
+pub use self::copy::store_copy::copy;
 pub use self::domain::accepts::{Accepts, CommandFor};
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Knows, Retires, Upcast};
 pub use self::domain::aggregate_model::AggregateModel;

@@ -43,6 +43,7 @@
 
 pub(crate) mod application;
 pub(crate) mod blocking;
+pub(crate) mod copy;
 pub(crate) mod event_store;
 pub(crate) mod history;
 pub(crate) mod instances;

@@ -3,11 +3,15 @@
 mod appends;
 mod application;
 mod commands;
+#[path = "../support/contents.rs"]
+mod contents;
+mod copies;
 mod crashes;
 mod failures;
 mod followers;
 mod hot;
 mod laws;
+mod leaders;
 mod opening;
 mod process_managers;
 mod proxy;

@@ -20,6 +20,7 @@ const STOREYS: [&str; 18] = [
     "repository",
     "follow",
     "event_store_ext",
+    "copy",
     "macro_support",
     "memory",
     "sqlite",

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod chain;
+pub(crate) mod contents;
 pub(crate) mod events;
 pub(crate) mod fragile;
 pub(crate) mod job;

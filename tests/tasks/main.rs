@@ -4,6 +4,7 @@
 mod account;
 mod blocking;
 mod commands;
+mod copies;
 mod files;
 mod hangs;
 mod misuse;

@@ -1,5 +1,6 @@
 //! The store in a schema of a PostgreSQL database.
 
+mod all_keys;
 mod call;
 mod changes;
 mod commits;
@@ -50,6 +51,7 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 use crate::store::wakers::Wakers;
 
 use self::call::AppendSql;
@@ -117,6 +119,8 @@ use self::transactions::{Held, Mode};
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
 /// | the server can't encrypt, or has a certificate that the URL does not trust | [`StoreError::Untrusted`] |
+///
+/// [`guide::cluster`](crate::guide::cluster) says how a cluster of servers survives the loss of one.
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -423,6 +427,14 @@ impl EventStore for PostgresStore {
             .shared
             .first::<i64>(&self.shared.statements.forget_keys, vec![Box::new(time.as_micros())])?;
         Ok(forgotten.unwrap_or(0).unsigned_abs())
+    }
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        self.shared.read_keys(visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        self.shared.import_keys(keys)
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {

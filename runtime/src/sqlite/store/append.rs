@@ -409,7 +409,7 @@ impl<'c, 'r> Statements<'c, 'r> {
             first_position = first_position.or(Some(Position::new(position.unsigned_abs())));
         }
         for key in append.keys {
-            keys::insert(self.connection, (stream, append.stream), key, head.version)?;
+            keys::insert(self.connection, (stream, append.stream), key.key, key.outcome(head.version))?;
             if let Some(waiting) = key.waiting
                 && !outbox::take(self.connection, waiting)?
             {
