@@ -346,7 +346,7 @@
 //!   in.
 //! * `postgres`: the module `postgres`, with a store for several programs on several machines. Views, reactions and processes do not
 //!   keep their progress there yet.
-//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
+//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events; `async fn` in reactions.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
 //!   store, the lock of events, and a conformance suite for stores.
@@ -432,6 +432,9 @@ mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod repository;
+#[cfg_attr(feature = "tokio", path = "runtime/of_tokio.rs")]
+#[cfg_attr(not(feature = "tokio"), path = "runtime/absent.rs")]
+mod runtime;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;

@@ -7,6 +7,7 @@ mod commands;
 mod files;
 mod hangs;
 mod misuse;
+mod reactions;
 mod streams;
 mod threads;
 mod timers;

@@ -26,6 +26,7 @@ use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
+use crate::runtime::Runtime;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
@@ -74,6 +75,19 @@ impl<R: Reaction> SqliteReaction<R> {
         reaction: R,
     ) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::of(progress.clone(), events), reaction, |_| Ok(Position::START))
+    }
+
+    /// Fails if `async` handlers have no runtime to run on.
+    fn check_runtime() -> Result<(), FollowError> {
+        if R::AWAITS && Runtime::current().is_none() {
+            return Err(FollowError::NoRuntime { follower: R::NAME });
+        }
+        Ok(())
+    }
+
+    fn redeliver(&mut self, request: &LetterRequest) -> Result<RetriedLetters, ReactionError> {
+        Self::check_runtime()?;
+        Ok(self.engine.redeliver(request)?)
     }
 
     fn open(
@@ -143,8 +157,9 @@ impl<R: Reaction> SqliteReaction<R> {
     /// that runner instead.
     ///
     /// Fails at the first event that cannot be read or handled. The events before it are done; the next call
-    /// tries it again.
+    /// tries it again. Fails with [`FollowError::NoRuntime`] if there are `async` handlers, and the thread is part of no runtime.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ReactionError> {
+        Self::check_runtime()?;
         let holder = LeaseHolder::new(R::NAME, DEFAULT_LEASE);
         let progress = self.engine.home.progress.clone();
         let result =
@@ -199,7 +214,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Delivers the dead letters again, in order of position. Removes a letter after its handler has
     /// succeeded. Those that still wait behind another one are left.
     pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::RetryAll)?)
+        self.redeliver(&LetterRequest::RetryAll)
     }
 
     /// Handles one dead letter again, and the letters that wait behind it.
@@ -207,7 +222,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Fails with [`FollowError::NoDeadLetter`](crate::follow::FollowError::NoDeadLetter) if there is none, and
     /// with [`FollowError::WaitsBehind`](crate::follow::FollowError::WaitsBehind) if it waits itself.
     pub fn retry_dead_letter(&mut self, position: Position) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::Retry(position))?)
+        self.redeliver(&LetterRequest::Retry(position))
     }
 
     /// Discards a dead letter: its event is never handled. The reason is kept, and
@@ -221,8 +236,7 @@ impl<R: Reaction> SqliteReaction<R> {
         position: Position,
         reason: impl Into<String>,
     ) -> Result<RetriedLetters, ReactionError> {
-        let request = LetterRequest::Discard { position, reason: reason.into() };
-        Ok(self.engine.redeliver(&request)?)
+        self.redeliver(&LetterRequest::Discard { position, reason: reason.into() })
     }
 }
 
@@ -230,6 +244,8 @@ impl<R: Reaction + Send + 'static> Follower for SqliteReaction<R> {}
 
 impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
     const NAME: &'static str = R::NAME;
+
+    const AWAITS: bool = R::AWAITS;
 
     type Error = ReactionError;
 
