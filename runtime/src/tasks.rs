@@ -10,6 +10,7 @@
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
 //! * What has no `async` method of its own runs by [`blocking`].
+//! * Hooks may await: [`AsyncHook`]. So may [reactions](crate::follow::Reaction#async-handlers).
 //! * A runtime's worker thread must not block: call the methods without `_async` from threads only. Debug builds report what
 //!   they [notice](crate::guide::telemetry#blocking-calls).
 //! * Without a runtime of tokio, the methods work on any executor, and block its thread.
@@ -40,6 +41,7 @@ pub(crate) mod application;
 pub(crate) mod blocking;
 pub(crate) mod event_store;
 pub(crate) mod history;
+pub(crate) mod hooks;
 pub(crate) mod instances;
 pub(crate) mod repository;
 pub(crate) mod signal;
@@ -52,6 +54,7 @@ pub use self::application::AsyncApplicationExt;
 pub use self::blocking::blocking;
 pub use self::event_store::AsyncStoreExt;
 pub use self::history::HistoryStream;
+pub use self::hooks::{AsyncHook, Awaited, NoRuntime};
 pub use self::repository::InTasks;
 pub use self::stream::EventStream;
 pub use self::threads::set_threads;

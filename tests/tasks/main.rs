@@ -6,6 +6,7 @@ mod blocking;
 mod commands;
 mod files;
 mod hangs;
+mod hooks;
 mod misuse;
 mod reactions;
 mod streams;
