@@ -55,6 +55,6 @@ pub use self::blocking::blocking;
 pub use self::event_store::AsyncStoreExt;
 pub use self::history::HistoryStream;
 pub use self::hooks::{AsyncHook, Awaited, NoRuntime};
-pub use self::repository::InTasks;
 pub use self::stream::EventStream;
 pub use self::threads::set_threads;
+pub use crate::repository::in_tasks::InTasks;

@@ -4,6 +4,7 @@
 mod account;
 mod blocking;
 mod commands;
+mod commits;
 mod files;
 mod hangs;
 mod hooks;

@@ -10,7 +10,7 @@ use crate::store::append::Appended;
 use crate::store::queue::{QueueError, QueuedAppend};
 
 /// How to wait.
-pub(crate) trait Waits {
+pub trait Waits {
     /// The answer of an append.
     ///
     /// It is asked for at once, on the thread that has queued the append.
