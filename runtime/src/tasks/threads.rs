@@ -18,6 +18,7 @@ use crate::misuse;
 use crate::repository::waits::Waits;
 use crate::runtime::park_on;
 use crate::store::append::Appended;
+use crate::store::held::is_any_held;
 use crate::store::lock::lock;
 use crate::store::queue::{QueueError, QueuedAppend, TaskAnswer};
 use crate::trace::Span;
@@ -282,9 +283,10 @@ async fn with_threads<T: Send + 'static>(mut future: BoxFuture<T>) -> T {
     }
 }
 
-/// Whether this thread may block: a job runs on it, or a handler of a follower.
+/// Whether this thread may block: a job runs on it, or a handler of a follower. So may a thread that holds a store, as that of an
+/// inline view: another one would wait for it.
 pub(super) fn may_block() -> bool {
-    MAY_BLOCK.get() || !runs::current().is_empty()
+    MAY_BLOCK.get() || is_any_held() || !runs::current().is_empty()
 }
 
 /// Sets a flag of this thread while `work` runs.
