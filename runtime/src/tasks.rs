@@ -6,7 +6,8 @@
 //! * Reads and decisions run on a few of tokio's blocking threads; [`set_threads`] says how many. So handlers may block. A
 //!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
 //! * A handler may block on these methods too, as by `Handle::block_on`: they run on its own thread. It must not wait for
-//!   another task or thread that calls them: that one may need the handler's thread.
+//!   another task or thread that calls them: that one may need the handler's thread. A handler of an inline view gets
+//!   [`StoreError::Reentrant`](crate::store::StoreError::Reentrant) for a command: its append would wait for itself.
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
 //! * What has no `async` method of its own runs by [`blocking`].
@@ -48,6 +49,7 @@ pub(crate) mod signal;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod threads;
+pub(crate) mod timers;
 pub(crate) mod waiting;
 
 pub use self::application::AsyncApplicationExt;
