@@ -350,7 +350,7 @@
 //! * `postgres`: the module `postgres`, with a store for several programs on several machines, and reactions, processes and
 //!   timers that these share.
 //! * `postgres-tls`: encrypted connections with PostgreSQL, by rustls and ring. It needs a C compiler.
-//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
+//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events; `async fn` in reactions.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
 //!   store, the lock of events, and a conformance suite for stores.
@@ -441,6 +441,9 @@ pub mod postgres;
 #[cfg_attr(not(feature = "postgres-tls"), path = "postgres_tls/missing.rs")]
 mod postgres_tls;
 mod repository;
+#[cfg_attr(feature = "tokio", path = "runtime/of_tokio.rs")]
+#[cfg_attr(not(feature = "tokio"), path = "runtime/absent.rs")]
+mod runtime;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;

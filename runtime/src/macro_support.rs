@@ -1,6 +1,7 @@
 //! What generated code calls. This module is not part of the public API and changes without notice.
 
 pub(crate) mod aliases;
+pub(crate) mod awaiting;
 pub(crate) mod beside;
 pub(crate) mod checks;
 pub(crate) mod commanding;
@@ -24,6 +25,7 @@ pub(crate) mod whole;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
+pub use self::awaiting::{AwaitsHandlers, awaited};
 pub use self::beside::{
     AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
 };

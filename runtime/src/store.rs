@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod event_store;
 pub(crate) mod forwarding;
 pub(crate) mod group_commit;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod owned_append;

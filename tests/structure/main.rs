@@ -17,6 +17,7 @@ const STOREYS: [&str; 18] = [
     "telemetry",
     "store",
     "misuse",
+    "runtime",
     "repository",
     "follow",
     "event_store_ext",

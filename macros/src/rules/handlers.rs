@@ -114,8 +114,8 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
         errors.at(&tokens.to_token_stream(), message);
         is_valid = false;
     };
-    if let Some(asyncness) = &syntax.asyncness {
-        wrong(asyncness, format!("{method} is not async: {}", marker.not_async));
+    if let (Some(asyncness), Some(why)) = (&syntax.asyncness, marker.not_async) {
+        wrong(asyncness, format!("{method} is not async: {why}"));
     }
     if let Some(unsafety) = &syntax.unsafety {
         wrong(unsafety, format!("{method} is not unsafe: generated code calls it"));

@@ -1,14 +1,16 @@
 //! How a command is carried out for a caller that does not know its type.
 
 use std::any::Any;
+use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::application::answer::{Answer, ByNameError};
 use crate::application::hook::CommandOrigin;
 use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
-use crate::application::way::Way;
+use crate::application::way::{SharedWay, Way};
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet};
@@ -18,10 +20,14 @@ use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CommandOptions, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
-use crate::repository::waits::{Blocks, now};
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::event_store::EventStore;
+
+/// An answer that a task waits for.
+pub type LaterAnswer = Pin<Box<dyn Future<Output = Result<Answer, ByNameError>> + Send>>;
 
 /// Carries out a command of the aggregate `A`, and answers without its types.
 pub fn execute_on<App, A, S>(
@@ -34,12 +40,42 @@ where
     A: Aggregate,
     S: EventStore + Clone + 'static,
 {
+    now(execute_waiting_on::<Blocks, App, A, S>(way, command, options))
+}
+
+/// Carries out a command as [`execute_on`] does, in a task that waits in this way.
+pub fn execute_later_on<W, App, A, S>(
+    way: SharedWay<App::Aggregates<S>>,
+    command: A::Command,
+    options: ExecuteOptions<'static>,
+) -> LaterAnswer
+where
+    W: Waits,
+    App: Has<A>,
+    App::Aggregates<S>: Send + Sync,
+    A: InTasks,
+    S: EventStore + Clone + 'static,
+{
+    Box::pin(async move { execute_waiting_on::<W, App, A, S>(&way.lend(), command, &options).await })
+}
+
+async fn execute_waiting_on<W, App, A, S>(
+    way: &Way<'_, App::Aggregates<S>>,
+    command: A::Command,
+    options: &ExecuteOptions<'_>,
+) -> Result<Answer, ByNameError>
+where
+    W: Waits,
+    App: Has<A>,
+    A: Aggregate,
+    S: EventStore + Clone + 'static,
+{
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
     let options = options.command.clone().without_services();
     let repository = App::repository(way.all);
     let execute =
-        way.hooks.execute_once::<Blocks, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
-    match now(execute) {
+        way.hooks.execute_once::<W, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
+    match execute.await {
         Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),
         Err(ExecuteError::Denied(error)) => Err(error.into()),

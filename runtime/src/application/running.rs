@@ -12,7 +12,7 @@ use crate::application::hooks::Hooks;
 use crate::application::parts::{Has, RoutedTo, Runs};
 use crate::application::seen::{self, Seen};
 use crate::application::start::{RunsOn, Start};
-use crate::application::way::Way;
+use crate::application::way::{SharedWay, Way};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::panic::catch_panic;
@@ -267,15 +267,9 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         &self.hooks
     }
 
-    /// What [`execute_any_with`](Self::execute_any_with) does, for another thread.
-    pub(crate) fn by_name(
-        &self,
-        command: App::Command,
-        origin: CommandOrigin,
-        options: ExecuteOptions<'static>,
-    ) -> impl FnOnce() -> Result<Answer, ByNameError> + use<App, S> {
-        let (all, hooks) = (Arc::clone(&self.aggregates), self.hooks.clone());
-        move || command.execute(&Way { all: &*all, hooks: &hooks, origin }, &options)
+    /// The way of a command, for a future.
+    pub(crate) fn shared_way(&self, origin: CommandOrigin) -> SharedWay<App::Aggregates<S>> {
+        SharedWay { all: Arc::clone(&self.aggregates), hooks: self.hooks.clone(), origin }
     }
 
     pub(crate) fn follower(&self, name: &str) -> Option<&dyn DynFollower> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::application::answer::{Answer, ByNameError};
-use crate::application::command::ApplicationCommand as _;
+use crate::application::command::{ApplicationCommand as _, CommandInTasks};
 use crate::application::error::{StartError, StopError};
 use crate::application::hook::CommandOrigin;
 use crate::application::parts::{RoutedTo, Runs};
@@ -21,10 +21,10 @@ use crate::follow::timers::keeps_timers::KeepsTimers;
 use crate::follow::timers::timer::TimerError;
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::outcome::Executed;
 use crate::store::event_store::EventStore;
 use crate::store::timer::TimerChange;
-use crate::tasks::repository::InTasks;
 use crate::tasks::threads::{Tasks, on_thread, run};
 use crate::tasks::waiting::wait_for_follower;
 
@@ -105,7 +105,7 @@ where
     /// Carries out a command of any aggregate, as [`execute_any`](Self::execute_any) does.
     pub async fn execute_any_async(&self, command: App::Command) -> Result<Answer, ByNameError>
     where
-        App::Command: Send,
+        App::Command: CommandInTasks + Send,
     {
         self.execute_any_with_async(command, &ExecuteOptions::new()).await
     }
@@ -117,15 +117,15 @@ where
         options: &ExecuteOptions<'static>,
     ) -> Result<Answer, ByNameError>
     where
-        App::Command: Send,
+        App::Command: CommandInTasks + Send,
     {
-        on_thread(self.by_name(command, CommandOrigin::Caller, options.clone())).await
+        run(command.execute_later::<Tasks, S>(self.shared_way(CommandOrigin::Caller), options.clone())).await
     }
 
     /// Carries out the command with this name, as [`execute_json`](Self::execute_json) does.
     pub async fn execute_json_async(&self, name: &str, json: &str) -> Result<Answer, ByNameError>
     where
-        App: TakesNames<Command: Send>,
+        App: TakesNames<Command: CommandInTasks>,
     {
         self.execute_json_with_async(name, json, &ExecuteOptions::new()).await
     }
@@ -138,10 +138,10 @@ where
         options: &ExecuteOptions<'static>,
     ) -> Result<Answer, ByNameError>
     where
-        App: TakesNames<Command: Send>,
+        App: TakesNames<Command: CommandInTasks>,
     {
-        let execute = self.by_name(App::Command::read(name, json)?, CommandOrigin::Name, options.clone());
-        on_thread(execute).await
+        let command = App::Command::read(name, json)?;
+        run(command.execute_later::<Tasks, S>(self.shared_way(CommandOrigin::Name), options.clone())).await
     }
 
     /// Sends a command at a time, as [`schedule`](Self::schedule) does.

@@ -7,25 +7,13 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 use crate::tasks::history::HistoryStream;
 use crate::tasks::threads::{Tasks, on_thread, run};
-
-/// An aggregate whose commands can be carried out in tasks: all that it is made of can go from thread to thread.
-pub trait InTasks:
-    Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone> + Send + Sync
-{
-}
-
-impl<A> InTasks for A where
-    A: Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone>
-        + Send
-        + Sync
-{
-}
 
 /// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
 impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {

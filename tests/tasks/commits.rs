@@ -1,0 +1,109 @@
+//! How tasks wait for their commits: without a thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use factum::application::ApplicationCommand as _;
+use factum::prelude::*;
+use factum::store::{Append, Appended, Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
+use factum::tasks::AsyncApplicationExt as _;
+use factum::testing::delegate;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::account::{Account, deposit, open};
+use crate::blocking::{ends, many, until};
+use crate::{LONG, runtime};
+
+/// A store in memory that answers when a gate opens, and counts who waits for the answer.
+#[derive(Clone, Default)]
+struct Gated {
+    store: MemoryStore,
+    counts: Arc<Counts>,
+}
+
+struct Counts {
+    gate: Semaphore,
+    threads: AtomicUsize,
+    tasks: AtomicUsize,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { gate: Semaphore::new(0), threads: AtomicUsize::new(0), tasks: AtomicUsize::new(0) }
+    }
+}
+
+impl Gated {
+    fn waiting(&self) -> [usize; 2] {
+        [&self.counts.threads, &self.counts.tasks].map(|count| count.load(Ordering::SeqCst))
+    }
+}
+
+struct Answer {
+    answer: Result<Appended, QueueError>,
+    counts: Arc<Counts>,
+}
+
+impl Queued for Answer {
+    fn wait(self: Box<Self>) -> Result<Appended, QueueError> {
+        self.counts.threads.fetch_add(1, Ordering::SeqCst);
+        self.answer
+    }
+
+    fn wait_as_task(self: Box<Self>) -> TaskAnswer {
+        self.counts.tasks.fetch_add(1, Ordering::SeqCst);
+        TaskAnswer::Later(Box::pin(async move {
+            self.counts.gate.acquire().await.unwrap().forget();
+            self.answer
+        }))
+    }
+}
+
+impl EventStore for Gated {
+    delegate!(self => self.store; append, read_stream, read_all, stream_version, position, wait_for, outcome, forget_keys_before);
+
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], _: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        let answer = self.store.append(appends).map_err(QueueError::from);
+        Some(QueuedAppend::new(Answer { answer, counts: Arc::clone(&self.counts) }))
+    }
+}
+
+#[derive(Application)]
+#[application(aggregates(Account), json)]
+struct Bank {}
+
+/// More commands than threads work for factum wait for their answers at once, and no thread does.
+#[test]
+fn commands_by_name_wait_without_a_thread() {
+    ends(|| {
+        let store = Gated::default();
+        runtime().block_on(async {
+            let bank = Arc::new(Bank {}.start_async(&store).await.unwrap());
+            let mut tasks = JoinSet::new();
+            for task in 0..many() {
+                let bank = Arc::clone(&bank);
+                tasks.spawn(async move {
+                    let owner = task.to_string();
+                    if task.is_multiple_of(2) {
+                        return bank.execute_any_async(BankCommand::of(open(&owner))).await;
+                    }
+                    let json = format!(r#"{{"account": "{owner}", "owner": "{owner}"}}"#);
+                    bank.execute_json_async("open", &json).await
+                });
+            }
+            let waiting = store.clone();
+            tokio::task::spawn_blocking(move || assert!(until(|| waiting.waiting() == [0, many()])))
+                .await
+                .unwrap();
+            store.counts.gate.add_permits(many());
+            for answer in tasks.join_all().await {
+                assert_eq!((answer.unwrap().version), 1);
+            }
+            store.counts.gate.add_permits(1);
+            let refused = bank.execute_any_async(BankCommand::of(deposit("0", 0))).await.unwrap_err();
+            assert_eq!(refused.to_string(), "0 is no amount");
+            Arc::into_inner(bank).unwrap().stop_async(LONG).await.unwrap();
+        });
+    });
+}
