@@ -275,14 +275,13 @@ impl SqliteStore {
         let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
         let begun = Instant::now();
-        let known_streams = self.shared.known_streams.as_ref().map(|known| (known, known.begin()));
         let data_version = transaction
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row((), |row| row.get(0)));
         let result = work(&transaction).and_then(|result| {
             transaction.commit().map_err(sqlite_failed)?;
-            if let Some((known_streams, begun)) = known_streams {
-                known_streams.passed(begun);
+            if let Some(known_streams) = &self.shared.known_streams {
+                known_streams.passed();
             }
             self.shared.file.check().map_err(&failed)?;
             Ok(result)
@@ -334,7 +333,7 @@ impl SqliteStore {
         self.idle_writer().is_some_and(|writer| {
             let ends = read::ends_at(&writer, stream, after).unwrap_or(false);
             if ends && after == 0 {
-                self.shared.found_no_stream(&writer);
+                self.shared.found_no_stream();
             }
             ends
         })
@@ -437,7 +436,7 @@ impl EventStore for SqliteStore {
                 let read = |connection: &Connection| {
                     let last = read::replay(connection, stream, after, limit, checksums, visit)?;
                     if after == 0 && last.is_none() {
-                        self.shared.found_no_stream(connection);
+                        self.shared.found_no_stream();
                     }
                     Ok(last)
                 };
@@ -470,7 +469,7 @@ impl EventStore for SqliteStore {
         let read = |connection: &Connection| {
             let version = read::stream_version(connection, stream)?;
             if version == 0 {
-                self.shared.found_no_stream(connection);
+                self.shared.found_no_stream();
             }
             Ok(version)
         };
@@ -612,10 +611,10 @@ impl EventStore for SqliteStore {
 }
 
 impl Shared {
-    /// A read on this connection has found no events of a stream.
-    fn found_no_stream(&self, connection: &Connection) {
+    /// A read has found no events of a stream.
+    fn found_no_stream(&self) {
         if let Some(known_streams) = &self.known_streams {
-            known_streams.read(connection);
+            known_streams.looked_in_vain();
         }
     }
 

@@ -290,6 +290,7 @@ struct StreamHead {
 impl<'c, 'r> Statements<'c, 'r> {
     fn prepare(connection: &'c Connection, remembered: &'r mut Remembered) -> rusqlite::Result<Self> {
         remembered.begin();
+        remembered.learn(connection);
         let newest = remembered.newest();
         Ok(Self {
             connection,
