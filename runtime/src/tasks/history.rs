@@ -14,7 +14,6 @@ use crate::repository::error::ReadError;
 use crate::repository::history::HistoryPages;
 use crate::repository::in_tasks::InTasks;
 use crate::store::event_store::EventStore;
-use crate::tasks::threads::on_thread;
 use crate::tasks::threads::{Tasks, run};
 
 /// The events of one aggregate, from the first on, read page by page as the stream is polled.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::domain::accepts::Accepts;
-use crate::domain::aggregate::Aggregate;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};

@@ -12,7 +12,7 @@ use crate::domain::error::BoxError;
 use crate::follow::error::FollowError;
 use crate::postgres::store::call::Call;
 use crate::postgres::store::commits::Group;
-use crate::postgres::store::writer::{concerns_one, is_void, refuse};
+use crate::postgres::store::writer::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::{PostgresStore, Shared};
 use crate::postgres::transaction::PostgresTransaction;
 use crate::store::append::Append;
@@ -245,8 +245,10 @@ impl PostgresStore {
             hook.run(&transaction, &written, is_last_round)?;
         }
         transaction.commit().map_err(Stopped::Store)?;
+        let wakeups = &self.shared.line.wakeups;
+        wakeups.known.raise(stored.known);
         if let Some(newest) = stored.newest {
-            self.shared.line.wakeups.stored(newest);
+            wakeups.stored(newest, changed_streams(requests, &stored.answers));
         }
         Ok(stored.answers)
     }

@@ -303,7 +303,7 @@ pub(super) async fn rest(pause: &mut Duration) {
 }
 
 /// The streams of the requests that were stored.
-fn changed_streams<'r>(
+pub(super) fn changed_streams<'r>(
     requests: &'r [Request<'r>],
     answers: &'r [Answer],
 ) -> impl Iterator<Item = &'r StreamName> {
