@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 18] = [
+const STOREYS: [&str; 20] = [
     "domain",
     "trace",
     "telemetry",
