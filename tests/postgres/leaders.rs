@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn no_answer_of_an_earlier_leader_counts() {
     let Some(first) = Server::start() else { return };
     let schema = first.new_schema();
-    let second = first.standby();
+    let second = first.start_standby();
     // The second server is asked first, and refuses as long as it is a standby.
     let url = format!("postgresql://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", second.port, first.port);
     let store =
