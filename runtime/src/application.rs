@@ -21,9 +21,9 @@ pub(crate) mod whole;
 
 pub use factum_macros::Application;
 
-pub use self::answer::{Answer, ByNameError};
+pub use self::answer::{Answer, ByNameError, LaterAnswer};
 #[doc(hidden)]
-pub use self::by_name::{LaterAnswer, execute_later_on, execute_on};
+pub use self::by_name::{execute_later_on, execute_on};
 #[doc(hidden)]
 pub use self::command::{
     AllWritten, CommandsOf, LentCommand, WritesAll, deserialize_command, serialize_command, writes_all,

@@ -1,5 +1,8 @@
 //! What a caller gets that does not know the type of its command.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use crate::domain::aggregate::Aggregate;
 use crate::domain::denied::Denied;
 use crate::domain::error::BoxError;
@@ -26,6 +29,9 @@ pub struct Answer {
     /// The names of the events that the command led to.
     pub events: Vec<&'static str>,
 }
+
+/// An answer that a task waits for.
+pub type LaterAnswer = Pin<Box<dyn Future<Output = Result<Answer, ByNameError>> + Send>>;
 
 /// Why a command of any aggregate was not read, or not carried out.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,10 @@
 //! How a command is carried out for a caller that does not know its type.
 
 use std::any::Any;
-use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::application::answer::{Answer, ByNameError};
+use crate::application::answer::{Answer, ByNameError, LaterAnswer};
 use crate::application::hook::CommandOrigin;
 use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
@@ -25,9 +23,6 @@ use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::event_store::EventStore;
-
-/// An answer that a task waits for.
-pub type LaterAnswer = Pin<Box<dyn Future<Output = Result<Answer, ByNameError>> + Send>>;
 
 /// Carries out a command of the aggregate `A`, and answers without its types.
 pub fn execute_on<App, A, S>(

@@ -10,8 +10,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::application::answer::{Answer, ByNameError};
-use crate::application::by_name::LaterAnswer;
+use crate::application::answer::{Answer, ByNameError, LaterAnswer};
 use crate::application::parts::{Has, RoutedTo};
 use crate::application::way::{SharedWay, Way};
 use crate::application::whole::{Application, TakesNames};

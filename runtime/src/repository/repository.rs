@@ -175,7 +175,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let command = into_command(command);
         let span = span_of::<A>(&command);
         let work = pin!(async {
-            W::thread().await;
+            // A task that can read ahead has no use for a thread yet.
+            if W::reads(&self.store).is_none() {
+                W::thread().await;
+            }
             command.validate()?;
             self.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, &mut 0).await
         });
@@ -350,7 +353,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let span = span_of::<A>(&command);
         let work = pin!(async {
-            W::thread().await;
+            // A task that can read ahead has no use for a thread yet.
+            if W::reads(&self.store).is_none() {
+                W::thread().await;
+            }
             command.validate()?;
             self.attempt::<W>(command, options, 0).await
         });

@@ -14,6 +14,7 @@ mod programs;
 mod queueing;
 mod reading;
 mod remembering;
+mod task_reading;
 mod threads;
 mod waiting;
 
@@ -25,6 +26,7 @@ pub use self::programs::*;
 pub use self::queueing::*;
 pub use self::reading::*;
 pub use self::remembering::*;
+pub use self::task_reading::*;
 pub use self::waiting::*;
 use crate::store::event_store::EventStore;
 
@@ -83,6 +85,7 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         imported_keys_are_known,
         snapshot_comes_back_or_not_at_all,
         dropped_snapshots_are_gone,
+        tasks_read_what_threads_read,
     ];
     for law in laws {
         law(&new_store());

@@ -1,6 +1,8 @@
 //! Appends to PostgreSQL and reads beside the same by hand, and tasks beside threads, in one run.
 //!
-//! `cargo bench -p factum-tests --bench postgres [-- --quick] [-- appends | reads | tasks]`
+//! `cargo bench -p factum-tests --bench postgres [-- --quick] [-- appends | reads | tasks | peers]`
+//!
+//! The peers are built first, which takes some minutes, and only run if they are asked for.
 //!
 //! Each append is one event for a new stream. The arms take turns, and the time that the disk takes for a flush is printed
 //! beside each round: it decides the rates of few callers.
@@ -12,6 +14,7 @@ mod fill;
 mod hand;
 #[path = "../shared/median.rs"]
 mod median;
+mod peers;
 mod reads;
 #[path = "../shared/report.rs"]
 mod report;
@@ -64,7 +67,7 @@ fn main() {
     };
     server.sql(include_str!("hand.sql"));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let one = ["appends", "reads", "tasks"].iter().any(|name| has(name));
+    let one = ["appends", "reads", "tasks", "peers"].iter().any(|name| has(name));
     if !one || has("appends") {
         compare_appends(&server, &runtime, rounds, time);
     }
@@ -90,6 +93,9 @@ fn main() {
     }
     if !one || has("tasks") {
         tasks::compare(&server, &runtime, rounds, Duration::from_millis(time));
+    }
+    if has("peers") {
+        peers::compare(&server, &runtime, rounds, Duration::from_millis(time));
     }
 }
 

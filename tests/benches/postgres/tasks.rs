@@ -13,7 +13,7 @@ use crate::median::median;
 use crate::print_ratio;
 use crate::server::Server;
 
-const CALLERS: usize = 64;
+pub(crate) const CALLERS: usize = 64;
 
 type Accounts = Repository<Replayed, PostgresStore>;
 
@@ -43,6 +43,11 @@ pub(crate) fn compare(server: &Server, runtime: &Runtime, rounds: usize, time: D
         let ratio = median(ratios.collect::<Vec<_>>());
         print_ratio(&format!("postgres/{name}-of-{CALLERS}-tasks-of-threads"), ratio, ">=", 1.0);
     }
+}
+
+/// The commands a second of tasks.
+pub(crate) fn rate_of_commands(store: &PostgresStore, runtime: &Runtime, time: Duration) -> f64 {
+    rate_of_tasks(&accounts(store), Call::Command, runtime, time)
 }
 
 /// Accounts that are not in memory, of which each caller has one.

@@ -1,5 +1,6 @@
 //! What a URL says about encryption, in the words of libpq: `sslmode` and `sslrootcert`.
 
+use std::fmt::Write as _;
 use std::str::Chars;
 
 use tokio_postgres::config::SslMode;
@@ -56,7 +57,7 @@ impl Ssl {
             let (value, length) = quoted(after.chars());
             let (setting, left) = after.split_at_checked(length).unwrap_or((after, ""));
             if !self.takes(name.trim_end(), || value) {
-                others.push_str(&format!("{name}={setting} "));
+                let _ = write!(others, "{name}={setting} ");
             }
             rest = left;
         }

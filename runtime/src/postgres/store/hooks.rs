@@ -12,7 +12,7 @@ use crate::domain::error::BoxError;
 use crate::follow::error::FollowError;
 use crate::postgres::store::call::Call;
 use crate::postgres::store::commits::Group;
-use crate::postgres::store::writer::{changed_streams, concerns_one, is_void, refuse};
+use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::{PostgresStore, Shared};
 use crate::postgres::transaction::PostgresTransaction;
 use crate::store::append::Append;

@@ -20,8 +20,8 @@ use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::{EncodedValue, Session};
-use crate::postgres::store::lost::Lost;
-use crate::postgres::store::writer::{self, NO_STANDBY, SHORTEST_PAUSE, Unsettled, rest};
+use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
@@ -191,7 +191,7 @@ impl Pool {
         let idle = self.idle.borrow_mut().pop().filter(|open| !open.session.is_closed());
         let open = match idle {
             Some(open) => open,
-            None => Open { session: writer::begin(&self.address).await?, prepared: Arc::default() },
+            None => Open { session: lost::begin(&self.address).await?, prepared: Arc::default() },
         };
         // Only the warnings of the commit matter. The locks of a program that is cut off must not last.
         let (begin, number) = match mode {
@@ -298,7 +298,7 @@ impl Pool {
 
     /// Whether a transaction of the session with this token was committed.
     async fn look(&self, token: i64, number: &Number, deadline: Instant) -> Result<bool, Unsettled> {
-        let session = writer::begin(&self.address).await?;
+        let session = lost::begin(&self.address).await?;
         if !self.lost.wait_for_end(&session, token, deadline).await? {
             let problem = "the server still works on the commit, in a session whose connection is lost";
             return Err(Unsettled::Unknown(problem.into()));
