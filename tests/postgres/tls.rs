@@ -73,7 +73,7 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 #[track_caller]
-fn check_untrusted<T: std::fmt::Debug>(opened: Result<T, ConnectError>) {
+fn check_untrusted<T: std::fmt::Debug>(opened: &Result<T, ConnectError>) {
     assert!(matches!(opened, Err(ConnectError::Store(StoreError::Untrusted(_)))), "{opened:?}");
 }
 
@@ -88,11 +88,11 @@ fn the_url_says_how_secure_a_connection_is() {
     let of = |mode: &str, root: &str| format!("sslmode={mode}&sslrootcert={{folder}}/{root}.pem");
     for mode in ["prefer", "require", "verify-ca", "verify-full"] {
         assert!(opens("localhost", &of(mode, "root")), "{mode}");
-        check_untrusted(bank.opens("localhost", &of(mode, "other")));
+        check_untrusted(&bank.opens("localhost", &of(mode, "other")));
     }
     // The certificate does not name the address.
     assert!(opens("127.0.0.1", &of("verify-ca", "root")));
-    check_untrusted(bank.opens("127.0.0.1", &of("verify-full", "root")));
+    check_untrusted(&bank.opens("127.0.0.1", &of("verify-full", "root")));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_server_that_can_not_encrypt_is_refused_if_the_url_asks_for_it() {
     on_server!(server);
     let url = Server::url_at(server.port);
     let opens = |url: String| PostgresOptions::new().schema(server.new_schema()).connect(&url);
-    check_untrusted(opens(format!("{url}?sslmode=require")));
+    check_untrusted(&opens(format!("{url}?sslmode=require")));
     opens(format!("{url}?sslmode=prefer")).unwrap();
     opens(url).unwrap();
     // As libpq does, as no one else hears what is said there.

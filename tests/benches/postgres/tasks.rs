@@ -73,7 +73,7 @@ fn rate_of_threads(accounts: &Accounts, call: Call, time: Duration) -> f64 {
                     while Instant::now() < until {
                         match call {
                             Call::Command => {
-                                drop(accounts.execute(deposit(caller, done)).expect("it is stored"))
+                                drop(accounts.execute(deposit(caller, done)).expect("it is stored"));
                             }
                             Call::Load => drop(accounts.load(&account).expect("it exists")),
                         }
