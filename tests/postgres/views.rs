@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use factum::follow::{FollowerOptions, Keeps, KeepsTables, SqlError};
+use factum::postgres::tokio_postgres::types::ToSql;
 use factum::postgres::{Postgres, PostgresProjection, ViewTransaction};
 use factum::prelude::*;
 use factum::{Position, with_causes};
@@ -107,6 +108,53 @@ fn the_error_of_a_queued_statement_names_its_event() {
     let view = PostgresProjection::new(&store, Deposits).unwrap();
     let letters = view.dead_letters().unwrap();
     assert_eq!(letters.iter().map(|letter| letter.position).collect::<Vec<_>>(), [Position::new(14)]);
+}
+
+/// Many rows for one event.
+#[test]
+fn rows_are_copied() {
+    #[derive(Clone, Projection)]
+    #[projection(
+        events(Deposited),
+        from(Account),
+        into = Postgres,
+        init = "CREATE TABLE cents (account text NOT NULL, n int4 PRIMARY KEY CHECK (n <> 13), note text)"
+    )]
+    struct Cents;
+
+    #[handlers]
+    impl Cents {
+        #[project]
+        fn deposited(
+            &self,
+            event: &Deposited,
+            key: &str,
+            view: &ViewTransaction<'_>,
+        ) -> Result<(), SqlError> {
+            let cents: Vec<i32> = (0..event.cents).map(|n| i32::try_from(n).unwrap()).collect();
+            let rows: Vec<[&(dyn ToSql + Sync); 2]> = cents.iter().map(|n| [n as _, &key as _]).collect();
+            let rows: Vec<_> = rows.iter().map(|row| &row[..]).collect();
+            assert_eq!(view.copy("cents", &["n", "account"], &rows)?, event.cents.unsigned_abs());
+            Ok(())
+        }
+    }
+
+    on_server!(server);
+    let store = server.new_store();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 12)).unwrap();
+    let mut view = PostgresProjection::new(&store, Cents).unwrap();
+    view.catch_up().unwrap();
+    let sql = format!("SELECT sum(n), min(account) FROM \"{}\".cents", view.schema());
+    let sum = store.begin().unwrap().query(&sql, &[]).unwrap();
+    assert_eq!((sum[0].get::<_, i64>(0), sum[0].get::<_, &str>(1)), (66, "alice"));
+    accounts.execute(deposit("alice", 20)).unwrap();
+    let error = with_causes(&view.catch_up().unwrap_err());
+    assert!(
+        error.starts_with("`cents` failed at position 3 (account/alice, version 3): `TABLE cents` failed: "),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,17 +1,14 @@
 //! Code that runs in each append, in a thread of its own: it asks the thread that talks to the server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::ThreadId;
 use std::time::Instant;
 use std::{io, thread};
 
-use tokio::sync::oneshot;
-
 use crate::domain::error::BoxError;
 use crate::follow::error::FollowError;
 use crate::postgres::store::call::Call;
-use crate::postgres::store::commits::Group;
+use crate::postgres::store::commits::Handed;
 use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::{PostgresStore, Shared};
 use crate::postgres::transaction::PostgresTransaction;
@@ -63,15 +60,7 @@ pub(crate) enum Stopped {
 #[derive(Default)]
 pub(crate) struct Hooks {
     hooks: Mutex<Vec<Box<dyn AppendHook>>>,
-    count: AtomicUsize,
-    groups: Mutex<Option<mpsc::Sender<Handed>>>,
-    thread: OnceLock<ThreadId>,
-}
-
-/// Appends for the thread of the hooks, which says when they have their answers.
-struct Handed {
-    group: Group,
-    done: oneshot::Sender<()>,
+    thread: Mutex<Option<ThreadId>>,
 }
 
 impl Hooks {
@@ -79,21 +68,9 @@ impl Hooks {
         lock(&self.hooks)
     }
 
-    /// Whether the caller is a hook: it would wait for itself.
-    pub(super) fn are_waiting_for_caller(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
-    }
-
-    /// Hands appends over to the thread of the hooks. Without hooks, returns them.
-    pub(super) fn hand_over(&self, group: Group) -> Result<oneshot::Receiver<()>, Group> {
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return Err(group);
-        }
-        let (done, told) = oneshot::channel();
-        let Some(groups) = &*lock(&self.groups) else { return Err(group) };
-        // If the thread has ended, the callers get an error.
-        drop(groups.send(Handed { group, done }));
-        Ok(told)
+    /// Whether the caller is a hook, which would wait for itself.
+    pub(super) fn are_run_by_caller(&self) -> bool {
+        *lock(&self.thread) == Some(thread::current().id())
     }
 }
 
@@ -104,25 +81,27 @@ impl PostgresStore {
         mut hooks: MutexGuard<'_, Vec<Box<dyn AppendHook>>>,
         hook: Box<dyn AppendHook>,
     ) -> io::Result<()> {
-        let own = &self.shared.line.commits.hooks;
-        let mut groups = lock(&own.groups);
-        if groups.is_none() {
+        if hooks.is_empty() {
             let (sender, receiver) = mpsc::channel();
             let store = Arc::downgrade(&self.shared);
             let name = "factum-postgres-inline".to_owned();
             let thread = thread::Builder::new().name(name).spawn(move || serve(&store, &receiver))?;
-            let _ = own.thread.set(thread.thread().id());
-            *groups = Some(sender);
+            *lock(&self.shared.hooks.thread) = Some(thread.thread().id());
+            hooks.push(hook);
+            self.shared.line.commits.set_thread_of_hooks(Some(sender));
+        } else {
+            hooks.push(hook);
         }
-        hooks.push(hook);
-        own.count.store(hooks.len(), Ordering::SeqCst);
         Ok(())
     }
 
     pub(crate) fn remove_hook(&self, name: &str) {
-        let mut hooks = self.shared.line.commits.hooks.lock();
+        let mut hooks = self.shared.hooks.lock();
         let removed = hooks.iter().position(|hook| hook.name() == name).map(|index| hooks.remove(index));
-        self.shared.line.commits.hooks.count.store(hooks.len(), Ordering::SeqCst);
+        if hooks.is_empty() {
+            // Its thread answers the appends that it has, and ends.
+            self.shared.line.commits.set_thread_of_hooks(None);
+        }
         // Its handlers may do anything when they are dropped.
         drop(hooks);
         drop(removed);
@@ -137,7 +116,7 @@ impl PostgresStore {
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {
-        &self.shared.line.commits.hooks
+        &self.shared.hooks
     }
 }
 
@@ -241,7 +220,7 @@ impl PostgresStore {
             transaction.query(call.sql(&self.shared.append), &call.values()).map_err(Stopped::Store)?;
         let stored = call.read(requests, &rows).map_err(Stopped::Store)?;
         let written = Written { requests, answers: &stored.answers };
-        for hook in self.shared.line.commits.hooks.lock().iter_mut() {
+        for hook in self.shared.hooks.lock().iter_mut() {
             hook.run(&transaction, &written, is_last_round)?;
         }
         transaction.commit().map_err(Stopped::Store)?;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::address::Address;
@@ -71,6 +72,8 @@ pub(crate) enum Work {
     Run(String),
     /// Statements without values, the last of which has a row.
     RunForText(String),
+    /// Rows for a `COPY .. FROM STDIN BINARY`, with the types of their columns.
+    Copy(String, Vec<Type>, Vec<Vec<EncodedValue>>),
     /// Only waits for the answers to the steps before.
     Wait,
     Commit,
@@ -395,6 +398,14 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
                 _ => None,
             });
             Ok(Done::Text(text))
+        }),
+        Work::Copy(sql, types, rows) => Box::pin(async move {
+            let writer = BinaryCopyInWriter::new(client.copy_in(&sql).await?, &types);
+            let mut writer = pin!(writer);
+            for row in rows {
+                writer.as_mut().write_raw(row).await?;
+            }
+            writer.finish().await.map(Done::Changed)
         }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
         Work::Commit => Box::pin(async {

@@ -48,7 +48,7 @@ impl Writer {
     /// Commits one group after the other, until no store is left that appends.
     pub(super) async fn run(mut self, commits: &Commits) {
         while let Some(group) = commits.next().await {
-            match commits.hooks.hand_over(group) {
+            match commits.hand_over(group) {
                 // If the thread of the hooks has ended, the callers have an error.
                 Ok(done) => drop(done.await),
                 Err(group) => {
