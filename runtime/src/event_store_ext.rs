@@ -7,6 +7,7 @@ use crate::follow::subscription::options::SubscriptionOptions;
 use crate::misuse;
 use crate::repository::repository::Repository;
 use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::waits::{Blocks, now};
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 
@@ -77,7 +78,7 @@ pub trait EventStoreExt: EventStore {
         Self: Sized,
     {
         misuse::blocks("EventStoreExt::atomically", "atomically_async");
-        UnitOfWork::run(self, retries, work)
+        now(UnitOfWork::run::<Blocks, _, _>(self, retries, work))
     }
 
     /// Begins a unit of work: several commands, to one or more aggregates, in one commit.

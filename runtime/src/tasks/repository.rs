@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::accepts::Accepts;
+use crate::domain::stream_name::StreamName;
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
 use crate::repository::in_tasks::InTasks;
@@ -44,8 +45,7 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
         .await
     }
 
-    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does. They and their commit
-    /// have a thread that may block.
+    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does.
     pub async fn execute_batch_async<C>(
         &self,
         id: &A::Id,
@@ -54,7 +54,12 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
     where
         A: Accepts<C>,
     {
-        self.on_thread(id, move |repository, id| repository.execute_batch(id, commands)).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move {
+            let with_options = |command| (command, ExecuteOptions::new());
+            repository.execute_batch_waiting::<Tasks, _, _>(stream, commands, with_options).await
+        })
+        .await
     }
 
     /// The aggregate as it was, as [`load_at`](Self::load_at) says.
