@@ -23,7 +23,7 @@ pub use factum_macros::Application;
 
 pub use self::answer::{Answer, ByNameError};
 #[doc(hidden)]
-pub use self::by_name::{LaterAnswer, execute_later_on, execute_on};
+pub use self::by_name::{AnyOptions, LaterAnswer, execute_later_on, execute_on};
 #[doc(hidden)]
 pub use self::command::{
     AllWritten, CommandsOf, LentCommand, WritesAll, deserialize_command, serialize_command, writes_all,
@@ -51,7 +51,7 @@ pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
 pub use crate::follow::event_hooks::FollowerEvent;
 pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, KeepsTimers};
-pub use crate::repository::execute_options::SeenBy;
+pub use crate::repository::execute_options::{RetriesAny, SeenBy};
 #[doc(hidden)]
 pub use crate::repository::in_tasks::InTasks;
 pub use crate::repository::timer_options::{CancelledTimer, Scheduled};

@@ -19,12 +19,15 @@ use crate::follow::given_commands::Executes;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::{CommandOptions, ExecuteOptions};
+use crate::repository::execute_options::{AnyRetries, CommandOptions, ExecuteOptions};
 use crate::repository::in_tasks::InTasks;
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::event_store::EventStore;
+
+/// The options of a command whose type the caller does not know.
+pub type AnyOptions<'a> = ExecuteOptions<'a, (), AnyRetries>;
 
 /// An answer that a task waits for.
 pub type LaterAnswer = Pin<Box<dyn Future<Output = Result<Answer, ByNameError>> + Send>>;
@@ -33,7 +36,7 @@ pub type LaterAnswer = Pin<Box<dyn Future<Output = Result<Answer, ByNameError>> 
 pub fn execute_on<App, A, S>(
     way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
-    options: &ExecuteOptions<'_>,
+    options: &AnyOptions<'_>,
 ) -> Result<Answer, ByNameError>
 where
     App: Has<A>,
@@ -47,7 +50,7 @@ where
 pub fn execute_later_on<W, App, A, S>(
     way: SharedWay<App::Aggregates<S>>,
     command: A::Command,
-    options: ExecuteOptions<'static>,
+    options: AnyOptions<'static>,
 ) -> LaterAnswer
 where
     W: Waits,
@@ -62,7 +65,7 @@ where
 async fn execute_waiting_on<W, App, A, S>(
     way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
-    options: &ExecuteOptions<'_>,
+    options: &AnyOptions<'_>,
 ) -> Result<Answer, ByNameError>
 where
     W: Waits,
@@ -71,10 +74,15 @@ where
     S: EventStore + Clone + 'static,
 {
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
-    let options = options.command.clone().without_services();
-    let repository = App::repository(way.all);
-    let execute =
-        way.hooks.execute_once::<W, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
+    let of_command = options.command.clone().without_services();
+    let execute = way.hooks.execute::<W, _, _, _, _>(
+        way.origin,
+        App::repository(way.all),
+        |command| command,
+        command,
+        (&of_command, &options.retrying),
+        &App::REFUSALS,
+    );
     match execute.await {
         Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),
