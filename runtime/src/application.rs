@@ -16,12 +16,13 @@ pub(crate) mod seen;
 pub(crate) mod start;
 pub(crate) mod tenants;
 pub(crate) mod timers;
+pub(crate) mod untyped;
 pub(crate) mod way;
 pub(crate) mod whole;
 
 pub use factum_macros::Application;
 
-pub use self::answer::{Answer, ByNameError, LaterAnswer};
+pub use self::answer::{Answer, ByNameError};
 #[doc(hidden)]
 pub use self::by_name::{execute_later_on, execute_on};
 #[doc(hidden)]
@@ -45,13 +46,15 @@ pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsS
 pub use self::timers::scheduled;
 pub use self::timers::{HasTimers, ScheduledBy, Schedules};
 #[doc(hidden)]
+pub use self::untyped::{AnyOptions, LaterAnswer};
+#[doc(hidden)]
 pub use self::way::{SharedWay, Way};
 pub use self::whole::{Application, TakesNames};
 pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
 pub use crate::follow::event_hooks::FollowerEvent;
 pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, KeepsTimers};
-pub use crate::repository::execute_options::SeenBy;
+pub use crate::repository::execute_options::{RetriesAny, SeenBy};
 #[doc(hidden)]
 pub use crate::repository::in_tasks::InTasks;
 pub use crate::repository::timer_options::{CancelledTimer, Scheduled};

@@ -11,6 +11,7 @@ use crate::follow::subscription::options::SubscriptionOptions;
 use crate::misuse;
 use crate::repository::repository::Repository;
 use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::waits::{Blocks, now};
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 
@@ -101,7 +102,7 @@ pub trait EventStoreExt: EventStore {
         Self: Sized,
     {
         misuse::blocks("EventStoreExt::atomically", "atomically_async");
-        UnitOfWork::run(self, retries, work)
+        now(UnitOfWork::run::<Blocks, _, _>(self, retries, work))
     }
 
     /// Begins a unit of work: several commands, to one or more aggregates, in one commit.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use factum::UnitOfWork;
 use factum::application::ApplicationCommand as _;
 use factum::prelude::*;
 use factum::store::{Append, Appended, Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
-use factum::tasks::AsyncApplicationExt as _;
+use factum::tasks::{AsyncApplicationExt as _, AsyncStoreExt as _};
 use factum::testing::delegate;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::account::{Account, deposit, open};
+use crate::account::{Account, AccountCommand, deposit, id, open};
 use crate::blocking::{ends, many, until};
 use crate::{LONG, runtime};
 
@@ -105,5 +106,50 @@ fn commands_by_name_wait_without_a_thread() {
             assert_eq!(refused.to_string(), "0 is no amount");
             Arc::into_inner(bank).unwrap().stop_async(LONG).await.unwrap();
         });
+    });
+}
+
+/// So do batches and units of work. They are decided on a thread, and a conflict is decided again.
+#[test]
+fn batches_and_units_of_work_wait_without_a_thread() {
+    ends(|| {
+        let store = Gated::default();
+        let accounts = store.repository::<Account>();
+        runtime().block_on(async {
+            let mut tasks = JoinSet::new();
+            for task in 0..many() {
+                let (store, accounts, owner) = (store.clone(), accounts.clone(), task.to_string());
+                tasks.spawn(async move {
+                    if task.is_multiple_of(2) {
+                        let commands = [AccountCommand::from(open(&owner)), deposit(&owner, 1).into()];
+                        let done = accounts.execute_batch_async(&id(&owner), commands).await.unwrap();
+                        return done.version();
+                    }
+                    let mut units = 0;
+                    let work = move |unit: &mut UnitOfWork<'_, _>| {
+                        units += 1;
+                        unit.execute(&accounts, open(&owner))?;
+                        if units == 1 {
+                            // Another writer is faster.
+                            accounts.store().store.repository::<Account>().execute(open(&owner))?;
+                        }
+                        Ok::<_, BoxError>(unit.execute(&accounts, deposit(&owner, 1))?.state().cents + units)
+                    };
+                    u64::try_from(store.atomically_async(1, work).await.unwrap()).unwrap() - 1
+                });
+            }
+            let waiting = store.clone();
+            let units = many() / 2;
+            let are_waiting = move || until(|| waiting.waiting() == [0, many()]);
+            assert!(tokio::task::spawn_blocking(are_waiting).await.unwrap());
+            store.counts.gate.add_permits(many() + units);
+            for version in tasks.join_all().await {
+                assert_eq!(version, 2);
+            }
+            assert_eq!(store.waiting(), [0, many() + units], "each unit once more");
+        });
+        for task in 0..many() {
+            assert_eq!(accounts.load(&id(&task.to_string())).unwrap().version(), 2);
+        }
     });
 }

@@ -94,7 +94,7 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
             fn execute<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
                 self,
                 __way: &#application::Way<'_, <Self::Application as #application::Application>::Aggregates<__S>>,
-                __options: &#krate::ExecuteOptions<'_>,
+                __options: &#application::AnyOptions<'_>,
             ) -> ::core::result::Result<#application::Answer, #application::ByNameError> {
                 match self {
                     #(Self::#variants(__command) => {
@@ -113,7 +113,7 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
             fn execute_later<__W, __S>(
                 self,
                 __way: #application::SharedWay<<#ident as #application::Application>::Aggregates<__S>>,
-                __options: #krate::ExecuteOptions<'static>,
+                __options: #application::AnyOptions<'static>,
             ) -> #application::LaterAnswer
             where
                 __W: #application::Waits,

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::application::answer::{Answer, ByNameError, LaterAnswer};
+use crate::application::answer::{Answer, ByNameError};
 use crate::application::hook::CommandOrigin;
 use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
+use crate::application::untyped::{AnyOptions, LaterAnswer};
 use crate::application::way::{SharedWay, Way};
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
@@ -28,7 +29,7 @@ use crate::store::event_store::EventStore;
 pub fn execute_on<App, A, S>(
     way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
-    options: &ExecuteOptions<'_>,
+    options: &AnyOptions<'_>,
 ) -> Result<Answer, ByNameError>
 where
     App: Has<A>,
@@ -42,7 +43,7 @@ where
 pub fn execute_later_on<W, App, A, S>(
     way: SharedWay<App::Aggregates<S>>,
     command: A::Command,
-    options: ExecuteOptions<'static>,
+    options: AnyOptions<'static>,
 ) -> LaterAnswer
 where
     W: Waits,
@@ -57,7 +58,7 @@ where
 async fn execute_waiting_on<W, App, A, S>(
     way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
-    options: &ExecuteOptions<'_>,
+    options: &AnyOptions<'_>,
 ) -> Result<Answer, ByNameError>
 where
     W: Waits,
@@ -66,10 +67,15 @@ where
     S: EventStore + Clone + 'static,
 {
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
-    let options = options.command.clone().without_services();
-    let repository = App::repository(way.all);
-    let execute =
-        way.hooks.execute_once::<W, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
+    let of_command = options.command.clone().without_services();
+    let execute = way.hooks.execute::<W, _, _, _, _>(
+        way.origin,
+        App::repository(way.all),
+        |command| command,
+        command,
+        (&of_command, &options.retrying),
+        &App::REFUSALS,
+    );
     match execute.await {
         Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),

@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::application::answer::{Answer, ByNameError, LaterAnswer};
+use crate::application::answer::{Answer, ByNameError};
 use crate::application::parts::{Has, RoutedTo};
+use crate::application::untyped::{AnyOptions, LaterAnswer};
 use crate::application::way::{SharedWay, Way};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
@@ -19,7 +20,6 @@ use crate::domain::command_set::{CommandKind, CommandSet, no_command};
 use crate::domain::id::AggregateId;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
-use crate::repository::execute_options::ExecuteOptions;
 use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 
@@ -105,7 +105,7 @@ pub trait ApplicationCommand: Debug + Sized + 'static {
     fn execute<S: EventStore + Clone + 'static>(
         self,
         way: &Way<'_, <Self::Application as Application>::Aggregates<S>>,
-        options: &ExecuteOptions<'_>,
+        options: &AnyOptions<'_>,
     ) -> Result<Answer, ByNameError>;
 
     /// The enum of a command struct, or of an aggregate's command enum.
@@ -174,7 +174,7 @@ pub trait CommandInTasks: ApplicationCommand {
     fn execute_later<W, S>(
         self,
         way: SharedWay<<Self::Application as Application>::Aggregates<S>>,
-        options: ExecuteOptions<'static>,
+        options: AnyOptions<'static>,
     ) -> LaterAnswer
     where
         W: Waits,

@@ -11,7 +11,7 @@ use factum::testing::delegate;
 use tempfile::TempDir;
 
 use crate::support::contents::{Contents, fill};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::{open_store, stores};
 
 #[test]
