@@ -102,7 +102,7 @@ pub fn balances<S: EventStore + Clone + 'static>(
     events: &S,
     views: &SqliteStore,
 ) -> Result<Vec<Row>, BoxError> {
-    SqliteProjection::in_file(views, events, Balances)?.catch_up()?;
+    SqliteProjection::in_store(views, events, Balances)?.catch_up()?;
     let rows = views.query(|connection| {
         connection
             .prepare("SELECT account, owner, cents FROM balances ORDER BY account")?

@@ -95,7 +95,7 @@ pub fn statement<S: EventStore + Clone + 'static>(
     views: &SqliteStore,
     account: &AccountId,
 ) -> Result<Vec<Line>, BoxError> {
-    SqliteProjection::in_file(views, events, Statements)?.catch_up()?;
+    SqliteProjection::in_store(views, events, Statements)?.catch_up()?;
     let lines = views.query(|connection| {
         connection
             .prepare("SELECT time, what, cents, balance FROM statements WHERE account = ?1 ORDER BY version")?

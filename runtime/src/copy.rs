@@ -64,7 +64,7 @@
 //!
 //! Followers keep nothing from the source. They begin with the first event of the copy.
 //!
-//! * Views are rebuilt. A view in a file of its own (`SqliteProjection::in_file`) refuses the copy, as another store: delete that file.
+//! * Views are rebuilt. A view in a file of its own (`SqliteProjection::in_store`) refuses the copy, as another store: delete that file.
 //! * A reaction gets all events again. If what it does must not happen again, let it finish on the source, and have it begin after
 //!   the events that are there: `SqliteReaction::from_now`.
 //! * A process handles all events again, and sends its commands again. Their idempotency keys are in the copy, so those that were

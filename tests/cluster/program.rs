@@ -192,7 +192,7 @@ fn entry() {
     let store = options.connect(&env::var(URL).unwrap()).unwrap();
     let folder = TempDir::new().unwrap();
     let views = SqliteStore::open(folder.path().join("views.db")).unwrap();
-    let totals = SqliteProjection::in_file(&views, &store, Totals).unwrap().follow().start().unwrap();
+    let totals = SqliteProjection::in_store(&views, &store, Totals).unwrap().follow().start().unwrap();
     let mut counts = MemoryProjection::new(&store, Counts::default());
     let is_over = AtomicBool::new(false);
     let mut words = io::stdin().lines().map(Result::unwrap);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use factum::UnitOfWork;
-use factum::application::ApplicationCommand as _;
+use factum::application::{ApplicationCommand as _, ByNameError};
 use factum::prelude::*;
-use factum::store::{Append, Appended, Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
+use factum::store::{Append, AppendError, Appended, Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use factum::tasks::{AsyncApplicationExt as _, AsyncStoreExt as _};
 use factum::testing::delegate;
 use tokio::sync::Semaphore;
@@ -151,5 +151,52 @@ fn batches_and_units_of_work_wait_without_a_thread() {
         for task in 0..many() {
             assert_eq!(accounts.load(&id(&task.to_string())).unwrap().version(), 2);
         }
+    });
+}
+
+/// A store in which another writer is faster, so many times.
+#[derive(Clone)]
+struct Slower {
+    store: MemoryStore,
+    others: Arc<AtomicUsize>,
+}
+
+impl EventStore for Slower {
+    delegate!(self => self.store; read_stream, read_all, stream_version, position, wait_for, outcome, forget_keys_before);
+
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        let is_faster = |left: usize| left.checked_sub(1);
+        if self.others.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_faster).is_ok() {
+            self.store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
+        }
+        self.store.append(appends)
+    }
+}
+
+#[test]
+fn commands_by_name_are_retried() {
+    let store = Slower { store: MemoryStore::new(), others: Arc::default() };
+    store.repository::<Account>().execute(open("alice")).unwrap();
+    let is_slower = |times| store.others.store(times, Ordering::SeqCst);
+    let json = r#"{"account": "alice", "cents": 5}"#;
+    runtime().block_on(async {
+        let bank = Bank {}.start_async(&store).await.unwrap();
+        is_slower(2);
+        let retried = ExecuteOptions::new().retry(2);
+        assert_eq!(bank.execute_json_with_async("deposit", json, &retried).await.unwrap().version, 4);
+        is_slower(1);
+        let once = bank.execute_json_async("deposit", json).await;
+        assert!(matches!(once, Err(ByNameError::Conflict(_))), "{once:?}");
+        is_slower(2);
+        let command = || BankCommand::of(deposit("alice", 5));
+        let bank = tokio::task::spawn_blocking(move || {
+            assert_eq!(bank.execute_any_with(command(), &ExecuteOptions::new().retry(2)).unwrap().version, 8);
+            bank
+        });
+        let bank = bank.await.unwrap();
+        is_slower(3);
+        let too_few = bank.execute_any_with_async(command(), &ExecuteOptions::new().retry(2)).await;
+        assert!(matches!(too_few, Err(ByNameError::Conflict(_))), "{too_few:?}");
+        bank.stop_async(LONG).await.unwrap();
     });
 }
