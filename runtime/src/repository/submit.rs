@@ -1,7 +1,9 @@
 //! Gives the append of a decided command its place in the store's queue, and its answer.
 
 use crate::domain::aggregate::Aggregate;
-use crate::repository::lanes::{Base, Flight, InLane, Standing, Turn};
+use crate::repository::lanes::flight::Flight;
+use crate::repository::lanes::turn::Turn;
+use crate::repository::lanes::{Base, InLane, Standing};
 use crate::repository::replay::Replay;
 use crate::repository::waits::Waits;
 use crate::store::append::{Append, Appended};
