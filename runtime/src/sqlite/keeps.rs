@@ -144,7 +144,8 @@ impl DynFollower for Inline {
         }
         if position < wanted && self.store.wait_for(wanted, timeout).is_ok_and(|newest| newest >= wanted) {
             // Another writer has appended without the view.
-            self.store.catch_hooks_up(&mut BatchTime::default());
+            // An error leaves the view behind, which the caller gets to know.
+            let _ = self.store.catch_hooks_up(&mut BatchTime::default());
             position = self.found().0;
         }
         if position >= wanted { Ok(()) } else { Err(WaitError::TimedOut { follower, position, wanted }) }
