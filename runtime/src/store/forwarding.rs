@@ -102,6 +102,11 @@ macro_rules! __delegate {
             $store.identity()
         }
     };
+    (@database $self:ident $store:expr) => {
+        fn database(&$self) -> ::core::option::Option<$crate::store::DatabaseIdentity> {
+            $store.database()
+        }
+    };
     (@event_id $self:ident $store:expr) => {
         fn event_id(&$self, position: $crate::Position) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
             $store.event_id(position)
@@ -157,6 +162,7 @@ macro_rules! pointers {
                 unwatch,
                 categories,
                 identity,
+                database,
                 event_id,
                 store_id,
                 outcome,

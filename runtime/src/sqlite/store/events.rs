@@ -17,7 +17,7 @@ use crate::store::append::{Append, Appended, Outcome};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::{EventStore, replay_whole_events};
 use crate::store::group_commit::Request;
-use crate::store::identity::StoreIdentity;
+use crate::store::identity::{DatabaseIdentity, StoreIdentity};
 use crate::store::queue::{Chain, QueueError, QueuedAppend};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
@@ -163,6 +163,10 @@ impl EventStore for SqliteStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn database(&self) -> Option<DatabaseIdentity> {
+        self.shared.file.database().or_else(|| self.identity().map(DatabaseIdentity::OfStore))
     }
 
     fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
