@@ -184,11 +184,13 @@ fn lost_events_of_others_leave_no_gap() {
     assert_eq!(sums.store().check().unwrap(), []);
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
 /// A store that does something when the next append comes.
 #[derive(Clone)]
 struct Late {
     store: SqliteStore,
-    before_append: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    before_append: Arc<Mutex<Option<Work>>>,
 }
 
 impl Late {
@@ -230,7 +232,7 @@ fn a_stream_that_is_restored_between_a_load_and_the_append_is_a_conflict() {
             restore(&copy, &file);
             add(&open_store(&file).repository::<Sum>(), &[20, 30]);
         };
-        let before_append = Arc::new(Mutex::new(Some(Box::new(restored) as Box<dyn FnOnce() + Send>)));
+        let before_append = Arc::new(Mutex::new(Some(Box::new(restored) as Work)));
         let late = Late { store: sums.store().clone(), before_append };
         let done = late.repository::<Sum>().execute_with(Double(a()), &ExecuteOptions::new().retry(retries));
         let wanted: &[u64] = match retries {

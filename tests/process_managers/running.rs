@@ -269,11 +269,7 @@ fn a_caller_that_asks_for_letters_by_position_gets_an_answer() {
 #[test]
 fn the_name_of_another_follower_is_refused() {
     #[derive(Reaction)]
-    #[reaction(
-        name = "fulfilment",
-        from(crate::support::shop::Order),
-        events(crate::support::shop::OrderPlaced)
-    )]
+    #[reaction(name = "fulfilment", from(Order), events(crate::support::shop::OrderPlaced))]
     struct Other;
     #[handlers]
     impl Other {
