@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::position::Position;
@@ -137,7 +137,7 @@ impl DynFollower for Inline {
     }
 
     fn wait_for(&self, wanted: Position, timeout: Duration) -> Result<(), WaitError> {
-        let follower = self.name;
+        let (follower, until) = (self.name, Instant::now().checked_add(timeout));
         let (mut position, error) = self.found();
         if position < wanted && error.is_some() {
             return Err(WaitError::Ended { follower, position, wanted });
@@ -145,7 +145,7 @@ impl DynFollower for Inline {
         if position < wanted && self.store.wait_for(wanted, timeout).is_ok_and(|newest| newest >= wanted) {
             // Another writer has appended without the view.
             // An error leaves the view behind, which the caller gets to know.
-            let _ = self.store.catch_hooks_up(&mut BatchTime::default());
+            let _ = self.store.catch_hooks_up(&mut BatchTime::default(), until);
             position = self.found().0;
         }
         if position >= wanted { Ok(()) } else { Err(WaitError::TimedOut { follower, position, wanted }) }

@@ -289,10 +289,15 @@ impl SqliteStore {
         work(&transaction.map_err(|error| failed(store_error(error)))?)
     }
 
-    /// Lets the hooks catch up with other writers, in batches.
-    pub(super) fn catch_hooks_up(&self, time: &mut BatchTime) -> Result<(), StoreError> {
+    /// Lets the hooks catch up with other writers, in batches. No batch begins after a time.
+    pub(super) fn catch_hooks_up(
+        &self,
+        time: &mut BatchTime,
+        until: Option<Instant>,
+    ) -> Result<(), StoreError> {
         hook_batches::catch_up(
             time,
+            until,
             || self.append_hooks(),
             |work| self.in_batch(|transaction| work(transaction), FollowError::store("a hook")),
         )

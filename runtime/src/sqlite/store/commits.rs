@@ -58,7 +58,7 @@ impl SqliteStore {
             if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
                 break answers;
             }
-            if let Err(error) = self.catch_hooks_up(&mut time) {
+            if let Err(error) = self.catch_hooks_up(&mut time, None) {
                 break append::refuse_all(requests, || error.duplicate());
             }
             time.lengthen();

@@ -49,17 +49,18 @@ impl BatchTime {
 }
 
 /// Lets each hook catch up with other writers. `in_batch` runs a batch in a transaction: between two batches other
-/// processes get the file, and other threads the writer.
+/// processes get the file, and other threads the writer. No batch begins after the time `until`.
 ///
 /// A hook whose own trouble keeps it from catching up is passed over: the next append meets the trouble too, and answers its
 /// caller. Fails if the store fails, as while another process holds the file.
 pub(super) fn catch_up<'h>(
     time: &mut BatchTime,
+    until: Option<Instant>,
     hooks: impl Fn() -> MutexGuard<'h, Vec<Box<dyn AppendHook>>>,
     in_batch: impl Fn(&mut dyn FnMut(&Transaction<'_>) -> Result<bool, FollowError>) -> Result<bool, FollowError>,
 ) -> Result<(), StoreError> {
     let (mut index, mut most, mut done_with) = (0, BATCH, 0);
-    loop {
+    while until.is_none_or(|until| Instant::now() < until) {
         let mut done = None;
         let batch = in_batch(&mut |transaction| {
             let mut hooks = hooks();
@@ -105,4 +106,5 @@ pub(super) fn catch_up<'h>(
             (done_with, time.left) = (index, u64::MAX);
         }
     }
+    Ok(())
 }
