@@ -31,7 +31,7 @@ pub(crate) mod written;
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};
 pub use self::error::{AppendError, Conflict, KeyReused, StoreError};
 pub use self::event_store::EventStore;
-pub use self::identity::StoreIdentity;
+pub use self::identity::{DatabaseIdentity, StoreIdentity};
 pub use self::partition::Partition;
 pub use self::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 pub use self::read::{Filter, ReplayedEvent, StoredEvent, Visit, VisitReplayed};

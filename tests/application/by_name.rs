@@ -1,10 +1,15 @@
 //! Commands from outside, by name.
 
+use std::time::Duration;
+
 use factum::application::ByNameError;
 use factum::prelude::*;
-use factum::with_causes;
+use factum::sqlite::SqliteOptions;
+use factum::store::StoreError;
+use factum::{ReadCommandError, with_causes};
+use rusqlite::Connection;
 
-use super::shop::{Order, id, shop};
+use super::shop::{Mailer, Order, Shop, id, shop};
 
 #[test]
 fn a_command_comes_by_its_name() {
@@ -60,4 +65,32 @@ fn each_reason_of_a_failure_is_an_error_of_its_own() {
     shop.execute_json_with("place-order", json, &key).unwrap();
     let other = r#"{"order": "a", "cents": 11}"#;
     assert!(matches!(shop.execute_json_with("place-order", other, &key), Err(ByNameError::KeyReused(_))));
+}
+
+/// A name from outside may be as long as its sender likes.
+#[test]
+fn a_long_name_that_no_command_has_is_cut() {
+    let (shop, _) = shop();
+    for (name, shown) in [("ä".repeat(64), "ä".repeat(64)), ("ä".repeat(1_000), "ä".repeat(64) + "…")] {
+        let error = shop.execute_json(&name, "{}").unwrap_err();
+        assert_eq!(error.to_string(), format!("no command has the name `{shown}`"));
+        let ByNameError::Read(ReadCommandError::UnknownName { name, .. }) = error else { panic!("{error}") };
+        assert_eq!(name, shown);
+    }
+}
+
+#[test]
+fn the_failure_of_the_store_is_found_behind_the_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let store = SqliteOptions::new().busy_timeout(Duration::ZERO).open(&file).unwrap();
+    let shop = Shop::new(&Mailer::default()).start(&store).unwrap();
+    let other = Connection::open(&file).unwrap();
+    // A follower may have the file for a moment.
+    while other.execute_batch("BEGIN IMMEDIATE").is_err() {}
+    let error = shop.execute_json("place-order", r#"{"order": "a", "cents": 10}"#).unwrap_err();
+    assert!(matches!(error, ByNameError::Failed(_)), "{error}");
+    assert!(matches!(error.store_error(), Some(StoreError::Busy)), "{error:?}");
+    let error = shop.execute_json("place-ordr", "{}").unwrap_err();
+    assert!(error.store_error().is_none());
 }

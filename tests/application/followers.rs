@@ -1,10 +1,12 @@
 //! What follows the events of an application, and how it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use factum::Position;
-use factum::follow::Activity;
+use factum::follow::{Activity, WaitError};
 use factum::prelude::*;
+use factum::sqlite::rusqlite::{self, Transaction};
 use factum::with_causes;
 
 use crate::support::stores::open_store;
@@ -107,6 +109,42 @@ fn an_inline_view_says_how_far_it_is() {
     assert!(again.is_repeated());
     assert_eq!(count(shop.store(), "SELECT count(*) FROM board"), 1);
     assert_eq!(shop.health()[0].position, placed.position().unwrap());
+}
+
+/// The view catches up in batches, and no batch begins once the time is over.
+#[test]
+fn a_wait_for_an_inline_view_that_is_far_behind_ends_in_time() {
+    #[derive(Projection)]
+    #[projection(events(super::shop::OrderPlaced), from(Order), into = Sqlite, init = "CREATE TABLE plodding (id)")]
+    struct Plodding;
+
+    #[handlers]
+    impl Plodding {
+        #[project]
+        fn placed(
+            &self,
+            _: &super::shop::OrderPlaced,
+            transaction: &Transaction<'_>,
+        ) -> rusqlite::Result<()> {
+            std::thread::sleep(Duration::from_millis(1));
+            transaction.execute("INSERT INTO plodding VALUES (1)", ()).map(drop)
+        }
+    }
+
+    #[derive(Application)]
+    #[application(aggregates(Order))]
+    struct App(#[projection(inline)] Plodding);
+
+    const ORDERS: u64 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    let app = App(Plodding).start(&with).unwrap();
+    without.repository::<Order>().execute_batch(&id("a"), (0..ORDERS).map(|_| place("a", 10))).unwrap();
+    let position = without.position().unwrap();
+    let error = app.wait_for::<Plodding>(position, Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, WaitError::TimedOut { .. }), "{error}");
+    assert!(count(&with, "SELECT count(*) FROM plodding") < ORDERS);
 }
 
 /// An inline view that is left behind has failed, as any other follower.

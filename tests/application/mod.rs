@@ -11,7 +11,7 @@ mod own_commands;
 mod reactions;
 mod routing;
 mod seen_by;
-mod shop;
+pub(crate) mod shop;
 mod stops;
 pub(crate) mod tenants;
 pub(crate) mod timers;

@@ -1,9 +1,12 @@
 //! Another program puts an older copy in the place of the open file's content: no state of before is believed.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use factum::Position;
 use factum::prelude::*;
+use factum::store::{Append, AppendError, Appended, Chain, QueuedAppend};
+use factum::testing::delegate;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -179,4 +182,66 @@ fn lost_events_of_others_leave_no_gap() {
     add(&sums, &[5, 6]);
     assert_eq!(sums.store().position().unwrap(), Position::new(3));
     assert_eq!(sums.store().check().unwrap(), []);
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A store that does something when the next append comes.
+#[derive(Clone)]
+struct Late {
+    store: SqliteStore,
+    before_append: Arc<Mutex<Option<Work>>>,
+}
+
+impl Late {
+    fn interrupt(&self) {
+        let work = self.before_append.lock().unwrap().take();
+        if let Some(work) = work {
+            work();
+        }
+    }
+}
+
+impl EventStore for Late {
+    delegate!(
+        self => self.store; read_stream, read_all, replay, ends_with, stream_version, position, wait_for, outcome, forget_keys_before
+    );
+
+    fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
+        self.interrupt();
+        self.store.append(appends)
+    }
+
+    fn queue<'a>(&'a self, appends: &'a [Append<'a>], chains: &'a [Chain]) -> Option<QueuedAppend<'a>> {
+        self.interrupt();
+        self.store.queue(appends, chains)
+    }
+}
+
+/// The older copy comes after the state was loaded, and has grown to its version when the append comes.
+#[test]
+fn a_stream_that_is_restored_between_a_load_and_the_append_is_a_conflict() {
+    for retries in [0, 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, copy) = (folder.path().join("sums.db"), folder.path().join("copy.db"));
+        let sums = open_store(&file).repository::<Sum>();
+        add(&sums, &[1]);
+        sums.store().backup(&copy).unwrap();
+        add(&sums, &[2, 3]);
+        let restored = move || {
+            restore(&copy, &file);
+            add(&open_store(&file).repository::<Sum>(), &[20, 30]);
+        };
+        let before_append = Arc::new(Mutex::new(Some(Box::new(restored) as Work)));
+        let late = Late { store: sums.store().clone(), before_append };
+        let done = late.repository::<Sum>().execute_with(Double(a()), &ExecuteOptions::new().retry(retries));
+        let wanted: &[u64] = match retries {
+            0 => {
+                assert!(matches!(done, Err(ExecuteError::Conflict(_))), "{done:?}");
+                &[1, 20, 30]
+            }
+            _ => &[1, 20, 30, 51],
+        };
+        assert_eq!(sums.load(&a()).unwrap().state().all, wanted);
+    }
 }

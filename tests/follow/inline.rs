@@ -13,7 +13,7 @@ use factum::store::AppendError;
 
 use crate::support::account::{Account, Deposited, deposit, id, open};
 use crate::support::chain::chain;
-use crate::support::stores::{open_store, sqlite_stores};
+use crate::support::stores::{doctor, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
 
 #[test]
@@ -144,6 +144,16 @@ impl Slow {
 /// Other programs have left the view far behind. While it catches up, they and other threads get their turn.
 #[test]
 fn a_view_that_is_far_behind_catches_up_in_batches() {
+    catches_up_in_batches(false);
+}
+
+/// The trouble of one view does not let another one catch up in the transaction of an append.
+#[test]
+fn a_view_beside_one_in_trouble_catches_up_in_batches() {
+    catches_up_in_batches(true);
+}
+
+fn catches_up_in_batches(has_other_in_trouble: bool) {
     const EVENTS: u64 = 5_000;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.db");
@@ -151,6 +161,11 @@ fn a_view_that_is_far_behind_catches_up_in_batches() {
     let with = SqliteOptions::new().durability(Durability::Normal).open(&file).unwrap();
     let without = SqliteOptions::new().durability(Durability::Normal).open(&file).unwrap();
     let is_free = Arc::new(AtomicBool::new(false));
+    if has_other_in_trouble {
+        SqliteProjection::new(&with, Balances::default()).unwrap().inline().unwrap();
+        // As if a newer program had made the view.
+        doctor(&file, "UPDATE factum_checkpoints SET version = 9 WHERE projection = 'balances'");
+    }
     SqliteProjection::new(&with, Slow(is_free.clone())).unwrap().inline().unwrap();
     let others = without.repository::<Account>();
     others.execute(open("alice")).unwrap();
@@ -164,15 +179,17 @@ fn a_view_that_is_far_behind_catches_up_in_batches() {
         }
         others.execute(open("carol")).unwrap();
         // Another thread of the same process gets the writer too.
-        SqliteProjection::new(&with, Balances::default()).unwrap();
+        with.forget_keys_before(Timestamp::from_micros(0)).unwrap();
         let seen = Slow::rows(&without);
         is_free.store(true, Ordering::SeqCst);
         assert!(seen < EVENTS, "the appends have not waited for the whole catch-up");
         append.join().unwrap().unwrap();
     });
     assert_eq!(Slow::rows(&with), EVENTS + 1);
-    let [view] = &with.inline_views().unwrap()[..] else { panic!() };
+    let views = with.inline_views().unwrap();
+    let view = views.iter().find(|view| view.name == "slow").unwrap();
     assert_eq!((view.position, view.error.is_none()), (Some(with.position().unwrap()), true));
+    assert_eq!(views.iter().any(|view| view.error.is_some()), has_other_in_trouble);
 }
 
 /// Other programs append faster than the handlers follow: the append is carried out all the same.

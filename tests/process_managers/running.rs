@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use factum::follow::{Activity, Commands, FollowError, ProcessError, SendError, SentCommand};
+use factum::follow::{Activity, CommandRoutes, Commands, FollowError, ProcessError, SendError, SentCommand};
 use factum::prelude::*;
+use factum::testing::delegate;
 
-use crate::support::kept::{KeptProcess, KeptReaction};
-use crate::support::shop::{Fulfilment, Shop, order};
+use crate::support::kept::{KeptProcess, KeptReaction, KeptStore};
+use crate::support::shop::{Fulfilment, Order, Payment, Shop, Stock, order};
 
 fn until(condition: impl Fn() -> bool) {
     while !condition() {
@@ -86,12 +87,25 @@ fn instances_do_not_wait_for_each_other() {
     drop(running.stop().unwrap());
 }
 
+/// A store that does not say which database it has.
+#[derive(Clone)]
+struct Elsewhere(KeptStore);
+
+impl EventStore for Elsewhere {
+    delegate!(
+        self => self.0; append, read_stream, read_all, stream_version, position, wait_for, outcome, forget_keys_before
+    );
+}
+
 /// The outcome of the first attempt is lost, as by a broken connection: the key makes the command happen once. The aggregates are
-/// in another store than the process, as far as the process knows.
+/// in another database than the process, as far as the process knows.
 #[test]
 fn a_command_whose_outcome_is_lost_is_sent_again_and_happens_once() {
     let shop = Shop::with_stock(10);
-    let (commands, sent) = (shop.again().commands(), Arc::new(AtomicU32::new(0)));
+    let store = Elsewhere(shop.store.clone());
+    let routes = CommandRoutes::new().to(store.repository::<Order>()).to(store.repository::<Stock>());
+    let commands = routes.to(store.repository::<Payment>()).shared();
+    let sent = Arc::new(AtomicU32::new(0));
     let (count, once) = (Arc::clone(&sent), Arc::clone(&commands));
     let before = move |command: &SentCommand<'_>| {
         let attempt = count.fetch_add(1, Ordering::SeqCst);
@@ -254,11 +268,7 @@ fn a_caller_that_asks_for_letters_by_position_gets_an_answer() {
 #[test]
 fn the_name_of_another_follower_is_refused() {
     #[derive(Reaction)]
-    #[reaction(
-        name = "fulfilment",
-        from(crate::support::shop::Order),
-        events(crate::support::shop::OrderPlaced)
-    )]
+    #[reaction(name = "fulfilment", from(Order), events(crate::support::shop::OrderPlaced))]
     struct Other;
     #[handlers]
     impl Other {

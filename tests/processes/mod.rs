@@ -1,5 +1,6 @@
 //! More than one process on one file.
 
+pub(crate) mod busy_file;
 #[cfg(unix)]
 pub(crate) mod forks;
 pub(crate) mod kills;

@@ -21,6 +21,7 @@ fn entry() {
     match &*job {
         "append-any" => processes::one_file::append_any(&file),
         "append-exactly" => processes::one_file::append_exactly(&file),
+        "hold" => processes::busy_file::hold_until_told(&file),
         "open-files" => processes::one_file::open_files(),
         "deposit" => processes::one_file::deposit_each_of_two(&file),
         "append-until-killed" => processes::kills::append_until_killed(&file),

@@ -1,9 +1,11 @@
 //! What a caller gets that does not know the type of its command.
 
+use std::error::Error;
+
 use crate::application::error::shown;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::denied::Denied;
-use crate::domain::error::BoxError;
+use crate::domain::error::{BoxError, causes};
 use crate::domain::event_set::EventSet as _;
 use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
@@ -11,7 +13,7 @@ use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
 use crate::follow::background::WaitError;
 use crate::repository::outcome::Executed;
-use crate::store::error::{Conflict, KeyReused};
+use crate::store::error::{Conflict, KeyReused, StoreError};
 
 /// The outcome of a command of any aggregate, without its types.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +86,26 @@ pub enum ByNameError {
     /// The command failed for another reason.
     #[error("the command failed")]
     Failed(#[source] BoxError),
+}
+
+impl ByNameError {
+    /// The failure of the store behind the error, if that is the reason.
+    ///
+    /// ```
+    /// # use factum::application::ByNameError;
+    /// # use factum::store::StoreError;
+    /// # fn status(error: &ByNameError) -> u16 {
+    /// match error.store_error() {
+    ///     Some(StoreError::Busy | StoreError::Full) => 503,
+    ///     _ => 500,
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        let error: &(dyn Error + 'static) = self;
+        causes(error).find_map(|cause| cause.downcast_ref())
+    }
 }
 
 impl Answer {

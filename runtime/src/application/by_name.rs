@@ -168,7 +168,7 @@ where
     ) -> Result<(), SendError> {
         let repository = App::repository(&self.all);
         send_to(
-            repository.store().identity(),
+            repository.store().database(),
             command,
             |read, options| self.execute_in(repository, read, &options.command),
             |refusal| refused(refusal, &App::REFUSALS.text_of(command.name, refusal)),

@@ -143,8 +143,12 @@ impl<App: Application, S: EventStore + Clone + 'static> Tenants<App, S> {
         self
     }
 
-    /// How long [`get`](Self::get) waits, while as many tenants are open as may be, until one of them can be closed; 10 seconds by
-    /// default.
+    /// How long [`get`](Self::get) waits for other threads; 10 seconds by default. It waits
+    ///
+    /// * while another thread opens or closes the tenant, and
+    /// * while as many tenants are open as may be, until one of them can be closed.
+    ///
+    /// The function that opens tenants has no limit but its own.
     pub fn patience(self, time: Duration) -> Self {
         if let Some(mut slots) = self.shared.slots() {
             slots.patience = time;
@@ -176,6 +180,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Tenants<App, S> {
     /// * [`TenantError::Open`] and [`TenantError::Panicked`], if the function that opens tenants fails. All callers that wait for the
     ///   tenant get the error, and the next one tries again;
     /// * [`TenantError::Full`], if no open tenant can be closed in time;
+    /// * [`TenantError::Changing`], if another thread does not open or close the tenant in time;
     /// * [`TenantError::Circle`], in the function that opens this tenant, or one that waits for it;
     /// * [`TenantError::Stopped`] after [`stop`](Self::stop).
     pub fn get(&self, tenant: &str) -> Result<Tenant<App, S>, TenantError> {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use crate::domain::content::{Content, content_of_debug, have_other_fields};
+use crate::domain::content::of_debug::content_of_debug;
+use crate::domain::content::{Content, have_other_fields};
 use crate::domain::hash::mixed;
 
 /// What an idempotency key remembers of its command: the name, and hashes of shape and content.

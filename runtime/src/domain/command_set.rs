@@ -101,6 +101,9 @@ impl CommandKind {
     }
 }
 
+/// How many characters of an unknown name an error shows.
+const LONGEST_NAME: usize = 64;
+
 /// The error for a name that no command has, or that no impl reads.
 #[cold]
 #[must_use]
@@ -109,5 +112,13 @@ pub(crate) fn no_command(name: &str, kinds: &[CommandKind]) -> ReadCommandError 
         return ReadCommandError::NotReadable { name: kind.name };
     }
     let meant = nearest(name, kinds.iter().map(|kind| kind.name));
-    ReadCommandError::UnknownName { name: name.to_owned(), meant }
+    ReadCommandError::UnknownName { name: shortened(name), meant }
+}
+
+/// A name from outside as an error shows it: it may be as long as its sender likes.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
 }

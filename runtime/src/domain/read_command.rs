@@ -10,7 +10,7 @@ pub enum ReadCommandError {
     #[error("no command has the name `{name}`{}", meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default())]
     #[non_exhaustive]
     UnknownName {
-        /// The name that was asked for.
+        /// The name that was asked for. A longer one ends after 64 characters, with `…`.
         name: String,
         /// A command with nearly this name.
         meant: Option<&'static str>,

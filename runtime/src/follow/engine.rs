@@ -6,6 +6,7 @@ use std::{fmt, thread};
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
+use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::control::Control;
 use crate::follow::dead_letter::{Letters, RetriedLetters};
 use crate::follow::definition::FollowerDefinition;
@@ -89,6 +90,17 @@ where
         let positions = checkpoint::require(&self.home.progress, &self.definition)?;
         positions.check(self.home.events(), self.definition.name)?;
         Ok(positions.position())
+    }
+
+    /// Whether a catch-up has nothing to do. It reads only, so another process may hold the file.
+    pub(crate) fn is_caught_up(&self) -> Result<bool, FollowError> {
+        if !matches!(checkpoint::find(&self.home.progress, &self.definition)?, FoundCheckpoint::Current(_)) {
+            return Ok(false);
+        }
+        let position = self.begin()?;
+        let ready = self.home.progress.ready_letter(self.definition.name);
+        let has_ready = ready.map_err(FollowError::store(self.definition.name))?.is_some();
+        Ok(!has_ready && position >= self.home.newest(self.definition.name)?)
     }
 
     /// The dead letters of the follower.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::command_traits::{CopyCommand, ReadCommand, SerializeCommand};
-use crate::domain::content::content_of_serialized;
+use crate::domain::content::of_serialized::content_of_serialized;
 
 /// A command whose traits are asked for.
 ///

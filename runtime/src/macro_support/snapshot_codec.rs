@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::content::{content_of_debug, content_of_serialized};
+use crate::domain::content::of_debug::content_of_debug;
+use crate::domain::content::of_serialized::content_of_serialized;
 
 /// How serde writes and reads the state `A`, if `A` has serde's derives.
 #[derive(Debug)]

@@ -13,6 +13,9 @@
 //!
 //! A lane exists while a command of its aggregate is running.
 
+pub(crate) mod flight;
+pub(crate) mod turn;
+
 use std::hash::BuildHasher as _;
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -23,9 +26,10 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::repository::lanes::flight::{Flight, LockedLane};
+use crate::repository::lanes::turn::TurnState;
 use crate::repository::replay::Replay;
-use crate::store::queue::{Chain, QueueError};
-use crate::store::sync::thread::{self, ThreadId};
+use crate::store::sync::thread;
 use crate::store::sync::{AtomicU64, Condvar, Mutex, MutexGuard, lock};
 
 /// How many locks the lanes of a repository share.
@@ -33,13 +37,6 @@ const SHARDS: usize = 16;
 
 /// How many lanes without commands each shard keeps for reuse: making one allocates.
 const SPARE: usize = 8;
-
-/// How long a command has its first turn for itself. Each further turn lasts twice as long, so that a slow
-/// handler gets through in the end.
-///
-/// Longer than the system keeps a thread from running on a busy machine: a command that decides must not lose
-/// its turn for that.
-const LEASE: Duration = Duration::from_millis(100);
 
 /// How many appends of a lane may wait for their answers before the next command is decided. If one of them fails, all
 /// after it are decided again. With 64, commits of 256 threads are too small: on one aggregate, these come to a third of
@@ -118,20 +115,6 @@ impl<A> Default for Settled<A> {
     fn default() -> Self {
         Self { is_busy: false, next: None, version: 0, snapshot: 0, since: None }
     }
-}
-
-#[derive(Default)]
-struct TurnState {
-    holder: Option<ThreadId>,
-    /// Goes up when the turn is given back, or passes on without that.
-    number: u64,
-    /// Goes up while the command with the turn waits for answers of the store: its lease is for its handler.
-    renewals: u64,
-    /// How many times the lease of the present turn is doubled.
-    doubled: u32,
-    waiting: usize,
-    /// How many of the waiting have waited for longer than [`PATIENCE`]. Newcomers let them go first.
-    hungry: usize,
 }
 
 /// The state that the newest queued append leads to.
@@ -254,51 +237,6 @@ pub(crate) struct InLane<A> {
 }
 
 impl<A> InLane<A> {
-    /// Waits for the turn. `None` if this thread has it already: a handler that commands its own aggregate can't
-    /// wait for itself.
-    ///
-    /// The turn of a command that keeps it for longer than its lease passes on.
-    pub(crate) fn take_turn(&self, failed: u32) -> Option<Turn<'_, A>> {
-        let me = thread::current().id();
-        let mut state = lock(&self.lane.state);
-        if state.turn.holder == Some(me) {
-            return None;
-        }
-        if state.turn.holder.is_some() || state.turn.hungry > 0 {
-            state = self.wait_for_turn(state);
-        }
-        (state.turn.holder, state.turn.doubled) = (Some(me), failed);
-        Some(Turn { lane: &self.lane, number: state.turn.number })
-    }
-
-    fn wait_for_turn<'g>(&self, mut state: MutexGuard<'g, LaneState<A>>) -> MutexGuard<'g, LaneState<A>> {
-        let since = Instant::now();
-        let mut is_hungry = false;
-        state.turn.waiting += 1;
-        loop {
-            let seen = (state.turn.number, state.turn.renewals);
-            let lease = LEASE * (1 << state.turn.doubled.min(8));
-            let turn_is_free = if is_hungry { &self.lane.turn_is_due } else { &self.lane.turn_is_free };
-            let (woken, timeout) =
-                turn_is_free.wait_timeout(state, lease).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            let turn = &mut state.turn;
-            let is_late =
-                timeout.timed_out() && (turn.number, turn.renewals) == seen && turn.holder.is_some();
-            if is_late || (turn.holder.is_none() && (is_hungry || turn.hungry == 0)) {
-                // The command whose lease has ended must not give back the turn of its successor.
-                turn.number += u64::from(is_late);
-                turn.waiting -= 1;
-                turn.hungry -= usize::from(is_hungry);
-                return state;
-            }
-            if !is_hungry && since.elapsed() > PATIENCE {
-                is_hungry = true;
-                turn.hungry += 1;
-            }
-        }
-    }
-
     /// The state to decide on: the tip, or what `read` finds in the cache or in the store.
     pub(crate) fn base<E>(
         &self,
@@ -343,24 +281,6 @@ impl<A> InLane<A> {
     pub(crate) fn queued(&self) -> Option<u64> {
         let state = lock(&self.lane.state);
         (state.in_flight == 0 && !state.settled.is_busy).then_some(state.queued)
-    }
-
-    /// Waits until no append with this idempotency key is queued.
-    fn wait_for_key(&self, key: &str) {
-        let until = Instant::now() + LONGEST_WAIT;
-        let mut state = lock(&self.lane.state);
-        while state.has_key(key) && Instant::now() < until {
-            state = self.lane.await_answer(state);
-        }
-    }
-
-    /// Takes the turn of a command, at a time at which no append with its idempotency key is queued.
-    pub(crate) fn take_turn_with_key(&self, failed: u32, key: Option<&str>) -> Option<Turn<'_, A>> {
-        let turn = self.take_turn(failed);
-        let Some(key) = key.filter(|key| lock(&self.lane.state).has_key(key)) else { return turn };
-        drop(turn);
-        self.wait_for_key(key);
-        self.take_turn(failed)
     }
 
     /// Locks the lane for a moment, to queue an append that was decided on `base`.
@@ -457,141 +377,13 @@ impl<A> Drop for InLane<A> {
     }
 }
 
-/// The turn of a command in its lane, for as long as its lease lasts.
-pub(crate) struct Turn<'l, A> {
-    lane: &'l Lane<A>,
-    number: u64,
-}
-
-impl<A> Drop for Turn<'_, A> {
-    fn drop(&mut self) {
-        let mut state = lock(&self.lane.state);
-        let turn = &mut state.turn;
-        // Otherwise the lease has ended, and another command has the turn.
-        if turn.number == self.number {
-            turn.number += 1;
-            turn.holder = None;
-            match (turn.hungry, turn.waiting) {
-                (0, 0) => {}
-                (0, _) => self.lane.turn_is_free.notify_one(),
-                // One alone: with hundreds that wait, to wake all at each turn takes longer than their commands.
-                _ => self.lane.turn_is_due.notify_one(),
-            }
-        }
-    }
-}
-
-/// A lane that stays as it is until the append of a command is queued.
-pub(crate) struct LockedLane<'l, A> {
-    lane: &'l Arc<Lane<A>>,
-    state: MutexGuard<'l, LaneState<A>>,
-}
-
-impl<A> LockedLane<'_, A> {
-    /// What an append rests on that was decided on `base`. If `leads_on`, it leads to another state, on which
-    /// others may be decided.
-    ///
-    /// Fails if `base` was not stored: the command has to be decided again. Another command may have come first,
-    /// after the turn was lost: then the append is a conflict at worst.
-    pub(crate) fn chain(&self, base: &Base<A>, leads_on: bool) -> Result<Option<Chain>, QueueError> {
-        let epoch = self.lane.epoch.load(Ordering::SeqCst);
-        if epoch != base.epoch {
-            // A stored state can't fail any more.
-            return if base.standing == Standing::Read { Ok(None) } else { Err(QueueError::Void) };
-        }
-        let is_base = leads_on && self.is_at(base);
-        let chain = || Chain::new(&self.lane.epoch, epoch, is_base);
-        Ok(match base.standing {
-            Standing::Read => is_base.then(|| chain().of_stored()),
-            Standing::Uncommitted => Some(chain()),
-            Standing::Unread => Some(chain().after(base.replay.event)),
-        })
-    }
-
-    /// Whether no other command was queued in the meantime.
-    pub(crate) fn is_at(&self, base: &Base<A>) -> bool {
-        let epoch = self.lane.epoch.load(Ordering::SeqCst);
-        let tip = self.state.tip.as_ref().filter(|tip| tip.epoch == epoch).map_or(0, |tip| tip.number);
-        (epoch, tip) == (base.epoch, base.tip)
-    }
-
-    /// Notes that an append is queued, with this idempotency key. If others may rest on it, it leads to `next`.
-    pub(crate) fn queued<'k>(
-        mut self,
-        base: &Base<A>,
-        next: Option<impl FnOnce() -> Replay<A>>,
-        keys: impl Iterator<Item = &'k str>,
-    ) -> Flight<A> {
-        let state = &mut *self.state;
-        state.in_flight += 1;
-        state.queued += 1;
-        let keys: Vec<Arc<str>> = keys.map(Arc::from).collect();
-        state.keys.extend_from_slice(&keys);
-        let (tip, replaced) = match next {
-            Some(next) => {
-                state.tips += 1;
-                let tip = Tip {
-                    number: state.tips,
-                    replay: next(),
-                    epoch: base.epoch,
-                    is_stored: false,
-                    is_probe: state.proven != base.epoch,
-                };
-                (state.tips, state.tip.replace(tip))
-            }
-            None => (0, None),
-        };
-        Flight {
-            lane: Arc::clone(self.lane),
-            epoch: base.epoch,
-            tip,
-            keys,
-            is_answered: false,
-            _replaced: replaced,
-        }
-    }
-}
-
-/// An append that is queued and not answered.
-pub(crate) struct Flight<A> {
-    lane: Arc<Lane<A>>,
-    epoch: u64,
-    /// The number of its tip; 0 if it has none.
-    tip: u64,
-    keys: Vec<Arc<str>>,
-    is_answered: bool,
-    /// Dropped without the lock.
-    _replaced: Option<Tip<A>>,
-}
-
-impl<A> Flight<A> {
-    /// Notes that the append is answered, before its state is settled. A task that settles may have to wait for a thread,
-    /// while the commands that have one wait for the answer.
-    pub(crate) fn answered(&mut self) {
-        if mem::replace(&mut self.is_answered, true) {
-            return;
-        }
-        let mut state = lock(&self.lane.state);
-        state.in_flight -= 1;
-        if !self.keys.is_empty() {
-            state.keys.retain(|queued| !self.keys.iter().any(|key| Arc::ptr_eq(queued, key)));
-        }
-        self.lane.wake_awaiting(state);
-    }
-}
-
-impl<A> Drop for Flight<A> {
-    fn drop(&mut self) {
-        self.answered();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::iter;
     use std::sync::mpsc::channel;
 
+    use super::turn::LEASE;
     use super::*;
     use crate::domain::position::Position;
 

@@ -1,7 +1,9 @@
 //! Gives the append of a decided command its place in the store's queue, and its answer.
 
 use crate::domain::aggregate::Aggregate;
-use crate::repository::lanes::{Base, Flight, InLane, Standing, Turn};
+use crate::repository::lanes::flight::Flight;
+use crate::repository::lanes::turn::Turn;
+use crate::repository::lanes::{Base, InLane, Standing};
 use crate::repository::replay::Replay;
 use crate::repository::waits::Waits;
 use crate::store::append::{Append, Appended};
@@ -58,7 +60,11 @@ fn queue<'a, W: Waits, A: Aggregate, S: EventStore + ?Sized, N: FnOnce() -> Repl
 > {
     let appends = [append];
     let locked = lane.lock();
-    let chain = locked.chain(base, next.is_some())?;
+    let mut chain = locked.chain(base, next.is_some())?;
+    if base.standing == Standing::Read {
+        // An older copy may have been restored, and have grown, since it was read.
+        chain = chain.map(|chain| chain.after(base.replay.event));
+    }
     let keys = append.keys.iter().map(|key| key.key);
     match store.queue(&appends, chain.as_slice()) {
         Some(queued) => {

@@ -1,5 +1,6 @@
 //! The file of a store: how it is opened, its tables and connections, and its maintenance.
 
+pub(crate) mod busy;
 pub(crate) mod errors;
 pub(crate) mod handler_sql;
 pub(crate) mod log_index;

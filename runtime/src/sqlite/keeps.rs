@@ -1,7 +1,7 @@
 //! What a SQLite store keeps for an application besides reactions and processes: views in tables.
 
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::position::Position;
@@ -91,14 +91,15 @@ impl DynFollower for Inline {
     }
 
     fn wait_for(&self, wanted: Position, timeout: Duration) -> Result<(), WaitError> {
-        let follower = self.name;
+        let (follower, until) = (self.name, Instant::now().checked_add(timeout));
         let (mut position, error) = self.found();
         if position < wanted && error.is_some() {
             return Err(WaitError::Ended { follower, position, wanted });
         }
         if position < wanted && self.store.wait_for(wanted, timeout).is_ok_and(|newest| newest >= wanted) {
             // Another writer has appended without the view.
-            self.store.catch_hooks_up(&mut BatchTime::default());
+            // An error leaves the view behind, which the caller gets to know.
+            let _ = self.store.catch_hooks_up(&mut BatchTime::default(), until);
             position = self.found().0;
         }
         if position >= wanted { Ok(()) } else { Err(WaitError::TimedOut { follower, position, wanted }) }

@@ -188,7 +188,9 @@ impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
         if self.engine.home.source.is_some() {
             return Err(ProjectionError::OtherFile { projection: P::NAME });
         }
-        self.catch_up()?;
+        if !self.engine.is_caught_up()? {
+            self.catch_up()?;
+        }
         let Engine { home, handlers, .. } = self.engine;
         match handlers.into_iter().next() {
             Some(projection) => {

@@ -11,7 +11,7 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::store::append::{Append, Appended, Outcome};
 use crate::store::error::{AppendError, StoreError};
-use crate::store::identity::StoreIdentity;
+use crate::store::identity::{DatabaseIdentity, StoreIdentity};
 use crate::store::queue::{Chain, QueuedAppend};
 use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
@@ -295,6 +295,13 @@ pub trait EventStore: Send + Sync {
     /// aggregates only if the repository has the same store.
     fn identity(&self) -> Option<StoreIdentity> {
         None
+    }
+
+    /// The identity of the store's database, which other stores in this process may have open too.
+    ///
+    /// By default it is that of the store. A command of a process leaves the outbox with its events if both are in one database.
+    fn database(&self) -> Option<DatabaseIdentity> {
+        self.identity().map(DatabaseIdentity::OfStore)
     }
 
     /// The id that the store was made with, which it keeps when it is closed, opened, moved or copied.

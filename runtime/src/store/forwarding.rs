@@ -112,6 +112,11 @@ macro_rules! __delegate {
             $store.identity()
         }
     };
+    (@database $self:ident $store:expr) => {
+        fn database(&$self) -> ::core::option::Option<$crate::store::DatabaseIdentity> {
+            $store.database()
+        }
+    };
     (@event_id $self:ident $store:expr) => {
         fn event_id(&$self, position: $crate::Position) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
             $store.event_id(position)
@@ -179,6 +184,7 @@ macro_rules! pointers {
                 task_reads,
                 foreign_changes,
                 identity,
+                database,
                 event_id,
                 store_id,
                 outcome,

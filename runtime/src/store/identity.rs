@@ -1,4 +1,4 @@
-//! The identity of a store, equal for all its handles.
+//! The identities of a store, equal for all its handles, and of its database.
 
 use std::sync::Arc;
 
@@ -13,6 +13,16 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StoreIdentity(usize);
+
+/// The identity of the database of a store, among those that are open in this process: several stores may have opened one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DatabaseIdentity {
+    /// The database of one store alone, as far as it knows.
+    OfStore(StoreIdentity),
+    /// A file, by its device and its number there.
+    File(u64, u64),
+}
 
 impl StoreIdentity {
     /// The identity of a store whose handles share `shared`: unique as long as one of the handles lives.

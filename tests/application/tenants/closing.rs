@@ -1,13 +1,16 @@
 //! A tenant is closed when it is idle, and continues when it is opened again.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use factum::application::{FollowerOptions, KeepsReactions, TenantError, Tenants};
-use factum::follow::{CommandRoutes, NextRun, OnFailure};
+use factum::follow::{Activity, CommandRoutes, FollowerState, NextRun, OnFailure};
 use factum::prelude::*;
-use factum::with_causes;
+use factum::store::StoreError;
+use factum::testing::delegate;
+use factum::{Position, with_causes};
 
 use super::super::seen_by::{Halting, Slow};
 use super::super::shop::{LONG, Mailer, Order, OrderPlaced, OrderShipped, Ship, Totals, id, place};
@@ -113,7 +116,7 @@ fn the_callers_close_waits_for_the_last_use() {
     let count = Arc::new(AtomicUsize::new(0));
     let tenants = smalls(&count);
     let used = tenants.get("a").unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let close = scope.spawn(|| tenants.close("a", LONG));
         used.execute(place("a", 10)).unwrap();
         drop(used);
@@ -160,4 +163,81 @@ fn an_event_that_no_longer_waits_for_a_dead_letter_is_something_to_do() {
     assert_eq!(follower.next_run(), NextRun::Now);
     gate.open();
     follower.stop_within(LONG).unwrap();
+}
+
+/// Is asked before [`Quick`], and waits in its handler.
+#[derive(Application)]
+#[application(aggregates(Order))]
+struct SlowFirst {
+    #[projection]
+    slow: Slow,
+    #[projection]
+    quick: Quick,
+}
+
+/// Tells how many orders it has seen.
+#[derive(Clone, Default, Projection)]
+#[projection(events(OrderPlaced), from(Order))]
+struct Quick(Arc<AtomicUsize>);
+
+#[handlers]
+impl Quick {
+    #[project]
+    fn placed(&mut self, _: &OrderPlaced) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A store that gets an order when one thread has asked for its position, and asks again.
+#[derive(Clone, Default)]
+struct Busy {
+    store: MemoryStore,
+    quick: Quick,
+    asks: Arc<Mutex<Option<(ThreadId, usize)>>>,
+}
+
+impl EventStore for Busy {
+    delegate!(
+        self => self.store; append, queue, read_stream, read_all, replay, ends_with, stream_version, wait_for, watch, unwatch,
+        outcome, forget_keys_before, categories
+    );
+
+    fn position(&self) -> Result<Position, StoreError> {
+        let mut asks = self.asks.lock().unwrap();
+        let asked =
+            asks.as_mut().filter(|(thread, _)| *thread == thread::current().id()).map(|(_, asked)| {
+                *asked += 1;
+                *asked
+            });
+        drop(asks);
+        if let Some(orders @ 1..=2) = asked.map(|asked| asked - 1) {
+            self.store.repository::<Order>().execute(place(&orders.to_string(), 10)).unwrap();
+            until(|| living(&self.quick.0) == orders);
+            // So that it has told that it has nothing left to do.
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.store.position()
+    }
+}
+
+/// When the first follower is asked, it has nothing to do. Then an event comes, with which the second one has ended when it is
+/// asked.
+#[test]
+fn a_tenant_that_gets_an_event_while_its_followers_are_asked_is_not_closed() {
+    let (slow, store) = (Slow::default(), Busy::default());
+    let (gate, of_tenant) = (slow.clone(), store.clone());
+    let tenants = Tenants::new(move |_: &str| {
+        Ok(SlowFirst { slow: gate.clone(), quick: of_tenant.quick.clone() }.start(&of_tenant)?)
+    });
+    let tenants = tenants.most_open(1).patience(Duration::ZERO);
+    let at_rest = |(_, followers): (String, Vec<FollowerState>)| {
+        followers.into_iter().all(|follower| follower.activity == Activity::Running)
+    };
+    drop(tenants.get("a").unwrap());
+    until(|| tenants.health().into_iter().all(at_rest));
+    *store.asks.lock().unwrap() = Some((thread::current().id(), 0));
+    let error = tenants.get("b").map(drop).unwrap_err();
+    assert!(matches!(error, TenantError::Full { .. }), "{error}");
+    assert_eq!(open_ones(&tenants), ["a"]);
+    slow.open();
 }

@@ -10,7 +10,7 @@ use factum::prelude::*;
 use factum::testing::TestClock;
 use factum::with_causes;
 
-use super::until;
+use super::{Gate, until};
 use crate::support::shop::{
     AddStock, Fulfilment, Order, Payment, PlaceOrder, Shop as Observer, Stock, TIME_TO_PAY, order, sku,
 };
@@ -127,4 +127,34 @@ fn a_due_tenant_without_room_is_reported_and_opened_later() {
     assert!(!is_cancelled(folder.path(), "acme"));
     drop(used);
     until(|| is_cancelled(folder.path(), "acme"));
+}
+
+/// The first tenant that is due hangs while it is opened, as on a disk that does not answer.
+#[test]
+fn a_due_tenant_that_hangs_delays_no_other() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::default());
+    let (hangs, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(Gate::default()));
+    let (at, time, hangs_now, gate) =
+        (folder.path().to_owned(), clock.clone(), Arc::clone(&hangs), Arc::clone(&answers));
+    let shops = Tenants::new(move |tenant: &str| {
+        if hangs_now.swap(false, Ordering::SeqCst) {
+            gate.pass();
+        }
+        open(&at, tenant, &time)
+    });
+    let shops = shops.idle(Duration::ZERO).patience(Duration::from_millis(50));
+    let tenants = ["acme", "globex", "initech"];
+    for tenant in tenants {
+        place(&shops, tenant);
+    }
+    until(|| shops.statistics().due_later == 3);
+    hangs.store(true, Ordering::SeqCst);
+    clock.forward(2 * TIME_TO_PAY);
+    let cancelled = || tenants.iter().filter(|tenant| is_cancelled(folder.path(), tenant)).count();
+    until(|| cancelled() == 2);
+    // Idle ones are closed meanwhile. The one that hangs has its place.
+    until(|| shops.statistics().open == 1);
+    answers.open();
+    until(|| cancelled() == 3);
+    shops.stop(LONG).unwrap();
 }

@@ -233,3 +233,30 @@ fn a_tenant_finds_room_when_another_one_is_not_in_use() {
     assert_eq!(super::open_ones(&tenants), ["a", "b"]);
     assert_eq!(living(&count), 2);
 }
+
+/// The function may hang, as on a disk that does not answer.
+#[test]
+fn callers_do_not_wait_for_an_open_that_hangs() {
+    let (begun, answers) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let (hangs, gate) = (Arc::clone(&begun), Arc::clone(&answers));
+    let tenants: Smalls = Tenants::new(move |tenant: &str| {
+        if tenant == "hangs" {
+            hangs.open();
+            gate.pass();
+        }
+        open_small(&MemoryStore::new(), &Arc::default())
+    });
+    let tenants = tenants.patience(Duration::from_millis(20));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| tenants.get("hangs").map(drop));
+        begun.pass();
+        let error = tenants.get("hangs").unwrap_err();
+        assert!(matches!(error, TenantError::Changing { .. }), "{error}");
+        let text = "another thread still opens or closes the tenant `hangs`, after 20ms; raise `patience` if that may take longer";
+        assert_eq!(error.to_string(), text);
+        tenants.get("other").unwrap().execute(place("a", 10)).unwrap();
+        answers.open();
+        first.join().unwrap().unwrap();
+    });
+    tenants.get("hangs").unwrap().execute(place("a", 10)).unwrap();
+}

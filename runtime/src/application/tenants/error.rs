@@ -55,6 +55,17 @@ pub enum TenantError {
         /// How long the caller has waited.
         waited: Duration,
     },
+    /// Another thread opens or closes the tenant, and has not ended in time: its function may hang.
+    #[error(
+        "another thread still opens or closes the tenant `{tenant}`, after {waited:?}; raise `patience` if that may take longer"
+    )]
+    #[non_exhaustive]
+    Changing {
+        /// The tenant's name.
+        tenant: String,
+        /// How long the caller has waited.
+        waited: Duration,
+    },
     /// The thread that opens or closes the tenant waits for this thread, so neither would ever go on.
     #[error("the thread that opens or closes the tenant `{tenant}` waits for this thread")]
     #[non_exhaustive]

@@ -1,4 +1,5 @@
-//! Closes tenants that are idle, and opens those whose time-outs are due. A task of the followers' threads.
+//! Closes tenants that are idle, and opens those whose time-outs are due. Two tasks of the followers' threads: the caller's function
+//! that opens tenants may take long.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -29,16 +30,20 @@ const BUSY_LOOK: Duration = Duration::from_secs(1);
 /// The delay after the first failure to open a tenant that is due, which doubles each time.
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 
-/// After so many attempts, some 3 seconds, it is reported that a tenant that is due finds no room.
-const ATTEMPTS_WITHOUT_ROOM: u32 = 7;
+/// After so many attempts, some 3 seconds, it is reported that a tenant that is due finds no room, or is being opened or closed.
+const ATTEMPTS_BESIDE_OTHERS: u32 = 7;
 
-/// The longest delay before a tenant that is due looks for room again.
-const LONGEST_WITHOUT_ROOM: Duration = Duration::from_secs(1);
+/// The longest delay before a tenant that is due looks again whether it finds room, or is still being opened or closed.
+const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
 
 /// A tenant that is being closed, and when it has to run again.
 type Taken<App, S> = (Arc<str>, Running<App, S>, NextRun);
 
+/// Closes idle tenants, and starts an opener when a closed one is due.
 struct Keeper<App: Application, S: EventStore + Clone + 'static>(Weak<Shared<App, S>>);
+
+/// Opens the tenants that are due, and ends.
+struct Opener<App: Application, S: EventStore + Clone + 'static>(Weak<Shared<App, S>>);
 
 /// Starts the keeper, if it does not run. Fails if the system can't start a thread.
 pub(super) fn ensure<App: Application, S: EventStore + Clone + 'static>(
@@ -61,10 +66,30 @@ impl<App: Application, S: EventStore + Clone + 'static> Task for Keeper<App, S> 
         slots.keeper_runs = Instant::now() + LONGEST_REST;
         drop(slots);
         let idle = shared.close_idle();
-        let due = shared.open_due();
-        let mut slots = shared.slots()?;
+        let due = shared.next_due();
+        let (mut slots, now) = (shared.slots()?, Instant::now());
+        // An opener wakes the keeper when it ends. One that takes longer may hang in a tenant: another one opens the others.
+        let patience = slots.patience.clamp(FIRST_DELAY, LONGEST_WAIT);
+        let busy_until = slots.opens_due.map(|since| since + patience).filter(|until| *until > now);
+        let mut due = due.filter(|_| !slots.is_stopped).map(|due| due.max(busy_until.unwrap_or(due)));
+        if due.is_some_and(|due| due <= now) {
+            let started = TaskId::reserve().start(Opener(Weak::clone(&self.0)), now);
+            slots.opens_due = started.is_ok().then_some(now);
+            due = Some(now + patience);
+        }
         slots.keeper_runs = [idle, due].into_iter().flatten().fold(slots.keeper_runs, Instant::min);
         (!slots.is_stopped).then_some(slots.keeper_runs)
+    }
+}
+
+impl<App: Application, S: EventStore + Clone + 'static> Task for Opener<App, S> {
+    fn run(&mut self) -> Option<Instant> {
+        let shared = self.0.upgrade()?;
+        shared.open_due();
+        let mut slots = shared.slots()?;
+        slots.opens_due = None;
+        slots.wake_keeper_at(Instant::now());
+        None
     }
 }
 
@@ -114,48 +139,61 @@ impl<App: Application, S: EventStore + Clone + 'static> Shared<App, S> {
         Some((tenant, running, next))
     }
 
-    /// Opens the closed tenants that are due. Returns when the next one is.
-    fn open_due(self: &Arc<Self>) -> Option<Instant> {
+    /// The closed tenants that have to be opened at a time, and in how long.
+    fn alarms(&self) -> Vec<(Arc<str>, Alarm, Duration)> {
+        let Some(slots) = self.slots() else { return Vec::new() };
         let alarms: Vec<_> =
-            self.slots()?.alarms.iter().map(|(tenant, alarm)| (Arc::clone(tenant), alarm.clone())).collect();
-        let mut next = None;
-        for (tenant, alarm) in alarms {
-            let now = Instant::now();
+            slots.alarms.iter().map(|(tenant, alarm)| (Arc::clone(tenant), alarm.clone())).collect();
+        drop(slots);
+        let due = |(tenant, alarm): (_, Alarm)| {
             let wait = match alarm.retry {
-                Some((retry_at, _)) => retry_at.saturating_duration_since(now),
+                Some((retry_at, _)) => retry_at.saturating_duration_since(Instant::now()),
                 None => due_in(&*alarm.clock, alarm.due),
             };
-            let wait = if wait.is_zero() { self.open_one(&tenant, &alarm) } else { Some(wait) };
-            let time = wait.map(|wait| now + wait.min(LONGEST_WAIT));
-            next = next.into_iter().chain(time).min();
-        }
-        next
+            (tenant, alarm, wait)
+        };
+        alarms.into_iter().map(due).collect()
     }
 
-    /// Opens a tenant that is due. Returns after which time to try again, if it has failed.
-    fn open_one(self: &Arc<Self>, tenant: &Arc<str>, alarm: &Alarm) -> Option<Duration> {
+    /// When the next closed tenant is due, or the clocks are looked at again.
+    fn next_due(&self) -> Option<Instant> {
+        let first = self.alarms().into_iter().map(|(_, _, wait)| wait).min()?;
+        Some(Instant::now() + first.min(LONGEST_WAIT))
+    }
+
+    /// Opens the closed tenants that are due.
+    fn open_due(self: &Arc<Self>) {
+        for (tenant, alarm, wait) in self.alarms() {
+            if wait.is_zero() {
+                self.open_one(&tenant, &alarm);
+            }
+        }
+    }
+
+    /// Opens a tenant that is due. If that fails, it is tried again later.
+    fn open_one(self: &Arc<Self>, tenant: &Arc<str>, alarm: &Alarm) {
         let error = match self.get_due(tenant) {
             Ok(running) => {
                 drop(running);
-                self.release(tenant);
-                return None;
+                return self.release(tenant);
             }
-            Err(TenantError::Stopped { .. }) => return None,
+            Err(TenantError::Stopped { .. }) => return,
             Err(error) => error,
         };
         let attempts = alarm.retry.map_or(1, |(_, attempts)| attempts.saturating_add(1));
         let mut delay = FIRST_DELAY.saturating_mul(1 << attempts.saturating_sub(1).min(12)).min(LONGEST_WAIT);
-        let has_room = !matches!(error, TenantError::Full { .. });
-        if !has_room {
-            delay = delay.min(LONGEST_WITHOUT_ROOM);
+        // For these, the tenant has to wait. A caller that opens it may be waited for by others.
+        let waits = matches!(error, TenantError::Full { .. } | TenantError::Changing { .. });
+        if waits {
+            delay = delay.min(LONGEST_WAIT_FOR_OTHERS);
         }
-        if has_room || attempts == ATTEMPTS_WITHOUT_ROOM {
+        if !waits || attempts == ATTEMPTS_BESIDE_OTHERS {
             self.report(&error);
         }
-        if let Some(alarm) = self.slots()?.alarms.get_mut(tenant) {
+        let Some(mut slots) = self.slots() else { return };
+        if let Some(alarm) = slots.alarms.get_mut(tenant) {
             alarm.retry = Some((Instant::now() + delay, attempts));
         }
-        Some(delay)
     }
 }
 

@@ -108,7 +108,10 @@ impl<App: Application, S: EventStore + Clone + 'static> Shared<App, S> {
                 }
                 Some(Slot::Changing(change)) => {
                     let change = Arc::clone(change);
-                    slots = self.wait_for(slots, tenant, &change, None)?;
+                    slots = self.wait_for(slots, tenant, &change, begun.checked_add(patience))?;
+                    if slots.is_under_way(tenant, &change) {
+                        return Err(TenantError::Changing { tenant: tenant.to_owned(), waited: patience });
+                    }
                 }
                 None if has_room => return self.open(slots, tenant),
                 None => slots = self.make_room(slots, tenant, begun, patience)?,
@@ -127,11 +130,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Shared<App, S> {
         if !slots.begin_wait(change.thread) {
             return Err(TenantError::Circle { tenant: tenant.to_owned() });
         }
-        let is_under_way = |slots: &Slots<App, S>| match slots.tenants.get(tenant) {
-            Some(Slot::Changing(other)) => Arc::ptr_eq(other, change),
-            _ => false,
-        };
-        while is_under_way(&slots) {
+        while slots.is_under_way(tenant, change) {
             slots = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => break,
                 Some(left) => self.wait(slots, left),

@@ -37,6 +37,8 @@ pub(super) struct Slots<App: Application, S: EventStore + Clone + 'static> {
     pub(super) keeper: Option<Waker>,
     /// When the keeper runs next.
     pub(super) keeper_runs: Instant,
+    /// Since when a task opens tenants that are due, if one does.
+    pub(super) opens_due: Option<Instant>,
     pub(super) is_stopped: bool,
     pub(super) opened: u64,
     pub(super) closed: u64,
@@ -97,6 +99,7 @@ impl<App: Application, S: EventStore + Clone + 'static> Slots<App, S> {
             waits: HashMap::new(),
             keeper: None,
             keeper_runs: Instant::now(),
+            opens_due: None,
             is_stopped: false,
             opened: 0,
             closed: 0,
@@ -105,6 +108,14 @@ impl<App: Application, S: EventStore + Clone + 'static> Slots<App, S> {
 
     pub(super) fn has_room(&self) -> bool {
         self.tenants.len() < self.most_open
+    }
+
+    /// Whether this opening or closing of a tenant has not ended.
+    pub(super) fn is_under_way(&self, tenant: &str, change: &Arc<Change>) -> bool {
+        match self.tenants.get(tenant) {
+            Some(Slot::Changing(other)) => Arc::ptr_eq(other, change),
+            _ => false,
+        }
     }
 
     /// The tenants that are not in use, for which `is_meant` holds. The one that was used the longest time ago comes first.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use crate::domain::error::BoxError;
 use crate::domain::metadata::Cause;
 use crate::store::append::WaitingCommand;
-use crate::store::identity::StoreIdentity;
+use crate::store::identity::DatabaseIdentity;
 
 /// A command that a process sends, as it was stored until then.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub struct SentCommand<'a> {
 /// Where a command waits until it is executed.
 #[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) store: Option<StoreIdentity>,
+    pub(crate) database: Option<DatabaseIdentity>,
     pub(crate) command: WaitingCommand,
     /// Whether the append with the command's events has taken it away.
     pub(crate) is_left: AtomicBool,
@@ -42,9 +42,9 @@ impl<'a> SentCommand<'a> {
         Self { name, aggregate: None, payload, key, cause, place: None }
     }
 
-    /// Where it waits, if that is in the store of this identity.
-    pub(crate) fn place_in(&self, store: Option<StoreIdentity>) -> Option<&'a Place> {
-        self.place.filter(|place| place.store.is_some() && place.store == store)
+    /// Where it waits, if that is in this database.
+    pub(crate) fn place_in(&self, database: Option<DatabaseIdentity>) -> Option<&'a Place> {
+        self.place.filter(|place| place.database.is_some() && place.database == database)
     }
 }
 

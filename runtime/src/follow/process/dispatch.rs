@@ -426,7 +426,7 @@ impl<P: Process, S: ProcessStore> Sending<P, S> {
             Err(error) => return Ok(SendResult::Unsendable(with_causes(&*error))),
         };
         let place = Place {
-            store: self.home.progress.as_event_store().identity(),
+            database: self.home.progress.as_event_store().database(),
             command: WaitingCommand { id: *id, sent_at: self.clock.now() },
             is_left: AtomicBool::new(false),
         };

@@ -15,7 +15,7 @@ use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
-use crate::store::identity::StoreIdentity;
+use crate::store::identity::DatabaseIdentity;
 
 /// Sends commands to the aggregates of a few repositories, each by the command's name.
 #[derive(Clone, Default)]
@@ -145,7 +145,7 @@ where
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
         send_to(
-            self.store().identity(),
+            self.store().database(),
             command,
             |read, options| self.execute_with(read, options),
             |refusal| refused(refusal, &format!("{refusal:?}")),
@@ -153,9 +153,9 @@ where
     }
 }
 
-/// Reads a command of a process, and lets `execute` execute it in the store with this identity. `refused` gets the refusal.
+/// Reads a command of a process, and lets `execute` execute it in a store of this database. `refused` gets the refusal.
 pub(crate) fn send_to<A: Aggregate>(
-    store: Option<StoreIdentity>,
+    database: Option<DatabaseIdentity>,
     command: &SentCommand<'_>,
     execute: impl FnOnce(
         A::Command,
@@ -166,7 +166,7 @@ pub(crate) fn send_to<A: Aggregate>(
     let SentCommand { name, payload, key, cause, .. } = *command;
     let read = A::Command::read(name, payload).map_err(|error| SendError::Impossible(error.into()))?;
     let mut options = ExecuteOptions::new().caused_by(cause.clone()).idempotency_key(key);
-    let place = command.place_in(store);
+    let place = command.place_in(database);
     options.command.waiting = place.map(|place| place.command);
     match execute(read, &options) {
         Ok(executed) => {

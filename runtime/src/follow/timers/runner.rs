@@ -14,7 +14,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::domain::error::{BoxError, with_causes};
-use crate::domain::panic::catch_panic;
+use crate::domain::panic::{HandlerPanicked, catch_panic};
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, sealed};
 use crate::follow::control::Control;
@@ -53,6 +53,9 @@ const STAND_BY: Duration = Duration::from_millis(500);
 /// The shortest time between two attempts to send a command.
 const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
+/// How often a command is sent whose aggregate panics, before its timer is a dead letter.
+const MOST_PANICS: u32 = 6;
+
 /// The timers of a store, and what their commands are sent through.
 pub(crate) struct TimerRunner<S> {
     store: S,
@@ -75,8 +78,23 @@ struct Run {
 }
 
 struct Later {
-    attempts: u32,
+    failures: Failures,
     at: Instant,
+}
+
+/// How often a command has failed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    /// How many of these were panics of its aggregate.
+    panics: u32,
+}
+
+/// Why a command has to be sent again.
+enum Unsent {
+    Failed(BoxError),
+    /// Its aggregate has panicked, or something else that it runs through.
+    Panicked(HandlerPanicked),
 }
 
 impl<S: TimerStore> TimerRunner<S> {
@@ -162,17 +180,17 @@ impl<S: TimerStore> TimerRunner<S> {
         control.report_lease(None);
         control.say(None);
         (self.run.results, self.run.failures) = Default::default();
-        let attempts: Vec<_> = due
+        let failures: Vec<_> = due
             .iter()
-            .map(|timer| self.run.later.remove(&timer.number).map_or(0, |later| later.attempts))
+            .map(|timer| self.run.later.remove(&timer.number).map(|later| later.failures).unwrap_or_default())
             .collect();
         // What is ready and was not found is gone.
         self.run.later.retain(|_, later| later.at > now);
-        for (timer, attempts) in due.iter().zip(attempts) {
+        for (timer, failures) in due.iter().zip(failures) {
             if control.is_stopping() {
                 break;
             }
-            self.send(timer, attempts, control, policy);
+            self.send(timer, failures, control, policy);
         }
         if self.run.later.is_empty() {
             // No command fails any more.
@@ -211,17 +229,28 @@ impl<S: TimerStore> TimerRunner<S> {
         self.store.timer_step(&session.holder, &step).map_err(FollowError::store(NAME))
     }
 
-    /// Sends the command of a timer, after so many failures.
-    fn send(&mut self, timer: &DueTimer, attempts: u32, control: &Control, policy: &RetryPolicy) {
+    /// Sends the command of a timer, after these failures.
+    fn send(&mut self, timer: &DueTimer, before: Failures, control: &Control, policy: &RetryPolicy) {
         let result = match self.sent(timer) {
+            Ok(result) => Ok(result),
+            Err(Unsent::Failed(error)) => Err((error, before.panics)),
+            Err(Unsent::Panicked(panic)) => match before.panics.saturating_add(1) {
+                MOST_PANICS.. => Ok(TimerResult::Failed(format!(
+                    "the command was sent {MOST_PANICS} times, and panicked each time: {panic}"
+                ))),
+                panics => Err((panic.into(), panics)),
+            },
+        };
+        let result = match result {
             Ok(result) => result,
-            Err(source) => {
-                let attempts = attempts.saturating_add(1);
-                let delay = policy.delay(attempts).max(SHORTEST_DELAY);
+            Err((source, panics)) => {
+                let count = before.count.saturating_add(1);
+                let delay = policy.delay(count).max(SHORTEST_DELAY);
                 let (key, command) = (timer.key.clone(), timer.command.clone());
                 let error = FollowError::Timer { follower: NAME, command, key, source };
-                control.say_retry(0, None, &error, attempts, delay);
-                self.run.later.insert(timer.number, Later { attempts, at: Instant::now() + delay });
+                control.say_retry(0, None, &error, count, delay);
+                let (failures, at) = (Failures { count, panics }, Instant::now() + delay);
+                self.run.later.insert(timer.number, Later { failures, at });
                 return;
             }
         };
@@ -237,7 +266,7 @@ impl<S: TimerStore> TimerRunner<S> {
     }
 
     /// Fails if the command has to be sent again.
-    fn sent(&self, timer: &DueTimer) -> Result<TimerResult, BoxError> {
+    fn sent(&self, timer: &DueTimer) -> Result<TimerResult, Unsent> {
         let DueTimer { key, command, sent, .. } = timer;
         let DueCommand { id, version, content, cause } = match sent {
             Ok(sent) => sent,
@@ -255,9 +284,9 @@ impl<S: TimerStore> TimerRunner<S> {
         let mut refusal = None;
         let mut refused = |_: &dyn Any, text: &str| refusal = Some(text.to_owned());
         match catch_panic(|| self.commands.send(&sent, &mut refused)) {
-            Err(panic) => Err(Box::new(panic)),
+            Err(panic) => Err(Unsent::Panicked(panic)),
             Ok(Ok(())) => Ok(TimerResult::Sent),
-            Ok(Err(SendError::Failed(error))) => Err(error),
+            Ok(Err(SendError::Failed(error))) => Err(Unsent::Failed(error)),
             Ok(Err(error)) => Ok(TimerResult::Failed(match refusal {
                 Some(text) => format!("the command was refused: {text}"),
                 None => with_causes(&error),

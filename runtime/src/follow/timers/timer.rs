@@ -99,7 +99,11 @@ impl Timers {
         Ok(self.desk.waiting((timer.due, timer.number), limit)?)
     }
 
-    /// The first 1,000 dead letters, in order of their times: commands that an aggregate has refused, or that can't be read.
+    /// The first 1,000 dead letters, in order of their times: commands that an aggregate has refused, on which it has panicked
+    /// 6 times, or that can't be read.
+    ///
+    /// If a program was suspended for longer than its lease while it sent a command, the command may happen although another
+    /// program has recorded its refusal. It happens once at most.
     pub fn dead_letters(&self) -> Result<Vec<Timer>, TimerError> {
         Ok(self.desk.failed(START, LISTED)?)
     }

@@ -196,8 +196,24 @@ pub enum OpenError {
          `cargo tree --edges features --invert serde_json` shows the dependency that turns it on"
     )]
     ArbitraryPrecision,
-    /// SQLite can't open the file: the folder or a permission is missing, another process holds the file for
-    /// too long, or the disk is full.
+    /// Another process has held the file for too long: the store's [`busy_timeout`](SqliteOptions::busy_timeout).
+    ///
+    /// Other writers do not keep a store with current tables from being opened. So a program waits here if it creates or
+    /// upgrades the store, or if another one holds the file for itself alone.
+    #[error(
+        "{} is busy: another process has held it for {waited:?}, while this one waited to {purpose}",
+        path.display()
+    )]
+    #[non_exhaustive]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What the lock was wanted for, such as "create the tables".
+        purpose: &'static str,
+        /// The longest wait that the options allow.
+        waited: Duration,
+    },
+    /// SQLite can't open the file: the folder or a permission is missing, or the disk is full.
     #[error("can't open {}", path.display())]
     #[non_exhaustive]
     Sqlite {
@@ -355,13 +371,15 @@ impl SqliteOptions {
         shared: bool,
     ) -> Result<SqliteStore, OpenError> {
         let failed = |source| OpenError::failed(given, source);
+        let patience = self.busy_timeout.min(LONGEST_WAIT);
+        let busy = |purpose| move |source| OpenError::busy_or_failed(given, source, purpose, patience);
         check_numbers(keeps_text_of_numbers())?;
-        self.configure(&writer).map_err(failed)?;
+        self.configure(&writer).map_err(busy("read the tables"))?;
         // Nothing is written before the file is known to be a store, or empty. So closing a rejected file
         // must not move the log that a crash has left.
         let leave_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         writer.set_db_config(leave_log, true).map_err(failed)?;
-        let found = match tables::inspect(&writer).map_err(failed)? {
+        let found = match tables::inspect(&writer).map_err(busy("read the tables"))? {
             tables::FileContent::Store { version: found } if found > tables::VERSION => {
                 return Err(OpenError::NewerSchema { path: given.into(), found, known: tables::VERSION });
             }
@@ -397,13 +415,14 @@ impl SqliteOptions {
                 writer.pragma_update(None, "page_size", self.page_bytes).map_err(failed)?;
             }
             if path.is_some() {
-                let mode = self.use_write_ahead_log(&writer).map_err(failed)?;
+                let mode = self.use_write_ahead_log(&writer).map_err(busy("turn the write-ahead log on"))?;
                 if mode != "wal" {
                     return Err(OpenError::NoWriteAheadLog { path: given.into(), mode });
                 }
             }
             if found < tables::VERSION {
-                tables::bring_up_to_date(&mut writer).map_err(failed)?;
+                let purpose = if found == 0 { "create the tables" } else { "upgrade the tables" };
+                tables::bring_up_to_date(&writer, patience).map_err(busy(purpose))?;
             }
         }
         handler_sql::guard(&mut writer).map_err(failed)?;
@@ -414,7 +433,7 @@ impl SqliteOptions {
         let readers = path.map_or(Readers::Writer, |path| {
             Readers::Pool(Arc::new(Pool::new(path, Arc::clone(&file), self.clone())))
         });
-        Ok(SqliteStore::new(writer, file, readers, self.busy_timeout.min(LONGEST_WAIT), self.checksums))
+        Ok(SqliteStore::new(writer, file, readers, patience, self.checksums))
     }
 
     /// A store in memory, which ends with its last clone.
@@ -487,6 +506,15 @@ fn is_too_short(path: &Path) -> bool {
 }
 
 impl OpenError {
+    fn busy_or_failed(path: &Path, source: rusqlite::Error, purpose: &'static str, waited: Duration) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Busy { path: path.to_owned(), purpose, waited }
+            }
+            _ => Self::failed(path, source),
+        }
+    }
+
     fn failed(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use std::{fs, io, process};
 
 use crate::store::error::StoreError;
+use crate::store::identity::DatabaseIdentity;
 
 /// How long the store trusts that the log at its path is its own, in microseconds.
 ///
@@ -58,6 +59,18 @@ impl OpenedFile {
             opened: Instant::now(),
             moved: AtomicBool::new(false),
         })
+    }
+
+    /// What tells the file from others that are open; `None` for a store in memory, and where the system does not say.
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "the system does not say"))]
+    pub(crate) fn database(&self) -> Option<DatabaseIdentity> {
+        #[cfg(unix)]
+        return self.files.as_ref().map(|files| {
+            let (device, inode) = files.database.1.device_and_inode;
+            DatabaseIdentity::File(device, inode)
+        });
+        #[cfg(not(unix))]
+        None
     }
 
     /// Whether this process is another one than the one that opened the store.

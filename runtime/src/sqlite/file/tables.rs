@@ -1,9 +1,12 @@
 //! The tables of a store's file.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
 use crate::domain::new_id::new_id;
+use crate::sqlite::file::busy::wait_for_lock;
 
 /// The version of the tables below. A newer factum has written a file with a greater version.
 pub(crate) const VERSION: i64 = 7;
@@ -356,9 +359,11 @@ pub(crate) fn in_the_way(connection: &Connection) -> rusqlite::Result<Option<Str
 
 /// Brings the tables to the present version, from any earlier version or from an empty file.
 ///
-/// An error changes nothing. If another process was faster, there is nothing to do.
-pub(crate) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+/// An error changes nothing. If another process was faster, there is nothing to do. `patience` is how long this waits for
+/// another process that writes.
+pub(crate) fn bring_up_to_date(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let begin = |connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
+    let transaction = wait_for_lock(connection, patience, begin)?;
     let found = match inspect(&transaction)? {
         FileContent::Store { version } => version,
         // The caller has checked the file for tables of other programs.

@@ -95,19 +95,35 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
     /// Brings the view up to date, and registers it as a hook of later appends.
     pub(super) fn register(mut self, store: &SqliteStore) -> Result<(), ProjectionError> {
         let failed = FollowError::store(P::NAME);
+        let store_failed = |source| ProjectionError::from(failed(source));
+        let hooks = || {
+            let hooks = store.append_hooks();
+            if hooks.iter().any(|hook| hook.name() == P::NAME) {
+                return Err(ProjectionError::AlreadyInline { projection: P::NAME });
+            }
+            Ok(hooks)
+        };
+        // Mostly there is nothing to do, and no lock of the file is needed.
+        let current = |transaction: &Transaction<'_>| {
+            let hooks = hooks()?;
+            let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.definition)?.position();
+            Ok((seen >= read::position(transaction).map_err(failed)?).then_some(hooks))
+        };
+        let current = store.beside_other_processes(current, store_failed)?;
+        if let Some(mut hooks) = current {
+            hooks.push(Box::new(self));
+            return Ok(());
+        }
         let mut time = BatchTime::default();
         loop {
             let batch = |transaction: &Transaction<'_>| {
-                let hooks = store.append_hooks();
-                if hooks.iter().any(|hook| hook.name() == P::NAME) {
-                    return Err(ProjectionError::AlreadyInline { projection: P::NAME });
-                }
+                let hooks = hooks()?;
                 let newest = read::position(transaction).map_err(failed)?;
                 let progress = self.project(transaction, newest, time.limit())?;
                 Ok((progress.left, hooks))
             };
             // No append comes between the commit and the registration: the hooks are locked.
-            let (left, mut hooks) = store.in_batch(batch, |source| failed(source).into())?;
+            let (left, mut hooks) = store.in_batch(batch, store_failed)?;
             if left == 0 {
                 hooks.push(Box::new(self));
                 return Ok(());

@@ -58,7 +58,9 @@ impl SqliteStore {
             if let Some(answers) = self.try_commit(requests, &mut snapshots, &time) {
                 break answers;
             }
-            self.catch_hooks_up(&mut time);
+            if let Err(error) = self.catch_hooks_up(&mut time, None) {
+                break append::refuse_all(requests, || error.duplicate());
+            }
             time.lengthen();
         };
         let ends = requests.iter().zip(&answers).filter_map(|(request, answer)| {
@@ -84,14 +86,17 @@ impl SqliteStore {
         time: &BatchTime,
     ) -> Option<Vec<Answer>> {
         // The file is looked for after the commit, so that each commit pays for that once.
-        let writer = match self.shared.file.check_known().and_then(|()| self.shared.writer.lock()) {
+        let writer = match self.shared.file.check_known().and_then(|()| self.shared.writer.lock_for_commit())
+        {
             Ok(writer) => writer,
             Err(error) => return Some(append::refuse_all(requests, || error.duplicate())),
         };
         let mut hooks = self.append_hooks();
         let snapshots = snapshots.get_or_insert_with(|| self.shared.snapshots.take());
         let remembered = &mut lock(&self.shared.remembered);
-        let answers = append::commit(&writer, requests, snapshots, &mut hooks, time.limit(), remembered)?;
+        let answers = append::commit(&writer, requests, snapshots, &mut hooks, time.limit(), remembered);
+        self.shared.writer.end_commit();
+        let answers = answers?;
         Some(match self.shared.file.check_with_log() {
             Ok(()) => answers,
             Err(error @ StoreError::Moved { .. }) => append::revoke(requests, answers, &error),

@@ -7,17 +7,15 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::sqlite::file::busy::{GAP, wait_for_lock};
 use crate::sqlite::file::handler_sql::{Switched, own_sql};
 use crate::store::error::StoreError;
 use crate::store::held::Held;
 use crate::store::lock::lock;
 
-/// How long the file is left to other processes at least, in a gap between two batches of followers.
-const GAP: Duration = Duration::from_micros(300);
-
-/// How long batches follow each other without a gap, if no other process has written of late.
+/// How long transactions follow each other without a gap, if no other process has written of late.
 const LONGEST_TURN: Duration = Duration::from_millis(30);
 
 /// For how long another process that has written counts as one that will write again.
@@ -32,14 +30,19 @@ pub(super) struct SharedWriter {
     turns: Mutex<Turns>,
 }
 
-/// The turns of followers' batches and of other processes.
+/// The turns of this process and of other processes.
 ///
 /// SQLite does not say whether another process waits for the file. A gap after each batch would make catch-ups
-/// a sixth slower. So the gaps are rare until another process writes.
+/// a sixth slower. So the gaps are rare until another process writes. Those between commits of appends are always rare: a
+/// group of appends holds the file for a short time.
 #[derive(Debug)]
 struct Turns {
     /// When the next batch may begin.
     next_batch: Instant,
+    /// When the last commit has ended.
+    last_commit: Instant,
+    /// Since when commits follow each other without a gap.
+    commits_since: Instant,
     /// How long batches have held the file since the last gap.
     held: Duration,
     /// SQLite's number of the file's content, which changes when another process writes.
@@ -87,6 +90,22 @@ impl SharedWriter {
         }
     }
 
+    /// Waits for the writer, for a commit of appends: if commits have followed each other for long, in a gap for writers of
+    /// other processes.
+    pub(super) fn lock_for_commit(&self) -> Result<Writer<'_>, StoreError> {
+        let writer = self.lock()?;
+        let gap = lock(&self.turns).begin_commit(Instant::now());
+        if !gap.is_zero() {
+            thread::sleep(gap);
+        }
+        Ok(writer)
+    }
+
+    /// The commit of appends has ended.
+    pub(super) fn end_commit(&self) {
+        lock(&self.turns).last_commit = Instant::now();
+    }
+
     /// Begins a gap, if one is due, after a batch that has held the file for so long. The caller still holds the
     /// writer.
     pub(super) fn end_batch(&self, held: Duration, data_version: Option<i64>) {
@@ -117,7 +136,24 @@ impl SharedWriter {
 impl Turns {
     fn new() -> Self {
         let now = Instant::now();
-        Self { next_batch: now, held: Duration::ZERO, data_version: None, others_until: now }
+        Self {
+            next_batch: now,
+            last_commit: now,
+            commits_since: now,
+            held: Duration::ZERO,
+            data_version: None,
+            others_until: now,
+        }
+    }
+
+    /// How long a commit has to wait that would begin now.
+    fn begin_commit(&mut self, now: Instant) -> Duration {
+        let had_gap = now.saturating_duration_since(self.last_commit) >= GAP;
+        let is_due = now.saturating_duration_since(self.commits_since) >= LONGEST_TURN;
+        if had_gap || is_due {
+            self.commits_since = now;
+        }
+        if is_due && !had_gap { GAP } else { Duration::ZERO }
     }
 
     fn end_batch(&mut self, held: Duration, data_version: Option<i64>, now: Instant) {
@@ -176,9 +212,6 @@ impl Writer<'_> {
     ///
     /// The transaction is immediate: one that begins as a reader can't write after another process has
     /// written.
-    ///
-    /// SQLite's own busy handler looks at the file again after up to 100 milliseconds, and so misses the short
-    /// gaps that a catch-up leaves between its transactions. This waiter does not.
     pub(crate) fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
         self.begin_with(|connection| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))
     }
@@ -194,23 +227,9 @@ impl Writer<'_> {
     /// Begins a transaction as [`begin`](Self::begin) does, by a function that takes the file's lock.
     pub(crate) fn begin_with<'w, T>(
         &'w self,
-        mut take_lock: impl FnMut(&'w Connection) -> rusqlite::Result<T>,
+        take_lock: impl FnMut(&'w Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        self.connection.busy_timeout(Duration::ZERO)?;
-        let mut waiting_since = None;
-        let begun = loop {
-            let error = match take_lock(&self.connection) {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => error,
-                begun => break begun,
-            };
-            let waited = waiting_since.get_or_insert_with(Instant::now).elapsed();
-            if waited >= self.patience {
-                break Err(error);
-            }
-            thread::sleep(until_next_look(waited));
-        };
-        self.connection.busy_timeout(self.patience)?;
-        begun
+        wait_for_lock(&self.connection, self.patience, take_lock)
     }
 }
 
@@ -232,14 +251,6 @@ impl Drop for Begun<'_> {
             let _ = self.0.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// How long a waiter for the file sleeps before it looks again.
-///
-/// In the first second less than [`GAP`], so that it looks in each gap. Later, another program holds the file
-/// for long.
-fn until_next_look(waited: Duration) -> Duration {
-    (waited / 1_000).clamp(GAP * 2 / 3, GAP * 20)
 }
 
 impl Deref for Writer<'_> {
@@ -286,9 +297,18 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_looks_in_each_gap() {
-        for waited in [Duration::ZERO, Duration::from_millis(40), Duration::from_millis(300)] {
-            assert!(until_next_look(waited) <= GAP, "{waited:?}");
+    fn commits_that_follow_each_other_leave_a_gap_now_and_then() {
+        let mut turns = Turns::new();
+        let (commit, mut now, mut gaps) = (Duration::from_millis(8), Instant::now(), Vec::new());
+        for _ in 0..12 {
+            gaps.push(!turns.begin_commit(now).is_zero());
+            now += commit;
+            turns.last_commit = now;
         }
+        let due = [false, false, false, false, true, false, false, false, true, false, false, false];
+        assert_eq!(gaps, due);
+        // A program that has left the file alone does not wait.
+        let later = now + LONGEST_TURN;
+        assert!(turns.begin_commit(later).is_zero());
     }
 }
