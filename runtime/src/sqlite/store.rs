@@ -1,5 +1,6 @@
 //! The store in a SQLite file.
 
+mod all_keys;
 mod append;
 pub(crate) mod check;
 pub(crate) mod checksum;
@@ -37,7 +38,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::ProgressStore;
-use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::errors::{commit_error, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::Readers;
@@ -61,6 +62,7 @@ use crate::store::lock::lock;
 use crate::store::queue::{Chain, QueueError, QueuedAppend};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 use crate::store::wakers::Wakers;
 
 /// How long [`SqliteStore::wait_for`](EventStore::wait_for) sleeps at a time: it notices a file that was moved.
@@ -546,6 +548,21 @@ impl EventStore for SqliteStore {
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
         let forgotten = keys::forget_before(&*self.writer()?, time).map_err(store_error)?;
         Ok(forgotten as u64)
+    }
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let page =
+            |after: &_| self.with_reader(|connection| all_keys::page(connection, after), |error| error);
+        all_keys::visit(page, visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        let Some(StoredKey { stream, .. }) = keys.first() else { return Ok(()) };
+        let of_store = |error| AppendError::store(stream, error);
+        let writer = self.writer().map_err(of_store)?;
+        let transaction = writer.begin().map_err(|error| of_store(store_error(error)))?;
+        all_keys::import(&transaction, keys)?;
+        transaction.commit().map_err(|error| of_store(commit_error(error)))
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
