@@ -263,7 +263,7 @@ mod tests {
         let path = folder.path().join("store.db");
         let other = SqliteStore::open(&path).unwrap();
         let stream = |number: usize| StreamName::new("a", &number.to_string());
-        (0..CHUNK + 1).for_each(|number| append(&other, &stream(number)));
+        (0..=CHUNK).for_each(|number| append(&other, &stream(number)));
         let store = SqliteStore::open(&path).unwrap();
         let lacks = |name: &str| store.lacks(&StreamName::new("a", name)).unwrap();
         for new in ["first", "second"] {

@@ -1,5 +1,7 @@
 //! A cache of stream names, for reads of all streams.
 
+use std::mem;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
@@ -8,8 +10,11 @@ use crate::sqlite::file::errors::store_error;
 use crate::sqlite::store::checksum::StreamHash;
 use crate::store::error::StoreError;
 
-/// How many names are cached at most.
-const REMEMBERED: u16 = 4_096;
+/// How many names are cached at most. As all numbers of places, a power of two.
+const REMEMBERED: usize = 4_096;
+
+/// For how many names there are places at first. A step of a follower mostly reads one event.
+const FIRST_REMEMBERED: usize = 16;
 
 /// How many bytes of names are cached at most. One name may be larger.
 const REMEMBERED_BYTES: usize = 4 << 20;
@@ -44,11 +49,12 @@ impl StreamNames {
         stream: i64,
         position: i64,
     ) -> Result<(&StreamName, StreamHash), StoreError> {
-        let is_known = matches!(self.known.get(place(stream)), Some(Some((known, _))) if *known == stream);
+        let is_known =
+            matches!(self.known.get(self.place(stream)), Some(Some((known, _))) if *known == stream);
         if !is_known {
             self.read(connection, stream).map_err(store_error)?;
         }
-        match self.known.get(place(stream)) {
+        match self.known.get(self.place(stream)) {
             Some(Some((known, Ok((name, hash))))) if *known == stream => Ok((name, *hash)),
             Some(Some((known, Err((column, problem))))) if *known == stream => {
                 Err(StoreError::DamagedEvent { position, column, problem: problem.clone() })
@@ -63,11 +69,11 @@ impl StreamNames {
     /// Reads the name of this stream, and more names ahead each time: a caller that needs one name may not
     /// need many.
     fn read(&mut self, connection: &Connection, stream: i64) -> rusqlite::Result<()> {
-        if self.known.is_empty() || self.bytes > REMEMBERED_BYTES {
+        if self.bytes > REMEMBERED_BYTES {
             self.known.clear();
             self.bytes = 0;
-            self.known.resize_with(REMEMBERED.into(), || None);
         }
+        self.make_room();
         let mut select = connection.prepare_cached(
             "SELECT id, category, key FROM factum_streams WHERE id >= ?1 ORDER BY id LIMIT ?2",
         )?;
@@ -75,12 +81,10 @@ impl StreamNames {
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             // A name that is read ahead never replaces the requested one.
-            if number == stream || place(number) != place(stream) {
+            if number == stream || self.place(number) != self.place(stream) {
                 let name = name_in(row)?;
                 self.bytes += name.as_ref().map_or(0, |(name, _)| name.as_str().len());
-                if let Some(place) = self.known.get_mut(place(number)) {
-                    *place = Some((number, name));
-                }
+                self.put(number, name);
             }
             if self.bytes > REMEMBERED_BYTES {
                 break;
@@ -89,10 +93,29 @@ impl StreamNames {
         self.ahead = (self.ahead * 2).min(READ_AHEAD);
         Ok(())
     }
-}
 
-fn place(stream: i64) -> usize {
-    usize::try_from(stream.rem_euclid(REMEMBERED.into())).unwrap_or_default()
+    /// Makes as many places as fit to what is read ahead.
+    fn make_room(&mut self) {
+        let wanted = (FIRST_REMEMBERED * self.ahead).min(REMEMBERED);
+        if self.known.len() < wanted {
+            let known = mem::take(&mut self.known);
+            self.known.resize_with(wanted, || None);
+            known.into_iter().flatten().for_each(|(stream, name)| self.put(stream, name));
+        }
+    }
+
+    fn put(&mut self, stream: i64, name: FoundName) {
+        let place = self.place(stream);
+        if let Some(place) = self.known.get_mut(place) {
+            *place = Some((stream, name));
+        }
+    }
+
+    fn place(&self, stream: i64) -> usize {
+        // The number of places is a power of two.
+        let mask = (self.known.len() as u64).wrapping_sub(1);
+        usize::try_from(stream.cast_unsigned() & mask).unwrap_or_default()
+    }
 }
 
 fn name_in(row: &Row<'_>) -> rusqlite::Result<FoundName> {
@@ -110,6 +133,28 @@ fn name_in(row: &Row<'_>) -> rusqlite::Result<FoundName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As a follower's step needs them, and as a catch-up does.
+    #[test]
+    fn as_many_names_are_remembered_as_are_read() {
+        let connection = Connection::open_in_memory().unwrap();
+        let many = 2 * i64::try_from(REMEMBERED).unwrap();
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE factum_streams (id INTEGER PRIMARY KEY, category, key);
+                 WITH RECURSIVE number (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < {many})
+                 INSERT INTO factum_streams SELECT id, 'c', CAST(id AS TEXT) FROM number"
+            ))
+            .unwrap();
+        let mut names = StreamNames::new();
+        names.get(&connection, 7, 1).unwrap();
+        assert_eq!(names.known.len(), FIRST_REMEMBERED);
+        for number in (1..=many).chain([7, many, 8]) {
+            assert_eq!(names.get(&connection, number, 1).unwrap().0.key(), number.to_string());
+        }
+        assert_eq!(names.known.len(), REMEMBERED);
+        assert!(names.get(&connection, -1, 1).is_err());
+    }
 
     #[test]
     fn long_names_are_not_all_remembered() {
