@@ -43,6 +43,23 @@ impl Pair {
         while self.standby.sql("SELECT pg_get_wal_replay_pause_state()") != [state] {}
     }
 
+    /// Waits until the standby has all that the primary has now.
+    fn wait_until_replayed(&self) {
+        let newest = self.primary.sql("SELECT pg_current_wal_lsn()::text").remove(0);
+        let has_it = format!("SELECT (pg_last_wal_replay_lsn() >= '{newest}')::text");
+        while self.standby.sql(&has_it) != ["true"] {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Reads until the standby is asked: at first it may lack the tables, and is not asked again at once.
+    fn read_until_asked(&self, name: &str, read: impl Fn()) {
+        while self.sessions_with_standby(name) == 0 {
+            read();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// How many sessions a program has with the standby.
     fn sessions_with_standby(&self, name: &str) -> usize {
         self.standby.sql(&format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'")).len()
@@ -55,12 +72,12 @@ fn a_program_reads_its_own_writes_from_a_standby() {
     let store = pair.store("own");
     let accounts = store.repository::<Account>().with_cache(CacheOptions::aggregates(0));
     accounts.execute(open("a")).unwrap();
+    pair.read_until_asked("own", || assert_eq!(accounts.load(&id("a")).unwrap().version(), 1));
     for cents in 1..=100 {
         let done = accounts.execute(deposit("a", 1)).unwrap();
         assert_eq!(accounts.load(&id("a")).unwrap().state().cents, cents);
         assert_eq!(store.wait_for(done.position().unwrap(), LONG).unwrap(), done.position().unwrap());
     }
-    assert!(pair.sessions_with_standby("own") > 0, "reads go to the standby");
 }
 
 /// A standby that lags behind is not asked for what it can't have yet.
@@ -69,8 +86,7 @@ fn what_a_standby_does_not_have_is_read_elsewhere() {
     let Some(pair) = Pair::start() else { return };
     let (store, other) = (pair.store("here"), pair.store("there"));
     append_one(&store, &stream("a"), 0).unwrap();
-    assert_eq!(store.stream_version(&stream("a")).unwrap(), 1);
-    assert!(pair.sessions_with_standby("here") > 0, "reads go to the standby");
+    pair.read_until_asked("here", || assert_eq!(store.stream_version(&stream("a")).unwrap(), 1));
     pair.replays(false);
     append_one(&store, &stream("a"), 1).unwrap();
     assert_eq!(store.stream_version(&stream("a")).unwrap(), 2);
@@ -107,10 +123,7 @@ fn reads_do_not_need_the_standby() {
     pair.standby.crash();
     assert_eq!(store.stream_version(&stream("a")).unwrap(), 1);
     pair.standby.restart();
-    while pair.sessions_with_standby("own") == 0 {
-        assert_eq!(store.stream_version(&stream("a")).unwrap(), 1);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    pair.read_until_asked("own", || assert_eq!(store.stream_version(&stream("a")).unwrap(), 1));
 }
 
 /// A standby alone is a server without writes. Once it is promoted, appends that wait for a server go on there.
@@ -121,11 +134,7 @@ fn appends_go_on_after_a_failover() {
     assert!(matches!(at_standby, Err(ConnectError::Store(StoreError::ReadOnly))), "{at_standby:?}");
     let store = pair.store("own");
     append_one(&store, &stream("a"), 0).unwrap();
-    let has_it =
-        "SELECT pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn() AND position = 1 FROM factum.counter";
-    while pair.standby.sql(&format!("SELECT coalesce(({has_it}), false)::text")) != ["true"] {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    pair.wait_until_replayed();
     pair.primary.crash();
     std::thread::scope(|scope| {
         let append = scope.spawn(|| append_one(&store, &stream("a"), 1));

@@ -11,6 +11,7 @@ pub(crate) enum Tls {}
 
 impl Tls {
     /// `None`: there is no way to encrypt.
+    #[expect(clippy::unnecessary_wraps, reason = "with the feature, it can fail")]
     pub(crate) fn new(_: Option<&str>, _: bool) -> Result<Option<Self>, BoxError> {
         Ok(None)
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use disintegrate::serde::json::Json;
 use disintegrate::{Decision, Event, NoSnapshot, StateMutate, StateQuery};
-use disintegrate_postgres::{PgEventStore, decision_maker};
+use disintegrate_postgres::{Migrator, PgEventStore, decision_maker};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -48,7 +48,7 @@ struct Deposit {
 }
 
 impl Decision for Deposit {
-    type Event = AccountEvent;
+    type Event = DomainEvent;
     type StateQuery = Account;
     type Error = Infallible;
 
@@ -56,10 +56,10 @@ impl Decision for Deposit {
         Account { account_id: self.account_id.clone(), balance: 0 }
     }
 
-    fn process(&self, _: &Account) -> Result<Vec<AccountEvent>, Infallible> {
+    fn process(&self, _: &Account) -> Result<Vec<DomainEvent>, Infallible> {
         let reference = "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned();
         let account_id = self.account_id.clone();
-        Ok(vec![AccountEvent::MoneyDeposited { account_id, amount: self.amount, reference }])
+        Ok(vec![DomainEvent::MoneyDeposited { account_id, amount: self.amount, reference }])
     }
 }
 
@@ -68,7 +68,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [url, callers, time] = words.as_slice() else { return Err("<url> <callers> <milliseconds>".into()) };
     let (callers, time) = (callers.parse::<usize>()?, Duration::from_millis(time.parse()?));
-    let store = PgEventStore::new(PgPool::connect(url).await?, Json::<DomainEvent>::default()).await?;
+    let store = PgEventStore::new_uninitialized(PgPool::connect(url).await?, Json::<DomainEvent>::default());
+    Migrator::new(store.clone()).init_event_store().await?;
     let decisions = Arc::new(decision_maker(store, NoSnapshot));
     let begun = Instant::now();
     let mut running = JoinSet::new();
