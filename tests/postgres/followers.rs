@@ -13,8 +13,11 @@ use factum::store::StoreError;
 
 use crate::LONG;
 use crate::account::{Account, Deposited, deposit, id, open};
+use crate::process_managers::kills;
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::kept;
+use crate::support::shop::Shop;
 
 /// A lease that ends long after the test.
 const ENDLESS: Duration = Duration::from_hours(10);
@@ -153,6 +156,34 @@ fn cut_connections_skip_no_event_of_a_reaction() {
         let history = accounts.history(&id(name)).unwrap().map(|event| event.unwrap().position.get());
         assert_eq!(first_seen, history.skip(1).collect::<Vec<_>>(), "{name}");
     }
+}
+
+/// Two programs run an application. Each command happens once, and each order ends right, whatever happens to the connections.
+#[test]
+fn cut_connections_fulfil_each_order_once() {
+    const ORDERS: u32 = 60;
+    on_server!(server);
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Shop::open(folder.path());
+    let stock = kills::fill(&shop, ORDERS);
+    let proxies = [5, 6].map(|seed| Proxy::start(server.port, seed));
+    let shops = proxies
+        .each_ref()
+        .map(|proxy| Shop::on(folder.path(), kept::open_at(folder.path(), &Server::url_at(proxy.port))));
+    let running = shops.each_ref().map(kills::start);
+    for proxy in &proxies {
+        proxy.cut_one_in(60);
+    }
+    for shop in &shops {
+        kills::wait_for_all(shop);
+    }
+    let cuts = proxies.iter().map(Proxy::cuts).sum::<u32>();
+    assert!(cuts > 5, "{cuts}");
+    for proxy in &proxies {
+        proxy.cut_one_in(0);
+    }
+    drop(running);
+    kills::check(&shop, stock, ORDERS);
 }
 
 /// Moves a follower while it handles an event. What it records afterwards must not undo that.

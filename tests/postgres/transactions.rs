@@ -193,3 +193,56 @@ fn a_commit_whose_connection_breaks_gets_the_right_answer() {
     assert!(stored.len() < answers.len(), "some broke");
     assert_eq!(notes(&server), stored.iter().map(ToString::to_string).collect::<Vec<_>>());
 }
+
+/// A commit returns once the standbys have it. If the wait for them is cancelled, its outcome is open. If the session ends
+/// meanwhile, the commit is found, and the wait begins again.
+#[test]
+fn a_commit_waits_for_standbys() {
+    let Some(server) = server_with_notes() else { return };
+    let store = server.new_store();
+    let standbys = |names: &str| {
+        server.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        server.sql("SELECT pg_reload_conf()");
+        while server.sql("SHOW synchronous_standby_names") != [names] {
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let waiting = |but: &str| {
+        let pids = server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+        pids.into_iter().find(|pid| pid != but)
+    };
+    let next = AtomicU64::new(1);
+    let write = || {
+        let transaction = store.begin()?;
+        let id = next.fetch_add(1, Ordering::Relaxed).cast_signed();
+        transaction.queue(INSERT, &[&id, &"a"])?;
+        transaction.commit().map(|()| id)
+    };
+    write().unwrap();
+    standbys("missing");
+    thread::scope(|scope| {
+        // The server needs a moment until it waits for standbys.
+        let write_that_waits = || loop {
+            let write = scope.spawn(write);
+            while !write.is_finished() {
+                if let Some(pid) = waiting("") {
+                    return (write, pid);
+                }
+            }
+            write.join().unwrap().unwrap();
+        };
+        let (write, pid) = write_that_waits();
+        server.sql(&format!("SELECT pg_cancel_backend({pid})"));
+        let error = write.join().unwrap().unwrap_err();
+        assert!(matches!(error, StoreError::CommitUnknown(_)), "{error:?}");
+        let (write, ended) = write_that_waits();
+        server.sql(&format!("SELECT pg_terminate_backend({ended})"));
+        // The new session waits for the standbys as well.
+        while waiting(&ended).is_none() {
+            assert!(!write.is_finished(), "the commit does not wait");
+        }
+        standbys("");
+        let id = write.join().unwrap().unwrap();
+        assert_eq!(notes(&server).last(), Some(&id.to_string()));
+    });
+}

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use factum::application::Running;
 use factum::follow::{Delivery, HappeningKind, InstanceState};
 use factum::prelude::*;
 use tempfile::TempDir;
@@ -66,7 +67,7 @@ fn one_file(kills: u32, orders: u32) -> u32 {
 }
 
 /// Places orders. For some there is no stock; returns how much there is.
-fn fill(shop: &Shop, orders: u32) -> u32 {
+pub(crate) fn fill(shop: &Shop, orders: u32) -> u32 {
     let stock = orders - orders / 6;
     shop.add_stock(stock);
     for number in 0..orders {
@@ -75,7 +76,7 @@ fn fill(shop: &Shop, orders: u32) -> u32 {
     stock
 }
 
-fn check(shop: &Shop, stock: u32, orders: u32) {
+pub(crate) fn check(shop: &Shop, stock: u32, orders: u32) {
     let mut process = shop.process();
     process.catch_up().unwrap();
     let instances = process.instances();
@@ -142,7 +143,7 @@ pub(crate) fn fulfil(folder: &Path) {
 }
 
 /// Waits for all orders that can be paid, then lets the time to pay of the others pass.
-fn wait_for_all(shop: &Shop) {
+pub(crate) fn wait_for_all(shop: &Shop) {
     let orders = shop.numbers();
     let is_over = |number: &u32| shop.end_of(&number.to_string()).is_some();
     while !orders.iter().filter(|number| kind(**number) != Kind::Unpaid).all(is_over) {
@@ -158,7 +159,7 @@ fn wait_for_all(shop: &Shop) {
 /// A customer of an application.
 #[derive(Reaction)]
 #[reaction(from(Payment), events(PaymentAsked), commands(TakePayment))]
-struct Payer;
+pub(crate) struct Payer;
 
 #[handlers]
 impl Payer {
@@ -173,7 +174,7 @@ impl Payer {
 
 #[derive(Application)]
 #[application(aggregates(Order, Stock, Payment))]
-struct Works {
+pub(crate) struct Works {
     #[reaction(dead_letters)]
     payer: Payer,
     #[process]
@@ -198,11 +199,16 @@ fn a_program_ends_the_orders_of_another_one_that_is_killed() {
     }
 }
 
+/// Starts the application.
+pub(crate) fn start(shop: &Shop) -> Running<Works, KeptStore> {
+    let works = Works { payer: Payer, fulfilment: Fulfilment::default() };
+    works.start_with(&shop.store, shop.clock.clone()).unwrap()
+}
+
 /// The job: runs the application until it is killed, and says when all orders are over.
 pub(crate) fn run(folder: &Path) {
     let shop = Shop::open(folder);
-    let works = Works { payer: Payer, fulfilment: Fulfilment::default() };
-    let _running = works.start_with(&shop.store, shop.clock.clone()).unwrap();
+    let _running = start(&shop);
     wait_for_all(&shop);
     say("done");
     std::thread::sleep(Duration::from_mins(1));

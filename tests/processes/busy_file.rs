@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::application::shop::{LONG, Mailer, OrderBoard, Shop, place};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 
 /// The store of an impatient program.
 fn open(file: &Path) -> Result<SqliteStore, OpenError> {

@@ -348,7 +348,11 @@ impl Shop {
     }
 
     pub(crate) fn open(folder: &Path) -> Self {
-        let store = open_kept(folder);
+        Self::on(folder, open_kept(folder))
+    }
+
+    /// A shop on a store that belongs to a folder.
+    pub(crate) fn on(folder: &Path, store: KeptStore) -> Self {
         let (orders, stock) = (store.repository::<Order>(), store.repository::<Stock>());
         let payments = store.repository::<Payment>();
         Self {

@@ -9,7 +9,7 @@ use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::policy::RetryPolicy;
 use crate::store::error::StoreError;
 
-/// How long a runner waits while another process holds the file.
+/// How long a runner waits while another process holds the file, or the server can't be reached.
 const WHILE_BUSY: Duration = Duration::from_millis(50);
 
 /// After how many waits for a busy file a runner says so: every 5 seconds, beside the store's own busy timeout.
@@ -24,7 +24,7 @@ pub(crate) struct StoreFailures {
 
 /// An error that a failure of the store or the disk may have caused.
 pub(crate) trait StoreFailure: Error + Sized + 'static {
-    /// Whether another process holds the file.
+    /// Whether another process holds the file, or the server of the store can't be reached.
     fn is_busy(&self) -> bool;
 
     /// Whether the store or the disk has failed in a way that may pass, such as by an I/O error.
@@ -33,7 +33,7 @@ pub(crate) trait StoreFailure: Error + Sized + 'static {
 
 impl StoreFailure for FollowError {
     fn is_busy(&self) -> bool {
-        matches!(self, Self::Store { source: StoreError::Busy, .. })
+        matches!(self, Self::Store { source: StoreError::Busy | StoreError::Unreachable(_), .. })
     }
 
     fn may_pass(&self) -> bool {
@@ -70,7 +70,7 @@ impl StoreFailure for ProjectionError {
 /// How long to wait after an error, as the policy says after the store has failed so many times in a row. Fails with
 /// the error if the runner has to stop.
 ///
-/// A file that another process holds is no failure: a patient runner waits for it.
+/// A file that another process holds is no failure, and neither is a server that fails over: a patient runner waits for it.
 pub(crate) fn wait_after<E: StoreFailure>(
     error: E,
     failures: &mut StoreFailures,

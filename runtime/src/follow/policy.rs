@@ -6,6 +6,8 @@ use std::time::Duration;
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 /// What a runner does with an event that still fails after all retries.
+///
+/// A server that can't be reached, as in a failover, is not the fault of an event: a runner waits for it in each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// The runner stops with the error. The events before it count; the next start tries the event again.

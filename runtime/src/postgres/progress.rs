@@ -45,7 +45,13 @@ impl ProgressStore for PostgresStore {
     ) -> Result<T, E> {
         let transaction = self.begin().map_err(&failed)?;
         let result = work(&transaction)?;
-        transaction.commit().map_err(failed)?;
+        transaction.commit().map_err(|error| {
+            failed(match error {
+                // The next step looks up how far the follower is, which settles it.
+                StoreError::CommitUnknown(source) => StoreError::Unreachable(source),
+                error => error,
+            })
+        })?;
         Ok(result)
     }
 

@@ -107,6 +107,7 @@ use self::transactions::{Held, Mode};
 /// # What is another matter than in SQLite
 ///
 /// * Events have no checksums of factum's: have the database cluster made with `initdb --data-checksums`.
+/// * The id of a process's instance has at most about 2,700 bytes as text. An event for another one stops the process.
 /// * A stream's category and key together have at most about 2,700 bytes, or more if PostgreSQL can compress them. An append
 ///   to another stream fails with [`StoreError::NotStorable`]. So does one whose events contain a NUL outside of the key.
 /// * Connections are encrypted with the feature `postgres-tls` only: see [`connect`](Self::connect).

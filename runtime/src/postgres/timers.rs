@@ -164,7 +164,9 @@ impl PostgresStore {
         &self,
         work: impl FnOnce(&PostgresTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let done = self.in_transaction(work, |error| error)?;
+        let transaction = self.begin()?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
         self.timer_wakers().wake();
         Ok(done)
     }

@@ -41,7 +41,8 @@ fn place(shops: &Tenants<Shop, SqliteStore>, tenant: &str) {
 
 /// Reads a tenant's file without a use of the tenant.
 fn is_cancelled(folder: &Path, tenant: &str) -> bool {
-    Observer::open(&folder.join(format!("{tenant}.db"))).end_of("a") == Some("cancelled")
+    let store = open_store(&folder.join(format!("{tenant}.db")));
+    Observer::on(folder, store).end_of("a") == Some("cancelled")
 }
 
 /// More tenants than may be open, with all of their work after the command: stock is reserved, the payment is asked for, and

@@ -33,7 +33,13 @@ pub(crate) fn new_kept() -> KeptStore {
 /// The store that belongs to a folder. Each call is as another program.
 pub(crate) fn open_kept(folder: &Path) -> KeptStore {
     let url = std::env::var(URL).unwrap_or_else(|_| server::shared_or_end().url());
-    PostgresOptions::new().schema(schema_of(folder)).lock_timeout(LONG).connect(&url).unwrap()
+    open_at(folder, &url)
+}
+
+/// The store that belongs to a folder, by another way to the server.
+pub(crate) fn open_at(folder: &Path, url: &str) -> KeptStore {
+    let options = PostgresOptions::new().schema(schema_of(folder));
+    options.lock_timeout(LONG).outage_timeout(LONG).connect(url).unwrap()
 }
 
 /// Runs SQL past the store that belongs to a folder. Its tables begin with `factum_`. Returns the first column of each row.
