@@ -2,6 +2,10 @@
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::default_services::DefaultServices;
+use crate::follow::keeps::KeepsSql;
+use crate::follow::projection::Projection;
+use crate::follow::sql::Sql;
+use crate::follow::sql::view::SqlView;
 use crate::follow::subscription::Subscription;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::misuse;
@@ -41,6 +45,26 @@ pub trait EventStoreExt: EventStore {
         Self: Sized + Clone,
     {
         Repository::new(self.clone(), services)
+    }
+
+    /// The tables of a view with [`into = Sql`](crate::follow::Sql), for queries.
+    ///
+    /// ```
+    /// use factum::follow::SqlError;
+    /// # use factum::follow::{KeepsSql, Sql};
+    /// # use factum::prelude::*;
+    /// # fn richest<Balances: Projection<Target = Sql>>(store: &impl KeepsSql) -> Result<Option<String>, SqlError> {
+    /// let sql = "SELECT account FROM balances ORDER BY cents DESC LIMIT 1";
+    /// let row = store.sql_view::<Balances>().query_opt(sql, &[])?;
+    /// # row.map(|row| row.get("account")).transpose()
+    /// # }
+    /// ```
+    fn sql_view<P>(&self) -> SqlView<'_, Self, P>
+    where
+        P: Projection<Target = Sql>,
+        Self: KeepsSql,
+    {
+        SqlView::of(self)
     }
 
     /// Runs `work` on a unit of work and commits it; after a conflict, both again, up to `retries` times.

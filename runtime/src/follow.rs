@@ -37,6 +37,7 @@ pub(crate) mod runner;
 pub(crate) mod runs;
 pub(crate) mod seen;
 pub(crate) mod session;
+pub(crate) mod sql;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod stored_process;
@@ -55,13 +56,15 @@ pub use self::error::{FollowError, HandlerError, ProcessError, ProjectionError, 
 pub use self::given_commands::{GiveError, GivenBy, Gives, NoReaction};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
-pub use self::handler::{KnowsNoId, LendsTo, Prepared};
+pub use self::handler::{KnowsNoId, LendsMut, LendsTo, Prepared};
 #[doc(hidden)]
 pub use self::keeps::{
     AsProcess, AsReaction, AsView, BackgroundReaction, BackgroundView, Followed, InlineView, RunsAs,
     RunsProcess, SharedReaction, SharedView,
 };
-pub use self::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
+pub use self::keeps::{
+    FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsSql, KeepsTables, Started,
+};
 pub use self::lease::LeaseInfo;
 pub use self::next_run::NextRun;
 pub use self::policy::OnFailure;
@@ -80,6 +83,14 @@ pub use self::process::{
 pub use self::progress::{CaughtUp, Progress};
 pub use self::projection::{Project, Projection};
 pub use self::reaction::{Delivery, Outcome, React, ReactContext, ReactingTarget, Reaction, SideEffects};
+pub use self::sql::column::SqlColumn;
+pub use self::sql::error::SqlError;
+pub use self::sql::parameter::{NotForSql, SqlParameter};
+pub use self::sql::row::{ColumnName, SqlRow};
+pub use self::sql::transaction::SqlTransaction;
+pub use self::sql::value::SqlValue;
+pub use self::sql::view::SqlView;
+pub use self::sql::{Sql, SqlContext};
 pub use self::state::{Activity, FollowerChange, FollowerState, Lag};
 pub use self::stored_process::StoredProcess;
 pub use self::stored_reaction::StoredReaction;

@@ -18,6 +18,7 @@
 //! | keep events in a file, back it up, check it | [`SqliteStore`], [`SqliteOptions`] |
 //! | keep events in memory | [`MemoryStore`](memory::MemoryStore) |
 //! | make a view (a read model) | [`Projection`](follow::Projection), [`SqliteProjection`], [`MemoryProjection`](memory::MemoryProjection) |
+//! | make a view that runs on SQLite and on PostgreSQL | [`Sql`](follow::Sql) |
 //! | read my own writes in a view | [`SqliteProjection::inline`], [`RunningFollower::wait_for`](follow::RunningFollower::wait_for) |
 //! | rebuild a view | [`SqliteProjection::rebuild`] |
 //! | send a mail, call a service, give a command to another aggregate | [`Reaction`](follow::Reaction), [`SqliteReaction`] |
@@ -492,8 +493,8 @@ pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 pub mod prelude {
     pub use crate::application::{Application, ApplicationCommand, ApplicationExt};
     pub use crate::follow::{
-        After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction,
-        SubscriptionOptions, Timeout, project, react, refused,
+        After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction, Sql, SqlError,
+        SqlTransaction, SubscriptionOptions, Timeout, project, react, refused,
     };
     pub use crate::memory::{MemoryProjection, MemoryStore};
     #[cfg(feature = "postgres")]

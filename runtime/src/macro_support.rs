@@ -41,8 +41,8 @@ pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCom
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
-    AtHand, Done, NotProjected, Projected, Reacted, advance, context, handle_other, handle_unknown, lent,
-    prepare, project, projected, react, reacted,
+    AtHand, Done, NotProjected, Projected, Reacted, advance, context, context_mut, handle_other,
+    handle_unknown, lent, prepare, project, projected, react, reacted,
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{

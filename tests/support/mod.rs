@@ -9,5 +9,6 @@ pub(crate) mod kept;
 pub(crate) mod process;
 pub(crate) mod retries;
 pub(crate) mod shop;
+pub(crate) mod sql_views;
 pub(crate) mod stores;
 pub(crate) mod views;

@@ -7,6 +7,7 @@ mod letters;
 mod objects;
 mod rebuild;
 pub(crate) mod serving;
+mod sql_driver;
 mod swap;
 pub(crate) mod target;
 pub(crate) mod view_transaction;
@@ -42,7 +43,7 @@ use crate::follow::{background, checkpoint, patience};
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::rebuild::Rebuild;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
@@ -126,7 +127,7 @@ pub struct SqliteProjection<P> {
     engine: Engine<P, SqliteStore>,
 }
 
-impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
+impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     /// Opens the projection at the position that is stored in the store's file. The first time, `init`
     /// creates its tables.
     ///
@@ -429,9 +430,9 @@ impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
     }
 }
 
-impl<P: Projection<Target = Sqlite> + Send + 'static> Follower for SqliteProjection<P> {}
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> Follower for SqliteProjection<P> {}
 
-impl<P: Projection<Target = Sqlite>> background::sealed::Run for SqliteProjection<P> {
+impl<P: Projection<Target: SqliteTarget>> background::sealed::Run for SqliteProjection<P> {
     const NAME: &'static str = P::NAME;
 
     type Error = ProjectionError;

@@ -150,7 +150,11 @@ impl Call {
                 context = quote!(__context);
                 let passed = named_at(argument, "__context");
                 let (beside, span) = (&reference.elem, placed_at(argument));
-                if is_any_context(argument) {
+                if reference.mutability.is_some() {
+                    pass.extend(
+                        quote_spanned!(span=> , &mut *#krate::macro_support::context_mut::<Self, #beside>(#passed)),
+                    );
+                } else if is_any_context(argument) {
                     pass.extend(
                         quote_spanned!(span=> , #krate::macro_support::#lend::<Self, #beside>(#passed)),
                     );

@@ -18,7 +18,7 @@ use crate::follow::worker::{StepTarget, Worker};
 use crate::sqlite::file::errors::violated_constraint;
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::decode_ahead;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::event_store::EventStore;
@@ -33,7 +33,7 @@ pub(super) const WINDOW: u64 = 20_000;
 /// How many events one transaction projects at most.
 const BATCH: usize = 4_000;
 
-impl StepTarget<SqliteStore> for Sqlite {
+impl<T: SqliteTarget> StepTarget<SqliteStore> for T {
     fn step<H: EventHandler<Target = Self>>(
         worker: &mut Worker<'_, H, SqliteStore>,
         goal: Position,
@@ -91,7 +91,9 @@ impl StepTarget<SqliteStore> for Sqlite {
             let context = ViewTransaction::new(transaction);
             let watch = home.hooks.watch(letter.position, letter.attempts);
             project_one(follower, transaction, &event, || {
-                watch.handle::<H>(&event, || projection.handle_stored(event.name, &event, &context))
+                watch.handle::<H>(&event, || {
+                    T::lend(&context, |context| projection.handle_stored(event.name, &event, context))
+                })
             })?;
             is_projected = true;
             Ok(true)
@@ -175,7 +177,7 @@ pub(super) struct Batch {
 /// Projects the events of a partition within the bounds, and saves the position reached.
 ///
 /// After an error the transaction must not be committed.
-pub(super) fn project<H: EventHandler<Target = Sqlite>>(
+pub(super) fn project<H: EventHandler<Target: SqliteTarget>>(
     projection: &mut H,
     watch: Watch<'_>,
     definition: &FollowerDefinition,
@@ -198,7 +200,9 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let mut visit = |event: &StoredEvent<'_>| {
         result = waits.project_unless(event, || {
             project_one(follower, transaction, event, || {
-                watch.handle::<H>(event, || projection.handle_stored(event.name, event, &context))
+                watch.handle::<H>(event, || {
+                    H::Target::lend(&context, |context| projection.handle_stored(event.name, event, context))
+                })
             })
         });
         if result.is_err() {

@@ -15,7 +15,7 @@ use crate::follow::handler::{EventHandler, Prepared};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
 use crate::sqlite::projection::batch::{Projected, Waits, project_one, refused_commit};
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
@@ -34,7 +34,7 @@ struct DecodedEvent<H: EventHandler> {
 }
 
 /// One step of a worker with a partition of its own; `None` if another task comes first, or no event is left.
-pub(super) fn step<H: EventHandler<Target = Sqlite>>(
+pub(super) fn step<H: EventHandler<Target: SqliteTarget>>(
     worker: &mut Worker<'_, H, SqliteStore>,
     goal: Position,
     size: StepSize,
@@ -123,7 +123,7 @@ fn read<H: EventHandler>(
     Ok((decoded, is_full))
 }
 
-fn project<H: EventHandler<Target = Sqlite>>(
+fn project<H: EventHandler<Target: SqliteTarget>>(
     projection: &mut H,
     watch: Watch<'_>,
     context: &ViewTransaction<'_>,
@@ -133,8 +133,12 @@ fn project<H: EventHandler<Target = Sqlite>>(
     let event = decoded.event.as_stored(decoded.position);
     waits.project_unless(&event, || {
         let handle = || match decoded.call {
-            Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
-            Ok(None) => projection.handle_stored(event.name, &event, context),
+            Ok(Some(call)) => H::Target::lend(context, |context| {
+                call.call(projection, &event.envelope, context).map_err(HandlerError::Handler)
+            }),
+            Ok(None) => {
+                H::Target::lend(context, |context| projection.handle_stored(event.name, &event, context))
+            }
             Err(error) => Err(error),
         };
         project_one(H::NAME, context, &event, || watch.handle::<H>(&event, handle))

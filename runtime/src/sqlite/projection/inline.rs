@@ -24,7 +24,7 @@ use crate::follow::step;
 use crate::follow::step::{Opening, Step};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::projection::batch::{Bounds, PartitionSource, WINDOW, project};
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::hook_batches::BatchTime;
 use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress, Written};
 use crate::sqlite::store::{SqliteStore, read};
@@ -81,7 +81,7 @@ impl Blocked {
     }
 }
 
-impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
     pub(super) fn new(projection: P, on_newer: OnNewerVersion, hooks: EventHooks) -> Self {
         let mut definition = FollowerDefinition::of_projection::<P>();
         definition.wants_metadata |= hooks.are_set();
@@ -273,7 +273,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     }
 }
 
-impl<P: Projection<Target = Sqlite> + Send + 'static> AppendHook for InlineProjection<P> {
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> AppendHook for InlineProjection<P> {
     fn name(&self) -> &'static str {
         P::NAME
     }

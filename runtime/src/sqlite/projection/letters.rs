@@ -7,10 +7,10 @@ use crate::follow::error::ProjectionError;
 use crate::follow::projection::Projection;
 use crate::follow::redelivery::LetterRequest;
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 
 /// Dead letters. [`RunningFollower`](crate::follow::RunningFollower) has the methods of a view that runs.
-impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
+impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     /// The first 1,000 events that the view has skipped, in order of position.
     pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ProjectionError> {
         self.dead_letters_after(Position::START, LISTED)

@@ -42,7 +42,7 @@ use crate::sqlite::file::temporary_files::remove_database;
 use crate::sqlite::progress::{leases, rebuilds};
 use crate::sqlite::projection::objects;
 use crate::sqlite::projection::swap;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
@@ -68,7 +68,7 @@ pub(super) struct Rebuild<'r> {
 
 impl Rebuild<'_> {
     /// Rebuilds the view, or resumes its rebuild; `None` if another process has rebuilt it.
-    pub(super) fn run<P: Projection<Target = Sqlite>>(
+    pub(super) fn run<P: Projection<Target: SqliteTarget>>(
         &self,
         engine: &mut Engine<P, SqliteStore>,
     ) -> Result<Option<CaughtUp>, ProjectionError> {
@@ -93,7 +93,7 @@ impl Rebuild<'_> {
 
     /// Waits until no other process rebuilds the view. Returns the id of the rebuild to resume, or a new one;
     /// `None` if the view needs no rebuild.
-    fn take_turn<P: Projection<Target = Sqlite>>(
+    fn take_turn<P: Projection<Target: SqliteTarget>>(
         &self,
         engine: &Engine<P, SqliteStore>,
         holder: &LeaseHolder,
@@ -143,7 +143,7 @@ impl Rebuild<'_> {
     }
 
     /// Makes the new view and replaces the old one; `None` if another process has taken over.
-    fn build<P: Projection<Target = Sqlite>>(
+    fn build<P: Projection<Target: SqliteTarget>>(
         &self,
         engine: &mut Engine<P, SqliteStore>,
         holder: &LeaseHolder,
@@ -199,7 +199,7 @@ impl Rebuild<'_> {
 
 impl Rebuild<'_> {
     /// Projects the events up to `reached`, on the way to `goal`. Returns how many there were.
-    fn run_to<P: Projection<Target = Sqlite>>(
+    fn run_to<P: Projection<Target: SqliteTarget>>(
         &self,
         engine: &mut Engine<P, SqliteStore>,
         beside: &ProgressHome<SqliteStore>,
