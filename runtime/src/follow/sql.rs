@@ -55,7 +55,6 @@ use crate::follow::sql::transaction::SqlTransaction;
 ///     }
 /// }
 ///
-/// # #[cfg(feature = "sqlite")] {
 /// let store = SqliteStore::in_memory()?;
 /// let accounts = store.repository::<BankAccount>();
 /// accounts.execute(DepositMoney { account: AccountId("alice".into()), cents: 500 })?;
@@ -65,7 +64,6 @@ use crate::follow::sql::transaction::SqlTransaction;
 ///     .sql_view::<Deposits>()
 ///     .query_opt("SELECT cents FROM deposits WHERE account = $1", &[&"alice"])?;
 /// assert_eq!(row.map(|row| row.get::<u64>("cents")).transpose()?, Some(500));
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
