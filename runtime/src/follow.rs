@@ -4,6 +4,7 @@
 //! [`Reaction`] effects outside of the store, and [`Subscription`] a read of all events as they come.
 
 pub(crate) mod background;
+pub(crate) mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod control;
 pub(crate) mod dead_letter;
@@ -32,6 +33,7 @@ pub(crate) mod progress;
 pub(crate) mod progress_store;
 pub(crate) mod projection;
 pub(crate) mod reaction;
+pub(crate) mod rebuild;
 pub(crate) mod redelivery;
 pub(crate) mod runner;
 pub(crate) mod runs;
@@ -41,9 +43,11 @@ pub(crate) mod sql;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod stored_process;
+pub(crate) mod stored_projection;
 pub(crate) mod stored_reaction;
 pub(crate) mod subscription;
 pub(crate) mod timers;
+pub(crate) mod view_store;
 pub(crate) mod worker;
 
 pub use factum_macros::{Process, Projection, Reaction, Timeout, project, react, refused};
@@ -93,6 +97,7 @@ pub use self::sql::view::SqlView;
 pub use self::sql::{Sql, SqlContext};
 pub use self::state::{Activity, FollowerChange, FollowerState, Lag};
 pub use self::stored_process::StoredProcess;
+pub use self::stored_projection::StoredProjection;
 pub use self::stored_reaction::StoredReaction;
 pub use self::subscription::event::SubscribedEvent;
 pub use self::subscription::options::SubscriptionOptions;

@@ -18,8 +18,6 @@ pub(crate) trait SqlDriver {
 
 /// Why a driver could not carry a statement out.
 pub(crate) enum Failed {
-    /// The statement takes so many values.
-    Takes(usize),
     Refused(String),
     Database(BoxError),
 }

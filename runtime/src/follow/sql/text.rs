@@ -9,6 +9,17 @@ pub(crate) enum Part<'s> {
     Symbol(char),
 }
 
+impl Part<'_> {
+    /// Whether this is the name, as PostgreSQL reads names.
+    pub(crate) fn is_name(&self, name: &str) -> bool {
+        match self {
+            Self::Word(word) => word.eq_ignore_ascii_case(name),
+            Self::Quoted(quoted) => quoted.replace("\"\"", "\"") == name,
+            Self::Symbol(_) => false,
+        }
+    }
+}
+
 /// The parts of a statement, in order. What is not closed ends with the text: the database reports it.
 pub(crate) fn parts(sql: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = sql;
@@ -41,6 +52,15 @@ pub(crate) fn parts(sql: &str) -> impl Iterator<Item = Part<'_>> {
             }
         }
     })
+}
+
+/// How many values a statement takes: the largest number among `$1`, `$2`, ..
+pub(crate) fn parameters(sql: &str) -> usize {
+    let number = |part| match part {
+        Part::Word(word) => word.strip_prefix('$')?.parse().ok(),
+        _ => None,
+    };
+    parts(sql).filter_map(number).max().unwrap_or(0)
 }
 
 fn is_of_word(character: char) -> bool {
@@ -139,5 +159,19 @@ mod tests {
         ] {
             assert_eq!(shown(sql).join(" "), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_values_of_a_statement_are_counted() {
+        assert_eq!(parameters("SELECT $2, a$9, '$5', $1::bigint + $1 -- $7"), 2);
+        assert_eq!(parameters("SELECT 1"), 0);
+    }
+
+    #[test]
+    fn a_name_is_one_in_any_case_unless_it_is_quoted() {
+        let is_name = |sql: &str| parts(sql).next().is_some_and(|part| part.is_name("a\"b"));
+        assert!(is_name(r#""a""b""#));
+        assert!(!is_name(r#""A""b""#));
+        assert!(parts("FACTUM.x").next().is_some_and(|part| part.is_name("factum")));
     }
 }

@@ -5,7 +5,7 @@ use crate::follow::sql::driver::{Failed, SqlDriver};
 use crate::follow::sql::error::SqlError;
 use crate::follow::sql::parameter::SqlParameter;
 use crate::follow::sql::row::SqlRow;
-use crate::follow::sql::text::{Part, parts};
+use crate::follow::sql::text::{Part, parameters, parts};
 use crate::follow::sql::value::SqlValue;
 
 /// What a handler of a view with [`into = Sql`](crate::follow::Sql) writes with: the transaction of the view's position.
@@ -49,8 +49,8 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// The words that a statement begins with.
-const FIRST_WORDS: [&str; 9] =
+/// The words that a statement of each view may begin with.
+pub(crate) const VIEW_WORDS: [&str; 9] =
     ["select", "with", "values", "insert", "update", "delete", "create", "alter", "drop"];
 
 /// The statements of one event, in the transaction of a driver.
@@ -85,16 +85,7 @@ impl<D: SqlDriver> SqlStatements<D> {
             return Err(SqlError::FailedBefore { statement: statement.clone() });
         }
         let statement = || sql.trim().to_owned();
-        let result = self.carry_out(sql, values, work).map_err(|failed| match failed {
-            NotDone::Value(error) => error,
-            NotDone::Failed(Failed::Takes(wanted)) => {
-                SqlError::Count { statement: statement(), wanted, given: values.len() }
-            }
-            NotDone::Failed(Failed::Refused(reason)) => SqlError::Refused { statement: statement(), reason },
-            NotDone::Failed(Failed::Database(source)) => {
-                SqlError::Database { statement: statement(), source }
-            }
-        });
+        let result = self.carry_out(sql, values, work);
         if result.is_err() {
             self.failed = Some(statement());
         }
@@ -106,37 +97,36 @@ impl<D: SqlDriver> SqlStatements<D> {
         sql: &str,
         values: &[&dyn SqlParameter],
         work: impl FnOnce(&mut D, &[SqlValue<'_>]) -> Result<T, Failed>,
-    ) -> Result<T, NotDone> {
-        if let Some(reason) = refusal(sql).or_else(|| self.driver.refusal(sql)) {
-            return Err(NotDone::Failed(Failed::Refused(reason)));
+    ) -> Result<T, SqlError> {
+        let statement = || sql.trim().to_owned();
+        if let Some(reason) = refusal(sql, &VIEW_WORDS).or_else(|| self.driver.refusal(sql)) {
+            return Err(SqlError::Refused { statement: statement(), reason });
         }
-        let given = values.iter().zip(1..).map(|(value, number)| {
-            value.to_sql().map_err(|source| {
-                NotDone::Value(SqlError::Value { statement: sql.trim().to_owned(), number, source })
-            })
+        let (wanted, given) = (parameters(sql), values.len());
+        if wanted != given {
+            return Err(SqlError::Count { statement: statement(), wanted, given });
+        }
+        let values = values.iter().zip(1..).map(|(value, number)| {
+            value.to_sql().map_err(|source| SqlError::Value { statement: statement(), number, source })
         });
-        let given = given.collect::<Result<Vec<_>, _>>()?;
-        work(&mut self.driver, &given).map_err(NotDone::Failed)
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        work(&mut self.driver, &values).map_err(|failed| match failed {
+            Failed::Refused(reason) => SqlError::Refused { statement: statement(), reason },
+            Failed::Database(source) => SqlError::Database { statement: statement(), source },
+        })
     }
 }
 
-/// Why a statement was not carried out.
-enum NotDone {
-    Value(SqlError),
-    Failed(Failed),
-}
-
-/// Why no database gets a statement, if so.
-fn refusal(sql: &str) -> Option<String> {
+/// Why no database gets a statement, if so. `words` are those that it may begin with, in lower case.
+pub(crate) fn refusal(sql: &str, words: &[&str]) -> Option<String> {
     let mut parts = parts(sql);
     let first = match parts.next() {
-        Some(Part::Word(word)) if FIRST_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) => {
-            word.to_ascii_uppercase()
-        }
+        Some(Part::Word(word)) if words.iter().any(|known| word.eq_ignore_ascii_case(known)) => word,
         Some(Part::Word(word)) => {
             return Some(format!(
-                "`{word}` is not among the statements of a view, which begin with SELECT, WITH, VALUES, INSERT, UPDATE, \
-                 DELETE, CREATE, ALTER or DROP; the transaction is factum's, which commits it with the view's position"
+                "`{word}` is not among the statements of a view, which begin with {}; the transaction is factum's, which \
+                 commits it with the view's position",
+                words.join(", ").to_ascii_uppercase()
             ));
         }
         _ => return Some("it does not begin with a word".to_owned()),

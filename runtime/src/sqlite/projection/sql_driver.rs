@@ -29,19 +29,17 @@ impl<'c> SqliteDriver<'c> {
     /// A statement with its values.
     fn bound(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<CachedStatement<'c>, Failed> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut wanted = 0;
         for index in 1..=statement.parameter_count() {
             let name = statement.parameter_name(index).unwrap_or("?");
             let Some(number) = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()) else {
                 let reason = format!("its parameter `{name}` has no number: write `$1` for the first value");
                 return Err(Failed::Refused(reason));
             };
-            wanted = wanted.max(number);
             if let Some(value) = number.checked_sub(1).and_then(|number| values.get(number)) {
                 statement.raw_bind_parameter(index, stored(value))?;
             }
         }
-        if wanted == values.len() { Ok(statement) } else { Err(Failed::Takes(wanted)) }
+        Ok(statement)
     }
 }
 

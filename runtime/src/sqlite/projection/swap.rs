@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
+use crate::follow::batch::Bounds;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
@@ -21,7 +22,7 @@ use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
 use crate::sqlite::file::errors::{database_error, store_error, violated_constraint};
 use crate::sqlite::progress::rebuilds;
-use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
+use crate::sqlite::projection::batch::{PartitionSource, project};
 use crate::sqlite::projection::objects::{self, Object};
 use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
