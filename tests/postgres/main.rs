@@ -17,6 +17,7 @@ mod readers;
 mod server;
 mod support;
 mod transactions;
+mod views;
 
 use self::support::account;
 use self::support::stores::LONG;

@@ -14,11 +14,6 @@ use super::account::{Account, Deposited, Opened, Withdrawn, deposit, open, withd
 /// A time that no wait takes, unless the test fails.
 const LONG: Duration = Duration::from_mins(1);
 
-/// A store that can keep such views in each way.
-pub(crate) trait SqlStore: KeepsSql + KeepsTables<Sql> {}
-
-impl<S: KeepsSql + KeepsTables<Sql>> SqlStore for S {}
-
 /// The balance of each account, and the number of its events: an event that is missed or counted twice shows.
 #[derive(Debug, Default, Clone, Projection)]
 #[projection(
@@ -80,7 +75,7 @@ fn add(sql: &mut dyn SqlTransaction, account: &str, cents: i64) -> Result<(), Sq
 /// Cents and number of events of each account.
 pub(crate) type Rows = BTreeMap<String, (i64, u64)>;
 
-pub(crate) fn balances(store: &impl SqlStore) -> Rows {
+pub(crate) fn balances(store: &impl KeepsSql) -> Rows {
     let rows = store.sql_view::<SqlBalances>().query("SELECT account, cents, events FROM balances", &[]);
     rows.unwrap().iter().map(balance).collect::<Result<_, _>>().unwrap()
 }
@@ -124,7 +119,7 @@ impl Probe {
 }
 
 /// Runs a view until it has seen all events.
-pub(crate) fn run<S: SqlStore, P: Projection<Target = Sql> + Send + 'static>(
+pub(crate) fn run<S: KeepsSql, P: Projection<Target = Sql> + Send + 'static>(
     store: &S,
     view: P,
     options: &FollowerOptions,
@@ -136,13 +131,13 @@ pub(crate) fn run<S: SqlStore, P: Projection<Target = Sql> + Send + 'static>(
 }
 
 /// Appends an event of each kind.
-fn with_deposit<S: SqlStore>(store: &S) {
+fn with_deposit<S: KeepsSql>(store: &S) {
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     accounts.execute(deposit("alice", 7)).unwrap();
 }
 
-pub(crate) fn a_view_follows_and_is_queried<S: SqlStore>(store: &S) {
+pub(crate) fn a_view_follows_and_is_queried<S: KeepsSql>(store: &S) {
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     let view = store.sql_view::<SqlBalances>();
@@ -173,7 +168,7 @@ pub(crate) fn a_view_follows_and_is_queried<S: SqlStore>(store: &S) {
     assert_eq!(balances(store), row("alice", 4, 4));
 }
 
-pub(crate) fn values_come_back<S: SqlStore>(store: &S) {
+pub(crate) fn values_come_back<S: KeepsSql>(store: &S) {
     with_deposit(store);
     let id = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     let (early, late) = (Timestamp::from_micros(-1), Timestamp::from_micros(1_794_000_000_123_456));
@@ -243,7 +238,7 @@ pub(crate) fn values_come_back<S: SqlStore>(store: &S) {
     assert!(error.ends_with("is not there: the columns are `next`"), "{error}");
 }
 
-pub(crate) fn what_no_database_keeps_is_refused<S: SqlStore>(store: &S) {
+pub(crate) fn what_no_database_keeps_is_refused<S: KeepsSql>(store: &S) {
     with_deposit(store);
     run(store, Probe::new(|_, _| Ok(())), &FollowerOptions::new()).unwrap();
     let view = store.sql_view::<Probe>();
@@ -266,7 +261,7 @@ pub(crate) fn what_no_database_keeps_is_refused<S: SqlStore>(store: &S) {
     assert!(refused("SELECT nothing FROM notes", &[]).starts_with("`SELECT nothing FROM notes` failed: "));
 }
 
-pub(crate) fn the_transaction_is_factums<S: SqlStore>(store: &S) {
+pub(crate) fn the_transaction_is_factums<S: KeepsSql>(store: &S) {
     with_deposit(store);
     for statement in [
         "COMMIT",
@@ -308,7 +303,7 @@ pub(crate) fn the_transaction_is_factums<S: SqlStore>(store: &S) {
 }
 
 /// PostgreSQL does nothing more in a transaction in which a statement has failed.
-pub(crate) fn a_failed_statement_fails_its_event<S: SqlStore>(store: &S) {
+pub(crate) fn a_failed_statement_fails_its_event<S: KeepsSql>(store: &S) {
     with_deposit(store);
     let accounts = store.repository::<Account>();
     accounts.execute(deposit("alice", 1)).unwrap();
@@ -335,7 +330,7 @@ pub(crate) fn a_failed_statement_fails_its_event<S: SqlStore>(store: &S) {
     assert_eq!(numbers, [1], "the event of 7 is a dead letter, and has written nothing");
 }
 
-pub(crate) fn several_workers_share_a_view<S: SqlStore>(store: &S) {
+pub(crate) fn several_workers_share_a_view(store: &(impl KeepsSql + KeepsTables<Sql>)) {
     let accounts = store.repository::<Account>();
     let names: Vec<_> = (0..12).map(|number| format!("account-{number}")).collect();
     for name in &names {
@@ -354,7 +349,7 @@ pub(crate) fn several_workers_share_a_view<S: SqlStore>(store: &S) {
     assert_eq!(balances(store), expected);
 }
 
-pub(crate) fn an_inline_view_is_part_of_each_append<S: SqlStore>(store: &S) {
+pub(crate) fn an_inline_view_is_part_of_each_append(store: &(impl KeepsSql + KeepsTables<Sql>)) {
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     let view = SqlBalances { refused: Arc::new(1.into()) };
@@ -418,7 +413,7 @@ impl SqlEuros {
     }
 }
 
-pub(crate) fn a_newer_version_is_rebuilt<S: SqlStore>(store: &S) {
+pub(crate) fn a_newer_version_is_rebuilt<S: KeepsSql>(store: &S) {
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     accounts.execute(deposit("alice", 250)).unwrap();

@@ -52,7 +52,7 @@ use self::read::AskRows;
 use self::readers::{Job, Pending};
 use self::statements::Statements;
 use self::thread::Line;
-use self::transactions::Held;
+use self::transactions::{Held, Mode};
 
 /// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
 ///
@@ -159,9 +159,9 @@ impl PostgresStore {
     }
 
     /// Begins a transaction in a session of its own.
-    pub(crate) fn hold_session(&self) -> Result<Held, StoreError> {
+    pub(crate) fn hold_session(&self, mode: Mode) -> Result<Held, StoreError> {
         self.shared.check_process()?;
-        self.shared.line.begin()
+        self.shared.line.begin(mode)
     }
 
     /// The rows of a statement that does no harm if it is carried out twice.
@@ -188,6 +188,11 @@ impl PostgresStore {
     /// The statement with the name of the store's schema for `{schema}`.
     pub(crate) fn own_sql(&self, sql: &str) -> String {
         sql.replace("{schema}", self.shared.statements.schema())
+    }
+
+    /// The name of the store's schema.
+    pub(crate) fn schema_name(&self) -> &str {
+        self.shared.statements.schema().trim_matches('"')
     }
 
     /// The number that the program's sessions share a lock on.

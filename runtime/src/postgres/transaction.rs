@@ -9,7 +9,7 @@ use tokio_postgres::{Row, Statement};
 
 use crate::postgres::server::session::EncodedValue;
 use crate::postgres::store::PostgresStore;
-use crate::postgres::store::transactions::{Done, Held, Step, Work, answer};
+use crate::postgres::store::transactions::{Done, Held, Mode, Step, Work, answer};
 use crate::store::error::StoreError;
 
 /// How many bytes of queued statements are sent before the answer to the first of them.
@@ -67,11 +67,17 @@ impl PostgresStore {
     /// Waits for a session if [`PostgresOptions::transactions`](crate::postgres::PostgresOptions::transactions) are going on.
     /// The thread that holds a transaction must not wait for a second one. Such a wait ends with [`StoreError::Busy`].
     pub fn begin(&self) -> Result<PostgresTransaction, StoreError> {
-        Ok(PostgresTransaction {
-            held: self.hold_session()?,
-            queued: AtomicUsize::new(0),
-            store: self.clone(),
-        })
+        self.begin_as(Mode::Write)
+    }
+
+    /// Begins a transaction that only reads, all of it in one state.
+    pub(crate) fn begin_reading(&self) -> Result<PostgresTransaction, StoreError> {
+        self.begin_as(Mode::Read)
+    }
+
+    fn begin_as(&self, mode: Mode) -> Result<PostgresTransaction, StoreError> {
+        let held = self.hold_session(mode)?;
+        Ok(PostgresTransaction { held, queued: AtomicUsize::new(0), store: self.clone() })
     }
 }
 
@@ -117,6 +123,14 @@ impl PostgresTransaction {
     /// Runs statements without values, separated by `;`, such as those that make tables.
     pub fn run(&self, sql: &str) -> Result<(), StoreError> {
         self.ask(Work::Run(sql.to_owned())).map(drop)
+    }
+
+    /// Runs statements without values, separated by `;`. Returns the first column of the first row, as text.
+    pub(crate) fn run_for_text(&self, sql: &str) -> Result<Option<String>, StoreError> {
+        match self.ask(Work::RunForText(sql.to_owned()))? {
+            Done::Text(text) => Ok(text),
+            _ => Err(other_answer()),
+        }
     }
 
     /// Commits.

@@ -19,7 +19,7 @@ use crate::postgres::server::tables;
 use crate::postgres::store::commits::Commits;
 use crate::postgres::store::readers::{self, Job};
 use crate::postgres::store::stream_names::StreamNames;
-use crate::postgres::store::transactions::{self, Begin, Held};
+use crate::postgres::store::transactions::{self, Begin, Held, Mode};
 use crate::postgres::store::wakeups::{Wakeups, listen};
 use crate::postgres::store::writer::Writer;
 use crate::store::error::StoreError;
@@ -50,9 +50,9 @@ impl Line {
     }
 
     /// Begins a transaction in a session of its own.
-    pub(super) fn begin(&self) -> Result<Held, StoreError> {
+    pub(super) fn begin(&self, mode: Mode) -> Result<Held, StoreError> {
         match &self.transactions {
-            Some(transactions) => transactions::begin(transactions),
+            Some(transactions) => transactions::begin(transactions, mode),
             None => Err(StoreError::Other("the store is closed".into())),
         }
     }
