@@ -23,6 +23,7 @@ pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod timer;
 pub(crate) mod wakers;
+pub(crate) mod written;
 
 pub use self::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome, check_appends};
 pub use self::error::{AppendError, Conflict, KeyReused, StoreError};

@@ -108,7 +108,7 @@ pub trait PartitionedByStream: EventHandler {}
 
 /// What the handlers of a follower write to: a view in memory, tables of a database, the outside world.
 ///
-/// [`Memory`](crate::memory::Memory), `Sqlite`, [`Sql`](crate::follow::Sql) and
+/// [`Memory`](crate::memory::Memory), `Sqlite`, `Postgres`, [`Sql`](crate::follow::Sql) and
 /// [`SideEffects`](crate::follow::SideEffects) implement it.
 #[diagnostic::on_unimplemented(
     message = "a view can't be kept in `{Self}`",
@@ -141,7 +141,7 @@ impl KnowsNoId for () {}
     message = "a handler of `{H}` can't take a `&{W}`",
     label = "not what `{H}` works with",
     note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, and the aggregate's id, as `id: &AccountId` or as text, `key: &str`, then what its follower works with",
-    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, `&mut dyn SqlTransaction` with `into = Sql`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
+    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, `&mut dyn SqlTransaction` with `into = Sql`, `&ViewTransaction<'_>` with `into = Postgres`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
 )]
 #[doc(hidden)]
 pub trait LendsTo<H, W> {

@@ -356,7 +356,7 @@ pub type Started = Result<Box<dyn DynFollower>, BoxError>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't keep what is made into `{T}`",
     label = "not in this store",
-    note = "a view with `into = Sqlite` or `into = Sql` needs a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+    note = "a view with `into = Sql` needs a `SqliteStore` or a `PostgresStore`, one with `into = Sqlite` the first, with `into = Postgres` the second: in a test, take `SqliteStore::in_memory()`"
 )]
 pub trait Keeps<T: Target>: EventStore + Clone + 'static {
     /// Starts a view of the events of a store, which may be another one.
@@ -394,7 +394,7 @@ pub trait KeepsTables<T: Target>: Keeps<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no views in tables",
     label = "not in this store",
-    note = "a view with `into = Sql` is in a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+    note = "a view with `into = Sql` is in a `SqliteStore` or a `PostgresStore`: in a test, take `SqliteStore::in_memory()`"
 )]
 pub trait KeepsSql: Keeps<Sql> {
     /// Runs queries on one state of a view's tables.

@@ -53,7 +53,36 @@ impl<P: Projection<Target: TableTarget<S>>, S: ViewStore> StoredProjection<P, S>
     /// Opens the projection of any store's events, with the view in the database of the store `views`, which need not have
     /// events.
     ///
-    /// View and progress are committed together there.
+    /// View and progress are committed together there. Appends never wait for the view.
+    ///
+    /// ```
+    /// # use factum::prelude::*;
+    /// # use factum::sqlite::rusqlite::{self, Transaction};
+    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+    /// # use bank::*;
+    /// # #[derive(Projection)]
+    /// # #[projection(events(MoneyDeposited), from(BankAccount), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
+    /// # struct Deposits;
+    /// # #[handlers]
+    /// # impl Deposits {
+    /// #     #[project]
+    /// #     fn deposited(&self, event: &MoneyDeposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// #         transaction.execute("INSERT INTO deposits VALUES (?1)", [event.cents.cast_signed()]).map(drop)
+    /// #     }
+    /// # }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = |name: &str| folder.path().join(name);
+    /// let store = SqliteStore::open(path("bank.db"))?;
+    /// let views = SqliteStore::open(path("views.db"))?;
+    /// let mut deposits = SqliteProjection::in_store(&views, &store, Deposits)?;
+    /// # store.repository::<BankAccount>().execute(DepositMoney { account: AccountId("a".into()), cents: 5 })?;
+    /// deposits.catch_up()?;
+    /// let count: u64 = views.query(|views| {
+    ///     views.query_row("SELECT count(*) FROM deposits", (), |row| row.get(0))
+    /// })?;
+    /// # assert_eq!(count, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Fails as [`new`](Self::new) does.
     pub fn in_store<E: EventStore + Clone + 'static>(

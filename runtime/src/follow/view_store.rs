@@ -49,7 +49,7 @@ pub(crate) trait ViewStore: ProgressStore + EventStore {
 #[diagnostic::on_unimplemented(
     message = "a view in `{Self}` is not in tables of a `{S}`",
     label = "has another target",
-    note = "`SqliteProjection` runs views with `into = Sqlite` and `into = Sql`"
+    note = "`SqliteProjection` runs views with `into = Sqlite` and `into = Sql`, and `PostgresProjection` those with `into = Postgres` and `into = Sql`"
 )]
 pub(crate) trait TableTarget<S: ProgressStore>: StepTarget<S> {
     /// Makes the view anew beside the one that serves, and replaces that; `None` if another process has taken over.

@@ -2,6 +2,7 @@
 
 mod call;
 mod commits;
+pub(crate) mod hooks;
 mod keys;
 mod lost;
 mod read;
@@ -47,6 +48,8 @@ use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
 use crate::store::wakers::Wakers;
 
+use self::call::AppendSql;
+use self::hooks::Hooks;
 use self::keys::KnownKey;
 use self::read::AskRows;
 use self::readers::{Job, Pending};
@@ -84,13 +87,14 @@ use self::transactions::{Held, Mode};
 /// |---|---|
 /// | positions, dead letters, leases | reactions: [`PostgresReaction`](crate::postgres::PostgresReaction) |
 /// | also instances, commands to send, time-outs, histories | processes: [`PostgresProcess`](crate::postgres::PostgresProcess) |
+/// | also tables, each view's in a schema of its own | views with `into = Sql` or `into = Postgres`: [`PostgresProjection`](crate::postgres::PostgresProjection) |
 /// | timers | [`Running::schedule`](crate::application::Running::schedule) |
 ///
 /// What an instance does in a step is one transaction. So are the events of a command, the timers that it sets, and its end in the list of commands to send.
 /// Of all programs, one runs a follower. Another one takes over at once if that has no session with the server any more,
 /// and otherwise when its lease ends, by the clock of the server.
 ///
-/// Views in memory and in SQLite files follow the store as any other.
+/// Views in memory and in SQLite files follow the store as any other. The user of the URL must be allowed to make schemas for views.
 ///
 /// # What is another matter than in SQLite
 ///
@@ -124,6 +128,10 @@ pub(crate) struct Shared {
     id: Uuid,
     /// The number that the program's sessions share a lock on.
     program: i64,
+    /// The statements that append, for transactions with hooks.
+    append: AppendSql,
+    hooks: Hooks,
+    outage_timeout: Duration,
     poll_every: Duration,
     /// Renews the leases of this program.
     leases: Arc<LeaseKeeper>,
@@ -149,12 +157,24 @@ impl PostgresStore {
         }
         let address = Address::new(options, url)?;
         let statements = Statements::new(&address.schema);
+        let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
         let (program, poll_every) = (address.program, address.options.poll_every);
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
         let leases = Arc::default();
-        let shared =
-            Shared { statements, line, names, id, program, poll_every, leases, process: process::id() };
+        let shared = Shared {
+            statements,
+            line,
+            names,
+            id,
+            program,
+            append,
+            hooks: Hooks::default(),
+            outage_timeout,
+            poll_every,
+            leases,
+            process: process::id(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -209,6 +229,9 @@ impl PostgresStore {
         check_appends(request.appends)?;
         let [first, ..] = request.appends else { return Ok(None) };
         self.shared.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        if self.hooks().are_run_by_caller() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
         Ok(Some(self.shared.line.commits.join(request)))
     }
 }

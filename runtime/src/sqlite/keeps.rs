@@ -27,7 +27,7 @@ impl<T: SqliteTarget> Keeps<T> for SqliteStore {
         P: Projection<Target = T> + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options))
+        options.start(SqliteProjection::in_store(self, events, view)?.hooked(options))
     }
 }
 
@@ -47,7 +47,8 @@ impl<T: SqliteTarget> KeepsTables<T> for SqliteStore {
         P: Projection<Target = T> + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options).workers(options.workers))
+        options
+            .start(SqliteProjection::in_store(self, events, view)?.hooked(options).workers(options.workers))
     }
 }
 

@@ -28,9 +28,8 @@ use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
-use crate::store::event_store::EventStore;
 
-/// A projection into tables of a SQLite file: that of the events, or [another one](Self::in_file).
+/// A projection into tables of a SQLite file: that of the events, or [another one](Self::in_store).
 ///
 /// The handlers' writes and the view's position are committed together, so each event counts exactly once,
 /// also after a crash.
@@ -109,49 +108,6 @@ use crate::store::event_store::EventStore;
 pub type SqliteProjection<P> = StoredProjection<P, SqliteStore>;
 
 impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
-    /// Opens the projection of any store's events, with the view in another file: that of the store `views`,
-    /// which need not have events.
-    ///
-    /// View and progress are committed together there. Appends never wait for the view.
-    ///
-    /// ```
-    /// # use factum::prelude::*;
-    /// # use factum::sqlite::rusqlite::{self, Transaction};
-    /// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
-    /// # use bank::*;
-    /// # #[derive(Projection)]
-    /// # #[projection(events(MoneyDeposited), from(BankAccount), into = Sqlite, init = "CREATE TABLE deposits (cents INTEGER NOT NULL)")]
-    /// # struct Deposits;
-    /// # #[handlers]
-    /// # impl Deposits {
-    /// #     #[project]
-    /// #     fn deposited(&self, event: &MoneyDeposited, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    /// #         transaction.execute("INSERT INTO deposits VALUES (?1)", [event.cents.cast_signed()]).map(drop)
-    /// #     }
-    /// # }
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = |name: &str| folder.path().join(name);
-    /// let store = SqliteStore::open(path("bank.db"))?;
-    /// let views = SqliteStore::open(path("views.db"))?;
-    /// let mut deposits = SqliteProjection::in_file(&views, &store, Deposits)?;
-    /// # store.repository::<BankAccount>().execute(DepositMoney { account: AccountId("a".into()), cents: 5 })?;
-    /// deposits.catch_up()?;
-    /// let count: u64 = views.query(|views| {
-    ///     views.query_row("SELECT count(*) FROM deposits", (), |row| row.get(0))
-    /// })?;
-    /// # assert_eq!(count, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// Fails as [`new`](Self::new) does.
-    pub fn in_file<S: EventStore + Clone + 'static>(
-        views: &SqliteStore,
-        events: &S,
-        projection: P,
-    ) -> Result<Self, ProjectionError> {
-        Self::in_store(views, events, projection)
-    }
-
     /// Opens the projection with an empty view: in one transaction, `drop_tables` drops its tables, and
     /// `init` creates them again.
     ///

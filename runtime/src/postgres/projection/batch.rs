@@ -23,6 +23,7 @@ use crate::store::error::StoreError;
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 use crate::store::read::StoredEvent;
+use crate::store::written::Written;
 use crate::trace;
 
 /// How many positions one transaction covers at most, where few events are the projection's.
@@ -190,6 +191,37 @@ pub(super) fn project<H: EventHandler<Target: PostgresTarget>>(
             .map_err(|source| failed(store_failed(source)))?;
     }
     Ok(batch)
+}
+
+/// Projects the events that the transaction has appended, and saves the position of the last of them.
+pub(super) fn project_written<H: EventHandler<Target: PostgresTarget>>(
+    projection: &mut H,
+    watch: Watch<'_>,
+    definition: &FollowerDefinition,
+    transaction: &PostgresTransaction,
+    written: &Written<'_>,
+    last: Position,
+) -> Result<(), FollowError> {
+    let (follower, failed) = (definition.name, FollowError::store(definition.name));
+    let tables = Tables::enter(transaction, definition).map_err(failed)?;
+    let view = tables.view(transaction);
+    let waits = Waits::<PostgresStore>::of(transaction, follower)?;
+    written.try_for_each(|event| {
+        if !definition.reads(event.envelope.category, event.name) {
+            return Ok(());
+        }
+        waits.project_unless(event, || {
+            project_one(follower, &view, event, || {
+                watch.handle::<H>(event, || {
+                    H::Target::lend(&view, |context| projection.handle_stored(event.name, event, context))
+                })
+            })
+        })
+    })?;
+    view.wait()
+        .and_then(|()| PostgresStore::seen_in(transaction, last))
+        .and_then(|seen| PostgresStore::save_seen(transaction, definition, Partition::WHOLE, &seen))
+        .map_err(failed)
 }
 
 /// Projects one event with `handle`.

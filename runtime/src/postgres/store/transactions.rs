@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::address::Address;
@@ -37,7 +38,7 @@ const TIMELINE: &str = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 /// A caller that would like to have a transaction.
 pub(crate) struct Begin {
     mode: Mode,
-    reply: mpsc::Sender<Result<Arc<Prepared>, StoreError>>,
+    reply: mpsc::Sender<Result<(Arc<Prepared>, i64), StoreError>>,
     steps: UnboundedReceiver<Step>,
 }
 
@@ -53,6 +54,8 @@ pub(crate) enum Mode {
 pub(crate) struct Held {
     pub(crate) steps: UnboundedSender<Step>,
     pub(crate) prepared: Arc<Prepared>,
+    /// The number of the session.
+    pub(crate) token: i64,
 }
 
 /// One thing to do in a transaction. An error without a reply is that of the next step.
@@ -69,6 +72,8 @@ pub(crate) enum Work {
     Run(String),
     /// Statements without values, the last of which has a row.
     RunForText(String),
+    /// Rows for a `COPY .. FROM STDIN BINARY`, with the types of their columns.
+    Copy(String, Vec<Type>, Vec<Vec<EncodedValue>>),
     /// Only waits for the answers to the steps before.
     Wait,
     Commit,
@@ -109,7 +114,8 @@ pub(crate) fn begin(transactions: &UnboundedSender<Begin>, mode: Mode) -> Result
     let (reply, begun) = mpsc::channel();
     let (steps, received) = unbounded_channel();
     drop(transactions.send(Begin { mode, reply, steps: received }));
-    Ok(Held { steps, prepared: answer(&begun)? })
+    let (prepared, token) = answer(&begun)?;
+    Ok(Held { steps, prepared, token })
 }
 
 /// Waits for the answer to a step.
@@ -162,7 +168,7 @@ impl Pool {
         match self.begin(mode).await {
             Ok((open, number)) => {
                 // A caller that no longer waits has dropped its end of the steps too.
-                let _ = reply.send(Ok(Arc::clone(&open.prepared)));
+                let _ = reply.send(Ok((Arc::clone(&open.prepared), open.session.token)));
                 self.take_steps(open, &number, steps).await;
             }
             Err(failure) => drop(reply.send(Err(failure.into_store_error()))),
@@ -392,6 +398,14 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
                 _ => None,
             });
             Ok(Done::Text(text))
+        }),
+        Work::Copy(sql, types, rows) => Box::pin(async move {
+            let writer = BinaryCopyInWriter::new(client.copy_in(&sql).await?, &types);
+            let mut writer = pin!(writer);
+            for row in rows {
+                writer.as_mut().write_raw(row).await?;
+            }
+            writer.finish().await.map(Done::Changed)
         }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
         Work::Commit => Box::pin(async {

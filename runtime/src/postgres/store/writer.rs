@@ -56,8 +56,14 @@ impl Writer {
     /// Commits one group after the other, until no store is left that appends.
     pub(super) async fn run(mut self, commits: &Commits) {
         while let Some(group) = commits.next().await {
-            let answers = self.commit(&group).await;
-            group.answer(answers);
+            match commits.hand_over(group) {
+                // If the thread of the hooks has ended, the callers have an error.
+                Ok(done) => drop(done.await),
+                Err(group) => {
+                    let answers = self.commit(&group).await;
+                    group.answer(answers);
+                }
+            }
         }
     }
 
@@ -292,7 +298,7 @@ pub(super) async fn rest(pause: &mut Duration) {
     *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
-fn is_void(request: &Request<'_>) -> bool {
+pub(super) fn is_void(request: &Request<'_>) -> bool {
     let is_void = request.is_void();
     if is_void {
         request.fail();
@@ -301,11 +307,11 @@ fn is_void(request: &Request<'_>) -> bool {
 }
 
 /// Whether one request can be the reason of an error, so that others would be stored without it.
-fn concerns_one(error: &StoreError) -> bool {
+pub(super) fn concerns_one(error: &StoreError) -> bool {
     matches!(error, StoreError::NotStorable { .. } | StoreError::Damaged { .. } | StoreError::Other(_))
 }
 
-fn refuse(request: &Request<'_>, error: StoreError) -> Answer {
+pub(super) fn refuse(request: &Request<'_>, error: StoreError) -> Answer {
     match request.appends {
         [first, ..] => Err(AppendError::store(first.stream, error).into()),
         [] => unreachable!("the store answers an append without streams itself"),

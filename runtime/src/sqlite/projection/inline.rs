@@ -27,10 +27,11 @@ use crate::sqlite::file::errors::store_error;
 use crate::sqlite::projection::batch::{PartitionSource, WINDOW, project};
 use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::hook_batches::BatchTime;
-use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress, Written};
+use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress};
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
 use crate::store::partition::Partition;
+use crate::store::written::Written;
 
 /// What an inline projection does after a newer program has made the view, by a newer version of the
 /// projection.

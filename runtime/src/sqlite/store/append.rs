@@ -11,7 +11,7 @@ use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{commit_error, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
-use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
+use crate::sqlite::store::hooks::{AppendHook, HookLimit};
 use crate::sqlite::store::hot_append;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
@@ -22,6 +22,7 @@ use crate::store::append::{Append, Appended, NewEvent};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::group_commit::{Answer, Request};
 use crate::store::queue::QueueError;
+use crate::store::written::Written;
 
 /// Answers each request with an error of the store.
 pub(super) fn refuse_all(requests: &[Request<'_>], error: impl Fn() -> StoreError) -> Vec<Answer> {
