@@ -58,30 +58,30 @@ impl SqlRow {
 }
 
 /// The name of a column, or its index.
-pub trait ColumnName: sealed::Sealed {
+pub trait ColumnName: Copy + sealed::Sealed {
     #[doc(hidden)]
-    fn index(&self, names: &[String]) -> Option<usize>;
+    fn index(self, names: &[String]) -> Option<usize>;
 
     #[doc(hidden)]
-    fn shown(&self) -> String;
+    fn shown(self) -> String;
 }
 
 impl ColumnName for usize {
-    fn index(&self, _: &[String]) -> Option<usize> {
-        Some(*self)
+    fn index(self, _: &[String]) -> Option<usize> {
+        Some(self)
     }
 
-    fn shown(&self) -> String {
+    fn shown(self) -> String {
         self.to_string()
     }
 }
 
 impl ColumnName for &str {
-    fn index(&self, names: &[String]) -> Option<usize> {
-        names.iter().position(|name| name == self)
+    fn index(self, names: &[String]) -> Option<usize> {
+        names.iter().position(|name| *name == self)
     }
 
-    fn shown(&self) -> String {
+    fn shown(self) -> String {
         format!("`{self}`")
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn put(decimal: &str, out: &mut BytesMut) {
     };
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let filler = |part: &str| "0".repeat(part.len().next_multiple_of(DIGITS) - part.len());
-    let filled = format!("{}{whole}{fraction}{}", filler(whole), filler(fraction));
-    let digits = filled.as_bytes().chunks(DIGITS);
+    let text = format!("{}{whole}{fraction}{}", filler(whole), filler(fraction));
+    let digits = text.as_bytes().chunks(DIGITS);
     out.put_u16(word(digits.len()));
     // The power of 10,000 that the first digit counts.
     out.put_u16(word(whole.len().div_ceil(DIGITS)).wrapping_sub(1));
@@ -56,7 +56,10 @@ pub(super) fn read(raw: &[u8]) -> Option<SqlValue<'static>> {
     for power in (0..=weight.max(0)).rev() {
         write!(text, "{:04}", digit(power)).ok()?;
     }
-    let fraction: String = (1..count - weight).map(|power| format!("{:04}", digit(-power))).collect();
+    let mut fraction = String::new();
+    for power in 1..count - weight {
+        write!(fraction, "{:04}", digit(-power)).ok()?;
+    }
     if fraction.bytes().all(|digit| digit == b'0')
         && let Ok(integer) = text.parse()
     {

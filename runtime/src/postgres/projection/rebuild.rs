@@ -35,7 +35,7 @@ use crate::store::lock::lock;
 
 /// Makes the new view and replaces the old one; `None` if another process has taken over.
 pub(super) fn build<P: Projection<Target: PostgresTarget>>(
-    rebuild: &Rebuild<'_>,
+    settings: &Rebuild<'_>,
     engine: &mut Engine<P, PostgresStore>,
     holder: &LeaseHolder,
     id: Uuid,
@@ -46,7 +46,7 @@ pub(super) fn build<P: Projection<Target: PostgresTarget>>(
     let beside = ProgressHome { hooks: EventHooks::default(), ..home.clone() };
     let is_ours = || rebuild::is_ours(&home, &serving, holder, id);
     engine.definition = rebuilt;
-    let events = rebuild.project(engine, &beside, is_ours);
+    let events = settings.project(engine, &beside, is_ours);
     engine.definition = serving;
     let Some(events) = events? else { return Ok(None) };
     let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };

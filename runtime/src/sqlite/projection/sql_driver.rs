@@ -64,7 +64,7 @@ impl SqlDriver for SqliteDriver<'_> {
 
     fn query(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<SqlRow>, Failed> {
         let mut statement = self.bound(sql, values)?;
-        let names = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names = statement.column_names().map(str::to_owned).collect();
         let columns = Arc::new(Columns { statement: sql.trim().to_owned(), names });
         let (mut rows, mut read) = (statement.raw_query(), Vec::new());
         while let Some(row) = rows.next()? {
