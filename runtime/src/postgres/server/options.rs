@@ -56,6 +56,8 @@ pub struct PostgresOptions {
     pub(crate) outage_timeout: Duration,
     pub(crate) poll_every: Duration,
     pub(crate) readers: usize,
+    pub(crate) transactions: usize,
+    pub(crate) read_from_standbys: bool,
 }
 
 impl Default for PostgresOptions {
@@ -69,6 +71,8 @@ impl Default for PostgresOptions {
             outage_timeout: Duration::from_secs(30),
             poll_every: Duration::from_secs(1),
             readers: 3,
+            transactions: 4,
+            read_from_standbys: false,
         }
     }
 }
@@ -133,10 +137,28 @@ impl PostgresOptions {
         self
     }
 
-    /// The number of connections for reading, at least one; 3 by default. There are two more, one for writing and one for
-    /// notifications.
+    /// The number of connections for reading, at least one; 3 by default. There are two more, one for appends and one for
+    /// notifications, and those of [`transactions`](Self::transactions).
     pub fn readers(mut self, connections: usize) -> Self {
         self.readers = connections.max(1);
+        self
+    }
+
+    /// How many transactions of followers and of [`PostgresStore::begin`] go on at a time, at least one; 4 by default. Each
+    /// has a connection, which is made when it is needed. More transactions wait, as long as for a lock.
+    pub fn transactions(mut self, connections: usize) -> Self {
+        self.transactions = connections.max(1);
+        self
+    }
+
+    /// Whether reads may go to a standby among the hosts of the URL; `false` by default.
+    ///
+    /// A read goes there if the standby has all events that callers of this store know of: those that they have appended, read, or
+    /// [waited for](crate::store::EventStore::wait_for). Otherwise, after a short wait, and without a standby, it goes to the
+    /// server that accepts writes. So a program reads its own writes. It may see events of other programs later, and its commands may
+    /// conflict more often. A retry reads what the command has conflicted with.
+    pub fn read_from_standbys(mut self, reads: bool) -> Self {
+        self.read_from_standbys = reads;
         self
     }
 

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_postgres::types::ToSql;
@@ -18,9 +17,12 @@ use crate::postgres::server::session::Session;
 use crate::postgres::server::tables;
 use crate::postgres::store::commits::Commits;
 use crate::postgres::store::readers::{self, Job};
+use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::StreamNames;
+use crate::postgres::store::transactions::{self, Begin, Held, Mode};
 use crate::postgres::store::wakeups::{Wakeups, listen};
 use crate::postgres::store::writer::Writer;
+use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
 /// How long the last handle of a store waits for its sessions to end.
@@ -33,16 +35,30 @@ pub(super) struct Line {
     pub(super) names: Arc<StreamNames>,
     /// `None` once the store is closed.
     jobs: Option<UnboundedSender<Job>>,
+    transactions: Option<UnboundedSender<Begin>>,
     thread: thread::ThreadId,
     ended: Arc<Ended>,
 }
 
 impl Line {
+    /// The position that a standby must have to carry out a statement; `None` if it must not.
+    pub(super) fn needed(&self, sql: &Sql) -> Option<u64> {
+        sql.may_lag.then(|| self.wakeups.known.get())
+    }
+
     /// Gives a statement to the next session that is free.
     pub(super) fn send(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             // If the thread has ended, so has the other end of the job's reply.
             drop(jobs.send(job));
+        }
+    }
+
+    /// Begins a transaction in a session of its own.
+    pub(super) fn begin(&self, mode: Mode) -> Result<Held, StoreError> {
+        match &self.transactions {
+            Some(transactions) => transactions::begin(transactions, mode),
+            None => Err(StoreError::Other("the store is closed".into())),
         }
     }
 }
@@ -52,6 +68,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         self.commits.close();
         self.jobs = None;
+        self.transactions = None;
         // A waker can hold the last handle.
         if thread::current().id() != self.thread {
             self.ended.wait();
@@ -64,6 +81,7 @@ pub(super) fn start(address: Address) -> Result<(Line, Uuid), ConnectError> {
     let (commits, wakeups) = (Arc::<Commits>::default(), Arc::<Wakeups>::default());
     let (names, ended) = (Arc::<StreamNames>::default(), Arc::<Ended>::default());
     let (sender, jobs) = unbounded_channel();
+    let (transactions, begins) = unbounded_channel();
     let (tell, told) = mpsc::channel();
     let work = Work {
         address,
@@ -71,12 +89,21 @@ pub(super) fn start(address: Address) -> Result<(Line, Uuid), ConnectError> {
         wakeups: Arc::clone(&wakeups),
         names: Arc::clone(&names),
         jobs,
+        begins,
     };
     let thread = thread::Builder::new()
         .name("factum-postgres".into())
         .spawn(move || work.run(&tell))
         .map_err(ConnectError::Thread)?;
-    let line = Line { commits, wakeups, names, jobs: Some(sender), thread: thread.thread().id(), ended };
+    let line = Line {
+        commits,
+        wakeups,
+        names,
+        jobs: Some(sender),
+        transactions: Some(transactions),
+        thread: thread.thread().id(),
+        ended,
+    };
     match told.recv() {
         Ok(Ok(id)) => Ok((line, id)),
         Ok(Err(error)) => Err(error),
@@ -90,11 +117,12 @@ struct Work {
     wakeups: Arc<Wakeups>,
     names: Arc<StreamNames>,
     jobs: UnboundedReceiver<Job>,
+    begins: UnboundedReceiver<Begin>,
 }
 
 impl Work {
     fn run(self, tell: &mpsc::Sender<Result<Uuid, ConnectError>>) {
-        let Self { address, end, wakeups, names, jobs } = self;
+        let Self { address, end, wakeups, names, jobs, begins } = self;
         let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -111,22 +139,16 @@ impl Work {
                 }
             };
             let address = Rc::new(address);
-            let jobs = Rc::new(Mutex::new(jobs));
-            let readers: Vec<_> = (0..address.options.readers)
-                .map(|_| {
-                    spawn_local(readers::serve(Rc::clone(&jobs), Rc::clone(&address), Arc::clone(&names)))
-                })
-                .collect();
+            let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names, Arc::clone(&wakeups)));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
+            spawn_local(transactions::serve(begins, Rc::clone(&address)));
             let writer = Writer::new(&address, id, session, &wakeups);
             if tell.send(Ok(id)).is_err() {
                 return;
             }
             writer.run(&end.commits).await;
-            for reader in readers {
-                // A reader that has panicked has given no answer, which its caller notices.
-                let _ = reader.await;
-            }
+            // A statement that has panicked has no answer, which its caller notices.
+            let _ = readers.await;
         });
     }
 }
