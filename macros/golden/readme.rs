@@ -27,8 +27,7 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
     const NAME: &'static str = "account-opened";
     const SHAPES: ::factum::macro_support::ConstShapes = (
         ::core::option_env!("CARGO_MANIFEST_DIR"),
-        &[(1, &[("owner", "String", 0)])],
-        &[],
+        "1\nowner: String",
     );
 }
 
@@ -39,8 +38,7 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
     const NAME: &'static str = "money-deposited";
     const SHAPES: ::factum::macro_support::ConstShapes = (
         ::core::option_env!("CARGO_MANIFEST_DIR"),
-        &[(1, &[("cents", "u64", 0)])],
-        &[],
+        "1\ncents: u64",
     );
 }
 
@@ -51,8 +49,7 @@ impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
     const NAME: &'static str = "money-withdrawn";
     const SHAPES: ::factum::macro_support::ConstShapes = (
         ::core::option_env!("CARGO_MANIFEST_DIR"),
-        &[(1, &[("cents", "u64", 0)])],
-        &[],
+        "1\ncents: u64",
     );
 }
 
@@ -66,21 +63,13 @@ impl ::factum::Command for OpenAccount {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "OpenAccount" 18055716382810217137 false["account" "AccountId" "owner" "String"]
+        "OpenAccount" 18055716382810217137["account" "AccountId" "owner" "String"]
     );
 }
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for OpenAccount {
-    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
-        "open-account",
-    );
-    fn append_to(
-        self,
-        __actions: &mut ::factum::follow::Actions,
-    ) -> ::factum::macro_support::Acting {
-        __actions.send::<__P, Self>(&self)
-    }
+    type Way = ::factum::macro_support::BySending;
 }
 
 // ---- struct DepositMoney ----
@@ -93,21 +82,13 @@ impl ::factum::Command for DepositMoney {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "DepositMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"]
+        "DepositMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
     );
 }
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for DepositMoney {
-    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
-        "deposit-money",
-    );
-    fn append_to(
-        self,
-        __actions: &mut ::factum::follow::Actions,
-    ) -> ::factum::macro_support::Acting {
-        __actions.send::<__P, Self>(&self)
-    }
+    type Way = ::factum::macro_support::BySending;
 }
 
 // ---- struct WithdrawMoney ----
@@ -120,21 +101,13 @@ impl ::factum::Command for WithdrawMoney {
         &self.account
     }
     ::factum::macro_support::command_traits!(
-        "WithdrawMoney" 16180778400305435415 false["account" "AccountId" "cents" "u64"]
+        "WithdrawMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
     );
 }
 #[automatically_derived]
 impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
 for WithdrawMoney {
-    const SENDS: ::factum::macro_support::Emitted = ::factum::macro_support::Emitted::One(
-        "withdraw-money",
-    );
-    fn append_to(
-        self,
-        __actions: &mut ::factum::follow::Actions,
-    ) -> ::factum::macro_support::Acting {
-        __actions.send::<__P, Self>(&self)
-    }
+    type Way = ::factum::macro_support::BySending;
 }
 
 // ---- struct BankAccount ----
@@ -287,10 +260,9 @@ const _: () = {
     use ::factum::macro_support::NotEvents as _;
     #[automatically_derived]
     impl ::factum::Execute<OpenAccount> for BankAccount {
-        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
-            Self,
-            AccountOpened,
-        >::EMITS;
+        fn emits() -> ::factum::macro_support::Emitted {
+            ::factum::macro_support::EmitsOf::<Self, AccountOpened>::factum_emits()
+        }
         #[inline]
         fn execute(
             &self,
@@ -306,10 +278,9 @@ const _: () = {
     }
     #[automatically_derived]
     impl ::factum::Execute<DepositMoney> for BankAccount {
-        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
-            Self,
-            MoneyDeposited,
-        >::EMITS;
+        fn emits() -> ::factum::macro_support::Emitted {
+            ::factum::macro_support::EmitsOf::<Self, MoneyDeposited>::factum_emits()
+        }
         #[inline]
         fn execute(
             &self,
@@ -325,10 +296,9 @@ const _: () = {
     }
     #[automatically_derived]
     impl ::factum::Execute<WithdrawMoney> for BankAccount {
-        const EMITS: ::factum::macro_support::Emitted = ::factum::macro_support::EmitsOf::<
-            Self,
-            MoneyWithdrawn,
-        >::EMITS;
+        fn emits() -> ::factum::macro_support::Emitted {
+            ::factum::macro_support::EmitsOf::<Self, MoneyWithdrawn>::factum_emits()
+        }
         #[inline]
         fn execute(
             &self,

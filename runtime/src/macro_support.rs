@@ -31,11 +31,10 @@ pub use self::beside::{
 };
 pub use self::checks::{Checked, Checks};
 pub use self::commanding::{
-    Acting, Asked, CategoryOf, Decides, DoesNothing, Forgets, HandlesRefusal, InstanceId, KeptCommand,
-    KeptState, NoAggregate, NotVersioned, OtherType, RefusalOf, RefusedBy, Refusing, Remembers, SameType,
-    SendsNothing, SendsOf, Unhandled, Unrefused, Versioned, assert_handled, by_field, by_stream,
-    can_be_refused, command_codec, is_timeout, no_codec, refusal_of, state_codec, time_out, unknown_timeout,
-    upgraded,
+    Asked, CategoryOf, Decides, DoesNothing, Forgets, HandlesRefusal, InstanceId, KeptCommand, KeptState,
+    NoAggregate, NotVersioned, OtherType, RefusalOf, RefusedBy, Refusing, Remembers, SameType, SendsNothing,
+    SendsOf, Unhandled, Unrefused, Versioned, assert_handled, by_field, by_stream, can_be_refused,
+    command_codec, is_timeout, no_codec, refusal_of, state_codec, time_out, unknown_timeout, upgraded,
 };
 pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_other, name_is};
@@ -67,7 +66,7 @@ pub use self::whole::{
     assert_scheduled, is_shared, repeated_command,
 };
 pub use crate::domain::command_mark::CommandMark;
-pub use crate::domain::command_traits::CommandTraits;
+pub use crate::domain::command_traits::{CommandTraits, ReadCommand};
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::emitted::Emitted;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};
@@ -75,6 +74,7 @@ pub use crate::domain::thread_safe::is_thread_safe;
 pub use crate::domain::type_shape::{
     EventPart, EventParts, FieldNotes, FieldTypes, Form, Tagging, TypeKind, TypeParts, TypeShape,
 };
+pub use crate::follow::process::actions::BySending;
 pub use crate::{
     __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
     __receives as receives,

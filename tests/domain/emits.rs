@@ -114,7 +114,7 @@ where
     Lamp: Execute<C>,
 {
     const EMITTED: &[&str] = &["lit", "put-out"];
-    let emitted: Emitted = <Lamp as Execute<C>>::EMITS;
+    let emitted: Emitted = <Lamp as Execute<C>>::emits();
     emitted.events(EMITTED).iter().map(|(name, count)| format!("{name}{count}")).collect::<Vec<_>>().join(" ")
 }
 

@@ -249,3 +249,29 @@ fn types_of_one_name_differ_by_their_variants() {
     assert!(matches!(done.events()[1].event, OddEvent::LitElsewhere(elsewhere::Lit)));
     assert_eq!(done.events()[0].stream.to_string(), "odd/");
 }
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+struct OddlyNamed {
+    #[serde(rename = "two\nlines: x")]
+    first: u8,
+    #[serde(rename = "")]
+    second: Option<LampColour>,
+    #[serde(rename = "2")]
+    third: [u8; 2],
+}
+
+#[derive(Debug, Serialize, Deserialize, EventSchema)]
+struct LampColour(u8);
+
+#[test]
+fn names_in_json_may_have_anything_in_them() {
+    let mut shapes = Vec::new();
+    OddlyNamed::shapes(&mut shapes);
+    let [shape] = &shapes[..] else { panic!("{shapes:?}") };
+    let fields: Vec<_> =
+        shape.fields.iter().map(|field| (field.name, field.ty, field.fingerprint != 0)).collect();
+    assert_eq!(
+        fields,
+        [("", "Option<LampColour>", true), ("2", "[u8;2]", false), ("two\nlines: x", "u8", false)]
+    );
+}

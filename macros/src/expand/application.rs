@@ -39,6 +39,11 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
         quote_spanned!(ty.span()=> #start_token.hook::<#ty>(#name, #this.#member);)
     });
     let known = known(model);
+    // Taken for granted too: `checks` asks it, at a place where no error follows if the type is no aggregate.
+    let decide_alone = alone(model).map(|path| {
+        let services = of_aggregate(krate, path, "Services");
+        quote!(for<'__a> #services: #krate::application::DecidesAlone<#path>)
+    });
     let each_known = quote!(where #(#known,)*);
     let takes_names = takes_names.then(|| {
         quote! {
@@ -91,6 +96,7 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
             #(__S: #bounds,)*
             #(#known,)*
+            #(#decide_alone,)*
             #keeps_timers
         {
             fn assemble(
@@ -127,6 +133,11 @@ pub(super) fn known(model: &Application<'_>) -> Vec<TokenStream> {
         quote_spanned!(path.span()=> for<'__a> #path: #krate::Aggregate)
     };
     model.aggregates.iter().map(bound).collect()
+}
+
+/// The aggregates whose services no field gives.
+fn alone<'m>(model: &'m Application<'_>) -> impl Iterator<Item = &'m Path> {
+    model.aggregates.iter().filter(|aggregate| aggregate.services.is_none()).map(|aggregate| aggregate.path)
 }
 
 /// What the trait says of an aggregate, at the place of the listed type.
@@ -255,6 +266,8 @@ fn checks(model: &Application<'_>) -> TokenStream {
             #readable
         }
     });
+    let of_alone = alone(model)
+        .map(|path| quote_spanned!(path.span()=> (#krate::application::decides_alone::<#path>)();));
     let followed = followers.iter().map(|follower| what_it_follows(krate, follower));
     let of_followers = followers.iter().enumerate().map(|(index, follower)| {
         let (ty, index) = (follower.field.ty, Literal::usize_unsuffixed(index));
@@ -279,6 +292,7 @@ fn checks(model: &Application<'_>) -> TokenStream {
             let __members: &[#support::Member] = &[#(#support::Member::of(#shown, &#models)),*];
             let __repeated = #support::repeated_command(__members);
             let __followers: &[#krate::follow::Followed] = &[#(#followed),*];
+            #(#of_alone)*
             #(#of_aggregates)*
             #(#of_followers)*
             #(#of_schedules)*

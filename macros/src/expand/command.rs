@@ -22,6 +22,11 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
         let member = field.member.to_token_stream().to_string();
         [member.trim_start_matches("r#").to_owned(), type_text(field.ty)]
     });
+    let internal = is_internal.then(|| {
+        quote!(
+            const INTERNAL: bool = true;
+        )
+    });
     // rustc would interpret a hash of the text, at a cost above that of all other code of the command.
     let shape = Literal::u64_unsuffixed(hashed(FNV_OFFSET, &schema::text(input)));
     let (ty, value) = match command.id {
@@ -32,6 +37,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
         #[automatically_derived]
         impl #krate::Command for #ident {
             const NAME: &'static str = #name;
+            #internal
             type Id = #ty;
 
             fn aggregate_id(&self) -> &#ty {
@@ -40,16 +46,12 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
 
             #validate
 
-            #krate::macro_support::command_traits!(#marked #shape #is_internal [#(#fields)*]);
+            #krate::macro_support::command_traits!(#marked #shape [#(#fields)*]);
         }
 
         #[automatically_derived]
         impl<__P: #krate::follow::Sends<Self>> #krate::follow::IntoActions<__P> for #ident {
-            const SENDS: #krate::macro_support::Emitted = #krate::macro_support::Emitted::One(#name);
-
-            fn append_to(self, __actions: &mut #krate::follow::Actions) -> #krate::macro_support::Acting {
-                __actions.send::<__P, Self>(&self)
-            }
+            type Way = #krate::macro_support::BySending;
         }
     };
     beside(input, made)

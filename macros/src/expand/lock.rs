@@ -23,30 +23,22 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
     });
     // The types of fields that may have fingerprints, each once: a field names its own by number.
     let mut typed: Vec<(String, &Type)> = Vec::new();
-    let mut shapes = Vec::new();
+    let names = event.versions.values().flat_map(|version| &version.shape).map(|field| &field.name);
+    let names: String = names.map(String::as_str).collect();
+    let end = ['\n', '\u{1}', '\u{2}', '\u{3}'].into_iter().find(|end| !names.contains(*end)).unwrap_or('\n');
+    let mut lines = Vec::new();
     for (number, version) in &event.versions {
-        let fields = version.shape.iter().map(|field| {
-            let ShapeField { name, text, ty, .. } = field;
-            let typed = Literal::usize_unsuffixed(number_of(ty, &mut typed));
-            quote!((#name, #text, #typed))
-        });
-        let fields: Vec<_> = fields.collect();
-        let number = Literal::u32_unsuffixed(*number);
-        shapes.push(quote!((#number, &[#(#fields),*])));
+        lines.push(number.to_string());
+        lines.extend(version.shape.iter().map(|field| match number_of(field.ty, &mut typed) {
+            0 => format!("{}: {}", field.name, field.text),
+            typed => format!("{}: {typed} {}", field.name, field.text),
+        }));
     }
-    let parts = structure::parts_of_each(krate, &typed);
-    let shapes = quote!((::core::option_env!("CARGO_MANIFEST_DIR"), &[#(#shapes),*], &[#(#parts),*]));
-    let shapes = if parts.is_empty() {
-        shapes
-    } else {
-        quote!({
-            #[allow(unused_imports)]
-            use #krate::macro_support::NoFingerprint as _;
-            #shapes
-        })
-    };
+    let text = lines.join(&end.to_string());
+    let parts = (!typed.is_empty()).then(|| structure::parts_of_each(krate, &typed));
     quote! {
-        const SHAPES: #krate::macro_support::ConstShapes = #shapes;
+        const SHAPES: #krate::macro_support::ConstShapes = (::core::option_env!("CARGO_MANIFEST_DIR"), #text);
+        #parts
         #previous
     }
 }

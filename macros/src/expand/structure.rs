@@ -99,19 +99,21 @@ fn parts<'t>(krate: &Path, types: impl Iterator<Item = &'t Type>) -> TokenStream
     quote!(#(#parts),*)
 }
 
-/// For each of an event's types, the types that it is written with, by their text, with fingerprints and shapes.
-pub(super) fn parts_of_each(krate: &Path, types: &[(String, &Type)]) -> Vec<TokenStream> {
-    let parts: Vec<_> = types.iter().flat_map(|(_, ty)| parts_with_fingerprints(ty)).collect();
-    let mut texts = texts(&parts).into_iter();
-    let of_each = types.iter().map(|(_, ty)| {
-        let parts = parts_with_fingerprints(ty);
-        let parts = parts
-            .iter()
-            .zip(texts.by_ref())
-            .map(|(part, text)| quote!((#text, <#krate::macro_support::HasFingerprint<#part>>::BOTH)));
-        quote!(&[#(#parts),*])
-    });
-    of_each.collect()
+/// `fn parts` of an event: for each of its types, the types that it is written with, by their text.
+pub(super) fn parts_of_each(krate: &Path, types: &[(String, &Type)]) -> TokenStream {
+    let numbered = types.iter().zip(1_usize..);
+    let (numbers, parts): (Vec<_>, Vec<_>) = numbered
+        .flat_map(|((_, ty), number)| parts_with_fingerprints(ty).into_iter().map(move |part| (number, part)))
+        .unzip();
+    let (numbers, texts) = (numbers.into_iter().map(Literal::usize_unsuffixed), texts(&parts));
+    let of = quote!(#krate::macro_support);
+    quote! {
+        fn parts(__parts: &mut #of::EventParts) {
+            #[allow(unused_imports)]
+            use #of::NoFingerprint as _;
+            #(__parts.add(#numbers, #texts, <#of::HasFingerprint<#parts>>::factum_part());)*
+        }
+    }
 }
 
 /// The texts of types. Two types of one text have none: a text does not tell them apart.

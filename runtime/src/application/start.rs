@@ -113,6 +113,9 @@ pub trait DecidesAlone<A> {
     fn services() -> Self;
 }
 
+/// Asserts that an aggregate needs no services, or such as have a default.
+pub const fn decides_alone<A: Aggregate<Services: DecidesAlone<A>>>() {}
+
 #[diagnostic::do_not_recommend]
 impl<A, V: Default> DecidesAlone<A> for V {
     fn services() -> Self {

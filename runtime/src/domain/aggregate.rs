@@ -156,7 +156,10 @@ pub trait Aggregate: Sized + 'static {
 pub trait Execute<C>: Accepts<C> {
     /// Which events the command can lead to. `#[handlers]` reads it from the return type. A `Result`
     /// by another name, without arguments, allows all.
-    const EMITS: Emitted = Emitted::Any;
+    #[must_use]
+    fn emits() -> Emitted {
+        Emitted::Any
+    }
 
     /// Decides on the command: returns the events that follow from it, or a refusal.
     fn execute(&self, command: C, services: &Self::Services) -> Result<Vec<Self::Event>, Self::Error>;

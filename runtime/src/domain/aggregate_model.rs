@@ -17,7 +17,7 @@ pub struct AggregateModel {
     pub name: &'static str,
     /// Its commands.
     pub commands: &'static [CommandKind],
-    emits: &'static [Emitted],
+    emits: &'static [fn() -> Emitted],
     /// Its events.
     pub events: &'static [EventKind],
     /// The events that it has retired, and still reads.
@@ -40,7 +40,7 @@ impl AggregateModel {
     /// Which events each command leads to, if it is not refused, and how many.
     pub fn emits(&self) -> impl Iterator<Item = (&'static CommandKind, Vec<(&'static str, Count)>)> + use<> {
         let names: Vec<_> = self.events.iter().map(|event| event.name).collect();
-        let emits = self.emits.iter().chain(std::iter::repeat(&Emitted::Any));
+        let emits = self.emits.iter().map(|emits| emits()).chain(std::iter::repeat(Emitted::Any));
         self.commands.iter().zip(emits).map(move |(command, emitted)| (command, emitted.events(&names)))
     }
 

@@ -105,22 +105,17 @@ pub trait Command: Debug + Sized {
     const NAME: &'static str;
 
     /// The name and the type of each field, as they are written.
-    const FIELDS: &'static [(&'static str, &'static str)] = match &Self::TRAITS {
-        Some(traits) => traits.fields,
-        None => &[],
-    };
+    const FIELDS: &'static [(&'static str, &'static str)] = &[];
 
     /// Whether only the program itself sends the command.
-    const INTERNAL: bool = match &Self::TRAITS {
-        Some(traits) => traits.internal,
-        None => false,
-    };
+    const INTERNAL: bool = false;
 
     /// How the command is read from JSON; `None` if it does not derive `Deserialize`.
-    const READ: Option<ReadCommand<Self>> = match &Self::TRAITS {
-        Some(traits) => traits.read,
-        None => None,
-    };
+    const READ: Option<ReadCommand<Self>> = Self::JSON.0;
+
+    /// How the command is read from JSON, and whether it can be written. One constant costs rustc less than two.
+    #[doc(hidden)]
+    const JSON: (Option<ReadCommand<Self>>, bool) = (None, false);
 
     /// The id type of the aggregate that takes the command.
     type Id;
@@ -133,7 +128,7 @@ pub trait Command: Debug + Sized {
     /// A command that was decided on a state that was not stored after all is decided again. Without a copy, its
     /// caller gets a conflict. The derive copies a command that is `Clone`.
     fn again(&self) -> Option<Self> {
-        Self::TRAITS.as_ref()?.copy.map(|copy| copy(self))
+        Self::traits()?.copy.map(|copy| copy(self))
     }
 
     /// Checks the command by itself, before anything is read. See [above](#validation).
@@ -148,7 +143,7 @@ pub trait Command: Debug + Sized {
     /// The derive hashes what serde sees of a command that is `Serialize`, and otherwise its `Debug` text. An
     /// impl by hand gets the name of the type and the hash of its `Debug` text.
     fn mark(&self) -> CommandMark {
-        match Self::TRAITS {
+        match Self::traits() {
             Some(CommandTraits { name, shape, content, .. }) => {
                 CommandMark::of(self, name, shape, content.and_then(|content| (content.hash)(self)))
             }
@@ -159,10 +154,14 @@ pub trait Command: Debug + Sized {
     /// The command as JSON; `None` if it is not `Serialize`.
     #[doc(hidden)]
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
-        Some((Self::TRAITS?.content?.write)(self))
+        Some((Self::traits()?.content?.write)(self))
     }
 
-    /// What the derive says of the struct. One constant costs rustc less than those, and the methods, above.
+    /// What the derive says of the struct.
+    // A function: rustc interprets the constants of a crate when it checks it.
     #[doc(hidden)]
-    const TRAITS: Option<CommandTraits<Self>> = None;
+    #[must_use]
+    fn traits() -> Option<CommandTraits<Self>> {
+        None
+    }
 }

@@ -5,7 +5,6 @@ use std::fmt::Debug;
 
 use crate::domain::command::Command;
 use crate::domain::command_mark::{CommandMark, type_name};
-use crate::domain::command_traits::CommandTraits;
 use crate::domain::emitted::Emitted;
 use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::misspelling::nearest;
@@ -22,7 +21,7 @@ pub trait CommandSet: Debug + Sized {
 
     /// Which events each command leads to, in the same order. The default, for an impl by hand, does not say it.
     #[doc(hidden)]
-    const EMITS: &'static [Emitted] = &[];
+    const EMITS: &'static [fn() -> Emitted] = &[];
 
     /// The id type of the aggregate that takes the commands.
     type Id;
@@ -96,7 +95,7 @@ impl CommandKind {
             fields: C::FIELDS,
             internal: C::INTERNAL,
             readable: C::READ.is_some(),
-            writable: matches!(&C::TRAITS, Some(CommandTraits { content: Some(_), .. })),
+            writable: C::JSON.1,
         }
     }
 }

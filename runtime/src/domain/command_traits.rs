@@ -3,7 +3,6 @@
 use crate::domain::content::Content;
 
 /// What serde makes of a command.
-// One constant has both: a further constant costs rustc more than its content.
 #[derive(Debug)]
 pub struct SerializeCommand<C> {
     /// Hashes what serde sees.
@@ -23,16 +22,10 @@ pub(crate) type CopyCommand<C> = fn(&C) -> C;
 pub struct CommandTraits<C> {
     /// The name of the struct.
     pub name: &'static str,
-    /// The name and the type of each field.
-    pub fields: &'static [(&'static str, &'static str)],
-    /// Whether only the program itself sends the command.
-    pub internal: bool,
     /// A hash of the names, types and serde attributes of its fields.
     pub shape: u64,
     /// The hash of what serde sees of the command, and its JSON, if it is `Serialize`.
     pub content: Option<SerializeCommand<C>>,
-    /// How the command is read, if it is `Deserialize`.
-    pub read: Option<ReadCommand<C>>,
     /// A copy of the command, if it is `Clone`.
     pub copy: Option<CopyCommand<C>>,
 }

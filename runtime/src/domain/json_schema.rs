@@ -23,8 +23,7 @@ pub(crate) fn of_event(shape: &Shape) -> Value {
     });
     let fields: Vec<_> = fields.collect();
     let mut definitions = Definitions::default();
-    let parts: Vec<_> =
-        structure.parts.iter().copied().flatten().map(|(text, (_, shape))| (*text, *shape)).collect();
+    let parts: Vec<_> = structure.parts.structures().collect();
     let mut schema = definitions.fields(structure.form, &fields, &parts);
     if let Value::Object(schema) = &mut schema {
         schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());

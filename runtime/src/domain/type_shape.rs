@@ -1,5 +1,7 @@
 //! The structure of a type's JSON, as far as serde's derive makes it.
 
+use crate::domain::hash::fingerprint_of;
+
 /// The structure of a type inside events, as `derive(EventSchema)` declares it.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +30,40 @@ pub type TypeParts = &'static [(&'static str, Option<fn() -> TypeShape>)];
 #[doc(hidden)]
 pub type EventPart = (u64, Option<fn() -> TypeShape>);
 
-/// For each type in an event that is not one of Rust's own, the types that it is written with.
+/// The types that the fields of an event are written with, if those are not Rust's own.
 #[doc(hidden)]
-pub type EventParts = &'static [&'static [(&'static str, EventPart)]];
+#[derive(Debug, Clone, Default)]
+pub struct EventParts(Vec<(usize, &'static str, EventPart)>);
+
+impl EventParts {
+    /// Adds one of the types that the field type with a number is written with, and its text.
+    pub fn add(&mut self, of: usize, text: &'static str, part: EventPart) {
+        self.0.push((of, text, part));
+    }
+
+    /// The fingerprint of the field type with a number.
+    pub(crate) fn fingerprint(&self, of: usize) -> u64 {
+        let parts = self.0.iter().filter(|(number, ..)| *number == of);
+        let parts: Vec<_> = parts.map(|(_, _, (fingerprint, _))| *fingerprint).collect();
+        fingerprint_of(&parts)
+    }
+
+    /// The types by their text, with their structures.
+    pub(crate) fn structures(&self) -> impl Iterator<Item = (&'static str, Option<fn() -> TypeShape>)> {
+        self.0.iter().map(|(_, text, (_, structure))| (*text, *structure))
+    }
+}
+
+// The addresses of functions differ from build to build.
+impl PartialEq for EventParts {
+    fn eq(&self, other: &Self) -> bool {
+        let known =
+            |(of, text, (fingerprint, _)): &(usize, &'static str, EventPart)| (*of, *text, *fingerprint);
+        self.0.iter().map(known).eq(other.0.iter().map(known))
+    }
+}
+
+impl Eq for EventParts {}
 
 /// Fields, each with its name in JSON, its type as text, and what serde's attributes say of it.
 #[doc(hidden)]
@@ -93,26 +126,9 @@ pub enum Tagging {
 
 /// What the names and types of an event's fields do not say of its JSON.
 #[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventStructure {
     pub(crate) form: Form,
     pub(crate) notes: FieldNotes,
     pub(crate) parts: EventParts,
 }
-
-// The addresses of functions differ from build to build.
-impl PartialEq for EventStructure {
-    fn eq(&self, other: &Self) -> bool {
-        let known = |parts: EventParts| {
-            parts
-                .iter()
-                .copied()
-                .flatten()
-                .map(|(name, (fingerprint, _))| (*name, *fingerprint))
-                .collect::<Vec<_>>()
-        };
-        self.form == other.form && self.notes == other.notes && known(self.parts) == known(other.parts)
-    }
-}
-
-impl Eq for EventStructure {}

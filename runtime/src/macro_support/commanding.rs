@@ -23,9 +23,6 @@ use crate::follow::process::turn::{Instance, Turn};
 use crate::follow::process::{CommandCodec, Process, Receives, Refused, Sends, StateCodec, Timeout};
 use crate::follow::reaction::{React, ReactingTarget};
 
-/// The result of [`IntoActions::append_to`](crate::follow::IntoActions::append_to).
-pub type Acting = Result<(), BoxError>;
-
 /// The result of [`Process::handle_refusal`].
 pub type Refusing = Option<Result<Actions, BoxError>>;
 

@@ -10,16 +10,21 @@ use crate::domain::content::of_serialized::content_of_serialized;
 
 /// A command whose traits are asked for.
 ///
-/// Each constant is an inherent one if the command has the trait. rustc finds that before the one of [`LacksTrait`].
+/// Each answer is an inherent one if the command has the trait. rustc finds that before the one of [`LacksTrait`]. A trait of the
+/// user's own may be one of every type: its methods are not called `factum_..`.
 #[derive(Debug)]
 pub struct TraitsOf<C>(PhantomData<C>);
 
 impl<C: Serialize> TraitsOf<C> {
+    /// The command can be written as JSON.
+    pub const IS_WRITABLE: bool = true;
+
     /// What serde makes of the command.
-    pub const CONTENT: Option<SerializeCommand<C>> = Some(SerializeCommand {
-        hash: content_of_serialized::<C>,
-        write: |command| serde_json::to_value(command),
-    });
+    #[must_use]
+    pub fn factum_content() -> Option<SerializeCommand<C>> {
+        let write = |command: &C| serde_json::to_value(command);
+        Some(SerializeCommand { hash: content_of_serialized::<C>, write })
+    }
 }
 
 impl<C: DeserializeOwned> TraitsOf<C> {
@@ -29,19 +34,32 @@ impl<C: DeserializeOwned> TraitsOf<C> {
 
 impl<C: Clone> TraitsOf<C> {
     /// The copy.
-    pub const COPY: Option<CopyCommand<C>> = Some(C::clone);
+    #[must_use]
+    pub fn factum_copy() -> Option<CopyCommand<C>> {
+        Some(C::clone)
+    }
 }
 
 /// The answers for a command without the trait.
 pub trait LacksTrait {
     /// The command.
     type Command;
-    /// No JSON, and no hash of it: that of the `Debug` text takes its place.
-    const CONTENT: Option<SerializeCommand<Self::Command>> = None;
+    /// There is no JSON of it.
+    const IS_WRITABLE: bool = false;
     /// Nothing reads it.
     const READ: Option<ReadCommand<Self::Command>> = None;
+
+    /// No JSON, and no hash of it: that of the `Debug` text takes its place.
+    #[must_use]
+    fn factum_content() -> Option<SerializeCommand<Self::Command>> {
+        None
+    }
+
     /// No copy.
-    const COPY: Option<CopyCommand<Self::Command>> = None;
+    #[must_use]
+    fn factum_copy() -> Option<CopyCommand<Self::Command>> {
+        None
+    }
 }
 
 impl<C> LacksTrait for TraitsOf<C> {

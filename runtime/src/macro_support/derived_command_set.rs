@@ -21,7 +21,7 @@ pub trait DerivedCommandSet: Debug + Sized + 'static {
     const KINDS: &'static [CommandKind];
 
     /// See [`CommandSet::EMITS`].
-    const EMITS: &'static [Emitted];
+    const EMITS: &'static [fn() -> Emitted];
 
     /// Reads each of the commands, in the order of the kinds.
     const READERS: &'static [ReadListedCommand<Self>];
@@ -95,7 +95,7 @@ where
 #[diagnostic::do_not_recommend]
 impl<S: DerivedCommandSet> CommandSet for S {
     const KINDS: &'static [CommandKind] = S::KINDS;
-    const EMITS: &'static [Emitted] = S::EMITS;
+    const EMITS: &'static [fn() -> Emitted] = S::EMITS;
 
     type Id = S::Id;
 

@@ -8,15 +8,23 @@ use serde::de::DeserializeOwned;
 use crate::domain::codec_error::{DecodeError, EncodeError};
 use crate::domain::event::Event;
 use crate::domain::event_schema::{FieldShape, Shape};
-use crate::domain::hash::fingerprint_of;
 use crate::domain::type_shape::{EventParts, EventStructure, FieldNotes, Form};
 use crate::macro_support::old_versions::unreadable;
 
-/// The folder of the package that defines an event; its versions, each with the name and the type of its fields, and the number
-/// of that type in the list that follows, or 0 for one of Rust's own.
-// One constant costs rustc less than one for each part.
-pub type ConstShapes =
-    (Option<&'static str>, &'static [(u32, &'static [(&'static str, &'static str, usize)])], EventParts);
+/// The folder of the package that defines an event, and its shapes as text.
+///
+/// The text has a line for each version, and after it a line for each field:
+///
+/// ```text
+/// 1
+/// cents: u64
+/// place: 1 Place
+/// ```
+///
+/// A type that is not one of Rust's own has the number that [`DerivedEvent::parts`] knows it by. The character
+/// after the first version separates the lines: a newline, unless a field's name has one.
+// A text, and no list of fields: rustc interprets the lists in a crate's constants when it checks the crate.
+pub type ConstShapes = (Option<&'static str>, &'static str);
 
 /// What `derive(Event)` declares about an event. Every type with this trait is an [`Event`].
 ///
@@ -37,8 +45,11 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     #[doc(hidden)]
     const LOWERED: Option<&'static str> = None;
 
-    /// Each version that the struct itself can read, with its fields. Only `lock!` and models contain this constant.
+    /// Each version that the struct itself can read, with its fields.
     const SHAPES: ConstShapes;
+
+    /// Adds the types that fields are written with, by the numbers of these fields' types.
+    fn parts(_: &mut EventParts) {}
 
     /// The form of the struct in JSON.
     #[doc(hidden)]
@@ -83,20 +94,32 @@ impl<E: DerivedEvent> Event for E {
         if let Some(previous) = E::PREVIOUS {
             previous(out);
         }
-        let (folder, shapes, parts) = E::SHAPES;
-        for &(version, fields) in shapes {
-            let fields = fields.iter().map(|&(name, ty, typed)| FieldShape {
-                name,
-                ty,
-                fingerprint: typed.checked_sub(1).and_then(|index| parts.get(index)).map_or(0, |parts| {
-                    let parts: Vec<_> = parts.iter().map(|(_, (fingerprint, _))| *fingerprint).collect();
-                    fingerprint_of(&parts)
-                }),
-            });
-            let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts };
+        let mut parts = EventParts::default();
+        E::parts(&mut parts);
+        let (folder, text) = E::SHAPES;
+        for (version, fields) in shapes_of(text) {
+            let shape = |(name, of, ty)| FieldShape { name, ty, fingerprint: parts.fingerprint(of) };
+            let fields = fields.into_iter().map(shape);
+            let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts: parts.clone() };
             out.push(Shape { event: E::NAME, version, fields: fields.collect(), folder, structure });
         }
     }
+}
+
+/// Reads the text of [`ConstShapes`]: for each version the name of each field, the number of its type or 0, and the type.
+fn shapes_of(text: &'static str) -> Vec<(u32, Vec<(&'static str, usize, &'static str)>)> {
+    let end = text.chars().find(|char| !char.is_ascii_digit()).unwrap_or('\n');
+    let mut shapes = Vec::new();
+    for line in text.split(end) {
+        if let Ok(version) = line.parse() {
+            shapes.push((version, Vec::new()));
+        } else if let (Some((name, ty)), Some((_, fields))) = (line.rsplit_once(": "), shapes.last_mut()) {
+            let numbered = ty.split_once(' ').and_then(|(of, ty)| Some((of.parse().ok()?, ty)));
+            let (of, ty) = numbered.unwrap_or((0, ty));
+            fields.push((name, of, ty));
+        }
+    }
+    shapes
 }
 
 /// A type that serde can write and read.
@@ -124,5 +147,24 @@ impl<T: Serialize + DeserializeOwned> Stored for T {
     #[inline]
     fn from_json(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_read_from_their_text() {
+        assert_eq!(shapes_of("1"), [(1, vec![])]);
+        assert_eq!(
+            shapes_of("1\nsum: u64\n12\ncents: u64\nplaces: 1 Vec<Place>"),
+            [(1, vec![("sum", 0, "u64")]), (12, vec![("cents", 0, "u64"), ("places", 1, "Vec<Place>")])]
+        );
+        // Names in JSON may have anything in them.
+        assert_eq!(
+            shapes_of("1\u{1}two\nlines: u8\u{1}: u16\u{1}2: u32"),
+            [(1, vec![("two\nlines", 0, "u8"), ("", 0, "u16"), ("2", 0, "u32")])]
+        );
     }
 }

@@ -95,36 +95,49 @@ where
     }
 }
 
-/// The events that a return type `T` of a handler can be. rustc finds this constant before that of [`NotEvents`].
+/// The events that a return type `T` of a handler can be. rustc finds this function before that of [`NotEvents`].
+// A function, as are those below: rustc interprets the constants of a crate when it checks it.
 #[derive(Debug)]
 pub struct EmitsOf<A, T>(PhantomData<(A, T)>);
 
 impl<A: Aggregate, T: IntoEvents<A>> EmitsOf<A, T> {
     /// The events.
-    pub const EMITS: Emitted = T::EMITS;
+    #[must_use]
+    pub fn factum_emits() -> Emitted {
+        T::EMITS
+    }
 }
 
 /// The answer for a type that is no events: if it should be, other code reports that.
 pub trait NotEvents {
     /// Not known.
-    const EMITS: Emitted = Emitted::Any;
+    #[must_use]
+    fn factum_emits() -> Emitted {
+        Emitted::Any
+    }
 }
 
 impl<A, T> NotEvents for EmitsOf<A, T> {}
 
-/// What the aggregate `A` does with the command `C`. rustc finds this constant before that of [`NotHandled`].
+/// What the aggregate `A` does with the command `C`. rustc finds this function before that of [`NotHandled`].
 #[derive(Debug)]
 pub struct Handled<A, C>(PhantomData<(A, C)>);
 
 impl<A: Execute<C>, C> Handled<A, C> {
     /// The events that its handler can return.
-    pub const EMITS: Emitted = <A as Execute<C>>::EMITS;
+    #[must_use]
+    pub fn factum_emits() -> Emitted {
+        <A as Execute<C>>::emits()
+    }
 }
 
 /// The answer for a command without a handler: other code reports that.
 pub trait NotHandled {
     /// A placeholder.
-    const EMITS: Emitted = Emitted::Any;
+    #[must_use]
+    fn factum_emits() -> Emitted {
+        Emitted::Any
+    }
 }
 
 impl<A, C> NotHandled for Handled<A, C> {}

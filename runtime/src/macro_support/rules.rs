@@ -50,24 +50,29 @@ macro_rules! __debug {
     };
 }
 
-/// What a command with this name is, and can do by its own traits. The number is a hash of its fields' text, as serde sees it.
+/// What a command has, and can do by its own traits. The number is a hash of its fields' text, as serde sees it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __command_traits {
-    ($name:literal $shape:literal $internal:literal [$($field:literal $ty:literal)*]) => {
-        const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
+    ($name:literal $shape:literal [$($field:literal $ty:literal)*]) => {
+        const FIELDS: &'static [(&'static str, &'static str)] = &[$(($field, $ty)),*];
+
+        const JSON: (::core::option::Option<$crate::macro_support::ReadCommand<Self>>, bool) = {
+            #[allow(unused_imports)]
+            use $crate::macro_support::LacksTrait as _;
+            (<$crate::macro_support::TraitsOf<Self>>::READ, <$crate::macro_support::TraitsOf<Self>>::IS_WRITABLE)
+        };
+
+        fn traits() -> ::core::option::Option<$crate::macro_support::CommandTraits<Self>> {
             #[allow(unused_imports)]
             use $crate::macro_support::LacksTrait as _;
             ::core::option::Option::Some($crate::macro_support::CommandTraits {
                 name: $name,
-                fields: &[$(($field, $ty)),*],
-                internal: $internal,
                 shape: $shape,
-                content: <$crate::macro_support::TraitsOf<Self>>::CONTENT,
-                read: <$crate::macro_support::TraitsOf<Self>>::READ,
-                copy: <$crate::macro_support::TraitsOf<Self>>::COPY,
+                content: <$crate::macro_support::TraitsOf<Self>>::factum_content(),
+                copy: <$crate::macro_support::TraitsOf<Self>>::factum_copy(),
             })
-        };
+        }
     };
 }
 
@@ -80,10 +85,10 @@ macro_rules! __command_enum {
         impl $crate::macro_support::DerivedCommandSet for $name {
             const KINDS: &'static [$crate::CommandKind] =
                 &[$(<$listed as $crate::macro_support::ListedCommand<$id>>::KIND),*];
-            const EMITS: &'static [$crate::Emitted] = {
+            const EMITS: &'static [fn() -> $crate::Emitted] = {
                 #[allow(unused_imports)]
                 use $crate::macro_support::NotHandled as _;
-                &[$(<$crate::macro_support::Handled<$aggregate, $listed>>::EMITS),*]
+                &[$(<$crate::macro_support::Handled<$aggregate, $listed>>::factum_emits),*]
             };
 
             const READERS: &'static [$crate::macro_support::ReadListedCommand<Self>] =

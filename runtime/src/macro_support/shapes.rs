@@ -17,8 +17,11 @@ impl<T: EventSchema + ?Sized> HasFingerprint<T> {
     /// The structure of `T`.
     pub const SHAPE: Option<fn() -> TypeShape> = Some(T::shape);
 
-    /// Both. One constant costs rustc less than two.
-    pub const BOTH: EventPart = (T::FINGERPRINT, Some(T::shape));
+    /// Both.
+    #[must_use]
+    pub fn factum_part() -> EventPart {
+        (T::FINGERPRINT, Some(T::shape))
+    }
 }
 
 /// The answer for types without an [`EventSchema`].
@@ -27,8 +30,12 @@ pub trait NoFingerprint {
     const FINGERPRINT: u64 = 0;
     /// No structure that is known.
     const SHAPE: Option<fn() -> TypeShape> = None;
+
     /// Neither.
-    const BOTH: EventPart = (0, None);
+    #[must_use]
+    fn factum_part() -> EventPart {
+        (0, None)
+    }
 }
 
 impl<T: ?Sized> NoFingerprint for HasFingerprint<T> {}

@@ -29,11 +29,11 @@ macro_rules! methods {
 }
 
 methods! {
-    aggregate_id append_to apply as_any clone compared_by content current_name debug decide decide_fallible decode
-    decoded done downcast_ref duplicate encode event_version execute extend field find fingerprint finish fmt
+    aggregate_id append_to apply as_any clone compared_by content copy current_name debug decide decide_fallible decode
+    decoded done downcast_ref duplicate emits encode event_version execute extend field find fingerprint finish fmt
     from_json from_text hand handle_stored handle_typed id initial into into_events iter key lend map map_err
-    mark name new next ok passes_over prepare project push react read read_older shapes to_json to_text
-    upcast
+    mark name new next ok parts part passes_over prepare project push react read read_older sends shapes to_json to_text
+    traits upcast
 }
 
 /// Methods by value come before those by reference.

@@ -129,10 +129,14 @@ fn emits(krate: &Path, output: Option<&Type>) -> Option<TokenStream> {
         Some(output) if is_opaque(output) || matches!(output, Type::Never(_)) => return None,
         Some(output) => {
             let events = result_parts(output).map_or(Some(output), |(events, _)| events)?;
-            quote!(EmitsOf::<Self, #events>::EMITS)
+            quote!(EmitsOf::<Self, #events>::factum_emits())
         }
     };
-    Some(quote!(const EMITS: #krate::macro_support::Emitted = #krate::macro_support::#emits;))
+    Some(quote! {
+        fn emits() -> #krate::macro_support::Emitted {
+            #krate::macro_support::#emits
+        }
+    })
 }
 
 /// A type that is certainly not a `Result` by another name.

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::domain::command::Command;
 use crate::domain::emitted::Emitted;
 use crate::domain::error::BoxError;
 use crate::domain::event::EventKind;
@@ -128,27 +129,77 @@ impl Actions {
     note = "return commands that `{P}` lists, `After`, `At`, `Cancel`, `Done`, an `Option`, tuple, array or `Vec` of these, `()`, or a `Result` of that"
 )]
 pub trait IntoActions<P: Process> {
+    /// What the provided items do. A derived command has only this: rustc compiles it faster than a method.
+    #[doc(hidden)]
+    type Way: ActsBy<P, Self>;
+
     /// The commands in such a value.
     #[doc(hidden)]
-    const SENDS: Emitted = Emitted::NONE;
+    const SENDS: Emitted = <Self::Way as ActsBy<P, Self>>::SENDS;
 
     /// Adds the actions to those before. Fails with the handler's own error, or if serde can't write a command or a time-out.
-    fn append_to(self, actions: &mut Actions) -> Result<(), BoxError>;
+    fn append_to(self, actions: &mut Actions) -> Result<(), BoxError>
+    where
+        Self: Sized,
+    {
+        <Self::Way as ActsBy<P, Self>>::append_to(self, actions)
+    }
 }
 
+/// What [`IntoActions`] does if an impl does not say it.
+#[doc(hidden)]
+pub trait ActsBy<P, T: ?Sized> {
+    /// See `IntoActions::SENDS`.
+    const SENDS: Emitted = Emitted::NONE;
+
+    /// See [`IntoActions::append_to`].
+    fn append_to(_: T, _: &mut Actions) -> Result<(), BoxError>
+    where
+        T: Sized,
+    {
+        Ok(())
+    }
+}
+
+/// A command: it is sent.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct BySending;
+
+impl<P: Sends<C>, C: Command> ActsBy<P, C> for BySending {
+    const SENDS: Emitted = Emitted::One(C::NAME);
+
+    fn append_to(command: C, actions: &mut Actions) -> Result<(), BoxError> {
+        actions.send::<P, C>(&command)
+    }
+}
+
+/// What has a method of its own.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ByItself;
+
+impl<P, T: ?Sized> ActsBy<P, T> for ByItself {}
+
 impl<P: Sets<T>, T: Timeout> IntoActions<P> for After<T> {
+    type Way = ByItself;
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         actions.set(&self.0, Due::After(self.1))
     }
 }
 
 impl<P: Sets<T>, T: Timeout> IntoActions<P> for At<T> {
+    type Way = ByItself;
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         actions.set(&self.0, Due::At(self.1))
     }
 }
 
 impl<P: Sets<T>, T: Timeout> IntoActions<P> for Cancel<T> {
+    type Way = ByItself;
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         actions.0.extend(EventKind::of::<T>().names().map(|timeout| Action::Cancel { timeout }));
         Ok(())
@@ -156,6 +207,8 @@ impl<P: Sets<T>, T: Timeout> IntoActions<P> for Cancel<T> {
 }
 
 impl<P: Process> IntoActions<P> for Done {
+    type Way = ByItself;
+
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
         actions.0.push(Action::Done);
         Ok(())
@@ -163,6 +216,8 @@ impl<P: Process> IntoActions<P> for Done {
 }
 
 impl<P: Process, T: IntoActions<P>> IntoActions<P> for Option<T> {
+    type Way = ByItself;
+
     const SENDS: Emitted = Emitted::Maybe(&T::SENDS);
 
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
@@ -171,6 +226,8 @@ impl<P: Process, T: IntoActions<P>> IntoActions<P> for Option<T> {
 }
 
 impl<P: Process, T: IntoActions<P>> IntoActions<P> for Vec<T> {
+    type Way = ByItself;
+
     const SENDS: Emitted = Emitted::Many(&T::SENDS);
 
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
@@ -179,6 +236,8 @@ impl<P: Process, T: IntoActions<P>> IntoActions<P> for Vec<T> {
 }
 
 impl<P: Process, T: IntoActions<P>, const N: usize> IntoActions<P> for [T; N] {
+    type Way = ByItself;
+
     const SENDS: Emitted = Emitted::Many(&T::SENDS);
 
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
@@ -188,6 +247,8 @@ impl<P: Process, T: IntoActions<P>, const N: usize> IntoActions<P> for [T; N] {
 
 #[diagnostic::do_not_recommend]
 impl<P: Process, T: IntoActions<P>, E: Into<BoxError>> IntoActions<P> for Result<T, E> {
+    type Way = ByItself;
+
     const SENDS: Emitted = T::SENDS;
 
     fn append_to(self, actions: &mut Actions) -> Result<(), BoxError> {
@@ -198,6 +259,8 @@ impl<P: Process, T: IntoActions<P>, E: Into<BoxError>> IntoActions<P> for Result
 macro_rules! tuples {
     ($(($($part:ident)*))*) => {$(
         impl<P: Process, $($part: IntoActions<P>),*> IntoActions<P> for ($($part,)*) {
+            type Way = ByItself;
+
             const SENDS: Emitted = Emitted::All(&[$($part::SENDS),*]);
 
             #[allow(non_snake_case, unused_variables, reason = "a variable has the name of its type; () has none")]

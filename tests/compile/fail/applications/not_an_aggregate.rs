@@ -9,4 +9,4 @@ struct Opened;
 struct House;
 
 fn main() {}
-// errors: 2, as it is not known whether it needs services
+// errors: 1
