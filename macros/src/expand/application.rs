@@ -33,11 +33,7 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     // Processes, reactions and timers send their commands to whatever aggregate takes them.
     let sends = followers.iter().any(|follower| follower.kind != Kind::View);
     let routes = (sends || !schedules.is_empty()).then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
-    let hooks = hooks.iter().map(|PartSyntax { member, ty, .. }| {
-        let name = member.to_token_stream().to_string();
-        let name = name.trim_start_matches("r#");
-        quote_spanned!(ty.span()=> #start_token.hook::<#ty>(#name, #this.#member);)
-    });
+    let hooks = hooks.iter().map(|hook| add_hook(&start_token, &this, hook));
     let known = known(model);
     // Taken for granted too: `checks` asks it, at a place where no error follows if the type is no aggregate.
     let decide_alone = alone(model).map(|path| {
@@ -121,6 +117,13 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
         (application_command::definition(model), application_command::impls(model));
     let impls = beside(input, quote!(#made #command_impls));
     quote!(#command #impls)
+}
+
+fn add_hook(start: &TokenStream, this: &TokenStream, hook: &PartSyntax) -> TokenStream {
+    let PartSyntax { member, ty, .. } = hook;
+    let name = member.to_token_stream().to_string();
+    let name = name.trim_start_matches("r#");
+    quote_spanned!(ty.span()=> #start.hook::<#ty>(#name, #this.#member);)
 }
 
 /// That the listed types are aggregates, as bounds: under these, an impl is right even if one is not. So rustc reports it
