@@ -60,7 +60,11 @@ fn queue<'a, W: Waits, A: Aggregate, S: EventStore + ?Sized, N: FnOnce() -> Repl
 > {
     let appends = [append];
     let locked = lane.lock();
-    let chain = locked.chain(base, next.is_some())?;
+    let mut chain = locked.chain(base, next.is_some())?;
+    if base.standing == Standing::Read {
+        // An older copy may have been restored, and have grown, since it was read.
+        chain = chain.map(|chain| chain.after(base.replay.event));
+    }
     let keys = append.keys.iter().map(|key| key.key);
     match store.queue(&appends, chain.as_slice()) {
         Some(queued) => {

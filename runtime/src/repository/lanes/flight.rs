@@ -30,8 +30,7 @@ impl<A> LockedLane<'_, A> {
         let is_base = leads_on && self.is_at(base);
         let chain = || Chain::new(&self.lane.epoch, epoch, is_base);
         Ok(match base.standing {
-            // An older copy may have been restored, and have grown, since it was read.
-            Standing::Read => is_base.then(|| chain().of_stored().after(base.replay.event)),
+            Standing::Read => is_base.then(|| chain().of_stored()),
             Standing::Uncommitted => Some(chain()),
             Standing::Unread => Some(chain().after(base.replay.event)),
         })
