@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod execute_options;
 pub(crate) mod guesses;
 pub(crate) mod history;
+pub(crate) mod in_tasks;
 pub(crate) mod known_key;
 pub(crate) mod lanes;
 pub(crate) mod loading;

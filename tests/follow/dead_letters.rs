@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use factum::Position;
-use factum::follow::{FollowError, FollowerChange, ProjectionError, WaitError};
+use factum::follow::{FollowError, ProjectionError, WaitError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::Transaction;
 use factum::sqlite::{SqliteOptions, rusqlite};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::retries::wait_for_retries_of_no_event;
 use crate::support::stores::{LONG, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, row};
 
@@ -97,17 +98,6 @@ fn an_event_can_become_a_dead_letter_and_be_retried() {
         assert_eq!((retried.succeeded, retried.failed), (1, 0));
         assert_eq!(Balances::rows(&store), row("alice", 29, 5));
         assert_eq!(view.dead_letters().unwrap(), []);
-    }
-}
-
-/// Waits until the runner has tried again so often after a failure of the store.
-pub(super) fn wait_for_retries_of_no_event(changes: &Receiver<FollowerChange>, mut times: u32) {
-    while times > 0 {
-        match changes.recv_timeout(LONG).unwrap() {
-            FollowerChange::Retrying { position: None, .. } => times -= 1,
-            FollowerChange::LeaseTaken { .. } => {}
-            change => panic!("{change}"),
-        }
     }
 }
 

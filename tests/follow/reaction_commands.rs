@@ -7,14 +7,14 @@ use factum::follow::ReactionError;
 use factum::prelude::*;
 
 use crate::support::account::{Account, AccountCommand, Opened, deposit, id, open, withdraw};
-use crate::support::stores::sqlite_stores;
+use crate::support::kept::{KeptReaction, KeptStore, kept_stores};
 
 /// Gives four commands to the house for each account. The first delivery fails before the second command, the
 /// second one before the third command, and so on.
 #[derive(Reaction)]
 #[reaction(events(Opened), from(Account))]
 struct Pays {
-    accounts: Repository<Account, SqliteStore>,
+    accounts: Repository<Account, KeptStore>,
     named: bool,
     deliveries: AtomicUsize,
 }
@@ -55,14 +55,14 @@ impl Pays {
 fn each_of_several_commands_to_one_aggregate_is_carried_out_once() {
     for named in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        for store in sqlite_stores(&folder) {
+        for store in kept_stores(&folder) {
             let accounts = store.repository::<Account>();
             accounts.execute(open("house")).unwrap();
             accounts.execute(deposit("house", 1_000)).unwrap();
             let by_alice = ExecuteOptions::new().custom("alice").unwrap();
             accounts.execute_with(open("alice"), &by_alice).unwrap();
             let pays = Pays { accounts: accounts.clone(), named, deliveries: AtomicUsize::new(0) };
-            let mut pays = SqliteReaction::new(&store, pays).unwrap();
+            let mut pays = KeptReaction::new(&store, pays).unwrap();
             for _ in 0..3 {
                 let error = pays.catch_up().unwrap_err();
                 assert!(matches!(error, ReactionError::Follow(_)), "{error}");
@@ -85,7 +85,7 @@ fn each_of_several_commands_to_one_aggregate_is_carried_out_once() {
 #[derive(Reaction)]
 #[reaction(events(Opened), from(Account))]
 struct Swaps {
-    accounts: Repository<Account, SqliteStore>,
+    accounts: Repository<Account, KeptStore>,
     deliveries: AtomicI64,
 }
 
@@ -104,11 +104,11 @@ impl Swaps {
 #[test]
 fn commands_that_differ_at_the_next_delivery_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
         let swaps = Swaps { accounts: accounts.clone(), deliveries: AtomicI64::new(0) };
-        let mut swaps = SqliteReaction::new(&store, swaps).unwrap();
+        let mut swaps = KeptReaction::new(&store, swaps).unwrap();
         swaps.catch_up().unwrap();
         swaps.rewind(Position::START).unwrap();
         let error = factum::with_causes(&swaps.catch_up().unwrap_err());

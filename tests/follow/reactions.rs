@@ -10,9 +10,10 @@ use factum::prelude::*;
 use factum::store::{AppendError, StoreError};
 use factum::{Position, StreamName};
 
-use super::dead_letters::wait_for_retries_of_no_event;
 use crate::support::account::{Account, Deposited, Opened, Refused, Withdrawn, deposit, id, open, withdraw};
-use crate::support::stores::{LONG, open_store, sqlite_stores};
+use crate::support::kept::{KeptReaction, KeptStore, kept_stores, new_kept, open_kept};
+use crate::support::retries::wait_for_retries_of_no_event;
+use crate::support::stores::LONG;
 
 /// What has left the program.
 #[derive(Debug, Default)]
@@ -68,13 +69,13 @@ impl Mails {
 #[test]
 fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
         accounts.execute(withdraw("alice", 1)).unwrap();
         let world = Arc::new(World::default());
-        let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+        let mails = || KeptReaction::new(&store, Mails { world: world.clone() }).unwrap();
         let caught = mails().catch_up().unwrap();
         assert_eq!((caught.events, caught.position.get()), (2, 3));
         assert_eq!(world.positions(), [2, 3]);
@@ -99,12 +100,12 @@ fn a_reaction_sees_each_event_and_remembers_how_far_it_was() {
 #[test]
 fn a_reaction_may_begin_with_the_next_event() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("alice")).unwrap();
         accounts.execute(deposit("alice", 5)).unwrap();
         let world = Arc::new(World::default());
-        let mails = || SqliteReaction::from_now(&store, Mails { world: world.clone() }).unwrap();
+        let mails = || KeptReaction::from_now(&store, Mails { world: world.clone() }).unwrap();
         assert_eq!(mails().position().unwrap(), Position::new(2));
         accounts.execute(deposit("alice", 6)).unwrap();
         // The second start is not a beginning: events that were appended between the two are not skipped.
@@ -116,7 +117,7 @@ fn a_reaction_may_begin_with_the_next_event() {
 #[test]
 fn a_reaction_follows_with_retries_and_dead_letters() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         for panics in [false, true] {
             let accounts = store.repository::<Account>();
             let before = accounts.execute(open("alice")).unwrap().version() + store.position().unwrap().get();
@@ -125,7 +126,7 @@ fn a_reaction_follows_with_retries_and_dead_letters() {
                 accounts.execute(deposit("alice", cents)).unwrap();
             }
             let world = Arc::new(World { refused: 5.into(), panics: panics.into(), ..World::default() });
-            let mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+            let mails = KeptReaction::new(&store, Mails { world: world.clone() }).unwrap();
             let follow = mails.follow().retry(3, Duration::from_millis(1)).on_failure(OnFailure::DeadLetter);
             let following = follow.start().unwrap();
             following.wait_for(store.position().unwrap(), LONG).unwrap();
@@ -152,14 +153,14 @@ fn a_reaction_follows_with_retries_and_dead_letters() {
 
 #[test]
 fn an_event_that_keeps_failing_holds_a_reaction_up() {
-    let store = SqliteStore::in_memory().unwrap();
+    let store = new_kept();
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     for cents in [1, 13, 2] {
         accounts.execute(deposit("alice", cents)).unwrap();
     }
     let world = Arc::new(World { refused: 2.into(), ..World::default() });
-    let mut mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+    let mut mails = KeptReaction::new(&store, Mails { world: world.clone() }).unwrap();
     for _ in 0..2 {
         let error = mails.catch_up().unwrap_err();
         assert!(
@@ -177,7 +178,7 @@ fn an_event_that_keeps_failing_holds_a_reaction_up() {
 #[derive(Reaction)]
 #[reaction(events(Opened), from(Account))]
 struct Welcome {
-    accounts: Repository<Account, SqliteStore>,
+    accounts: Repository<Account, KeptStore>,
 }
 
 #[handlers]
@@ -195,12 +196,12 @@ impl Welcome {
 #[test]
 fn a_reaction_gives_commands_that_are_carried_out_once() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
         accounts.execute(open("alice")).unwrap();
         accounts.execute(open("bob")).unwrap();
-        let mut welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
+        let mut welcome = KeptReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
         for _ in 0..3 {
             welcome.rewind(Position::START).unwrap();
             welcome.catch_up().unwrap();
@@ -222,10 +223,10 @@ fn a_reaction_gives_commands_that_are_carried_out_once() {
 #[test]
 fn a_reaction_gives_commands_while_others_append() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         accounts.execute(open("house")).unwrap();
-        let welcome = SqliteReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
+        let welcome = KeptReaction::new(&store, Welcome { accounts: accounts.clone() }).unwrap();
         let following = welcome.follow().start().unwrap();
         for name in 0..50 {
             accounts.execute(open(&name.to_string())).unwrap();
@@ -239,7 +240,7 @@ fn a_reaction_gives_commands_while_others_append() {
 #[test]
 fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
     let folder = tempfile::tempdir().unwrap();
-    for store in sqlite_stores(&folder) {
+    for store in kept_stores(&folder) {
         let accounts = store.repository::<Account>();
         for name in 0..12 {
             let name = name.to_string();
@@ -247,7 +248,7 @@ fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
             accounts.execute_batch(&id(&name), (0..5).map(|_| deposit(&name, 1))).unwrap();
         }
         let world = Arc::new(World::default());
-        let mails = || SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+        let mails = || KeptReaction::new(&store, Mails { world: world.clone() }).unwrap();
         assert_eq!(mails().workers(4).catch_up().unwrap().events, 60);
         let sent = world.positions();
         for stream in 0..12 {
@@ -266,13 +267,12 @@ fn workers_share_a_reaction_and_keep_the_order_of_each_stream() {
 #[test]
 fn of_two_runners_one_reacts() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("bank.db");
-    let (one, two) = (open_store(&file), open_store(&file));
+    let (one, two) = (open_kept(folder.path()), open_kept(folder.path()));
     let accounts = one.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     let world = Arc::new(World::default());
     let start = |store| {
-        let mails = SqliteReaction::new(store, Mails { world: world.clone() }).unwrap();
+        let mails = KeptReaction::new(store, Mails { world: world.clone() }).unwrap();
         mails.follow().lease(Duration::from_mins(10)).start().unwrap()
     };
     let (first, second) = (start(&one), start(&two));
@@ -307,12 +307,11 @@ fn a_slow_handler_keeps_the_lease() {
     }
 
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("bank.db");
-    let (one, two) = (open_store(&file), open_store(&file));
+    let (one, two) = (open_kept(folder.path()), open_kept(folder.path()));
     one.repository::<Account>().execute(open("alice")).unwrap();
     let begun = Arc::new(AtomicU32::new(0));
     let start = |store| {
-        let slow = SqliteReaction::new(store, Slow { begun: begun.clone() }).unwrap();
+        let slow = KeptReaction::new(store, Slow { begun: begun.clone() }).unwrap();
         slow.follow().lease(Duration::from_millis(60)).start().unwrap()
     };
     let runners = [start(&one), start(&two)];
@@ -326,13 +325,13 @@ fn a_slow_handler_keeps_the_lease() {
 #[test]
 fn the_progress_of_a_reaction_may_be_in_another_file() {
     let folder = tempfile::tempdir().unwrap();
-    let progress = open_store(&folder.path().join("progress.db"));
+    let progress = open_kept(folder.path());
     let events = MemoryStore::new();
     let accounts = events.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     accounts.execute(deposit("alice", 13)).unwrap();
     let world = Arc::new(World { refused: 1.into(), ..World::default() });
-    let mails = || SqliteReaction::in_file(&progress, &events, Mails { world: world.clone() }).unwrap();
+    let mails = || KeptReaction::in_store(&progress, &events, Mails { world: world.clone() }).unwrap();
     let following = mails().follow().on_failure(OnFailure::DeadLetter).start().unwrap();
     let done = accounts.execute(deposit("alice", 5)).unwrap();
     following.wait_for(done.position().unwrap(), LONG).unwrap();
@@ -369,9 +368,9 @@ fn a_store_error_makes_no_dead_letter() {
         }
     }
 
-    let store = SqliteStore::in_memory().unwrap();
+    let store = new_kept();
     store.repository::<Account>().execute(open("alice")).unwrap();
-    let unlucky = SqliteReaction::new(&store, Unlucky { busy: 3.into(), calls: 0.into() }).unwrap();
+    let unlucky = KeptReaction::new(&store, Unlucky { busy: 3.into(), calls: 0.into() }).unwrap();
     let (changes, retried) = channel();
     let following = unlucky
         .follow()
@@ -387,13 +386,13 @@ fn a_store_error_makes_no_dead_letter() {
 /// The events after the position come again, and so do those that are dead letters.
 #[test]
 fn a_rewind_takes_later_dead_letters_along() {
-    let store = SqliteStore::in_memory().unwrap();
+    let store = new_kept();
     let accounts = store.repository::<Account>();
     accounts.execute(open("alice")).unwrap();
     (0..2).for_each(|_| drop(accounts.execute(deposit("alice", 13)).unwrap()));
     let world = Arc::new(World::default());
     world.refused.store(2, Ordering::SeqCst);
-    let mails = SqliteReaction::new(&store, Mails { world: world.clone() }).unwrap();
+    let mails = KeptReaction::new(&store, Mails { world: world.clone() }).unwrap();
     let follow = mails.follow().on_failure(OnFailure::SequencedDeadLetter).on_change(|_| {});
     let following = follow.start().unwrap();
     following.wait_for(Position::new(3), LONG).unwrap();
@@ -405,23 +404,4 @@ fn a_rewind_takes_later_dead_letters_along() {
     mails.rewind(Position::START).unwrap();
     mails.catch_up().unwrap();
     assert_eq!((world.positions(), mails.dead_letters().unwrap()), (vec![2, 3], vec![]));
-}
-
-/// A name belongs to one follower.
-#[test]
-fn a_view_of_its_name_is_not_taken_for_a_reaction() {
-    #[derive(Projection)]
-    #[projection(name = "mails", events(Opened), from(Account), into = Sqlite)]
-    struct View;
-
-    #[handlers]
-    impl View {
-        #[project]
-        fn opened(&self, _: &Opened) {}
-    }
-
-    let store = SqliteStore::in_memory().unwrap();
-    drop(SqliteProjection::new(&store, View).unwrap());
-    let error = SqliteReaction::new(&store, Mails::default()).unwrap_err();
-    assert!(matches!(error, ReactionError::NameTaken { reaction: "mails", .. }), "{error}");
 }

@@ -12,7 +12,7 @@ use factum::prelude::*;
 
 use crate::support::account::{Account, Opened, open};
 #[cfg(target_os = "linux")]
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::{LONG, doctor, open_store, sqlite_stores};
 
 /// More than the threads that followers share.

@@ -226,7 +226,7 @@ fn events_that_no_handler_gets_cost_a_reaction_no_commit() {
     append_event(&store, "permit", "one", "closed", 1, r#"{"reason":"expired"}"#);
     append_event(&store, "permit", "one", "shut", 1, "null");
     let (progress, mails) = (open_store(&file), Mails::default());
-    let caught = SqliteReaction::in_file(&progress, &store, mails.clone()).unwrap().catch_up().unwrap();
+    let caught = SqliteReaction::in_store(&progress, &store, mails.clone()).unwrap().catch_up().unwrap();
     assert_eq!((caught.events, caught.position.get()), (1, 2_002));
     assert_eq!(*mails.sent.lock().unwrap(), ["permit one: expired"]);
     let log = std::fs::metadata(folder.path().join("progress.db-wal")).unwrap().len();

@@ -1,23 +1,33 @@
 //! The store in PostgreSQL, on servers that the tests start. Without PostgreSQL, they print why they skip.
 
-#[path = "../support/account.rs"]
-mod account;
 mod appends;
+mod application;
 mod commands;
+#[path = "../support/contents.rs"]
+mod contents;
+mod copies;
 mod crashes;
 mod failures;
+mod followers;
 mod hot;
 mod laws;
+mod leaders;
 mod opening;
+mod process_managers;
 mod proxy;
+#[path = "../follow/reaction_commands.rs"]
+mod reaction_commands;
+#[path = "../follow/reactions.rs"]
+mod reactions;
 mod readers;
 mod server;
 mod soak;
 mod standby;
+mod support;
 mod tasks;
 mod tls;
+mod transactions;
+mod views;
 
-use std::time::Duration;
-
-/// A time that no wait takes, unless the test fails.
-const LONG: Duration = Duration::from_mins(1);
+use self::support::account;
+use self::support::stores::LONG;

@@ -167,3 +167,27 @@ fn another_store_in_its_place_is_noticed() {
         assert_eq!(other.position().unwrap().get(), 0);
     }
 }
+
+/// A store of before followers were kept in the server: it gets their tables, and functions that know them.
+#[test]
+fn a_store_of_an_earlier_version_is_brought_to_this_one() {
+    on_server!(server);
+    let (schema, new) = (server.new_schema(), server.new_schema());
+    drop((server.store(&schema), server.store(&new)));
+    let kept = ["append", "counter", "events", "keys", "snapshots", "store", "streams"];
+    let later = server.sql(&format!(
+        "SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' AND tablename <> ALL ('{{{}}}')",
+        kept.join(",")
+    ));
+    for table in later {
+        server.sql(&format!("DROP TABLE {schema}.{table}"));
+    }
+    server.sql(&format!(
+        "DROP FUNCTION {schema}.append;
+         CREATE FUNCTION {schema}.append() RETURNS int LANGUAGE sql AS 'SELECT 1';
+         UPDATE {schema}.store SET version = 1"
+    ));
+    let store = server.store(&schema);
+    append_one(&store, &stream("a"), 0).unwrap();
+    assert_eq!(objects(server, &schema), objects(server, &new));
+}

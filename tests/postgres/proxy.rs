@@ -24,6 +24,7 @@ struct State {
     holds_answers: Mutex<bool>,
     lets_answers_go: Condvar,
     has_ended: AtomicBool,
+    servers: Mutex<Vec<TcpStream>>,
 }
 
 impl Proxy {
@@ -39,6 +40,7 @@ impl Proxy {
             holds_answers: Mutex::new(false),
             lets_answers_go: Condvar::new(),
             has_ended: AtomicBool::new(false),
+            servers: Mutex::default(),
         });
         let of_thread = Arc::clone(&state);
         thread::spawn(move || {
@@ -47,6 +49,7 @@ impl Proxy {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
+                of_thread.servers.lock().unwrap().push(server.try_clone().unwrap());
                 let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let states = [Arc::clone(&of_thread), Arc::clone(&of_thread)];
                 let [state, other] = states;
@@ -60,6 +63,15 @@ impl Proxy {
     /// From now on, one of so many messages of a client ends its connection.
     pub(crate) fn cut_one_in(&self, messages: u64) {
         self.state.one_in.store(messages, Ordering::SeqCst);
+    }
+
+    /// Ends all connections, and takes no more.
+    pub(crate) fn cut_off(&self) {
+        self.state.has_ended.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        for server in &*self.state.servers.lock().unwrap() {
+            let _ = server.shutdown(Shutdown::Both);
+        }
     }
 
     /// From now on, no answer of the server arrives, or all do.

@@ -55,6 +55,12 @@ pub(crate) fn shared() -> Option<&'static Server> {
     SERVER.get_or_init(Server::start).as_ref()
 }
 
+/// The server that most tests share. Without PostgreSQL, the test program ends: the tests that need this run on SQLite too, and have
+/// no other way to say that they skip.
+pub(crate) fn shared_or_end() -> &'static Server {
+    shared().unwrap_or_else(|| std::process::exit(0))
+}
+
 /// The folder of PostgreSQL's programs.
 fn programs() -> Option<PathBuf> {
     let mut folders: Vec<_> = env::var_os("PATH").iter().flat_map(env::split_paths).collect();

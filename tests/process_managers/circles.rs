@@ -5,6 +5,7 @@ use factum::prelude::*;
 use factum::testing::given_process;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::KeptProcess;
 use crate::support::shop::{
     CancelOrder, Order, OrderError, OrderId, OrderPlaced, ShipOrder, Shop, TIME_TO_PAY, order, sku,
 };
@@ -63,11 +64,11 @@ impl Stubborn {
     }
 }
 
-fn process(shop: &Shop) -> SqliteProcess<Stubborn> {
-    SqliteProcess::new(&shop.store, Stubborn, shop.commands()).unwrap().clock(shop.clock.clone())
+fn process(shop: &Shop) -> KeptProcess<Stubborn> {
+    KeptProcess::new(&shop.store, Stubborn, shop.commands()).unwrap().clock(shop.clock.clone())
 }
 
-fn count(process: &SqliteProcess<Stubborn>, name: &str, kind: HappeningKind) -> usize {
+fn count(process: &KeptProcess<Stubborn>, name: &str, kind: HappeningKind) -> usize {
     let history = process.instances().history(&order(name)).unwrap();
     history.iter().filter(|entry| entry.kind == kind).count()
 }

@@ -7,6 +7,7 @@ use factum::follow::{CommandRoutes, Commands, HappeningKind, SendError, SentComm
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::{KeptProcess, set_event_version};
 use crate::support::shop::{
     CancelOrder, Order, OrderId, OrderPlaced, OrderShipped, PlaceOrder, ShipOrder, Shop, TIME_TO_PAY, order,
     sku,
@@ -69,18 +70,18 @@ impl Hasty {
     }
 }
 
-fn process(shop: &Shop, fails_on: u64) -> SqliteProcess<Hasty> {
+fn process(shop: &Shop, fails_on: u64) -> KeptProcess<Hasty> {
     let hasty = Hasty { fails_on, shipped: 0 };
-    SqliteProcess::new(&shop.store, hasty, shop.commands()).unwrap().clock(shop.clock.clone())
+    KeptProcess::new(&shop.store, hasty, shop.commands()).unwrap().clock(shop.clock.clone())
 }
 
 /// The dead letters: each instance, with what failed and the error.
-fn letters(process: &SqliteProcess<Hasty>) -> Vec<(String, String, String)> {
+fn letters(process: &KeptProcess<Hasty>) -> Vec<(String, String, String)> {
     let letters = process.instances().dead_letters().unwrap();
     letters.into_iter().map(|letter| (letter.instance, letter.name, letter.error)).collect()
 }
 
-fn kinds(process: &SqliteProcess<Hasty>, name: &str) -> Vec<HappeningKind> {
+fn kinds(process: &KeptProcess<Hasty>, name: &str) -> Vec<HappeningKind> {
     let history = process.instances().history(&order(name)).unwrap();
     history.into_iter().map(|entry| entry.kind).collect()
 }
@@ -217,11 +218,7 @@ fn what_cannot_be_read_is_never_skipped() {
         shop.place(name, cents);
     }
     process.catch_up().unwrap();
-    let change = |sql: &str| {
-        let connection = shop.connection();
-        connection.execute_batch(sql).unwrap();
-    };
-    change(
+    shop.sql(
         "UPDATE factum_process_timeouts SET name = 'gone' WHERE instance = 'a';
          UPDATE factum_process_timeouts SET version = 2 WHERE instance = 'b';
          UPDATE factum_process_timeouts SET payload = '{}' WHERE instance = 'c';",
@@ -232,7 +229,7 @@ fn what_cannot_be_read_is_never_skipped() {
     assert_eq!(errors[0], "no time-out of the process is stored under the name `gone` (version 1)");
     assert_eq!(errors[1], "version 2 of `late` is newer than version 1, the newest this program knows");
     assert!(errors[2].starts_with("the payload of `late` version 1 does not fit"), "{}", errors[2]);
-    change("UPDATE factum_process_timeouts SET version = 1 WHERE instance = 'b'");
+    shop.sql("UPDATE factum_process_timeouts SET version = 1 WHERE instance = 'b'");
     process.instances().retry(&order("b")).unwrap();
     process.catch_up().unwrap();
     assert_eq!(shop.end_of("b"), Some("cancelled"));
@@ -251,7 +248,7 @@ impl Commands for Nothing {
 fn a_command_that_no_aggregate_takes_holds_its_instance() {
     let shop = Shop::with_stock(0);
     shop.place("a", 8);
-    let mut broken = SqliteProcess::new(&shop.store, Hasty::default(), Arc::new(Nothing)).unwrap();
+    let mut broken = KeptProcess::new(&shop.store, Hasty::default(), Arc::new(Nothing)).unwrap();
     broken.catch_up().unwrap();
     assert_eq!(letters(&broken)[0].2, "the command can't be executed: no ship-order");
     assert_eq!(shop.end_of("a"), None);
@@ -266,7 +263,7 @@ fn a_command_that_two_repositories_take_holds_its_instance() {
     let shop = Shop::with_stock(0);
     shop.place("a", 8);
     let commands = CommandRoutes::new().to(shop.orders.clone()).to(shop.orders.clone()).shared();
-    let mut process = SqliteProcess::new(&shop.store, Hasty::default(), commands).unwrap();
+    let mut process = KeptProcess::new(&shop.store, Hasty::default(), commands).unwrap();
     process.catch_up().unwrap();
     let error = "the command can't be executed: several of the repositories take a command `ship-order`";
     assert_eq!(letters(&process)[0].2, error);
@@ -278,16 +275,12 @@ fn a_command_that_two_repositories_take_holds_its_instance() {
 fn an_event_that_cannot_be_read_stops_the_process() {
     let shop = Shop::with_stock(0);
     shop.place("a", 8);
-    shop.connection()
-        .execute_batch("UPDATE factum_events SET schema = 9, checksum = NULL WHERE name = 'order-placed'")
-        .unwrap();
+    set_event_version(&shop.folder, "order-placed", 9);
     shop.orders.execute(PlaceOrder { order: order("b"), sku: sku(), cents: 8 }).unwrap();
     let mut process = process(&shop, 0);
     let error = process.catch_up().unwrap_err();
     assert_eq!(error.position().unwrap().get(), 2);
-    shop.connection()
-        .execute_batch("UPDATE factum_events SET schema = 1 WHERE name = 'order-placed'")
-        .unwrap();
+    set_event_version(&shop.folder, "order-placed", 1);
     process.catch_up().unwrap();
     assert_eq!((shop.end_of("a"), shop.end_of("b")), (Some("shipped"), Some("shipped")));
 }

@@ -8,6 +8,7 @@ use factum::store::{Append, ExpectedVersion, NewEvent};
 use factum::{InvalidId, Metadata, StreamName, Uuid};
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::{KeptProcess, new_kept};
 use crate::support::shop::{ShipOrder, Shop};
 
 /// An id that is read in large letters too.
@@ -76,7 +77,7 @@ impl Counting {
 
 #[test]
 fn two_texts_of_one_id_are_one_instance() {
-    let store = SqliteStore::in_memory().unwrap();
+    let store = new_kept();
     let metadata = Metadata::default();
     for (key, name, payload) in
         [("ab", "opened", "null"), ("AB", "opened", "null"), ("other", "named", r#"{"code":"ab"}"#)]
@@ -86,7 +87,7 @@ fn two_texts_of_one_id_are_one_instance() {
         store.append(&[Append::new(&stream, ExpectedVersion::Any, &[event])]).unwrap();
     }
     let commands = factum::follow::CommandRoutes::new().to(store.repository::<Account>()).shared();
-    let mut process = SqliteProcess::new(&store, Counting::default(), commands).unwrap();
+    let mut process = KeptProcess::new(&store, Counting::default(), commands).unwrap();
     process.catch_up().unwrap();
     let counted = process.instances().get(&Code("ab".into())).unwrap();
     assert_eq!(counted, Some(InstanceState::Running(Counting { opened: 2, named: 1 })));
@@ -131,7 +132,7 @@ impl Single {
 fn the_dead_letter_of_an_instance_whose_id_has_no_text_is_listed() {
     let shop = Shop::with_stock(0);
     shop.store.repository::<Book>().execute(Place(1)).unwrap();
-    let mut process = SqliteProcess::new(&shop.store, Single, shop.commands()).unwrap();
+    let mut process = KeptProcess::new(&shop.store, Single, shop.commands()).unwrap();
     process.catch_up().unwrap();
     let letters = process.instances().dead_letters().unwrap();
     assert_eq!((letters.len(), letters[0].instance.as_str()), (1, ""));

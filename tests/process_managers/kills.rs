@@ -10,8 +10,11 @@ use factum::follow::{Delivery, HappeningKind, InstanceState};
 use factum::prelude::*;
 use tempfile::TempDir;
 
-use crate::support::process::{Job, say};
-use crate::support::shop::{Payment, PaymentAsked, Shop, TIME_TO_PAY, TakePayment, order, sku};
+use crate::support::job::{Job, say};
+use crate::support::kept::{self, KeptReaction, KeptStore};
+use crate::support::shop::{
+    Fulfilment, Order, Payment, PaymentAsked, Shop, Stock, TIME_TO_PAY, TakePayment, order, sku,
+};
 
 /// How often a file's program is killed.
 const KILLS_OF_A_FILE: u32 = 10;
@@ -46,26 +49,30 @@ fn killed_programs_fulfil_each_order_once() {
 /// Kills the program of one file so often, then lets it end. Returns the kills that came too late.
 fn one_file(kills: u32, orders: u32) -> u32 {
     let folder = TempDir::new().unwrap();
-    let file = folder.path().join("shop.db");
-    let shop = Shop::open(&file);
-    // For some orders there is no stock.
+    let shop = Shop::open(folder.path());
+    let stock = fill(&shop, orders);
+    let mut too_late = 0;
+    for _ in 0..kills {
+        let job = Job::start("fulfil", folder.path());
+        let micros = uuid::Uuid::now_v7().as_u128() % 40_000;
+        std::thread::sleep(Duration::from_micros(u64::try_from(micros).unwrap()));
+        too_late += u32::from(job.kill().contains(&"done".to_owned()));
+    }
+    let mut job = Job::start("fulfil", folder.path());
+    assert_eq!(job.hear().as_deref(), Some("done"));
+    drop(job);
+    check(&shop, stock, orders);
+    u32::from(too_late == kills)
+}
+
+/// Places orders. For some there is no stock; returns how much there is.
+fn fill(shop: &Shop, orders: u32) -> u32 {
     let stock = orders - orders / 6;
     shop.add_stock(stock);
     for number in 0..orders {
         shop.place(&number.to_string(), if kind(number) == Kind::TooMuch { 5_000 } else { 10 });
     }
-    let mut too_late = 0;
-    for _ in 0..kills {
-        let job = Job::start("fulfil", &file);
-        let micros = uuid::Uuid::now_v7().as_u128() % 40_000;
-        std::thread::sleep(Duration::from_micros(u64::try_from(micros).unwrap()));
-        too_late += u32::from(job.kill().contains(&"done".to_owned()));
-    }
-    let mut job = Job::start("fulfil", &file);
-    assert_eq!(job.hear().as_deref(), Some("done"));
-    drop(job);
-    check(&shop, stock, orders);
-    u32::from(too_late == kills)
+    stock
 }
 
 fn check(shop: &Shop, stock: u32, orders: u32) {
@@ -101,14 +108,14 @@ fn check(shop: &Shop, stock: u32, orders: u32) {
     let found = shop.stock.load(&sku()).unwrap();
     assert_eq!(found.state().left, stock - shipped);
     assert_eq!(found.state().reserved.len(), shipped as usize);
-    assert_eq!(shop.store.check().unwrap(), []);
+    kept::check(&shop.store);
 }
 
 /// A customer, who pays what is to be paid.
 #[derive(Reaction)]
 #[reaction(from(Payment), events(PaymentAsked))]
 struct Customer {
-    payments: Repository<Payment, SqliteStore>,
+    payments: Repository<Payment, KeptStore>,
 }
 
 #[handlers]
@@ -122,13 +129,21 @@ impl Customer {
     }
 }
 
-/// The job: fulfils all orders that can be paid, then lets the time to pay of the others pass.
-pub(crate) fn fulfil(file: &Path) {
-    let shop = Shop::open(file);
-    let orders = shop.numbers();
+/// The job: fulfils all orders.
+pub(crate) fn fulfil(folder: &Path) {
+    let shop = Shop::open(folder);
     let customer = Customer { payments: shop.payments.clone() };
-    let customer = SqliteReaction::new(&shop.store, customer).unwrap().follow().start().unwrap();
+    let customer = KeptReaction::new(&shop.store, customer).unwrap().follow().start().unwrap();
     let process = shop.process().follow().on_change(|_| {}).start().unwrap();
+    let running = (customer, process);
+    wait_for_all(&shop);
+    say("done");
+    drop(running);
+}
+
+/// Waits for all orders that can be paid, then lets the time to pay of the others pass.
+fn wait_for_all(shop: &Shop) {
+    let orders = shop.numbers();
     let is_over = |number: &u32| shop.end_of(&number.to_string()).is_some();
     while !orders.iter().filter(|number| kind(**number) != Kind::Unpaid).all(is_over) {
         std::thread::sleep(Duration::from_millis(1));
@@ -138,6 +153,57 @@ pub(crate) fn fulfil(file: &Path) {
         // An order whose stock was reserved late has its time to pay from then on.
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A customer of an application.
+#[derive(Reaction)]
+#[reaction(from(Payment), events(PaymentAsked), commands(TakePayment))]
+struct Payer;
+
+#[handlers]
+impl Payer {
+    #[react]
+    fn asked(&self, _: &PaymentAsked, key: &str, delivery: &Delivery<Self>) -> Result<(), BoxError> {
+        if kind(key.parse()?) == Kind::Paid {
+            delivery.execute(TakePayment(order(key)))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Application)]
+#[application(aggregates(Order, Stock, Payment))]
+struct Works {
+    #[reaction(dead_letters)]
+    payer: Payer,
+    #[process]
+    fulfilment: Fulfilment,
+}
+
+/// Two programs run one application. Whichever is killed, the other one does what is left.
+#[test]
+fn a_program_ends_the_orders_of_another_one_that_is_killed() {
+    const ORDERS: u32 = 40;
+    for killed in [0, 1, 0] {
+        let folder = TempDir::new().unwrap();
+        let shop = Shop::open(folder.path());
+        let stock = fill(&shop, ORDERS);
+        let mut jobs = vec![Job::start("run", folder.path()), Job::start("run", folder.path())];
+        let millis = uuid::Uuid::now_v7().as_u128() % 150;
+        std::thread::sleep(Duration::from_millis(u64::try_from(millis).unwrap()));
+        jobs.remove(killed).kill();
+        assert_eq!(jobs[0].hear().as_deref(), Some("done"));
+        drop(jobs);
+        check(&shop, stock, ORDERS);
+    }
+}
+
+/// The job: runs the application until it is killed, and says when all orders are over.
+pub(crate) fn run(folder: &Path) {
+    let shop = Shop::open(folder);
+    let works = Works { payer: Payer, fulfilment: Fulfilment::default() };
+    let _running = works.start_with(&shop.store, shop.clock.clone()).unwrap();
+    wait_for_all(&shop);
     say("done");
-    drop((customer, process));
+    std::thread::sleep(Duration::from_mins(1));
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use factum::follow::{Commands, HappeningKind, SendError, SentCommand};
 
+use crate::support::kept;
 use crate::support::shop::{Shop, order, sku};
 
 /// Keeps the command with this name until it may go on.
@@ -51,7 +52,7 @@ fn a_sender_that_was_suspended_does_not_execute_what_was_refused_meanwhile() {
     }
     // The lease of the first program ends. The other one gets a refusal, and cancels the order.
     while shop.end_of("a").is_none() {
-        shop.connection().execute("DELETE FROM factum_leases", ()).unwrap();
+        shop.sql("DELETE FROM factum_leases");
         shop.process().catch_up().unwrap();
     }
     shop.add_stock(5);
@@ -90,7 +91,6 @@ impl Commands for Overtaken {
 #[test]
 fn a_refusal_does_not_count_once_another_sender_has_executed_the_command() {
     let shop = Shop::with_stock(0);
-    let store = shop.store.clone();
     shop.place("a", 5);
     let overtaken = Overtaken { is_overtaken: AtomicBool::new(false), shop };
     let overtaken = Arc::new(overtaken);
@@ -101,7 +101,7 @@ fn a_refusal_does_not_count_once_another_sender_has_executed_the_command() {
     shop.process().catch_up().unwrap();
     assert_eq!(shop.end_of("a"), Some("shipped"), "{:#?}", kinds(shop, "a"));
     assert!(!kinds(shop, "a").iter().any(|(kind, _)| *kind == HappeningKind::Refused));
-    assert_eq!(store.check().unwrap(), []);
+    kept::check(&shop.store);
 }
 
 /// A command that no longer waits is not executed.
@@ -115,7 +115,7 @@ fn a_command_that_was_discarded_in_flight_does_not_happen() {
     while !gate.0.lock().unwrap().has_come {
         std::thread::sleep(Duration::from_millis(1));
     }
-    shop.connection().execute("DELETE FROM factum_process_commands", ()).unwrap();
+    shop.sql("DELETE FROM factum_process_commands");
     gate.0.lock().unwrap().is_open = true;
     gate.1.notify_all();
     drop(running.stop().unwrap());

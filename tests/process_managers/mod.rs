@@ -3,6 +3,7 @@
 mod circles;
 mod dead_letters;
 mod ids;
+mod indexes;
 pub(crate) mod kills;
 mod late_senders;
 mod rebuilds;

@@ -7,6 +7,7 @@ use factum::follow::{Commands, InstanceState, SendError, SentCommand};
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::KeptProcess;
 use crate::support::shop::{
     AskPayment, CancelOrder, Order, OrderError, OrderId, OrderPlaced, Payment, PaymentOverdue, PaymentTaken,
     ShipOrder, Shop, Sku, Stock, StockReserved, TIME_TO_PAY, order, sku,
@@ -62,7 +63,7 @@ fn a_state_of_another_shape_is_replayed() {
     shop.place("a", 500);
     shop.process().catch_up().unwrap();
     let later = || {
-        SqliteProcess::new(&shop.store, Later::default(), shop.commands()).unwrap().clock(shop.clock.clone())
+        KeptProcess::new(&shop.store, Later::default(), shop.commands()).unwrap().clock(shop.clock.clone())
     };
     assert!(matches!(later().instances().get(&order("a")).unwrap(), Some(InstanceState::OtherShape)));
     shop.clock.forward(2 * TIME_TO_PAY);
@@ -161,17 +162,16 @@ fn a_long_history_is_replayed() {
     for _ in 0..MANY {
         shop.place("a", 5);
     }
-    let earlier = SqliteProcess::new(&shop.store, Counting::default(), shop.commands()).unwrap();
+    let earlier = KeptProcess::new(&shop.store, Counting::default(), shop.commands()).unwrap();
     earlier.clock(shop.clock.clone()).catch_up().unwrap();
-    let mut later = SqliteProcess::new(&shop.store, CountingMore::default(), shop.commands()).unwrap();
+    let mut later = KeptProcess::new(&shop.store, CountingMore::default(), shop.commands()).unwrap();
     later = later.clock(shop.clock.clone());
-    let state = |process: &SqliteProcess<CountingMore>| match process.instances().get(&order("a")).unwrap() {
+    let state = |process: &KeptProcess<CountingMore>| match process.instances().get(&order("a")).unwrap() {
         Some(InstanceState::Running(CountingMore { placed, overdue, .. })) => (placed, overdue),
         other => panic!("{other:?}"),
     };
     let forget = || {
-        let sql = "UPDATE factum_process_instances SET fingerprint = 0";
-        assert_eq!(shop.connection().execute(sql, ()).unwrap(), 1);
+        assert_eq!(shop.sql("UPDATE factum_process_instances SET fingerprint = 0 RETURNING 1"), ["1"]);
     };
     // A time-out finds the state in its earlier shape, then an event does, and then a refusal.
     shop.clock.forward(2 * TIME_TO_PAY);
@@ -184,7 +184,7 @@ fn a_long_history_is_replayed() {
     shop.orders.execute(ShipOrder(order("a"))).unwrap();
     let broken = Arc::new(Closed);
     shop.place("a", 7);
-    let mut waits = SqliteProcess::new(&shop.store, CountingMore::default(), broken).unwrap();
+    let mut waits = KeptProcess::new(&shop.store, CountingMore::default(), broken).unwrap();
     waits.catch_up().unwrap_err();
     forget();
     later.catch_up().unwrap();

@@ -6,6 +6,7 @@ use factum::follow::InstanceState;
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::KeptProcess;
 use crate::support::shop::{CancelOrder, Order, OrderId, OrderPlaced, ShipOrder, Shop, order};
 
 fn in_an_hour(shop: &Shop) -> Timestamp {
@@ -55,7 +56,7 @@ impl Brief {
 #[test]
 fn an_instance_that_a_dead_letter_holds_stays() {
     let shop = Shop::with_stock(0);
-    let mut process = SqliteProcess::new(&shop.store, Brief, shop.commands()).unwrap();
+    let mut process = KeptProcess::new(&shop.store, Brief, shop.commands()).unwrap();
     shop.place("a", 5);
     shop.orders.execute(CancelOrder { order: order("a"), reason: "mine".into() }).unwrap();
     process.catch_up().unwrap();

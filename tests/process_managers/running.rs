@@ -8,6 +8,7 @@ use std::time::Duration;
 use factum::follow::{Activity, Commands, FollowError, ProcessError, SendError, SentCommand};
 use factum::prelude::*;
 
+use crate::support::kept::{KeptProcess, KeptReaction};
 use crate::support::shop::{Fulfilment, Shop, order};
 
 fn until(condition: impl Fn() -> bool) {
@@ -36,7 +37,7 @@ impl<F: Fn(&SentCommand<'_>) -> Result<(), SendError> + Send + Sync> Commands fo
 fn between(
     shop: &Shop,
     before: impl Fn(&SentCommand<'_>) -> Result<(), SendError> + Send + Sync + 'static,
-) -> SqliteProcess<Fulfilment> {
+) -> KeptProcess<Fulfilment> {
     shop.process_with(Arc::new(Between { commands: shop.commands(), before }))
 }
 
@@ -198,9 +199,7 @@ fn a_dead_letter_is_retried_while_commands_of_another_instance_fail() {
     shop.place("a", 5);
     until(|| !instances.dead_letters().unwrap().is_empty());
     until(|| matches!(running.state().activity, Activity::Retrying { .. }));
-    shop.connection()
-        .execute("UPDATE factum_process_commands SET held = 1 WHERE instance = 'broken'", ())
-        .unwrap();
+    shop.sql("UPDATE factum_process_commands SET held = 1 WHERE instance = 'broken'");
     works.store(1, Ordering::SeqCst);
     instances.retry(&order("a")).unwrap();
     until(|| shop.payments.load(&order("a")).is_ok());
@@ -268,5 +267,5 @@ fn the_name_of_another_follower_is_refused() {
     }
     let shop = Shop::with_stock(1);
     let _process = shop.process();
-    assert!(SqliteReaction::new(&shop.store, Other).is_err());
+    assert!(KeptReaction::new(&shop.store, Other).is_err());
 }

@@ -6,9 +6,10 @@ use factum::follow::{Happening, HappeningKind};
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::KeptProcess;
 use crate::support::shop::{
-    CancelOrder, Fulfilment, Order, OrderId, OrderPlaced, OrderShipped, Payment, PaymentTaken, ShipOrder,
-    Shop, TIME_TO_PAY, order,
+    CancelOrder, Order, OrderId, OrderPlaced, OrderShipped, Payment, PaymentTaken, ShipOrder, Shop,
+    TIME_TO_PAY, order,
 };
 
 /// Reminds of each order twice: at a time of its own, and some time after the first reminder.
@@ -75,12 +76,12 @@ impl Reminders {
     }
 }
 
-fn reminders(shop: &Shop) -> SqliteProcess<Reminders> {
-    let process = SqliteProcess::new(&shop.store, Reminders::default(), shop.commands()).unwrap();
+fn reminders(shop: &Shop) -> KeptProcess<Reminders> {
+    let process = KeptProcess::new(&shop.store, Reminders::default(), shop.commands()).unwrap();
     process.clock(shop.clock.clone())
 }
 
-fn fired(process: &SqliteProcess<Reminders>, name: &str) -> Vec<Happening> {
+fn fired(process: &KeptProcess<Reminders>, name: &str) -> Vec<Happening> {
     let mut history = process.instances().history(&order(name)).unwrap();
     history.retain(|entry| entry.kind == HappeningKind::TimedOut);
     history
@@ -103,17 +104,8 @@ fn time_outs_fire_in_order_of_their_times() {
     shop.clock.forward(Duration::from_hours(1));
     process.catch_up().unwrap();
     // The times at which they fired are those of one step: their places in the history tell the order.
-    let order: Vec<String> = shop
-        .store
-        .query(|connection| {
-            connection
-                .prepare(
-                    "SELECT instance || ' ' || name FROM factum_process_history WHERE kind = 2 ORDER BY id",
-                )?
-                .query_map((), |row| row.get(0))?
-                .collect()
-        })
-        .unwrap();
+    let sql = "SELECT instance || ' ' || name FROM factum_process_history WHERE kind = 2 ORDER BY id";
+    let order = shop.sql(sql);
     assert_eq!(
         order,
         ["b first", "b second-reminder", "c first", "c second-reminder", "a first", "a second-reminder"]
@@ -151,11 +143,7 @@ fn to_set_a_time_out_again_moves_one_of_an_earlier_name() {
     shop.place("a", seconds_from_now(100_000));
     shop.pay("a");
     process.catch_up().unwrap();
-    shop.connection()
-        .execute_batch(
-            "UPDATE factum_process_timeouts SET name = 'another-reminder' WHERE name = 'second-reminder'",
-        )
-        .unwrap();
+    shop.sql("UPDATE factum_process_timeouts SET name = 'another-reminder' WHERE name = 'second-reminder'");
     shop.pay("a");
     process.catch_up().unwrap();
     shop.clock.forward(TIME_TO_PAY * 2);
@@ -238,11 +226,7 @@ fn a_time_out_of_an_older_version_is_read() {
     shop.place("a", seconds_from_now(100_000));
     shop.pay("a");
     process.catch_up().unwrap();
-    shop.connection()
-        .execute_batch(
-            "UPDATE factum_process_timeouts SET version = 1, payload = '{}' WHERE name = 'second-reminder'",
-        )
-        .unwrap();
+    shop.sql("UPDATE factum_process_timeouts SET version = 1, payload = '{}' WHERE name = 'second-reminder'");
     shop.clock.forward(TIME_TO_PAY * 2);
     process.catch_up().unwrap();
     let Some(factum::follow::InstanceState::Running(state)) = process.instances().get(&order("a")).unwrap()
@@ -250,25 +234,6 @@ fn a_time_out_of_an_older_version_is_read() {
         panic!("not running")
     };
     assert_eq!(state.seen, ["7"]);
-}
-
-/// One look for the first time-out, however many are set.
-#[test]
-fn a_time_out_is_found_by_an_index() {
-    let shop = Shop::with_stock(0);
-    let _process = SqliteProcess::new(&shop.store, Fulfilment::default(), shop.commands()).unwrap();
-    let plans = [
-        "SELECT instance FROM factum_process_timeouts WHERE process = 'p' AND held = 0 ORDER BY due LIMIT 1",
-        "SELECT instance FROM factum_process_waiting WHERE process = 'p' AND held = 0 ORDER BY position LIMIT 1",
-        "SELECT id, instance FROM factum_process_commands WHERE process = 'p' AND held = 0 ORDER BY id",
-    ]
-    .map(|sql| {
-        let plan = shop.store.query(|connection| {
-            connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?.query_row((), |row| row.get::<_, String>(3))
-        });
-        plan.unwrap()
-    });
-    assert!(plans.iter().all(|plan| plan.starts_with("SEARCH") && plan.contains("INDEX")), "{plans:#?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use factum::prelude::*;
 use factum::testing::Lock;
 use serde::{Deserialize, Serialize};
 
+use crate::support::kept::{KeptProcess, KeptStore};
 use crate::support::shop::{Order, OrderId, OrderPlaced, Shop, TIME_TO_PAY, order};
 
 /// A command that has changed since it was first stored. `Event` is for its versions.
@@ -84,7 +85,7 @@ impl Clerk {
 /// Fails to send for as long as it says.
 struct Gate {
     is_open: Arc<AtomicBool>,
-    notes: Repository<Notes, SqliteStore>,
+    notes: Repository<Notes, KeptStore>,
 }
 
 impl factum::follow::Commands for Gate {
@@ -107,23 +108,16 @@ fn a_command_of_an_older_version_is_sent_as_it_is_now() {
     let is_open = Arc::new(AtomicBool::new(false));
     let notes = shop.store.repository::<Notes>();
     let gate = Gate { is_open: Arc::clone(&is_open), notes: notes.clone() };
-    let mut process =
-        SqliteProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap().clock(shop.clock.clone());
+    let mut process = KeptProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap().clock(shop.clock.clone());
     shop.place("a", 5);
     shop.place("b", 5);
-    let stored = || -> i64 {
-        let count = "SELECT count(*) FROM factum_process_commands";
-        shop.store.query(|connection| connection.query_row(count, (), |row| row.get(0))).unwrap()
-    };
-    while stored() < 2 {
+    while shop.sql("SELECT count(*) FROM factum_process_commands") != ["2"] {
         process.catch_up().unwrap_err();
     }
-    shop.connection()
-        .execute_batch(
-            r#"UPDATE factum_process_commands SET version = 1, payload = '{"order":"a"}' WHERE instance = 'a';
-               UPDATE factum_process_commands SET version = 3 WHERE instance = 'b';"#,
-        )
-        .unwrap();
+    shop.sql(
+        r#"UPDATE factum_process_commands SET version = 1, payload = '{"order":"a"}' WHERE instance = 'a';
+           UPDATE factum_process_commands SET version = 3 WHERE instance = 'b';"#,
+    );
     is_open.store(true, Ordering::SeqCst);
     process.catch_up().unwrap();
     assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["none"]);
@@ -142,13 +136,13 @@ fn a_command_that_two_aggregates_take_goes_to_the_one_that_was_named() {
     let (notes, archive) = (shop.store.repository::<Notes>(), shop.store.repository::<Archive>());
     let both = factum::follow::CommandRoutes::new().to(archive.clone()).to(notes.clone()).shared();
     shop.place("a", 5);
-    SqliteProcess::new(&shop.store, Clerk, both).unwrap().catch_up().unwrap();
+    KeptProcess::new(&shop.store, Clerk, both).unwrap().catch_up().unwrap();
     assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["placed"]);
     assert!(archive.load(&order("a")).is_err());
     // The only one that takes it is not the one that was named.
     shop.place("b", 5);
     let other = factum::follow::CommandRoutes::new().to(archive).shared();
-    let mut process = SqliteProcess::new(&shop.store, Clerk, other).unwrap();
+    let mut process = KeptProcess::new(&shop.store, Clerk, other).unwrap();
     process.catch_up().unwrap();
     let letters = process.instances().dead_letters().unwrap();
     assert_eq!(
@@ -163,17 +157,13 @@ fn a_command_that_was_stored_under_an_earlier_name_is_sent_under_its_new_one() {
     let is_open = Arc::new(AtomicBool::new(false));
     let notes = shop.store.repository::<Notes>();
     let gate = Gate { is_open: Arc::clone(&is_open), notes: notes.clone() };
-    let mut process = SqliteProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap();
+    let mut process = KeptProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap();
     shop.place("a", 5);
     process.catch_up().unwrap_err();
-    let renamed = shop
-        .connection()
-        .execute(
-            r#"UPDATE factum_process_commands SET name = 'memo', version = 1, payload = '{"order":"a"}'"#,
-            (),
-        )
-        .unwrap();
-    assert_eq!(renamed, 1);
+    let renamed = shop.sql(
+        r#"UPDATE factum_process_commands SET name = 'memo', version = 1, payload = '{"order":"a"}' RETURNING 1"#,
+    );
+    assert_eq!(renamed, ["1"]);
     is_open.store(true, Ordering::SeqCst);
     process.catch_up().unwrap();
     assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["none"]);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::account::{Account, deposit, open};
 use crate::support::events::{append, read, read_all, stream};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::open_store;
 use crate::support::views::Balances;
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::own_payload;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 
 #[test]
 fn a_killed_process_loses_nothing_it_had_acknowledged() {

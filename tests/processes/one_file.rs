@@ -13,7 +13,7 @@ use super::own_payload;
 use crate::execute::concurrency::{EACH, deposit_each};
 use crate::support::account::{Account, id, open};
 use crate::support::events::{append, read, read_all, stream};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::open_store;
 
 const PROCESSES: usize = 3;

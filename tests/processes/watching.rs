@@ -8,7 +8,7 @@ use factum::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::open_store;
 
 /// A process that closes any handle of a file loses all its locks on the file. The store reads a file on which SQLite

@@ -215,7 +215,7 @@ fn a_write_protected_file_can_be_opened_for_reading_only() {
     // Its folder is writable for all: only the file is protected.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let before = fs::read(&file).unwrap();
-    match crate::support::process::Job::start_unprivileged("open-protected", &file, folder.path()) {
+    match crate::support::job::Job::start_unprivileged("open-protected", &file, folder.path()) {
         Ok(job) => assert_eq!(job.finish(), ["refused", "read"]),
         Err(error) => {
             eprintln!("skipped: root ignores permissions, and no process can run as another user: {error}");
@@ -229,7 +229,7 @@ fn a_write_protected_file_can_be_opened_for_reading_only() {
 pub(crate) fn open_protected(file: &Path) {
     let error = SqliteStore::open(file).unwrap_err();
     assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
-    crate::support::process::say("refused");
+    crate::support::job::say("refused");
     reads_only(&SqliteOptions::new().read_only().open(file).unwrap());
-    crate::support::process::say("read");
+    crate::support::job::say("read");
 }

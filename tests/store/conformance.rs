@@ -9,8 +9,8 @@ use factum::memory::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::store::{
     Append, AppendError, Appended, Chain, Conflict, EventStore, ExpectedVersion, Filter, Outcome, Page,
-    QueueError, QueuedAppend, ReadSnapshot, StoreError, TaskRead, TaskReads, Visit, VisitReplayed,
-    VisitSnapshot,
+    QueueError, QueuedAppend, ReadSnapshot, StoreError, StoredKey, TaskRead, TaskReads, Visit, VisitKey,
+    VisitReplayed, VisitSnapshot,
 };
 use factum::testing::conformance;
 use factum::{Position, StreamName, Timestamp, Uuid};
@@ -76,6 +76,8 @@ fn broken_stores_are_caught() {
         (Fault::WaitsForNothing, "wait_ends_with_an_append"),
         (Fault::KnowsNoKeys, "key_is_kept_with_its_outcome"),
         (Fault::ForgetsAllKeys, "keys_are_forgotten_by_time"),
+        (Fault::ListsOnePage, "keys_are_listed_with_their_outcomes"),
+        (Fault::ImportsOneByOne, "imported_keys_are_known"),
         (Fault::ReplaysTooMuch, "replay_is_a_read_of_the_stream"),
         (Fault::EndsAnywhere, "stream_ends_with_its_newest_event_only"),
         (Fault::MixesSnapshotsUp, "snapshot_comes_back_or_not_at_all"),
@@ -119,6 +121,8 @@ enum Fault {
     WaitsForNothing,
     KnowsNoKeys,
     ForgetsAllKeys,
+    ListsOnePage,
+    ImportsOneByOne,
     ReplaysTooMuch,
     EndsAnywhere,
     MixesSnapshotsUp,
@@ -142,6 +146,22 @@ impl Broken {
 
 impl EventStore for Broken {
     delegate!(self => self.store; stream_version, position, watch, save_snapshot, drop_snapshots);
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let mut seen = 0;
+        self.store.read_keys(&mut |key| {
+            seen += 1;
+            let is_over = self.fault == Fault::ListsOnePage && seen > 1_024;
+            if is_over { ControlFlow::Break(()) } else { visit(key) }
+        })
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        match self.fault {
+            Fault::ImportsOneByOne => keys.iter().try_for_each(|key| self.store.import_keys(&[*key])),
+            _ => self.store.import_keys(keys),
+        }
+    }
 
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::account::{Account, deposit, id, open};
 use crate::support::events::{append, read_all, stream};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::open_store;
 
 /// The system refuses to let the log grow further.

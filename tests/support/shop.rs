@@ -7,10 +7,11 @@ use std::time::Duration;
 use factum::Position;
 use factum::follow::{CommandRoutes, Commands};
 use factum::prelude::*;
-use factum::sqlite::{Durability, SqliteOptions};
 use factum::store::{Filter, StoredEvent};
 use factum::testing::TestClock;
 use serde::{Deserialize, Serialize};
+
+use super::kept::{KeptProcess, KeptStore, kept_sql, open_kept};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId)]
 pub(crate) struct OrderId(pub(crate) String);
@@ -327,13 +328,13 @@ pub(crate) fn sku() -> Sku {
 
 /// What a test of the shop needs.
 pub(crate) struct Shop {
-    /// The folder of the store's file, if it is this one's.
-    _folder: Option<tempfile::TempDir>,
-    file: PathBuf,
-    pub(crate) store: SqliteStore,
-    pub(crate) orders: Repository<Order, SqliteStore>,
-    pub(crate) stock: Repository<Stock, SqliteStore>,
-    pub(crate) payments: Repository<Payment, SqliteStore>,
+    /// The folder that the store belongs to, if it is this one's.
+    _own_folder: Option<tempfile::TempDir>,
+    pub(crate) folder: PathBuf,
+    pub(crate) store: KeptStore,
+    pub(crate) orders: Repository<Order, KeptStore>,
+    pub(crate) stock: Repository<Stock, KeptStore>,
+    pub(crate) payments: Repository<Payment, KeptStore>,
     pub(crate) clock: TestClock,
 }
 
@@ -341,18 +342,18 @@ impl Shop {
     /// A shop that has so much stock.
     pub(crate) fn with_stock(quantity: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let shop = Self { _folder: None, ..Self::open(&folder.path().join("shop.db")) };
+        let shop = Self::open(folder.path());
         shop.add_stock(quantity);
-        Self { _folder: Some(folder), ..shop }
+        Self { _own_folder: Some(folder), ..shop }
     }
 
-    pub(crate) fn open(file: &Path) -> Self {
-        let store = SqliteOptions::new().durability(Durability::Normal).open(file).unwrap();
+    pub(crate) fn open(folder: &Path) -> Self {
+        let store = open_kept(folder);
         let (orders, stock) = (store.repository::<Order>(), store.repository::<Stock>());
         let payments = store.repository::<Payment>();
         Self {
-            _folder: None,
-            file: file.to_owned(),
+            _own_folder: None,
+            folder: folder.to_owned(),
             store,
             orders,
             stock,
@@ -377,26 +378,26 @@ impl Shop {
         numbers
     }
 
-    /// Opens the file of the shop once more, as another program has it.
+    /// Opens the store of the shop once more, as another program has it.
     pub(crate) fn again(&self) -> Self {
-        Self { clock: self.clock.clone(), ..Self::open(&self.file) }
+        Self { clock: self.clock.clone(), ..Self::open(&self.folder) }
     }
 
-    /// A connection to the store's file, beside the store's own.
-    pub(crate) fn connection(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(&self.file).unwrap()
+    /// Runs SQL past the store. Returns the first column of each row.
+    pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
+        kept_sql(&self.folder, sql)
     }
 
     pub(crate) fn commands(&self) -> Arc<dyn Commands> {
         CommandRoutes::new().to(self.orders.clone()).to(self.stock.clone()).to(self.payments.clone()).shared()
     }
 
-    pub(crate) fn process(&self) -> SqliteProcess<Fulfilment> {
+    pub(crate) fn process(&self) -> KeptProcess<Fulfilment> {
         self.process_with(self.commands())
     }
 
-    pub(crate) fn process_with(&self, commands: Arc<dyn Commands>) -> SqliteProcess<Fulfilment> {
-        let process = SqliteProcess::new(&self.store, Fulfilment::default(), commands).unwrap();
+    pub(crate) fn process_with(&self, commands: Arc<dyn Commands>) -> KeptProcess<Fulfilment> {
+        let process = KeptProcess::new(&self.store, Fulfilment::default(), commands).unwrap();
         process.clock(self.clock.clone())
     }
 

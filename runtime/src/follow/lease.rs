@@ -2,8 +2,8 @@
 //!
 //! A lease ends in one of three ways, whichever comes first:
 //!
-//! * its time has come, by the clock;
-//! * its holder's process has ended, as far as this machine can tell;
+//! * its time has come, by the clock: of a server, that of the server;
+//! * its holder's process has ended, as far as this machine can tell, or a server knows no session of it any more;
 //! * its holder has not renewed it for as long as it lasts, by the monotonic clock of the runner that waits. So
 //!   a clock that was set back delays no runner.
 
@@ -120,9 +120,10 @@ impl LeaseHolder {
         Timestamp::from_micros(Timestamp::now().as_micros().saturating_add(lasts))
     }
 
-    /// Whether this holder may take a lease that is stored as `lease`; if not, whose it is.
-    pub(crate) fn judge(&self, lease: &StoredLease) -> LeaseAnswer {
-        if lease.holder == self.record || lease.until <= Timestamp::now() {
+    /// Whether this holder may take a lease that is stored as `lease`; if not, whose it is. `now` is the time of the clock by
+    /// which leases end.
+    pub(crate) fn judge(&self, lease: &StoredLease, now: Timestamp) -> LeaseAnswer {
+        if lease.holder == self.record || lease.until <= now {
             return LeaseAnswer::Taken;
         }
         let (lasts, process) = parse(&lease.holder);
@@ -174,7 +175,9 @@ mod tests {
         let waiting = LeaseHolder::new("view", lasts);
         for other in [&[0; 16][..], b"", b"0123456789abcdef50000", b"0123456789abcdef50000 no process"] {
             let (first, renewed) = (lease_of(other, HOUR), lease_of(other, HOUR + 1));
-            let held = |lease: &StoredLease| matches!(waiting.judge(lease), LeaseAnswer::HeldBy(_));
+            let held = |lease: &StoredLease| {
+                matches!(waiting.judge(lease, Timestamp::now()), LeaseAnswer::HeldBy(_))
+            };
             assert!(held(&first));
             std::thread::sleep(lasts);
             assert!(held(&renewed), "another lease than the one seen before");
@@ -189,9 +192,13 @@ mod tests {
         let waiting = LeaseHolder::new("view", Duration::ZERO);
         let holder = LeaseHolder::new("view", Duration::from_hours(1));
         let lease = lease_of(holder.record(), HOUR);
-        let LeaseAnswer::HeldBy(info) = waiting.judge(&lease) else { panic!("taken") };
-        assert_eq!(waiting.judge(&lease), LeaseAnswer::HeldBy(info.clone()), "it is still alive");
-        assert_eq!(holder.judge(&lease), LeaseAnswer::Taken, "its own");
+        let LeaseAnswer::HeldBy(info) = waiting.judge(&lease, Timestamp::now()) else { panic!("taken") };
+        assert_eq!(
+            waiting.judge(&lease, Timestamp::now()),
+            LeaseAnswer::HeldBy(info.clone()),
+            "it is still alive"
+        );
+        assert_eq!(holder.judge(&lease, Timestamp::now()), LeaseAnswer::Taken, "its own");
         if cfg!(target_os = "linux") {
             assert_eq!(info.process, Some(std::process::id()));
             assert!(info.to_string().starts_with(&format!("process {}", std::process::id())), "{info}");

@@ -42,6 +42,8 @@ impl StoreFailure for FollowError {
             matches!(
                 source,
                 StoreError::Full
+                    // A standby that is not promoted yet.
+                    | StoreError::ReadOnly
                     | StoreError::Unreachable(_)
                     | StoreError::CommitUnknown(_)
                     | StoreError::Other(_)

@@ -138,7 +138,7 @@ impl Share {
 /// Opens a step of the worker with the partition `own`, on its way to `goal`, in the transaction of its
 /// writes.
 ///
-/// Looks up the checkpoint, takes the lease, and finds the next task. If the events are in another database,
+/// Takes the lease, looks up the checkpoint, and finds the next task. If the events are in another database,
 /// `source`, checks that its events are still those that the follower has seen: a transaction does not cover
 /// both.
 pub(crate) fn open<P: ProgressStore>(
@@ -149,12 +149,14 @@ pub(crate) fn open<P: ProgressStore>(
     goal: Position,
     take_lease: impl FnOnce(&P::Transaction<'_>) -> Result<bool, FollowError>,
 ) -> Result<Opening, FollowError> {
+    // The lease first: it keeps others from moving the checkpoint.
+    let has_lease = take_lease(transaction)?;
     let positions = checkpoint::require_in::<P>(transaction, definition)?;
     if let Some(source) = source {
         positions.check(source, definition.name)?;
     }
     let slowest = positions.position();
-    if !take_lease(transaction)? {
+    if !has_lease {
         return Ok(Opening::Over(Step::NoLease(slowest)));
     }
     Ok(match positions.task(own) {

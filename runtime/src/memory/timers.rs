@@ -50,7 +50,8 @@ impl TimerLog {
     }
 
     fn step(&mut self, holder: &LeaseHolder, step: &TimerStep<'_>) -> TimerTurn {
-        let answer = self.lease.as_ref().map_or(LeaseAnswer::Taken, |lease| holder.judge(lease));
+        let answer =
+            self.lease.as_ref().map_or(LeaseAnswer::Taken, |lease| holder.judge(lease, Timestamp::now()));
         if let LeaseAnswer::HeldBy(info) = answer {
             return TimerTurn::HeldBy(info);
         }

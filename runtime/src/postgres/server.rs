@@ -7,3 +7,4 @@ pub(crate) mod options;
 pub(crate) mod session;
 pub(crate) mod ssl;
 pub(crate) mod tables;
+pub(crate) mod timelines;

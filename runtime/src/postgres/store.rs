@@ -1,12 +1,16 @@
 //! The store in a schema of a PostgreSQL database.
 
+mod all_keys;
 mod call;
 mod changes;
 mod commits;
+pub(crate) mod hooks;
 mod keys;
 mod lost;
+mod pause;
 mod read;
 mod readers;
+mod requests;
 mod rows;
 mod scan;
 mod snapshots;
@@ -15,6 +19,7 @@ mod statements;
 mod stream_names;
 mod task_reads;
 mod thread;
+pub(crate) mod transactions;
 mod wakeups;
 mod writer;
 
@@ -34,6 +39,7 @@ use crate::domain::numbers::keeps_text_of_numbers;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
+use crate::follow::lease_keeper::LeaseKeeper;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::ConnectError;
 use crate::postgres::server::names::{escaped, unescaped};
@@ -47,11 +53,17 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
+use crate::store::wakers::Wakers;
 
+use self::call::AppendSql;
+use self::hooks::Hooks;
 use self::keys::KnownKey;
+use self::read::AskRows;
 use self::readers::{Job, Pending};
 use self::statements::{Sql, Statements};
 use self::thread::Line;
+use self::transactions::{Held, Mode};
 
 /// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
 ///
@@ -77,6 +89,21 @@ use self::thread::Line;
 /// the server. No call needs a runtime, and none panics in one. Tasks wait for their appends without a thread
 /// (feature `tokio`).
 ///
+/// # Followers
+///
+/// | what the store keeps | for |
+/// |---|---|
+/// | positions, dead letters, leases | reactions: [`PostgresReaction`](crate::postgres::PostgresReaction) |
+/// | also instances, commands to send, time-outs, histories | processes: [`PostgresProcess`](crate::postgres::PostgresProcess) |
+/// | also tables, each view's in a schema of its own | views with `into = Sql` or `into = Postgres`: [`PostgresProjection`](crate::postgres::PostgresProjection) |
+/// | timers | [`Running::schedule`](crate::application::Running::schedule) |
+///
+/// What an instance does in a step is one transaction. So are the events of a command, the timers that it sets, and its end in the list of commands to send.
+/// Of all programs, one runs a follower. Another one takes over at once if that has no session with the server any more,
+/// and otherwise when its lease ends, by the clock of the server.
+///
+/// Views in memory and in SQLite files follow the store as any other. The user of the URL must be allowed to make schemas for views.
+///
 /// # What is another matter than in SQLite
 ///
 /// * Events have no checksums of factum's: have the database cluster made with `initdb --data-checksums`.
@@ -96,6 +123,8 @@ use self::thread::Line;
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
 /// | the server can't encrypt, or has a certificate that the URL does not trust | [`StoreError::Untrusted`] |
+///
+/// [`guide::cluster`](crate::guide::cluster) says how a cluster of servers survives the loss of one.
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -107,7 +136,15 @@ pub(crate) struct Shared {
     line: Line,
     names: Arc<stream_names::StreamNames>,
     id: Uuid,
+    /// The number that the program's sessions share a lock on.
+    program: i64,
+    /// The statements that append, for transactions with hooks.
+    append: AppendSql,
+    hooks: Hooks,
+    outage_timeout: Duration,
     poll_every: Duration,
+    /// Renews the leases of this program.
+    leases: Arc<LeaseKeeper>,
     /// The process that has the thread of the store.
     process: u32,
 }
@@ -142,11 +179,72 @@ impl PostgresStore {
             return Err(ConnectError::ArbitraryPrecision);
         }
         let address = Address::new(options, url)?;
-        let (statements, poll_every) = (Statements::new(&address.schema), address.options.poll_every);
+        let statements = Statements::new(&address.schema);
+        let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
+        let (program, poll_every) = (address.program, address.options.poll_every);
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
-        let shared = Shared { statements, line, names, id, poll_every, process: process::id() };
+        let leases = Arc::default();
+        let shared = Shared {
+            statements,
+            line,
+            names,
+            id,
+            program,
+            append,
+            hooks: Hooks::default(),
+            outage_timeout,
+            poll_every,
+            leases,
+            process: process::id(),
+        };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Begins a transaction in a session of its own.
+    pub(crate) fn hold_session(&self, mode: Mode) -> Result<Held, StoreError> {
+        self.shared.check_process()?;
+        self.shared.line.begin(mode)
+    }
+
+    /// The rows of a statement that does no harm if it is carried out twice.
+    pub(crate) fn ask(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.shared.ask(&Sql::of_primary(sql), values)?.wait()
+    }
+
+    /// The wakers of the timers' runner.
+    pub(crate) fn timer_wakers(&self) -> &Wakers {
+        &self.shared.line.wakeups.timers
+    }
+
+    /// Reads all events that a transaction sees, with rows that `asks` asks it for.
+    pub(crate) fn read_all_in(
+        &self,
+        asks: &AskRows<'_>,
+        filter: &Filter<'_>,
+        after: Position,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.shared.read_all_in(asks, filter, after, visit)
+    }
+
+    /// The statement with the name of the store's schema for `{schema}`.
+    pub(crate) fn own_sql(&self, sql: &str) -> String {
+        sql.replace("{schema}", self.shared.statements.schema())
+    }
+
+    /// The name of the store's schema.
+    pub(crate) fn schema_name(&self) -> &str {
+        self.shared.statements.schema().trim_matches('"')
+    }
+
+    /// The number that the program's sessions share a lock on.
+    pub(crate) fn program(&self) -> i64 {
+        self.shared.program
+    }
+
+    pub(crate) fn keeper_of_leases(&self) -> &Arc<LeaseKeeper> {
+        &self.shared.leases
     }
 
     /// Checks an append; `None` if there is nothing to do.
@@ -154,6 +252,9 @@ impl PostgresStore {
         check_appends(request.appends)?;
         let [first, ..] = request.appends else { return Ok(None) };
         self.shared.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        if self.hooks().are_run_by_caller() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
         Ok(Some(self.shared.line.commits.join(request)))
     }
 }
@@ -334,6 +435,14 @@ impl EventStore for PostgresStore {
         Ok(forgotten.unwrap_or(0).unsigned_abs())
     }
 
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        self.shared.read_keys(visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        self.shared.import_keys(keys)
+    }
+
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
         self.shared.read_snapshot(stream, visit)
     }
@@ -388,7 +497,7 @@ fn name_values(stream: &StreamName) -> Vec<Value> {
 }
 
 /// A version, a position or a number of rows for the server, which counts with a sign.
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -404,6 +513,6 @@ fn of_counter(position: Option<i64>) -> Result<Position, StoreError> {
         .ok_or_else(|| StoreError::Damaged { message: "the row of the counter is missing".to_owned() })
 }
 
-fn unreadable(error: tokio_postgres::Error) -> StoreError {
+pub(crate) fn unreadable(error: tokio_postgres::Error) -> StoreError {
     StoreError::Other(error.into())
 }

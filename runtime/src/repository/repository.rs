@@ -30,7 +30,7 @@ use crate::repository::replay::{Replay, recorded};
 use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
 use crate::repository::submit::{confirm, submit};
-use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::unit_of_work::{InUnits, UnitOfWork};
 use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::append::{Append, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, StoreError};
@@ -225,7 +225,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         commands: impl IntoIterator<Item = C>,
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         misuse::blocks("Repository::execute_batch", "execute_batch_async");
         self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
@@ -242,14 +242,29 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         commands: impl IntoIterator<Item = (C, ExecuteOptions<'o, A::Services>)>,
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         misuse::blocks("Repository::execute_batch_with", "execute_batch_async");
-        let stream = StreamName::of::<A>(id);
+        now(self.execute_batch_waiting::<Blocks, _, _>(StreamName::of::<A>(id), commands, |both| both))
+    }
+
+    /// [`execute_batch_with`](Self::execute_batch_with), which waits in this way.
+    ///
+    /// The caller's iterator runs on a thread that may block. `with_options` says what each of its items is.
+    pub(crate) async fn execute_batch_waiting<'o, W: Waits, I: IntoIterator, C>(
+        &self,
+        stream: StreamName,
+        commands: I,
+        with_options: impl Fn(I::Item) -> (C, ExecuteOptions<'o, A::Services>),
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C> + InUnits,
+    {
+        W::thread().await;
         let lane = self.loader.lanes().enter(&stream);
         let turn = lane.take_turn(0);
         let mut work = UnitOfWork::new(&self.store);
-        for (index, (command, options)) in commands.into_iter().enumerate() {
+        for (index, (command, options)) in commands.into_iter().map(with_options).enumerate() {
             let command = A::command(command);
             let found = StreamName::of::<A>(command.aggregate_id());
             let result = if found == stream {
@@ -259,7 +274,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             };
             result.map_err(|source| BatchError { index: Some(index), source })?;
         }
-        work.commit_one(self, &stream, turn).map_err(|source| BatchError { index: None, source })
+        let done = work.commit_one::<W, A>(self, &stream, turn).await;
+        done.map_err(|source| BatchError { index: None, source })
     }
 
     /// The aggregate as it is now.

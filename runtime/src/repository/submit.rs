@@ -37,7 +37,7 @@ pub(super) async fn submit<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
     Ok((answer?, flight))
 }
 
-enum Submitted<F> {
+pub(super) enum Submitted<F> {
     Queued(F),
     /// The store has no queue.
     Stored(Appended),

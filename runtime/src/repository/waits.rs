@@ -12,7 +12,7 @@ use crate::store::queue::{QueueError, QueuedAppend};
 use crate::store::task_reads::TaskReads;
 
 /// How to wait.
-pub(crate) trait Waits {
+pub trait Waits {
     /// The answer of an append.
     ///
     /// It is asked for at once, on the thread that has queued the append.

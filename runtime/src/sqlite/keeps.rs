@@ -1,6 +1,5 @@
-//! What a SQLite store keeps for an application: views in tables, the progress of reactions, the instances of processes.
+//! What a SQLite store keeps for an application besides reactions and processes: views in tables.
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -9,36 +8,32 @@ use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
+use crate::follow::keeps::{FollowerOptions, Keeps, KeepsSql, KeepsTables, Started};
 use crate::follow::next_run::NextRun;
-use crate::follow::process::Process;
-use crate::follow::process::clock::Clock;
-use crate::follow::process::commands::Commands;
-use crate::follow::process::instances::Instances;
-use crate::follow::process::routes::CommandRoutes;
 use crate::follow::projection::Projection;
-use crate::follow::reaction::Reaction;
+use crate::follow::sql::error::SqlError;
+use crate::follow::sql::transaction::SqlTransaction;
 use crate::follow::state::{Activity, FollowerState, Lag};
-use crate::sqlite::process::SqliteProcess;
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
-use crate::sqlite::reaction::SqliteReaction;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::store::hook_batches::BatchTime;
 use crate::store::event_store::EventStore;
 
-impl Keeps<Sqlite> for SqliteStore {
+#[diagnostic::do_not_recommend]
+impl<T: SqliteTarget> Keeps<T> for SqliteStore {
     fn follow<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
     where
-        P: Projection<Target = Sqlite> + Send + 'static,
+        P: Projection<Target = T> + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options))
+        options.start(SqliteProjection::in_store(self, events, view)?.hooked(options))
     }
 }
 
-impl KeepsTables<Sqlite> for SqliteStore {
-    fn inline<P: Projection<Target = Sqlite> + Send + 'static>(
+#[diagnostic::do_not_recommend]
+impl<T: SqliteTarget> KeepsTables<T> for SqliteStore {
+    fn inline<P: Projection<Target = T> + Send + 'static>(
         &self,
         view: P,
         options: &FollowerOptions,
@@ -49,62 +44,21 @@ impl KeepsTables<Sqlite> for SqliteStore {
 
     fn share<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
     where
-        P: Projection<Target = Sqlite> + PartitionedByStream + Clone + Send + 'static,
+        P: Projection<Target = T> + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options).workers(options.workers))
+        options
+            .start(SqliteProjection::in_store(self, events, view)?.hooked(options).workers(options.workers))
     }
 }
 
-impl KeepsReactions for SqliteStore {
-    fn react<R, E>(
+impl KeepsSql for SqliteStore {
+    fn read_sql<T>(
         &self,
-        events: &E,
-        reaction: R,
-        options: &FollowerOptions,
-        routes: &CommandRoutes,
-    ) -> Started
-    where
-        R: Reaction + Send + 'static,
-        E: EventStore + Clone + 'static,
-    {
-        let reaction = SqliteReaction::in_file(self, events, reaction)?;
-        options.start(reaction.hooked(options).commands(routes.clone()))
-    }
-
-    fn share_reaction<R, E>(
-        &self,
-        events: &E,
-        reaction: R,
-        options: &FollowerOptions,
-        routes: &CommandRoutes,
-    ) -> Started
-    where
-        R: Reaction + PartitionedByStream + Clone + Send + 'static,
-        E: EventStore + Clone + 'static,
-    {
-        let reaction = SqliteReaction::in_file(self, events, reaction)?;
-        options.start(reaction.hooked(options).commands(routes.clone()).workers(options.workers))
-    }
-}
-
-impl KeepsProcesses for SqliteStore {
-    fn instances<P: Process>(&self, clock: Arc<dyn Clock>) -> Instances<P> {
-        Instances::new(self.clone(), clock)
-    }
-
-    fn process<P: Process>(
-        &self,
-        commands: Arc<dyn Commands>,
-        clock: Arc<dyn Clock>,
-        process: P,
-        options: &FollowerOptions,
-    ) -> Started {
-        let process = SqliteProcess::new(self, process, commands)?.hooked(options).shared_clock(clock);
-        options.start(match options.senders {
-            Some(senders) => process.senders(senders),
-            None => process,
-        })
+        view: &'static str,
+        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        self.read_sql_view(view, read)
     }
 }
 

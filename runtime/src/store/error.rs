@@ -146,6 +146,13 @@ pub enum StoreError {
          idempotency key, or read the stream before the next try"
     )]
     CommitUnknown(#[source] BoxError),
+    /// The store has no such operation.
+    #[error("the store can't {what}")]
+    #[non_exhaustive]
+    Unsupported {
+        /// What it was asked to do.
+        what: &'static str,
+    },
     /// Any other error of the database.
     #[error("the store failed")]
     Other(#[source] BoxError),
@@ -177,6 +184,7 @@ impl StoreError {
             Self::Pooled => Self::Pooled,
             Self::NotStorable { problem } => Self::NotStorable { problem: problem.clone() },
             Self::CommitUnknown(source) => Self::CommitUnknown(text(source)),
+            &Self::Unsupported { what } => Self::Unsupported { what },
             Self::Other(source) => Self::Other(text(source)),
         }
     }

@@ -132,6 +132,16 @@ macro_rules! __delegate {
             $store.forget_keys_before(time)
         }
     };
+    (@read_keys $self:ident $store:expr) => {
+        fn read_keys(&$self, visit: &mut $crate::store::VisitKey<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.read_keys(visit)
+        }
+    };
+    (@import_keys $self:ident $store:expr) => {
+        fn import_keys(&$self, keys: &[$crate::store::StoredKey<'_>]) -> ::core::result::Result<(), $crate::store::AppendError> {
+            $store.import_keys(keys)
+        }
+    };
     (@read_snapshot $self:ident $store:expr) => {
         fn read_snapshot(&$self, stream: &$crate::StreamName, visit: &mut $crate::store::VisitSnapshot<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
             $store.read_snapshot(stream, visit)
@@ -173,6 +183,8 @@ macro_rules! pointers {
                 store_id,
                 outcome,
                 forget_keys_before,
+                read_keys,
+                import_keys,
                 read_snapshot,
                 save_snapshot,
                 drop_snapshots,

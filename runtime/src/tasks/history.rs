@@ -12,8 +12,8 @@ use crate::domain::metadata::Recorded;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::ReadError;
 use crate::repository::history::HistoryPages;
+use crate::repository::in_tasks::InTasks;
 use crate::store::event_store::EventStore;
-use crate::tasks::repository::InTasks;
 use crate::tasks::threads::{Tasks, run};
 
 /// The events of one aggregate, from the first on, read page by page as the stream is polled.

@@ -3,29 +3,16 @@
 use std::sync::Arc;
 
 use crate::domain::accepts::Accepts;
-use crate::domain::aggregate::Aggregate;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 use crate::tasks::history::HistoryStream;
-use crate::tasks::threads::{Tasks, on_thread, run};
-
-/// An aggregate whose commands can be carried out in tasks: all that it is made of can go from thread to thread.
-pub trait InTasks:
-    Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone> + Send + Sync
-{
-}
-
-impl<A> InTasks for A where
-    A: Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone>
-        + Send
-        + Sync
-{
-}
+use crate::tasks::threads::{Tasks, run};
 
 /// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
 impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
@@ -58,8 +45,7 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
         .await
     }
 
-    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does. They and their commit
-    /// have a thread that may block.
+    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does.
     pub async fn execute_batch_async<C>(
         &self,
         id: &A::Id,
@@ -68,8 +54,12 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
     where
         A: Accepts<C>,
     {
-        let (repository, id) = (self.clone(), id.clone());
-        on_thread(move || repository.execute_batch(&id, commands)).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move {
+            let with_options = |command| (command, ExecuteOptions::new());
+            repository.execute_batch_waiting::<Tasks, _, _>(stream, commands, with_options).await
+        })
+        .await
     }
 
     /// The aggregate as it was, as [`load_at`](Self::load_at) says.

@@ -126,13 +126,13 @@ pub(crate) fn decided_again(stream: &StreamName, attempt: u32) {
 }
 
 /// Commits a unit of work.
-pub(crate) fn unit<T>(
-    span: &Span,
-    work: impl FnOnce() -> T,
+pub(crate) async fn unit<T>(
+    span: Span,
+    work: Pin<&mut impl Future<Output = T>>,
     outcome: impl FnOnce(&T) -> (Outcome, u64),
 ) -> T {
     let (begun, counters) = (Instant::now(), &COUNTERS.units);
-    let result = span.enter(work);
+    let result = span.around(work).await;
     let (outcome, events) = outcome(&result);
     let counter = match outcome {
         Outcome::Done | Outcome::Unchanged | Outcome::Repeated | Outcome::Refused => &counters.done,

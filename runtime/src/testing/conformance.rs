@@ -7,6 +7,7 @@
 
 mod appending;
 mod concurrency;
+mod importing;
 mod keeping;
 mod law;
 mod programs;
@@ -19,6 +20,7 @@ mod waiting;
 
 pub use self::appending::*;
 pub use self::concurrency::*;
+pub use self::importing::*;
 pub use self::keeping::*;
 pub use self::programs::*;
 pub use self::queueing::*;
@@ -79,6 +81,8 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         malformed_key_leaves_no_trace,
         keys_are_forgotten_by_time,
         concurrent_appends_with_one_key_have_one_winner,
+        keys_are_listed_with_their_outcomes,
+        imported_keys_are_known,
         snapshot_comes_back_or_not_at_all,
         dropped_snapshots_are_gone,
         tasks_read_what_threads_read,

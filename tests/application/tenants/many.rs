@@ -11,7 +11,7 @@ use factum::prelude::*;
 
 use super::super::shop::{LONG, Mailer, Totals, place};
 use super::{shops, until};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 
 const TENANTS: usize = 500;
 const MOST_OPEN: usize = 50;

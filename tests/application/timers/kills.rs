@@ -9,7 +9,8 @@ use factum::testing::TestClock;
 use tempfile::TempDir;
 
 use super::tower::{Bell, Tower, ring, rung, rung_in_the_end};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
+use crate::support::kept::{self, open_kept};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -20,11 +21,10 @@ const KILLS: u32 = 8;
 #[test]
 fn killed_programs_send_each_command_once() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("tower.db");
     let mut too_late = 0;
     for number in 0..KILLS {
         // Each round sets some more timers, which are due.
-        let store = SqliteStore::open(&path).unwrap();
+        let store = open_kept(folder.path());
         let tower = Tower::default().start(&store).unwrap();
         let later = Timestamp::now().after(HOUR);
         for timer in 0..TIMERS / KILLS {
@@ -32,13 +32,13 @@ fn killed_programs_send_each_command_once() {
             tower.schedule(later, ring(&note), note).unwrap();
         }
         drop((tower, store));
-        let job = Job::start("ring", &path);
+        let job = Job::start("ring", folder.path());
         let micros = uuid::Uuid::now_v7().as_u128() % 20_000;
         std::thread::sleep(Duration::from_micros(u64::try_from(micros).unwrap()));
         too_late += u32::from(job.kill().contains(&"done".to_owned()));
     }
     assert!(too_late < KILLS, "no kill has met a program at work");
-    let store = SqliteStore::open(&path).unwrap();
+    let store = open_kept(folder.path());
     let tower = Tower::default().start_with(&store, two_hours_later()).unwrap();
     let notes = rung_in_the_end(&tower);
     assert_eq!(notes.iter().collect::<HashSet<_>>().len(), TIMERS as usize);
@@ -47,7 +47,7 @@ fn killed_programs_send_each_command_once() {
     let bell = tower.repository::<Bell>().load(&"bell".to_owned()).unwrap();
     assert_eq!(bell.version(), u64::from(TIMERS));
     assert_eq!(tower.timers().dead_letters().unwrap(), []);
-    assert_eq!(store.check().unwrap(), []);
+    kept::check(&store);
 }
 
 /// A clock by which all timers are due.
@@ -58,8 +58,8 @@ fn two_hours_later() -> TestClock {
 }
 
 /// The job: sends what is due.
-pub(crate) fn ring_until_killed(file: &Path) {
-    let tower = Tower::default().start_with(&SqliteStore::open(file).unwrap(), two_hours_later()).unwrap();
+pub(crate) fn ring_until_killed(folder: &Path) {
+    let tower = Tower::default().start_with(&open_kept(folder), two_hours_later()).unwrap();
     rung_in_the_end(&tower);
     say("done");
     std::thread::sleep(Duration::from_mins(1));

@@ -121,12 +121,12 @@ pub(in crate::application) fn keys(timers: &[Timer]) -> Vec<&str> {
     timers.iter().map(|timer| &*timer.key).collect()
 }
 
-/// Makes a test of each function of the module `each`, on both stores.
+/// Makes a test of each function of the module `each`, on the database of followers and in memory.
 macro_rules! on_both_stores {
     ($($test:ident)*) => {$(
         #[test]
         fn $test() {
-            each::$test(&SqliteStore::in_memory().unwrap());
+            each::$test(&$crate::support::kept::new_kept());
             each::$test(&MemoryStore::new());
         }
     )*};

@@ -11,7 +11,7 @@ use factum::prelude::*;
 
 use super::{Followed, KILLS, counted};
 use crate::support::account::{Account, deposit, id, open};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::open_store;
 use crate::support::views::rows;
 

@@ -8,7 +8,7 @@ use factum::prelude::*;
 
 use super::{Followed, counted};
 use crate::support::account::{Account, deposit, open};
-use crate::support::process::{Job, say};
+use crate::support::job::{Job, say};
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::{awaited_lease, rows};
 

@@ -8,7 +8,7 @@ use factum::prelude::*;
 use super::{Followed, Inline, KILLS, counted};
 use crate::follow::projections;
 use crate::support::account::{Account, deposit, id, open};
-use crate::support::process::Job;
+use crate::support::job::Job;
 use crate::support::stores::open_store;
 use crate::support::views::{balances, rows};
 

@@ -8,7 +8,7 @@ use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 
 use crate::support::account::{Account, Deposited, deposit, open};
-use crate::support::process::Job;
+use crate::support::job::Job;
 use crate::support::stores::{LONG, open_store};
 
 const KILLS: u32 = 30;

@@ -463,7 +463,7 @@ impl<P: Process, S: ProcessStore> Sending<P, S> {
                 ProcessStep::new(transaction, &self.home, initial, now, (&rows, &replays), Watch::NONE);
             Ok(step.refused(command, refusal, text)?)
         };
-        while !self.home.progress.in_step(settle, |error| Box::new(error) as BoxError)? {}
+        while !self.home.progress.in_step(P::NAME, settle, |error| Box::new(error) as BoxError)? {}
         Ok(())
     }
 }

@@ -57,6 +57,29 @@ pub enum HappeningKind {
     Done,
 }
 
+impl HappeningKind {
+    /// All kinds, each at the place of its number, from 1.
+    const NUMBERED: [Self; 7] = [
+        Self::Received,
+        Self::TimedOut,
+        Self::Sent,
+        Self::Refused,
+        Self::Failed,
+        Self::Discarded,
+        Self::Done,
+    ];
+
+    /// The kind as it is stored.
+    pub(crate) fn number(self) -> i16 {
+        (1..).zip(Self::NUMBERED).find(|(_, known)| *known == self).map_or(0, |(number, _)| number)
+    }
+
+    /// A kind from its number.
+    pub(crate) fn of_number(number: i16) -> Option<Self> {
+        (1..).zip(Self::NUMBERED).find(|(known, _)| *known == number).map(|(_, kind)| kind)
+    }
+}
+
 /// A dead letter: what an instance could not handle or send. It holds the instance, whose later events, commands and time-outs
 /// wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,7 +255,7 @@ impl<S: ProcessStore> InstanceDesk for Desk<S> {
             }
             Ok(letter)
         };
-        self.store.in_transaction(release, |error| error)
+        self.store.in_step(self.process, release, |error| error)
     }
 
     fn remove_done(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -246,7 +269,7 @@ impl<S: ProcessStore> InstanceDesk for Desk<S> {
                         .map(|is_removed| removed + u64::from(is_removed))
                 })
             };
-            removed += self.store.in_step(remove, |error| error)?;
+            removed += self.store.in_step(self.process, remove, |error| error)?;
             after = Some(last);
         }
     }

@@ -69,9 +69,12 @@ pub(crate) enum PastInput {
 ///
 /// A dead letter *holds* its instance: nothing that is held is found by `commands`, `due` and `ready`.
 pub(crate) trait ProcessStore: ProgressStore {
-    /// Runs `work` in a write transaction that takes turns with appends, and that an error rolls back.
+    /// Runs `work` in a write transaction that an error rolls back.
+    ///
+    /// It takes turns with all others of the process, and in a database with one writer with appends.
     fn in_step<T, E>(
         &self,
+        process: &str,
         work: impl FnOnce(&Self::Transaction<'_>) -> Result<T, E>,
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E>;

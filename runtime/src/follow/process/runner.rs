@@ -411,7 +411,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
             // Later commands of an instance whose first one is sent again later are left out.
             Ok::<_, FollowError>((turned, commands, (!has_delayed).then_some(known)))
         };
-        let turned = self.home.progress.in_step(turn, failed);
+        let turned = self.home.progress.in_step(P::NAME, turn, failed);
         self.run.worker = worker.memory;
         let Some(dispatch) = self.run.dispatch.as_ref() else { return turned.map(|(turned, ..)| turned) };
         let (turned, commands, loaded) = match turned {

@@ -23,11 +23,11 @@ use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::timer::TimerChange;
 
-/// The store can keep timers: a `SqliteStore` in its file, a `MemoryStore` for as long as it lives.
+/// The store can keep timers: a `SqliteStore` in its file, a `PostgresStore` in its schema, a `MemoryStore` for as long as it lives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't keep timers",
     label = "not in this store",
-    note = "an application with `schedules(..)` needs a `SqliteStore`, or in a test a `MemoryStore`"
+    note = "an application with `schedules(..)` needs a `SqliteStore` or a `PostgresStore`, or in a test a `MemoryStore`"
 )]
 pub trait KeepsTimers: EventStore + Clone + 'static {
     /// The timers that this store keeps.

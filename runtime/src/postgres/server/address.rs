@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -19,6 +20,7 @@ use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
 use crate::postgres::server::session::Session;
 use crate::postgres::server::ssl::Ssl;
+use crate::postgres::server::timelines::{TIMELINE, Timelines};
 use crate::postgres_tls::Tls;
 use crate::store::error::StoreError;
 
@@ -35,6 +37,9 @@ pub(crate) struct Address {
     pub(crate) schema: String,
     /// The id of the store, once it was opened.
     pub(crate) store_id: OnceCell<Uuid>,
+    /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
+    pub(crate) program: i64,
+    timelines: Arc<Timelines>,
     pub(crate) options: PostgresOptions,
 }
 
@@ -55,7 +60,15 @@ impl Address {
             return Err(ConnectError::Url("it names no host".into()));
         }
         let hosts = (0..count).map(|index| one_host(&config, index, ssl_mode, &options)).collect();
-        Ok(Self { hosts, tls, schema, store_id: OnceCell::new(), options })
+        Ok(Self {
+            hosts,
+            tls,
+            schema,
+            store_id: OnceCell::new(),
+            program: new_token(),
+            timelines: Arc::default(),
+            options,
+        })
     }
 
     /// Begins a session with the first host that accepts writes.
@@ -126,6 +139,12 @@ impl Address {
         let session =
             Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
         session.run(&self.settings(token)).await?;
+        let rows = session.query(TIMELINE, &[]).await?;
+        if let Some(row) = rows.first()
+            && let Some(standing) = self.timelines.standing(row)?
+        {
+            session.stands(standing);
+        }
         Ok(session)
     }
 
@@ -156,9 +175,11 @@ impl Address {
              SET statement_timeout = {};
              SET lock_timeout = {};
              SET factum.token = '{token}';
+             SELECT pg_advisory_lock_shared({});
              {durability}",
             millis(self.options.statement_timeout),
             millis(self.options.lock_timeout),
+            self.program,
         )
     }
 }

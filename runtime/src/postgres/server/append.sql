@@ -29,24 +29,47 @@ BEGIN
   END IF;
 END $factum$;
 
+-- Sets a timer, or cancels it if `t_due` is null. Returns whether one with its key was waiting.
+CREATE FUNCTION {schema}.change_timer(
+  t_key text, t_due bigint, t_id uuid, t_command text, t_version bigint, t_content text, t_cause uuid, t_correlation uuid
+) RETURNS bool LANGUAGE plpgsql VOLATILE AS $factum$
+DECLARE
+  was_waiting bool;
+BEGIN
+  DELETE FROM {schema}.timers AS t WHERE t.key = t_key AND t.status = 0;
+  was_waiting := FOUND;
+  IF t_due IS NOT NULL THEN
+    -- Another transaction may have set one meanwhile.
+    INSERT INTO {schema}.timers AS t (key, due, id, command, version, content, cause, correlation, status)
+      VALUES (t_key, t_due, t_id, t_command, t_version, t_content, t_cause, t_correlation, 0)
+      ON CONFLICT (key) WHERE status = 0 DO UPDATE SET due = excluded.due, id = excluded.id, command = excluded.command,
+        version = excluded.version, content = excluded.content, cause = excluded.cause, correlation = excluded.correlation;
+  END IF;
+  RETURN was_waiting;
+END $factum$;
+
 -- Appends a group of requests, each as a whole or not at all.
 --
 -- parts (a request has one for each stream): category, key, expected version (-1: any), id of the event that the stream
 -- must end with (null: any), number of the request, number of events and keys.
 -- waves: the last part and the last event of each run of parts in which no stream and no chain occurs twice.
 -- events: number of the part, place within the part, and the columns. They are in the order of the parts.
--- keys: number of the part, and the columns; versions count from that of the stream.
+-- keys: number of the part, and the columns; versions count from that of the stream. `k_waiting` is the command of a process that
+-- waits to be sent, which the append takes out.
+-- timers: number of the part, and the arguments of `change_timer`.
 -- chains: request, number of the chain, whether the request rests on it, whether others may rest on the request.
 --
 -- The events of requests that are stored have the positions after `base`, in order. For each part: the version before, and
--- the problem (0 none, 1 another version, 2 void, 3 a known key). For each part with a known key: the first one.
+-- the problem (0 none, 1 another version, 2 void, 3 a known key, 4 a command that no longer waits). For each part with a known key: the first one.
 CREATE FUNCTION {schema}.append(
   store uuid, token text, wave_parts int[], wave_events int[],
   p_category text[], p_key text[], p_expected bigint[], p_last uuid[], p_request int[], p_rows int[],
   e_part int[], e_place int[], e_name text[], e_version int[], e_id uuid[], e_at bigint[], e_correlation uuid[], e_causation uuid[],
   e_custom text[], e_payload text[],
   k_part int[], k_key text[], k_before int[], k_after int[], k_at bigint[], k_command text[], k_shape bigint[], k_content bigint[],
-  k_structs bytea[],
+  k_structs bytea[], k_waiting bigint[], k_sent_at bigint[],
+  t_part int[], t_key text[], t_due bigint[], t_id uuid[], t_command text[], t_version bigint[], t_content text[], t_cause uuid[],
+  t_correlation uuid[],
   h_request int[], h_chain int[], h_rests bool[], h_is_base bool[],
   OUT base bigint, OUT versions bigint[], OUT problems int[],
   OUT n_part int[], OUT n_key text[], OUT n_before bigint[], OUT n_version bigint[], OUT n_at bigint[], OUT n_command text[],
@@ -55,6 +78,8 @@ CREATE FUNCTION {schema}.append(
 DECLARE
   events int := cardinality(e_part);
   has_keys bool := cardinality(k_part) > 0;
+  has_waiting bool := cardinality(array_remove(k_waiting, NULL)) > 0;
+  has_timers bool := cardinality(t_part) > 0;
   has_chains bool := cardinality(h_request) > 0;
   stream_base bigint;
   newest bigint;
@@ -84,6 +109,13 @@ BEGIN
                     WHERE h.rests AND h.chain = ANY (broken));
     END IF;
 
+    IF has_waiting THEN
+      -- Others may be taking them out, or holding them. The next statement sees what they have done.
+      PERFORM FROM {schema}.process_commands AS c
+        WHERE c.id = ANY (ARRAY(SELECT k.waiting FROM unnest(k_part, k_waiting) AS k(part, waiting)
+                                WHERE k.part BETWEEN first_part AND last_part))
+        ORDER BY c.id FOR UPDATE;
+    END IF;
     SELECT array_agg(coalesce(found.id, stream_base + found.part) ORDER BY found.part),
            array_agg(found.id IS NULL ORDER BY found.part),
            array_agg(found.version ORDER BY found.part),
@@ -99,6 +131,10 @@ BEGIN
               WHERE given.part = p.n + first_part - 1 AND known.stream = s.id) THEN 3
             WHEN p.expected >= 0 AND p.expected <> coalesce(e.version, 0) THEN 1
             WHEN p.last IS NOT NULL AND p.last IS DISTINCT FROM e.id THEN 2
+            WHEN has_waiting AND EXISTS (
+              SELECT FROM unnest(k_part, k_waiting) AS k(part, waiting)
+              WHERE k.part = p.n + first_part - 1 AND k.waiting IS NOT NULL
+              AND NOT EXISTS (SELECT FROM {schema}.process_commands AS c WHERE c.id = k.waiting AND c.held = 0)) THEN 4
             ELSE 0
           END AS problem
         FROM unnest(p_category[first_part:last_part], p_key[first_part:last_part], p_expected[first_part:last_part],
@@ -155,6 +191,27 @@ BEGIN
         FROM unnest(k_part, k_key, k_before, k_after, k_at, k_command, k_shape, k_content, k_structs)
              AS k(part, key, before, after, at, command, shape, content, structs)
         WHERE k.part BETWEEN first_part AND last_part AND (bad IS NULL OR p_request[k.part] <> ALL (bad));
+    END IF;
+
+    IF has_waiting THEN
+      -- 3 is the kind of an entry that says that a command was sent.
+      WITH taken AS (
+        DELETE FROM {schema}.process_commands AS c
+          USING unnest(k_part, k_waiting, k_sent_at) AS k(part, waiting, at)
+          WHERE c.id = k.waiting AND k.part BETWEEN first_part AND last_part AND (bad IS NULL OR p_request[k.part] <> ALL (bad))
+          RETURNING c.id, c.process, c.instance, c.name, k.at, c.cause, c.key)
+      INSERT INTO {schema}.process_history (process, instance, kind, name, at, cause, version, detail)
+        SELECT t.process, t.instance, 3, t.name, t.at, t.cause, 0, t.key FROM taken AS t ORDER BY t.id;
+    END IF;
+
+    IF has_timers THEN
+      PERFORM {schema}.change_timer(t.key, t.due, t.id, t.command, t.version, t.content, t.cause, t.correlation)
+        FROM (
+          SELECT * FROM unnest(t_part, t_key, t_due, t_id, t_command, t_version, t_content, t_cause, t_correlation)
+            WITH ORDINALITY AS t(part, key, due, id, command, version, content, cause, correlation, n)
+          WHERE t.part BETWEEN first_part AND last_part AND (bad IS NULL OR p_request[t.part] <> ALL (bad))
+          ORDER BY t.n
+        ) AS t;
     END IF;
 
     IF has_chains AND bad IS NOT NULL THEN

@@ -56,6 +56,7 @@ pub struct PostgresOptions {
     pub(crate) outage_timeout: Duration,
     pub(crate) poll_every: Duration,
     pub(crate) readers: usize,
+    pub(crate) transactions: usize,
     pub(crate) read_from_standbys: bool,
 }
 
@@ -70,6 +71,7 @@ impl Default for PostgresOptions {
             outage_timeout: Duration::from_secs(30),
             poll_every: Duration::from_secs(1),
             readers: 3,
+            transactions: 4,
             read_from_standbys: false,
         }
     }
@@ -135,10 +137,17 @@ impl PostgresOptions {
         self
     }
 
-    /// The number of connections for reading, at least one; 3 by default. There are two more, one for writing and one for
-    /// notifications.
+    /// The number of connections for reading, at least one; 3 by default. There are two more, one for appends and one for
+    /// notifications, and those of [`transactions`](Self::transactions).
     pub fn readers(mut self, connections: usize) -> Self {
         self.readers = connections.max(1);
+        self
+    }
+
+    /// How many transactions of followers and of [`PostgresStore::begin`] go on at a time, at least one; 4 by default. Each
+    /// has a connection, which is made when it is needed. More transactions wait, as long as for a lock.
+    pub fn transactions(mut self, connections: usize) -> Self {
+        self.transactions = connections.max(1);
         self
     }
 

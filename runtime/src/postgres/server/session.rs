@@ -1,22 +1,63 @@
 //! A session of the server: statements that are prepared once, and limits of time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::{BufMut, BytesMut};
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::error::Failure;
+use crate::postgres::server::timelines::Standing;
 
 /// How many statements a session remembers: more than the store has.
 const STATEMENTS: usize = 128;
 
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
+
+/// A value as it is sent: in the form that the server has asked for.
+#[derive(Debug)]
+pub(crate) struct EncodedValue(Option<BytesMut>);
+
+impl EncodedValue {
+    /// Fails if a value of this type can't be made of `value`.
+    pub(crate) fn new(
+        value: &(dyn ToSql + Sync),
+        of: &Type,
+    ) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        let mut bytes = BytesMut::new();
+        let is_null = value.to_sql_checked(of, &mut bytes)?;
+        Ok(Self(matches!(is_null, IsNull::No).then_some(bytes)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, BytesMut::len)
+    }
+}
+
+impl ToSql for EncodedValue {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Send + Sync>> {
+        Ok(match &self.0 {
+            Some(bytes) => {
+                out.put_slice(bytes);
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
 
 /// A connection, and what was prepared in it.
 pub(crate) struct Session {
@@ -28,16 +69,31 @@ pub(crate) struct Session {
     prepared: RefCell<HashMap<String, Statement>>,
     /// How long to wait for an answer.
     longest: Duration,
+    /// Set once the server has said where it stands.
+    standing: OnceCell<Standing>,
 }
 
 impl Session {
     pub(crate) fn new(client: Client, token: i64, warned: Rc<Cell<bool>>, longest: Duration) -> Self {
-        Self { client, token, warned, prepared: RefCell::default(), longest }
+        Self { client, token, warned, prepared: RefCell::default(), longest, standing: OnceCell::new() }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whether the server can no longer be asked in this session.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.is_behind()
+    }
+
+    /// From now on, answers count only as long as no other server leads.
+    pub(crate) fn stands(&self, standing: Standing) {
+        let _ = self.standing.set(standing);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.standing.get().is_some_and(Standing::is_behind)
     }
 
     /// Whether the server has warned since this was last asked.
@@ -48,6 +104,11 @@ impl Session {
     /// Runs statements without values.
     pub(crate) async fn run(&self, sql: &str) -> Result<(), Failure> {
         self.within(self.client.batch_execute(sql)).await
+    }
+
+    /// Runs statements without values. Returns their rows as text.
+    pub(crate) async fn simple_query(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Failure> {
+        self.within(self.client.simple_query(sql)).await
     }
 
     /// Runs a statement, in a transaction of its own. It has been committed when the rows are returned.
@@ -70,8 +131,10 @@ impl Session {
         Ok(statement)
     }
 
-    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    /// Waits for an answer, but not without end.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         match timeout(self.longest, work).await {
+            Ok(_) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
             Ok(result) => result.map_err(Failure::of),
             Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
         }

@@ -9,7 +9,11 @@ use crate::postgres::server::session::Session;
 use crate::store::error::StoreError;
 
 /// What leads from each version of the tables to the next one. A released step is never changed.
-const STEPS: [&[&str]; 1] = [&[include_str!("tables.sql"), include_str!("append.sql")]];
+const STEPS: [&str; 2] = [include_str!("tables.sql"), include_str!("followers.sql")];
+
+/// The functions of this version, which take the place of those of an earlier one.
+const FUNCTIONS: [&str; 3] =
+    [include_str!("drop_functions.sql"), include_str!("append.sql"), include_str!("keys.sql")];
 
 /// The oldest server that has all that the functions use.
 const OLDEST_SERVER: i32 = 140_000;
@@ -70,7 +74,7 @@ async fn make(session: &Session, address: &Address) -> Result<Uuid, ConnectError
             (0, id)
         }
     };
-    for sql in STEPS.iter().skip(found as usize).flat_map(|step| step.iter()) {
+    for sql in STEPS.iter().skip(found as usize).chain(&FUNCTIONS) {
         session.run(&sql.replace("{schema}", schema).replace("{id}", &id.to_string())).await?;
     }
     let version = i32::try_from(version()).unwrap_or(i32::MAX);

@@ -16,11 +16,13 @@ use crate::store::append::{Append, Appended, NewEvent, NewKey};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::group_commit::{Answer, Request};
 use crate::store::queue::{Chain, QueueError};
+use crate::store::timer::TimerChange;
 
 /// Why the server has refused a part of a request; the functions in `append.sql` write these.
 const CONFLICT: i32 = 1;
 const VOID: i32 = 2;
 const KNOWN_KEY: i32 = 3;
+const NOT_WAITING: i32 = 4;
 
 /// The functions that append, as statements.
 pub(super) struct AppendSql {
@@ -33,7 +35,7 @@ impl AppendSql {
         let values =
             |count: usize| (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
         Self {
-            group: format!("SELECT * FROM {schema}.append({})", values(33)),
+            group: format!("SELECT * FROM {schema}.append({})", values(44)),
             one: format!("SELECT * FROM {schema}.append_one({})", values(14)),
         }
     }
@@ -85,7 +87,7 @@ pub(super) struct One<'a> {
 impl<'a> One<'a> {
     fn of(requests: &[Request<'a>], store: Uuid, token: i64) -> Option<Self> {
         let [request] = requests else { return None };
-        let [Append { stream, events: [event], keys: [], expected, timers: _ }] = request.appends else {
+        let [Append { stream, events: [event], keys: [], expected, timers: [] }] = request.appends else {
             return None;
         };
         Some(Self {
@@ -133,6 +135,7 @@ pub(super) struct Columns<'a> {
     parts: Parts<'a>,
     events: Events<'a>,
     keys: Keys<'a>,
+    timers: Timers<'a>,
     chains: Chains,
 }
 
@@ -171,6 +174,21 @@ struct Keys<'a> {
     shape: Vec<Option<i64>>,
     content: Vec<Option<i64>>,
     structs: Vec<Option<Vec<u8>>>,
+    waiting: Vec<Option<i64>>,
+    sent_at: Vec<Option<i64>>,
+}
+
+#[derive(Default)]
+struct Timers<'a> {
+    part: Vec<i32>,
+    key: Vec<Cow<'a, str>>,
+    due: Vec<Option<i64>>,
+    id: Vec<Option<Uuid>>,
+    command: Vec<Option<&'a str>>,
+    version: Vec<Option<i64>>,
+    content: Vec<Option<&'a str>>,
+    cause: Vec<Option<Uuid>>,
+    correlation: Vec<Option<Uuid>>,
 }
 
 #[derive(Default)]
@@ -220,6 +238,9 @@ impl<'a> Columns<'a> {
         for key in append.keys {
             self.keys.add(part, key);
         }
+        for change in append.timers {
+            self.timers.add(part, change);
+        }
     }
 
     /// Adds the chains that several of the requests have. What a chain rests on outside of the group is known already.
@@ -250,7 +271,8 @@ impl<'a> Columns<'a> {
     }
 
     fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        let Self { store, token, wave_parts, wave_events, parts: p, events: e, keys: k, chains: h } = self;
+        let Self { store, token, wave_parts, wave_events, parts: p, events: e, keys: k, timers, chains: h } =
+            self;
         vec![
             store,
             token,
@@ -281,6 +303,17 @@ impl<'a> Columns<'a> {
             &k.shape,
             &k.content,
             &k.structs,
+            &k.waiting,
+            &k.sent_at,
+            &timers.part,
+            &timers.key,
+            &timers.due,
+            &timers.id,
+            &timers.command,
+            &timers.version,
+            &timers.content,
+            &timers.cause,
+            &timers.correlation,
             &h.request,
             &h.chain,
             &h.rests,
@@ -317,6 +350,26 @@ impl<'a> Keys<'a> {
         self.shape.push(command.map(|command| command.shape.cast_signed()));
         self.content.push(command.map(|command| command.content.cast_signed()));
         self.structs.push(command.map(CommandMark::stored_structs));
+        self.waiting.push(key.waiting.map(|waiting| waiting.id));
+        self.sent_at.push(key.waiting.map(|waiting| waiting.sent_at.as_micros()));
+    }
+}
+
+impl<'a> Timers<'a> {
+    fn add(&mut self, part: i32, change: &'a TimerChange) {
+        let (key, set) = match change {
+            TimerChange::Set(timer) => (&timer.key, Some(timer)),
+            TimerChange::Cancel(key) => (key, None),
+        };
+        self.part.push(part);
+        self.key.push(escaped(key));
+        self.due.push(set.map(|timer| timer.due.as_micros()));
+        self.id.push(set.map(|timer| timer.id));
+        self.command.push(set.map(|timer| timer.command));
+        self.version.push(set.map(|timer| i64::from(timer.version)));
+        self.content.push(set.map(|timer| &*timer.content));
+        self.cause.push(set.map(|timer| timer.cause.id));
+        self.correlation.push(set.map(|timer| timer.cause.correlation));
     }
 }
 
@@ -445,6 +498,7 @@ impl Outcomes {
                     Err(damaged) => AppendError::store(stream, damaged).into(),
                 }
             }
+            NOT_WAITING => AppendError::NotWaiting { stream: stream.clone() }.into(),
             _ => return None,
         })
     }

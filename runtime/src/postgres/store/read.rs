@@ -7,11 +7,19 @@ use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
+use crate::postgres::server::session::Value;
 use crate::postgres::store::rows;
 use crate::postgres::store::scan::{Next, Scan};
-use crate::postgres::store::{Shared, signed};
+use crate::postgres::store::statements::Sql;
+use crate::postgres::store::{Shared, of_counter, signed, unreadable};
 use crate::store::error::StoreError;
 use crate::store::read::{Filter, Visit, VisitReplayed};
+
+/// The rows of a statement that was sent.
+type Asked<'a> = Box<dyn FnOnce() -> Result<Vec<Row>, StoreError> + 'a>;
+
+/// Sends a statement, in a session that reads or in a transaction.
+pub(crate) type AskRows<'a> = dyn Fn(&Sql, Vec<Value>) -> Result<Asked<'a>, StoreError> + 'a;
 
 impl Shared {
     pub(super) fn read_stream(
@@ -53,43 +61,85 @@ impl Shared {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let scan = Scan::of_all(&self.statements, &filter, after, limit);
-        let metadata = filter.wants_metadata.then_some(rows::AFTER_EVENT + 1);
-        self.pages(scan, |rows| {
-            let (mut names, missing) = self.names.known(rows)?;
-            if !missing.is_empty() {
-                let found = self.ask(&self.statements.names, vec![Box::new(missing)])?.wait()?;
-                self.names.add(&mut names, &found)?;
-            }
-            rows::each(rows, |row| Ok(visit(&rows::stored(row, names.of(row)?, metadata)?)))
-        })
+        let asks = |sql: &Sql, values| self.asked(sql, values);
+        self.pages(scan, |rows| self.visit_all(&asks, &filter, rows, visit))
     }
 
-    /// Passes the pages of a read to `visit`, as long as it continues.
+    /// Reads all events that a transaction sees, with rows that `asks` asks it for.
+    pub(super) fn read_all_in(
+        &self,
+        asks: &AskRows<'_>,
+        filter: &Filter<'_>,
+        after: Position,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let scan = Scan::of_all(&self.statements, filter, after, usize::MAX);
+        let newest = || {
+            let rows = asks(&self.statements.position, Vec::new())?()?;
+            of_counter(rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)?)
+        };
+        pages(asks, newest, scan, |rows| self.visit_all(asks, filter, rows, visit))
+    }
+
+    /// Passes a page of events of all streams to `visit`.
+    fn visit_all(
+        &self,
+        asks: &AskRows<'_>,
+        filter: &Filter<'_>,
+        rows: &[Row],
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let metadata = filter.wants_metadata.then_some(rows::AFTER_EVENT + 1);
+        let (mut names, missing) = self.names.known(rows)?;
+        if !missing.is_empty() {
+            let found = asks(&self.statements.names, vec![Box::new(missing)])?()?;
+            self.names.add(&mut names, &found)?;
+        }
+        rows::each(rows, |row| Ok(visit(&rows::stored(row, names.of(row)?, metadata)?)))
+    }
+
     fn pages(
         &self,
-        mut scan: Scan,
-        mut visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
+        scan: Scan,
+        visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        if scan.is_empty() {
-            return Ok(());
-        }
-        let (sql, values) = scan.ask();
-        let mut page = Some(self.ask(&sql, values)?);
-        while let Some(rows) = page.take() {
-            let rows = rows.wait()?;
-            let has_next = match scan.next(&rows)? {
-                Next::Page => true,
-                Next::After(end) => signed(self.position()?.get()) > end,
-                Next::End => false,
-            };
-            if has_next {
-                let (sql, values) = scan.ask();
-                page = Some(self.ask(&sql, values)?);
-            }
-            if visit(&rows)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+        // This position is one that the program knows from then on: a standby that lacks it gets no page behind it.
+        pages(&|sql, values| self.asked(sql, values), || self.position(), scan, visit)
     }
+
+    /// Asks a session that reads, which begins at once.
+    fn asked(&self, sql: &Sql, values: Vec<Value>) -> Result<Asked<'_>, StoreError> {
+        let rows = self.ask(sql, values)?;
+        Ok(Box::new(move || rows.wait()))
+    }
+}
+
+/// Passes the pages of a read to `visit`, as long as it continues.
+fn pages(
+    asks: &AskRows<'_>,
+    newest: impl Fn() -> Result<Position, StoreError>,
+    mut scan: Scan,
+    mut visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    if scan.is_empty() {
+        return Ok(());
+    }
+    let (sql, values) = scan.ask();
+    let mut page = Some(asks(&sql, values)?);
+    while let Some(rows) = page.take() {
+        let rows = rows()?;
+        let has_next = match scan.next(&rows)? {
+            Next::Page => true,
+            Next::After(end) => signed(newest()?.get()) > end,
+            Next::End => false,
+        };
+        if has_next {
+            let (sql, values) = scan.ask();
+            page = Some(asks(&sql, values)?);
+        }
+        if visit(&rows)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -17,11 +17,11 @@ use tokio_postgres::types::ToSql;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::{Session, Value};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::postgres::store::standby::{REST, Reached, with_position};
 use crate::postgres::store::statements::{self, Sql};
 use crate::postgres::store::stream_names::StreamNames;
 use crate::postgres::store::wakeups::Wakeups;
-use crate::postgres::store::writer::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 
 /// How many statements are on their way in one session at most. The server carries them out one after the other.

@@ -13,8 +13,8 @@ const METADATA: &str = "id, recorded_at, correlation, causation, custom";
 
 /// A statement.
 #[derive(Clone)]
-pub(super) struct Sql {
-    pub(super) text: Arc<str>,
+pub(crate) struct Sql {
+    pub(crate) text: Arc<str>,
     /// Whether a standby may carry it out.
     pub(super) may_lag: bool,
 }
@@ -26,7 +26,7 @@ impl Sql {
     }
 
     /// One that writes, or asks for what is newest.
-    fn of_primary(text: impl Into<Arc<str>>) -> Self {
+    pub(super) fn of_primary(text: impl Into<Arc<str>>) -> Self {
         Self { text: text.into(), may_lag: false }
     }
 }
@@ -44,6 +44,8 @@ pub(super) struct Statements {
     pub(super) categories: Sql,
     pub(super) outcome: Sql,
     pub(super) forget_keys: Sql,
+    pub(super) all_keys: Sql,
+    pub(super) import_keys: Sql,
     pub(super) snapshot: Sql,
     pub(super) save_snapshot: Sql,
     pub(super) drop_snapshots: Sql,
@@ -86,6 +88,15 @@ impl Statements {
                 keys::COLUMNS
             )),
             forget_keys: counted(&format!("DELETE FROM {schema}.keys WHERE recorded_at < $1")),
+            all_keys: Sql::read(format!(
+                "SELECT {}, k.stream, s.category, s.key FROM {schema}.keys AS k JOIN {schema}.streams AS s ON s.id = k.stream
+                 WHERE (k.stream, k.key) > ($1, $2) ORDER BY k.stream, k.key LIMIT $3",
+                keys::COLUMNS
+            )),
+            import_keys: Sql::of_primary(format!(
+                "SELECT n_key, n_before, n_version, n_at, n_command, n_shape, n_content, n_structs, place
+                 FROM {schema}.import_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            )),
             snapshot: Sql::read(format!(
                 "SELECT version, position, event, taken_at, fingerprint, checksum, state FROM {schema}.snapshots
                  WHERE stream = {number}"
@@ -99,6 +110,11 @@ impl Statements {
             )),
             schema: schema.to_owned(),
         }
+    }
+
+    /// The quoted name of the store's schema.
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
     }
 
     /// The statement for events of all streams. Its values are the position before, the last position, the number of rows,

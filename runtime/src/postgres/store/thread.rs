@@ -19,8 +19,10 @@ use crate::postgres::store::commits::Commits;
 use crate::postgres::store::readers::{self, Job};
 use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::StreamNames;
+use crate::postgres::store::transactions::{self, Begin, Held, Mode};
 use crate::postgres::store::wakeups::{Wakeups, listen};
 use crate::postgres::store::writer::Writer;
+use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
 /// How long the last handle of a store waits for its sessions to end.
@@ -33,6 +35,7 @@ pub(super) struct Line {
     pub(super) names: Arc<StreamNames>,
     /// `None` once the store is closed.
     jobs: Option<UnboundedSender<Job>>,
+    transactions: Option<UnboundedSender<Begin>>,
     thread: thread::ThreadId,
     ended: Arc<Ended>,
 }
@@ -50,6 +53,14 @@ impl Line {
             drop(jobs.send(job));
         }
     }
+
+    /// Begins a transaction in a session of its own.
+    pub(super) fn begin(&self, mode: Mode) -> Result<Held, StoreError> {
+        match &self.transactions {
+            Some(transactions) => transactions::begin(transactions, mode),
+            None => Err(StoreError::Other("the store is closed".into())),
+        }
+    }
 }
 
 /// The thread commits what is queued, and ends.
@@ -57,6 +68,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         self.commits.close();
         self.jobs = None;
+        self.transactions = None;
         // A waker can hold the last handle.
         if thread::current().id() != self.thread {
             self.ended.wait();
@@ -69,6 +81,7 @@ pub(super) fn start(address: Address) -> Result<(Line, Uuid), ConnectError> {
     let (commits, wakeups) = (Arc::<Commits>::default(), Arc::<Wakeups>::default());
     let (names, ended) = (Arc::<StreamNames>::default(), Arc::<Ended>::default());
     let (sender, jobs) = unbounded_channel();
+    let (transactions, begins) = unbounded_channel();
     let (tell, told) = mpsc::channel();
     let work = Work {
         address,
@@ -76,12 +89,21 @@ pub(super) fn start(address: Address) -> Result<(Line, Uuid), ConnectError> {
         wakeups: Arc::clone(&wakeups),
         names: Arc::clone(&names),
         jobs,
+        begins,
     };
     let thread = thread::Builder::new()
         .name("factum-postgres".into())
         .spawn(move || work.run(&tell))
         .map_err(ConnectError::Thread)?;
-    let line = Line { commits, wakeups, names, jobs: Some(sender), thread: thread.thread().id(), ended };
+    let line = Line {
+        commits,
+        wakeups,
+        names,
+        jobs: Some(sender),
+        transactions: Some(transactions),
+        thread: thread.thread().id(),
+        ended,
+    };
     match told.recv() {
         Ok(Ok(id)) => Ok((line, id)),
         Ok(Err(error)) => Err(error),
@@ -95,11 +117,12 @@ struct Work {
     wakeups: Arc<Wakeups>,
     names: Arc<StreamNames>,
     jobs: UnboundedReceiver<Job>,
+    begins: UnboundedReceiver<Begin>,
 }
 
 impl Work {
     fn run(self, tell: &mpsc::Sender<Result<Uuid, ConnectError>>) {
-        let Self { address, end, wakeups, names, jobs } = self;
+        let Self { address, end, wakeups, names, jobs, begins } = self;
         let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -118,6 +141,7 @@ impl Work {
             let address = Rc::new(address);
             let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names, Arc::clone(&wakeups)));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
+            spawn_local(transactions::serve(begins, Rc::clone(&address)));
             let writer = Writer::new(&address, id, session, &wakeups);
             if tell.send(Ok(id)).is_err() {
                 return;

@@ -17,9 +17,9 @@ use crate::postgres::server::address::{Address, OnNotification};
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::changes::{self, Changes};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::postgres::store::standby::Known;
 use crate::postgres::store::statements;
-use crate::postgres::store::writer::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 use crate::store::wakers::Wakers;
@@ -33,6 +33,8 @@ pub(super) struct Wakeups {
     state: Mutex<State>,
     changed: Condvar,
     wakers: Wakers,
+    /// The runner of the timers.
+    pub(super) timers: Wakers,
     /// The newest position that this program has stored.
     own: AtomicU64,
     /// The newest position that is known.

@@ -14,7 +14,7 @@ pub(super) fn take(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::
             Ok(StoredLease { holder: row.get(0)?, until: Timestamp::from_micros(row.get(1)?) })
         })
         .optional()?;
-    let answer = stored.map_or(LeaseAnswer::Taken, |lease| holder.judge(&lease));
+    let answer = stored.map_or(LeaseAnswer::Taken, |lease| holder.judge(&lease, Timestamp::now()));
     if answer == LeaseAnswer::Taken {
         seize(transaction, holder)?;
     }

@@ -13,13 +13,14 @@ use crate::follow::process::process_store::{
 };
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::handler_sql::own_sql;
-use crate::sqlite::store::{SqliteStore, outbox, read};
+use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
 use crate::store::read::{Filter, Visit};
 
 impl ProcessStore for SqliteStore {
     fn in_step<T, E>(
         &self,
+        _: &str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E> {
@@ -284,7 +285,7 @@ impl ProcessStore for SqliteStore {
         happening: &Happening,
     ) -> Result<(), StoreError> {
         let Happening { at, kind, name, cause, position, version, detail } = happening;
-        let kind = outbox::kind_number(*kind);
+        let kind = kind.number();
         let (cause, position) = (cause.as_ref().map(Uuid::as_bytes), position.map(Position::get));
         run(
             transaction,
@@ -405,7 +406,7 @@ impl ProcessStore for SqliteStore {
 
     fn history(&self, process: &str, instance: &str) -> Result<Vec<Happening>, StoreError> {
         let happening = |row: &Row<'_>| {
-            let kind = outbox::kind_of_number(row.get(0)?);
+            let kind = HappeningKind::of_number(row.get(0)?);
             let position = row.get::<_, Option<u64>>(4)?.map(Position::new);
             Ok(Happening {
                 at: Timestamp::from_micros(row.get(2)?),

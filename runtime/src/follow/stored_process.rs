@@ -1,6 +1,4 @@
-//! Processes whose instances are kept in a SQLite file.
-
-mod instances;
+//! Processes whose instances are stored.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -13,7 +11,7 @@ use crate::follow::control::Control;
 use crate::follow::dead_letter::{Letters, ListLetters};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProcessError};
-use crate::follow::keeps::FollowerOptions;
+use crate::follow::keeps::{FollowerOptions, KeepsProcesses, Started};
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
@@ -22,27 +20,28 @@ use crate::follow::process::backlog::ProcessBacklog;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
 use crate::follow::process::instances::Instances;
+use crate::follow::process::process_store::ProcessStore;
 use crate::follow::process::runner::ProcessRunner;
 use crate::follow::progress::{CaughtUp, Progress, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
-use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
-/// A process whose instances are kept in the file of a store.
+/// A process whose instances are kept in the store of its events.
 ///
-/// See [`Process`] for an example.
-pub struct SqliteProcess<P> {
-    runner: ProcessRunner<P, SqliteStore>,
+/// It is `SqliteProcess` in a `SqliteStore`, and `PostgresProcess` in a `PostgresStore`. See [`Process`] for an example.
+pub struct StoredProcess<P, S> {
+    runner: ProcessRunner<P, S>,
 }
 
-impl<P: Process> SqliteProcess<P> {
+#[expect(private_bounds, reason = "which stores keep processes is said by `KeepsProcesses`")]
+impl<P: Process, S: ProcessStore + EventStore> StoredProcess<P, S> {
     /// Opens the process at its stored position; the first time, before the first event of the store. `process` is the
     /// state of an instance before its first event. `commands` executes what it sends.
     ///
     /// Fails with [`ProcessError::NameTaken`] if its name is that of a projection or a reaction.
-    pub fn new(store: &SqliteStore, process: P, commands: Arc<dyn Commands>) -> Result<Self, ProcessError> {
+    pub fn new(store: &S, process: P, commands: Arc<dyn Commands>) -> Result<Self, ProcessError> {
         Self::open(store, process, commands, |_| Ok(Position::START))
     }
 
@@ -50,19 +49,15 @@ impl<P: Process> SqliteProcess<P> {
     /// only.
     ///
     /// Fails as [`new`](Self::new) does.
-    pub fn from_now(
-        store: &SqliteStore,
-        process: P,
-        commands: Arc<dyn Commands>,
-    ) -> Result<Self, ProcessError> {
+    pub fn from_now(store: &S, process: P, commands: Arc<dyn Commands>) -> Result<Self, ProcessError> {
         Self::open(store, process, commands, |home| home.newest(P::NAME))
     }
 
     fn open(
-        store: &SqliteStore,
+        store: &S,
         process: P,
         commands: Arc<dyn Commands>,
-        first: impl FnOnce(&ProgressHome<SqliteStore>) -> Result<Position, FollowError>,
+        first: impl FnOnce(&ProgressHome<S>) -> Result<Position, FollowError>,
     ) -> Result<Self, ProcessError> {
         let home = ProgressHome::new(store.clone(), None);
         checkpoint::open(&home, &FollowerDefinition::of_process::<P>(), first)?;
@@ -93,8 +88,10 @@ impl<P: Process> SqliteProcess<P> {
         self
     }
 
-    /// Sets the callback that gets the progress on the way to the end of the store; see
-    /// [`SqliteProjection::on_progress`](crate::sqlite::SqliteProjection::on_progress).
+    /// Sets the callback that gets the progress of a catch-up.
+    ///
+    /// A break ends the run: [`catch_up`](Self::catch_up) then fails with [`FollowError::Stopped`]. Another call resumes. A
+    /// running follower reports until it reaches the position at which the store ended when it started.
     #[must_use = "the process with the callback is what this returns"]
     pub fn on_progress(
         mut self,
@@ -140,9 +137,9 @@ impl<P: Process> SqliteProcess<P> {
     }
 }
 
-impl<P: Process> Follower for SqliteProcess<P> {}
+impl<P: Process, S: ProcessStore + EventStore> Follower for StoredProcess<P, S> {}
 
-impl<P: Process> background::sealed::Run for SqliteProcess<P> {
+impl<P: Process, S: ProcessStore + EventStore> background::sealed::Run for StoredProcess<P, S> {
     const NAME: &'static str = P::NAME;
 
     type Error = ProcessError;
@@ -175,8 +172,29 @@ impl<P: Process> background::sealed::Run for SqliteProcess<P> {
     }
 }
 
-impl<P> fmt::Debug for SqliteProcess<P> {
+#[diagnostic::do_not_recommend]
+impl<S: ProcessStore + EventStore> KeepsProcesses for S {
+    fn instances<P: Process>(&self, clock: Arc<dyn Clock>) -> Instances<P> {
+        Instances::new(self.clone(), clock)
+    }
+
+    fn process<P: Process>(
+        &self,
+        commands: Arc<dyn Commands>,
+        clock: Arc<dyn Clock>,
+        process: P,
+        options: &FollowerOptions,
+    ) -> Started {
+        let process = StoredProcess::new(self, process, commands)?.hooked(options).shared_clock(clock);
+        options.start(match options.senders {
+            Some(senders) => process.senders(senders),
+            None => process,
+        })
+    }
+}
+
+impl<P, S> fmt::Debug for StoredProcess<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteProcess").field("runner", &self.runner).finish_non_exhaustive()
+        f.debug_struct("StoredProcess").field("runner", &self.runner).finish_non_exhaustive()
     }
 }

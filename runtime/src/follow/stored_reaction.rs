@@ -1,4 +1,4 @@
-//! Reactions whose progress is kept in a SQLite file.
+//! Reactions whose progress is stored.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -15,32 +15,33 @@ use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::keeps::FollowerOptions;
+use crate::follow::keeps::{FollowerOptions, KeepsReactions, Started};
 use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::routes::CommandRoutes;
 use crate::follow::progress::{CaughtUp, Progress, Report};
-use crate::follow::progress_store::ProgressHome;
+use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
-use crate::sqlite::store::SqliteStore;
+use crate::runtime::Runtime;
 use crate::store::event_store::EventStore;
 
-/// A reaction whose progress is kept in the file of a store.
+/// A reaction whose progress is kept in a store, beside the events or in another database.
 ///
-/// See [`Reaction`] for an example.
-pub struct SqliteReaction<R> {
-    engine: Engine<R, SqliteStore>,
+/// It is `SqliteReaction` in a `SqliteStore`, and `PostgresReaction` in a `PostgresStore`. See [`Reaction`] for an example.
+pub struct StoredReaction<R, S> {
+    engine: Engine<R, S>,
 }
 
-impl<R: Reaction> SqliteReaction<R> {
+#[expect(private_bounds, reason = "which stores keep progress is said by `KeepsReactions`")]
+impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// Opens the reaction at its stored position; the first time, before the first event of the store.
     ///
     /// Fails with [`ReactionError::NameTaken`] if its name is that of a projection.
-    pub fn new(store: &SqliteStore, reaction: R) -> Result<Self, ReactionError> {
+    pub fn new(store: &S, reaction: R) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::new(store.clone(), None), reaction, |_| Ok(Position::START))
     }
 
@@ -48,7 +49,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// to later events only.
     ///
     /// Fails as [`new`](Self::new) does.
-    pub fn from_now(store: &SqliteStore, reaction: R) -> Result<Self, ReactionError> {
+    pub fn from_now(store: &S, reaction: R) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::new(store.clone(), None), reaction, |home| home.newest(R::NAME))
     }
 
@@ -56,30 +57,43 @@ impl<R: Reaction> SqliteReaction<R> {
     /// `time` or later, as [`EventStore::position_at`] finds them.
     ///
     /// Fails as [`new`](Self::new) does.
-    pub fn from_time(store: &SqliteStore, time: Timestamp, reaction: R) -> Result<Self, ReactionError> {
+    pub fn from_time(store: &S, time: Timestamp, reaction: R) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::new(store.clone(), None), reaction, |_| {
             store.position_at(time).map_err(FollowError::store(R::NAME))
         })
     }
 
-    /// Opens the reaction to any store's events, with its progress in another file: that of the store
-    /// `progress`, which need not have events.
+    /// Opens the reaction to any store's events, with its progress in the database of the store `progress`, which need not have
+    /// events.
     ///
     /// The first time, the reaction is before the first event.
     ///
     /// Fails as [`new`](Self::new) does.
-    pub fn in_file<S: EventStore + Clone + 'static>(
-        progress: &SqliteStore,
-        events: &S,
+    pub fn in_store<E: EventStore + Clone + 'static>(
+        progress: &S,
+        events: &E,
         reaction: R,
     ) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::of(progress.clone(), events), reaction, |_| Ok(Position::START))
     }
 
+    /// Fails if `async` handlers have no runtime to run on.
+    fn check_runtime() -> Result<(), FollowError> {
+        if R::AWAITS && Runtime::current().is_none() {
+            return Err(FollowError::NoRuntime { follower: R::NAME });
+        }
+        Ok(())
+    }
+
+    fn redeliver(&mut self, request: &LetterRequest) -> Result<RetriedLetters, ReactionError> {
+        Self::check_runtime()?;
+        Ok(self.engine.redeliver(request)?)
+    }
+
     fn open(
-        home: ProgressHome<SqliteStore>,
+        home: ProgressHome<S>,
         reaction: R,
-        first: impl FnOnce(&ProgressHome<SqliteStore>) -> Result<Position, FollowError>,
+        first: impl FnOnce(&ProgressHome<S>) -> Result<Position, FollowError>,
     ) -> Result<Self, ReactionError> {
         let definition = FollowerDefinition::of_reaction::<R>();
         checkpoint::open(&home, &definition, first)?;
@@ -128,8 +142,10 @@ impl<R: Reaction> SqliteReaction<R> {
         self
     }
 
-    /// Sets the callback that gets the progress on the way to the end of the store; see
-    /// [`SqliteProjection::on_progress`](crate::sqlite::SqliteProjection::on_progress).
+    /// Sets the callback that gets the progress of a catch-up.
+    ///
+    /// A break ends the run: [`catch_up`](Self::catch_up) then fails with [`FollowError::Stopped`]. Another call resumes. A
+    /// running follower reports until it reaches the position at which the store ended when it started.
     #[must_use = "the reaction with the callback is what this returns"]
     pub fn on_progress(
         mut self,
@@ -143,8 +159,9 @@ impl<R: Reaction> SqliteReaction<R> {
     /// that runner instead.
     ///
     /// Fails at the first event that cannot be read or handled. The events before it are done; the next call
-    /// tries it again.
+    /// tries it again. Fails with [`FollowError::NoRuntime`] if there are `async` handlers, and the thread is part of no runtime.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ReactionError> {
+        Self::check_runtime()?;
         let holder = LeaseHolder::new(R::NAME, DEFAULT_LEASE);
         let progress = self.engine.home.progress.clone();
         let result =
@@ -199,7 +216,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Delivers the dead letters again, in order of position. Removes a letter after its handler has
     /// succeeded. Those that still wait behind another one are left.
     pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::RetryAll)?)
+        self.redeliver(&LetterRequest::RetryAll)
     }
 
     /// Handles one dead letter again, and the letters that wait behind it.
@@ -207,7 +224,7 @@ impl<R: Reaction> SqliteReaction<R> {
     /// Fails with [`FollowError::NoDeadLetter`](crate::follow::FollowError::NoDeadLetter) if there is none, and
     /// with [`FollowError::WaitsBehind`](crate::follow::FollowError::WaitsBehind) if it waits itself.
     pub fn retry_dead_letter(&mut self, position: Position) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::Retry(position))?)
+        self.redeliver(&LetterRequest::Retry(position))
     }
 
     /// Discards a dead letter: its event is never handled. The reason is kept, and
@@ -221,15 +238,16 @@ impl<R: Reaction> SqliteReaction<R> {
         position: Position,
         reason: impl Into<String>,
     ) -> Result<RetriedLetters, ReactionError> {
-        let request = LetterRequest::Discard { position, reason: reason.into() };
-        Ok(self.engine.redeliver(&request)?)
+        self.redeliver(&LetterRequest::Discard { position, reason: reason.into() })
     }
 }
 
-impl<R: Reaction + Send + 'static> Follower for SqliteReaction<R> {}
+impl<R: Reaction + Send + 'static, S: ProgressStore + EventStore> Follower for StoredReaction<R, S> {}
 
-impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
+impl<R: Reaction, S: ProgressStore + EventStore> background::sealed::Run for StoredReaction<R, S> {
     const NAME: &'static str = R::NAME;
+
+    const AWAITS: bool = R::AWAITS;
 
     type Error = ReactionError;
 
@@ -259,8 +277,44 @@ impl<R: Reaction> background::sealed::Run for SqliteReaction<R> {
     }
 }
 
-impl<R> fmt::Debug for SqliteReaction<R> {
+#[diagnostic::do_not_recommend]
+impl<S: ProgressStore + EventStore> KeepsReactions for S {
+    fn react<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
+    where
+        R: Reaction + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        let reaction = StoredReaction::in_store(self, events, reaction)?;
+        options.start(reaction.hooked(options).commands(routes.clone()))
+    }
+
+    fn share_reaction<R, E>(
+        &self,
+        events: &E,
+        reaction: R,
+        options: &FollowerOptions,
+        routes: &CommandRoutes,
+    ) -> Started
+    where
+        R: Reaction + PartitionedByStream + Clone + Send + 'static,
+        E: EventStore + Clone + 'static,
+    {
+        let reaction = StoredReaction::in_store(self, events, reaction)?;
+        options.start(reaction.hooked(options).commands(routes.clone()).workers(options.workers))
+    }
+}
+
+impl<R, S> fmt::Debug for StoredReaction<R, S>
+where
+    Engine<R, S>: fmt::Debug,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteReaction").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("StoredReaction").field("engine", &self.engine).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,3 @@
+//! The tests of applications, on PostgreSQL.
+
+pub(crate) mod timers;

@@ -1,0 +1,6 @@
+//! What tests of all stores share.
+
+use std::time::Duration;
+
+/// A time that no wait takes, unless the test fails.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
