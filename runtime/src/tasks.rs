@@ -7,7 +7,7 @@
 //!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
 //! * Reads of a store with [`TaskReads`](crate::store::TaskReads), as a [`PostgresStore`] has them, hold no thread while they
 //!   wait. Commands are validated and events are applied where the task runs then, and decisions have a thread. Batches and
-//!   units of work have one all the while.
+//!   units of work read on the thread that they are decided on.
 //! * A handler may block on these methods too, as by `Handle::block_on`: they run on its own thread. It must not wait for
 //!   another task or thread that calls them: that one may need the handler's thread. A handler of an inline view gets
 //!   [`StoreError::Reentrant`](crate::store::StoreError::Reentrant) for a command: its append would wait for itself.
