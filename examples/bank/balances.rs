@@ -1,4 +1,4 @@
-//! The balances of all accounts, as a table in the file that the events are in.
+//! The balances of all accounts, as a table in SQLite: in the file that the events are in, or in another one.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
@@ -97,10 +97,13 @@ pub struct Row {
     pub balance: Cents,
 }
 
-/// Brings the table up to date, and reads all balances.
-pub fn balances(store: &SqliteStore) -> Result<Vec<Row>, BoxError> {
-    SqliteProjection::new(store, Balances)?.catch_up()?;
-    let rows = store.query(|connection| {
+/// Brings the table in the store `views` up to date, and reads all balances.
+pub fn balances<S: EventStore + Clone + 'static>(
+    events: &S,
+    views: &SqliteStore,
+) -> Result<Vec<Row>, BoxError> {
+    SqliteProjection::in_store(views, events, Balances)?.catch_up()?;
+    let rows = views.query(|connection| {
         connection
             .prepare("SELECT account, owner, cents FROM balances ORDER BY account")?
             .query_map((), |row| {

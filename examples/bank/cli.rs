@@ -27,7 +27,9 @@ bank [--file FILE] balance ACCOUNT --at TIME    as it was then, such as 2026-01-
 bank [--file FILE] history ACCOUNT              all that has happened
 bank [--file FILE] statement ACCOUNT            the money that came and went
 bank [--file FILE] balances                     of all accounts
-FILE is bank.db if not given.";
+FILE is bank.db if not given.
+With --postgres URL in place of --file, the events are in that database, such as
+postgresql://bank@localhost/bank. It needs `cargo run --features postgres --example bank`.";
 
 /// How often to decide again after a conflict: far more often than writers are likely to compete.
 const RETRIES: u32 = 1000;
@@ -44,7 +46,7 @@ pub enum Failure {
     /// The account has no state at the moment asked for.
     #[error("{0}")]
     NoAnswer(String),
-    /// Something is wrong with the file.
+    /// Something is wrong with the file or the database.
     #[error(transparent)]
     Broken(BoxError),
     /// The output could not be written.
@@ -85,9 +87,14 @@ pub fn is_known(words: &[&str]) -> bool {
     )
 }
 
-/// Runs the command in `words` on the accounts in `store`.
-pub fn run(store: &SqliteStore, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
-    let bank = Bank { store, accounts: store.repository() };
+/// Runs the command in `words` on the accounts in the store `events`, with the views in another store, or in the same.
+pub fn run<S: EventStore + Clone + 'static>(
+    events: &S,
+    views: &SqliteStore,
+    words: &[&str],
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let bank = Bank { events, views, accounts: events.repository() };
     match *words {
         ["open", account, owner] => bank.open(account, owner, out),
         ["deposit", account, amount] => {
@@ -115,12 +122,13 @@ pub fn run(store: &SqliteStore, words: &[&str], out: &mut impl Write) -> Result<
     }
 }
 
-struct Bank<'a> {
-    store: &'a SqliteStore,
-    accounts: Repository<BankAccount, SqliteStore>,
+struct Bank<'a, S> {
+    events: &'a S,
+    views: &'a SqliteStore,
+    accounts: Repository<BankAccount, S>,
 }
 
-impl Bank<'_> {
+impl<S: EventStore + Clone + 'static> Bank<'_, S> {
     fn open(&self, account: &str, owner: &str, out: &mut impl Write) -> Result<(), Failure> {
         let command = OpenAccount { account: account.into(), owner: owner.into() };
         self.accounts.execute_with(command, &ExecuteOptions::new().retry(RETRIES))?;
@@ -148,7 +156,7 @@ impl Bank<'_> {
         out: &mut impl Write,
     ) -> Result<(), Failure> {
         let options = ExecuteOptions::new().correlation(Uuid::now_v7());
-        let (left, now) = self.store.atomically(RETRIES, |transfer| -> Result<_, Failure> {
+        let (left, now) = self.events.atomically(RETRIES, |transfer| -> Result<_, Failure> {
             let send = SendTransfer { account: from.clone(), to: to.clone(), amount };
             let left = transfer.execute_with(&self.accounts, send, &options)?.state().balance;
             let receive = ReceiveTransfer { account: to.clone(), from: from.clone(), amount };
@@ -199,7 +207,7 @@ impl Bank<'_> {
         let id = account.into();
         // An account without movements has an empty statement; an account that does not exist is an error.
         self.accounts.load(&id).map_err(|error| not_loaded(account, error))?;
-        let lines = statement(self.store, &id).map_err(Failure::Broken)?;
+        let lines = statement(self.events, self.views, &id).map_err(Failure::Broken)?;
         writeln!(out, "{:<27}  {:<22}  {:>11}  {:>10}", "time", "what", "amount", "balance")?;
         for line in lines {
             let sign = if line.cents < 0 { "-" } else { "+" };
@@ -210,7 +218,7 @@ impl Bank<'_> {
     }
 
     fn balances(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let balances = balances(self.store).map_err(Failure::Broken)?;
+        let balances = balances(self.events, self.views).map_err(Failure::Broken)?;
         writeln!(out, "{:<12}  {:<20}  {:>12}", "account", "owner", "balance")?;
         for row in balances {
             writeln!(out, "{:<12}  {:<20}  {:>12}", row.account.to_string(), row.owner, row.balance)?;

@@ -1,4 +1,4 @@
-//! A bank on one SQLite file: a complete command-line program.
+//! A bank on one SQLite file, or on a PostgreSQL database: a complete command-line program.
 //!
 //! `cargo run --example bank` plays a short story on a fresh file; `cargo run --example bank -- help` prints
 //! the usage. [`account`] is the domain, [`balances`] and [`statement`] are views, and [`cli`] is the command
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         [] => story(&mut out),
         ["help" | "--help" | "-h"] => writeln!(out, "{USAGE}").map_err(Failure::from),
         ["--file", file, ref words @ ..] => on_file(file, words, &mut out),
+        ["--postgres", url, ref words @ ..] => on_postgres(url, words, &mut out),
         ref words => on_file("bank.db", words, &mut out),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
@@ -41,7 +42,25 @@ fn on_file(file: &str, words: &[&str], out: &mut impl Write) -> Result<(), Failu
         return Err(Failure::Usage(USAGE.into()));
     }
     let store = SqliteStore::open(file).map_err(|error| Failure::Broken(error.into()))?;
-    cli::run(&store, words, out)
+    cli::run(&store, &store, words, out)
+}
+
+/// The views are in memory, so each run makes the ones that it shows from all events.
+#[cfg(feature = "postgres")]
+fn on_postgres(url: &str, words: &[&str], out: &mut impl Write) -> Result<(), Failure> {
+    use factum::postgres::PostgresStore;
+
+    if !cli::is_known(words) {
+        return Err(Failure::Usage(USAGE.into()));
+    }
+    let store = PostgresStore::connect(url).map_err(|error| Failure::Broken(error.into()))?;
+    let views = SqliteStore::in_memory().map_err(|error| Failure::Broken(error.into()))?;
+    cli::run(&store, &views, words, out)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_postgres(_url: &str, _words: &[&str], _out: &mut impl Write) -> Result<(), Failure> {
+    Err(Failure::Usage("this program is built without PostgreSQL: add `--features postgres`".into()))
 }
 
 /// The story: titles, each with the commands to run under it.
@@ -78,7 +97,7 @@ fn play(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
         for line in *lines {
             writeln!(out, "$ bank {line}")?;
             let words: Vec<&str> = line.split(' ').collect();
-            match cli::run(&store, &words, out) {
+            match cli::run(&store, &store, &words, out) {
                 // The story includes refusals.
                 Err(Failure::Refused(refusal)) => writeln!(out, "{refusal}")?,
                 other => other?,

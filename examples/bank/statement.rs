@@ -89,10 +89,14 @@ pub struct Line {
     pub balance: Cents,
 }
 
-/// The statement of one account as of now, oldest line first.
-pub fn statement(store: &SqliteStore, account: &AccountId) -> Result<Vec<Line>, BoxError> {
-    SqliteProjection::new(store, Statements)?.catch_up()?;
-    let lines = store.query(|connection| {
+/// The statement of one account as of now, oldest line first. The lines of all are in the store `views`.
+pub fn statement<S: EventStore + Clone + 'static>(
+    events: &S,
+    views: &SqliteStore,
+    account: &AccountId,
+) -> Result<Vec<Line>, BoxError> {
+    SqliteProjection::in_store(views, events, Statements)?.catch_up()?;
+    let lines = views.query(|connection| {
         connection
             .prepare("SELECT time, what, cents, balance FROM statements WHERE account = ?1 ORDER BY version")?
             .query_map([account.to_string()], |row| {

@@ -30,8 +30,9 @@ pub(crate) mod stub;
 mod timers;
 mod upcast;
 
-use proc_macro2::TokenStream;
-use syn::{DeriveInput, Type};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::{DeriveInput, Path, Type};
 
 use crate::syntax::allowed_lints;
 
@@ -47,6 +48,15 @@ pub(crate) use self::schema::event_schema;
 /// Generated items under the lints that the item allows.
 fn allowing(allowed: &TokenStream, items: TokenStream) -> TokenStream {
     if allowed.is_empty() { items } else { quote!(#allowed const _: () = { #items };) }
+}
+
+/// A path at another place, where it means what it meant.
+fn at(path: &Path, place: Span) -> TokenStream {
+    let moved = |mut token: TokenTree| {
+        token.set_span(place.resolved_at(token.span()));
+        token
+    };
+    path.to_token_stream().into_iter().map(moved).collect()
 }
 
 /// A type for the place after `&`, and before `as`: `dyn A + B` stands in parentheses there.

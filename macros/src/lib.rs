@@ -197,7 +197,7 @@ fn timeout(item: &DeriveInput, errors: &mut Errors) -> Tokens {
 /// | `#[apply]` | `fn name(&mut self, event: &E)` |
 /// | `#[upcast]` | `fn name(event: E) -> T` or `-> Result<T, _>`, without `self`: what a retired event has become |
 /// | `#[project]` | `fn name(&mut self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or as text, `key: &str`, and the writer, as `&Transaction<'_>`; returns nothing or a `Result<(), _>` |
-/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or `key: &str`, and `delivery: &Delivery`, or `&Delivery<Self>` if it gives commands; returns nothing or a `Result<(), _>`. In a process, the id is the instance's, and the method returns commands and time-outs |
+/// | `#[react]` | `fn name(&self, event: &E)`, then if wanted `envelope: &Envelope<'_>`, the aggregate's id, as `id: &AccountId` or `key: &str`, and `delivery: &Delivery`, or `&Delivery<Self>` if it gives commands; returns nothing or a `Result<(), _>`. With the feature `tokio`, it may be an `async fn`. In a process, the id is the instance's, and the method returns commands and time-outs |
 /// | `#[refused]` | `fn name(&self, command: &C, refusal: &Error)`, then if wanted the instance's `id: &OrderId`; returns commands and time-outs |
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -22,8 +22,8 @@ pub(crate) struct Marker {
     pub(crate) arguments: RangeInclusive<usize>,
     /// Why it has no return value, if it may not have one.
     pub(crate) no_output: Option<&'static str>,
-    /// Why it is not async.
-    pub(crate) not_async: &'static str,
+    /// Why it is not async, if it may not be.
+    pub(crate) not_async: Option<&'static str>,
     /// A signature, with `{name}` for the method's name.
     pub(crate) example: &'static str,
     pub(crate) implements: HandlerTrait,
@@ -116,7 +116,7 @@ pub(crate) static MARKERS: [Marker; 6] = [
         handles: Handles::Borrowed("event"),
         arguments: 1..=4,
         no_output: None,
-        not_async: "it writes in the transaction that it is given, and waits for nothing",
+        not_async: Some("it writes in the transaction that it is given, and waits for nothing"),
         example: "fn {name}(&mut self, event: &E, envelope: &Envelope<'_>, transaction: &Transaction<'_>)",
         implements: HandlerTrait::Project,
     },
@@ -128,7 +128,7 @@ pub(crate) static MARKERS: [Marker; 6] = [
         handles: Handles::Borrowed("event"),
         arguments: 1..=4,
         no_output: None,
-        not_async: "it runs in a thread of its own, and may block: hand the future to your runtime's `block_on`",
+        not_async: None,
         example: "fn {name}(&self, event: &E, envelope: &Envelope<'_>, delivery: &Delivery)",
         implements: HandlerTrait::React,
     },
@@ -146,7 +146,7 @@ pub(crate) static MARKERS: [Marker; 6] = [
     },
 ];
 
-const NO_WAITING: &str = "it decides on what it has, and waits for nothing";
+const NO_WAITING: Option<&str> = Some("it decides on what it has, and waits for nothing");
 
 impl Marker {
     /// The marker that an attribute is, if it is one of ours: another crate's `apply` is not. A crate may have factum as

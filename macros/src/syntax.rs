@@ -38,6 +38,6 @@ pub(crate) use self::schema::SchemaSyntax;
 pub(crate) use self::serde::{SerdeOption, serde_options};
 pub(crate) use self::snapshot::SnapshotSyntax;
 pub(crate) use self::types::{
-    all_fields, bare_type, find_part, has_word, type_name, type_parts, type_text, ungrouped,
+    all_fields, bare_type, find_part, has_word, object_name, type_name, type_parts, type_text, ungrouped,
 };
 pub(crate) use crate::attributes::{Given, List};

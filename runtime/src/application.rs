@@ -16,6 +16,7 @@ pub(crate) mod seen;
 pub(crate) mod start;
 pub(crate) mod tenants;
 pub(crate) mod timers;
+pub(crate) mod untyped;
 pub(crate) mod way;
 pub(crate) mod whole;
 
@@ -23,12 +24,12 @@ pub use factum_macros::Application;
 
 pub use self::answer::{Answer, ByNameError};
 #[doc(hidden)]
-pub use self::by_name::execute_on;
-pub use self::command::ApplicationCommand;
+pub use self::by_name::{execute_later_on, execute_on};
 #[doc(hidden)]
 pub use self::command::{
     AllWritten, CommandsOf, LentCommand, WritesAll, deserialize_command, serialize_command, writes_all,
 };
+pub use self::command::{ApplicationCommand, CommandInTasks};
 pub use self::error::{SeenError, StartError, StopError};
 pub use self::hook::{CarriedOut, CommandFailure, CommandOrigin, FailureKind, Hook, HookState, Incoming};
 pub use self::model::{FollowerModel, Model};
@@ -45,11 +46,17 @@ pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsS
 pub use self::timers::scheduled;
 pub use self::timers::{HasTimers, ScheduledBy, Schedules};
 #[doc(hidden)]
-pub use self::way::Way;
+pub use self::untyped::{AnyOptions, LaterAnswer};
+#[doc(hidden)]
+pub use self::way::{SharedWay, Way};
 pub use self::whole::{Application, TakesNames};
 pub use crate::follow::SentOn;
 pub use crate::follow::definition::FollowerKind;
 pub use crate::follow::event_hooks::FollowerEvent;
 pub use crate::follow::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, KeepsTimers};
-pub use crate::repository::execute_options::SeenBy;
+pub use crate::repository::execute_options::{RetriesAny, SeenBy};
+#[doc(hidden)]
+pub use crate::repository::in_tasks::InTasks;
 pub use crate::repository::timer_options::{CancelledTimer, Scheduled};
+#[doc(hidden)]
+pub use crate::repository::waits::Waits;

@@ -2,11 +2,16 @@
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::default_services::DefaultServices;
+use crate::follow::keeps::KeepsSql;
+use crate::follow::projection::Projection;
+use crate::follow::sql::Sql;
+use crate::follow::sql::view::SqlView;
 use crate::follow::subscription::Subscription;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::misuse;
 use crate::repository::repository::Repository;
 use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::waits::{Blocks, now};
 use crate::store::error::AppendError;
 use crate::store::event_store::EventStore;
 
@@ -43,6 +48,26 @@ pub trait EventStoreExt: EventStore {
         Repository::new(self.clone(), services)
     }
 
+    /// The tables of a view with [`into = Sql`](crate::follow::Sql), for queries.
+    ///
+    /// ```
+    /// use factum::follow::SqlError;
+    /// # use factum::follow::{KeepsSql, Sql};
+    /// # use factum::prelude::*;
+    /// # fn richest<Balances: Projection<Target = Sql>>(store: &impl KeepsSql) -> Result<Option<String>, SqlError> {
+    /// let sql = "SELECT account FROM balances ORDER BY cents DESC LIMIT 1";
+    /// let row = store.sql_view::<Balances>().query_opt(sql, &[])?;
+    /// # row.map(|row| row.get("account")).transpose()
+    /// # }
+    /// ```
+    fn sql_view<P>(&self) -> SqlView<'_, Self, P>
+    where
+        P: Projection<Target = Sql>,
+        Self: KeepsSql,
+    {
+        SqlView::of(self)
+    }
+
     /// Runs `work` on a unit of work and commits it; after a conflict, both again, up to `retries` times.
     ///
     /// Waits before each retry as [`ExecuteOptions::retry`](crate::ExecuteOptions::retry) does. `work` also runs again,
@@ -77,7 +102,7 @@ pub trait EventStoreExt: EventStore {
         Self: Sized,
     {
         misuse::blocks("EventStoreExt::atomically", "atomically_async");
-        UnitOfWork::run(self, retries, work)
+        now(UnitOfWork::run::<Blocks, _, _>(self, retries, work))
     }
 
     /// Begins a unit of work: several commands, to one or more aggregates, in one commit.

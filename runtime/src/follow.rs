@@ -4,6 +4,7 @@
 //! [`Reaction`] effects outside of the store, and [`Subscription`] a read of all events as they come.
 
 pub(crate) mod background;
+pub(crate) mod batch;
 pub(crate) mod checkpoint;
 pub(crate) mod control;
 pub(crate) mod dead_letter;
@@ -32,17 +33,21 @@ pub(crate) mod progress;
 pub(crate) mod progress_store;
 pub(crate) mod projection;
 pub(crate) mod reaction;
+pub(crate) mod rebuild;
 pub(crate) mod redelivery;
 pub(crate) mod runner;
 pub(crate) mod runs;
 pub(crate) mod seen;
 pub(crate) mod session;
+pub(crate) mod sql;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod stored_process;
+pub(crate) mod stored_projection;
 pub(crate) mod stored_reaction;
 pub(crate) mod subscription;
 pub(crate) mod timers;
+pub(crate) mod view_store;
 pub(crate) mod worker;
 
 pub use factum_macros::{Process, Projection, Reaction, Timeout, project, react, refused};
@@ -55,13 +60,15 @@ pub use self::error::{FollowError, HandlerError, ProcessError, ProjectionError, 
 pub use self::given_commands::{GiveError, GivenBy, Gives, NoReaction};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
-pub use self::handler::{KnowsNoId, LendsTo, Prepared};
+pub use self::handler::{KnowsNoId, LendsMut, LendsTo, Prepared};
 #[doc(hidden)]
 pub use self::keeps::{
     AsProcess, AsReaction, AsView, BackgroundReaction, BackgroundView, Followed, InlineView, RunsAs,
     RunsProcess, SharedReaction, SharedView,
 };
-pub use self::keeps::{FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsTables, Started};
+pub use self::keeps::{
+    FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsSql, KeepsTables, Started,
+};
 pub use self::lease::LeaseInfo;
 pub use self::next_run::NextRun;
 pub use self::policy::OnFailure;
@@ -80,8 +87,17 @@ pub use self::process::{
 pub use self::progress::{CaughtUp, Progress};
 pub use self::projection::{Project, Projection};
 pub use self::reaction::{Delivery, Outcome, React, ReactContext, ReactingTarget, Reaction, SideEffects};
+pub use self::sql::column::SqlColumn;
+pub use self::sql::error::SqlError;
+pub use self::sql::parameter::{NotForSql, SqlParameter};
+pub use self::sql::row::{ColumnName, SqlRow};
+pub use self::sql::transaction::SqlTransaction;
+pub use self::sql::value::SqlValue;
+pub use self::sql::view::SqlView;
+pub use self::sql::{Sql, SqlContext};
 pub use self::state::{Activity, FollowerChange, FollowerState, Lag};
 pub use self::stored_process::StoredProcess;
+pub use self::stored_projection::StoredProjection;
 pub use self::stored_reaction::StoredReaction;
 pub use self::subscription::event::SubscribedEvent;
 pub use self::subscription::options::SubscriptionOptions;

@@ -1,5 +1,8 @@
 //! Guides: chapters on subjects that concern several items.
 
+#[doc = include_str!("../doc/cluster.md")]
+pub mod cluster {}
+
 #[doc = include_str!("../doc/commanded.md")]
 pub mod commanded {}
 

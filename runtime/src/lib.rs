@@ -16,8 +16,10 @@
 //! | change several aggregates in one commit | [`EventStoreExt::atomically`], [`UnitOfWork`] |
 //! | load faster | [`CacheOptions`], [`Snapshots`]; [`RepositoryStatistics`] counts what they save |
 //! | keep events in a file, back it up, check it | [`SqliteStore`], [`SqliteOptions`] |
+//! | move to another database, erase events for good | [`copy`](mod@copy) |
 //! | keep events in memory | [`MemoryStore`](memory::MemoryStore) |
 //! | make a view (a read model) | [`Projection`](follow::Projection), [`SqliteProjection`], [`MemoryProjection`](memory::MemoryProjection) |
+//! | make a view that runs on SQLite and on PostgreSQL | [`Sql`](follow::Sql) |
 //! | read my own writes in a view | [`SqliteProjection::inline`], [`RunningFollower::wait_for`](follow::RunningFollower::wait_for) |
 //! | rebuild a view | [`SqliteProjection::rebuild`] |
 //! | send a mail, call a service, give a command to another aggregate | [`Reaction`](follow::Reaction), [`SqliteReaction`] |
@@ -27,6 +29,7 @@
 //! | read all events as they come | [`Subscription`](follow::Subscription) |
 //! | change an event that is stored already | [`guide::versions`] |
 //! | deploy a new version of a program | [`guide::deployment`] |
+//! | run a PostgreSQL cluster that survives a node | [`guide::cluster`] |
 //! | write a service, from `main` to shutdown | [`guide::services`] |
 //! | trace commands and followers, or count them | [`guide::telemetry`], [`telemetry::statistics`] |
 //! | know the tests behind each promise | [`guide::reliability`] |
@@ -346,7 +349,8 @@
 //!   in.
 //! * `postgres`: the module `postgres`, with a store for several programs on several machines, and reactions, processes and
 //!   timers that these share.
-//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events.
+//! * `postgres-tls`: encrypted connections with PostgreSQL, by rustls and ring. It needs a C compiler.
+//! * `tokio`: the module `tasks`, with `async` methods for what blocks, and streams of events; `async fn` in reactions.
 //! * `tracing`: spans and events for subscribers of the crate `tracing`; [`guide::telemetry`] lists them.
 //! * `testing`: the module `testing`, for your `dev-dependencies`. It has tests of aggregates, views and reactions without a
 //!   store, the lock of events, and a conformance suite for stores.
@@ -416,6 +420,7 @@ extern crate self as factum;
 struct Readme;
 
 pub mod application;
+pub mod copy;
 mod domain;
 mod event_store_ext;
 pub mod follow;
@@ -431,7 +436,14 @@ mod misuse;
 mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+#[cfg_attr(feature = "postgres-tls", path = "postgres_tls/encrypted.rs")]
+#[cfg_attr(not(feature = "postgres-tls"), path = "postgres_tls/missing.rs")]
+mod postgres_tls;
 mod repository;
+#[cfg_attr(feature = "tokio", path = "runtime/of_tokio.rs")]
+#[cfg_attr(not(feature = "tokio"), path = "runtime/absent.rs")]
+mod runtime;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;
@@ -454,6 +466,7 @@ pub use factum_macros::{
 /// The type of the ids of events, correlations and causations.
 pub use uuid::Uuid;
 
+pub use self::copy::store_copy::copy;
 pub use self::domain::accepts::{Accepts, CommandFor};
 pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Knows, Retires, Upcast};
 pub use self::domain::aggregate_model::AggregateModel;
@@ -492,8 +505,8 @@ pub use self::repository::unit_of_work::{Committed, Decided, UnitOfWork};
 pub mod prelude {
     pub use crate::application::{Application, ApplicationCommand, ApplicationExt};
     pub use crate::follow::{
-        After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction,
-        SubscriptionOptions, Timeout, project, react, refused,
+        After, At, Cancel, Delivery, Done, OnFailure, Process, Project, Projection, Reaction, Sql, SqlError,
+        SqlTransaction, SubscriptionOptions, Timeout, project, react, refused,
     };
     pub use crate::memory::{MemoryProjection, MemoryStore};
     #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 //! What generated code calls. This module is not part of the public API and changes without notice.
 
 pub(crate) mod aliases;
+pub(crate) mod awaiting;
 pub(crate) mod beside;
 pub(crate) mod checks;
 pub(crate) mod commanding;
@@ -24,6 +25,7 @@ pub(crate) mod whole;
 pub use serde;
 
 pub use self::aliases::{Bytes, Decoding, Encoding, Execution, Services};
+pub use self::awaiting::{AwaitsHandlers, awaited};
 pub use self::beside::{
     AnyId, Beside, Fits, FromContext, FromKey, IdOf, KeyedBy, Lent, Place, Unlisted, beside, id, sources,
 };
@@ -41,8 +43,8 @@ pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCom
 pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
 pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
-    AtHand, Done, NotProjected, Projected, Reacted, advance, context, handle_other, handle_unknown, lent,
-    prepare, project, projected, react, reacted,
+    AtHand, Done, NotProjected, Projected, Reacted, advance, context, context_mut, handle_other,
+    handle_unknown, lent, prepare, project, projected, react, reacted,
 };
 pub use self::listed::{IdFor, ListedCommand, ListedEvent};
 pub use self::names::{

@@ -2,6 +2,7 @@
 
 mod instances;
 mod progress;
+pub(crate) mod projection;
 pub(crate) mod server;
 mod sql;
 pub(crate) mod store;
@@ -11,6 +12,9 @@ mod transaction;
 /// The client of the server that factum is built with, for statements of the program's own.
 pub use tokio_postgres;
 
+pub use self::projection::PostgresProjection;
+pub use self::projection::target::{Postgres, PostgresTarget};
+pub use self::projection::view_transaction::ViewTransaction;
 pub use self::server::error::ConnectError;
 pub use self::server::options::{Durability, PostgresOptions};
 pub use self::store::PostgresStore;

@@ -7,12 +7,15 @@ pub(crate) mod error;
 pub(crate) mod execute_options;
 pub(crate) mod guesses;
 pub(crate) mod history;
+pub(crate) mod in_tasks;
 pub(crate) mod known_key;
 pub(crate) mod lanes;
 pub(crate) mod loading;
 pub(crate) mod measured;
 pub(crate) mod moment;
 pub(crate) mod outcome;
+pub(crate) mod read_ahead;
+pub(crate) mod reads;
 pub(crate) mod replay;
 #[expect(clippy::module_inception, reason = "the repository is one of the files about commands")]
 pub(crate) mod repository;

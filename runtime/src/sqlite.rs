@@ -16,7 +16,7 @@ pub use self::file::open::{Durability, OpenError, SqliteOptions};
 pub use self::projection::SqliteProjection;
 pub use self::projection::inline::OnNewerVersion;
 pub use self::projection::serving::ServingView;
-pub use self::projection::target::Sqlite;
+pub use self::projection::target::{Sqlite, SqliteTarget};
 pub use self::projection::view_transaction::ViewTransaction;
 pub use self::store::SqliteStore;
 pub use self::store::check::Damage;

@@ -5,11 +5,16 @@
 //!
 //! * Reads and decisions run on a few of tokio's blocking threads; [`set_threads`] says how many. So handlers may block. A
 //!   command that waits for its commit holds no thread, and shares the commit with the commands of threads.
+//! * Reads of a store with [`TaskReads`](crate::store::TaskReads), as a [`PostgresStore`] has them, hold no thread while they
+//!   wait. Commands are validated and events are applied where the task runs then, and decisions have a thread. Batches and
+//!   units of work have one all the while.
 //! * A handler may block on these methods too, as by `Handle::block_on`: they run on its own thread. It must not wait for
-//!   another task or thread that calls them: that one may need the handler's thread.
+//!   another task or thread that calls them: that one may need the handler's thread. A handler of an inline view gets
+//!   [`StoreError::Reentrant`](crate::store::StoreError::Reentrant) for a command: its append would wait for itself.
 //! * What has begun is carried out, whether its future is dropped or not: it begins when the future is first polled, and
 //!   goes on in a task of its own. A runtime that is shut down drops its tasks, as a crash would end them.
 //! * What has no `async` method of its own runs by [`blocking`].
+//! * Hooks may await: [`AsyncHook`]. So may [reactions](crate::follow::Reaction#async-handlers).
 //! * A runtime's worker thread must not block: call the methods without `_async` from threads only. Debug builds report what
 //!   they [notice](crate::guide::telemetry#blocking-calls).
 //! * Without a runtime of tokio, the methods work on any executor, and block its thread.
@@ -35,23 +40,29 @@
 //! # })?;
 //! # Ok::<(), BoxError>(())
 //! ```
+//!
+//! [`PostgresStore`]: https://docs.rs/factum/latest/factum/postgres/struct.PostgresStore.html
 
 pub(crate) mod application;
 pub(crate) mod blocking;
+pub(crate) mod copy;
 pub(crate) mod event_store;
 pub(crate) mod history;
+pub(crate) mod hooks;
 pub(crate) mod instances;
 pub(crate) mod repository;
 pub(crate) mod signal;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod threads;
+pub(crate) mod timers;
 pub(crate) mod waiting;
 
 pub use self::application::AsyncApplicationExt;
 pub use self::blocking::blocking;
 pub use self::event_store::AsyncStoreExt;
 pub use self::history::HistoryStream;
-pub use self::repository::InTasks;
+pub use self::hooks::{AsyncHook, Awaited, NoRuntime};
 pub use self::stream::EventStream;
 pub use self::threads::set_threads;
+pub use crate::repository::in_tasks::InTasks;

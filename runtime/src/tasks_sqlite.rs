@@ -9,7 +9,7 @@ use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
 use crate::sqlite::file::maintenance::BackupError;
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::store::check::Damage;
 use crate::sqlite::store::query::QueryError;
@@ -47,7 +47,7 @@ impl SqliteStore {
 }
 
 /// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
-impl<P: Projection<Target = Sqlite> + Send + 'static> SqliteProjection<P>
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> SqliteProjection<P>
 where
     Self: Send,
 {

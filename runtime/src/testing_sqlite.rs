@@ -12,11 +12,12 @@ use crate::follow::error::ProjectionError;
 use crate::follow::projection::Projection;
 use crate::sqlite::file::open::OpenError;
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::testing::{History, KeepsView, Projected, check_equal};
 
-impl KeepsView for Sqlite {
+#[diagnostic::do_not_recommend]
+impl<T: SqliteTarget> KeepsView for T {
     type Kept<P: Projection<Target = Self>> = SqliteStore;
 
     fn project<P: Projection<Target = Self>>(
@@ -39,7 +40,7 @@ fn opened(store: Result<SqliteStore, OpenError>) -> SqliteStore {
 }
 
 #[expect(clippy::return_self_not_must_use, reason = "a test may end with any expectation")]
-impl<P: Projection<Target = Sqlite>> Projected<P> {
+impl<P: Projection<Target: SqliteTarget>> Projected<P> {
     /// Expects these rows of a query, in order. A row is a tuple of what its columns are read as: `(String, i64)`; with
     /// one column, `(i64,)`.
     ///

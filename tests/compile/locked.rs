@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The generated crate, in a folder that stays for the next run, as its built dependencies do.
-struct Crate {
+pub(crate) struct Crate {
     folder: PathBuf,
 }
 
@@ -45,8 +45,8 @@ fn locked() {
 "#;
 
 impl Crate {
-    fn new() -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("locked");
+    pub(crate) fn new(name: &str, source: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(folder.join("src")).unwrap();
         let manifest = format!(
             "[package]\nname = \"door\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
@@ -61,7 +61,7 @@ impl Crate {
             drop(fs::remove_file(folder.join(file)));
         }
         let this = Self { folder };
-        this.write(DOMAIN);
+        this.write(source);
         this
     }
 
@@ -70,7 +70,7 @@ impl Crate {
     }
 
     /// Whether cargo succeeds, and its output.
-    fn cargo(&self, command: &str) -> (bool, String) {
+    pub(crate) fn cargo(&self, command: &str) -> (bool, String) {
         let output = Command::new(env!("CARGO"))
             .args([command, "--offline", "--quiet", "--color=never"])
             .current_dir(&self.folder)
@@ -94,7 +94,7 @@ impl Crate {
 
 #[test]
 fn a_recorded_event_that_is_changed_does_not_compile() {
-    let door = Crate::new();
+    let door = Crate::new("locked", DOMAIN);
     let (success, text) = door.cargo("test");
     assert!(success, "{text}");
     let lock = fs::read_to_string(door.folder.join("events.lock")).unwrap();

@@ -5,6 +5,7 @@
 
 mod counts;
 mod docs;
+mod features;
 mod locked;
 mod page;
 mod workspace;

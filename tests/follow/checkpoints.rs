@@ -73,12 +73,12 @@ fn a_view_of_events_that_were_restored_is_an_error_and_can_be_rebuilt() {
     for (workers, later) in [(1, 2), (1, 5), (1, 10), (3, 5), (3, 10)] {
         let files = Files::new();
         files.restore_around(later, || {
-            let view = SqliteProjection::in_file(&files.views(), &files.events(), Balances::default());
+            let view = SqliteProjection::in_store(&files.views(), &files.events(), Balances::default());
             view.unwrap().workers(workers).catch_up().unwrap();
         });
         let (views, events) = (files.views(), files.events());
         let mut view =
-            SqliteProjection::in_file(&views, &events, Balances::default()).unwrap().workers(workers);
+            SqliteProjection::in_store(&views, &events, Balances::default()).unwrap().workers(workers);
         let error = follow_error(view.catch_up().unwrap_err());
         assert!(error.to_string().contains("call `rebuild`") || error.to_string().contains("Call `rebuild`"));
         match error {
@@ -101,10 +101,10 @@ fn a_view_of_events_that_were_restored_is_an_error_and_can_be_rebuilt() {
 fn a_background_view_of_events_that_were_restored_stops_with_the_error() {
     let files = Files::new();
     files.restore_around(10, || {
-        let view = SqliteProjection::in_file(&files.views(), &files.events(), Balances::default());
+        let view = SqliteProjection::in_store(&files.views(), &files.events(), Balances::default());
         view.unwrap().catch_up().unwrap();
     });
-    let view = SqliteProjection::in_file(&files.views(), &files.events(), Balances::default()).unwrap();
+    let view = SqliteProjection::in_store(&files.views(), &files.events(), Balances::default()).unwrap();
     let runner = view.follow().start().unwrap();
     runner.wait_for(Position::new(12), LONG).unwrap_err();
     let error = follow_error(runner.stop().unwrap_err());
@@ -118,8 +118,8 @@ fn a_view_of_another_store_is_an_error() {
     files.deposit_in("other.db", 7);
     let views = files.views();
     let [one, other] = ["one.db", "other.db"].map(|name| open_store(&files.path(name)));
-    SqliteProjection::in_file(&views, &one, Balances::default()).unwrap().catch_up().unwrap();
-    let mut view = SqliteProjection::in_file(&views, &other, Balances::default()).unwrap();
+    SqliteProjection::in_store(&views, &one, Balances::default()).unwrap().catch_up().unwrap();
+    let mut view = SqliteProjection::in_store(&views, &other, Balances::default()).unwrap();
     let error = follow_error(view.catch_up().unwrap_err());
     let ids = [&one, &other].map(|store| store.store_id().unwrap().unwrap());
     assert!(
@@ -128,7 +128,7 @@ fn a_view_of_another_store_is_an_error() {
     );
     assert_eq!(Balances::rows(&views), row("a", 1, 2));
     // The store of the events that it has seen is still right.
-    SqliteProjection::in_file(&views, &one, Balances::default()).unwrap().catch_up().unwrap();
+    SqliteProjection::in_store(&views, &one, Balances::default()).unwrap().catch_up().unwrap();
     view.rebuild().unwrap();
     assert_eq!(Balances::rows(&views), row("a", 7, 2));
 }
@@ -189,14 +189,14 @@ fn a_rebuild_that_has_seen_lost_events_begins_again() {
         files.deposit(13, 1);
         let balances = Balances::default();
         balances.faults.refused.store(1, Ordering::SeqCst);
-        let mut view = SqliteProjection::in_file(&files.views(), &files.events(), balances).unwrap();
+        let mut view = SqliteProjection::in_store(&files.views(), &files.events(), balances).unwrap();
         let error = follow_error(view.rebuild().unwrap_err());
         assert_eq!(error.position(), Some(Position::new(12)), "{error}");
     });
     let is_rebuild = |path: &Path| path.to_string_lossy().contains("-rebuild-");
     assert!(fs::read_dir(files.folder.path()).unwrap().any(|entry| is_rebuild(&entry.unwrap().path())));
     let views = files.views();
-    let mut view = SqliteProjection::in_file(&views, &files.events(), Balances::default()).unwrap();
+    let mut view = SqliteProjection::in_store(&views, &files.events(), Balances::default()).unwrap();
     view.rebuild().unwrap();
     assert_eq!(Balances::rows(&views), row("a", 5 + 2_000, 26));
 }
@@ -205,7 +205,7 @@ fn a_rebuild_that_has_seen_lost_events_begins_again() {
 fn a_checkpoint_of_an_older_factum_is_believed_once() {
     let files = Files::new();
     files.deposit(1, 3);
-    SqliteProjection::in_file(&files.views(), &files.events(), Balances::default())
+    SqliteProjection::in_store(&files.views(), &files.events(), Balances::default())
         .unwrap()
         .catch_up()
         .unwrap();
@@ -213,7 +213,7 @@ fn a_checkpoint_of_an_older_factum_is_believed_once() {
     Connection::open(files.path("views.db")).unwrap().execute(forget, ()).unwrap();
     files.deposit(1, 1);
     let views = files.views();
-    SqliteProjection::in_file(&views, &files.events(), Balances::default()).unwrap().catch_up().unwrap();
+    SqliteProjection::in_store(&views, &files.events(), Balances::default()).unwrap().catch_up().unwrap();
     assert_eq!(Balances::rows(&views), row("a", 4, 5));
     let known: bool = views
         .query(|views| {
@@ -308,7 +308,7 @@ impl EventStore for Busy {
         let newest = self.store.position();
         if self.appends_next.swap(false, Ordering::SeqCst) {
             self.store.repository::<Account>().execute(deposit("a", 1)).unwrap();
-            let view = SqliteProjection::in_file(&self.views, &self.store, Balances::default());
+            let view = SqliteProjection::in_store(&self.views, &self.store, Balances::default());
             view.unwrap().catch_up().unwrap();
         }
         newest
@@ -322,9 +322,9 @@ fn an_append_between_two_reads_is_no_lost_event() {
         let files = Files::new();
         files.deposit(1, 3);
         let (store, views) = (files.events(), files.views());
-        SqliteProjection::in_file(&views, &store, Balances::default()).unwrap().catch_up().unwrap();
+        SqliteProjection::in_store(&views, &store, Balances::default()).unwrap().catch_up().unwrap();
         let busy = Busy { store, views: views.clone(), appends_next: Arc::new(AtomicBool::new(false)) };
-        let mut view = SqliteProjection::in_file(&views, &busy, Balances::default()).unwrap();
+        let mut view = SqliteProjection::in_store(&views, &busy, Balances::default()).unwrap();
         busy.appends_next.store(true, Ordering::SeqCst);
         if is_rebuild {
             view.rebuild().unwrap()

@@ -17,6 +17,7 @@ mod runners;
 mod sequenced;
 pub(crate) mod sharing;
 mod sources;
+mod sql_views;
 mod state;
 mod subscriptions;
 mod without_a_store;

@@ -116,7 +116,7 @@ impl Bank {
     }
 
     fn sums(&self) -> SqliteProjection<Sums> {
-        SqliteProjection::in_file(&self.views, &self.events, Sums).unwrap()
+        SqliteProjection::in_store(&self.views, &self.events, Sums).unwrap()
     }
 
     fn fail(&self, times: u32) {
@@ -201,7 +201,7 @@ fn a_follower_with_dead_letters_tries_again_for_as_long_as_it_takes() {
 fn a_rebuild_survives_failures_of_the_store() {
     let bank = Bank::new();
     bank.sums().catch_up().unwrap();
-    let newer = SqliteProjection::in_file(&bank.views, &bank.events, NewerSums).unwrap();
+    let newer = SqliteProjection::in_store(&bank.views, &bank.events, NewerSums).unwrap();
     bank.fail(4);
     let running = newer.follow().retry(12, Duration::from_millis(1)).start().unwrap();
     running.wait_for(Position::new(100), LONG).unwrap();
@@ -209,7 +209,7 @@ fn a_rebuild_survives_failures_of_the_store() {
     running.stop().unwrap();
     // A caller that waits for the result gets the error.
     bank.fail(1);
-    let mut view = SqliteProjection::in_file(&bank.views, &bank.events, NewerSums).unwrap();
+    let mut view = SqliteProjection::in_store(&bank.views, &bank.events, NewerSums).unwrap();
     let error = view.rebuild().unwrap_err();
     assert!(matches!(error, ProjectionError::Follow(FollowError::Store { .. })), "{error}");
 }
@@ -276,7 +276,7 @@ impl Interrupted {
 fn an_io_error_in_a_handler_is_the_fault_of_no_event() {
     let bank = Bank::new();
     let interrupted = Interrupted { failures: Arc::new(1.into()) };
-    let view = SqliteProjection::in_file(&bank.views, &bank.events, interrupted).unwrap();
+    let view = SqliteProjection::in_store(&bank.views, &bank.events, interrupted).unwrap();
     let (hook, heard) = attempts();
     let running = view.follow().on_failure(OnFailure::DeadLetter).on_change(hook).start().unwrap();
     running.wait_for(Position::new(100), LONG).unwrap();

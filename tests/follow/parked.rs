@@ -233,7 +233,7 @@ fn a_store_that_panics_ends_no_renewal_of_other_leases() {
     store.repository::<Account>().execute(open("alice")).unwrap();
     let breaking = Breaking { store, is_broken: Arc::default(), panics: Arc::default() };
     let in_views = open_store(&views);
-    let view = SqliteProjection::in_file(&in_views, &breaking, Names).unwrap().follow().on_change(|_| {});
+    let view = SqliteProjection::in_store(&in_views, &breaking, Names).unwrap().follow().on_change(|_| {});
     let view = view.lease(lease).start().unwrap();
     view.wait_for(Position::new(1), LONG).unwrap();
     let other = SqliteReaction::new(&in_views, Other).unwrap().follow().lease(lease).start().unwrap();

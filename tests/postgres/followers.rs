@@ -253,7 +253,7 @@ fn views_elsewhere_follow_a_store_in_postgresql() {
     accounts.execute(open("alice")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let views = SqliteStore::open(folder.path().join("views.db")).unwrap();
-    let running = SqliteProjection::in_file(&views, &store, Sums).unwrap().follow().start().unwrap();
+    let running = SqliteProjection::in_store(&views, &store, Sums).unwrap().follow().start().unwrap();
     let mut in_memory = MemoryProjection::new(&store, InMemory::default());
     for cents in [5, 6] {
         let done = accounts.execute(deposit("alice", cents)).unwrap();
@@ -264,7 +264,7 @@ fn views_elsewhere_follow_a_store_in_postgresql() {
     in_memory.catch_up().unwrap();
     assert_eq!((sum, in_memory.view().cents), (11, 11));
     // Another store is not taken for this one.
-    let mut view = SqliteProjection::in_file(&views, &server.new_store(), Sums).unwrap();
+    let mut view = SqliteProjection::in_store(&views, &server.new_store(), Sums).unwrap();
     let error = factum::with_causes(&view.catch_up().unwrap_err());
     assert!(error.contains("has seen events of the store"), "{error}");
 }

@@ -3,9 +3,15 @@
 mod appends;
 mod application;
 mod commands;
+#[path = "../support/contents.rs"]
+mod contents;
+mod copies;
 mod crashes;
+mod failures;
 mod followers;
+mod hot;
 mod laws;
+mod leaders;
 mod opening;
 mod process_managers;
 mod proxy;
@@ -15,8 +21,13 @@ mod reaction_commands;
 mod reactions;
 mod readers;
 mod server;
+mod soak;
+mod standby;
 mod support;
+mod tasks;
+mod tls;
 mod transactions;
+mod views;
 
 use self::support::account;
 use self::support::stores::LONG;

@@ -1,9 +1,9 @@
-//! A connection that breaks: a proxy before the server, which cuts connections at the worst moments.
+//! A bad connection: a proxy before the server, which cuts connections at the worst moments, or holds answers back.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ struct State {
     one_in: AtomicU64,
     random: AtomicU64,
     cuts: AtomicU32,
+    /// How many statements clients have sent.
+    statements: AtomicU64,
+    holds_answers: Mutex<bool>,
+    lets_answers_go: Condvar,
     has_ended: AtomicBool,
     servers: Mutex<Vec<TcpStream>>,
 }
@@ -32,6 +36,9 @@ impl Proxy {
             one_in: AtomicU64::new(0),
             random: AtomicU64::new(seed),
             cuts: AtomicU32::new(0),
+            statements: AtomicU64::new(0),
+            holds_answers: Mutex::new(false),
+            lets_answers_go: Condvar::new(),
             has_ended: AtomicBool::new(false),
             servers: Mutex::default(),
         });
@@ -44,9 +51,10 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
                 of_thread.servers.lock().unwrap().push(server.try_clone().unwrap());
                 let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let state = Arc::clone(&of_thread);
+                let states = [Arc::clone(&of_thread), Arc::clone(&of_thread)];
+                let [state, other] = states;
                 thread::spawn(move || state.pass_requests(client, to_server));
-                thread::spawn(move || pass_answers(server, to_client));
+                thread::spawn(move || other.pass_answers(server, to_client));
             }
         });
         Self { port, state }
@@ -66,6 +74,17 @@ impl Proxy {
         }
     }
 
+    /// From now on, no answer of the server arrives, or all do.
+    pub(crate) fn hold_answers(&self, hold: bool) {
+        *self.state.holds_answers.lock().unwrap() = hold;
+        self.state.lets_answers_go.notify_all();
+    }
+
+    /// How many statements clients have sent.
+    pub(crate) fn statements(&self) -> u64 {
+        self.state.statements.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn cuts(&self) -> u32 {
         self.state.cuts.load(Ordering::SeqCst)
     }
@@ -74,6 +93,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.has_ended.store(true, Ordering::SeqCst);
+        self.hold_answers(false);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -88,8 +108,10 @@ impl State {
 
     fn pass_requests(&self, mut client: TcpStream, mut server: TcpStream) {
         let mut buffer = vec![0; 1 << 16];
+        let mut messages = Messages::default();
         while let Ok(length @ 1..) = client.read(&mut buffer) {
             let message = &buffer[..length];
+            self.statements.fetch_add(messages.statements_in(message), Ordering::SeqCst);
             let one_in = self.one_in.load(Ordering::SeqCst);
             if one_in == 0 || self.random(one_in) > 0 {
                 if server.write_all(message).is_err() {
@@ -117,14 +139,43 @@ impl State {
         let _ = client.shutdown(Shutdown::Both);
         let _ = server.shutdown(Shutdown::Both);
     }
+
+    fn pass_answers(&self, mut server: TcpStream, mut client: TcpStream) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = server.read(&mut buffer) {
+            let holds = self.holds_answers.lock().unwrap();
+            drop(self.lets_answers_go.wait_while(holds, |holds| *holds).unwrap());
+            if client.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = client.shutdown(Shutdown::Both);
+    }
 }
 
-fn pass_answers(mut server: TcpStream, mut client: TcpStream) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length @ 1..) = server.read(&mut buffer) {
-        if client.write_all(&buffer[..length]).is_err() {
-            break;
+/// The messages of one client, as far as they have arrived.
+#[derive(Default)]
+struct Messages {
+    arrived: Vec<u8>,
+    has_begun: bool,
+}
+
+impl Messages {
+    /// How many statements end in these bytes.
+    fn statements_in(&mut self, bytes: &[u8]) -> u64 {
+        self.arrived.extend_from_slice(bytes);
+        let mut statements = 0;
+        loop {
+            // The first message has no type. A client that asks for encryption would send two of them.
+            let head = usize::from(self.has_begun);
+            let Some(length) = self.arrived.get(head..head + 4) else { return statements };
+            let end = head + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            if self.arrived.len() < end {
+                return statements;
+            }
+            statements += u64::from(self.has_begun && self.arrived[0] == b'E');
+            self.arrived.drain(..end);
+            self.has_begun = true;
         }
     }
-    let _ = client.shutdown(Shutdown::Both);
 }

@@ -69,9 +69,9 @@ fn programs() -> Option<PathBuf> {
     let mut versions: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
     versions.sort();
     folders.extend(versions.into_iter().rev());
-    folders
-        .into_iter()
-        .find(|folder| ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file()))
+    folders.into_iter().find(|folder| {
+        ["initdb", "pg_basebackup", "postgres"].iter().all(|program| folder.join(program).is_file())
+    })
 }
 
 impl Server {
@@ -85,33 +85,54 @@ impl Server {
     pub(crate) fn start_with(settings: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             println!(
-                "skipped: PostgreSQL is not installed (no `initdb` in PATH or /usr/lib/postgresql/*/bin)"
+                "skipped: PostgreSQL is not installed (no `initdb` and `pg_basebackup` in PATH or /usr/lib/postgresql/*/bin)"
             );
             return None;
         };
-        let folder = tempfile::Builder::new().prefix("factum-pg").tempdir().unwrap().keep();
-        #[cfg(unix)]
-        if is_root() {
-            std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED_USER), None).unwrap();
-        }
-        let data = folder.join("data");
+        let folder = new_folder();
         let made = as_user(&programs.join("initdb"))
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
+            .arg(folder.join("data"))
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Some(Self::run(&programs, folder, settings))
+    }
+
+    /// Starts a standby of this server.
+    pub(crate) fn start_standby(&self) -> Self {
+        let programs = programs().expect("this server runs");
+        let folder = new_folder();
+        let made = as_user(&programs.join("pg_basebackup"))
+            .args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--username=postgres",
+                "--host",
+            ])
+            .arg(&self.folder)
+            .args(["--port", &self.port.to_string(), "--pgdata"])
+            .arg(folder.join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        Self::run(&programs, folder, "")
+    }
+
+    fn run(programs: &Path, folder: PathBuf, settings: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
              shared_buffers = '32MB'\n{settings}",
             folder.display()
         );
-        let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+        let configuration = folder.join("data/postgresql.conf");
+        let mut file = fs::OpenOptions::new().append(true).open(configuration).unwrap();
         file.write_all(settings.as_bytes()).unwrap();
         let mut process = as_user(Path::new("/bin/sh"))
             .args(["-c", KEEPER, "sh"])
-            .args([&programs, &folder])
+            .args([programs, &folder])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -120,7 +141,15 @@ impl Server {
         let keeper = Mutex::new(Keeper { input, output, _process: process });
         let server = Self { folder, port, keeper, schemas: AtomicU32::new(0) };
         server.wait_until_ready();
-        Some(server)
+        server
+    }
+
+    /// Gives a file to the user that servers run as.
+    pub(crate) fn give(file: &Path) {
+        #[cfg(unix)]
+        if is_root() {
+            std::os::unix::fs::chown(file, Some(UNPRIVILEGED_USER), None).unwrap();
+        }
     }
 
     /// The URL by the server's socket.
@@ -217,6 +246,12 @@ impl RawSession {
 
 fn try_sql(url: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
     RawSession::new(url)?.sql(sql)
+}
+
+fn new_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("factum-pg").tempdir().unwrap().keep();
+    Server::give(&folder);
+    folder
 }
 
 fn as_user(program: &Path) -> Command {

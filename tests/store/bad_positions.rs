@@ -170,7 +170,7 @@ fn followers_jump_over_a_wide_gap() {
     let caught_up = SqliteReaction::new(&store, AfterClosing).unwrap().catch_up().unwrap();
     assert_eq!((caught_up.events, caught_up.position.get()), (0, last));
     let views = open_store(&folder.path().join("views.db"));
-    let mut elsewhere = SqliteProjection::in_file(&views, &store, OpenedAccounts).unwrap().workers(3);
+    let mut elsewhere = SqliteProjection::in_store(&views, &store, OpenedAccounts).unwrap().workers(3);
     assert_eq!(elsewhere.catch_up().unwrap().events, 3);
 }
 

@@ -156,7 +156,7 @@ fn a_file_of_views_is_whole() {
     let folder = TempDir::new().unwrap();
     let store = filled(&folder);
     let views = open_store(&folder.path().join("views.db"));
-    SqliteProjection::in_file(&views, &store, Balances::default()).unwrap().workers(2).catch_up().unwrap();
+    SqliteProjection::in_store(&views, &store, Balances::default()).unwrap().workers(2).catch_up().unwrap();
     assert_eq!(views.check().unwrap(), []);
 }
 

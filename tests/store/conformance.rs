@@ -8,8 +8,9 @@ use std::time::Duration;
 use factum::memory::MemoryStore;
 use factum::sqlite::{Durability, SqliteOptions, SqliteStore};
 use factum::store::{
-    Append, AppendError, Appended, Chain, Conflict, EventStore, ExpectedVersion, Filter, Outcome, QueueError,
-    QueuedAppend, StoreError, Visit, VisitReplayed, VisitSnapshot,
+    Append, AppendError, Appended, Chain, Conflict, EventStore, ExpectedVersion, Filter, Outcome, Page,
+    QueueError, QueuedAppend, ReadSnapshot, StoreError, StoredKey, TaskRead, TaskReads, Visit, VisitKey,
+    VisitReplayed, VisitSnapshot,
 };
 use factum::testing::conformance;
 use factum::{Position, StreamName, Timestamp, Uuid};
@@ -75,9 +76,12 @@ fn broken_stores_are_caught() {
         (Fault::WaitsForNothing, "wait_ends_with_an_append"),
         (Fault::KnowsNoKeys, "key_is_kept_with_its_outcome"),
         (Fault::ForgetsAllKeys, "keys_are_forgotten_by_time"),
+        (Fault::ListsOnePage, "keys_are_listed_with_their_outcomes"),
+        (Fault::ImportsOneByOne, "imported_keys_are_known"),
         (Fault::ReplaysTooMuch, "replay_is_a_read_of_the_stream"),
         (Fault::EndsAnywhere, "stream_ends_with_its_newest_event_only"),
         (Fault::MixesSnapshotsUp, "snapshot_comes_back_or_not_at_all"),
+        (Fault::TellsTasksOldVersions, "tasks_read_what_threads_read"),
     ] {
         let store = || Broken { store: MemoryStore::new(), fault };
         let panic = std::panic::catch_unwind(|| conformance::check_all(store)).expect_err("not caught");
@@ -117,9 +121,12 @@ enum Fault {
     WaitsForNothing,
     KnowsNoKeys,
     ForgetsAllKeys,
+    ListsOnePage,
+    ImportsOneByOne,
     ReplaysTooMuch,
     EndsAnywhere,
     MixesSnapshotsUp,
+    TellsTasksOldVersions,
     ShowsLaterFirst,
     ChecksBeforeItsTurn,
 }
@@ -139,6 +146,22 @@ impl Broken {
 
 impl EventStore for Broken {
     delegate!(self => self.store; stream_version, position, watch, save_snapshot, drop_snapshots);
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let mut seen = 0;
+        self.store.read_keys(&mut |key| {
+            seen += 1;
+            let is_over = self.fault == Fault::ListsOnePage && seen > 1_024;
+            if is_over { ControlFlow::Break(()) } else { visit(key) }
+        })
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        match self.fault {
+            Fault::ImportsOneByOne => keys.iter().try_for_each(|key| self.store.import_keys(&[*key])),
+            _ => self.store.import_keys(keys),
+        }
+    }
 
     fn append(&self, appends: &[Append<'_>]) -> Result<Appended, AppendError> {
         match self.fault {
@@ -257,6 +280,10 @@ impl EventStore for Broken {
         self.store.replay(stream, after, limit, visit)
     }
 
+    fn task_reads(&self) -> Option<&dyn TaskReads> {
+        (self.fault == Fault::TellsTasksOldVersions).then_some(self)
+    }
+
     fn ends_with(&self, stream: &StreamName, version: u64, id: Uuid) -> bool {
         self.fault == Fault::EndsAnywhere || self.store.ends_with(stream, version, id)
     }
@@ -267,5 +294,40 @@ impl EventStore for Broken {
             _ => stream,
         };
         self.store.read_snapshot(stream, visit)
+    }
+}
+
+/// The law compares versions first.
+impl TaskReads for Broken {
+    fn stream_version(&self, _: &StreamName) -> TaskRead<u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn read_stream(&self, _: &StreamName, _: u64, _: usize, _: bool) -> TaskRead<Box<dyn Page>> {
+        unreachable!()
+    }
+
+    fn read_all(&self, _: Filter<'_>, _: Position, _: usize) -> TaskRead<Box<dyn Page>> {
+        unreachable!()
+    }
+
+    fn position(&self) -> TaskRead<Position> {
+        unreachable!()
+    }
+
+    fn next_position(&self, _: Position) -> TaskRead<Option<Position>> {
+        unreachable!()
+    }
+
+    fn event_id(&self, _: Position) -> TaskRead<Option<Uuid>> {
+        unreachable!()
+    }
+
+    fn outcome(&self, _: &StreamName, _: &str) -> TaskRead<Option<Outcome>> {
+        unreachable!()
+    }
+
+    fn read_snapshot(&self, _: &StreamName) -> TaskRead<Box<dyn ReadSnapshot>> {
+        unreachable!()
     }
 }

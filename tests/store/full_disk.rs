@@ -108,7 +108,7 @@ fn a_follower_resumes_when_the_disk_has_room_again() {
     accounts.execute_batch(&id("alice"), (0..EVENTS).map(|_| deposit("alice", 1))).unwrap();
     // With so small a cache, handlers' statements write to the disk, and not the commit alone.
     let views = SqliteOptions::new().cache_bytes(16 << 10).open(disk.file("views.db")).unwrap();
-    let view = SqliteProjection::in_file(&views, &events, Copies).unwrap();
+    let view = SqliteProjection::in_store(&views, &events, Copies).unwrap();
     let mut full = std::fs::File::create(&ballast).unwrap();
     while std::io::Write::write_all(&mut full, &[b'x'; 4096]).is_ok() {}
 

@@ -7,6 +7,7 @@ mod bounds;
 mod checks;
 mod checksums;
 mod conformance;
+pub(crate) mod copies;
 #[cfg(unix)]
 pub(crate) mod failing_disk;
 #[cfg(target_os = "linux")]

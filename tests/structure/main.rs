@@ -11,18 +11,21 @@ use std::fmt::Write as _;
 use self::source::SourceFile;
 
 /// From the ground up. A module imports from its own storey and those below it.
-const STOREYS: [&str; 17] = [
+const STOREYS: [&str; 20] = [
     "domain",
     "trace",
     "telemetry",
     "store",
     "misuse",
+    "runtime",
     "repository",
     "follow",
     "event_store_ext",
+    "copy",
     "macro_support",
     "memory",
     "sqlite",
+    "postgres_tls",
     "postgres",
     "application",
     "tasks",

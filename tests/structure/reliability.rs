@@ -15,7 +15,9 @@ fn find(name: &str) -> Option<(PathBuf, Option<&str>)> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = |module: &str| {
         let path = tests.join(module.replace("::", "/"));
-        [path.with_extension("rs"), path.join("mod.rs")].into_iter().find(|path| path.exists())
+        [path.with_extension("rs"), path.join("mod.rs"), path.join("main.rs")]
+            .into_iter()
+            .find(|path| path.exists())
     };
     if let Some(file) = file(name) {
         return Some((file, None));

@@ -10,6 +10,7 @@ use crate::follow::sharing;
 use crate::process_managers;
 use crate::processes;
 use crate::store::bad_files;
+use crate::store::copies;
 #[cfg(unix)]
 use crate::store::failing_disk;
 
@@ -23,6 +24,7 @@ fn entry() {
         "open-files" => processes::one_file::open_files(),
         "deposit" => processes::one_file::deposit_each_of_two(&file),
         "append-until-killed" => processes::kills::append_until_killed(&file),
+        "copy" => copies::interrupted::copy(&file),
         #[cfg(unix)]
         "append-to-the-limit" => failing_disk::append_to_the_limit(&file),
         #[cfg(unix)]

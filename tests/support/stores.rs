@@ -60,6 +60,6 @@ impl OnFile {
 
 impl EventStore for OnFile {
     delegate!(self => self.store; append, queue, read_stream, read_all, replay, ends_with, stream_version, position, wait_for, outcome,
-        forget_keys_before, read_snapshot, save_snapshot, drop_snapshots, categories,
+        forget_keys_before, read_keys, import_keys, read_snapshot, save_snapshot, drop_snapshots, categories,
     );
 }

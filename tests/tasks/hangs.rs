@@ -1,16 +1,17 @@
 //! Commands that must neither wait without end nor be lost, where tasks, threads and runtimes get in each other's way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use factum::prelude::*;
 use factum::tasks::AsyncStoreExt as _;
+use factum::with_causes;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use crate::account::{Account, deposit, id, open};
+use crate::account::{Account, Opened, deposit, id, open};
 use crate::blocking::{Gate, ends, many, poll_once, until};
 use crate::{open_file, runtime};
 
@@ -98,6 +99,63 @@ fn handlers_block_on_other_commands_and_loads() {
             .collect();
         for task in tasks {
             runtime.block_on(task).unwrap();
+        }
+    });
+}
+
+/// A view that is part of each append, and tries what it must not.
+#[derive(Projection)]
+#[projection(events(Opened), from(Account), into = Sqlite)]
+struct Inline {
+    accounts: Accounts<SqliteStore>,
+    runtime: Handle,
+    errors: Arc<Mutex<Vec<String>>>,
+}
+
+#[handlers]
+impl Inline {
+    #[project]
+    fn opened(&self, _: &Opened) {
+        let deposited = self.runtime.block_on(self.accounts.execute_async(open("another")));
+        let batch = [open("another")];
+        let in_batch = self.runtime.block_on(self.accounts.execute_batch_async(&id("another"), batch));
+        let errors = [with_causes(&deposited.unwrap_err()), with_causes(&in_batch.unwrap_err())];
+        self.errors.lock().unwrap().extend(errors);
+    }
+}
+
+/// The append waits for the handler of an inline view, which would wait for an append behind it: an error, whichever thread
+/// commits.
+#[test]
+fn an_inline_view_that_blocks_on_a_command_gets_an_error() {
+    ends(|| {
+        let folder = TempDir::new().unwrap();
+        for store in [open_file(&folder), SqliteStore::in_memory().unwrap()] {
+            let (runtime, accounts) = (runtime(), store.repository::<Account>());
+            let errors = Arc::<Mutex<Vec<String>>>::default();
+            let view = Inline {
+                accounts: accounts.clone(),
+                runtime: runtime.handle().clone(),
+                errors: errors.clone(),
+            };
+            SqliteProjection::new(&store, view).unwrap().inline().unwrap();
+            accounts.execute(open("alice")).unwrap();
+            runtime.block_on(accounts.execute_async(open("bob"))).unwrap();
+            let tasks: Vec<_> = (0..many())
+                .map(|task| {
+                    let accounts = accounts.clone();
+                    runtime
+                        .spawn(async move { accounts.execute_async(open(&task.to_string())).await.map(drop) })
+                })
+                .collect();
+            for task in tasks {
+                runtime.block_on(task).unwrap().unwrap();
+            }
+            let errors = errors.lock().unwrap();
+            assert_eq!(errors.len(), 2 * (2 + many()));
+            for error in &*errors {
+                assert!(error.contains("can't be used again by a handler or query that holds it"), "{error}");
+            }
         }
     });
 }

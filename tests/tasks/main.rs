@@ -4,9 +4,13 @@
 mod account;
 mod blocking;
 mod commands;
+mod commits;
+mod copies;
 mod files;
 mod hangs;
+mod hooks;
 mod misuse;
+mod reactions;
 mod streams;
 mod threads;
 mod timers;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use factum::Position;
 use factum::application::{
-    ApplicationCommand as _, ApplicationExt as _, CarriedOut, Hook, Incoming, SeenError,
+    ApplicationCommand as _, ApplicationExt as _, ByNameError, CarriedOut, Hook, Incoming, SeenError,
 };
 use factum::follow::WaitError;
 use factum::prelude::*;
@@ -138,6 +138,36 @@ impl Hook for Guard {
 struct Guarded {
     #[hook]
     guard: Guard,
+}
+
+/// A command whose type the caller does not know has the options of others.
+#[test]
+fn commands_of_any_type_wait_for_followers() {
+    let slow = Slow::default();
+    runtime().block_on(async {
+        let bank = Bank { slow: slow.clone() }.start_async(&MemoryStore::new()).await.unwrap();
+        let seen = ExecuteOptions::new().seen_by::<Slow>(LONG).retry(2);
+        let answer = bank.execute_any_with_async(BankCommand::of(open("alice")), &seen).await.unwrap();
+        assert_eq!(answer.version, 1);
+        let hasty = ExecuteOptions::new().seen_by::<Slow>(Duration::from_millis(1));
+        let late = bank.execute_any_with_async(BankCommand::of(deposit("alice", 1)), &hasty).await;
+        match late.unwrap_err() {
+            ByNameError::Unseen { done, late, .. } => assert_eq!((done.version, late.len()), (2, 1)),
+            other => panic!("{other}"),
+        }
+        let options = hasty.clone();
+        let bank = tokio::task::spawn_blocking(move || {
+            let late = bank.execute_any_with(BankCommand::of(deposit("alice", 1)), &options);
+            assert!(matches!(late, Err(ByNameError::Unseen { .. })), "{late:?}");
+            bank
+        });
+        let bank = bank.await.unwrap();
+        *slow.is_open.0.lock().unwrap() = true;
+        slow.is_open.1.notify_all();
+        let answer = bank.execute_any_with_async(BankCommand::of(deposit("alice", 1)), &seen).await.unwrap();
+        assert_eq!(answer.version, 4);
+        bank.stop_async(LONG).await.unwrap();
+    });
 }
 
 /// Hooks run around the commands of tasks, as around others.

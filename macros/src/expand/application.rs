@@ -1,12 +1,12 @@
 //! The impls of an application: its parts, how it starts, and the checks across them.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
 use super::timers::Timers;
-use super::{application_command, beside, enums};
+use super::{application_command, at, beside, enums};
 use crate::rules::{Application, Follower, Kind, Letters, Member};
 use crate::syntax::{ApplicationSyntax, PartSyntax};
 
@@ -133,15 +133,6 @@ pub(super) fn known(model: &Application<'_>) -> Vec<TokenStream> {
 pub(super) fn of_aggregate(krate: &Path, path: &Path, item: &str) -> TokenStream {
     let (krate, item) = (at(krate, path.span()), Ident::new(item, path.span()));
     quote_spanned!(path.span()=> <#path as #krate::Aggregate>::#item)
-}
-
-/// A path at another place, where it means what it meant.
-fn at(path: &Path, place: Span) -> TokenStream {
-    let moved = |mut token: TokenTree| {
-        token.set_span(place.resolved_at(token.span()));
-        token
-    };
-    path.to_token_stream().into_iter().map(moved).collect()
 }
 
 /// The aggregates that the application has.

@@ -33,6 +33,8 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
     let (ident, command_enum) = (&input.ident, &command_enum.ident);
     let known = known(model);
     let each_known = quote!(where #(#known,)*);
+    // If one is not, only tasks miss it.
+    let in_tasks = paths.iter().map(|path| quote!(for<'__a> #path: #application::InTasks));
     let debug = is_shown.then(|| {
         let names = variants.iter().map(|variant| variant.to_string().trim_start_matches("r#").to_owned());
         quote! {
@@ -92,11 +94,35 @@ pub(super) fn impls(model: &Application<'_>) -> TokenStream {
             fn execute<__S: #krate::store::EventStore + ::core::clone::Clone + 'static>(
                 self,
                 __way: &#application::Way<'_, <Self::Application as #application::Application>::Aggregates<__S>>,
-                __options: &#krate::ExecuteOptions<'_>,
+                __options: &#application::AnyOptions<'_>,
             ) -> ::core::result::Result<#application::Answer, #application::ByNameError> {
                 match self {
                     #(Self::#variants(__command) => {
                         #application::execute_on::<#ident, #paths, __S>(__way, __command, __options)
+                    })*
+                }
+            }
+        }
+
+        #[automatically_derived]
+        impl #application::CommandInTasks for #command_enum
+        where
+            #(#known,)*
+            #(#in_tasks,)*
+        {
+            fn execute_later<__W, __S>(
+                self,
+                __way: #application::SharedWay<<#ident as #application::Application>::Aggregates<__S>>,
+                __options: #application::AnyOptions<'static>,
+            ) -> #application::LaterAnswer
+            where
+                __W: #application::Waits,
+                __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
+                <#ident as #application::Application>::Aggregates<__S>: ::core::marker::Send + ::core::marker::Sync,
+            {
+                match self {
+                    #(Self::#variants(__command) => {
+                        #application::execute_later_on::<__W, #ident, #paths, __S>(__way, __command, __options)
                     })*
                 }
             }

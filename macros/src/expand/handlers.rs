@@ -13,7 +13,7 @@ mod upcast;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::{Ident, Path, Type};
 
-use super::{allowing, stub};
+use super::{allowing, at, stub};
 use crate::markers::HandlerTrait;
 use crate::rules::{Handler, Handlers};
 use crate::syntax::{HandlersSyntax, ImplBlock, allowed_lints};

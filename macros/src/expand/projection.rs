@@ -19,7 +19,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
     let target = target(krate, paths, product);
     let kind = match product {
         Product::Commands(commands) => process(model, commands),
-        _ => kind(krate, ident, product),
+        _ => kind(krate, ident, paths, product),
     };
     let one = match product {
         Product::View { .. } => quote!(project),
@@ -196,10 +196,10 @@ pub(super) fn target_type(krate: &Path, target: &Target<'_>) -> TokenStream {
 }
 
 /// The impl that says what it is: a projection of some version, or a reaction.
-fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
+fn kind(krate: &Path, ident: &Ident, events: &[&Path], product: &Product<'_>) -> TokenStream {
     let (version, init) = match product {
         Product::View { version, init, .. } => (version, init),
-        Product::SideEffects { commands } => return reaction(krate, ident, commands),
+        Product::SideEffects { commands } => return reaction(krate, ident, events, commands),
         Product::Commands(_) => return TokenStream::new(),
     };
     let version = Literal::u32_unsuffixed(*version);
@@ -214,7 +214,7 @@ fn kind(krate: &Path, ident: &Ident, product: &Product<'_>) -> TokenStream {
 }
 
 /// The impl of a reaction, and those for the commands that it gives.
-fn reaction(krate: &Path, ident: &Ident, commands: &[&SentSyntax]) -> TokenStream {
+fn reaction(krate: &Path, ident: &Ident, events: &[&Path], commands: &[&SentSyntax]) -> TokenStream {
     let paths: Vec<_> = commands.iter().map(|command| &command.path).collect();
     let sends = (!paths.is_empty())
         .then(|| quote!(const SENDS: &'static [&'static str] = &[#(<#paths as #krate::Command>::NAME),*];));
@@ -224,7 +224,14 @@ fn reaction(krate: &Path, ident: &Ident, commands: &[&SentSyntax]) -> TokenStrea
     });
     quote! {
         #[automatically_derived]
-        impl #krate::follow::Reaction for #ident { #sends }
+        impl #krate::follow::Reaction for #ident {
+            #sends
+            const AWAITS: bool = {
+                #[allow(unused_imports)]
+                use #krate::macro_support::Unhandled as _;
+                false #(|| #krate::macro_support::Asked::<Self, #events>::AWAITS)*
+            };
+        }
 
         #(
             #[automatically_derived]

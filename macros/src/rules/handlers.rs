@@ -9,8 +9,8 @@ use quote::ToTokens;
 use syn::{Ident, Type};
 
 use crate::errors::{Errors, shown};
-use crate::markers::{HandlerTrait, Handles, MARKERS};
-use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, type_name, ungrouped};
+use crate::markers::{HandlerTrait, Handles, MARKERS, Marker};
+use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, object_name, type_name, ungrouped};
 
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
@@ -114,8 +114,8 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
         errors.at(&tokens.to_token_stream(), message);
         is_valid = false;
     };
-    if let Some(asyncness) = &syntax.asyncness {
-        wrong(asyncness, format!("{method} is not async: {}", marker.not_async));
+    if let (Some(asyncness), Some(why)) = (&syntax.asyncness, marker.not_async) {
+        wrong(asyncness, format!("{method} is not async: {why}"));
     }
     if let Some(unsafety) = &syntax.unsafety {
         wrong(unsafety, format!("{method} is not unsafe: generated code calls it"));
@@ -170,7 +170,7 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
     let subject = subject.map(|(index, _)| index);
     for (index, argument) in arguments.iter().enumerate().take(most) {
         if Some(index) != subject
-            && let Some(form) = other_form_beside(marker.handles, argument)
+            && let Some(form) = other_form_beside(marker, argument)
         {
             wrong(argument, format!("{method} {form}"));
         }
@@ -256,10 +256,18 @@ fn other_form(handles: Handles, argument: &Type, bare: &Type) -> Option<String> 
 /// How to take what a method gets beside its command or event, if the argument does it otherwise.
 ///
 /// Whether a method gets a type of another name, rustc finds out.
-fn other_form_beside(handles: Handles, argument: &Type) -> Option<String> {
+fn other_form_beside(marker: &Marker, argument: &Type) -> Option<String> {
+    let handles = marker.handles;
     if matches!(handles, Handles::Owned(_)) {
         let services = shown(bare_type(argument)?);
         return borrowed(argument).is_none().then(|| format!("borrows its services: write `&{services}`"));
+    }
+    if object_name(argument).or_else(|| type_name(argument)).is_some_and(|name| name == "SqlTransaction") {
+        return match marker.implements {
+            HandlerTrait::Project if is_sql(argument) => None,
+            HandlerTrait::Project => Some("takes the writer as `&mut dyn SqlTransaction`".to_owned()),
+            _ => Some("has no transaction: that is what a `#[project]` method writes in".to_owned()),
+        };
     }
     match (beside_the_event(argument), borrowed(argument).map(ungrouped)) {
         (Some((name, _)), Some(Type::Path(path))) if path.path.segments.last()?.ident == name => None,
@@ -289,6 +297,15 @@ fn beside_the_event(ty: &Type) -> Option<(&'static str, &'static str)> {
         _ => return None,
     };
     Some(form)
+}
+
+/// Whether a type is `&mut dyn SqlTransaction`.
+fn is_sql(ty: &Type) -> bool {
+    let Type::Reference(reference) = ungrouped(ty) else { return false };
+    let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+    reference.mutability.is_some()
+        && !is_static
+        && matches!(ungrouped(&reference.elem), Type::TraitObject(object) if object.bounds.len() == 1)
 }
 
 /// What a type borrows, as a handler does: shared, and for the call.

@@ -106,7 +106,7 @@ fn given<'s>(commands: &'s Given<List<SentSyntax>>, errors: &mut Errors) -> Vec<
 }
 
 /// Types beside views in a program, and no targets.
-const MISTAKEN_TARGETS: [&str; 9] = [
+const MISTAKEN_TARGETS: [&str; 11] = [
     "Connection",
     "InlineProjection",
     "MemoryProjection",
@@ -114,6 +114,8 @@ const MISTAKEN_TARGETS: [&str; 9] = [
     "MemoryStore",
     "SqliteProjection",
     "SqliteStore",
+    "SqlTransaction",
+    "SqlView",
     "Transaction",
     "ViewTransaction",
 ];
@@ -136,7 +138,8 @@ fn target<'s>(into: &'s Given<Type>, errors: &mut Errors) -> Target<'s> {
     errors.at(
         ty,
         format!(
-            "a view can't be kept in `{shown}`: write `into = Sqlite`, or leave it out for a view in memory"
+            "a view can't be kept in `{shown}`: write `into = Sqlite`, or `into = Sql` for any database, or leave it out for a \
+             view in memory"
         ),
     );
     Target::Unknown

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{Data, Field, GenericArgument, Ident, PathArguments, Type};
+use syn::{Data, Field, GenericArgument, Ident, PathArguments, Type, TypeParamBound};
 
 /// The fields of a struct, or those of all variants of an enum.
 pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
@@ -153,6 +153,18 @@ pub(crate) fn type_name(ty: &Type) -> Option<&Ident> {
     match ungrouped(ty) {
         Type::Reference(reference) => type_name(&reference.elem),
         Type::Path(path) => path.path.segments.last().map(|last| &last.ident),
+        _ => None,
+    }
+}
+
+/// The trait of a trait object, as of `dyn SqlTransaction`, behind references.
+pub(crate) fn object_name(ty: &Type) -> Option<&Ident> {
+    match ungrouped(ty) {
+        Type::Reference(reference) => object_name(&reference.elem),
+        Type::TraitObject(object) => object.bounds.iter().find_map(|bound| match bound {
+            TypeParamBound::Trait(bound) => bound.path.segments.last().map(|last| &last.ident),
+            _ => None,
+        }),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What a caller gets that does not know the type of its command.
 
+use crate::application::error::shown;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::denied::Denied;
 use crate::domain::error::BoxError;
@@ -8,6 +9,7 @@ use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::position::Position;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
+use crate::follow::background::WaitError;
 use crate::repository::outcome::Executed;
 use crate::store::error::{Conflict, KeyReused};
 
@@ -69,6 +71,16 @@ pub enum ByNameError {
     /// The idempotency key belongs to another command.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The command *was* carried out, and a follower of [`seen_by`](crate::ExecuteOptions::seen_by) has not seen its events in
+    /// time.
+    #[error("the command was carried out, and not all followers have seen it: {}", shown(late))]
+    #[non_exhaustive]
+    Unseen {
+        /// The command's outcome.
+        done: Answer,
+        /// The followers that were late, each with its position and the one that was waited for.
+        late: Vec<WaitError>,
+    },
     /// The command failed for another reason.
     #[error("the command failed")]
     Failed(#[source] BoxError),
@@ -84,5 +96,10 @@ impl Answer {
             repeated: done.is_repeated(),
             events: done.events().iter().map(|event| event.event.name()).collect(),
         }
+    }
+
+    /// The answer once all followers have been waited for.
+    pub(crate) fn seen(self, late: Vec<WaitError>) -> Result<Self, ByNameError> {
+        if late.is_empty() { Ok(self) } else { Err(ByNameError::Unseen { done: self, late }) }
     }
 }

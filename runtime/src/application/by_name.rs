@@ -8,7 +8,8 @@ use crate::application::answer::{Answer, ByNameError};
 use crate::application::hook::CommandOrigin;
 use crate::application::hooks::Hooks;
 use crate::application::parts::Has;
-use crate::application::way::Way;
+use crate::application::untyped::{AnyOptions, LaterAnswer};
+use crate::application::way::{SharedWay, Way};
 use crate::application::whole::Application;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet};
@@ -18,28 +19,64 @@ use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::follow::process::routes::{Route, send_to};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CommandOptions, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
-use crate::repository::waits::{Blocks, now};
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::event_store::EventStore;
 
 /// Carries out a command of the aggregate `A`, and answers without its types.
 pub fn execute_on<App, A, S>(
     way: &Way<'_, App::Aggregates<S>>,
     command: A::Command,
-    options: &ExecuteOptions<'_>,
+    options: &AnyOptions<'_>,
 ) -> Result<Answer, ByNameError>
 where
     App: Has<A>,
     A: Aggregate,
     S: EventStore + Clone + 'static,
 {
+    now(execute_waiting_on::<Blocks, App, A, S>(way, command, options))
+}
+
+/// Carries out a command as [`execute_on`] does, in a task that waits in this way.
+pub fn execute_later_on<W, App, A, S>(
+    way: SharedWay<App::Aggregates<S>>,
+    command: A::Command,
+    options: AnyOptions<'static>,
+) -> LaterAnswer
+where
+    W: Waits,
+    App: Has<A>,
+    App::Aggregates<S>: Send + Sync,
+    A: InTasks,
+    S: EventStore + Clone + 'static,
+{
+    Box::pin(async move { execute_waiting_on::<W, App, A, S>(&way.lend(), command, &options).await })
+}
+
+async fn execute_waiting_on<W, App, A, S>(
+    way: &Way<'_, App::Aggregates<S>>,
+    command: A::Command,
+    options: &AnyOptions<'_>,
+) -> Result<Answer, ByNameError>
+where
+    W: Waits,
+    App: Has<A>,
+    A: Aggregate,
+    S: EventStore + Clone + 'static,
+{
     let (name, stream) = (command.name(), StreamName::of::<A>(command.aggregate_id()));
-    let options = options.command.clone().without_services();
-    let repository = App::repository(way.all);
-    let execute =
-        way.hooks.execute_once::<Blocks, _, _>(way.origin, repository, command, &options, &App::REFUSALS);
-    match now(execute) {
+    let of_command = options.command.clone().without_services();
+    let execute = way.hooks.execute::<W, _, _, _, _>(
+        way.origin,
+        App::repository(way.all),
+        |command| command,
+        command,
+        (&of_command, &options.retrying),
+        &App::REFUSALS,
+    );
+    match execute.await {
         Ok(done) => Ok(Answer::of(stream, &done)),
         Err(ExecuteError::Invalid(error)) => Err(error.into()),
         Err(ExecuteError::Denied(error)) => Err(error.into()),

@@ -12,14 +12,15 @@ use serde_json::value::RawValue;
 
 use crate::application::answer::{Answer, ByNameError};
 use crate::application::parts::{Has, RoutedTo};
-use crate::application::way::Way;
+use crate::application::untyped::{AnyOptions, LaterAnswer};
+use crate::application::way::{SharedWay, Way};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
 use crate::domain::id::AggregateId;
 use crate::domain::read_command::ReadCommandError;
 use crate::domain::stream_name::StreamName;
-use crate::repository::execute_options::ExecuteOptions;
+use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 
 /// A command of any aggregate of an application.
@@ -104,7 +105,7 @@ pub trait ApplicationCommand: Debug + Sized + 'static {
     fn execute<S: EventStore + Clone + 'static>(
         self,
         way: &Way<'_, <Self::Application as Application>::Aggregates<S>>,
-        options: &ExecuteOptions<'_>,
+        options: &AnyOptions<'_>,
     ) -> Result<Answer, ByNameError>;
 
     /// The enum of a command struct, or of an aggregate's command enum.
@@ -159,6 +160,26 @@ pub trait ApplicationCommand: Debug + Sized + 'static {
             serde_json::from_str::<Named<&RawValue>>(json).map_err(ByNameError::NoCommand)?;
         Self::read(&command, content.map_or("null", RawValue::get))
     }
+}
+
+/// The commands of an application, each of which a task can carry out: see [`InTasks`](crate::repository::in_tasks::InTasks).
+#[diagnostic::on_unimplemented(
+    message = "a task can't carry out each command of `{Self}`",
+    label = "some aggregate, with its commands, events and error, can't go from thread to thread",
+    note = "make each `Send`, the events and the aggregates `Sync` too, and the services `Clone`"
+)]
+pub trait CommandInTasks: ApplicationCommand {
+    /// Carries out the command in a task, which waits in this way.
+    #[doc(hidden)]
+    fn execute_later<W, S>(
+        self,
+        way: SharedWay<<Self::Application as Application>::Aggregates<S>>,
+        options: AnyOptions<'static>,
+    ) -> LaterAnswer
+    where
+        W: Waits,
+        S: EventStore + Clone + 'static,
+        <Self::Application as Application>::Aggregates<S>: Send + Sync;
 }
 
 /// A command by its name, and what it has.

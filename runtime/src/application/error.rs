@@ -81,6 +81,6 @@ where
     }
 }
 
-fn shown(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+pub(super) fn shown(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }

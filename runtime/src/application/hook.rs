@@ -112,7 +112,8 @@ use crate::follow::event_hooks::FollowerEvent;
 ///
 /// # What it must not do
 ///
-/// A hook runs on the thread of its command or follower, which waits for it. Hooks around a view in SQLite, and around a process,
+/// A hook runs on the thread of its command or follower, which waits for it. One that awaits is a `factum::tasks::AsyncHook`, with
+/// the feature `tokio`. Hooks around a view in SQLite, and around a process,
 /// run while the store is locked for writing, so they can't execute commands.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a hook",

@@ -152,6 +152,7 @@ impl Hooks {
     /// Carries out a command between the hooks, and again after a conflict as often as the options say.
     pub(crate) async fn execute<W: Waits, A: Aggregate, S: EventStore, C, R: CanRetry<C>>(
         &self,
+        origin: CommandOrigin,
         repository: &Repository<A, S>,
         into_command: fn(C) -> A::Command,
         command: C,
@@ -167,7 +168,7 @@ impl Hooks {
         let work = pin!(async {
             W::thread().await;
             command.validate()?;
-            let mut entered = self.enter::<A>(CommandOrigin::Caller, &command, options)?;
+            let mut entered = self.enter::<A>(origin, &command, options)?;
             let Entered { options, failed, .. } = &mut entered;
             let carried_out = repository.execute_again::<W, _, _>(
                 command,

@@ -12,7 +12,8 @@ use crate::application::hooks::Hooks;
 use crate::application::parts::{Has, RoutedTo, Runs};
 use crate::application::seen::{self, Seen};
 use crate::application::start::{RunsOn, Start};
-use crate::application::way::Way;
+use crate::application::untyped::AnyOptions;
+use crate::application::way::{SharedWay, Way};
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::panic::catch_panic;
@@ -29,7 +30,7 @@ use crate::follow::state::FollowerState;
 use crate::memory::projection::Memory;
 use crate::misuse;
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::execute_options::{CanRetry, ExecuteOptions, RetriesAny};
 use crate::repository::outcome::Executed;
 use crate::repository::repository::Repository;
 use crate::repository::waits::{Blocks, now};
@@ -157,22 +158,29 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         let with_timers = (!timers.is_empty()).then(|| options.command.with_timers(timers));
         let command_options = with_timers.as_ref().unwrap_or(&options.command);
         let done = now(self.hooks.execute::<Blocks, _, _, _, _>(
+            CommandOrigin::Caller,
             C::repository(&self.aggregates),
             C::into_command,
             command,
             (command_options, &options.retrying),
             &C::REFUSALS,
         ))?;
+        let late = self.wait_for_seen(&options.seen, done.position());
+        V::answer(done, late)
+    }
+
+    /// Waits for followers to see the event at `position`, and returns those that were late.
+    fn wait_for_seen(&self, seen: &impl Seen<App>, position: Option<Position>) -> Vec<WaitError> {
         let mut late = Vec::new();
-        if let Some(position) = done.position() {
+        if let Some(position) = position {
             let begun = Instant::now();
-            options.seen.wait(&mut |follower, within| {
+            seen.wait(&mut |follower, within| {
                 late.extend(
                     self.wait_for_one(follower, position, within.saturating_sub(begun.elapsed())).err(),
                 );
             });
         }
-        V::answer(done, late)
+        late
     }
 
     /// The repository of the aggregate `A`: to load, to read the history, for several commands at once.
@@ -267,15 +275,9 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         &self.hooks
     }
 
-    /// What [`execute_any_with`](Self::execute_any_with) does, for another thread.
-    pub(crate) fn by_name(
-        &self,
-        command: App::Command,
-        origin: CommandOrigin,
-        options: ExecuteOptions<'static>,
-    ) -> impl FnOnce() -> Result<Answer, ByNameError> + use<App, S> {
-        let (all, hooks) = (Arc::clone(&self.aggregates), self.hooks.clone());
-        move || command.execute(&Way { all: &*all, hooks: &hooks, origin }, &options)
+    /// The way of a command, for a future.
+    pub(crate) fn shared_way(&self, origin: CommandOrigin) -> SharedWay<App::Aggregates<S>> {
+        SharedWay { all: Arc::clone(&self.aggregates), hooks: self.hooks.clone(), origin }
     }
 
     pub(crate) fn follower(&self, name: &str) -> Option<&dyn DynFollower> {
@@ -336,14 +338,33 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     }
 
     /// Carries out a command as [`execute_any`](Self::execute_any) does, with options.
+    ///
+    /// [`retry`](ExecuteOptions::retry) counts for a command that is `Clone`; another one is tried once. With
+    /// [`seen_by`](ExecuteOptions::seen_by), a follower that is late makes the error [`ByNameError::Unseen`].
     #[track_caller]
-    pub fn execute_any_with(
+    pub fn execute_any_with<R, V>(
         &self,
         command: App::Command,
-        options: &ExecuteOptions<'_>,
-    ) -> Result<Answer, ByNameError> {
+        options: &ExecuteOptions<'_, (), R, V>,
+    ) -> Result<Answer, ByNameError>
+    where
+        R: RetriesAny,
+        V: Seen<App>,
+    {
         misuse::blocks("Running::execute_any_with", "execute_any_with_async");
-        command.execute(&self.way(CommandOrigin::Caller), options)
+        self.execute_as(CommandOrigin::Caller, command, options)
+    }
+
+    fn execute_as<V: Seen<App>>(
+        &self,
+        origin: CommandOrigin,
+        command: App::Command,
+        options: &ExecuteOptions<'_, (), impl RetriesAny, V>,
+    ) -> Result<Answer, ByNameError> {
+        let way = Way { all: &*self.aggregates, hooks: &self.hooks, origin };
+        let done = command.execute(&way, &any_options::<App, _, _>(options)?)?;
+        let late = self.wait_for_seen(&options.seen, done.position);
+        done.seen(late)
     }
 
     /// Carries out the command with this name, which is read from JSON: for callers outside of the program.
@@ -359,24 +380,33 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
         self.execute_json_with(name, json, &ExecuteOptions::new())
     }
 
-    /// Carries out a command as [`execute_json`](Self::execute_json) does, with options.
+    /// Carries out a command as [`execute_json`](Self::execute_json) does, with options, as
+    /// [`execute_any_with`](Self::execute_any_with) says.
     #[track_caller]
-    pub fn execute_json_with(
+    pub fn execute_json_with<R, V>(
         &self,
         name: &str,
         json: &str,
-        options: &ExecuteOptions<'_>,
+        options: &ExecuteOptions<'_, (), R, V>,
     ) -> Result<Answer, ByNameError>
     where
         App: TakesNames,
+        R: RetriesAny,
+        V: Seen<App>,
     {
         misuse::blocks("Running::execute_json_with", "execute_json_with_async");
-        App::Command::read(name, json)?.execute(&self.way(CommandOrigin::Name), options)
+        self.execute_as(CommandOrigin::Name, App::Command::read(name, json)?, options)
     }
+}
 
-    fn way(&self, origin: CommandOrigin) -> Way<'_, App::Aggregates<S>> {
-        Way { all: &self.aggregates, hooks: &self.hooks, origin }
-    }
+/// What a command of any aggregate takes of its options. Fails if the command of a timer can't be written as JSON.
+pub(crate) fn any_options<'a, App: Application, R: RetriesAny, V: Seen<App>>(
+    options: &ExecuteOptions<'a, (), R, V>,
+) -> Result<AnyOptions<'a>, ByNameError> {
+    let mut timers = Vec::new();
+    options.seen.timers(&mut timers).map_err(|error| ByNameError::Failed(error.into()))?;
+    let command = options.command.with_timers(timers);
+    Ok(ExecuteOptions { command, retrying: options.retrying.any(), seen: () })
 }
 
 impl<App: Application, S: EventStore + Clone + 'static> Drop for Running<App, S> {

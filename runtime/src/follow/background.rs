@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fmt, process};
+use std::{fmt, process, slice};
 
 use crate::domain::error::with_causes;
 use crate::domain::panic::catch_panic;
@@ -21,6 +21,7 @@ use crate::follow::progress::Report;
 use crate::follow::runs;
 use crate::follow::session::Session;
 use crate::follow::state::{Activity, FollowerChange, FollowerState, Hook, Lag};
+use crate::runtime::Runtime;
 use crate::store::event_store::EventStore;
 
 /// A shorter lease would be renewed all the time.
@@ -38,6 +39,9 @@ pub(crate) mod sealed {
     /// How a follower runs in the background. Only factum's own followers implement it.
     pub trait Run {
         const NAME: &'static str;
+
+        /// Whether it has `async` handlers, and so runs on a runtime.
+        const AWAITS: bool = false;
 
         /// Why the follower ends by itself.
         type Error: std::error::Error + From<FollowError> + Send + Sync + 'static;
@@ -203,9 +207,18 @@ impl<F: Follower> FollowerBuilder<F> {
     /// A follower with several workers has a thread of its own for each but the first, while one of them has something
     /// to do. The follower of a store without [`EventStore::watch`] has its own threads all the time.
     ///
-    /// Fails if the system can't start a thread.
-    pub fn start(self) -> std::io::Result<RunningFollower<F>> {
+    /// A reaction with `async` handlers runs them on the runtime of tokio that the caller's thread belongs to, or has entered:
+    /// see [`Reaction`](crate::follow::Reaction#async-handlers).
+    ///
+    /// Fails with [`FollowError::Thread`] if the system can't start a thread, and with [`FollowError::NoRuntime`] if there are
+    /// `async` handlers and no runtime.
+    pub fn start(self) -> Result<RunningFollower<F>, FollowError> {
         let Self { mut follower, policy, lease, hook } = self;
+        let runtime = if F::AWAITS {
+            Some(Runtime::current().ok_or(FollowError::NoRuntime { follower: F::NAME })?)
+        } else {
+            None
+        };
         let control = Arc::new(Control::with_hook(F::NAME, follower.report().take(), hook));
         let (events, letters, backlog) = (follower.events(), follower.letters(), follower.backlog());
         let (task, outcome) = (TaskId::reserve(), Arc::new(RunOutcome::default()));
@@ -219,14 +232,17 @@ impl<F: Follower> FollowerBuilder<F> {
             events: Some(Arc::clone(&events)),
             waker: waker.clone(),
             outcome: Arc::clone(&outcome),
+            runtime,
         };
-        if can_park {
+        let started = if can_park {
             control.use_waker(waker);
-            task.start(run, Instant::now())?;
+            task.start(run, Instant::now())
         } else {
             let mut run = run;
-            thread::Builder::new().name(format!("factum: {}", F::NAME)).spawn(move || run.run_here())?;
-        }
+            let thread = thread::Builder::new().name(format!("factum: {}", F::NAME));
+            thread.spawn(move || run.run_here()).map(drop)
+        };
+        started.map_err(|source| FollowError::Thread { follower: F::NAME, source })?;
         Ok(RunningFollower {
             control,
             outcome: Some(outcome),
@@ -249,12 +265,15 @@ struct FollowerRun<F: Follower> {
     events: Option<Arc<dyn EventStore>>,
     waker: Waker,
     outcome: Arc<RunOutcome<Ended<F>>>,
+    /// What `async` handlers run on.
+    runtime: Option<Runtime>,
 }
 
 impl<F: Follower> Task for FollowerRun<F> {
     fn run(&mut self) -> Option<Instant> {
         let follower = self.follower.as_mut()?;
-        let _runs = runs::enter(&[self.control.run]);
+        let _runs = runs::enter(slice::from_ref(&self.control.run));
+        let _runtime = self.runtime.as_ref().map(Runtime::enter);
         // Handlers' panics are errors of their events. This is for the progress callback.
         let result = catch_panic(|| follower.run(&self.control, &self.policy, &mut self.session))
             .unwrap_or_else(|_| Err(FollowError::Panicked { follower: F::NAME }.into()));
@@ -414,11 +433,13 @@ impl<F: Follower> RunningFollower<F> {
 
     /// Stops the runner as [`stop`](Self::stop) does, and waits for it at most this long.
     ///
-    /// Fails with [`FollowError::StillRuns`] if the time runs out. The runner then ends after its step, by itself.
+    /// Fails with [`FollowError::StillRuns`] if the time runs out. The runner then ends after its step, by itself. An `async`
+    /// handler is dropped where it awaits; its event comes again.
     pub fn stop_within(self, timeout: Duration) -> Result<F, F::Error> {
         self.begin_stop();
         let is_own = runs::current().contains(&self.control.run);
         if !is_own && self.check_process().is_ok() && !self.control.wait_for_end(timeout) {
+            self.control.run.give_up();
             self.abandon();
             return Err(FollowError::StillRuns { follower: F::NAME, timeout }.into());
         }
@@ -443,7 +464,7 @@ impl<F: Follower> RunningFollower<F> {
         let outcome = self.outcome.take().ok_or(FollowError::Panicked { follower })?;
         self.check_process()?;
         self.control.stop();
-        match runs::wait_for(self.control.run, || outcome.wait()) {
+        match runs::wait_for(&self.control.run, || outcome.wait()) {
             Some(Some(ended)) => Ok(ended),
             Some(None) => Err(FollowError::Panicked { follower }.into()),
             None => {

@@ -359,7 +359,7 @@ impl Control {
             self.wake_runners();
             answered.recv().unwrap_or(Err(FollowError::RunnerEnded { follower }))
         };
-        runs::wait_for(self.run, wait).unwrap_or(Err(FollowError::OwnRunner { follower }))
+        runs::wait_for(&self.run, wait).unwrap_or(Err(FollowError::OwnRunner { follower }))
     }
 
     /// The oldest request that no worker has taken.

@@ -63,6 +63,11 @@ impl FollowerDefinition {
         }
     }
 
+    /// The same follower, with its progress under another name.
+    pub(crate) const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
     /// The fingerprint of a view's events, aggregates and tables. All reactions share one, and so do all processes.
     pub(crate) fn fingerprint(&self) -> i64 {
         let hash = match self.kind {

@@ -21,6 +21,7 @@ use crate::follow::runner::{Resting, Runner, RunnerMemory};
 use crate::follow::session::Session;
 use crate::follow::worker::{Job, StepTarget, Worker};
 use crate::follow::{checkpoint, runs};
+use crate::runtime::Runtime;
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
 
@@ -220,10 +221,11 @@ where
 {
     let partitions = Partition::all(u32::try_from(handlers.len()).unwrap_or(u32::MAX));
     let (control, follower) = (job.control, job.definition.name);
-    let of_this_thread = runs::current();
+    let (of_this_thread, runtime) = (runs::current(), Runtime::current());
     let (resting, ends) = (Resting::new(handlers.len()), Mutex::new(Vec::new()));
     let run = |mut runner: Runner<'_, H, P>| {
         let _runs = runs::enter(&of_this_thread);
+        let _runtime = runtime.as_ref().map(Runtime::enter);
         // Handlers' panics are errors of their events. This is for the progress callback, which may panic too.
         match catch_panic(|| runner.run_beside(&resting)) {
             Ok(Ok(until)) => lock(&ends).push(until),

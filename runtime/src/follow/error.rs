@@ -10,6 +10,7 @@ use crate::domain::codec_error::DecodeError;
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
+use crate::follow::runs::GivenUp;
 use crate::repository::error::ReadError;
 use crate::store::error::StoreError;
 use crate::store::read::StoredEvent;
@@ -180,6 +181,28 @@ pub enum FollowError {
         follower: &'static str,
         /// The time that was given.
         timeout: Duration,
+    },
+    /// The follower was stopped, and an `async` handler was still awaiting something when the time was over. Its event is not
+    /// handled, and comes again.
+    #[error(
+        "`{follower}` was stopped, and its handler at position {position} was still waiting: the event comes again"
+    )]
+    #[non_exhaustive]
+    GivenUp {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position of the event.
+        position: Position,
+    },
+    /// The follower has `async` handlers, and its caller has no runtime of tokio for them.
+    #[error(
+        "`{follower}` has `async` handlers, and is started outside of a runtime of tokio: start it in a task, or in a scope of \
+         `let _entered = runtime.enter();`"
+    )]
+    #[non_exhaustive]
+    NoRuntime {
+        /// The follower's name.
+        follower: &'static str,
     },
     /// The system can't start a thread.
     #[error("`{follower}`: the system can't start a thread")]
@@ -362,6 +385,9 @@ impl FollowError {
     pub(crate) fn at(follower: &'static str, event: &StoredEvent<'_>, error: HandlerError) -> Self {
         let envelope = &event.envelope;
         match error {
+            HandlerError::Handler(source) if source.is::<GivenUp>() => {
+                Self::GivenUp { follower, position: envelope.position }
+            }
             HandlerError::Handler(source) => Self::Handler {
                 follower,
                 stream: envelope.stream(),

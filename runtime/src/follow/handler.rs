@@ -1,6 +1,7 @@
 //! The base of projections and reactions: the events that they list, and a handler for each.
 
 use std::any::Any;
+use std::cell::RefMut;
 use std::fmt;
 
 use crate::domain::codec_error::DecodeError;
@@ -107,11 +108,12 @@ pub trait PartitionedByStream: EventHandler {}
 
 /// What the handlers of a follower write to: a view in memory, tables of a database, the outside world.
 ///
-/// [`Memory`](crate::memory::Memory), `Sqlite` and [`SideEffects`](crate::follow::SideEffects) implement it.
+/// [`Memory`](crate::memory::Memory), `Sqlite`, `Postgres`, [`Sql`](crate::follow::Sql) and
+/// [`SideEffects`](crate::follow::SideEffects) implement it.
 #[diagnostic::on_unimplemented(
     message = "a view can't be kept in `{Self}`",
     label = "not what a view is kept in",
-    note = "write `into = Sqlite` for a view in SQLite; without `into`, the view is in memory"
+    note = "write `into = Sqlite` for a view in SQLite, or `into = Sql` for one in any database; without `into`, the view is in memory"
 )]
 pub trait Target: sealed::Sealed {
     /// What a handler gets besides the event and its envelope.
@@ -139,7 +141,7 @@ impl KnowsNoId for () {}
     message = "a handler of `{H}` can't take a `&{W}`",
     label = "not what `{H}` works with",
     note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, and the aggregate's id, as `id: &AccountId` or as text, `key: &str`, then what its follower works with",
-    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
+    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, `&mut dyn SqlTransaction` with `into = Sql`, `&ViewTransaction<'_>` with `into = Postgres`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
 )]
 #[doc(hidden)]
 pub trait LendsTo<H, W> {
@@ -151,6 +153,19 @@ impl<H, W> LendsTo<H, W> for W {
     fn lend(&self) -> &W {
         self
     }
+}
+
+/// Lends a handler of `H` what it takes as a `&mut W`.
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{H}` can't take a `&mut {W}`",
+    label = "not what `{H}` works with",
+    note = "a view with `#[projection(into = Sql, ..)]` works with `&mut dyn SqlTransaction`, and one with `into = Sqlite` with \
+            `&Transaction<'_>`; a view in memory is `self`, and has nothing else"
+)]
+#[doc(hidden)]
+pub trait LendsMut<H, W: ?Sized> {
+    /// What the handler takes.
+    fn lend_mut(&self) -> RefMut<'_, W>;
 }
 
 /// A call of a handler with an event that is already decoded.

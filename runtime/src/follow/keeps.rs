@@ -19,6 +19,9 @@ use crate::follow::process::routes::CommandRoutes;
 use crate::follow::process::sent_on::SentOn;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
+use crate::follow::sql::Sql;
+use crate::follow::sql::error::SqlError;
+use crate::follow::sql::transaction::SqlTransaction;
 use crate::store::event_store::EventStore;
 
 /// How an application runs a follower.
@@ -353,7 +356,7 @@ pub type Started = Result<Box<dyn DynFollower>, BoxError>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't keep what is made into `{T}`",
     label = "not in this store",
-    note = "a view with `into = Sqlite` needs a `SqliteStore`: in a test, take `SqliteStore::in_memory()`"
+    note = "a view with `into = Sql` needs a `SqliteStore` or a `PostgresStore`, one with `into = Sqlite` the first, with `into = Postgres` the second: in a test, take `SqliteStore::in_memory()`"
 )]
 pub trait Keeps<T: Target>: EventStore + Clone + 'static {
     /// Starts a view of the events of a store, which may be another one.
@@ -385,6 +388,22 @@ pub trait KeepsTables<T: Target>: Keeps<T> {
     where
         P: Projection<Target = T> + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static;
+}
+
+/// The store can be asked for the tables of views with `into = Sql`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no views in tables",
+    label = "not in this store",
+    note = "a view with `into = Sql` is in a `SqliteStore` or a `PostgresStore`: in a test, take `SqliteStore::in_memory()`"
+)]
+pub trait KeepsSql: Keeps<Sql> {
+    /// Runs queries on one state of a view's tables.
+    #[doc(hidden)]
+    fn read_sql<T>(
+        &self,
+        view: &'static str,
+        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError>;
 }
 
 /// The store can keep the progress of reactions.

@@ -16,9 +16,9 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 /// | `from(BankAccount, ..)` | the aggregates that have these events; required. See [below](#the-aggregates-of-the-events) |
 /// | `name = "balances"` | the name under which the progress is stored; by default, the type's name in kebab case |
 /// | `version = 2` | the view's version; raise it when the view would come out different; 1 by default |
-/// | `into = Sqlite` | where the view is: [`Memory`](crate::memory::Memory), which is the default, or `Sqlite` |
+/// | `into = Sqlite` | where the view is: [`Memory`](crate::memory::Memory), which is the default, `Sqlite`, `Postgres`, or [`Sql`](crate::follow::Sql) for whichever of the two the store has |
 /// | `partition_by = stream` | events of different streams may be taken in any order, so several workers can share the projection |
-/// | `init = "CREATE TABLE .."` | for SQLite: the statements that create the view's tables |
+/// | `init = "CREATE TABLE .."` | for a view in tables: the statements that create them |
 /// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
 ///
 /// In memory the view is the struct itself:
@@ -60,7 +60,8 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// For a view in SQLite, see [`SqliteProjection`](crate::sqlite::SqliteProjection).
+/// For a view in SQLite, see [`SqliteProjection`](crate::sqlite::SqliteProjection); for one that runs on SQLite and on PostgreSQL,
+/// [`Sql`](crate::follow::Sql).
 ///
 /// # The aggregates of the events
 ///

@@ -80,6 +80,23 @@ use crate::repository::execute_options::ExecuteOptions;
 ///
 /// In a program that keeps running, [`SqliteReaction::follow`](crate::sqlite::SqliteReaction::follow) runs
 /// the reaction in the background, with retries and dead letters.
+///
+/// # Async handlers
+///
+/// With the feature `tokio`, a `#[react]` method may be an `async fn`. All that holds for others holds for it: at least once, in
+/// order, retries, dead letters, one runner, and a panic is an error of its event.
+/// [`guide::services`](crate::guide::services#async-reactions) has an example.
+///
+/// * The runtime is the one that the caller of `start` or `catch_up` belongs to, or has entered. Without one, `start` fails with
+///   [`FollowError::NoRuntime`](crate::follow::FollowError::NoRuntime), before any event. The runtime has to outlive the follower:
+///   stop the follower first. A runtime that is shut down makes a handler fail.
+/// * The handler's future stays on the follower's thread, and need not be `Send`. Its timers, its sockets and the tasks that it
+///   spawns are the runtime's. So a handler that waits holds one thread of those that
+///   [followers share](crate::follow::FollowerBuilder::start), as one that blocks does, and none of the runtime's.
+/// * A follower that is stopped waits for its handler, at most for the time that it has. Then the handler is dropped where it awaits:
+///   its event comes again, and is no dead letter. A handler that blocks can't be dropped.
+/// * A runtime of the kind `current_thread` has timers and sockets only while its thread runs it.
+/// * Only reactions have async handlers. Commands, views and processes decide or write while others wait for them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reaction",
     label = "this type does not derive `Reaction`",
@@ -92,6 +109,10 @@ use crate::repository::execute_options::ExecuteOptions;
 pub trait Reaction: EventHandler<Target = SideEffects> {
     /// The names of the commands that it may give.
     const SENDS: &'static [&'static str] = &[];
+
+    /// Whether a `#[react]` method is `async`.
+    #[doc(hidden)]
+    const AWAITS: bool = false;
 }
 
 /// The reaction to an event of type `E`: what a `#[react]` method becomes.
@@ -105,6 +126,10 @@ pub trait React<E>: EventHandler<Target: ReactingTarget> + Lists<E> {
     /// Whether the method asks for the event's envelope, or for its key.
     #[doc(hidden)]
     const WANTS_ENVELOPE: bool = true;
+
+    /// Whether the method is `async`.
+    #[doc(hidden)]
+    const AWAITS: bool = false;
 
     /// The commands that the method of a process may return.
     #[doc(hidden)]

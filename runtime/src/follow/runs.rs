@@ -1,25 +1,83 @@
-//! Which runs this thread is part of, so that a handler does not wait for the run that waits for it.
+//! Which runs this thread is part of, so that a handler does not wait for the run that waits for it, or that is given up.
 
 use std::cell::RefCell;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 
 use crate::store::lock::lock;
+use crate::store::wakers::Wakers;
 
-/// The identity of one run of a follower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RunId(u64);
+/// One run of a follower. Clones are the same run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunId(Arc<Run>);
+
+#[derive(Debug, Default)]
+struct Run {
+    is_given_up: AtomicBool,
+    /// Handlers that await something.
+    awaiting: Wakers,
+}
+
+impl PartialEq for RunId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 thread_local! {
     /// The runs that this thread is part of. A handler can run another follower, so there may be several.
     static RUNS: RefCell<Vec<RunId>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Default for RunId {
-    fn default() -> Self {
-        static RUNS: AtomicU64 = AtomicU64::new(0);
-        Self(RUNS.fetch_add(1, Ordering::Relaxed))
+impl RunId {
+    /// Lets no handler of the run await anything any longer.
+    pub(crate) fn give_up(&self) {
+        self.0.is_given_up.store(true, Ordering::SeqCst);
+        self.0.awaiting.wake();
     }
+
+    fn is_given_up(&self) -> bool {
+        self.0.is_given_up.load(Ordering::SeqCst)
+    }
+}
+
+/// The run of the handler was given up while the handler was awaiting something.
+#[derive(Debug, thiserror::Error)]
+#[error("the follower was stopped, and the handler still waited")]
+pub(crate) struct GivenUp;
+
+/// The result of a handler's future, unless a run of this thread is given up first.
+pub(crate) async fn unless_given_up<T>(future: impl Future<Output = T>) -> Result<T, GivenUp> {
+    struct Awaiting(Vec<RunId>, Option<Waker>);
+
+    impl Drop for Awaiting {
+        fn drop(&mut self) {
+            if let Some(waker) = &self.1 {
+                self.0.iter().for_each(|run| run.0.awaiting.remove(waker));
+            }
+        }
+    }
+
+    let (mut future, mut awaiting) = (pin!(future), Awaiting(current(), None));
+    poll_fn(|context| {
+        let Awaiting(runs, waker) = &mut awaiting;
+        // The future is polled by one thread, so the waker stays the same.
+        if waker.is_none() {
+            for run in runs.iter() {
+                run.0.awaiting.add(context.waker());
+            }
+            *waker = Some(context.waker().clone());
+        }
+        match future.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending if runs.iter().any(RunId::is_given_up) => Poll::Ready(Err(GivenUp)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The runs that this thread is part of. A thread that is ending works for none.
@@ -53,16 +111,16 @@ static WAITS: Mutex<Vec<(RunId, RunId)>> = Mutex::new(Vec::new());
 
 /// Runs `wait`, which waits for the end of a run; `None` if that run waits for this thread, also through
 /// other runs.
-pub(crate) fn wait_for<T>(run: RunId, wait: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn wait_for<T>(run: &RunId, wait: impl FnOnce() -> T) -> Option<T> {
     let waiting = current();
-    let pairs: Vec<_> = waiting.iter().map(|waiting| (*waiting, run)).collect();
+    let pairs: Vec<_> = waiting.iter().map(|waiting| (waiting.clone(), run.clone())).collect();
     let _waits = {
         let mut waits = lock(&WAITS);
-        let mut reached = vec![run];
+        let mut reached = vec![run.clone()];
         while let Some((_, next)) =
             waits.iter().find(|(from, to)| reached.contains(from) && !reached.contains(to))
         {
-            reached.push(*next);
+            reached.push(next.clone());
         }
         if reached.iter().any(|run| waiting.contains(run)) {
             return None;

@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::follow::error::FollowError;
+use crate::repository::reads;
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 
@@ -26,13 +28,22 @@ impl Seen {
 
     /// What is at a position of a store now.
     pub(crate) fn of(store: &dyn EventStore, position: Position) -> Result<Self, StoreError> {
-        Ok(Self { position, store: store.store_id()?, event: store.event_id(position)? })
+        now(Self::read::<Blocks>(store, position))
+    }
+
+    /// As [`of`](Self::of).
+    pub(crate) async fn read<W: Waits>(
+        store: &dyn EventStore,
+        position: Position,
+    ) -> Result<Self, StoreError> {
+        let event = reads::event_id::<W, _>(store, position).await?;
+        Ok(Self { position, store: store.store_id()?, event })
     }
 
     /// Checks that `events` is the store that the follower has seen, with the same event at its position.
     pub(crate) fn check(&self, events: &dyn EventStore, follower: &'static str) -> Result<(), FollowError> {
         let position = self.position;
-        match self.compare(events).map_err(FollowError::store(follower))? {
+        match now(self.compare::<Blocks>(events)).map_err(FollowError::store(follower))? {
             None => Ok(()),
             Some(Difference::Store { seen, found }) => Err(FollowError::OtherStore { follower, seen, found }),
             Some(Difference::End { newest }) => {
@@ -43,18 +54,21 @@ impl Seen {
     }
 
     /// Compares what was seen with what `events` has now. What is not known on one side is not compared.
-    pub(crate) fn compare(&self, events: &dyn EventStore) -> Result<Option<Difference>, StoreError> {
+    pub(crate) async fn compare<W: Waits>(
+        &self,
+        events: &dyn EventStore,
+    ) -> Result<Option<Difference>, StoreError> {
         if self.position == Position::START {
             return Ok(None);
         }
-        let found = Self::of(events, self.position)?;
+        let found = Self::read::<W>(events, self.position).await?;
         if let (Some(seen), Some(found)) = (self.store, found.store)
             && seen != found
         {
             return Ok(Some(Difference::Store { seen, found }));
         }
         if found.event.is_none() {
-            let newest = events.position()?;
+            let newest = reads::position::<W, _>(events).await?;
             if newest < self.position {
                 return Ok(Some(Difference::End { newest }));
             }

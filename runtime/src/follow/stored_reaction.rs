@@ -26,6 +26,7 @@ use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
 use crate::follow::{background, checkpoint, lease_keeper};
+use crate::runtime::Runtime;
 use crate::store::event_store::EventStore;
 
 /// A reaction whose progress is kept in a store, beside the events or in another database.
@@ -74,6 +75,19 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
         reaction: R,
     ) -> Result<Self, ReactionError> {
         Self::open(ProgressHome::of(progress.clone(), events), reaction, |_| Ok(Position::START))
+    }
+
+    /// Fails if `async` handlers have no runtime to run on.
+    fn check_runtime() -> Result<(), FollowError> {
+        if R::AWAITS && Runtime::current().is_none() {
+            return Err(FollowError::NoRuntime { follower: R::NAME });
+        }
+        Ok(())
+    }
+
+    fn redeliver(&mut self, request: &LetterRequest) -> Result<RetriedLetters, ReactionError> {
+        Self::check_runtime()?;
+        Ok(self.engine.redeliver(request)?)
     }
 
     fn open(
@@ -145,8 +159,9 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// that runner instead.
     ///
     /// Fails at the first event that cannot be read or handled. The events before it are done; the next call
-    /// tries it again.
+    /// tries it again. Fails with [`FollowError::NoRuntime`] if there are `async` handlers, and the thread is part of no runtime.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ReactionError> {
+        Self::check_runtime()?;
         let holder = LeaseHolder::new(R::NAME, DEFAULT_LEASE);
         let progress = self.engine.home.progress.clone();
         let result =
@@ -201,7 +216,7 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// Delivers the dead letters again, in order of position. Removes a letter after its handler has
     /// succeeded. Those that still wait behind another one are left.
     pub fn retry_dead_letters(&mut self) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::RetryAll)?)
+        self.redeliver(&LetterRequest::RetryAll)
     }
 
     /// Handles one dead letter again, and the letters that wait behind it.
@@ -209,7 +224,7 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// Fails with [`FollowError::NoDeadLetter`](crate::follow::FollowError::NoDeadLetter) if there is none, and
     /// with [`FollowError::WaitsBehind`](crate::follow::FollowError::WaitsBehind) if it waits itself.
     pub fn retry_dead_letter(&mut self, position: Position) -> Result<RetriedLetters, ReactionError> {
-        Ok(self.engine.redeliver(&LetterRequest::Retry(position))?)
+        self.redeliver(&LetterRequest::Retry(position))
     }
 
     /// Discards a dead letter: its event is never handled. The reason is kept, and
@@ -223,8 +238,7 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
         position: Position,
         reason: impl Into<String>,
     ) -> Result<RetriedLetters, ReactionError> {
-        let request = LetterRequest::Discard { position, reason: reason.into() };
-        Ok(self.engine.redeliver(&request)?)
+        self.redeliver(&LetterRequest::Discard { position, reason: reason.into() })
     }
 }
 
@@ -232,6 +246,8 @@ impl<R: Reaction + Send + 'static, S: ProgressStore + EventStore> Follower for S
 
 impl<R: Reaction, S: ProgressStore + EventStore> background::sealed::Run for StoredReaction<R, S> {
     const NAME: &'static str = R::NAME;
+
+    const AWAITS: bool = R::AWAITS;
 
     type Error = ReactionError;
 

@@ -17,9 +17,12 @@ use crate::follow::seen::{Difference, Seen};
 use crate::follow::subscription::event::SubscribedEvent;
 use crate::follow::subscription::options::SubscriptionOptions;
 use crate::misuse;
+use crate::repository::reads;
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::owned_event::ByteLimit;
+use crate::store::read::StoredEvent;
 
 /// How long the store waits at a time. A [`Stopper`] can't wake a store, so a stop is noticed up to this much
 /// later.
@@ -135,7 +138,7 @@ impl<S: EventStore> Subscription<S> {
             }
             let left = timeout.saturating_sub(started.elapsed());
             match self.store.wait_for(self.read_to.next(), left.min(STOP_CHECK)) {
-                Ok(newest) if newest > self.read_to => self.read(newest),
+                Ok(newest) if newest > self.read_to => now(self.read::<Blocks>(newest)),
                 Ok(newest) if newest < self.read_to => {
                     return Some(Err(StoreError::PastTheEnd { position: self.read_to, newest }));
                 }
@@ -159,6 +162,19 @@ impl<S: EventStore> Subscription<S> {
                 return event;
             }
         }
+    }
+
+    /// The next event, if one read finds it.
+    pub(crate) async fn next_of_one_read<W: Waits>(&mut self) -> Option<Result<SubscribedEvent, StoreError>> {
+        match reads::position::<W, _>(&self.store).await {
+            Ok(newest) if newest > self.read_to => self.read::<W>(newest).await,
+            Ok(newest) if newest < self.read_to => {
+                return Some(Err(StoreError::PastTheEnd { position: self.read_to, newest }));
+            }
+            Ok(_) => {}
+            Err(error) => return Some(Err(error)),
+        }
+        self.take_read()
     }
 
     /// The position up to which all events were handed out or did not pass the filter.
@@ -190,12 +206,12 @@ impl<S: EventStore> Subscription<S> {
     }
 
     /// Fills the empty buffer with events up to `newest`, unless the store no longer has what was read.
-    fn read(&mut self, newest: Position) {
-        if let Err(error) = self.confirm() {
+    async fn read<W: Waits>(&mut self, newest: Position) {
+        if let Err(error) = self.confirm::<W>().await {
             self.failed = Some(error);
             return;
         }
-        let last = self.read_confirmed(newest);
+        let last = self.read_confirmed::<W>(newest).await;
         // The event at the position, if it was the last one that was read; else the next read finds out.
         self.seen = match (self.seen, last) {
             (Some(seen), Some((position, event))) if position == self.read_to => {
@@ -204,7 +220,7 @@ impl<S: EventStore> Subscription<S> {
             _ => None,
         };
         if self.seen.is_none() && self.failed.is_none() {
-            match Seen::of(&self.store, self.read_to) {
+            match Seen::read::<W>(&self.store, self.read_to).await {
                 Ok(seen) => self.seen = Some(seen),
                 Err(error) => self.failed = Some(error),
             }
@@ -212,13 +228,13 @@ impl<S: EventStore> Subscription<S> {
     }
 
     /// Checks that the store still has the event after which the next read begins.
-    fn confirm(&mut self) -> Result<(), StoreError> {
+    async fn confirm<W: Waits>(&mut self) -> Result<(), StoreError> {
         let position = self.read_to;
         let Some(seen) = self.seen else {
-            self.seen = Some(Seen::of(&self.store, position)?);
+            self.seen = Some(Seen::read::<W>(&self.store, position).await?);
             return Ok(());
         };
-        match seen.compare(&self.store)? {
+        match seen.compare::<W>(&self.store).await? {
             None => Ok(()),
             Some(Difference::End { newest }) => Err(StoreError::PastTheEnd { position, newest }),
             Some(Difference::Store { .. } | Difference::Event) => Err(StoreError::OtherEvents { position }),
@@ -227,28 +243,39 @@ impl<S: EventStore> Subscription<S> {
 
     /// Reads events up to `newest`, and returns the position and the id of the last one. One read is limited,
     /// so that a stop is noticed soon.
-    fn read_confirmed(&mut self, newest: Position) -> Option<(Position, Uuid)> {
+    async fn read_confirmed<W: Waits>(&mut self, newest: Position) -> Option<(Position, Uuid)> {
         let Self { store, options, buffer, .. } = self;
         let (mut last, mut last_event) = (self.read_to, None);
         let until = newest.min(last.forward(WINDOW));
         let mut bytes = ByteLimit::new(options.buffer_bytes);
-        let read = options.filtered(until, |filter| {
-            store.read_all(filter, self.read_to, options.buffer, &mut |event| {
-                last = event.envelope.position;
-                last_event = Some((last, event.envelope.id));
-                buffer.push_back(SubscribedEvent::copy(event));
-                bytes.count(event)
-            })
-        });
+        let (after, limit) = (self.read_to, options.buffer);
+        let mut visit = |event: &StoredEvent<'_>| {
+            last = event.envelope.position;
+            last_event = Some((last, event.envelope.id));
+            buffer.push_back(SubscribedEvent::copy(event));
+            bytes.count(event)
+        };
+        let read = match W::reads(store) {
+            Some(reads) => {
+                let first = options.filtered(until, |filter| reads.read_all(filter, after, limit));
+                reads::pages(first, visit).await
+            }
+            None => {
+                W::thread().await;
+                options.filtered(until, |filter| store.read_all(filter, after, limit, &mut visit))
+            }
+        };
         self.read_to = match read {
             // A wide gap takes one step.
-            Ok(()) if buffer.is_empty() && until < newest => match store.next_position(until) {
-                Ok(next) => next.map_or(until, Position::previous),
-                Err(error) => {
-                    self.failed = Some(error);
-                    until
+            Ok(()) if buffer.is_empty() && until < newest => {
+                match reads::next_position::<W, _>(store, until).await {
+                    Ok(next) => next.map_or(until, Position::previous),
+                    Err(error) => {
+                        self.failed = Some(error);
+                        until
+                    }
                 }
-            },
+            }
             // The read came to its end.
             Ok(()) if buffer.len() < options.buffer && !bytes.is_reached() => until,
             Ok(()) => last,

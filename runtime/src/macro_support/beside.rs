@@ -39,7 +39,7 @@ where
     message = "a handler of `{H}` can't take a `&{Self}`",
     label = "neither the id of an aggregate nor what `{H}` works with",
     note = "a handler takes its event, then, if it wants, `envelope: &Envelope<'_>`, and the aggregate's id, as `id: &AccountId` or as text, `key: &str`, then what its follower works with",
-    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
+    note = "that is `&Transaction<'_>` in a view with `#[projection(into = Sqlite, ..)]`, `&mut dyn SqlTransaction` with `into = Sql`, `&ViewTransaction<'_>` with `into = Postgres`, and `&Delivery` in a reaction; a view in memory is `self`, and has nothing else"
 )]
 pub trait Beside<H, C, Kind>: Sized {
     /// The argument.

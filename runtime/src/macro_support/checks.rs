@@ -30,7 +30,8 @@ impl Checks {
 #[diagnostic::on_unimplemented(
     message = "a function in `#[validate(..)]` can't return `{Self}`",
     label = "does not return `Result<(), E>`",
-    note = "return `Result<(), E>`, where `E` is an error or a text: what is wrong with the value"
+    note = "return `Result<(), E>`, where `E` is an error or a text: what is wrong with the value",
+    note = "a check is not async: it looks at the command alone, and waits for nothing; ask others before the command, or in a hook"
 )]
 pub trait Checked {
     /// What is wrong, if anything is.

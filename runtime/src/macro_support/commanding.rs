@@ -272,6 +272,8 @@ impl<P: React<E>, E> Asked<P, E> {
     pub const REACTS: bool = true;
     /// Whether it takes an envelope.
     pub const WANTS_ENVELOPE: bool = <P as React<E>>::WANTS_ENVELOPE;
+    /// Whether it is `async`.
+    pub const AWAITS: bool = <P as React<E>>::AWAITS;
     /// What it sends.
     pub const SENDS: Emitted = <P as React<E>>::SENDS;
 }
@@ -294,6 +296,8 @@ pub trait Unhandled {
     const REACTS: bool = false;
     /// There is no `#[react]` method.
     const WANTS_ENVELOPE: bool = false;
+    /// There is no `#[react]` method.
+    const AWAITS: bool = false;
     /// There is no `#[apply]` method.
     const APPLIES: bool = false;
     /// There is no `#[react]` method.

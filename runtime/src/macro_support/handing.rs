@@ -1,5 +1,6 @@
 //! How generated code passes an event to a handler of a projection or a reaction.
 
+use std::cell::RefMut;
 use std::marker::PhantomData;
 
 use crate::domain::aggregate::Aggregate;
@@ -8,7 +9,7 @@ use crate::domain::error::BoxError;
 use crate::domain::event_set::EventSet;
 use crate::domain::metadata::Envelope;
 use crate::follow::error::HandlerError;
-use crate::follow::handler::{Context, EventHandler, LendsTo, Prepared};
+use crate::follow::handler::{Context, EventHandler, LendsMut, LendsTo, Prepared};
 use crate::follow::process::actions::{Actions, IntoActions};
 use crate::follow::process::turn::Turn;
 use crate::follow::process::{Commanding, Process, Receives};
@@ -63,6 +64,15 @@ where
     Context<'t, H>: LendsTo<H, W>,
 {
     context.lend()
+}
+
+/// The part of the context that a handler of `H` takes as a `&mut W`.
+pub fn context_mut<'w, 't, H, W: ?Sized>(context: &'w Context<'t, H>) -> RefMut<'w, W>
+where
+    H: EventHandler,
+    Context<'t, H>: LendsMut<H, W>,
+{
+    context.lend_mut()
 }
 
 /// What a `#[react]` or `#[refused]` method of `H` gets besides its event, as the type of the method's argument.

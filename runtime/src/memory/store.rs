@@ -20,6 +20,7 @@ use crate::store::lock::lock;
 use crate::store::owned_event::OwnedEvent;
 use crate::store::read::{Filter, Visit};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 use crate::store::wakers::Wakers;
 use crate::telemetry::measure;
 use crate::trace::Span;
@@ -294,6 +295,36 @@ impl EventStore for MemoryStore {
             forgotten += number(before - keys.len());
         }
         Ok(forgotten)
+    }
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let streams: Vec<_> = self.log().keys.keys().cloned().collect();
+        for stream in streams {
+            // Copied, so that the visitor may use the store.
+            let keys = self.log().keys.get(&stream).cloned().unwrap_or_default();
+            for (key, outcome) in &keys {
+                if visit(&StoredKey::new(&stream, key, outcome)).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        let mut log = self.log();
+        for StoredKey { stream, key, outcome } in keys {
+            let known = log.keys.get(*stream).and_then(|known| known.get(*key));
+            if let Some(known) = known.filter(|known| known != outcome) {
+                let (stream, key, outcome) = ((*stream).clone(), (*key).to_owned(), known.clone().into());
+                return Err(AppendError::KnownKey { stream, key, outcome });
+            }
+        }
+        for StoredKey { stream, key, outcome } in keys {
+            let known = log.keys.entry((*stream).clone()).or_default();
+            known.insert((*key).to_owned(), (*outcome).clone());
+        }
+        Ok(())
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {

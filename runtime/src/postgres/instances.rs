@@ -50,12 +50,12 @@ impl ProcessStore for PostgresStore {
         after: Position,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        transaction.store().read_all_by(
+        transaction.store().read_all_in(
             &|sql, values| {
-                let sql = Arc::clone(sql);
+                let sql = Arc::clone(&sql.text);
                 Ok(Box::new(move || transaction.query(&sql, &lent(&values))))
             },
-            filter,
+            &filter,
             after,
             visit,
         )

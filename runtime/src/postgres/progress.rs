@@ -3,7 +3,7 @@
 mod checkpoints;
 mod dead_letters;
 pub(super) mod leases;
-mod rebuilds;
+pub(super) mod rebuilds;
 
 use std::error::Error;
 use std::sync::Arc;

@@ -5,4 +5,6 @@ pub(crate) mod error;
 pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod session;
+pub(crate) mod ssl;
 pub(crate) mod tables;
+pub(crate) mod timelines;

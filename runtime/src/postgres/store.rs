@@ -1,15 +1,23 @@
 //! The store in a schema of a PostgreSQL database.
 
+mod all_keys;
 mod call;
+mod changes;
 mod commits;
+pub(crate) mod hooks;
 mod keys;
 mod lost;
+mod pause;
 mod read;
 mod readers;
+mod requests;
 mod rows;
+mod scan;
 mod snapshots;
+mod standby;
 mod statements;
 mod stream_names;
+mod task_reads;
 mod thread;
 pub(crate) mod transactions;
 mod wakeups;
@@ -45,14 +53,17 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 use crate::store::wakers::Wakers;
 
+use self::call::AppendSql;
+use self::hooks::Hooks;
 use self::keys::KnownKey;
 use self::read::AskRows;
 use self::readers::{Job, Pending};
-use self::statements::Statements;
+use self::statements::{Sql, Statements};
 use self::thread::Line;
-use self::transactions::Held;
+use self::transactions::{Held, Mode};
 
 /// A store of events in a PostgreSQL database, for several programs on several machines. Clones are handles to it.
 ///
@@ -84,13 +95,14 @@ use self::transactions::Held;
 /// |---|---|
 /// | positions, dead letters, leases | reactions: [`PostgresReaction`](crate::postgres::PostgresReaction) |
 /// | also instances, commands to send, time-outs, histories | processes: [`PostgresProcess`](crate::postgres::PostgresProcess) |
+/// | also tables, each view's in a schema of its own | views with `into = Sql` or `into = Postgres`: [`PostgresProjection`](crate::postgres::PostgresProjection) |
 /// | timers | [`Running::schedule`](crate::application::Running::schedule) |
 ///
 /// What an instance does in a step is one transaction. So are the events of a command, the timers that it sets, and its end in the list of commands to send.
 /// Of all programs, one runs a follower. Another one takes over at once if that has no session with the server any more,
 /// and otherwise when its lease ends, by the clock of the server.
 ///
-/// Views in memory and in SQLite files follow the store as any other.
+/// Views in memory and in SQLite files follow the store as any other. The user of the URL must be allowed to make schemas for views.
 ///
 /// # What is another matter than in SQLite
 ///
@@ -98,7 +110,7 @@ use self::transactions::Held;
 /// * The id of a process's instance has at most about 2,700 bytes as text. An event for another one stops the process.
 /// * A stream's category and key together have at most about 2,700 bytes, or more if PostgreSQL can compress them. An append
 ///   to another stream fails with [`StoreError::NotStorable`]. So does one whose events contain a NUL outside of the key.
-/// * Connections are not encrypted. Use a socket of the machine, a private network, or a tunnel.
+/// * Connections are encrypted with the feature `postgres-tls` only: see [`connect`](Self::connect).
 ///
 /// # Errors of the server
 ///
@@ -111,6 +123,9 @@ use self::transactions::Held;
 /// | the disk is full | [`StoreError::Full`] |
 /// | a pooler gives each transaction another session | [`StoreError::Pooled`] |
 /// | the server has another store than before | [`StoreError::OtherStore`] |
+/// | the server can't encrypt, or has a certificate that the URL does not trust | [`StoreError::Untrusted`] |
+///
+/// [`guide::cluster`](crate::guide::cluster) says how a cluster of servers survives the loss of one.
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -124,6 +139,10 @@ pub(crate) struct Shared {
     id: Uuid,
     /// The number that the program's sessions share a lock on.
     program: i64,
+    /// The statements that append, for transactions with hooks.
+    append: AppendSql,
+    hooks: Hooks,
+    outage_timeout: Duration,
     poll_every: Duration,
     /// Renews the leases of this program.
     leases: Arc<LeaseKeeper>,
@@ -138,6 +157,19 @@ impl PostgresStore {
     /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
     /// `postgresql://bank@/bank?host=/run/postgresql`.
     ///
+    /// # Encryption
+    ///
+    /// | in the URL | with the feature `postgres-tls` |
+    /// |---|---|
+    /// | `sslmode=disable` | the connection is not encrypted, nor is that of a socket |
+    /// | `sslmode=prefer`, the default | it is encrypted if the server can |
+    /// | `sslmode=require` | it is encrypted |
+    /// | `sslmode=verify-ca&sslrootcert=path` | the server's certificate comes from one in this file |
+    /// | `sslmode=verify-full&sslrootcert=path` | it is also that of the host: what protects against other servers |
+    ///
+    /// With a `sslrootcert`, the other modes check the certificate as `verify-ca` does. Without the feature, only `disable` and
+    /// `prefer` are allowed, and no connection is encrypted.
+    ///
     /// Other options are those of [`PostgresOptions`].
     pub fn connect(url: &str) -> Result<Self, ConnectError> {
         PostgresOptions::new().connect(url)
@@ -149,24 +181,36 @@ impl PostgresStore {
         }
         let address = Address::new(options, url)?;
         let statements = Statements::new(&address.schema);
+        let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
         let (program, poll_every) = (address.program, address.options.poll_every);
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
         let leases = Arc::default();
-        let shared =
-            Shared { statements, line, names, id, program, poll_every, leases, process: process::id() };
+        let shared = Shared {
+            statements,
+            line,
+            names,
+            id,
+            program,
+            append,
+            hooks: Hooks::default(),
+            outage_timeout,
+            poll_every,
+            leases,
+            process: process::id(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins a transaction in a session of its own.
-    pub(crate) fn hold_session(&self) -> Result<Held, StoreError> {
+    pub(crate) fn hold_session(&self, mode: Mode) -> Result<Held, StoreError> {
         self.shared.check_process()?;
-        self.shared.line.begin()
+        self.shared.line.begin(mode)
     }
 
     /// The rows of a statement that does no harm if it is carried out twice.
     pub(crate) fn ask(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.shared.ask(&sql.into(), values)?.wait()
+        self.shared.ask(&Sql::of_primary(sql), values)?.wait()
     }
 
     /// The wakers of the timers' runner.
@@ -174,20 +218,25 @@ impl PostgresStore {
         &self.shared.line.wakeups.timers
     }
 
-    /// Reads events as [`read_all`](EventStore::read_all) does, with rows that `asks` asks for.
-    pub(crate) fn read_all_by(
+    /// Reads all events that a transaction sees, with rows that `asks` asks it for.
+    pub(crate) fn read_all_in(
         &self,
         asks: &AskRows<'_>,
-        filter: Filter<'_>,
+        filter: &Filter<'_>,
         after: Position,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        self.shared.read_all_by(asks, filter, after, usize::MAX, visit)
+        self.shared.read_all_in(asks, filter, after, visit)
     }
 
     /// The statement with the name of the store's schema for `{schema}`.
     pub(crate) fn own_sql(&self, sql: &str) -> String {
         sql.replace("{schema}", self.shared.statements.schema())
+    }
+
+    /// The name of the store's schema.
+    pub(crate) fn schema_name(&self) -> &str {
+        self.shared.statements.schema().trim_matches('"')
     }
 
     /// The number that the program's sessions share a lock on.
@@ -204,6 +253,9 @@ impl PostgresStore {
         check_appends(request.appends)?;
         let [first, ..] = request.appends else { return Ok(None) };
         self.shared.check_process().map_err(|error| AppendError::store(first.stream, error))?;
+        if self.hooks().are_run_by_caller() {
+            return Err(AppendError::store(first.stream, StoreError::Reentrant));
+        }
         Ok(Some(self.shared.line.commits.join(request)))
     }
 }
@@ -220,24 +272,23 @@ impl Shared {
     }
 
     /// Sends a statement that does no harm if it is carried out twice.
-    fn ask(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Pending, StoreError> {
+    fn ask(&self, sql: &Sql, values: Vec<Value>) -> Result<Pending, StoreError> {
         self.check_process()?;
-        let (job, rows) = Job::new(sql, values);
+        let (job, rows) = Job::new(sql, values, self.line.needed(sql));
         self.line.send(job);
         Ok(rows)
     }
 
     /// The first column of the first row; `None` if there is no row.
-    fn first<T: FromSqlOwned>(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Option<T>, StoreError> {
+    fn first<T: FromSqlOwned>(&self, sql: &Sql, values: Vec<Value>) -> Result<Option<T>, StoreError> {
         let rows = self.ask(sql, values)?.wait()?;
         rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        match self.first::<i64>(&self.statements.position, Vec::new())? {
-            Some(position) => Ok(Position::new(position.unsigned_abs())),
-            None => Err(StoreError::Damaged { message: "the row of the counter is missing".to_owned() }),
-        }
+        let position = of_counter(self.first(&self.statements.position, Vec::new())?)?;
+        self.line.wakeups.known.raise(position.get());
+        Ok(position)
     }
 }
 
@@ -306,8 +357,7 @@ impl EventStore for PostgresStore {
 
     fn next_position(&self, after: Position) -> Result<Option<Position>, StoreError> {
         let values: Vec<Value> = vec![Box::new(signed(after.get()))];
-        let next = self.shared.first::<i64>(&self.shared.statements.next_position, values)?;
-        Ok(next.map(|next| Position::new(next.unsigned_abs())))
+        Ok(self.shared.first(&self.shared.statements.next_position, values)?.map(unsigned))
     }
 
     fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
@@ -346,6 +396,10 @@ impl EventStore for PostgresStore {
         }
     }
 
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        self.shared.line.wakeups.changes.count(stream)
+    }
+
     fn categories(&self) -> Result<Vec<String>, StoreError> {
         let rows = self.shared.ask(&self.shared.statements.categories, Vec::new())?.wait()?;
         let category = |row: &Row| {
@@ -353,6 +407,11 @@ impl EventStore for PostgresStore {
             Ok(unescaped(&category).map_or_else(|| category.clone(), Cow::into_owned))
         };
         rows.iter().map(category).collect()
+    }
+
+    // Its methods have the names of this trait's.
+    fn task_reads(&self) -> Option<&dyn crate::store::task_reads::TaskReads> {
+        Some(&self.shared)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
@@ -367,8 +426,7 @@ impl EventStore for PostgresStore {
         let mut values = name_values(stream);
         values.push(Box::new(escaped(key).into_owned()));
         let rows = self.shared.ask(&self.shared.statements.outcome, values)?.wait()?;
-        let known = rows.first().map(KnownKey::of_row).transpose().map_err(unreadable)?;
-        known.map(|known| known.outcome(stream, key)).transpose()
+        KnownKey::outcome_of(&rows, stream, key)
     }
 
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError> {
@@ -376,6 +434,14 @@ impl EventStore for PostgresStore {
             .shared
             .first::<i64>(&self.shared.statements.forget_keys, vec![Box::new(time.as_micros())])?;
         Ok(forgotten.unwrap_or(0).unsigned_abs())
+    }
+
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        self.shared.read_keys(visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        self.shared.import_keys(keys)
     }
 
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
@@ -434,6 +500,18 @@ fn name_values(stream: &StreamName) -> Vec<Value> {
 /// A version, a position or a number of rows for the server, which counts with a sign.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A position as the server counts it.
+fn unsigned(position: i64) -> Position {
+    Position::new(position.unsigned_abs())
+}
+
+/// The position in the counter's row.
+fn of_counter(position: Option<i64>) -> Result<Position, StoreError> {
+    position
+        .map(unsigned)
+        .ok_or_else(|| StoreError::Damaged { message: "the row of the counter is missing".to_owned() })
 }
 
 pub(crate) fn unreadable(error: tokio_postgres::Error) -> StoreError {

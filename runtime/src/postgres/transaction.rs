@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
 use crate::postgres::server::session::EncodedValue;
 use crate::postgres::store::PostgresStore;
-use crate::postgres::store::transactions::{Done, Held, Step, Work, answer};
+use crate::postgres::store::transactions::{Done, Held, Mode, Step, Work, answer};
 use crate::store::error::StoreError;
 
 /// How many bytes of queued statements are sent before the answer to the first of them.
@@ -67,11 +67,17 @@ impl PostgresStore {
     /// Waits for a session if [`PostgresOptions::transactions`](crate::postgres::PostgresOptions::transactions) are going on.
     /// The thread that holds a transaction must not wait for a second one. Such a wait ends with [`StoreError::Busy`].
     pub fn begin(&self) -> Result<PostgresTransaction, StoreError> {
-        Ok(PostgresTransaction {
-            held: self.hold_session()?,
-            queued: AtomicUsize::new(0),
-            store: self.clone(),
-        })
+        self.begin_as(Mode::Write)
+    }
+
+    /// Begins a transaction that only reads, all of it in one state.
+    pub(crate) fn begin_reading(&self) -> Result<PostgresTransaction, StoreError> {
+        self.begin_as(Mode::Read)
+    }
+
+    fn begin_as(&self, mode: Mode) -> Result<PostgresTransaction, StoreError> {
+        let held = self.hold_session(mode)?;
+        Ok(PostgresTransaction { held, queued: AtomicUsize::new(0), store: self.clone() })
     }
 }
 
@@ -109,6 +115,38 @@ impl PostgresTransaction {
         }
     }
 
+    /// Adds rows to a table by `COPY`, which is faster than a statement for each. Returns their number.
+    ///
+    /// `table` is the table's name in SQL, and `columns` those of the columns that the rows have values for, in order.
+    pub fn copy(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[&[&(dyn ToSql + Sync)]],
+    ) -> Result<u64, StoreError> {
+        self.copy_marked("", table, columns, rows)
+    }
+
+    /// Adds rows as [`copy`](Self::copy) does. The session knows the types of the columns by the mark, too.
+    pub(crate) fn copy_marked(
+        &self,
+        mark: &str,
+        table: &str,
+        columns: &[&str],
+        rows: &[&[&(dyn ToSql + Sync)]],
+    ) -> Result<u64, StoreError> {
+        let columns = columns.join(", ");
+        let read = format!("{mark}SELECT {columns} FROM {table}");
+        let (statement, _) = self.encode(&read, &[])?;
+        let types: Vec<_> = statement.columns().iter().map(|column| column.type_().clone()).collect();
+        let encoded = rows.iter().map(|row| encode(&read, &types, row)).collect::<Result<_, _>>()?;
+        let copy = format!("COPY {table} ({columns}) FROM STDIN BINARY");
+        match self.ask(Work::Copy(copy, types, encoded))? {
+            Done::Changed(rows) => Ok(rows),
+            _ => Err(other_answer()),
+        }
+    }
+
     /// Waits until all queued statements are carried out.
     pub fn wait(&self) -> Result<(), StoreError> {
         self.ask(Work::Wait).map(drop)
@@ -119,6 +157,14 @@ impl PostgresTransaction {
         self.ask(Work::Run(sql.to_owned())).map(drop)
     }
 
+    /// Runs statements without values, separated by `;`. Returns the first column of the first row, as text.
+    pub(crate) fn run_for_text(&self, sql: &str) -> Result<Option<String>, StoreError> {
+        match self.ask(Work::RunForText(sql.to_owned()))? {
+            Done::Text(text) => Ok(text),
+            _ => Err(other_answer()),
+        }
+    }
+
     /// Commits.
     ///
     /// If the connection breaks meanwhile, the store waits until the server can no longer commit, and then finds out whether
@@ -126,6 +172,11 @@ impl PostgresTransaction {
     /// [`PostgresOptions::outage_timeout`](crate::postgres::PostgresOptions::outage_timeout), or a standby has taken over.
     pub fn commit(self) -> Result<(), StoreError> {
         self.ask(Work::Commit).map(drop)
+    }
+
+    /// The number of the session.
+    pub(crate) fn token(&self) -> i64 {
+        self.held.token
     }
 
     pub(crate) fn store(&self) -> &PostgresStore {
@@ -140,14 +191,14 @@ impl PostgresTransaction {
     ) -> Result<(Statement, Vec<EncodedValue>), StoreError> {
         // A column may have another type than when the session prepared the statement.
         if let Some(statement) = self.held.prepared.get(sql)
-            && let Ok(values) = encode(sql, &statement, values)
+            && let Ok(values) = encode(sql, statement.params(), values)
         {
             return Ok((statement, values));
         }
         let Done::Prepared(statement) = self.ask(Work::Prepare(sql.to_owned()))? else {
             return Err(other_answer());
         };
-        let values = encode(sql, &statement, values)?;
+        let values = encode(sql, statement.params(), values)?;
         self.held.prepared.add(sql, &statement);
         Ok((statement, values))
     }
@@ -173,10 +224,9 @@ impl fmt::Debug for PostgresTransaction {
 
 fn encode(
     sql: &str,
-    statement: &Statement,
+    types: &[Type],
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<EncodedValue>, StoreError> {
-    let types = statement.params();
     if types.len() != values.len() {
         let problem =
             format!("the statement has {} values, and {} are given: {sql}", types.len(), values.len());

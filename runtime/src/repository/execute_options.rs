@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::domain::command_set::CommandSet;
 use crate::domain::metadata::{Cause, Metadata};
 use crate::domain::time::Timestamp;
 use crate::store::append::WaitingCommand;
@@ -78,6 +79,12 @@ impl<Services> CommandOptions<'_, Services> {
     /// The metadata of the new events.
     pub(crate) fn metadata(&self) -> Metadata {
         self.metadata.or_custom(self.cause_custom.as_ref().filter(|_| self.carries_custom))
+    }
+
+    /// The idempotency key, if the command may have been executed before. One that waits in the store has most likely not
+    /// been: the append finds out.
+    pub(crate) fn key_to_look_up(&self) -> Option<&str> {
+        self.key.as_deref().filter(|_| self.waiting.is_none())
     }
 
     /// A copy of these options, with timers.
@@ -323,6 +330,30 @@ pub struct Retries {
     times: u32,
 }
 
+/// Further attempts with a command whose type the caller does not know, if it is `Clone`.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyRetries {
+    times: u32,
+}
+
+/// How often a command of any aggregate is tried: [`NoRetry`] or [`Retries`].
+pub trait RetriesAny {
+    #[doc(hidden)]
+    fn any(&self) -> AnyRetries;
+}
+
+impl RetriesAny for NoRetry {
+    fn any(&self) -> AnyRetries {
+        AnyRetries { times: 0 }
+    }
+}
+
+impl RetriesAny for Retries {
+    fn any(&self) -> AnyRetries {
+        AnyRetries { times: self.times }
+    }
+}
+
 /// How often a command of type `C` is tried: [`NoRetry`] fits any command, [`Retries`] those that are
 /// `Clone`.
 #[diagnostic::on_unimplemented(
@@ -338,6 +369,12 @@ pub trait CanRetry<C> {
 impl<C> CanRetry<C> for NoRetry {
     fn spare(&self, _: &C, _: u32) -> Option<C> {
         None
+    }
+}
+
+impl<C: CommandSet> CanRetry<C> for AnyRetries {
+    fn spare(&self, command: &C, failed: u32) -> Option<C> {
+        if failed < self.times { command.again() } else { None }
     }
 }
 

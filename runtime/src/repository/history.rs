@@ -8,7 +8,9 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::metadata::Recorded;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::ReadError;
+use crate::repository::reads;
 use crate::repository::replay::recorded;
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::event_store::EventStore;
 
 /// How many events are read ahead. This bounds the memory of a history of any length.
@@ -28,10 +30,6 @@ impl<'s, A: Aggregate, S: EventStore> History<'s, A, S> {
     pub(super) fn new(store: &'s S, stream: StreamName) -> Self {
         Self { store, pages: HistoryPages::new(stream) }
     }
-
-    pub(crate) fn into_stream(self) -> StreamName {
-        self.pages.stream
-    }
 }
 
 impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
@@ -39,7 +37,7 @@ impl<A: Aggregate, S: EventStore> Iterator for History<'_, A, S> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.pages.needs_read() {
-            self.pages.read_page(self.store);
+            now(self.pages.read_page::<Blocks, _>(self.store));
         }
         self.pages.take()
     }
@@ -68,27 +66,24 @@ impl<A: Aggregate> HistoryPages<A> {
         self.page.is_empty() && !self.ended
     }
 
-    pub(crate) fn read_page<S: EventStore>(&mut self, store: &S) {
+    pub(crate) async fn read_page<W: Waits, S: EventStore + ?Sized>(&mut self, store: &S) {
         let mut failed = None;
         let mut read = 0;
         let Self { stream, version, page, .. } = self;
-        let result = store.read_stream(stream, *version, PAGE, &mut |event| match recorded(
-            stream,
-            event,
-            *version,
-            |event| page.push_back(event),
-        ) {
-            Ok(()) => {
-                *version = event.envelope.version;
-                read += 1;
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
+        let result = reads::read_stream::<W, _>(store, stream, *version, PAGE, |event| {
+            match recorded(stream, event, *version, |event| page.push_back(event)) {
+                Ok(()) => {
+                    *version = event.envelope.version;
+                    read += 1;
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
             }
         });
-        if let Err(source) = result {
+        if let Err(source) = result.await {
             failed = Some(ReadError::Store { stream: self.stream.clone(), source });
         }
         self.ended = failed.is_some() || read < PAGE;

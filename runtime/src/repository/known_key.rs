@@ -6,6 +6,8 @@ use crate::domain::command_mark::CommandMark;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::error::{ExecuteError, ReadError};
+use crate::repository::reads;
+use crate::repository::waits::Waits;
 use crate::store::append::{NewKey, Outcome};
 use crate::store::error::{KeyReused, StoreError};
 use crate::store::event_store::EventStore;
@@ -20,14 +22,15 @@ impl<'k> KeyOfCommand<'k> {
     /// The first outcome of the command, if the store knows the key.
     ///
     /// Fails if the key belongs to another command, and if the stream can't have the outcome.
-    pub(crate) fn outcome<S: EventStore + ?Sized, E>(
+    pub(crate) async fn outcome<W: Waits, S: EventStore + ?Sized, E>(
         &self,
         store: &S,
         stream: &StreamName,
     ) -> Result<Option<Outcome>, ExecuteError<E>> {
         let failed = |source| ReadError::store(stream, source);
-        let Some(outcome) = store.outcome(stream, self.key).map_err(failed)? else { return Ok(None) };
-        let newest = store.stream_version(stream).map_err(failed)?;
+        let outcome = reads::outcome::<W, _>(store, stream, self.key).await.map_err(failed)?;
+        let Some(outcome) = outcome else { return Ok(None) };
+        let newest = reads::stream_version::<W, _>(store, stream).await.map_err(failed)?;
         if outcome.before > outcome.version || outcome.version > newest {
             return Err(self.damaged(stream, &outcome, newest).into());
         }

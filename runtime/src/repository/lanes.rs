@@ -88,6 +88,8 @@ struct LaneState<A> {
     proven: u64,
     /// How many appends are queued and not answered.
     in_flight: usize,
+    /// How many appends were queued since the lane was made.
+    queued: u64,
     /// How many commands wait for an answer of the store. Even a notification that wakes none is a system call.
     awaiting: usize,
     /// The idempotency keys of these appends.
@@ -210,6 +212,7 @@ impl<A> Lane<A> {
             tips: 0,
             proven: 0,
             in_flight: 0,
+            queued: 0,
             awaiting: 0,
             keys: Vec::new(),
             settled: Settled::default(),
@@ -334,6 +337,12 @@ impl<A> InLane<A> {
         drop(doomed);
         let (replay, standing) = read()?;
         Ok(Base { replay, standing, epoch, tip })
+    }
+
+    /// How many appends were queued until now; `None` while one waits for its answer.
+    pub(crate) fn queued(&self) -> Option<u64> {
+        let state = lock(&self.lane.state);
+        (state.in_flight == 0 && !state.settled.is_busy).then_some(state.queued)
     }
 
     /// Waits until no append with this idempotency key is queued.
@@ -515,6 +524,7 @@ impl<A> LockedLane<'_, A> {
     ) -> Flight<A> {
         let state = &mut *self.state;
         state.in_flight += 1;
+        state.queued += 1;
         let keys: Vec<Arc<str>> = keys.map(Arc::from).collect();
         state.keys.extend_from_slice(&keys);
         let (tip, replaced) = match next {
@@ -587,7 +597,15 @@ mod tests {
 
     fn state(version: u64) -> Replay<()> {
         let position = Position::new(version);
-        Replay { state: Arc::new(()), version, position, event: None, snapshot: 0, since: None }
+        Replay {
+            state: Arc::new(()),
+            version,
+            position,
+            event: None,
+            foreign_changes: 0,
+            snapshot: 0,
+            since: None,
+        }
     }
 
     fn base(lane: &InLane<()>) -> Base<()> {

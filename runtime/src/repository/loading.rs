@@ -1,6 +1,7 @@
 //! Where a load begins: at a state in memory, at a snapshot, or at the first event.
 
 use std::ops::ControlFlow;
+use std::pin::pin;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::panic::catch_panic;
@@ -11,10 +12,12 @@ use crate::repository::error::{ReadError, SnapshotError};
 use crate::repository::guesses::Guesses;
 use crate::repository::lanes::Lanes;
 use crate::repository::moment::Moment;
+use crate::repository::reads;
 use crate::repository::replay::Replay;
 use crate::repository::snapshots;
 use crate::repository::state_cache::{CacheOptions, StateCache};
 use crate::repository::statistics::{Counts, RepositoryStatistics, count};
+use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 use crate::telemetry::measure;
 use crate::telemetry::measure::LoadedFrom;
@@ -39,7 +42,7 @@ impl<A: Aggregate> Loader<A> {
     }
 
     /// The aggregate as it is now.
-    pub(crate) fn current<S: EventStore + ?Sized>(
+    pub(crate) async fn current<W: Waits, S: EventStore + ?Sized>(
         &self,
         store: &S,
         stream: &StreamName,
@@ -51,26 +54,30 @@ impl<A: Aggregate> Loader<A> {
                 measure::loaded_unread(A::CATEGORY, stream);
                 Ok(replay)
             }
-            cached => measure::load(&Span::load(A::CATEGORY, stream), || self.read(store, stream, cached)),
+            cached => {
+                let read = pin!(self.read::<W, _>(store, stream, cached));
+                measure::load(Span::load(A::CATEGORY, stream), read).await
+            }
         }
     }
 
     /// Reads what the state in memory lacks or, without one, the aggregate. Returns also where that began, and the number
     /// of events.
-    fn read<S: EventStore + ?Sized>(
+    async fn read<W: Waits, S: EventStore + ?Sized>(
         &self,
         store: &S,
         stream: &StreamName,
         cached: Option<Replay<A>>,
     ) -> Result<(Replay<A>, LoadedFrom, u64), ReadError> {
+        // Before the read: what is heard of later may be missing in it.
+        let foreign_changes = store.foreign_changes(stream);
         if let Some(mut replay) = cached {
-            let cached = replay.version;
-            if replay.advance_confirmed(store, stream, None)? {
+            let (cached, heard) = (replay.version, replay.foreign_changes);
+            replay.foreign_changes = foreign_changes;
+            if replay.advance_confirmed::<W, _>(store, stream, None).await? {
                 let events = replay.version - cached;
-                if events == 0 {
-                    count(&self.counts.hits);
-                } else {
-                    count(&self.counts.outdated);
+                count(if events == 0 { &self.counts.hits } else { &self.counts.outdated });
+                if events > 0 || heard != foreign_changes {
                     self.remember(store, stream, &mut replay);
                 }
                 return Ok((replay, LoadedFrom::Memory, events));
@@ -78,7 +85,8 @@ impl<A: Aggregate> Loader<A> {
             self.states.remove(stream);
         }
         count(&self.counts.misses);
-        let (mut replay, from, events) = self.read_stored(store, stream, None)?;
+        let (mut replay, from, events) = self.read_stored::<W, _>(store, stream, None).await?;
+        replay.foreign_changes = foreign_changes;
         if replay.version > 0 {
             self.remember(store, stream, &mut replay);
         }
@@ -86,16 +94,17 @@ impl<A: Aggregate> Loader<A> {
     }
 
     /// Loads the aggregate from the store, from the newest snapshot on if that is not later than `until`.
-    pub(crate) fn load<S: EventStore + ?Sized>(
+    pub(crate) async fn load<W: Waits, S: EventStore + ?Sized>(
         &self,
         store: &S,
         stream: &StreamName,
         until: Option<Moment>,
     ) -> Result<Replay<A>, ReadError> {
-        measure::load(&Span::load(A::CATEGORY, stream), || self.read_stored(store, stream, until))
+        let read = pin!(self.read_stored::<W, _>(store, stream, until));
+        measure::load(Span::load(A::CATEGORY, stream), read).await
     }
 
-    fn read_stored<S: EventStore + ?Sized>(
+    async fn read_stored<W: Waits, S: EventStore + ?Sized>(
         &self,
         store: &S,
         stream: &StreamName,
@@ -104,13 +113,15 @@ impl<A: Aggregate> Loader<A> {
         if let Some(declared) = &A::SNAPSHOTS {
             // Most streams that are not cached are new. For them, looking for a snapshot would cost more than
             // the rest.
-            let version = store.stream_version(stream).map_err(|source| ReadError::store(stream, source))?;
+            let version = reads::stream_version::<W, _>(store, stream).await;
+            let version = version.map_err(|source| ReadError::store(stream, source))?;
             if version == 0 {
                 return Ok((Replay::new(), LoadedFrom::Start, 0));
             }
-            if let Some(mut replay) = Self::from_snapshot(declared, store, stream, until, &self.counts) {
+            let read = Self::from_snapshot::<W, _>(declared, store, stream, until, &self.counts);
+            if let Some(mut replay) = read.await {
                 let snapshot = replay.version;
-                if replay.advance_confirmed(store, stream, until)? {
+                if replay.advance_confirmed::<W, _>(store, stream, until).await? {
                     count(&self.counts.used);
                     let events = replay.version - snapshot;
                     return Ok((replay, LoadedFrom::Snapshot, events));
@@ -119,13 +130,13 @@ impl<A: Aggregate> Loader<A> {
             }
         }
         let mut replay = Replay::new();
-        replay.advance(store, stream, until)?;
+        replay.advance::<W, _>(store, stream, until).await?;
         let events = replay.version;
         Ok((replay, LoadedFrom::Start, events))
     }
 
     /// The state in the snapshot, which the snapshot's event has yet to confirm.
-    fn from_snapshot<S: EventStore + ?Sized>(
+    async fn from_snapshot<W: Waits, S: EventStore + ?Sized>(
         declared: &Snapshots<A>,
         store: &S,
         stream: &StreamName,
@@ -139,7 +150,7 @@ impl<A: Aggregate> Loader<A> {
             Some(Moment::Time(_)) => return None,
         };
         let mut found = None;
-        let read = store.read_snapshot(stream, &mut |snapshot| {
+        let read = reads::read_snapshot::<W, _>(store, stream, |snapshot| {
             if snapshot.version > version {
                 return;
             }
@@ -148,7 +159,7 @@ impl<A: Aggregate> Loader<A> {
                 Err(_) => count(&counts.ignored),
             }
         });
-        if read.is_err() {
+        if read.await.is_err() {
             count(&counts.ignored);
         }
         found
@@ -203,9 +214,21 @@ impl<A: Aggregate> Loader<A> {
 
     /// The state in memory, if a command can be decided on it without a read.
     pub(super) fn unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
-        let unread =
-            self.states.get(stream).filter(|replay| replay.event.is_some() && self.guesses.is_current(store));
-        unread.inspect(|_| measure::loaded_unread(A::CATEGORY, stream))
+        self.likely(store, stream).inspect(|_| measure::loaded_unread(A::CATEGORY, stream))
+    }
+
+    /// Whether [`unread`](Self::unread) has a state.
+    pub(super) fn has_unread<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> bool {
+        self.likely(store, stream).is_some()
+    }
+
+    /// The state in memory, if it is likely to be current.
+    fn likely<S: EventStore + ?Sized>(&self, store: &S, stream: &StreamName) -> Option<Replay<A>> {
+        self.states.get(stream).filter(|replay| {
+            replay.event.is_some()
+                && self.guesses.is_current(store)
+                && replay.foreign_changes == store.foreign_changes(stream)
+        })
     }
 
     /// Notes whether a state that was not read was right. If not, the command is decided again, and counts then.

@@ -13,6 +13,8 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::repository::error::ReadError;
 use crate::repository::moment::Moment;
+use crate::repository::reads;
+use crate::repository::waits::Waits;
 use crate::store::event_store::EventStore;
 use crate::store::read::{ReplayedEvent, StoredEvent};
 
@@ -27,6 +29,8 @@ pub(crate) struct Replay<A> {
     pub(crate) position: Position,
     /// The id of the last event applied; `None` before the first, and if a snapshot does not have it.
     pub(crate) event: Option<Uuid>,
+    /// The store's [`foreign_changes`](EventStore::foreign_changes) before the state was read.
+    pub(crate) foreign_changes: u64,
     /// The version of the newest snapshot; 0 if there is none.
     pub(crate) snapshot: u64,
     /// When that snapshot was taken or, without one, when the first event was recorded. `None` until it is
@@ -47,6 +51,7 @@ impl<A: Aggregate> Replay<A> {
             version: 0,
             position: Position::START,
             event: None,
+            foreign_changes: 0,
             snapshot: 0,
             since: None,
         }
@@ -75,43 +80,42 @@ impl<A: Aggregate> Replay<A> {
     /// The stream confirms the state if it still has the state's last event: at the same version and position,
     /// with the same id. Otherwise the stream is another one, as after a backup was restored, and the caller
     /// must not use this replay.
-    pub(crate) fn advance_confirmed<S: EventStore + ?Sized>(
+    pub(crate) async fn advance_confirmed<W: Waits, S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
         until: Option<Moment>,
     ) -> Result<bool, ReadError> {
         let is_confirmed = match self.version.checked_sub(1) {
-            Some(before) => self.is_in(store, stream, before)?,
+            Some(before) => self.is_in::<W, _>(store, stream, before).await?,
             None => true,
         };
         if is_confirmed {
-            self.advance(store, stream, until)?;
+            self.advance::<W, _>(store, stream, until).await?;
         }
         Ok(is_confirmed)
     }
 
     /// Whether the event after version `before` is the state's last one.
-    fn is_in<S: EventStore + ?Sized>(
+    async fn is_in<W: Waits, S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
         before: u64,
     ) -> Result<bool, ReadError> {
         let mut found = None;
-        store
-            .read_stream(stream, before, 1, &mut |event| {
-                found = Some((event.envelope.version, event.envelope.position, event.envelope.id));
-                ControlFlow::Break(())
-            })
-            .map_err(|source| ReadError::store(stream, source))?;
+        let read = reads::read_stream::<W, _>(store, stream, before, 1, |event| {
+            found = Some((event.envelope.version, event.envelope.position, event.envelope.id));
+            ControlFlow::Break(())
+        });
+        read.await.map_err(|source| ReadError::store(stream, source))?;
         let Some((version, position, id)) = found else { return Ok(false) };
         let known = self.event.replace(id);
         Ok((version, position) == (self.version, self.position) && known.is_none_or(|known| known == id))
     }
 
     /// Applies the events of the stream after `self.version`, up to `until`.
-    pub(crate) fn advance<S: EventStore + ?Sized>(
+    pub(crate) async fn advance<W: Waits, S: EventStore + ?Sized>(
         &mut self,
         store: &S,
         stream: &StreamName,
@@ -152,16 +156,16 @@ impl<A: Aggregate> Replay<A> {
         let last = match until {
             Some(Moment::Time(time)) => {
                 let mut last = None;
-                let read = store.read_stream(stream, after, limit, &mut |event| {
+                let read = reads::read_stream::<W, _>(store, stream, after, limit, |event| {
                     if event.envelope.recorded_at > time {
                         return ControlFlow::Break(());
                     }
                     last = Some(event.envelope.id);
                     take(&event.into())
                 });
-                read.map(|()| last)
+                read.await.map(|()| last)
             }
-            _ => store.replay(stream, after, limit, &mut take),
+            _ => reads::replay::<W, _>(store, stream, after, limit, &mut take).await,
         };
         let last = last.map_err(|source| ReadError::store(stream, source))?;
         result?;

@@ -24,13 +24,15 @@ use crate::repository::loading::Loader;
 use crate::repository::measured::{measured, span_of};
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
+use crate::repository::read_ahead::{Ahead, ReadAhead, earlier_outcome};
+use crate::repository::reads;
 use crate::repository::replay::{Replay, recorded};
 use crate::repository::state_cache::CacheOptions;
 use crate::repository::statistics::RepositoryStatistics;
 use crate::repository::submit::{confirm, submit};
-use crate::repository::unit_of_work::UnitOfWork;
+use crate::repository::unit_of_work::{InUnits, UnitOfWork};
 use crate::repository::waits::{Blocks, Waits, now};
-use crate::store::append::{Append, ExpectedVersion, NewKey, Outcome};
+use crate::store::append::{Append, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::event_store::EventStore;
 use crate::store::queue::QueueError;
@@ -101,7 +103,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     /// Fails if the aggregate declares no snapshots or does not exist, and if its state can't be stored.
     pub fn take_snapshot(&self, id: &A::Id) -> Result<(), SnapshotError> {
         let stream = StreamName::of::<A>(id);
-        let replay = self.existing(&stream)?;
+        let replay = now(self.existing::<Blocks>(&stream))?;
         self.loader.take_snapshot(&self.store, &stream, replay)
     }
 
@@ -173,7 +175,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let command = into_command(command);
         let span = span_of::<A>(&command);
         let work = pin!(async {
-            W::thread().await;
+            // A task that can read ahead has no use for a thread yet.
+            if W::reads(&self.store).is_none() {
+                W::thread().await;
+            }
             command.validate()?;
             self.execute_again::<W, _, _>(command, spare, (into_command, retrying), options, &mut 0).await
         });
@@ -220,7 +225,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         commands: impl IntoIterator<Item = C>,
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         misuse::blocks("Repository::execute_batch", "execute_batch_async");
         self.execute_batch_with(id, commands.into_iter().map(|command| (command, ExecuteOptions::new())))
@@ -237,14 +242,29 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         commands: impl IntoIterator<Item = (C, ExecuteOptions<'o, A::Services>)>,
     ) -> Result<Executed<A>, BatchError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         misuse::blocks("Repository::execute_batch_with", "execute_batch_async");
-        let stream = StreamName::of::<A>(id);
+        now(self.execute_batch_waiting::<Blocks, _, _>(StreamName::of::<A>(id), commands, |both| both))
+    }
+
+    /// [`execute_batch_with`](Self::execute_batch_with), which waits in this way.
+    ///
+    /// The caller's iterator runs on a thread that may block. `with_options` says what each of its items is.
+    pub(crate) async fn execute_batch_waiting<'o, W: Waits, I: IntoIterator, C>(
+        &self,
+        stream: StreamName,
+        commands: I,
+        with_options: impl Fn(I::Item) -> (C, ExecuteOptions<'o, A::Services>),
+    ) -> Result<Executed<A>, BatchError<A::Error>>
+    where
+        A: Accepts<C> + InUnits,
+    {
+        W::thread().await;
         let lane = self.loader.lanes().enter(&stream);
         let turn = lane.take_turn(0);
         let mut work = UnitOfWork::new(&self.store);
-        for (index, (command, options)) in commands.into_iter().enumerate() {
+        for (index, (command, options)) in commands.into_iter().map(with_options).enumerate() {
             let command = A::command(command);
             let found = StreamName::of::<A>(command.aggregate_id());
             let result = if found == stream {
@@ -254,7 +274,8 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             };
             result.map_err(|source| BatchError { index: Some(index), source })?;
         }
-        work.commit_one(self, &stream, turn).map_err(|source| BatchError { index: None, source })
+        let done = work.commit_one::<W, A>(self, &stream, turn).await;
+        done.map_err(|source| BatchError { index: None, source })
     }
 
     /// The aggregate as it is now.
@@ -263,8 +284,11 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     #[track_caller]
     pub fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
         misuse::blocks("Repository::load", "load_async");
-        let stream = StreamName::of::<A>(id);
-        let replay = self.existing(&stream)?;
+        now(self.load_waiting::<Blocks>(StreamName::of::<A>(id)))
+    }
+
+    pub(crate) async fn load_waiting<W: Waits>(&self, stream: StreamName) -> Result<Loaded<A>, LoadError> {
+        let replay = self.existing::<W>(&stream).await?;
         Ok(Loaded::new(replay, stream))
     }
 
@@ -279,15 +303,21 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     #[track_caller]
     pub fn load_at(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
         misuse::blocks("Repository::load_at", "load_at_async");
-        let stream = StreamName::of::<A>(id);
-        let asked = moment.into();
-        let replay = self.loader.load(&self.store, &stream, Some(asked))?;
+        now(self.load_at_waiting::<Blocks>(StreamName::of::<A>(id), moment.into()))
+    }
+
+    pub(crate) async fn load_at_waiting<W: Waits>(
+        &self,
+        stream: StreamName,
+        asked: Moment,
+    ) -> Result<Loaded<A>, LoadError> {
+        let replay = self.loader.load::<W, _>(&self.store, &stream, Some(asked)).await?;
         match asked {
             Moment::Version(version) if version > replay.version && replay.version > 0 => {
                 Err(LoadError::NotYet { stream, asked: version, actual: replay.version })
             }
             _ if replay.version > 0 => Ok(Loaded::new(replay, stream)),
-            _ if self.stream_version(&stream)? > 0 => Err(LoadError::Before { stream, asked }),
+            _ if self.stream_version::<W>(&stream).await? > 0 => Err(LoadError::Before { stream, asked }),
             _ => Err(LoadError::NotFound { stream }),
         }
     }
@@ -299,7 +329,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     pub fn history(&self, id: &A::Id) -> Result<History<'_, A, S>, LoadError> {
         misuse::blocks("Repository::history", "history_async");
         let stream = StreamName::of::<A>(id);
-        if self.stream_version(&stream)? == 0 {
+        if now(self.stream_version::<Blocks>(&stream))? == 0 {
             return Err(LoadError::NotFound { stream });
         }
         Ok(History::new(&self.store, stream))
@@ -309,15 +339,16 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     #[track_caller]
     pub fn exists(&self, id: &A::Id) -> Result<bool, ReadError> {
         misuse::blocks("Repository::exists", "exists_async");
-        Ok(self.stream_version(&StreamName::of::<A>(id))? > 0)
+        Ok(now(self.stream_version::<Blocks>(&StreamName::of::<A>(id)))? > 0)
     }
 
-    fn stream_version(&self, stream: &StreamName) -> Result<u64, ReadError> {
-        self.store.stream_version(stream).map_err(|source| ReadError::store(stream, source))
+    pub(crate) async fn stream_version<W: Waits>(&self, stream: &StreamName) -> Result<u64, ReadError> {
+        let version = reads::stream_version::<W, _>(&self.store, stream).await;
+        version.map_err(|source| ReadError::store(stream, source))
     }
 
-    fn existing(&self, stream: &StreamName) -> Result<Replay<A>, LoadError> {
-        let replay = self.loader.current(&self.store, stream)?;
+    async fn existing<W: Waits>(&self, stream: &StreamName) -> Result<Replay<A>, LoadError> {
+        let replay = self.loader.current::<W, _>(&self.store, stream).await?;
         if replay.version == 0 { Err(LoadError::NotFound { stream: stream.clone() }) } else { Ok(replay) }
     }
 
@@ -338,7 +369,10 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         let span = span_of::<A>(&command);
         let work = pin!(async {
-            W::thread().await;
+            // A task that can read ahead has no use for a thread yet.
+            if W::reads(&self.store).is_none() {
+                W::thread().await;
+            }
             command.validate()?;
             self.attempt::<W>(command, options, 0).await
         });
@@ -356,8 +390,14 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let mut command = command;
         let mut decisions = 0;
         loop {
+            let to_read =
+                W::reads(&self.store).and_then(|_| ReadAhead::of(&lane, &command, options, decisions));
+            let ahead = match to_read {
+                Some(to_read) => Some(to_read.read::<W, _, _>(&self.store, &self.loader, &lane).await?),
+                None => None,
+            };
             W::thread().await;
-            match self.decide_once::<W>(&lane, command, options, failed, decisions).await {
+            match self.decide_once::<W>(&lane, (command, ahead), options, failed, decisions).await {
                 Ok(Decision::Done(done)) => return Ok(done),
                 Ok(Decision::Void(again)) => command = again,
                 Err(error) => {
@@ -376,7 +416,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
     async fn decide_once<W: Waits>(
         &self,
         lane: &InLane<A>,
-        command: A::Command,
+        (command, ahead): (A::Command, Option<Ahead<A>>),
         options: &CommandOptions<'_, A::Services>,
         failed: u32,
         decisions: u32,
@@ -384,15 +424,21 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let stream = lane.stream();
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
         let turn = lane.take_turn_with_key(failed + decisions, options.key.as_deref());
-        // A command that waits in the store has most likely not been executed. The append finds out.
-        if let Some(key) = key.as_ref().filter(|_| options.waiting.is_none())
-            && let Some(outcome) = key.outcome(&self.store, stream)?
+        // What was read before the turn holds if the lane is as it was.
+        let ahead = ahead.filter(|ahead| ahead.is_current(lane));
+        let to_look_up = key.as_ref().filter(|_| options.waiting.is_none());
+        if let Some(key) = to_look_up
+            && let Some(outcome) = earlier_outcome(&self.store, stream, key, ahead.as_ref())?
         {
-            return self.repeat(stream, key, &outcome).map(Decision::Done);
+            drop(turn);
+            return self.repeat::<W>(stream, key, &outcome).await.map(Decision::Done);
         }
         // A copy for the next decision, if what this one rests on does not hold.
         let mut again = None;
         let base = lane.base(|| {
+            if let Some(replay) = ahead.and_then(|ahead| ahead.replay) {
+                return Ok::<_, ReadError>((replay, Standing::Read));
+            }
             // Only the first decision is made on a state that may be an old one.
             let unread = if decisions == 0 { self.loader.unread(&self.store, stream) } else { None };
             if let Some(replay) = unread {
@@ -401,7 +447,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                     return Ok((replay, Standing::Unread));
                 }
             }
-            self.loader.current(&self.store, stream).map(|replay| (replay, Standing::Read))
+            Ok((now(self.loader.current::<Blocks, _>(&self.store, stream))?, Standing::Read))
         })?;
         if base.standing == Standing::Uncommitted {
             again = command.again();
@@ -411,15 +457,12 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
                 self.loader.was_right(right);
             }
         };
-        let void = || match again {
+        let void = async || match again {
             Some(command) => {
                 was_right(false);
                 Ok(Decision::Void(command))
             }
-            None => {
-                let expected = ExpectedVersion::Exactly(base.replay.version);
-                Err(Conflict::new(stream.clone(), expected, self.stream_version(stream)?).into())
-            }
+            None => Err(self.conflict::<W>(stream, base.replay.version).await),
         };
         let decide = || decide(stream, base.replay.clone(), command, options, &self.services);
         let decided = match catch_unwind(AssertUnwindSafe(decide)) {
@@ -428,7 +471,7 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             Err(panic) => match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                 Err(QueueError::Void) => {
                     discard(panic);
-                    return void();
+                    return void().await;
                 }
                 _ => resume_unwind(panic),
             },
@@ -438,19 +481,19 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
             Err(error) => {
                 match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                     Ok(()) => was_right(true),
-                    Err(QueueError::Void) => return void(),
+                    Err(QueueError::Void) => return void().await,
                     Err(QueueError::Append(error)) => return Err(error.into()),
                 }
                 // Another thread may have stored this key since the look-up above.
                 let Some(key) = &key else { return Err(error) };
-                let outcome = key.outcome(&self.store, stream)?.ok_or(error)?;
-                return self.repeat(stream, key, &outcome).map(Decision::Done);
+                let outcome = key.outcome::<W, _, _>(&self.store, stream).await?.ok_or(error)?;
+                return self.repeat::<W>(stream, key, &outcome).await.map(Decision::Done);
             }
         };
         if encoded.events().is_empty() && key.is_none() && options.timers.is_empty() {
             match confirm::<W, _, _>(&self.store, lane, &base, turn).await {
                 Ok(()) => was_right(true),
-                Err(QueueError::Void) => return void(),
+                Err(QueueError::Void) => return void().await,
                 Err(QueueError::Append(error)) => return Err(error.into()),
             }
             return Ok(Decision::Done(Executed::new(&replay, Vec::new())));
@@ -464,15 +507,15 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         let submitted = submit::<W, _, _>(&self.store, lane, &base, turn, append, next).await;
         let (appended, flight) = match (submitted, &key) {
             (Ok(appended), _) => appended,
-            (Err(QueueError::Void), _) => return void(),
+            (Err(QueueError::Void), _) => return void().await,
             // Events that the state in memory does not have are no conflict: they are read now.
             (Err(QueueError::Append(AppendError::Conflict(_))), _) if base.standing == Standing::Unread => {
-                return void();
+                return void().await;
             }
             // Another thread has stored this key since the look-up above.
             (Err(QueueError::Append(AppendError::KnownKey { outcome, .. })), Some(key)) => {
                 key.check(stream, &outcome)?;
-                return self.repeat(stream, key, &outcome).map(Decision::Done);
+                return self.repeat::<W>(stream, key, &outcome).await.map(Decision::Done);
             }
             (Err(QueueError::Append(error)), _) => return Err(error.into()),
         };
@@ -485,24 +528,33 @@ impl<A: Aggregate, S: EventStore> Repository<A, S> {
         Ok(Decision::Done(Executed::new(&replay, events)))
     }
 
+    /// The error of a command that can't be decided again.
+    async fn conflict<W: Waits>(&self, stream: &StreamName, expected: u64) -> ExecuteError<A::Error> {
+        match self.stream_version::<W>(stream).await {
+            Ok(actual) => Conflict::new(stream.clone(), expected.into(), actual).into(),
+            Err(error) => error.into(),
+        }
+    }
+
     /// The outcome of a command that was carried out before.
-    fn repeat(
+    async fn repeat<W: Waits>(
         &self,
         stream: &StreamName,
         key: &KeyOfCommand<'_>,
         outcome: &Outcome,
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
-        let replay = self.loader.load(&self.store, stream, Some(Moment::Version(outcome.version)))?;
+        let until = Some(Moment::Version(outcome.version));
+        let replay = self.loader.load::<W, _>(&self.store, stream, until).await?;
         let mut events = Vec::new();
         let mut result = Ok(());
         let count = usize::try_from(outcome.version.saturating_sub(outcome.before)).unwrap_or(usize::MAX);
         let mut version = outcome.before;
-        let read = self.store.read_stream(stream, outcome.before, count, &mut |event| {
+        let read = reads::read_stream::<W, _>(&self.store, stream, outcome.before, count, |event| {
             result = recorded(stream, event, version, |event| events.push(event));
             version += 1;
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        read.map_err(|source| ReadError::store(stream, source))?;
+        read.await.map_err(|source| ReadError::store(stream, source))?;
         result?;
         if (version, replay.version) != (outcome.version, outcome.version) {
             return Err(key.damaged(stream, outcome, version).into());

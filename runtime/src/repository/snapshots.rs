@@ -68,6 +68,7 @@ pub(crate) fn as_replay<A>(state: A, snapshot: &StoredSnapshot<'_>) -> Replay<A>
         version: snapshot.version,
         position: snapshot.position,
         event: snapshot.event,
+        foreign_changes: 0,
         snapshot: snapshot.version,
         since: Some(snapshot.taken_at),
     }

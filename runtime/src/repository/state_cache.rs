@@ -220,6 +220,7 @@ mod tests {
                 version: 1,
                 position: Position::new(1),
                 event: None,
+                foreign_changes: 0,
                 snapshot: 0,
                 since: None,
             };

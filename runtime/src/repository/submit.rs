@@ -37,7 +37,7 @@ pub(super) async fn submit<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
     Ok((answer?, flight))
 }
 
-enum Submitted<F> {
+pub(super) enum Submitted<F> {
     Queued(F),
     /// The store has no queue.
     Stored(Appended),
@@ -93,8 +93,12 @@ pub(super) async fn confirm<W: Waits, A: Aggregate, S: EventStore + ?Sized>(
         Standing::Unread if base.replay.is_current(store, stream) => Ok(()),
         // The store may have had no time to tell.
         Standing::Unread => {
+            // A task that waits would take the turn to another thread.
+            let _turn = turn.filter(|_| W::reads(store).is_none());
             let mut read = base.replay.clone();
-            match read.advance_confirmed(store, stream, None) {
+            let confirmed = read.advance_confirmed::<W, _>(store, stream, None).await;
+            W::thread().await;
+            match confirmed {
                 Ok(true) if read.version == base.replay.version => Ok(()),
                 _ => Err(QueueError::Void),
             }

@@ -4,8 +4,10 @@ use std::any::{Any, TypeId};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::ptr;
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use crate::misuse;
 use crate::repository::back_off::back_off;
 use crate::repository::decide::{Draft, decide};
 use crate::repository::encode::Encoded;
-use crate::repository::error::ExecuteError;
+use crate::repository::error::{ExecuteError, ReadError};
 use crate::repository::execute_options::{ExecuteOptions, NoRetry};
 use crate::repository::known_key::KeyOfCommand;
 use crate::repository::lanes::{Base, Flight, InLane, LockedLane, Standing, Turn};
@@ -31,12 +33,12 @@ use crate::repository::outcome::Executed;
 use crate::repository::replay::Replay;
 use crate::repository::repository::Repository;
 use crate::repository::state_cache::CacheOptions;
-use crate::repository::submit::confirm;
-use crate::repository::waits::{Blocks, now};
+use crate::repository::submit::{Submitted, confirm};
+use crate::repository::waits::{Blocks, Waits, now};
 use crate::store::append::{Append, Appended, ExpectedVersion, NewEvent, NewKey, Outcome};
 use crate::store::error::{AppendError, Conflict, KeyReused};
 use crate::store::event_store::EventStore;
-use crate::store::queue::{Chain, QueueError, QueuedAppend};
+use crate::store::queue::{Chain, QueueError};
 use crate::telemetry::measure;
 use crate::trace;
 use crate::trace::Span;
@@ -79,7 +81,7 @@ use crate::trace::Span;
 #[must_use = "nothing is stored before `.commit()`"]
 pub struct UnitOfWork<'s, S> {
     store: &'s S,
-    streams: Vec<Box<dyn ChangedStream>>,
+    streams: Vec<BoxedStream>,
     /// Where in `streams` each aggregate is.
     places: HashMap<(StreamName, TypeId), usize>,
 }
@@ -129,6 +131,13 @@ impl Committed {
     }
 }
 
+/// An aggregate that units of work and batches can change: a task may carry them from thread to thread.
+pub trait InUnits: Aggregate<Event: Send> + Send + Sync {}
+
+impl<A: Aggregate<Event: Send> + Send + Sync> InUnits for A {}
+
+type BoxedStream = Box<dyn ChangedStream + Send>;
+
 /// One aggregate of a unit of work, of any type.
 trait ChangedStream {
     fn id(&self) -> &StreamName;
@@ -145,6 +154,8 @@ trait ChangedStream {
     fn order(&self) -> usize;
     /// Locks the stream's lane.
     fn lock(&self) -> Box<dyn LockedStream + '_>;
+    /// Called when the append has its answer, before anything that may take long.
+    fn answered(&mut self);
     /// Called when the events are stored, the first of them at this position.
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>);
     fn as_any(&mut self) -> &mut dyn Any;
@@ -232,7 +243,7 @@ impl Key {
     }
 }
 
-impl<A: Aggregate> ChangedStream for PendingStream<A> {
+impl<A: InUnits> ChangedStream for PendingStream<A> {
     fn id(&self) -> &StreamName {
         self.lane.stream()
     }
@@ -251,6 +262,12 @@ impl<A: Aggregate> ChangedStream for PendingStream<A> {
 
     fn check_known(&self, key: &str, outcome: &Outcome) -> Result<(), KeyReused> {
         self.key(key).map_or(Ok(()), |pending| pending.of_command().check(self.lane.stream(), outcome))
+    }
+
+    fn answered(&mut self) {
+        if let Some(flight) = self.flight.get_mut() {
+            flight.answered();
+        }
     }
 
     fn committed(&mut self, store: &dyn EventStore, first_position: Option<Position>) {
@@ -292,13 +309,14 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
     }
 
     /// Runs `work` on a unit of work and commits it; both again after a conflict, at most `retries` times.
-    pub(crate) fn run<T, E: From<AppendError>>(
+    pub(crate) async fn run<W: Waits, T, E: From<AppendError>>(
         store: &'s S,
         retries: u32,
         mut work: impl FnMut(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut failed = 0;
         loop {
+            W::thread().await;
             let mut unit = Self::new(store);
             let done = work(&mut unit);
             if unit.streams.iter().any(|stream| stream.is_void()) {
@@ -308,15 +326,20 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
             let done = match done {
                 Ok(done) => done,
                 // `work` may have failed because of a state that is not stored after all.
-                Err(error) if unit.holds()? => return Err(error),
-                Err(_) => continue,
+                Err(error) => {
+                    if unit.holds::<W>().await? {
+                        return Err(error);
+                    }
+                    continue;
+                }
             };
-            match unit.store(()) {
+            match unit.store::<W>(()).await {
                 Ok(_) => return Ok(done),
                 Err(QueueError::Void) => {}
                 Err(QueueError::Append(AppendError::Conflict(_))) if failed < retries => {
                     // The unit would keep its place in the lanes while it waits.
                     drop(unit);
+                    W::thread().await;
                     back_off(failed);
                     failed += 1;
                 }
@@ -336,7 +359,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         command: C,
     ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         self.execute_with(repository, command, &ExecuteOptions::new())
     }
@@ -351,14 +374,14 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         options: &ExecuteOptions<'_, A::Services, NoRetry>,
     ) -> Result<Decided<'_, A>, ExecuteError<A::Error>>
     where
-        A: Accepts<C>,
+        A: Accepts<C> + InUnits,
     {
         let command = A::command(command);
         let stream = StreamName::of::<A>(command.aggregate_id());
         self.decide(repository, &stream, command, options)
     }
 
-    pub(crate) fn decide<A: Aggregate>(
+    pub(crate) fn decide<A: InUnits>(
         &mut self,
         repository: &Repository<A, S>,
         stream: &StreamName,
@@ -369,7 +392,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
         let options = &options.command;
         let key = options.key.as_deref().map(|key| KeyOfCommand { key, command: command.mark() });
         if let Some(key) = &key
-            && let Some(outcome) = key.outcome(self.store, stream)?
+            && let Some(outcome) = now(key.outcome::<Blocks, _, _>(self.store, stream))?
         {
             let (stream, key) = (stream.clone(), key.key.to_owned());
             return Err(AppendError::KnownKey { stream, key, outcome: outcome.into() }.into());
@@ -405,7 +428,7 @@ impl<'s, S: EventStore> UnitOfWork<'s, S> {
 
 impl<S: EventStore> UnitOfWork<'_, S> {
     /// This unit's view of an aggregate; the first call reads the aggregate from the store.
-    fn pending<A: Aggregate>(
+    fn pending<A: InUnits>(
         &mut self,
         repository: &Repository<A, S>,
         stream: &StreamName,
@@ -426,8 +449,10 @@ impl<S: EventStore> UnitOfWork<'_, S> {
                     Arc::new(Loader::new(CacheOptions::aggregates(0)))
                 };
                 let lane = loader.lanes().enter(stream);
-                let base =
-                    lane.base(|| loader.current(self.store, stream).map(|replay| (replay, Standing::Read)))?;
+                let base = lane.base(|| {
+                    let replay = now(loader.current::<Blocks, _>(self.store, stream))?;
+                    Ok::<_, ReadError>((replay, Standing::Read))
+                })?;
                 let pending = PendingStream {
                     flight: Cell::new(None),
                     replay: base.replay.clone(),
@@ -457,11 +482,11 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     #[track_caller]
     pub fn commit(mut self) -> Result<Committed, AppendError> {
         misuse::blocks("UnitOfWork::commit", "atomically_async");
-        self.store_or_conflict(())
+        now(self.store_or_conflict::<Blocks>(()))
     }
 
     /// Commits a batch, which has one aggregate and a turn there, and returns its result.
-    pub(crate) fn commit_one<A: Aggregate>(
+    pub(crate) async fn commit_one<W: Waits, A: InUnits>(
         mut self,
         repository: &Repository<A, S>,
         stream: &StreamName,
@@ -469,7 +494,7 @@ impl<S: EventStore> UnitOfWork<'_, S> {
     ) -> Result<Executed<A>, ExecuteError<A::Error>> {
         // A batch without commands has read nothing yet.
         self.pending(repository, stream)?;
-        self.store_or_conflict(turn)?;
+        self.store_or_conflict::<W>(turn).await?;
         let pending = self.pending(repository, stream)?;
         let recorded = std::mem::take(&mut pending.recorded);
         Ok(Executed::new(&pending.replay, recorded))
@@ -477,49 +502,71 @@ impl<S: EventStore> UnitOfWork<'_, S> {
 
     /// Stores the events. If what the unit rests on was not stored, that is a conflict for a caller who can't
     /// decide again.
-    fn store_or_conflict(&mut self, turn: impl Sized) -> Result<Committed, AppendError> {
-        self.store(turn).map_err(|error| match (error, self.streams.first()) {
+    async fn store_or_conflict<W: Waits>(&mut self, turn: impl Sized) -> Result<Committed, AppendError> {
+        self.store::<W>(turn).await.map_err(|error| match (error, self.streams.first()) {
             (QueueError::Append(error), _) => error,
             (QueueError::Void, Some(first)) => conflict(self.store, first.id(), first.version()),
             (QueueError::Void, None) => unreachable!("a unit without streams rests on nothing"),
         })
     }
 
-    /// Whether what the unit was decided on is stored: an append of no events behind it checks the versions.
-    fn holds(&self) -> Result<bool, AppendError> {
+    /// Whether what the unit was decided on is stored: an append of no events behind it checks the versions. Comes back on a
+    /// thread that may block.
+    async fn holds<W: Waits>(&mut self) -> Result<bool, AppendError> {
+        let answer = match self.queue_check::<W>() {
+            Ok(answer) => answer.await,
+            Err(holds) => return Ok(holds),
+        };
+        W::thread().await;
+        match answer {
+            Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => Ok(false),
+            Err(QueueError::Append(error)) => Err(error),
+            Ok(_) => Ok(true),
+        }
+    }
+
+    /// The answer of an append of no events, or what is known without.
+    fn queue_check<W: Waits>(
+        &self,
+    ) -> Result<impl Future<Output = Result<Appended, QueueError>> + use<W, S>, bool> {
         if self.streams.iter().all(|stream| stream.is_stored()) {
-            return Ok(true);
+            return Err(true);
         }
         let appends: Vec<_> =
             self.streams.iter().map(|stream| Append::new(stream.id(), stream.version(), &[])).collect();
         let locked = lock_all(&self.streams);
-        let Ok(chains) = chains_of(&locked, false) else { return Ok(false) };
+        let Ok(chains) = chains_of(&locked, false) else { return Err(false) };
         let queued = self.store.queue(&appends, &chains);
         drop(locked);
-        match queued.map(QueuedAppend::wait) {
-            Some(Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_)))) => Ok(false),
-            Some(Err(QueueError::Append(error))) => Err(error),
-            Some(Ok(_)) | None => Ok(true),
-        }
+        queued.map(W::answer).ok_or(true)
     }
 
-    /// Ends `turn` as soon as the append has its place.
-    fn store(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
-        measure::unit(
-            &Span::unit(self.streams.len()),
-            || self.store_unmeasured(turn).inspect_err(trace_conflict),
-            |stored| match stored {
-                Ok(Committed { events, .. }) => (measure::Outcome::Done, *events),
-                Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => {
-                    (measure::Outcome::Conflict, 0)
-                }
-                Err(QueueError::Append(_)) => (measure::Outcome::Failed, 0),
-            },
-        )
+    /// Ends `turn` as soon as the append has its place. Comes back on a thread that may block.
+    async fn store<W: Waits>(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
+        let span = Span::unit(self.streams.len());
+        let work = pin!(async { self.store_unmeasured::<W>(turn).await.inspect_err(trace_conflict) });
+        let measured = measure::unit(span, work, |stored| match stored {
+            Ok(Committed { events, .. }) => (measure::Outcome::Done, *events),
+            Err(QueueError::Void | QueueError::Append(AppendError::Conflict(_))) => {
+                (measure::Outcome::Conflict, 0)
+            }
+            Err(QueueError::Append(_)) => (measure::Outcome::Failed, 0),
+        });
+        measured.await
     }
 
-    fn store_unmeasured(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
-        let appended = append(self.store, &self.streams, turn);
+    async fn store_unmeasured<W: Waits>(&mut self, turn: impl Sized) -> Result<Committed, QueueError> {
+        let appended = match queue::<W, S, _>(self.store, &self.streams, turn) {
+            Ok(Some((Submitted::Queued(answer), counts))) => {
+                answer.await.map(|appended| Some((appended, counts)))
+            }
+            Ok(Some((Submitted::Stored(appended), counts))) => Ok(Some((appended, counts))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        // The commands that have a thread may wait for the answer.
+        self.streams.iter_mut().for_each(|stream| stream.answered());
+        W::thread().await;
         if let Err(QueueError::Append(AppendError::KnownKey { stream: id, key, outcome })) = &appended {
             let mut of_key = self.streams.iter().filter(|stream| stream.id() == id);
             of_key.try_for_each(|stream| stream.check_known(key, outcome)).map_err(AppendError::from)?;
@@ -543,13 +590,19 @@ fn trace_conflict(error: &QueueError) {
     }
 }
 
-/// Appends the new events and keys, and returns the number of events of each stream; `None` if there are none
+/// Queues the append of the new events and keys, and returns the number of events of each stream too; `None` if there are none
 /// to append.
-fn append<S: EventStore>(
+///
+/// Not a part of [`UnitOfWork::store`], as a future that goes from thread to thread can't have seen a lock.
+#[expect(clippy::type_complexity, reason = "the future has no name")]
+fn queue<W: Waits, S: EventStore, T>(
     store: &S,
-    streams: &[Box<dyn ChangedStream>],
-    turn: impl Sized,
-) -> Result<Option<(Appended, Vec<u64>)>, QueueError> {
+    streams: &[BoxedStream],
+    turn: T,
+) -> Result<
+    Option<(Submitted<impl Future<Output = Result<Appended, QueueError>> + use<W, S, T>>, Vec<u64>)>,
+    QueueError,
+> {
     let new: Vec<_> = streams.iter().map(|stream| (stream.new_events(), stream.new_keys())).collect();
     // An answer without events waits for what it rests on as well.
     let is_empty = new.iter().all(|(events, keys)| events.is_empty() && keys.is_empty());
@@ -579,20 +632,20 @@ fn append<S: EventStore>(
                 stream.queued(leads_on);
             }
             drop(turn);
-            queued.wait()?
+            Submitted::Queued(W::answer(queued))
         }
         None => {
             for stream in locked {
                 stream.queued(false);
             }
-            store.append(&appends)?
+            Submitted::Stored(store.append(&appends)?)
         }
     };
     Ok(Some((appended, counts)))
 }
 
 /// Locks the lanes of all streams, in one order for all units, so that none waits for another in a circle.
-fn lock_all(streams: &[Box<dyn ChangedStream>]) -> Vec<Box<dyn LockedStream + '_>> {
+fn lock_all(streams: &[BoxedStream]) -> Vec<Box<dyn LockedStream + '_>> {
     let mut in_order: Vec<_> = streams.iter().collect();
     in_order.sort_by_key(|stream| stream.order());
     in_order.into_iter().map(|stream| stream.lock()).collect()

@@ -7,10 +7,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::store::append::Appended;
+use crate::store::event_store::EventStore;
 use crate::store::queue::{QueueError, QueuedAppend};
+use crate::store::task_reads::TaskReads;
 
 /// How to wait.
-pub(crate) trait Waits {
+pub trait Waits {
     /// The answer of an append.
     ///
     /// It is asked for at once, on the thread that has queued the append.
@@ -20,6 +22,9 @@ pub(crate) trait Waits {
 
     /// Comes back on a thread that may block.
     fn thread() -> impl Future<Output = ()> + Send;
+
+    /// The reads that need no thread while they wait; `None` if the caller reads on its thread.
+    fn reads<S: EventStore + ?Sized>(store: &S) -> Option<&dyn TaskReads>;
 }
 
 /// The thread waits.
@@ -34,6 +39,11 @@ impl Waits for Blocks {
     #[inline]
     fn thread() -> impl Future<Output = ()> + Send {
         future::ready(())
+    }
+
+    #[inline]
+    fn reads<S: EventStore + ?Sized>(_: &S) -> Option<&dyn TaskReads> {
+        None
     }
 }
 

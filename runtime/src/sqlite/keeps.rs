@@ -8,28 +8,32 @@ use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::keeps::{FollowerOptions, Keeps, KeepsTables, Started};
+use crate::follow::keeps::{FollowerOptions, Keeps, KeepsSql, KeepsTables, Started};
 use crate::follow::next_run::NextRun;
 use crate::follow::projection::Projection;
+use crate::follow::sql::error::SqlError;
+use crate::follow::sql::transaction::SqlTransaction;
 use crate::follow::state::{Activity, FollowerState, Lag};
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::store::hook_batches::BatchTime;
 use crate::store::event_store::EventStore;
 
-impl Keeps<Sqlite> for SqliteStore {
+#[diagnostic::do_not_recommend]
+impl<T: SqliteTarget> Keeps<T> for SqliteStore {
     fn follow<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
     where
-        P: Projection<Target = Sqlite> + Send + 'static,
+        P: Projection<Target = T> + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options))
+        options.start(SqliteProjection::in_store(self, events, view)?.hooked(options))
     }
 }
 
-impl KeepsTables<Sqlite> for SqliteStore {
-    fn inline<P: Projection<Target = Sqlite> + Send + 'static>(
+#[diagnostic::do_not_recommend]
+impl<T: SqliteTarget> KeepsTables<T> for SqliteStore {
+    fn inline<P: Projection<Target = T> + Send + 'static>(
         &self,
         view: P,
         options: &FollowerOptions,
@@ -40,10 +44,21 @@ impl KeepsTables<Sqlite> for SqliteStore {
 
     fn share<P, E>(&self, events: &E, view: P, options: &FollowerOptions) -> Started
     where
-        P: Projection<Target = Sqlite> + PartitionedByStream + Clone + Send + 'static,
+        P: Projection<Target = T> + PartitionedByStream + Clone + Send + 'static,
         E: EventStore + Clone + 'static,
     {
-        options.start(SqliteProjection::in_file(self, events, view)?.hooked(options).workers(options.workers))
+        options
+            .start(SqliteProjection::in_store(self, events, view)?.hooked(options).workers(options.workers))
+    }
+}
+
+impl KeepsSql for SqliteStore {
+    fn read_sql<T>(
+        &self,
+        view: &'static str,
+        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        self.read_sql_view(view, read)
     }
 }
 

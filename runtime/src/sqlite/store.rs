@@ -1,5 +1,6 @@
 //! The store in a SQLite file.
 
+mod all_keys;
 mod append;
 pub(crate) mod check;
 pub(crate) mod checksum;
@@ -37,7 +38,7 @@ use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::progress_store::ProgressStore;
-use crate::sqlite::file::errors::store_error;
+use crate::sqlite::file::errors::{commit_error, store_error};
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
 use crate::sqlite::file::readers::Readers;
@@ -61,6 +62,7 @@ use crate::store::lock::lock;
 use crate::store::queue::{Chain, QueueError, QueuedAppend};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{OwnedSnapshot, StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
 use crate::store::wakers::Wakers;
 
 /// How long [`SqliteStore::wait_for`](EventStore::wait_for) sleeps at a time: it notices a file that was moved.
@@ -273,14 +275,13 @@ impl SqliteStore {
         let writer = self.shared.writer.lock_for_batch().map_err(&failed)?;
         let transaction = writer.begin().map_err(sqlite_failed)?;
         let begun = Instant::now();
-        let known_streams = self.shared.known_streams.as_ref().map(|known| (known, known.begin()));
         let data_version = transaction
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row((), |row| row.get(0)));
         let result = work(&transaction).and_then(|result| {
             transaction.commit().map_err(sqlite_failed)?;
-            if let Some((known_streams, begun)) = known_streams {
-                known_streams.passed(begun);
+            if let Some(known_streams) = &self.shared.known_streams {
+                known_streams.passed();
             }
             self.shared.file.check().map_err(&failed)?;
             Ok(result)
@@ -332,7 +333,7 @@ impl SqliteStore {
         self.idle_writer().is_some_and(|writer| {
             let ends = read::ends_at(&writer, stream, after).unwrap_or(false);
             if ends && after == 0 {
-                self.shared.found_no_stream(&writer);
+                self.shared.found_no_stream();
             }
             ends
         })
@@ -435,7 +436,7 @@ impl EventStore for SqliteStore {
                 let read = |connection: &Connection| {
                     let last = read::replay(connection, stream, after, limit, checksums, visit)?;
                     if after == 0 && last.is_none() {
-                        self.shared.found_no_stream(connection);
+                        self.shared.found_no_stream();
                     }
                     Ok(last)
                 };
@@ -468,7 +469,7 @@ impl EventStore for SqliteStore {
         let read = |connection: &Connection| {
             let version = read::stream_version(connection, stream)?;
             if version == 0 {
-                self.shared.found_no_stream(connection);
+                self.shared.found_no_stream();
             }
             Ok(version)
         };
@@ -549,6 +550,21 @@ impl EventStore for SqliteStore {
         Ok(forgotten as u64)
     }
 
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let page =
+            |after: &_| self.with_reader(|connection| all_keys::page(connection, after), |error| error);
+        all_keys::visit(page, visit)
+    }
+
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        let Some(StoredKey { stream, .. }) = keys.first() else { return Ok(()) };
+        let of_store = |error| AppendError::store(stream, error);
+        let writer = self.writer().map_err(of_store)?;
+        let transaction = writer.begin().map_err(|error| of_store(store_error(error)))?;
+        all_keys::import(&transaction, keys)?;
+        transaction.commit().map_err(|error| of_store(commit_error(error)))
+    }
+
     fn read_snapshot(&self, stream: &StreamName, visit: &mut VisitSnapshot<'_>) -> Result<(), StoreError> {
         self.shared.file.check_process()?;
         if let Some(pending) = self.shared.snapshots.find(stream) {
@@ -595,10 +611,10 @@ impl EventStore for SqliteStore {
 }
 
 impl Shared {
-    /// A read on this connection has found no events of a stream.
-    fn found_no_stream(&self, connection: &Connection) {
+    /// A read has found no events of a stream.
+    fn found_no_stream(&self) {
         if let Some(known_streams) = &self.known_streams {
-            known_streams.read(connection);
+            known_streams.looked_in_vain();
         }
     }
 

@@ -102,6 +102,10 @@ pub enum StoreError {
     /// The server can't be reached, or does not answer. Nothing of an append is stored.
     #[error("the server of the store can't be reached, or does not answer")]
     Unreachable(#[source] BoxError),
+    /// The connection with the server can't be encrypted as was asked for: the server can't, or its certificate is not one that the
+    /// URL trusts. Nothing of an append is stored.
+    #[error("the connection with the server is not as secure as the URL of the store asks for")]
+    Untrusted(#[source] BoxError),
     /// The server has another store than when this one was opened: the schema was made again, or the URL leads elsewhere now.
     ///
     /// Open the store again.
@@ -142,6 +146,13 @@ pub enum StoreError {
          idempotency key, or read the stream before the next try"
     )]
     CommitUnknown(#[source] BoxError),
+    /// The store has no such operation.
+    #[error("the store can't {what}")]
+    #[non_exhaustive]
+    Unsupported {
+        /// What it was asked to do.
+        what: &'static str,
+    },
     /// Any other error of the database.
     #[error("the store failed")]
     Other(#[source] BoxError),
@@ -168,10 +179,12 @@ impl StoreError {
             &Self::OtherEvents { position } => Self::OtherEvents { position },
             &Self::PastTheEnd { position, newest } => Self::PastTheEnd { position, newest },
             Self::Unreachable(source) => Self::Unreachable(text(source)),
+            Self::Untrusted(source) => Self::Untrusted(text(source)),
             &Self::OtherStore { opened, found } => Self::OtherStore { opened, found },
             Self::Pooled => Self::Pooled,
             Self::NotStorable { problem } => Self::NotStorable { problem: problem.clone() },
             Self::CommitUnknown(source) => Self::CommitUnknown(text(source)),
+            &Self::Unsupported { what } => Self::Unsupported { what },
             Self::Other(source) => Self::Other(text(source)),
         }
     }

@@ -15,6 +15,8 @@ use crate::store::identity::StoreIdentity;
 use crate::store::queue::{Chain, QueuedAppend};
 use crate::store::read::{Filter, ReplayedEvent, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
+use crate::store::stored_key::{StoredKey, VisitKey};
+use crate::store::task_reads::TaskReads;
 
 /// An append-only store of events in streams.
 ///
@@ -211,6 +213,32 @@ pub trait EventStore: Send + Sync {
     /// A command with a deleted key counts as a new command.
     fn forget_keys_before(&self, time: Timestamp) -> Result<u64, StoreError>;
 
+    /// Passes all idempotency keys to `visit`, until it breaks. The keys of one stream follow each other.
+    ///
+    /// `visit` may use the store. Keys that are stored meanwhile may be left out.
+    ///
+    /// Fails with [`StoreError::Unsupported`] in a store that can't list its keys, which is the default.
+    fn read_keys(&self, visit: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        let _ = visit;
+        Err(StoreError::Unsupported { what: "list its idempotency keys" })
+    }
+
+    /// Stores idempotency keys whose commands were executed in another store: all of them, or none. A stream need not have
+    /// events.
+    ///
+    /// A key that the store has with the same outcome stays as it is. Fails with [`AppendError::KnownKey`] if a stream
+    /// knows one with another outcome, and with [`StoreError::Unsupported`] in a store that has no such way, which is the
+    /// default.
+    fn import_keys(&self, keys: &[StoredKey<'_>]) -> Result<(), AppendError> {
+        match keys.first() {
+            Some(first) => Err(AppendError::store(
+                first.stream,
+                StoreError::Unsupported { what: "import idempotency keys" },
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Passes the snapshot of a stream to `visit`, if there is one.
     ///
     /// The store does not check the snapshot. The caller must, as [`Repository`](crate::Repository) does. A
@@ -242,6 +270,22 @@ pub trait EventStore: Send + Sync {
     /// can't tell, returns none.
     fn categories(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// A number that goes up when the store hears that another program may have changed a stream.
+    ///
+    /// As long as it does not, a state in memory is likely to be that of the stream. The default, for a store that hears of no
+    /// changes, is always 0.
+    fn foreign_changes(&self, stream: &StreamName) -> u64 {
+        let _ = stream;
+        0
+    }
+
+    /// The reads for tasks, if the store has some that need no thread while they wait.
+    ///
+    /// `None` is the default: a task then reads on a thread that may block.
+    fn task_reads(&self) -> Option<&dyn TaskReads> {
+        None
     }
 
     /// The identity of the store among the stores that are open in this process.

@@ -97,6 +97,16 @@ macro_rules! __delegate {
             $store.categories()
         }
     };
+    (@foreign_changes $self:ident $store:expr) => {
+        fn foreign_changes(&$self, stream: &$crate::StreamName) -> u64 {
+            $store.foreign_changes(stream)
+        }
+    };
+    (@task_reads $self:ident $store:expr) => {
+        fn task_reads(&$self) -> ::core::option::Option<&dyn $crate::store::TaskReads> {
+            $store.task_reads()
+        }
+    };
     (@identity $self:ident $store:expr) => {
         fn identity(&$self) -> ::core::option::Option<$crate::store::StoreIdentity> {
             $store.identity()
@@ -120,6 +130,16 @@ macro_rules! __delegate {
     (@forget_keys_before $self:ident $store:expr) => {
         fn forget_keys_before(&$self, time: $crate::Timestamp) -> ::core::result::Result<u64, $crate::store::StoreError> {
             $store.forget_keys_before(time)
+        }
+    };
+    (@read_keys $self:ident $store:expr) => {
+        fn read_keys(&$self, visit: &mut $crate::store::VisitKey<'_>) -> ::core::result::Result<(), $crate::store::StoreError> {
+            $store.read_keys(visit)
+        }
+    };
+    (@import_keys $self:ident $store:expr) => {
+        fn import_keys(&$self, keys: &[$crate::store::StoredKey<'_>]) -> ::core::result::Result<(), $crate::store::AppendError> {
+            $store.import_keys(keys)
         }
     };
     (@read_snapshot $self:ident $store:expr) => {
@@ -156,11 +176,15 @@ macro_rules! pointers {
                 watch,
                 unwatch,
                 categories,
+                task_reads,
+                foreign_changes,
                 identity,
                 event_id,
                 store_id,
                 outcome,
                 forget_keys_before,
+                read_keys,
+                import_keys,
                 read_snapshot,
                 save_snapshot,
                 drop_snapshots,

@@ -57,6 +57,11 @@ impl Request<'_> {
         self.appends.iter().map(|append| append.events.len()).sum()
     }
 
+    /// The streams that it adds events to.
+    pub(crate) fn changed_streams(&self) -> impl Iterator<Item = &'_ StreamName> {
+        self.appends.iter().filter(|append| !append.events.is_empty()).map(|append| append.stream)
+    }
+
     /// Ends the chains, after a failure.
     pub(crate) fn fail(&self) {
         fail(self.chains);

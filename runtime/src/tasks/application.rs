@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::application::answer::{Answer, ByNameError};
-use crate::application::command::ApplicationCommand as _;
+use crate::application::command::{ApplicationCommand as _, CommandInTasks};
 use crate::application::error::{StartError, StopError};
 use crate::application::hook::CommandOrigin;
 use crate::application::parts::{RoutedTo, Runs};
-use crate::application::running::{ApplicationExt, Running};
+use crate::application::running::{ApplicationExt, Running, any_options};
 use crate::application::seen::{self, Seen};
 use crate::application::start::RunsOn;
 use crate::application::timers::{self, HasTimers, ScheduledBy};
+use crate::application::untyped::AnyOptions;
 use crate::application::whole::{Application, TakesNames};
 use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
@@ -20,11 +21,11 @@ use crate::follow::background::WaitError;
 use crate::follow::timers::keeps_timers::KeepsTimers;
 use crate::follow::timers::timer::TimerError;
 use crate::repository::error::ExecuteError;
-use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::execute_options::{CanRetry, ExecuteOptions, RetriesAny};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::outcome::Executed;
 use crate::store::event_store::EventStore;
 use crate::store::timer::TimerChange;
-use crate::tasks::repository::InTasks;
 use crate::tasks::threads::{Tasks, on_thread, run};
 use crate::tasks::waiting::wait_for_follower;
 
@@ -80,6 +81,7 @@ where
             let (repository, refusals) = (C::repository(&aggregates), &C::REFUSALS);
             hooks
                 .execute::<Tasks, _, _, _, _>(
+                    CommandOrigin::Caller,
                     repository,
                     C::into_command,
                     command,
@@ -89,59 +91,92 @@ where
                 .await
         };
         let done = run(execute).await?;
+        let late = self.wait_for_seen_async(waits_of::<App, V>(&options.seen), done.position()).await;
+        V::answer(done, late)
+    }
+
+    /// Waits for followers to see the event at `position`, and returns those that were late.
+    async fn wait_for_seen_async(
+        &self,
+        waits: Vec<(&'static str, Duration)>,
+        position: Option<Position>,
+    ) -> Vec<WaitError> {
         let mut late = Vec::new();
-        if let Some(position) = done.position() {
-            let mut waits = Vec::new();
-            options.seen.wait(&mut |follower, within| waits.push((follower, within)));
+        if let Some(position) = position {
             let begun = Instant::now();
             for (follower, within) in waits {
                 let left = within.saturating_sub(begun.elapsed());
                 late.extend(self.wait_for_one_async(follower, position, left).await.err());
             }
         }
-        V::answer(done, late)
+        late
     }
 
     /// Carries out a command of any aggregate, as [`execute_any`](Self::execute_any) does.
     pub async fn execute_any_async(&self, command: App::Command) -> Result<Answer, ByNameError>
     where
-        App::Command: Send,
+        App::Command: CommandInTasks + Send,
     {
         self.execute_any_with_async(command, &ExecuteOptions::new()).await
     }
 
     /// Carries out a command of any aggregate with options, as [`execute_any_with`](Self::execute_any_with) does.
-    pub async fn execute_any_with_async(
+    pub async fn execute_any_with_async<R, V>(
         &self,
         command: App::Command,
-        options: &ExecuteOptions<'static>,
+        options: &ExecuteOptions<'static, (), R, V>,
     ) -> Result<Answer, ByNameError>
     where
-        App::Command: Send,
+        App::Command: CommandInTasks + Send,
+        R: RetriesAny,
+        V: Seen<App>,
     {
-        on_thread(self.by_name(command, CommandOrigin::Caller, options.clone())).await
+        let waits = waits_of::<App, V>(&options.seen);
+        let options = any_options::<App, R, V>(options)?;
+        self.execute_later(CommandOrigin::Caller, command, options, waits).await
+    }
+
+    fn execute_later(
+        &self,
+        origin: CommandOrigin,
+        command: App::Command,
+        options: AnyOptions<'static>,
+        waits: Vec<(&'static str, Duration)>,
+    ) -> impl Future<Output = Result<Answer, ByNameError>> + Send
+    where
+        App::Command: CommandInTasks,
+    {
+        let execute = run(command.execute_later::<Tasks, S>(self.shared_way(origin), options));
+        async move {
+            let done = execute.await?;
+            let late = self.wait_for_seen_async(waits, done.position).await;
+            done.seen(late)
+        }
     }
 
     /// Carries out the command with this name, as [`execute_json`](Self::execute_json) does.
     pub async fn execute_json_async(&self, name: &str, json: &str) -> Result<Answer, ByNameError>
     where
-        App: TakesNames<Command: Send>,
+        App: TakesNames<Command: CommandInTasks>,
     {
         self.execute_json_with_async(name, json, &ExecuteOptions::new()).await
     }
 
     /// Carries out a command by its name with options, as [`execute_json_with`](Self::execute_json_with) does.
-    pub async fn execute_json_with_async(
+    pub async fn execute_json_with_async<R, V>(
         &self,
         name: &str,
         json: &str,
-        options: &ExecuteOptions<'static>,
+        options: &ExecuteOptions<'static, (), R, V>,
     ) -> Result<Answer, ByNameError>
     where
-        App: TakesNames<Command: Send>,
+        App: TakesNames<Command: CommandInTasks>,
+        R: RetriesAny,
+        V: Seen<App>,
     {
-        let execute = self.by_name(App::Command::read(name, json)?, CommandOrigin::Name, options.clone());
-        on_thread(execute).await
+        let waits = waits_of::<App, V>(&options.seen);
+        let options = any_options::<App, R, V>(options)?;
+        self.execute_later(CommandOrigin::Name, App::Command::read(name, json)?, options, waits).await
     }
 
     /// Sends a command at a time, as [`schedule`](Self::schedule) does.
@@ -212,4 +247,11 @@ where
     {
         on_thread(move || self.stop(within)).await
     }
+}
+
+/// The followers to wait for, and how long.
+fn waits_of<App: Application, V: Seen<App>>(seen: &V) -> Vec<(&'static str, Duration)> {
+    let mut waits = Vec::new();
+    seen.wait(&mut |follower, within| waits.push((follower, within)));
+    waits
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::position::Position;
-use crate::event_store_ext::EventStoreExt as _;
 use crate::follow::subscription::options::SubscriptionOptions;
+use crate::repository::reads;
 use crate::repository::unit_of_work::UnitOfWork;
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::EventStore;
 use crate::tasks::stream::EventStream;
-use crate::tasks::threads::on_thread;
+use crate::tasks::threads::{Tasks, run};
 use crate::tasks::waiting::wait_for_position;
 
 /// The methods of every store for tasks: see [`factum::tasks`](crate::tasks).
@@ -33,12 +33,12 @@ pub trait AsyncStoreExt: EventStore + Clone + 'static {
     /// The position of the newest event.
     fn position_async(&self) -> impl Future<Output = Result<Position, StoreError>> + Send {
         let store = self.clone();
-        on_thread(move || store.position())
+        run(async move { reads::position::<Tasks, _>(&store).await })
     }
 
     /// Runs `work` on a unit of work and commits it, as [`atomically`](crate::EventStoreExt::atomically) does.
     ///
-    /// `work` and its commit have a thread that may block. What `work` uses goes there with it: clone the repositories.
+    /// `work` has a thread that may block. What it uses goes there with it: clone the repositories.
     fn atomically_async<T, E>(
         &self,
         retries: u32,
@@ -49,7 +49,7 @@ pub trait AsyncStoreExt: EventStore + Clone + 'static {
         E: From<AppendError> + Send + 'static,
     {
         let store = self.clone();
-        on_thread(move || store.atomically(retries, work))
+        run(async move { UnitOfWork::run::<Tasks, _, _>(&store, retries, work).await })
     }
 }
 

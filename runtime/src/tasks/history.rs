@@ -12,9 +12,9 @@ use crate::domain::metadata::Recorded;
 use crate::domain::stream_name::StreamName;
 use crate::repository::error::ReadError;
 use crate::repository::history::HistoryPages;
+use crate::repository::in_tasks::InTasks;
 use crate::store::event_store::EventStore;
-use crate::tasks::repository::InTasks;
-use crate::tasks::threads::on_thread;
+use crate::tasks::threads::{Tasks, run};
 
 /// The events of one aggregate, from the first on, read page by page as the stream is polled.
 ///
@@ -51,11 +51,11 @@ impl<A: InTasks> Stream for HistoryStream<A> {
             match std::mem::replace(&mut this.reading, Reading::Between) {
                 Reading::Here(mut pages) if pages.needs_read() => {
                     let store = Arc::clone(&this.store);
-                    let read = move || {
-                        pages.read_page(&store);
+                    let read = async move {
+                        pages.read_page::<Tasks, _>(&*store).await;
                         pages
                     };
-                    this.reading = Reading::Away(Box::pin(on_thread(read)));
+                    this.reading = Reading::Away(Box::pin(run(read)));
                 }
                 Reading::Here(mut pages) => {
                     let event = pages.take();

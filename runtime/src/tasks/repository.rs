@@ -3,28 +3,16 @@
 use std::sync::Arc;
 
 use crate::domain::accepts::Accepts;
-use crate::domain::aggregate::Aggregate;
+use crate::domain::stream_name::StreamName;
 use crate::repository::error::{BatchError, ExecuteError, LoadError, ReadError};
 use crate::repository::execute_options::{CanRetry, ExecuteOptions};
+use crate::repository::in_tasks::InTasks;
 use crate::repository::moment::Moment;
 use crate::repository::outcome::{Executed, Loaded};
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
 use crate::tasks::history::HistoryStream;
-use crate::tasks::threads::{Tasks, on_thread, run};
-
-/// An aggregate whose commands can be carried out in tasks: all that it is made of can go from thread to thread.
-pub trait InTasks:
-    Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone> + Send + Sync
-{
-}
-
-impl<A> InTasks for A where
-    A: Aggregate<Id: Clone + Send, Command: Send, Event: Send + Sync, Error: Send, Services: Clone>
-        + Send
-        + Sync
-{
-}
+use crate::tasks::threads::{Tasks, run};
 
 /// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
 impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
@@ -57,8 +45,7 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
         .await
     }
 
-    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does. They and their commit
-    /// have a thread that may block.
+    /// Carries out several commands on one aggregate, as [`execute_batch`](Self::execute_batch) does.
     pub async fn execute_batch_async<C>(
         &self,
         id: &A::Id,
@@ -67,41 +54,42 @@ impl<A: InTasks, S: EventStore + Clone + 'static> Repository<A, S> {
     where
         A: Accepts<C>,
     {
-        self.on_thread(id, move |repository, id| repository.execute_batch(id, commands)).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move {
+            let with_options = |command| (command, ExecuteOptions::new());
+            repository.execute_batch_waiting::<Tasks, _, _>(stream, commands, with_options).await
+        })
+        .await
     }
 
     /// The aggregate as it was, as [`load_at`](Self::load_at) says.
     pub async fn load_at_async(&self, id: &A::Id, moment: impl Into<Moment>) -> Result<Loaded<A>, LoadError> {
         let moment = moment.into();
-        self.on_thread(id, move |repository, id| repository.load_at(id, moment)).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move { repository.load_at_waiting::<Tasks>(stream, moment).await }).await
     }
 
     /// Whether the aggregate has any events, as [`exists`](Self::exists) says.
     pub async fn exists_async(&self, id: &A::Id) -> Result<bool, ReadError> {
-        self.on_thread(id, Self::exists).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move { Ok(repository.stream_version::<Tasks>(&stream).await? > 0) }).await
     }
 
     /// The aggregate's events, from the first on, as [`history`](Self::history) says.
     pub async fn history_async(&self, id: &A::Id) -> Result<HistoryStream<A>, LoadError> {
-        self.on_thread(id, |repository, id| {
-            repository.history(id).map(|history| {
-                HistoryStream::new(Arc::new(repository.store().clone()), history.into_stream())
-            })
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move {
+            if repository.stream_version::<Tasks>(&stream).await? == 0 {
+                return Err(LoadError::NotFound { stream });
+            }
+            Ok(HistoryStream::new(Arc::new(repository.store().clone()), stream))
         })
         .await
     }
 
-    async fn on_thread<T: Send + 'static>(
-        &self,
-        id: &A::Id,
-        work: impl FnOnce(&Self, &A::Id) -> T + Send + 'static,
-    ) -> T {
-        let (repository, id) = (self.clone(), id.clone());
-        on_thread(move || work(&repository, &id)).await
-    }
-
     /// The aggregate as it is now: see [`load`](Self::load).
     pub async fn load_async(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
-        self.on_thread(id, Self::load).await
+        let (repository, stream) = (self.clone(), StreamName::of::<A>(id));
+        run(async move { repository.load_waiting::<Tasks>(stream).await }).await
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_core::Stream;
 
@@ -17,7 +17,7 @@ use crate::follow::subscription::options::SubscriptionOptions;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::tasks::signal::{Alarm, READ_AGAIN, Signal};
-use crate::tasks::threads::on_thread;
+use crate::tasks::threads::{Tasks, run};
 
 /// The events of a store, first the stored ones, then each new one, as a [`Stream`].
 ///
@@ -97,11 +97,11 @@ impl Stream for EventStream {
                         }
                     }
                     let seen = subscription.seen();
-                    let read = move || {
-                        let event = subscription.next_within(Duration::ZERO);
+                    let read = async move {
+                        let event = subscription.next_of_one_read::<Tasks>().await;
                         (subscription, event)
                     };
-                    this.reading = Reading::Away(Box::pin(on_thread(read)), seen);
+                    this.reading = Reading::Away(Box::pin(run(read)), seen);
                 }
                 Reading::Away(mut reading, seen) => {
                     let Poll::Ready((subscription, event)) = reading.as_mut().poll(context) else {

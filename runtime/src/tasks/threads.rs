@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, LocalKey, Thread};
+use std::task::{Context, Poll};
+use std::thread::{self, LocalKey};
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
@@ -16,9 +16,13 @@ use tokio::sync::oneshot;
 use crate::follow::runs;
 use crate::misuse;
 use crate::repository::waits::Waits;
+use crate::runtime::park_on;
 use crate::store::append::Appended;
+use crate::store::event_store::EventStore;
+use crate::store::held::is_any_held;
 use crate::store::lock::lock;
 use crate::store::queue::{QueueError, QueuedAppend, TaskAnswer};
+use crate::store::task_reads::TaskReads;
 use crate::trace::Span;
 
 /// How many of tokio's blocking threads work for factum at once, in this process.
@@ -132,6 +136,10 @@ impl Waits for Tasks {
             Poll::Pending
         })
     }
+
+    fn reads<S: EventStore + ?Sized>(store: &S) -> Option<&dyn TaskReads> {
+        store.task_reads()
+    }
 }
 
 /// The answer of an append. If it is dropped before it is there, as with the runtime, that waits for it: until then, the lane
@@ -159,20 +167,31 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        struct Unpark(Thread);
-
-        impl Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-
-        let Self::Later(Some(later)) = self else { return };
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        while later.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-            thread::park();
+        if let Self::Later(Some(later)) = self {
+            // The answer counts for the lane, and for no caller.
+            drop(park_on(Pin::new(later)));
         }
     }
+}
+
+/// Runs `wait`, which waits for others than factum's threads: another job has the thread's place meanwhile.
+pub(super) fn apart<T>(wait: impl FnOnce() -> T) -> T {
+    struct Back;
+
+    impl Drop for Back {
+        fn drop(&mut self) {
+            // For a moment, one more than the limit may work.
+            lock(&JOBS).running += 1;
+            MAY_BLOCK.set(true);
+        }
+    }
+
+    if !MAY_BLOCK.replace(false) {
+        return wait();
+    }
+    drop(Running);
+    let _back = Back;
+    wait()
 }
 
 /// Runs `work` on a thread that may block.
@@ -270,9 +289,10 @@ async fn with_threads<T: Send + 'static>(mut future: BoxFuture<T>) -> T {
     }
 }
 
-/// Whether this thread may block: a job runs on it, or a handler of a follower.
+/// Whether this thread may block: a job runs on it, or a handler of a follower. So may a thread that holds a store, as that of an
+/// inline view: another one would wait for it.
 pub(super) fn may_block() -> bool {
-    MAY_BLOCK.get() || !runs::current().is_empty()
+    MAY_BLOCK.get() || is_any_held() || !runs::current().is_empty()
 }
 
 /// Sets a flag of this thread while `work` runs.

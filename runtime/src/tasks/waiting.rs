@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::DynFollower;
+use crate::repository::reads;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::tasks::signal::{Alarm, READ_AGAIN, Signal};
-use crate::tasks::threads::{may_block, on_thread};
+use crate::tasks::threads::{Tasks, may_block, on_thread, run};
 
 /// Ends what was begun for a waker.
 struct Unwatch<F: Fn(&Waker)> {
@@ -77,8 +78,8 @@ pub(super) async fn wait_for_position<S: EventStore + Clone + 'static>(
     let alarm = |at| Alarm::new(&watched.waker, at).map_err(|error| StoreError::Other(Box::new(error)));
     let _alarm = until.map(alarm).transpose()?;
     loop {
-        let of_thread = store.clone();
-        let newest = on_thread(move || of_thread.position()).await?;
+        let of_task = store.clone();
+        let newest = run(async move { reads::position::<Tasks, _>(&of_task).await }).await?;
         if newest >= position || until.is_some_and(|until| Instant::now() >= until) {
             return Ok(newest);
         }

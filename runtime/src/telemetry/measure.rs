@@ -126,13 +126,13 @@ pub(crate) fn decided_again(stream: &StreamName, attempt: u32) {
 }
 
 /// Commits a unit of work.
-pub(crate) fn unit<T>(
-    span: &Span,
-    work: impl FnOnce() -> T,
+pub(crate) async fn unit<T>(
+    span: Span,
+    work: Pin<&mut impl Future<Output = T>>,
     outcome: impl FnOnce(&T) -> (Outcome, u64),
 ) -> T {
     let (begun, counters) = (Instant::now(), &COUNTERS.units);
-    let result = span.enter(work);
+    let result = span.around(work).await;
     let (outcome, events) = outcome(&result);
     let counter = match outcome {
         Outcome::Done | Outcome::Unchanged | Outcome::Repeated | Outcome::Refused => &counters.done,
@@ -187,13 +187,15 @@ pub(crate) fn loaded_unread(aggregate: &'static str, stream: &StreamName) {
     Span::load(aggregate, stream).loaded(LoadedFrom::Memory.name(), 0);
 }
 
-/// Loads an aggregate. `work` returns beside its result where the load began, and how many events it replayed.
-pub(crate) fn load<T, E>(
-    span: &Span,
-    work: impl FnOnce() -> Result<(T, LoadedFrom, u64), E>,
+/// Loads an aggregate. `work` returns beside its result where the load began, and how many events it replayed. The caller has
+/// pinned it.
+#[inline]
+pub(crate) async fn load<T, E>(
+    span: Span,
+    work: Pin<&mut impl Future<Output = Result<(T, LoadedFrom, u64), E>>>,
 ) -> Result<T, E> {
     let (begun, counters) = (Instant::now(), &COUNTERS.loads);
-    let result = span.enter(work);
+    let result = span.around(work).await;
     count_time(&counters.durations, begun);
     let Ok((loaded, from, events)) = result else {
         counters.failed.add(1);

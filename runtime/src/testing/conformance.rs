@@ -7,22 +7,26 @@
 
 mod appending;
 mod concurrency;
+mod importing;
 mod keeping;
 mod law;
 mod programs;
 mod queueing;
 mod reading;
 mod remembering;
+mod task_reading;
 mod threads;
 mod waiting;
 
 pub use self::appending::*;
 pub use self::concurrency::*;
+pub use self::importing::*;
 pub use self::keeping::*;
 pub use self::programs::*;
 pub use self::queueing::*;
 pub use self::reading::*;
 pub use self::remembering::*;
+pub use self::task_reading::*;
 pub use self::waiting::*;
 use crate::store::event_store::EventStore;
 
@@ -77,8 +81,11 @@ pub fn check_all<S: EventStore + Clone + 'static>(new_store: impl Fn() -> S) {
         malformed_key_leaves_no_trace,
         keys_are_forgotten_by_time,
         concurrent_appends_with_one_key_have_one_winner,
+        keys_are_listed_with_their_outcomes,
+        imported_keys_are_known,
         snapshot_comes_back_or_not_at_all,
         dropped_snapshots_are_gone,
+        tasks_read_what_threads_read,
     ];
     for law in laws {
         law(&new_store());

@@ -16,7 +16,7 @@ const SETTINGS: &str =
 
 pub(crate) const PAYLOAD: &str = r#"{"cents":4711,"reference":"0f8fad5b-d9cb-469f-a165-70867728950e","note":"one hundred and ten bytes of payload"}"#;
 
-async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the server is there");
     tokio::spawn(connection);
     client.batch_execute(SETTINGS).await.expect("the settings are known");

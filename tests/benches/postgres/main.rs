@@ -1,18 +1,27 @@
-//! Appends to PostgreSQL beside the same by hand, in one run.
+//! Appends to PostgreSQL and reads beside the same by hand, and tasks beside threads, in one run.
 //!
-//! `cargo bench -p factum-tests --bench postgres [-- --quick]`
+//! `cargo bench -p factum-tests --bench postgres [-- --quick] [-- appends | reads | tasks | peers]`
+//!
+//! The peers are built first, which takes some minutes, and only run if they are asked for.
 //!
 //! Each append is one event for a new stream. The arms take turns, and the time that the disk takes for a flush is printed
 //! beside each round: it decides the rates of few callers.
 
+#[path = "../shared/account.rs"]
+mod account;
+#[path = "../shared/fill.rs"]
+mod fill;
 mod hand;
 #[path = "../shared/median.rs"]
 mod median;
+mod peers;
+mod reads;
 #[path = "../shared/report.rs"]
 mod report;
 #[expect(dead_code, unused_imports, unused_macros, reason = "the tests crash their servers, too")]
 #[path = "../../postgres/server.rs"]
 mod server;
+mod tasks;
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -27,6 +36,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::hand::{Group, PAYLOAD, Session};
 use self::median::median;
+use self::reads::Sizes;
 use self::report::print_ratio;
 use self::server::Server;
 
@@ -57,7 +67,40 @@ fn main() {
     };
     server.sql(include_str!("hand.sql"));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let store = server.new_store();
+    let one = ["appends", "reads", "tasks", "peers"].iter().any(|name| has(name));
+    if !one || has("appends") {
+        compare_appends(&server, &runtime, rounds, time);
+    }
+    if !one || has("reads") {
+        let sizes = if rounds > 1 {
+            Sizes {
+                rounds,
+                time: Duration::from_millis(time),
+                long: 10_000,
+                long_accounts: 10,
+                short_accounts: 1_000,
+            }
+        } else {
+            Sizes {
+                rounds,
+                time: Duration::from_millis(time),
+                long: 1_000,
+                long_accounts: 2,
+                short_accounts: 20,
+            }
+        };
+        reads::compare(&server, &runtime, &sizes);
+    }
+    if !one || has("tasks") {
+        tasks::compare(&server, &runtime, rounds, Duration::from_millis(time));
+    }
+    if has("peers") {
+        peers::compare(&server, &runtime, rounds, Duration::from_millis(time));
+    }
+}
+
+fn compare_appends(server: &Server, runtime: &Runtime, rounds: usize, time: u64) {
+    let store = &server.new_store();
     for (index, callers) in CALLERS.into_iter().enumerate() {
         let mut rates = vec![Vec::new(); ARMS.len()];
         let mut flushes = Vec::new();
@@ -66,7 +109,7 @@ fn main() {
             for arm in 0..ARMS.len() {
                 // The arms begin at another one in each round.
                 let arm = (arm + round) % ARMS.len();
-                let work = Work { server: &server, runtime: &runtime, store: &store };
+                let work = Work { server, runtime, store };
                 rates[arm].push(work.rate(ARMS[arm], callers, Duration::from_millis(time)));
             }
         }

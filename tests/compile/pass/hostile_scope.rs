@@ -157,8 +157,8 @@ pub mod domain {
     #[handlers]
     impl R {
         #[react]
-        fn react(&self, _: &E, delivery: &::factum::follow::Delivery) {
-            let _ = delivery;
+        async fn react(&self, _: &E, delivery: &::factum::follow::Delivery) {
+            let _ = ::std::future::ready(delivery).await;
         }
     }
 

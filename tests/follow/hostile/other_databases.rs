@@ -154,14 +154,14 @@ fn damage_in_the_views_own_file_is_the_fault_of_no_event() {
     let events = SqliteStore::open(folder.path().join("events.db")).unwrap();
     events.repository::<Account>().execute(open("alice")).unwrap();
     let file = folder.path().join("views.db");
-    drop(SqliteProjection::in_file(&SqliteStore::open(&file).unwrap(), &events, Own).unwrap());
+    drop(SqliteProjection::in_store(&SqliteStore::open(&file).unwrap(), &events, Own).unwrap());
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 8192 * 4096;
     bytes[middle..middle + 4096].fill(0x5a);
     std::fs::write(&file, bytes).unwrap();
 
     let views = SqliteStore::open(&file).unwrap();
-    let view = SqliteProjection::in_file(&views, &events, Own).unwrap();
+    let view = SqliteProjection::in_store(&views, &events, Own).unwrap();
     let running = view.follow().on_failure(OnFailure::DeadLetter).start().unwrap();
     running.wait_for(Position::new(1), LONG).unwrap_err();
     let error = running.stop().unwrap_err();

@@ -44,10 +44,10 @@ fn a_view_in_another_file_is_rebuilt_there() {
     let (events, views) =
         (open_store(&folder.path().join("bank.db")), open_store(&folder.path().join("views.db")));
     fill(&events, MANY);
-    SqliteProjection::in_file(&views, &events, First::default()).unwrap().catch_up().unwrap();
+    SqliteProjection::in_store(&views, &events, First::default()).unwrap().catch_up().unwrap();
     assert_eq!(balances(&views), row("alice", 11_999));
     let reports = Reports::default();
-    let second = || SqliteProjection::in_file(&views, &events, Second::default()).unwrap();
+    let second = || SqliteProjection::in_store(&views, &events, Second::default()).unwrap();
     second().on_progress(reports.until(1)).catch_up().unwrap_err();
     assert!(left_behind(folder.path()).iter().all(|name| name.starts_with("views.db-rebuild-balances-")));
     second().catch_up().unwrap();

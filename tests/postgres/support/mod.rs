@@ -11,4 +11,6 @@ pub(crate) mod process;
 pub(crate) mod retries;
 #[path = "../../support/shop.rs"]
 pub(crate) mod shop;
+#[path = "../../support/sql_views.rs"]
+pub(crate) mod sql_views;
 pub(crate) mod stores;

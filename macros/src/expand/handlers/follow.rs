@@ -1,11 +1,11 @@
 //! `impl Project<E>` for a `#[project]` method, and `impl React<E>` for a `#[react]` method.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::{GenericArgument, Ident, Path, PathArguments, Type};
 
 use super::output::{inferred_at, is_opaque, placed_at};
-use super::{handled, named_at};
+use super::{at, handled, named_at};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, type_name, ungrouped};
 
@@ -43,12 +43,19 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
     let Call { envelope, context, wants_metadata, tokens: call } =
         Call::new(krate, self_ty, handler, &quote!(lent));
+    let call = awaited(krate, handler, call);
+    let awaits = handler.method.asyncness.map(|_| {
+        quote!(
+            const AWAITS: bool = true;
+        )
+    });
     let (sends, body) = (sends(krate, handler), reacted(krate, handler, &call));
     quote! {
         #(#cfgs)*
         #[automatically_derived]
         impl #krate::follow::React<#event> for #self_ty {
             const WANTS_ENVELOPE: bool = #wants_metadata;
+            #awaits
             #sends
 
             #[inline]
@@ -62,6 +69,16 @@ pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> Toke
             }
         }
     }
+}
+
+/// The call of a method, which waits for the result of an `async` one.
+fn awaited(krate: &Path, handler: &Handler<'_>, call: TokenStream) -> TokenStream {
+    let Some(asyncness) = handler.method.asyncness else { return call };
+    let span = asyncness.span.resolved_at(Span::mixed_site());
+    // An error about the follower has its caret at `async`.
+    let krate = at(krate, asyncness.span);
+    let wait = quote_spanned!(span=> #krate::macro_support::awaited::<Self, _>);
+    quote!(#wait(#call)?)
 }
 
 /// The commands that a `#[react]` or `#[refused]` method may return, if its return type says so.
@@ -150,7 +167,11 @@ impl Call {
                 context = quote!(__context);
                 let passed = named_at(argument, "__context");
                 let (beside, span) = (&reference.elem, placed_at(argument));
-                if is_any_context(argument) {
+                if reference.mutability.is_some() {
+                    pass.extend(
+                        quote_spanned!(span=> , &mut *#krate::macro_support::context_mut::<Self, #beside>(#passed)),
+                    );
+                } else if is_any_context(argument) {
                     pass.extend(
                         quote_spanned!(span=> , #krate::macro_support::#lend::<Self, #beside>(#passed)),
                     );

@@ -102,6 +102,25 @@ fn change(
     changed.map(|changed| changed > 0)
 }
 
+/// Takes a lease, also from another holder.
+pub(crate) fn seize(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<(), StoreError> {
+    transaction.write(
+        &format!(
+            "INSERT INTO {{schema}}.leases (name, holder, session, until) VALUES ($1, $2, $3, {NOW} + $4)
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, session = excluded.session,
+               until = excluded.until"
+        ),
+        values![holder.name.clone(), holder.record().to_vec(), transaction.store().program(), micros(holder)],
+    )
+}
+
+/// Whether no other holder has taken the lease, as this one had it.
+pub(crate) fn is_left(ask: &impl Ask, holder: &LeaseHolder) -> Result<bool, StoreError> {
+    let sql = "SELECT holder = $2 FROM {schema}.leases WHERE name = $1";
+    let own = ask.first(sql, values![holder.name.clone(), holder.record().to_vec()], |row| get(row, 0))?;
+    Ok(own.unwrap_or(true))
+}
+
 /// Renews a lease, if the holder has it. Returns whether it has.
 pub(super) fn renew(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<bool, StoreError> {
     let renewed = transaction.change(

@@ -3,12 +3,13 @@
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Config, Connection, NoTls, Notification, Socket};
 
 use uuid::Uuid;
@@ -18,22 +19,27 @@ use crate::postgres::server::error::{ConnectError, Failure};
 use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
 use crate::postgres::server::session::Session;
+use crate::postgres::server::ssl::Ssl;
+use crate::postgres::server::timelines::{TIMELINE, Timelines};
+use crate::postgres_tls::Tls;
 use crate::store::error::StoreError;
 
 /// How much longer the client waits for an answer than the server may work on it.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
 
 /// The hosts of a store's server, and what its sessions are set to.
-#[derive(Debug)]
 pub(crate) struct Address {
     /// One for each host, in the order of the URL.
     hosts: Vec<Config>,
+    /// What encrypts; `None` if nothing does.
+    tls: Option<Tls>,
     /// The schema, quoted for SQL.
     pub(crate) schema: String,
     /// The id of the store, once it was opened.
     pub(crate) store_id: OnceCell<Uuid>,
     /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
     pub(crate) program: i64,
+    timelines: Arc<Timelines>,
     pub(crate) options: PostgresOptions,
 }
 
@@ -45,24 +51,43 @@ impl Address {
         let Some(schema) = quoted_schema(&options.schema) else {
             return Err(ConnectError::SchemaName { schema: options.schema });
         };
+        let (ssl, url) = Ssl::take_from(url);
+        let (ssl_mode, tls) = ssl.check()?;
         let config: Config =
             url.parse().map_err(|error: tokio_postgres::Error| ConnectError::Url(error.into()))?;
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         if count == 0 {
             return Err(ConnectError::Url("it names no host".into()));
         }
-        let hosts = (0..count).map(|index| one_host(&config, index, &options)).collect();
-        Ok(Self { hosts, schema, store_id: OnceCell::new(), program: new_token(), options })
+        let hosts = (0..count).map(|index| one_host(&config, index, ssl_mode, &options)).collect();
+        Ok(Self {
+            hosts,
+            tls,
+            schema,
+            store_id: OnceCell::new(),
+            program: new_token(),
+            timelines: Arc::default(),
+            options,
+        })
     }
 
     /// Begins a session with the first host that accepts writes.
     ///
     /// A host that does not answer must not keep the others from being asked, so each has its own time.
     pub(crate) async fn connect(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        self.connect_to_one(TargetSessionAttrs::ReadWrite, notified).await
+    }
+
+    async fn connect_to_one(
+        &self,
+        attributes: TargetSessionAttrs,
+        notified: Option<&OnNotification>,
+    ) -> Result<Session, Failure> {
         let mut failure = Failure::Broken("there is no host".into());
         for host in &self.hosts {
+            let host = host.clone().target_session_attrs(attributes).to_owned();
             let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
-            failure = match timeout(time, self.connect_to(host, notified)).await {
+            failure = match timeout(time, self.connect_to(&host, notified)).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(failure @ Failure::Final(_))) => return Err(failure),
                 Ok(Err(failure)) => failure,
@@ -75,6 +100,16 @@ impl Address {
     /// Begins a session with the store that was opened.
     pub(crate) async fn begin(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
         let session = self.connect(notified).await?;
+        self.check_store(session).await
+    }
+
+    /// Begins a session with a standby that has the store that was opened.
+    pub(crate) async fn begin_with_standby(&self) -> Result<Session, Failure> {
+        let session = self.connect_to_one(TargetSessionAttrs::ReadOnly, None).await?;
+        self.check_store(session).await
+    }
+
+    async fn check_store(&self, session: Session) -> Result<Session, Failure> {
         let rows = session.query(&format!("SELECT id FROM {}.store", self.schema), &[]).await?;
         let found = rows.first().map(|row| row.try_get(0)).transpose().map_err(Failure::of)?;
         match (self.store_id.get(), found) {
@@ -86,13 +121,30 @@ impl Address {
     }
 
     async fn connect_to(&self, host: &Config, notified: Option<&OnNotification>) -> Result<Session, Failure> {
-        let (client, connection) = host.connect(NoTls).await.map_err(Failure::of)?;
         let warned = Rc::new(Cell::new(false));
-        tokio::task::spawn_local(drive(connection, Rc::clone(&warned), notified.cloned()));
+        let (of_connection, notified) = (Rc::clone(&warned), notified.cloned());
+        let client = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = host.connect(tls.clone()).await.map_err(Failure::of)?;
+                tokio::task::spawn_local(drive(connection, of_connection, notified));
+                client
+            }
+            None => {
+                let (client, connection) = host.connect(NoTls).await.map_err(Failure::of)?;
+                tokio::task::spawn_local(drive(connection, of_connection, notified));
+                client
+            }
+        };
         let token = new_token();
         let session =
             Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
         session.run(&self.settings(token)).await?;
+        let rows = session.query(TIMELINE, &[]).await?;
+        if let Some(row) = rows.first()
+            && let Some(standing) = self.timelines.standing(row)?
+        {
+            session.stands(standing);
+        }
         Ok(session)
     }
 
@@ -139,7 +191,7 @@ fn new_token() -> i64 {
 }
 
 /// The part of the URL that is about one host.
-fn one_host(all: &Config, index: usize, options: &PostgresOptions) -> Config {
+fn one_host(all: &Config, index: usize, ssl_mode: SslMode, options: &PostgresOptions) -> Config {
     let mut config = Config::new();
     match all.get_hosts().get(index) {
         Some(Host::Tcp(host)) => {
@@ -171,7 +223,9 @@ fn one_host(all: &Config, index: usize, options: &PostgresOptions) -> Config {
         config.options(settings);
     }
     config.application_name(all.get_application_name().unwrap_or("factum"));
-    config.ssl_mode(all.get_ssl_mode());
+    // libpq does not encrypt a socket of the machine either.
+    let is_local = matches!(all.get_hosts().get(index), Some(host) if !matches!(host, Host::Tcp(_)));
+    config.ssl_mode(if is_local { SslMode::Disable } else { ssl_mode });
     config.channel_binding(all.get_channel_binding());
     config.connect_timeout(all.get_connect_timeout().copied().unwrap_or(options.connect_timeout));
     // A server that is gone without a word is noticed by the system.
@@ -184,13 +238,12 @@ fn one_host(all: &Config, index: usize, options: &PostgresOptions) -> Config {
     if let Some(retries) = all.get_keepalives_retries() {
         config.keepalives_retries(retries);
     }
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     config
 }
 
 /// Moves messages between the socket and the client, until one of them ends.
 async fn drive(
-    mut connection: Connection<Socket, NoTlsStream>,
+    mut connection: Connection<Socket, impl TlsStream + Unpin>,
     warned: Rc<Cell<bool>>,
     notified: Option<OnNotification>,
 ) {

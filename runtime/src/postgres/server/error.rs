@@ -16,6 +16,14 @@ pub enum ConnectError {
     /// The URL can't be read.
     #[error("the URL of the database can't be read")]
     Url(#[source] BoxError),
+    /// The URL asks for encryption, and factum was built without it.
+    #[error(
+        "the URL asks for an encrypted connection: build factum with the feature `postgres-tls`, or set `sslmode=disable`"
+    )]
+    NoTls,
+    /// The file of `sslrootcert` can't be used.
+    #[error("the root certificates of `sslrootcert` can't be read")]
+    RootCertificates(#[source] BoxError),
     /// The schema's name has other characters than ASCII letters, digits and `_`, begins with a digit, or has more than 63.
     #[error(
         "`{schema}` can't be the schema of a store: use at most 63 ASCII letters, digits and `_`, and a letter or `_` first"
@@ -103,6 +111,9 @@ const NO_TOKEN: &str = "FA001";
 /// Their error if the schema has another store. A new session finds out which.
 const OTHER_STORE: &str = "FA003";
 
+/// How an error in the begin of an encrypted connection is shown.
+const TLS_ERROR: &str = "error performing TLS handshake";
+
 impl Failure {
     pub(crate) fn of(error: Error) -> Self {
         let Some(server) = error.as_db_error() else {
@@ -151,6 +162,10 @@ impl Failure {
         }
         let io_error = source.and_then(|source| source.downcast_ref::<io::Error>());
         match io_error.map(io::Error::kind) {
+            // Of the certificate, or of a server without encryption; not of a connection that broke.
+            None | Some(io::ErrorKind::InvalidData) if error.to_string().starts_with(TLS_ERROR) => {
+                Self::Final(StoreError::Untrusted(error.into()))
+            }
             // Of `target_session_attrs`, after the connection was made.
             Some(io::ErrorKind::PermissionDenied) if !error.is_closed() => Self::ReadOnly,
             // The statement was too large to be sent.

@@ -57,6 +57,7 @@ pub struct PostgresOptions {
     pub(crate) poll_every: Duration,
     pub(crate) readers: usize,
     pub(crate) transactions: usize,
+    pub(crate) read_from_standbys: bool,
 }
 
 impl Default for PostgresOptions {
@@ -71,6 +72,7 @@ impl Default for PostgresOptions {
             poll_every: Duration::from_secs(1),
             readers: 3,
             transactions: 4,
+            read_from_standbys: false,
         }
     }
 }
@@ -146,6 +148,17 @@ impl PostgresOptions {
     /// has a connection, which is made when it is needed. More transactions wait, as long as for a lock.
     pub fn transactions(mut self, connections: usize) -> Self {
         self.transactions = connections.max(1);
+        self
+    }
+
+    /// Whether reads may go to a standby among the hosts of the URL; `false` by default.
+    ///
+    /// A read goes there if the standby has all events that callers of this store know of: those that they have appended, read, or
+    /// [waited for](crate::store::EventStore::wait_for). Otherwise, after a short wait, and without a standby, it goes to the
+    /// server that accepts writes. So a program reads its own writes. It may see events of other programs later, and its commands may
+    /// conflict more often. A retry reads what the command has conflicted with.
+    pub fn read_from_standbys(mut self, reads: bool) -> Self {
+        self.read_from_standbys = reads;
         self
     }
 

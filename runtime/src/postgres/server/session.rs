@@ -1,6 +1,6 @@
 //! A session of the server: statements that are prepared once, and limits of time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::Future;
@@ -13,6 +13,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::error::Failure;
+use crate::postgres::server::timelines::Standing;
 
 /// How many statements a session remembers: more than the store has.
 const STATEMENTS: usize = 128;
@@ -68,11 +69,13 @@ pub(crate) struct Session {
     prepared: RefCell<HashMap<String, Statement>>,
     /// How long to wait for an answer.
     longest: Duration,
+    /// Set once the server has said where it stands.
+    standing: OnceCell<Standing>,
 }
 
 impl Session {
     pub(crate) fn new(client: Client, token: i64, warned: Rc<Cell<bool>>, longest: Duration) -> Self {
-        Self { client, token, warned, prepared: RefCell::default(), longest }
+        Self { client, token, warned, prepared: RefCell::default(), longest, standing: OnceCell::new() }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -81,7 +84,16 @@ impl Session {
 
     /// Whether the server can no longer be asked in this session.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.is_behind()
+    }
+
+    /// From now on, answers count only as long as no other server leads.
+    pub(crate) fn stands(&self, standing: Standing) {
+        let _ = self.standing.set(standing);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.standing.get().is_some_and(Standing::is_behind)
     }
 
     /// Whether the server has warned since this was last asked.
@@ -122,6 +134,7 @@ impl Session {
     /// Waits for an answer, but not without end.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         match timeout(self.longest, work).await {
+            Ok(_) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
             Ok(result) => result.map_err(Failure::of),
             Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
         }

@@ -12,7 +12,8 @@ use crate::store::error::StoreError;
 const STEPS: [&str; 2] = [include_str!("tables.sql"), include_str!("followers.sql")];
 
 /// The functions of this version, which take the place of those of an earlier one.
-const FUNCTIONS: [&str; 2] = [include_str!("drop_functions.sql"), include_str!("append.sql")];
+const FUNCTIONS: [&str; 3] =
+    [include_str!("drop_functions.sql"), include_str!("append.sql"), include_str!("keys.sql")];
 
 /// The oldest server that has all that the functions use.
 const OLDEST_SERVER: i32 = 140_000;

@@ -401,6 +401,8 @@ impl<'a> Wave<'a> {
 pub(super) struct Stored {
     pub(super) answers: Vec<Answer>,
     pub(super) newest: Option<Position>,
+    /// The store has all events up to here, also if nothing was stored.
+    pub(super) known: u64,
 }
 
 impl Call<'_> {
@@ -465,8 +467,9 @@ impl Outcomes {
                 }
             });
         }
+        let known = newest;
         let newest = (newest > self.base).then(|| Position::new(newest));
-        Some(Stored { answers, newest })
+        Some(Stored { answers, newest, known })
     }
 
     fn refusal(

@@ -1,9 +1,9 @@
 //! The appends that wait for the thread that commits.
 
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::store::group_commit::{Answer, Request, Waiter};
 use crate::store::lock::lock;
@@ -16,6 +16,8 @@ const LARGEST_GROUP: usize = 512;
 pub(super) struct Commits {
     queue: Mutex<Queue>,
     changed: Notify,
+    /// The thread that commits in place of the one that talks to the server, if appends have hooks.
+    hooks: Mutex<Option<mpsc::Sender<Handed>>>,
 }
 
 #[derive(Default)]
@@ -64,6 +66,21 @@ impl Commits {
         }
     }
 
+    /// Lets another thread commit, until it is taken away.
+    pub(super) fn set_thread_of_hooks(&self, thread: Option<mpsc::Sender<Handed>>) {
+        *lock(&self.hooks) = thread;
+    }
+
+    /// Hands appends over to the thread of the hooks. Without hooks, returns them.
+    pub(super) fn hand_over(&self, group: Group) -> Result<oneshot::Receiver<()>, Group> {
+        let hooks = lock(&self.hooks);
+        let Some(hooks) = &*hooks else { return Err(group) };
+        let (done, told) = oneshot::channel();
+        // If the thread has ended, the callers get an error.
+        drop(hooks.send(Handed { group, done }));
+        Ok(told)
+    }
+
     /// No store is left that could append.
     pub(super) fn close(&self) {
         lock(&self.queue).is_closed = true;
@@ -78,6 +95,12 @@ impl Commits {
         drop(queue);
         drop(Group(left));
     }
+}
+
+/// Appends for the thread of the hooks, which says when they have their answers.
+pub(super) struct Handed {
+    pub(super) group: Group,
+    pub(super) done: oneshot::Sender<()>,
 }
 
 /// Appends that are committed together. If it is dropped, as in a panic, its callers get an error.

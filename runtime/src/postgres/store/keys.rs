@@ -6,6 +6,7 @@ use crate::domain::command_mark::CommandMark;
 use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::postgres::server::names::unescaped;
+use crate::postgres::store::unreadable;
 use crate::store::append::Outcome;
 use crate::store::error::StoreError;
 
@@ -62,6 +63,16 @@ impl KnownKey {
             structs,
         };
         Ok(rows.map(key).collect())
+    }
+
+    /// The outcome in the first row, if there is a row.
+    pub(super) fn outcome_of(
+        rows: &[Row],
+        stream: &StreamName,
+        key: &str,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let known = rows.first().map(Self::of_row).transpose().map_err(unreadable)?;
+        known.map(|known| known.outcome(stream, key)).transpose()
     }
 
     /// The outcome of the key's command, if it can be true.

@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
+use crate::domain::error::BoxError;
 use crate::domain::position::Position;
+use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::names::escaped;
 use crate::postgres::server::session::Session;
@@ -13,6 +16,9 @@ use crate::postgres::store::call::number;
 use crate::postgres::store::keys::{self, KnownKey};
 use crate::store::append::{Append, Appended};
 use crate::store::group_commit::Request;
+
+/// What a warning of the server means, after a commit.
+pub(super) const NO_STANDBY: &str = "the server has committed without the answer of its standbys";
 
 /// How long to wait between two looks at a session that ends.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -138,4 +144,28 @@ fn first<T: for<'r> tokio_postgres::types::FromSql<'r>>(rows: &[Row]) -> Result<
 
 fn get<T: for<'r> tokio_postgres::types::FromSql<'r>>(row: &Row, column: usize) -> Result<T, Failure> {
     row.try_get(column).map_err(Failure::of)
+}
+
+/// Why it is not known whether requests are stored.
+pub(super) enum Unsettled {
+    /// The new session is gone as well.
+    Broken,
+    Unknown(BoxError),
+}
+
+impl From<Failure> for Unsettled {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Broken(_) | Failure::ReadOnly | Failure::Again => Self::Broken,
+            Failure::Final(error) => Self::Unknown(error.into()),
+        }
+    }
+}
+
+/// Begins a session that holds the lock on its token as long as it lives, so that another one can wait for its end.
+pub(super) async fn begin(address: &Address) -> Result<Session, Failure> {
+    let session = address.begin(None).await?;
+    let token: &(dyn ToSql + Sync) = &session.token;
+    session.query("SELECT pg_advisory_lock($1)", &[token]).await?;
+    Ok(session)
 }

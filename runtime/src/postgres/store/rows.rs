@@ -1,5 +1,7 @@
 //! Reads an event from a row, and checks each column.
 
+use std::ops::ControlFlow;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
@@ -53,6 +55,19 @@ pub(super) fn position(row: &Row) -> Result<i64, StoreError> {
         Ok(position) => Err(damaged(position, "position", "is below 1".to_owned())),
         Err(error) => Err(damaged(0, "position", error.to_string())),
     }
+}
+
+/// Passes the rows to `visit`, until it breaks.
+pub(super) fn each(
+    rows: &[Row],
+    mut visit: impl FnMut(&Row) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<ControlFlow<()>, StoreError> {
+    for row in rows {
+        if visit(row)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The number of the event's stream, and its id.

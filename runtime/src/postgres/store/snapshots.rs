@@ -44,7 +44,7 @@ impl Shared {
 }
 
 /// Reads a row. Whether the snapshot is right is for its reader to check.
-fn snapshot(row: &Row) -> Result<StoredSnapshot<'_>, Error> {
+pub(super) fn snapshot(row: &Row) -> Result<StoredSnapshot<'_>, Error> {
     let mut snapshot = StoredSnapshot::new(
         row.try_get::<_, i64>(0)?.unsigned_abs(),
         Position::new(row.try_get::<_, i64>(1)?.unsigned_abs()),

@@ -11,22 +11,44 @@ const EVENT: &str = "position, version, name, event_version, payload";
 /// The columns of metadata, which follow.
 const METADATA: &str = "id, recorded_at, correlation, causation, custom";
 
-/// The texts of the statements that do not depend on a filter.
+/// A statement.
+#[derive(Clone)]
+pub(crate) struct Sql {
+    pub(crate) text: Arc<str>,
+    /// Whether a standby may carry it out.
+    pub(super) may_lag: bool,
+}
+
+impl Sql {
+    /// A read, which a standby may carry out.
+    fn read(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), may_lag: true }
+    }
+
+    /// One that writes, or asks for what is newest.
+    pub(super) fn of_primary(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), may_lag: false }
+    }
+}
+
+/// The statements that do not depend on a filter.
 pub(super) struct Statements {
     schema: String,
-    pub(super) stream: Arc<str>,
-    pub(super) replay: Arc<str>,
-    pub(super) stream_version: Arc<str>,
-    pub(super) position: Arc<str>,
-    pub(super) next_position: Arc<str>,
-    pub(super) event_id: Arc<str>,
-    pub(super) names: Arc<str>,
-    pub(super) categories: Arc<str>,
-    pub(super) outcome: Arc<str>,
-    pub(super) forget_keys: Arc<str>,
-    pub(super) snapshot: Arc<str>,
-    pub(super) save_snapshot: Arc<str>,
-    pub(super) drop_snapshots: Arc<str>,
+    pub(super) stream: Sql,
+    pub(super) replay: Sql,
+    pub(super) stream_version: Sql,
+    pub(super) position: Sql,
+    pub(super) next_position: Sql,
+    pub(super) event_id: Sql,
+    pub(super) names: Sql,
+    pub(super) categories: Sql,
+    pub(super) outcome: Sql,
+    pub(super) forget_keys: Sql,
+    pub(super) all_keys: Sql,
+    pub(super) import_keys: Sql,
+    pub(super) snapshot: Sql,
+    pub(super) save_snapshot: Sql,
+    pub(super) drop_snapshots: Sql,
 }
 
 impl Statements {
@@ -39,21 +61,19 @@ impl Statements {
             )
         };
         Self {
-            stream: stream(&format!("{EVENT}, {METADATA}")).into(),
-            replay: stream(&format!("{EVENT}, id")).into(),
-            stream_version: format!(
+            stream: Sql::read(stream(&format!("{EVENT}, {METADATA}"))),
+            replay: Sql::read(stream(&format!("{EVENT}, id"))),
+            stream_version: Sql::read(format!(
                 "SELECT version FROM {schema}.events WHERE stream = {number} ORDER BY version DESC LIMIT 1"
-            )
-            .into(),
-            position: format!("SELECT position FROM {schema}.counter").into(),
-            next_position: format!(
+            )),
+            position: Sql::of_primary(position(schema)),
+            next_position: Sql::read(format!(
                 "SELECT position FROM {schema}.events WHERE position > $1 ORDER BY position LIMIT 1"
-            )
-            .into(),
-            event_id: format!("SELECT id FROM {schema}.events WHERE position = $1").into(),
-            names: format!("SELECT id, category, key FROM {schema}.streams WHERE id = ANY ($1)").into(),
+            )),
+            event_id: Sql::read(format!("SELECT id FROM {schema}.events WHERE position = $1")),
+            names: Sql::read(format!("SELECT id, category, key FROM {schema}.streams WHERE id = ANY ($1)")),
             // One look at the index for each category, however many streams it has.
-            categories: format!(
+            categories: Sql::read(format!(
                 "WITH RECURSIVE found AS (
                    (SELECT category FROM {schema}.streams ORDER BY category LIMIT 1)
                    UNION ALL
@@ -62,20 +82,28 @@ impl Statements {
                    FROM found WHERE found.category IS NOT NULL
                  )
                  SELECT category FROM found WHERE category IS NOT NULL"
-            )
-            .into(),
-            outcome: format!(
+            )),
+            outcome: Sql::read(format!(
                 "SELECT {} FROM {schema}.keys AS k WHERE k.stream = {number} AND k.key = $3",
                 keys::COLUMNS
-            )
-            .into(),
+            )),
             forget_keys: counted(&format!("DELETE FROM {schema}.keys WHERE recorded_at < $1")),
-            snapshot: format!(
+            all_keys: Sql::read(format!(
+                "SELECT {}, k.stream, s.category, s.key FROM {schema}.keys AS k JOIN {schema}.streams AS s ON s.id = k.stream
+                 WHERE (k.stream, k.key) > ($1, $2) ORDER BY k.stream, k.key LIMIT $3",
+                keys::COLUMNS
+            )),
+            import_keys: Sql::of_primary(format!(
+                "SELECT n_key, n_before, n_version, n_at, n_command, n_shape, n_content, n_structs, place
+                 FROM {schema}.import_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            )),
+            snapshot: Sql::read(format!(
                 "SELECT version, position, event, taken_at, fingerprint, checksum, state FROM {schema}.snapshots
                  WHERE stream = {number}"
-            )
-            .into(),
-            save_snapshot: format!("SELECT {schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9)").into(),
+            )),
+            save_snapshot: Sql::of_primary(format!(
+                "SELECT {schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            )),
             drop_snapshots: counted(&format!(
                 "DELETE FROM {schema}.snapshots AS t WHERE $1::text IS NULL
                  OR EXISTS (SELECT FROM {schema}.streams AS s WHERE s.id = t.stream AND s.category = $1)"
@@ -91,7 +119,7 @@ impl Statements {
 
     /// The statement for events of all streams. Its values are the position before, the last position, the number of rows,
     /// and then those of the filter: names, categories, and the index and the number of partitions.
-    pub(super) fn all(&self, filter: &Filter<'_>) -> Arc<str> {
+    pub(super) fn all(&self, filter: &Filter<'_>) -> Sql {
         let schema = &self.schema;
         let metadata = if filter.wants_metadata { format!(", {METADATA}") } else { String::new() };
         let mut conditions = vec!["position > $1".to_owned(), "position <= $2".to_owned()];
@@ -110,14 +138,18 @@ impl Statements {
             conditions.push(format!("stream % ${} = ${}", value(), value()));
         }
         let conditions = conditions.join(" AND ");
-        format!(
+        Sql::read(format!(
             "SELECT {EVENT}, stream{metadata} FROM {schema}.events AS e WHERE {conditions} ORDER BY position LIMIT $3"
-        )
-        .into()
+        ))
     }
 }
 
+/// The statement for the position of the newest event.
+pub(super) fn position(schema: &str) -> String {
+    format!("SELECT position FROM {schema}.counter")
+}
+
 /// The statement, with the number of rows that it has changed as its result.
-fn counted(sql: &str) -> Arc<str> {
-    format!("WITH changed AS ({sql} RETURNING 1) SELECT count(*) FROM changed").into()
+fn counted(sql: &str) -> Sql {
+    Sql::of_primary(format!("WITH changed AS ({sql} RETURNING 1) SELECT count(*) FROM changed"))
 }

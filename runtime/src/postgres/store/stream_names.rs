@@ -8,6 +8,8 @@ use tokio_postgres::{Error, Row};
 
 use crate::domain::stream_name::StreamName;
 use crate::postgres::server::names::unescaped;
+use crate::postgres::store::rows;
+use crate::postgres::store::unreadable;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
@@ -33,39 +35,51 @@ impl StreamNames {
         *lock(&self.0) = Known::default();
     }
 
-    /// The names of the streams with these numbers, of which `read` gets those that are not known.
-    pub(super) fn of(
-        &self,
-        wanted: impl Iterator<Item = i64>,
-        read: impl FnOnce(Vec<i64>) -> Result<Vec<Row>, StoreError>,
-    ) -> Result<HashMap<i64, StreamName>, StoreError> {
+    /// The names of the streams that these events are in, and the numbers of those that are not known.
+    pub(super) fn known(&self, rows: &[Row]) -> Result<(Names, Vec<i64>), StoreError> {
         let (mut names, mut missing) = (HashMap::new(), Vec::new());
-        {
-            let known = lock(&self.0);
-            for number in wanted {
-                if let Entry::Vacant(entry) = names.entry(number) {
-                    match known.names.get(&number) {
-                        Some(name) => drop(entry.insert(name.clone())),
-                        None => missing.push(number),
-                    }
+        let known = lock(&self.0);
+        for row in rows {
+            let number = rows::stream(row)?;
+            if let Entry::Vacant(entry) = names.entry(number) {
+                match known.names.get(&number) {
+                    Some(name) => drop(entry.insert(name.clone())),
+                    None => missing.push(number),
                 }
             }
         }
-        if missing.is_empty() {
-            return Ok(names);
-        }
+        drop(known);
         missing.sort_unstable();
         missing.dedup();
-        let rows = read(missing)?;
+        Ok((Names(names), missing))
+    }
+
+    /// Adds the names in the rows of the statement for names.
+    pub(super) fn add(&self, names: &mut Names, found: &[Row]) -> Result<(), StoreError> {
         let mut known = lock(&self.0);
-        for row in &rows {
-            let (number, name) = name_of(row).map_err(|error| StoreError::Other(error.into()))?;
+        for row in found {
+            let (number, name) = name_of(row).map_err(unreadable)?;
             if let Some(name) = name {
                 known.add(number, &name);
-                names.insert(number, name);
+                names.0.insert(number, name);
             }
         }
-        Ok(names)
+        Ok(())
+    }
+}
+
+/// The names of the streams that the events of a page are in.
+#[derive(Default)]
+pub(super) struct Names(HashMap<i64, StreamName>);
+
+impl Names {
+    /// The name of the stream that an event is in.
+    pub(super) fn of(&self, row: &Row) -> Result<&StreamName, StoreError> {
+        let number = rows::stream(row)?;
+        match self.0.get(&number) {
+            Some(name) => Ok(name),
+            None => Err(rows::nameless(rows::position(row)?, number)),
+        }
     }
 }
 

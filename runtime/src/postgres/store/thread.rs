@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_postgres::types::ToSql;
@@ -18,8 +17,9 @@ use crate::postgres::server::session::Session;
 use crate::postgres::server::tables;
 use crate::postgres::store::commits::Commits;
 use crate::postgres::store::readers::{self, Job};
+use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::StreamNames;
-use crate::postgres::store::transactions::{self, Begin, Held};
+use crate::postgres::store::transactions::{self, Begin, Held, Mode};
 use crate::postgres::store::wakeups::{Wakeups, listen};
 use crate::postgres::store::writer::Writer;
 use crate::store::error::StoreError;
@@ -41,6 +41,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The position that a standby must have to carry out a statement; `None` if it must not.
+    pub(super) fn needed(&self, sql: &Sql) -> Option<u64> {
+        sql.may_lag.then(|| self.wakeups.known.get())
+    }
+
     /// Gives a statement to the next session that is free.
     pub(super) fn send(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
@@ -50,9 +55,9 @@ impl Line {
     }
 
     /// Begins a transaction in a session of its own.
-    pub(super) fn begin(&self) -> Result<Held, StoreError> {
+    pub(super) fn begin(&self, mode: Mode) -> Result<Held, StoreError> {
         match &self.transactions {
-            Some(transactions) => transactions::begin(transactions),
+            Some(transactions) => transactions::begin(transactions, mode),
             None => Err(StoreError::Other("the store is closed".into())),
         }
     }
@@ -134,12 +139,7 @@ impl Work {
                 }
             };
             let address = Rc::new(address);
-            let jobs = Rc::new(Mutex::new(jobs));
-            let readers: Vec<_> = (0..address.options.readers)
-                .map(|_| {
-                    spawn_local(readers::serve(Rc::clone(&jobs), Rc::clone(&address), Arc::clone(&names)))
-                })
-                .collect();
+            let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names, Arc::clone(&wakeups)));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
             spawn_local(transactions::serve(begins, Rc::clone(&address)));
             let writer = Writer::new(&address, id, session, &wakeups);
@@ -147,10 +147,8 @@ impl Work {
                 return;
             }
             writer.run(&end.commits).await;
-            for reader in readers {
-                // A reader that has panicked has given no answer, which its caller notices.
-                let _ = reader.await;
-            }
+            // A statement that has panicked has no answer, which its caller notices.
+            let _ = readers.await;
         });
     }
 }

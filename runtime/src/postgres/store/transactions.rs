@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
@@ -14,14 +14,15 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::{EncodedValue, Session};
-use crate::postgres::store::lost::Lost;
-use crate::postgres::store::writer::{self, NO_STANDBY, SHORTEST_PAUSE, Unsettled, rest};
+use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 
@@ -36,14 +37,25 @@ const TIMELINE: &str = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
 /// A caller that would like to have a transaction.
 pub(crate) struct Begin {
-    reply: mpsc::Sender<Result<Arc<Prepared>, StoreError>>,
+    mode: Mode,
+    reply: mpsc::Sender<Result<(Arc<Prepared>, i64), StoreError>>,
     steps: UnboundedReceiver<Step>,
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Write,
+    /// Only read, and all of it in one state.
+    Read,
 }
 
 /// The caller's end of a transaction.
 pub(crate) struct Held {
     pub(crate) steps: UnboundedSender<Step>,
     pub(crate) prepared: Arc<Prepared>,
+    /// The number of the session.
+    pub(crate) token: i64,
 }
 
 /// One thing to do in a transaction. An error without a reply is that of the next step.
@@ -58,6 +70,10 @@ pub(crate) enum Work {
     Query(Statement, Vec<EncodedValue>),
     /// Statements without values.
     Run(String),
+    /// Statements without values, the last of which has a row.
+    RunForText(String),
+    /// Rows for a `COPY .. FROM STDIN BINARY`, with the types of their columns.
+    Copy(String, Vec<Type>, Vec<Vec<EncodedValue>>),
     /// Only waits for the answers to the steps before.
     Wait,
     Commit,
@@ -67,6 +83,7 @@ pub(crate) enum Done {
     Prepared(Statement),
     Changed(u64),
     Rows(Vec<Row>),
+    Text(Option<String>),
     Nothing,
 }
 
@@ -93,11 +110,12 @@ impl Prepared {
 }
 
 /// Asks for a transaction. Waits until it has begun.
-pub(crate) fn begin(transactions: &UnboundedSender<Begin>) -> Result<Held, StoreError> {
+pub(crate) fn begin(transactions: &UnboundedSender<Begin>, mode: Mode) -> Result<Held, StoreError> {
     let (reply, begun) = mpsc::channel();
     let (steps, received) = unbounded_channel();
-    drop(transactions.send(Begin { reply, steps: received }));
-    Ok(Held { steps, prepared: answer(&begun)? })
+    drop(transactions.send(Begin { mode, reply, steps: received }));
+    let (prepared, token) = answer(&begun)?;
+    Ok(Held { steps, prepared, token })
 }
 
 /// Waits for the answer to a step.
@@ -142,26 +160,26 @@ struct Number {
 
 impl Pool {
     async fn carry_out(self: Rc<Self>, begin: Begin) {
-        let Begin { reply, steps } = begin;
+        let Begin { mode, reply, steps } = begin;
         let Ok(Ok(_permit)) = timeout(self.address.options.lock_timeout, self.permits.acquire()).await else {
             let _ = reply.send(Err(StoreError::Busy));
             return;
         };
-        match self.begin().await {
+        match self.begin(mode).await {
             Ok((open, number)) => {
                 // A caller that no longer waits has dropped its end of the steps too.
-                let _ = reply.send(Ok(Arc::clone(&open.prepared)));
+                let _ = reply.send(Ok((Arc::clone(&open.prepared), open.session.token)));
                 self.take_steps(open, &number, steps).await;
             }
             Err(failure) => drop(reply.send(Err(failure.into_store_error()))),
         }
     }
 
-    async fn begin(&self) -> Result<(Open, Number), Failure> {
+    async fn begin(&self, mode: Mode) -> Result<(Open, Number), Failure> {
         let deadline = Instant::now() + self.address.options.outage_timeout;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            match self.try_to_begin().await {
+            match self.try_to_begin(mode).await {
                 Err(Failure::Broken(_) | Failure::ReadOnly | Failure::Again)
                     if Instant::now() + pause < deadline =>
                 {
@@ -172,16 +190,19 @@ impl Pool {
         }
     }
 
-    async fn try_to_begin(&self) -> Result<(Open, Number), Failure> {
+    async fn try_to_begin(&self, mode: Mode) -> Result<(Open, Number), Failure> {
         let idle = self.idle.borrow_mut().pop().filter(|open| !open.session.is_closed());
         let open = match idle {
             Some(open) => open,
-            None => Open { session: writer::begin(&self.address).await?, prepared: Arc::default() },
+            None => Open { session: lost::begin(&self.address).await?, prepared: Arc::default() },
         };
         // Only the warnings of the commit matter. The locks of a program that is cut off must not last.
+        let (begin, number) = match mode {
+            Mode::Write => ("BEGIN", format!("SELECT pg_current_xact_id()::text, {TIMELINE}")),
+            Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", String::new()),
+        };
         let sql = format!(
-            "BEGIN; SET LOCAL client_min_messages = error; SET LOCAL idle_in_transaction_session_timeout = {};
-             SELECT pg_current_xact_id()::text, {TIMELINE}",
+            "{begin}; SET LOCAL client_min_messages = error; SET LOCAL idle_in_transaction_session_timeout = {}; {number}",
             self.address.options.outage_timeout.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
         );
         let messages = open.session.simple_query(&sql).await?;
@@ -192,7 +213,13 @@ impl Pool {
             }
             _ => None,
         });
-        let number = number.ok_or_else(|| Failure::Broken("the server has returned no number".into()))?;
+        let number = match mode {
+            Mode::Write => {
+                number.ok_or_else(|| Failure::Broken("the server has returned no number".into()))?
+            }
+            // There is nothing to commit.
+            Mode::Read => Number { transaction: String::new(), timeline: String::new() },
+        };
         Ok((open, number))
     }
 
@@ -274,7 +301,7 @@ impl Pool {
 
     /// Whether a transaction of the session with this token was committed.
     async fn look(&self, token: i64, number: &Number, deadline: Instant) -> Result<bool, Unsettled> {
-        let session = writer::begin(&self.address).await?;
+        let session = lost::begin(&self.address).await?;
         if !self.lost.wait_for_end(&session, token, deadline).await? {
             let problem = "the server still works on the commit, in a session whose connection is lost";
             return Err(Unsettled::Unknown(problem.into()));
@@ -364,6 +391,22 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
             client.query(&statement, &values).await.map(Done::Rows)
         }),
         Work::Run(sql) => Box::pin(async move { client.batch_execute(&sql).await.map(|()| Done::Nothing) }),
+        Work::RunForText(sql) => Box::pin(async move {
+            let messages = client.simple_query(&sql).await?;
+            let text = messages.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            Ok(Done::Text(text))
+        }),
+        Work::Copy(sql, types, rows) => Box::pin(async move {
+            let writer = BinaryCopyInWriter::new(client.copy_in(&sql).await?, &types);
+            let mut writer = pin!(writer);
+            for row in rows {
+                writer.as_mut().write_raw(row).await?;
+            }
+            writer.finish().await.map(Done::Changed)
+        }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
         Work::Commit => Box::pin(async {
             // If a statement has failed, so does the first of these, and the second is not carried out.

@@ -10,11 +10,16 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::domain::new_id::new_id;
 use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
 use crate::postgres::server::address::{Address, OnNotification};
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
-use crate::postgres::store::writer::{SHORTEST_PAUSE, rest};
+use crate::postgres::store::changes::{self, Changes};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
+use crate::postgres::store::standby::Known;
+use crate::postgres::store::statements;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 use crate::store::wakers::Wakers;
@@ -35,6 +40,8 @@ pub(super) struct Wakeups {
     /// The newest position that is known.
     newest: AtomicU64,
     announce: Notify,
+    pub(super) known: Known,
+    pub(super) changes: Changes,
 }
 
 #[derive(Default)]
@@ -48,17 +55,29 @@ struct State {
 pub(super) struct Waiting<'w>(&'w Wakeups);
 
 impl Wakeups {
-    /// This program has stored events up to this position.
-    pub(super) fn stored(&self, newest: Position) {
+    /// This program has stored events of these streams, up to this position.
+    pub(super) fn stored<'s>(&self, newest: Position, streams: impl Iterator<Item = &'s StreamName>) {
+        self.changes.changed(streams);
+        self.known.raise(newest.get());
         self.own.fetch_max(newest.get(), Ordering::SeqCst);
         self.newest.fetch_max(newest.get(), Ordering::SeqCst);
         self.wake();
         self.announce.notify_one();
     }
 
+    /// Another program says which streams it has changed, and that there are events up to this position.
+    fn heard(&self, newest: u64, streams: &str) {
+        self.changes.hear(streams);
+        if self.newest.fetch_max(newest, Ordering::SeqCst) < newest {
+            self.wake();
+        }
+    }
+
     /// The server has events up to this position.
     fn found(&self, newest: u64) {
         if self.newest.fetch_max(newest, Ordering::SeqCst) < newest {
+            // No notification has said so.
+            self.changes.hear_of_all();
             self.wake();
         }
     }
@@ -114,12 +133,15 @@ impl Drop for Waiting<'_> {
 /// announcement may be lost.
 pub(super) async fn listen(address: Rc<Address>, wakeups: Arc<Wakeups>, id: Uuid) {
     let channel = format!("factum_{}", id.simple());
-    let position = format!("SELECT position FROM {}.counter", address.schema);
+    let position = statements::position(&address.schema);
+    let program = new_id().simple().to_string();
     let heard: OnNotification = {
-        let wakeups = Arc::clone(&wakeups);
+        let (wakeups, program) = (Arc::clone(&wakeups), program.clone());
         Rc::new(move |notification| {
-            if let Ok(newest) = notification.payload().parse() {
-                wakeups.found(newest);
+            let mut parts = notification.payload().splitn(3, ' ');
+            let (newest, by) = (parts.next().and_then(|newest| newest.parse().ok()), parts.next());
+            if let Some(newest) = newest.filter(|_| by != Some(&program)) {
+                wakeups.heard(newest, parts.next().unwrap_or_default());
             }
         })
     };
@@ -128,11 +150,16 @@ pub(super) async fn listen(address: Rc<Address>, wakeups: Arc<Wakeups>, id: Uuid
     loop {
         let listening = match session.take().filter(|session| !session.is_closed()) {
             Some(session) => Ok(session),
-            None => begin(&address, &heard, &channel).await,
+            None => {
+                let begun = begin(&address, &heard, &channel).await;
+                // What others have said before is lost.
+                wakeups.changes.hear_of_all();
+                begun
+            }
         };
         let done = match listening {
             Ok(listening) => {
-                let done = look(&listening, &wakeups, &channel, &position, &mut announced).await;
+                let done = look(&listening, &wakeups, (&channel, &program), &position, &mut announced).await;
                 session = Some(listening);
                 done
             }
@@ -159,13 +186,19 @@ async fn begin(address: &Address, heard: &OnNotification, channel: &str) -> Resu
 async fn look(
     session: &Session,
     wakeups: &Wakeups,
-    channel: &str,
+    (channel, program): (&str, &str),
     position: &str,
     announced: &mut u64,
 ) -> Result<(), Failure> {
     let own = wakeups.own.load(Ordering::SeqCst);
     if own > *announced {
-        session.query("SELECT pg_notify($1, $2)", &[&channel, &own.to_string()]).await?;
+        let streams = wakeups.changes.take_own();
+        let message = format!("{own} {program} {}", changes::text(&streams));
+        let sent = session.query("SELECT pg_notify($1, $2)", &[&channel, &message]).await;
+        if sent.is_err() {
+            wakeups.changes.put_back(streams);
+        }
+        sent?;
         *announced = own;
         sleep(BETWEEN_ANNOUNCEMENTS).await;
     } else if wakeups.is_watched() {

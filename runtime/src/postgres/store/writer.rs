@@ -2,31 +2,23 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::time::sleep;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::domain::error::BoxError;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::call::{AppendSql, Call};
 use crate::postgres::store::commits::{Commits, Group};
-use crate::postgres::store::lost::Lost;
+use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
+use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::wakeups::Wakeups;
 use crate::store::append::Append;
-use crate::store::error::{AppendError, StoreError};
+use crate::store::error::StoreError;
 use crate::store::group_commit::{Answer, Request};
 use crate::store::queue::QueueError;
-
-/// The pauses between attempts to reach a server.
-pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
-/// What a warning of the server means, after a commit.
-pub(super) const NO_STANDBY: &str = "the server has committed without the answer of its standbys";
 
 /// How often a transaction that the server has undone is tried again at once.
 const TRIES: u32 = 8;
@@ -56,8 +48,14 @@ impl Writer {
     /// Commits one group after the other, until no store is left that appends.
     pub(super) async fn run(mut self, commits: &Commits) {
         while let Some(group) = commits.next().await {
-            let answers = self.commit(&group).await;
-            group.answer(answers);
+            match commits.hand_over(group) {
+                // If the thread of the hooks has ended, the callers have an error.
+                Ok(done) => drop(done.await),
+                Err(group) => {
+                    let answers = self.commit(&group).await;
+                    group.answer(answers);
+                }
+            }
         }
     }
 
@@ -166,8 +164,10 @@ impl Writer {
                         return Err(StoreError::CommitUnknown(NO_STANDBY.into()));
                     }
                     self.session = Some(session);
+                    // Who was refused may read why.
+                    self.wakeups.known.raise(stored.known);
                     if let Some(newest) = stored.newest {
-                        self.wakeups.stored(newest);
+                        self.wakeups.stored(newest, changed_streams(requests, &stored.answers));
                     }
                     return Ok(stored.answers);
                 }
@@ -204,7 +204,7 @@ impl Writer {
         }
         let mut pause = SHORTEST_PAUSE;
         loop {
-            match begin(&self.address).await {
+            match lost::begin(&self.address).await {
                 Err(Failure::Broken(_) | Failure::ReadOnly | Failure::Again)
                     if Instant::now() + pause < deadline =>
                 {
@@ -252,62 +252,13 @@ impl Writer {
         if let Some(newest) =
             found.iter().flatten().flatten().filter_map(|stored| stored.first_position).max()
         {
-            self.wakeups.stored(newest);
+            // Those of the requests that were refused cost a read.
+            self.wakeups.stored(newest, requests.iter().flat_map(Request::changed_streams));
         }
         let mut of_rest = Box::pin(self.store_all(&rest)).await.into_iter();
         found
             .into_iter()
             .map(|found| found.or_else(|| of_rest.next()).unwrap_or(Err(QueueError::Void)))
             .collect()
-    }
-}
-
-/// Why it is not known whether requests are stored.
-pub(super) enum Unsettled {
-    /// The new session is gone as well.
-    Broken,
-    Unknown(BoxError),
-}
-
-impl From<Failure> for Unsettled {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Broken(_) | Failure::ReadOnly | Failure::Again => Self::Broken,
-            Failure::Final(error) => Self::Unknown(error.into()),
-        }
-    }
-}
-
-/// Begins a session that holds the lock on its token as long as it lives, so that another one can wait for its end.
-pub(super) async fn begin(address: &Address) -> Result<Session, Failure> {
-    let session = address.begin(None).await?;
-    let token: &(dyn ToSql + Sync) = &session.token;
-    session.query("SELECT pg_advisory_lock($1)", &[token]).await?;
-    Ok(session)
-}
-
-/// Sleeps, and doubles the pause.
-pub(super) async fn rest(pause: &mut Duration) {
-    sleep(*pause).await;
-    *pause = (*pause * 2).min(LONGEST_PAUSE);
-}
-
-fn is_void(request: &Request<'_>) -> bool {
-    let is_void = request.is_void();
-    if is_void {
-        request.fail();
-    }
-    is_void
-}
-
-/// Whether one request can be the reason of an error, so that others would be stored without it.
-fn concerns_one(error: &StoreError) -> bool {
-    matches!(error, StoreError::NotStorable { .. } | StoreError::Damaged { .. } | StoreError::Other(_))
-}
-
-fn refuse(request: &Request<'_>, error: StoreError) -> Answer {
-    match request.appends {
-        [first, ..] => Err(AppendError::store(first.stream, error).into()),
-        [] => unreachable!("the store answers an append without streams itself"),
     }
 }

@@ -41,6 +41,21 @@ pub(crate) fn commit(header: &Header) -> Option<u32> {
     header.get(COMMIT)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
+/// Opens a file so that reads note no time of the last access, which is a fifth of a look. The system lets only the
+/// file's owner do that.
+#[cfg(unix)]
+fn open_quietly(path: impl AsRef<Path>) -> io::Result<File> {
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        const O_NOATIME: i32 = 0o1_000_000;
+        if let Ok(file) = File::options().read(true).custom_flags(O_NOATIME).open(&path) {
+            return Ok(file);
+        }
+    }
+    File::open(path)
+}
+
 impl LogIndex {
     /// The index of the log of the database at `path`.
     pub(crate) fn of(path: &Path) -> Self {
@@ -59,7 +74,7 @@ impl LogIndex {
         let mut unused = lock(UNUSED.get());
         match unused.iter().position(is_there) {
             Some(index) => Ok(unused.swap_remove(index)),
-            None => File::open(path),
+            None => open_quietly(&path),
         }
     }
 

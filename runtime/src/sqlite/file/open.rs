@@ -23,7 +23,7 @@ const STATEMENTS: usize = 64;
 const LONGEST_IDLE_LOG: i64 = 16 << 20;
 
 /// The default of [`SqliteOptions::look_every`]: a view then shows an event of another process within 50 milliseconds.
-const LONGEST_LOOK: Duration = Duration::from_millis(40);
+const LONGEST_LOOK: Duration = Duration::from_millis(45);
 
 /// SQLite counts milliseconds in 31 bits.
 const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
@@ -266,10 +266,10 @@ impl SqliteOptions {
     }
 
     /// How often the store looks for events of other processes at least, while a follower or another reader waits
-    /// for events; 40 milliseconds by default.
+    /// for events; 45 milliseconds by default.
     ///
     /// One thread of the process looks for all stores. A look takes about a microsecond and touches no time of a file.
-    /// An idle store is looked at every 5 milliseconds; with more than 12 idle stores, one of them every 400 microseconds.
+    /// An idle store is looked at every 5 milliseconds; with more than 11 idle stores, one of them every 450 microseconds.
     /// After an event of another process, the looks come every 2 milliseconds, and then less and less often.
     ///
     /// The least is 1 millisecond. Events of the same process wake readers at once.

@@ -7,18 +7,18 @@ use rusqlite::Transaction;
 
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
-use crate::follow::dead_letter;
+use crate::follow::batch::{Batch, Bounds, Projected, Waits, refused_at, refused_commit};
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
 use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, contained};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter, seen_in};
-use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
+use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::{StepTarget, Worker};
 use crate::sqlite::file::errors::violated_constraint;
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::projection::decode_ahead;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::event_store::EventStore;
@@ -33,7 +33,7 @@ pub(super) const WINDOW: u64 = 20_000;
 /// How many events one transaction projects at most.
 const BATCH: usize = 4_000;
 
-impl StepTarget<SqliteStore> for Sqlite {
+impl<T: SqliteTarget> StepTarget<SqliteStore> for T {
     fn step<H: EventHandler<Target = Self>>(
         worker: &mut Worker<'_, H, SqliteStore>,
         goal: Position,
@@ -71,7 +71,7 @@ impl StepTarget<SqliteStore> for Sqlite {
             Ok(share.reached(batch.position))
         };
         let result = home.progress.in_batch(batch, |source| failed(source).into());
-        result.map_err(|failed| refused_commit(failed, projected))
+        result.map_err(|failed| refused_commit(failed, projected, violated_constraint))
     }
 
     fn retry_letter<H: EventHandler<Target = Self>>(
@@ -91,49 +91,19 @@ impl StepTarget<SqliteStore> for Sqlite {
             let context = ViewTransaction::new(transaction);
             let watch = home.hooks.watch(letter.position, letter.attempts);
             project_one(follower, transaction, &event, || {
-                watch.handle::<H>(&event, || projection.handle_stored(event.name, &event, &context))
+                watch.handle::<H>(&event, || {
+                    T::lend(&context, |context| projection.handle_stored(event.name, &event, context))
+                })
             })?;
             is_projected = true;
             Ok(true)
         });
         match result {
             Err(error) if is_projected => {
-                Err(refused_at(error, letter.position).unwrap_or_else(|error| error))
+                Err(refused_at(error, letter.position, violated_constraint).unwrap_or_else(|error| error))
             }
             result => result,
         }
-    }
-}
-
-/// What a step has projected before its commit.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Projected {
-    pub(super) share: Share,
-    pub(super) events: usize,
-    /// The position of the last of these events.
-    pub(super) last: Position,
-}
-
-/// The failure of a step, if its commit was refused: that of its event or, if it had several, of one of them.
-pub(super) fn refused_commit(failed: FailedStep, projected: Option<Projected>) -> FailedStep {
-    let Some(Projected { share: Share { partition, after, .. }, events: events @ 1.., last }) = projected
-    else {
-        return failed;
-    };
-    match refused_at(failed.error, last) {
-        Ok(error) => FailedStep { handled: events / 2, partition, after, error },
-        Err(error) => FailedStep { error, ..failed },
-    }
-}
-
-/// The error of the event at a position, if a constraint did not hold at the commit; otherwise the error.
-fn refused_at(error: FollowError, position: Position) -> Result<FollowError, FollowError> {
-    match error {
-        FollowError::Store { follower, source } => match violated_constraint(source) {
-            Ok(source) => Ok(FollowError::CommitRefused { follower, position, source }),
-            Err(source) => Err(FollowError::Store { follower, source }),
-        },
-        other => Err(other),
     }
 }
 
@@ -145,37 +115,10 @@ pub(super) struct PartitionSource<'s> {
     pub(super) after: Position,
 }
 
-/// How far a transaction goes at most.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// The last position.
-    pub(super) until: Position,
-    /// The number of events.
-    pub(super) limit: usize,
-    /// When it ends, after at least one event.
-    pub(super) deadline: Option<Instant>,
-}
-
-impl Bounds {
-    /// All events up to a position.
-    pub(super) fn until(until: Position) -> Self {
-        Self { until, limit: usize::MAX, deadline: None }
-    }
-}
-
-/// What a transaction has projected.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) events: usize,
-    pub(super) position: Position,
-    /// The position of the last event.
-    pub(super) last: Position,
-}
-
 /// Projects the events of a partition within the bounds, and saves the position reached.
 ///
 /// After an error the transaction must not be committed.
-pub(super) fn project<H: EventHandler<Target = Sqlite>>(
+pub(super) fn project<H: EventHandler<Target: SqliteTarget>>(
     projection: &mut H,
     watch: Watch<'_>,
     definition: &FollowerDefinition,
@@ -189,7 +132,7 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let mut batch = Batch { events: 0, position: from.after, last: from.after };
     let mut is_at_end = true;
     let context = ViewTransaction::new(transaction);
-    let waits = Waits::of(transaction, follower).map_err(|error| FailedStep {
+    let waits = Waits::<SqliteStore>::of(transaction, follower).map_err(|error| FailedStep {
         partition: from.partition,
         after: from.after,
         ..error.into()
@@ -198,7 +141,9 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
     let mut visit = |event: &StoredEvent<'_>| {
         result = waits.project_unless(event, || {
             project_one(follower, transaction, event, || {
-                watch.handle::<H>(event, || projection.handle_stored(event.name, event, &context))
+                watch.handle::<H>(event, || {
+                    H::Target::lend(&context, |context| projection.handle_stored(event.name, event, context))
+                })
             })
         });
         if result.is_err() {
@@ -229,34 +174,6 @@ pub(super) fn project<H: EventHandler<Target = Sqlite>>(
             .map_err(|source| failed(FollowError::Store { follower, source }))?;
     }
     Ok(batch)
-}
-
-/// Whether events wait behind dead letters of their streams.
-pub(super) struct Waits<'t> {
-    transaction: &'t Transaction<'t>,
-    follower: &'static str,
-    some_wait: bool,
-}
-
-impl<'t> Waits<'t> {
-    pub(super) fn of(transaction: &'t Transaction<'t>, follower: &'static str) -> Result<Self, FollowError> {
-        let some_wait = dead_letter::some_wait::<SqliteStore>(transaction, follower)?;
-        Ok(Self { transaction, follower, some_wait })
-    }
-
-    /// Projects an event, unless it has to wait.
-    pub(super) fn project_unless(
-        &self,
-        event: &StoredEvent<'_>,
-        project: impl FnOnce() -> Result<(), FollowError>,
-    ) -> Result<(), FollowError> {
-        let (transaction, follower) = (self.transaction, self.follower);
-        if self.some_wait && dead_letter::wait_behind::<SqliteStore>(transaction, follower, &event.envelope)?
-        {
-            return Ok(());
-        }
-        project()
-    }
 }
 
 /// Projects one event with `handle`.

@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
+use crate::follow::batch::{Projected, Waits, refused_commit};
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, HandlerError};
@@ -14,8 +15,9 @@ use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, Prepared};
 use crate::follow::step::{FailedStep, Opening, Step, StepSize};
 use crate::follow::worker::Worker;
-use crate::sqlite::projection::batch::{Projected, Waits, project_one, refused_commit};
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::file::errors::violated_constraint;
+use crate::sqlite::projection::batch::project_one;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::projection::view_transaction::ViewTransaction;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
@@ -34,7 +36,7 @@ struct DecodedEvent<H: EventHandler> {
 }
 
 /// One step of a worker with a partition of its own; `None` if another task comes first, or no event is left.
-pub(super) fn step<H: EventHandler<Target = Sqlite>>(
+pub(super) fn step<H: EventHandler<Target: SqliteTarget>>(
     worker: &mut Worker<'_, H, SqliteStore>,
     goal: Position,
     size: StepSize,
@@ -66,7 +68,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
             return Ok(Some(share.reached(share.after)));
         }
         let context = ViewTransaction::new(transaction);
-        let waits = Waits::of(transaction, definition.name)?;
+        let waits = Waits::<SqliteStore>::of(transaction, definition.name)?;
         let watch = worker.watch();
         let (mut handled, mut reached, mut before) = (0, reached, after);
         for decoded in events {
@@ -91,7 +93,7 @@ pub(super) fn step<H: EventHandler<Target = Sqlite>>(
         Ok(Some(share.reached(reached)))
     };
     let result = home.progress.in_batch(batch, |source| failed(source).into());
-    result.map_err(|failed| refused_commit(failed, projected))
+    result.map_err(|failed| refused_commit(failed, projected, violated_constraint))
 }
 
 /// Reads and decodes the next events of a partition. Returns also whether more may follow.
@@ -123,18 +125,22 @@ fn read<H: EventHandler>(
     Ok((decoded, is_full))
 }
 
-fn project<H: EventHandler<Target = Sqlite>>(
+fn project<H: EventHandler<Target: SqliteTarget>>(
     projection: &mut H,
     watch: Watch<'_>,
     context: &ViewTransaction<'_>,
-    waits: &Waits<'_>,
+    waits: &Waits<'_, SqliteStore>,
     decoded: DecodedEvent<H>,
 ) -> Result<(), FollowError> {
     let event = decoded.event.as_stored(decoded.position);
     waits.project_unless(&event, || {
         let handle = || match decoded.call {
-            Ok(Some(call)) => call.call(projection, &event.envelope, context).map_err(HandlerError::Handler),
-            Ok(None) => projection.handle_stored(event.name, &event, context),
+            Ok(Some(call)) => H::Target::lend(context, |context| {
+                call.call(projection, &event.envelope, context).map_err(HandlerError::Handler)
+            }),
+            Ok(None) => {
+                H::Target::lend(context, |context| projection.handle_stored(event.name, &event, context))
+            }
             Err(error) => Err(error),
         };
         project_one(H::NAME, context, &event, || watch.handle::<H>(&event, handle))

@@ -15,6 +15,7 @@ use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
 use crate::domain::standard_error::report;
+use crate::follow::batch::Bounds;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
@@ -23,13 +24,14 @@ use crate::follow::projection::Projection;
 use crate::follow::step;
 use crate::follow::step::{Opening, Step};
 use crate::sqlite::file::errors::store_error;
-use crate::sqlite::projection::batch::{Bounds, PartitionSource, WINDOW, project};
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::batch::{PartitionSource, WINDOW, project};
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::hook_batches::BatchTime;
-use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress, Written};
+use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress};
 use crate::sqlite::store::{SqliteStore, read};
 use crate::store::error::StoreError;
 use crate::store::partition::Partition;
+use crate::store::written::Written;
 
 /// What an inline projection does after a newer program has made the view, by a newer version of the
 /// projection.
@@ -81,7 +83,7 @@ impl Blocked {
     }
 }
 
-impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
     pub(super) fn new(projection: P, on_newer: OnNewerVersion, hooks: EventHooks) -> Self {
         let mut definition = FollowerDefinition::of_projection::<P>();
         definition.wants_metadata |= hooks.are_set();
@@ -273,7 +275,7 @@ impl<P: Projection<Target = Sqlite> + Send + 'static> InlineProjection<P> {
     }
 }
 
-impl<P: Projection<Target = Sqlite> + Send + 'static> AppendHook for InlineProjection<P> {
+impl<P: Projection<Target: SqliteTarget> + Send + 'static> AppendHook for InlineProjection<P> {
     fn name(&self) -> &'static str {
         P::NAME
     }

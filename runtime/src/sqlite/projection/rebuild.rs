@@ -1,13 +1,11 @@
-//! Rebuilds a view, while readers see the old one until the new one replaces it.
+//! Rebuilds a view in a file of its own, beside the one that serves.
 //!
 //! Handlers name their tables, so the new view is made in a file of its own, where these names are free. That
 //! file has the rebuild's own checkpoint, so a rebuild that was stopped or killed resumes. When the rebuild
 //! is near the end of the store, it is swapped in. One transaction on the view's file drops the old tables,
 //! copies the new ones, and projects the remaining events.
 //!
-//! One program rebuilds a view at a time: that with the lease of the rebuild. A newer version takes the lease from
-//! an older one. A program that has lost the lease notices it between two batches, and waits for the winner. Each
-//! rebuild has a file of its own, so the two never wait for each other's locks.
+//! Each rebuild has a file of its own, so two programs never wait for each other's locks.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,225 +18,71 @@ use uuid::Uuid;
 
 use crate::domain::error::BoxError;
 use crate::domain::hash::{FNV_OFFSET, hashed};
-use crate::domain::new_id::new_id;
-use crate::domain::position::Position;
-use crate::follow::checkpoint::FoundCheckpoint;
-use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::lease::{LeaseAnswer, LeaseHolder};
-use crate::follow::policy::RetryPolicy;
+use crate::follow::lease::LeaseHolder;
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
+use crate::follow::rebuild::Rebuild;
 use crate::follow::seen::Seen;
-use crate::follow::{checkpoint, lease_keeper};
+use crate::follow::{checkpoint, rebuild};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::handler_sql;
 use crate::sqlite::file::open::{Durability, SqliteOptions};
 use crate::sqlite::file::temporary_files::remove_database;
-use crate::sqlite::progress::{leases, rebuilds};
+use crate::sqlite::progress::rebuilds;
 use crate::sqlite::projection::objects;
 use crate::sqlite::projection::swap;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::store::event_store::EventStore;
 
-/// How many events may be left at most when the new view replaces the old one: the transaction of the swap
-/// projects them.
-const NEAR_THE_END: u64 = 5_000;
-
-/// With so few events left, another round outside of that transaction is not worth it.
-const AT_THE_END: u64 = 50;
-
-/// After how many positions each worker checks whether the rebuild still has its lease.
-const BETWEEN_CHECKS: u64 = 4_000;
-
-/// The settings of a rebuild.
-pub(super) struct Rebuild<'r> {
-    pub(super) control: &'r Control,
-    pub(super) policy: &'r RetryPolicy,
-    /// How long other processes wait after the process that rebuilds the view has died.
-    pub(super) lease: Duration,
-    /// Whether to rebuild a view of the present version too.
-    pub(super) is_forced: bool,
-}
-
-impl Rebuild<'_> {
-    /// Rebuilds the view, or resumes its rebuild; `None` if another process has rebuilt it.
-    pub(super) fn run<P: Projection<Target = Sqlite>>(
-        &self,
-        engine: &mut Engine<P, SqliteStore>,
-    ) -> Result<Option<CaughtUp>, ProjectionError> {
-        let progress = engine.home.progress.clone();
-        let holder = LeaseHolder::new(format!("{} (rebuild)", P::NAME), self.lease);
-        lease_keeper::while_kept(&progress, P::NAME, &holder, || {
-            while let Some(id) = self.take_turn(engine, &holder)? {
-                let built = self.build(engine, &holder, id);
-                if !matches!(built, Ok(Some(_))) {
-                    remove_if_replaced(engine, id);
-                }
-                match built {
-                    Ok(None) => {}
-                    // The program that has taken over may have removed the file under this one.
-                    Err(_) if !is_ours(engine, &holder, id)? => {}
-                    result => return result,
-                }
-            }
-            Ok(None)
-        })
-    }
-
-    /// Waits until no other process rebuilds the view. Returns the id of the rebuild to resume, or a new one;
-    /// `None` if the view needs no rebuild.
-    fn take_turn<P: Projection<Target = Sqlite>>(
-        &self,
-        engine: &Engine<P, SqliteStore>,
-        holder: &LeaseHolder,
-    ) -> Result<Option<Uuid>, ProjectionError> {
-        let (home, definition, follower) = (&engine.home, &engine.definition, P::NAME);
-        while !self.control.is_stopping() {
-            let turn = home.in_transaction(follower, |transaction| {
-                let failed = FollowError::store(follower);
-                match checkpoint::find_in::<SqliteStore>(transaction, definition)? {
-                    FoundCheckpoint::Nothing => return Err(FollowError::CheckpointMissing { follower }),
-                    FoundCheckpoint::Current(_) if !self.is_forced => return Ok(RebuildTurn::Done),
-                    FoundCheckpoint::Current(_) | FoundCheckpoint::Older { .. } => {}
-                }
-                if let LeaseAnswer::HeldBy(other) =
-                    SqliteStore::take_lease(transaction, holder).map_err(failed)?
-                {
-                    let sqlite_failed = |error| failed(store_error(error));
-                    if rebuilds::version(transaction, follower)
-                        .map_err(sqlite_failed)?
-                        .is_none_or(|version| version >= definition.version)
-                    {
-                        self.control.report_lease(Some(other));
-                        return Ok(RebuildTurn::Wait);
-                    }
-                    leases::seize(transaction, holder).map_err(sqlite_failed)?;
-                }
-                holder.set_held(true);
-                self.control.report_lease(None);
-                if let Some(id) = SqliteStore::rebuild(transaction, definition).map_err(failed)? {
-                    return Ok(RebuildTurn::Ours(id));
-                }
-                let id = new_id();
-                SqliteStore::save_rebuild(transaction, definition, id).map_err(failed)?;
-                Ok(RebuildTurn::Ours(id))
-            });
-            match turn {
-                Ok(RebuildTurn::Ours(id)) => return Ok(Some(id)),
-                Ok(RebuildTurn::Done) => return Ok(None),
-                Ok(RebuildTurn::Wait) => {
-                    self.control.pause((self.lease / 4).min(Duration::from_millis(500)));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let goal = home.newest(follower)?;
-        Err(FollowError::Stopped { follower, position: Position::START, goal }.into())
-    }
-
-    /// Makes the new view and replaces the old one; `None` if another process has taken over.
-    fn build<P: Projection<Target = Sqlite>>(
-        &self,
-        engine: &mut Engine<P, SqliteStore>,
-        holder: &LeaseHolder,
-        id: Uuid,
-    ) -> Result<Option<CaughtUp>, ProjectionError> {
-        let follower = P::NAME;
-        let path = path_of(&engine.home.progress, follower, id);
-        let failed =
-            |source| ProjectionError::RebuildFile { projection: follower, path: path.clone(), source };
-        if engine.home.progress.path().is_none() {
-            engine.home.progress.remove_on_drop(path.clone());
-        }
-        remove_others(&engine.home.progress, follower, &path);
-        let source: Arc<dyn EventStore> = match &engine.home.source {
-            Some(source) => Arc::clone(source),
-            None => Arc::new(engine.home.progress.clone()),
-        };
-        let file = open(&path, &engine.definition, id, &*source).map_err(failed)?;
-        let beside = ProgressHome::new(file, Some(source));
-        beside.progress.with_reader(
-            |connection| objects::check_objects(connection, follower),
-            |source| FollowError::Store { follower, source }.into(),
-        )?;
-        let (mut events, mut left_before) = (0, u64::MAX);
-        loop {
-            let after = checkpoint::require(&beside.progress, &engine.definition)?.position();
-            let goal = beside.newest(follower)?;
-            self.control.begin_report(Position::START, after, goal);
-            self.control.begin_hidden(engine.handlers.len(), after);
-            let mut reached = after;
-            while reached < goal {
-                if !is_ours(engine, holder, id)? {
-                    return Ok(None);
-                }
-                reached = goal.min(reached.forward(BETWEEN_CHECKS * engine.handlers.len() as u64));
-                events += self.run_to(engine, &beside, reached, goal)?;
-            }
-            let left = beside.newest(follower)?.distance_from(goal);
-            if left <= AT_THE_END || (left <= NEAR_THE_END && left >= left_before) {
-                break;
-            }
-            left_before = left;
-        }
-        let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };
-        let swapped = swap::swap(&engine.home, &engine.definition, handlers, &path, id, holder)?;
-        let Some(swapped) = swapped else { return Ok(None) };
-        drop(beside);
-        // If the removal fails, the next rebuild removes the file.
-        let _ = remove_database(&path);
-        Ok(Some(CaughtUp { events: events + swapped.events, position: swapped.position }))
-    }
-}
-
-impl Rebuild<'_> {
-    /// Projects the events up to `reached`, on the way to `goal`. Returns how many there were.
-    fn run_to<P: Projection<Target = Sqlite>>(
-        &self,
-        engine: &mut Engine<P, SqliteStore>,
-        beside: &ProgressHome<SqliteStore>,
-        reached: Position,
-        goal: Position,
-    ) -> Result<u64, FollowError> {
-        match engine.run_to(beside, reached, self.control, self.policy, None) {
-            Ok(caught_up) => Ok(caught_up.events),
-            Err(FollowError::Stopped { follower, position, .. }) => {
-                Err(FollowError::Stopped { follower, position, goal })
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Whether the rebuild `id` is still the one under way, and no other program has taken its lease.
-///
-/// Fails if a newer version has made the view in the meantime.
-fn is_ours<P>(
-    engine: &Engine<P, SqliteStore>,
+/// Makes the new view and replaces the old one; `None` if another process has taken over.
+pub(super) fn build<P: Projection<Target: SqliteTarget>>(
+    rebuild: &Rebuild<'_>,
+    engine: &mut Engine<P, SqliteStore>,
     holder: &LeaseHolder,
     id: Uuid,
-) -> Result<bool, ProjectionError> {
-    let Engine { home, definition, .. } = engine;
-    let follower = definition.name;
-    checkpoint::find(&home.progress, definition)?;
-    let failed = |source| FollowError::Store { follower, source };
-    let is_ours = home.progress.with_reader(
-        |connection| {
-            let is_left = leases::is_left(connection, holder);
-            let found = is_left.and_then(|is_left| {
-                Ok(is_left && rebuilds::find(connection, "main", definition)? == Some(id))
-            });
-            found.map_err(|error| failed(store_error(error)))
-        },
-        failed,
+) -> Result<Option<CaughtUp>, ProjectionError> {
+    let built = build_file(rebuild, engine, holder, id);
+    if !matches!(built, Ok(Some(_))) {
+        remove_if_replaced(engine, id);
+    }
+    built
+}
+
+fn build_file<P: Projection<Target: SqliteTarget>>(
+    rebuild: &Rebuild<'_>,
+    engine: &mut Engine<P, SqliteStore>,
+    holder: &LeaseHolder,
+    id: Uuid,
+) -> Result<Option<CaughtUp>, ProjectionError> {
+    let follower = P::NAME;
+    let (home, definition) = (engine.home.clone(), engine.definition);
+    let path = path_of(&home.progress, follower, id);
+    let failed = |source| ProjectionError::RebuildFile { projection: follower, path: path.clone(), source };
+    if home.progress.path().is_none() {
+        home.progress.remove_on_drop(path.clone());
+    }
+    remove_others(&home.progress, follower, &path);
+    let source: Arc<dyn EventStore> = home.shared_events();
+    let file = open(&path, &definition, id, &*source).map_err(failed)?;
+    let beside = ProgressHome::new(file, Some(source));
+    beside.progress.with_reader(
+        |connection| objects::check_objects(connection, follower),
+        |source| FollowError::Store { follower, source }.into(),
     )?;
-    Ok(is_ours)
+    let is_ours = || rebuild::is_ours(&home, &definition, holder, id);
+    let Some(events) = rebuild.project(engine, &beside, is_ours)? else { return Ok(None) };
+    let Some(handlers) = engine.handlers.first_mut() else { return Ok(None) };
+    let Some(swapped) = swap::swap(&home, &definition, handlers, &path, id, holder)? else { return Ok(None) };
+    drop(beside);
+    // If the removal fails, the next rebuild removes the file.
+    let _ = remove_database(&path);
+    Ok(Some(CaughtUp { events: events + swapped.events, position: swapped.position }))
 }
 
 /// Removes the file of a rebuild that another program has replaced or ended: that one has removed all others before this
@@ -253,15 +97,6 @@ fn remove_if_replaced<P>(engine: &Engine<P, SqliteStore>, id: Uuid) {
         // If the removal fails, the next rebuild tries it again.
         let _ = remove_database(&path_of(&home.progress, definition.name, id));
     }
-}
-
-enum RebuildTurn {
-    /// This process rebuilds the view, with this id.
-    Ours(Uuid),
-    /// Another process rebuilds the view.
-    Wait,
-    /// The view needs no rebuild.
-    Done,
 }
 
 /// Creates the view's tables, and its checkpoint before the first event.

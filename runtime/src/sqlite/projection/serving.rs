@@ -6,7 +6,7 @@ use crate::domain::position::Position;
 use crate::follow::projection::Projection;
 use crate::sqlite::progress::{checkpoints, rebuilds};
 use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 
 /// The view that a query finds in its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct ServingView {
     pub rebuilding: Option<u32>,
 }
 
-impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
+impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     /// Which version of the view serves; `None` if no program has made the view yet.
     ///
     /// While a new version is rebuilt, the tables of the old one serve. A program that knows both can query

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
+use crate::follow::batch::Bounds;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
@@ -21,9 +22,9 @@ use crate::follow::projection::Projection;
 use crate::follow::step::FailedStep;
 use crate::sqlite::file::errors::{database_error, store_error, violated_constraint};
 use crate::sqlite::progress::rebuilds;
-use crate::sqlite::projection::batch::{Bounds, PartitionSource, project};
+use crate::sqlite::projection::batch::{PartitionSource, project};
 use crate::sqlite::projection::objects::{self, Object};
-use crate::sqlite::projection::target::Sqlite;
+use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 
 /// How the names begin under which the rebuild's file is attached. A number follows.
@@ -41,7 +42,7 @@ const MOST_ATTACHED: u8 = 10;
 ///
 /// If what is left can't be committed, the new view stays where it is, and the next step meets the event that is the
 /// reason.
-pub(super) fn swap<P: Projection<Target = Sqlite>>(
+pub(super) fn swap<P: Projection<Target: SqliteTarget>>(
     home: &ProgressHome<SqliteStore>,
     definition: &FollowerDefinition,
     projection: &mut P,
@@ -58,7 +59,7 @@ pub(super) fn swap<P: Projection<Target = Sqlite>>(
 }
 
 /// Replaces the old view. With a projection, projects the events that are left.
-fn swap_in<P: Projection<Target = Sqlite>>(
+fn swap_in<P: Projection<Target: SqliteTarget>>(
     home: &ProgressHome<SqliteStore>,
     definition: &FollowerDefinition,
     projection: Option<&mut P>,
@@ -279,7 +280,7 @@ fn take_over(
 /// Projects the events that the rebuild has not seen, so that the view's position does not decrease.
 ///
 /// If an event fails, the view stays at the rebuild's position, and the next step fails at the same event.
-fn project_rest<P: Projection<Target = Sqlite>>(
+fn project_rest<P: Projection<Target: SqliteTarget>>(
     home: &ProgressHome<SqliteStore>,
     definition: &FollowerDefinition,
     projection: &mut P,

@@ -11,7 +11,7 @@ use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::{commit_error, duplicate_error, store_error};
 use crate::sqlite::file::handler_sql::own_sql;
 use crate::sqlite::store::checksum::StreamHash;
-use crate::sqlite::store::hooks::{AppendHook, HookLimit, Written};
+use crate::sqlite::store::hooks::{AppendHook, HookLimit};
 use crate::sqlite::store::hot_append;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::QueuedSnapshot;
@@ -22,6 +22,7 @@ use crate::store::append::{Append, Appended, NewEvent};
 use crate::store::error::{AppendError, Conflict, StoreError};
 use crate::store::group_commit::{Answer, Request};
 use crate::store::queue::QueueError;
+use crate::store::written::Written;
 
 /// Answers each request with an error of the store.
 pub(super) fn refuse_all(requests: &[Request<'_>], error: impl Fn() -> StoreError) -> Vec<Answer> {
@@ -289,6 +290,7 @@ struct StreamHead {
 impl<'c, 'r> Statements<'c, 'r> {
     fn prepare(connection: &'c Connection, remembered: &'r mut Remembered) -> rusqlite::Result<Self> {
         remembered.begin();
+        remembered.learn(connection);
         let newest = remembered.newest();
         Ok(Self {
             connection,
@@ -408,7 +410,7 @@ impl<'c, 'r> Statements<'c, 'r> {
             first_position = first_position.or(Some(Position::new(position.unsigned_abs())));
         }
         for key in append.keys {
-            keys::insert(self.connection, (stream, append.stream), key, head.version)?;
+            keys::insert(self.connection, (stream, append.stream), key.key, key.outcome(head.version))?;
             if let Some(waiting) = key.waiting
                 && !outbox::take(self.connection, waiting)?
             {

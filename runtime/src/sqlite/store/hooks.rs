@@ -7,9 +7,8 @@ use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
-use crate::domain::stream_name::StreamName;
 use crate::follow::error::FollowError;
-use crate::store::group_commit::{Answer, Request};
+use crate::store::written::Written;
 
 /// Code that a store runs in the transaction of each append, such as an inline projection.
 pub(crate) trait AppendHook: Send {
@@ -63,27 +62,6 @@ pub(crate) struct HookProgress {
     pub(crate) last: Position,
     /// How many positions are left.
     pub(crate) left: u64,
-}
-
-/// What a transaction has written when its hooks run.
-pub(crate) struct Written<'a> {
-    pub(super) requests: &'a [Request<'a>],
-    pub(super) answers: &'a [Answer],
-}
-
-impl Written<'_> {
-    /// The position of the first event; `None` if there is none.
-    pub(crate) fn first_position(&self) -> Option<Position> {
-        self.answers.iter().flatten().filter_map(|appended| appended.first_position).min()
-    }
-
-    /// Whether an event that was written has a stream and a name for which `is_wanted` holds.
-    pub(crate) fn has(&self, is_wanted: impl Fn(&StreamName, &str) -> bool) -> bool {
-        let written = self.requests.iter().zip(self.answers).filter(|(_, answer)| answer.is_ok());
-        written
-            .flat_map(|(request, _)| request.appends)
-            .any(|append| append.events.iter().any(|event| is_wanted(append.stream, event.name)))
-    }
 }
 
 /// An inline view of a store: how far it is, and why it is not current if so.

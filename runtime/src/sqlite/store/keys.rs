@@ -8,7 +8,7 @@ use crate::domain::stream_name::StreamName;
 use crate::domain::time::Timestamp;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::handler_sql::own_sql;
-use crate::store::append::{NewKey, Outcome};
+use crate::store::append::Outcome;
 use crate::store::error::StoreError;
 
 /// The outcome of the command with this key, in a stream.
@@ -50,7 +50,7 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             before: row.get(0)?,
             version: row.get(1)?,
@@ -127,15 +127,14 @@ fn checksum(stream: &StreamName, key: &str, outcome: &Outcome) -> u64 {
     }
 }
 
-/// Stores the key of a command whose stream, with this number, was at version `before`.
+/// Stores a key of the stream with this number, and its command's outcome.
 pub(super) fn insert(
     connection: &Connection,
     (number, stream): (i64, &StreamName),
-    key: &NewKey<'_>,
-    before: u64,
+    key: &str,
+    outcome: Outcome,
 ) -> rusqlite::Result<()> {
-    let outcome = key.outcome(before);
-    let checksum = checksum(stream, key.key, &outcome);
+    let checksum = checksum(stream, key, &outcome);
     let Outcome { before, version, recorded_at, command } = outcome;
     let structs = command.as_ref().filter(|command| !command.structs.is_empty());
     connection
@@ -146,7 +145,7 @@ pub(super) fn insert(
         ))?
         .execute(params![
             number,
-            key.key,
+            key,
             before,
             version,
             recorded_at.as_micros(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use hashbrown::HashTable;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::domain::stream_name::StreamName;
@@ -24,29 +24,32 @@ use crate::store::lock::lock;
 /// More streams than these are not kept: five MiB.
 const MOST: usize = (1 << 20) / 8 * 7;
 
-/// How many names one read adds. The first reads of a large file are no longer than this, each for one command.
-const CHUNK: usize = 512;
+/// How many names one read adds. It takes as long as some commands, and the first commands on a large file each wait for one.
+const CHUNK: usize = 128;
 
-/// How many looks at the file pass before the names are read first, and again if they were of no use.
+/// How many looks at the file pass before the names are read again, if they were of no use.
 const PAUSE: u32 = 64;
 
 /// The streams that the file may have.
+///
+/// Only the thread with the connection that writes changes it, so each change is of one moment of the file.
 pub(super) struct KnownStreams {
     path: PathBuf,
     index: OnceLock<LogIndex>,
     known: Mutex<Known>,
 }
 
+#[derive(Default)]
 struct Known {
     /// Half of each hash: at most one of five thousand other streams is taken for a known one.
     hashes: HashTable<u32>,
     /// The header of the log's index after the last commit whose streams are all known.
     at: Option<Header>,
-    /// Goes up with each read. A transaction that began before has added its streams to what the read has replaced.
-    reads: u64,
     /// The streams up to this number are known, as the file had them when its newest event was this one.
     until: (i64, Option<LastEvent>),
-    /// How many looks at the file pass before the next read.
+    /// How many looks at the file have found no stream since the last read.
+    looks: u32,
+    /// How many of them pass before the next read.
     pause: u32,
     /// How many looks the hashes have saved since the last read.
     saved: u32,
@@ -58,15 +61,7 @@ pub(super) type LastEvent = (i64, Uuid);
 
 impl KnownStreams {
     pub(super) fn new(path: &Path) -> Self {
-        let known = Known {
-            hashes: HashTable::new(),
-            at: None,
-            reads: 0,
-            until: (0, None),
-            pause: PAUSE,
-            saved: 0,
-            is_full: false,
-        };
+        let known = Known::default();
         Self { path: path.to_owned(), index: OnceLock::new(), known: Mutex::new(known) }
     }
 
@@ -81,67 +76,59 @@ impl KnownStreams {
         self.header() == Some(at)
     }
 
-    /// Reads some of the streams that are not known. The caller has just looked for one in vain.
-    pub(super) fn read(&self, connection: &Connection) {
+    /// A look at the file has found no stream.
+    pub(super) fn looked_in_vain(&self) {
+        let looks = &mut lock(&self.known).looks;
+        *looks = looks.saturating_add(1);
+    }
+
+    /// Reads some of the streams that are not known, if looks at the file are frequent. A write transaction has begun, so
+    /// no commit comes between.
+    pub(super) fn learn(&self, transaction: &Connection) {
         let until = {
-            let mut known = lock(&self.known);
-            if known.is_full || known.pause > 0 {
-                known.pause = known.pause.saturating_sub(1);
+            let known = lock(&self.known);
+            if known.at.is_some() || known.is_full || known.looks <= known.pause {
                 return;
             }
             known.until
         };
-        let Some(header) = self.header() else { return };
-        // If it can't be read, commands look for their streams as before.
-        if let Ok(found) = Found::read(connection, until) {
-            lock(&self.known).take(&found, until, header);
+        // If they can't be read, commands look for their streams as before.
+        if let Some(header) = self.header()
+            && let Ok(found) = Found::read(transaction, until)
+        {
+            lock(&self.known).take(&found, header);
         }
     }
 
-    /// A transaction has begun. Returns what its streams are added to; `None` if they need not be.
-    pub(super) fn begin(&self) -> Option<u64> {
-        let known = lock(&self.known);
-        known.at.is_some().then_some(known.reads)
-    }
-
-    /// The transaction is about to commit this new stream.
-    pub(super) fn add(&self, stream: StreamHash, begun: Option<u64>) {
+    /// A transaction is about to commit this new stream.
+    pub(super) fn add(&self, stream: StreamHash) {
         let mut known = lock(&self.known);
-        if begun == Some(known.reads) {
+        if known.at.is_some() {
             known.insert(stream.short());
         }
     }
 
-    /// The transaction has committed events up to this one, and streams up to this number; 0 if there are none.
-    pub(super) fn committed(&self, begun: Option<u64>, newest_stream: i64, last: LastEvent) {
-        if begun.is_none() {
-            return;
-        }
-        let header = self.header();
+    /// A transaction has committed events up to this one, and streams up to this number; 0 if there are none.
+    pub(super) fn committed(&self, newest_stream: i64, last: LastEvent) {
         let mut known = lock(&self.known);
-        // What a read has found since is of before the commit, or of after it.
-        if begun != Some(known.reads) {
+        if known.at.is_none() {
             return;
         }
-        // No other commit came between.
-        let is_next = is_next(header.as_ref(), known.at.as_ref());
-        known.at = header.filter(|_| is_next);
-        if is_next {
+        known.goes_on(self.header());
+        if known.at.is_some() {
             known.until = (known.until.0.max(newest_stream), Some(last));
         }
     }
 
-    /// The transaction has committed no streams, or has written nothing.
-    pub(super) fn passed(&self, begun: Option<u64>) {
-        if begun.is_none() {
+    /// A transaction has committed no streams, or has written nothing.
+    pub(super) fn passed(&self) {
+        let mut known = lock(&self.known);
+        if known.at.is_none() {
             return;
         }
         let header = self.header();
-        let mut known = lock(&self.known);
-        // As in `committed`.
-        if begun == Some(known.reads) && header != known.at {
-            let is_next = is_next(header.as_ref(), known.at.as_ref());
-            known.at = header.filter(|_| is_next);
+        if header != known.at {
+            known.goes_on(header);
         }
     }
 
@@ -164,25 +151,26 @@ impl Known {
     fn insert(&mut self, hash: u32) {
         if self.hashes.len() >= MOST {
             (self.hashes, self.at, self.is_full) = (HashTable::new(), None, true);
-            self.reads += 1;
         } else if !self.has(hash) {
             self.hashes.insert_unique(spread(hash), hash, |hash| spread(*hash));
         }
     }
 
-    /// Takes what was read beyond `until`, after the index had this header.
-    fn take(&mut self, found: &Found, until: (i64, Option<LastEvent>), header: Header) {
-        if self.until != until {
-            // Another thread was faster.
-            return;
-        }
-        self.reads += 1;
-        self.at = None;
+    /// The index has this header after a commit whose streams are known.
+    fn goes_on(&mut self, header: Option<Header>) {
+        // No other commit came between.
+        let is_next = is_next(header.as_ref(), self.at.as_ref());
+        self.at = header.filter(|_| is_next);
+    }
+
+    /// Takes what was read beyond `until`, while the index had this header.
+    fn take(&mut self, found: &Found, header: Header) {
         if found.is_other_file {
             self.hashes.clear();
         }
         found.hashes.iter().for_each(|hash| self.insert(*hash));
         self.until = found.until;
+        self.looks = 0;
         if found.is_all && !self.is_full {
             self.at = Some(header);
             self.pause = if self.saved == 0 { PAUSE } else { 0 };
@@ -206,8 +194,7 @@ struct Found {
 }
 
 impl Found {
-    fn read(connection: &Connection, seen: (i64, Option<LastEvent>)) -> rusqlite::Result<Self> {
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+    fn read(transaction: &Connection, seen: (i64, Option<LastEvent>)) -> rusqlite::Result<Self> {
         let is_there = match seen.1 {
             Some((position, id)) => {
                 let mut select =
@@ -249,37 +236,54 @@ fn hash_in(row: &Row<'_>) -> rusqlite::Result<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::metadata::Metadata;
+    use crate::domain::time::Timestamp;
     use crate::sqlite::store::SqliteStore;
+    use crate::store::append::{Append, NewEvent};
     use crate::store::event_store::EventStore;
+
+    fn append(store: &SqliteStore, stream: &StreamName) {
+        let metadata = Metadata::default();
+        let event = NewEvent {
+            name: "e",
+            event_version: 1,
+            id: Uuid::from_u128(1),
+            recorded_at: Timestamp::now(),
+            metadata: &metadata,
+            payload: "{}",
+        };
+        store.append(&[Append::new(stream, 0, &[event])]).unwrap();
+    }
 
     /// Otherwise each look would be a read, and no other test would tell.
     #[cfg(unix)]
     #[test]
     fn a_store_learns_which_streams_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
-        let lacks = |store: &SqliteStore| store.lacks(&StreamName::new("a", "none")).unwrap();
-        for number in 0..=PAUSE {
-            assert!(!lacks(&store), "{number}");
-            let version = store.stream_version(&StreamName::new("a", &number.to_string())).unwrap();
-            assert_eq!(version, 0);
+        let path = folder.path().join("store.db");
+        let other = SqliteStore::open(&path).unwrap();
+        let stream = |number: usize| StreamName::new("a", &number.to_string());
+        (0..CHUNK + 1).for_each(|number| append(&other, &stream(number)));
+        let store = SqliteStore::open(&path).unwrap();
+        let lacks = |name: &str| store.lacks(&StreamName::new("a", name)).unwrap();
+        for new in ["first", "second"] {
+            let name = StreamName::new("a", new);
+            assert!(!lacks(new), "{new}");
+            assert_eq!(store.stream_version(&name).unwrap(), 0);
+            append(&store, &name);
         }
-        assert!(lacks(&store));
+        assert!(lacks("third"));
+        assert!(!lacks("first") && !lacks("0"));
+        // Another process, in effect.
+        append(&other, &StreamName::new("a", "third"));
+        assert!(!lacks("third"));
         let in_memory = SqliteStore::in_memory().unwrap();
-        assert!(!lacks(&in_memory));
+        assert!(!in_memory.lacks(&StreamName::new("a", "none")).unwrap());
     }
 
     #[test]
     fn more_streams_than_fit_are_not_known() {
-        let mut known = Known {
-            hashes: HashTable::new(),
-            at: Some([0; 48]),
-            reads: 0,
-            until: (0, None),
-            pause: 0,
-            saved: 0,
-            is_full: false,
-        };
+        let mut known = Known { at: Some([0; 48]), ..Known::default() };
         for number in 0..=u32::try_from(MOST).unwrap() {
             known.insert(number);
         }

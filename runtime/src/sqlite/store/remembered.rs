@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::sqlite::store::checksum::StreamHash;
@@ -24,28 +25,32 @@ pub(super) struct Remembered {
     /// Streams by their names' hashes, with their numbers. Empty until the first one.
     streams: Vec<(StreamHash, i64)>,
     known_streams: Option<Arc<KnownStreams>>,
-    /// What the streams of the present transaction are added to.
-    begun: Option<u64>,
     /// The greatest number that the present transaction has given to a stream; 0 if there is none.
     newest_stream: i64,
 }
 
 impl Remembered {
     pub(super) fn new(known_streams: Option<Arc<KnownStreams>>) -> Self {
-        Self { newest: None, pause: 0, streams: Vec::new(), known_streams, begun: None, newest_stream: 0 }
+        Self { newest: None, pause: 0, streams: Vec::new(), known_streams, newest_stream: 0 }
     }
 
     /// A transaction begins.
     pub(super) fn begin(&mut self) {
         self.newest_stream = 0;
-        self.begun = self.known_streams.as_ref().and_then(|known_streams| known_streams.begin());
+    }
+
+    /// Reads what it may not remember, in a transaction that has begun.
+    pub(super) fn learn(&self, transaction: &Connection) {
+        if let Some(known_streams) = &self.known_streams {
+            known_streams.learn(transaction);
+        }
     }
 
     /// The transaction has given a new stream a number.
     pub(super) fn registered(&mut self, hash: StreamHash, number: i64) {
         self.newest_stream = number;
         if let Some(known_streams) = &self.known_streams {
-            known_streams.add(hash, self.begun);
+            known_streams.add(hash);
         }
     }
 
@@ -59,7 +64,7 @@ impl Remembered {
         self.pause = self.pause.saturating_sub(1);
         self.newest = Some(newest);
         if let Some(known_streams) = &self.known_streams {
-            known_streams.committed(self.begun, self.newest_stream, (newest, id));
+            known_streams.committed(self.newest_stream, (newest, id));
         }
     }
 

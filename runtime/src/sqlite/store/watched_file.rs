@@ -22,7 +22,7 @@ const IDLE_LOOK: Duration = Duration::from_millis(5);
 
 /// With many idle stores, the time between two looks at any of them, unless that makes the looks at one store too
 /// rare.
-const BETWEEN_STORES: Duration = Duration::from_micros(400);
+const BETWEEN_STORES: Duration = Duration::from_micros(450);
 
 /// How long the index alone is trusted: a read of the position also notices a file that was moved.
 const LONGEST_TRUST: Duration = Duration::from_secs(4);

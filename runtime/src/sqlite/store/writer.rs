@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::sqlite::file::handler_sql::{Switched, own_sql};
 use crate::store::error::StoreError;
+use crate::store::held::Held;
 use crate::store::lock::lock;
 
 /// How long the file is left to other processes at least, in a gap between two batches of followers.
@@ -103,7 +104,13 @@ impl SharedWriter {
 
     fn own<'s>(&'s self, connection: MutexGuard<'s, Connection>) -> Writer<'s> {
         self.owner.set();
-        Writer { connection, owner: &self.owner, patience: self.patience, _own_sql: Switched::to_own_sql() }
+        Writer {
+            connection,
+            owner: &self.owner,
+            patience: self.patience,
+            _own_sql: Switched::to_own_sql(),
+            _held: Held::new(),
+        }
     }
 }
 
@@ -160,6 +167,7 @@ pub(crate) struct Writer<'s> {
     patience: Duration,
     /// The handler of another store may have led here.
     _own_sql: Switched,
+    _held: Held,
 }
 
 impl Writer<'_> {

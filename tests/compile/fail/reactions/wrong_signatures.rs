@@ -23,7 +23,7 @@ struct Mails;
 #[handlers]
 impl Mails {
     #[react]
-    async fn opened(&self, _: &Opened) {}
+    fn opened(&self, _: &Opened) {}
 
     #[react]
     fn deposited(&self, _: Deposited) {}
@@ -37,4 +37,4 @@ impl Mails {
 
 fn main() {}
 
-// errors: 6
+// errors: 5

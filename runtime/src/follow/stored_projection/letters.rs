@@ -6,11 +6,12 @@ use crate::follow::discarded_letter::DiscardedLetter;
 use crate::follow::error::ProjectionError;
 use crate::follow::projection::Projection;
 use crate::follow::redelivery::LetterRequest;
-use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::Sqlite;
+use crate::follow::stored_projection::StoredProjection;
+use crate::follow::view_store::{TableTarget, ViewStore};
 
 /// Dead letters. [`RunningFollower`](crate::follow::RunningFollower) has the methods of a view that runs.
-impl<P: Projection<Target = Sqlite>> SqliteProjection<P> {
+#[expect(private_bounds, reason = "which stores keep which views is said by `Keeps`")]
+impl<P: Projection<Target: TableTarget<S>>, S: ViewStore> StoredProjection<P, S> {
     /// The first 1,000 events that the view has skipped, in order of position.
     pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, ProjectionError> {
         self.dead_letters_after(Position::START, LISTED)

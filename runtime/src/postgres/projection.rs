@@ -1,0 +1,152 @@
+//! Projections into tables of a PostgreSQL database.
+
+mod batch;
+mod inline;
+mod keeps;
+mod numeric;
+mod query;
+mod rebuild;
+mod schema;
+pub(crate) mod target;
+mod values;
+pub(crate) mod view_transaction;
+mod views;
+
+use std::time::Duration;
+
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::engine::Engine;
+use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::progress_store::{ProgressHome, ProgressStore as _};
+use crate::follow::projection::Projection;
+use crate::follow::stored_projection::StoredProjection;
+use crate::postgres::projection::target::PostgresTarget;
+use crate::postgres::store::PostgresStore;
+
+/// A projection into tables of a PostgreSQL database: that of the events, or [another one](StoredProjection::in_store).
+///
+/// The handlers' writes and the view's position are committed together, so each event counts exactly once, also after a crash.
+/// Of all programs, one runs the view.
+///
+/// ```no_run
+/// use factum::follow::SqlTransaction;
+/// use factum::postgres::PostgresProjection;
+/// use factum::prelude::*;
+/// # mod bank { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/bank.rs")); }
+/// # use bank::*;
+///
+/// #[derive(Projection)]
+/// #[projection(
+///     events(MoneyDeposited),
+///     from(BankAccount),
+///     into = Sql,
+///     init = "CREATE TABLE deposits (account TEXT PRIMARY KEY, cents BIGINT NOT NULL)",
+/// )]
+/// struct Deposits;
+///
+/// #[handlers]
+/// impl Deposits {
+///     #[project]
+///     fn deposited(
+///         &self,
+///         event: &MoneyDeposited,
+///         account: &str,
+///         sql: &mut dyn SqlTransaction,
+///     ) -> Result<(), SqlError> {
+///         sql.execute(
+///             "INSERT INTO deposits VALUES ($1, $2)
+///              ON CONFLICT (account) DO UPDATE SET cents = deposits.cents + excluded.cents",
+///             &[&account, &event.cents],
+///         )?;
+///         Ok(())
+///     }
+/// }
+///
+/// let store = PostgresStore::connect("postgresql://bank@localhost/bank")?;
+/// let running = PostgresProjection::new(&store, Deposits)?.follow().start()?;
+/// let deposits = store.sql_view::<Deposits>().query("SELECT account, cents FROM deposits", &[])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The tables are in a schema of the view's own, beside that of the store: `"factum/deposits"`, see [`schema`](Self::schema). The
+/// user of the URL must be allowed to make schemas in the database.
+///
+/// # Another version
+///
+/// If an earlier version of the projection has made the view, each method that runs it rebuilds it first, in a schema beside the
+/// old one. Readers see the old view until one transaction gives the new schema its name.
+pub type PostgresProjection<P> = StoredProjection<P, PostgresStore>;
+
+impl<P: Projection<Target: PostgresTarget>> PostgresProjection<P> {
+    /// The name of the schema with the view's tables, for queries of the program's own.
+    #[must_use]
+    pub fn schema(&self) -> String {
+        schema::name(self.engine.home.progress.schema_name(), P::NAME)
+    }
+
+    /// Opens the projection with an empty view: one transaction drops its schema, and makes it again.
+    ///
+    /// The next catch-up begins at the first event, and the view is empty until then; [`rebuild`](Self::rebuild) keeps the old
+    /// view instead. This is for a view whose definition was changed at the same version. A program that still runs an earlier
+    /// version gets [`FollowError::OtherVersion`] from then on.
+    pub fn from_scratch(store: &PostgresStore, projection: P) -> Result<Self, ProjectionError> {
+        let definition = FollowerDefinition::of_projection::<P>();
+        let home = ProgressHome::new(store.clone(), None);
+        definition.check_categories(home.events())?;
+        home.in_transaction(P::NAME, |transaction| {
+            let failed = FollowError::store(P::NAME);
+            views::lock(transaction, &definition).map_err(failed)?;
+            PostgresStore::remove_letters(transaction, P::NAME).map_err(failed)?;
+            views::drop_schema(transaction, &definition).map_err(failed)?;
+            views::make_view(transaction, &definition, crate::domain::new_id::new_id())
+        })?;
+        Ok(Self::with_engine(definition, home, projection))
+    }
+
+    /// Updates the view in the transaction of every append to the store, so that the view is always current.
+    ///
+    /// If a handler fails at an event of the append, the append fails with
+    /// [`AppendError::Hook`](crate::store::AppendError::Hook), whose source is a [`FollowError`], and so does the command: nothing is
+    /// stored. While the handlers run, appends of all programs wait: keep them short.
+    ///
+    /// This holds for this store and its clones, as long as they are open. If another program appends without the view, the next
+    /// append here brings the view up to date. If more than 500 events are left, the view catches up in transactions of its own
+    /// first.
+    ///
+    /// Other trouble of the view stops no append that has nothing to do with it:
+    ///
+    /// | trouble | what an append does |
+    /// |---|---|
+    /// | An event that *another* program has written can't be read, projected or committed. | It is stored without the view, which stays before that event. The event is tried again once a second at most. |
+    /// | A newer program has made the view, by a newer version of the projection. | It is stored without the view. |
+    /// | The view's checkpoint is gone, or is another one. | It fails if it has events that the view reads. Otherwise it is stored. |
+    ///
+    /// An append that is stored without the view writes a line to standard error, once for each reason.
+    ///
+    /// Fails with [`ProjectionError::AlreadyInline`] if the store has an inline projection of this name, and
+    /// with [`ProjectionError::OtherFile`] if the view is in another database.
+    pub fn inline(mut self) -> Result<(), ProjectionError>
+    where
+        P: Send + 'static,
+    {
+        if self.engine.home.source.is_some() {
+            return Err(ProjectionError::OtherFile { projection: P::NAME });
+        }
+        self.catch_up()?;
+        let Engine { home, handlers, .. } = self.engine;
+        match handlers.into_iter().next() {
+            Some(projection) => inline::register(&home.progress, projection, home.hooks.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets how long one transaction of a catch-up or a background view takes; 200 milliseconds by default.
+    ///
+    /// It ends after the event during which the time runs out. Appends do not wait for it. A rebuild or a second runner that wants
+    /// the view's tables does.
+    #[must_use = "the projection with this time is what this returns"]
+    pub fn batch_time(mut self, time: Duration) -> Self {
+        self.engine.batch_time = time;
+        self
+    }
+}

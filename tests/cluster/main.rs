@@ -1,0 +1,20 @@
+//! A PostgreSQL cluster that loses its leader, under the writes of three programs.
+//!
+//! `cargo test -p factum-tests --test cluster -- --ignored --nocapture` starts three nodes under Patroni and three etcd on this
+//! machine, and takes some minutes. `CONTRIBUTING.md` says what has to be installed. `FACTUM_CLUSTER_ROUNDS=5` before it takes the
+//! leader away 15 times.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../support/account.rs"]
+mod account;
+mod check;
+mod failovers;
+mod nodes;
+mod program;
+mod views;
+
+use std::time::Duration;
+
+/// A time that no wait takes, unless the test fails.
+const LONG: Duration = Duration::from_mins(3);

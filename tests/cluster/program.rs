@@ -1,0 +1,314 @@
+//! The programs that write: this test program again, three times.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use std::{env, io, thread};
+
+use factum::Accepts;
+use factum::postgres::{PostgresOptions, PostgresStore};
+use factum::prelude::*;
+use factum::sqlite::SqliteStore;
+use tempfile::TempDir;
+
+use crate::LONG;
+use crate::account::{Account, Refused, deposit, open, withdraw};
+use crate::check::Written;
+use crate::nodes::Cluster;
+use crate::views::{Counts, Totals};
+
+const URL: &str = "FACTUM_CLUSTER_URL";
+const NUMBER: &str = "FACTUM_CLUSTER_PROGRAM";
+
+const PROGRAMS: usize = 3;
+
+/// The account to which all programs write.
+const HOT: &str = "hot";
+
+/// A server that is frozen takes a connection, and never answers. So no answer for this long counts as a broken connection.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The three programs, as the test sees them.
+pub(crate) struct Programs {
+    children: Vec<(Child, ChildStdin)>,
+    said: Receiver<(usize, Instant, Option<String>)>,
+    written: Vec<Written>,
+    answers: Vec<Instant>,
+    again: usize,
+    lines: Vec<String>,
+}
+
+impl Programs {
+    pub(crate) fn start(cluster: &Cluster) -> Self {
+        let (sender, said) = mpsc::channel();
+        let mut children = Vec::new();
+        for number in 0..PROGRAMS {
+            let mut child = Command::new(env::current_exe().unwrap())
+                .args(["program::entry", "--exact", "--nocapture"])
+                .envs([(URL, cluster.url()), (NUMBER, number.to_string())])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let input = child.stdin.take().unwrap();
+            let output = BufReader::new(child.stdout.take().unwrap());
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in output.lines().map_while(Result::ok) {
+                    let _ = sender.send((number, Instant::now(), Some(line)));
+                }
+                let _ = sender.send((number, Instant::now(), None));
+            });
+            children.push((child, input));
+        }
+        let mut programs =
+            Self { children, said, written: Vec::new(), answers: Vec::new(), again: 0, lines: Vec::new() };
+        programs.wait_for_answer(Instant::now());
+        programs
+    }
+
+    /// Waits until each program has heard of a command that it has sent since.
+    pub(crate) fn wait_for_answer(&mut self, since: Instant) {
+        let mut answered = BTreeSet::new();
+        while answered.len() < PROGRAMS {
+            let (number, at, is_answer) = self.hear();
+            if is_answer && at > since {
+                answered.insert(number);
+            }
+        }
+    }
+
+    fn hear(&mut self) -> (usize, Instant, bool) {
+        let (number, at, line) = self.said.recv_timeout(LONG).expect("the programs are silent");
+        let line = line.unwrap_or_else(|| panic!("program {number} has ended: {:?}", self.lines.last()));
+        let is_answer = self.take(number, at, &line);
+        (number, at, is_answer)
+    }
+
+    fn take(&mut self, number: usize, at: Instant, line: &str) -> bool {
+        if let Some(event) = line.strip_prefix("event ") {
+            let mut parts = event.splitn(4, ' ');
+            let mut next = || parts.next().expect("four parts");
+            let (id, position, version) =
+                (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap());
+            self.written.push((id, position, version, next().to_owned()));
+            self.answers.push(at);
+            return true;
+        }
+        if line.starts_with("again ") {
+            self.again += 1;
+            println!("program {number}: {line}");
+        } else {
+            self.lines.push(format!("{number} {line}"));
+        }
+        false
+    }
+
+    fn take_waiting(&mut self) {
+        while let Ok((number, at, Some(line))) = self.said.try_recv() {
+            self.take(number, at, &line);
+        }
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.written.len()
+    }
+
+    pub(crate) fn sent_again(&self) -> usize {
+        self.again
+    }
+
+    /// The longest time since then in which no program has heard of a command.
+    pub(crate) fn longest_silence(&mut self, since: Instant) -> Duration {
+        self.take_waiting();
+        self.answers.sort();
+        let later = self.answers.partition_point(|at| *at < since);
+        let answers = &self.answers[later.saturating_sub(1)..];
+        answers.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// Ends the writing. Returns all that was acknowledged.
+    pub(crate) fn stop(&mut self) -> Vec<Written> {
+        self.tell("stop");
+        self.wait_for_lines("stopped");
+        self.written.clone()
+    }
+
+    /// Compares the views of all programs with the events.
+    pub(crate) fn check_views(&mut self, store: &PostgresStore) {
+        let mut counts = MemoryProjection::new(store, Counts::default());
+        counts.catch_up().unwrap();
+        let counts = counts.view();
+        assert_eq!((counts.skips, counts.position), (0, self.written.len() as u64));
+        self.tell("show");
+        let wanted = format!(
+            "views {} {} {} 0 {} {}",
+            counts.accounts, counts.cents, counts.position, counts.accounts, counts.cents
+        );
+        for line in self.wait_for_lines("views ") {
+            assert_eq!(line.split_once(' ').map(|(_, line)| line), Some(&*wanted), "the views of a program");
+        }
+    }
+
+    fn tell(&mut self, word: &str) {
+        for (_, input) in &mut self.children {
+            writeln!(input, "{word}").unwrap();
+        }
+    }
+
+    /// Waits until each program has said a line that begins so.
+    fn wait_for_lines(&mut self, begin: &str) -> Vec<String> {
+        loop {
+            let says_so =
+                |line: &&String| line.split_once(' ').is_some_and(|(_, line)| line.starts_with(begin));
+            let found: Vec<_> = self.lines.iter().filter(says_so).cloned().collect();
+            if found.len() == PROGRAMS {
+                return found;
+            }
+            self.hear();
+        }
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        for (child, _) in &mut self.children {
+            // Both fail if it has ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The program itself. As a test it does nothing.
+#[test]
+fn entry() {
+    let Ok(number) = env::var(NUMBER) else { return };
+    let options = PostgresOptions::new().connect_timeout(Duration::from_secs(2));
+    let options = options.statement_timeout(ANSWER).outage_timeout(LONG / 2);
+    let store = options.connect(&env::var(URL).unwrap()).unwrap();
+    let folder = TempDir::new().unwrap();
+    let views = SqliteStore::open(folder.path().join("views.db")).unwrap();
+    let totals = SqliteProjection::in_store(&views, &store, Totals).unwrap().follow().start().unwrap();
+    let mut counts = MemoryProjection::new(&store, Counts::default());
+    let is_over = AtomicBool::new(false);
+    let mut words = io::stdin().lines().map(Result::unwrap);
+    let writer = Writer { accounts: store.repository(), number: &number, is_over: &is_over };
+    thread::scope(|scope| {
+        for thread in 0..2 {
+            let writer = &writer;
+            scope.spawn(move || writer.write_to(HOT, thread));
+        }
+        scope.spawn(|| writer.write_to(&format!("own-{}", writer.number), 2));
+        scope.spawn(|| writer.open_new());
+        scope.spawn(|| writer.is_refused());
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                // An error of the store is one for the next look.
+                let _ = counts.catch_up();
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        assert_eq!(words.next().as_deref(), Some("stop"));
+        is_over.store(true, Ordering::SeqCst);
+    });
+    say("stopped");
+    assert_eq!(words.next().as_deref(), Some("show"));
+    counts.catch_up().unwrap();
+    totals.wait_for(counts.position(), LONG).unwrap();
+    let (accounts, cents): (u64, i64) = views
+        .query(|connection| {
+            connection.query_row("SELECT count(*), sum(cents) FROM totals", (), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })
+        .unwrap();
+    let Counts { accounts: opened, cents: deposited, position, skips } = counts.view();
+    say(format_args!("views {opened} {deposited} {position} {skips} {accounts} {cents}"));
+    // Until the test has read it.
+    words.next();
+}
+
+fn say(text: impl std::fmt::Display) {
+    println!("\n{text}");
+}
+
+/// The threads of a program.
+struct Writer<'a> {
+    accounts: Repository<Account, PostgresStore>,
+    number: &'a str,
+    is_over: &'a AtomicBool,
+}
+
+impl Writer<'_> {
+    fn goes_on(&self) -> bool {
+        !self.is_over.load(Ordering::SeqCst)
+    }
+
+    fn write_to(&self, account: &str, thread: u32) {
+        self.send(open(account), &format!("open by {}-{thread}", self.number));
+        for command in (0_u32..).take_while(|_| self.goes_on()) {
+            self.send(
+                deposit(account, 1 + i64::from(command % 7)),
+                &format!("{}-{thread}-{command}", self.number),
+            );
+        }
+    }
+
+    fn open_new(&self) {
+        for account in (0..).take_while(|_| self.goes_on()) {
+            let account = format!("{}-{account}", self.number);
+            self.send(open(&account), "open");
+            self.send(deposit(&account, 3), "deposit");
+        }
+    }
+
+    /// A refusal is an answer too: it must be true, whatever fails meanwhile.
+    fn is_refused(&self) {
+        while self.goes_on() {
+            let error = match self.accounts.execute(withdraw(HOT, i64::MAX)) {
+                Ok(done) => panic!("more than there is was withdrawn: {:?}", done.state()),
+                Err(error) => error,
+            };
+            // Other errors are those of the store.
+            let refusal = error.refusal();
+            assert!(
+                matches!(refusal, None | Some(Refused::Overdrawn { .. } | Refused::NotOpen)),
+                "{refusal:?}"
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Sends a command until it is acknowledged, each time with the same key.
+    fn send<C: Clone>(&self, command: C, key: &str)
+    where
+        Account: Accepts<C>,
+    {
+        let options = ExecuteOptions::new().idempotency_key(key).retry(1_000);
+        loop {
+            match self.accounts.execute_with(command.clone(), &options) {
+                Ok(done) => {
+                    for event in done.events() {
+                        say(format_args!(
+                            "event {} {} {} {}",
+                            event.id,
+                            event.position.get(),
+                            event.version,
+                            event.stream
+                        ));
+                    }
+                    return;
+                }
+                Err(error) => {
+                    assert!(error.refusal().is_none(), "refused: {}", factum::with_causes(&error));
+                    say(format_args!("again {}", factum::with_causes(&error)));
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+}
