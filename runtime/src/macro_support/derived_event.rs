@@ -106,8 +106,11 @@ impl<E: DerivedEvent> Event for E {
     }
 }
 
-/// Reads the text of [`ConstShapes`]: for each version the name of each field, the number of its type or 0, and the type.
-fn shapes_of(text: &'static str) -> Vec<(u32, Vec<(&'static str, usize, &'static str)>)> {
+/// The name of a field, the number of its type or 0, and the type.
+type WrittenField = (&'static str, usize, &'static str);
+
+/// Reads the text of [`ConstShapes`]: the fields of each version.
+fn shapes_of(text: &'static str) -> Vec<(u32, Vec<WrittenField>)> {
     let end = text.chars().find(|char| !char.is_ascii_digit()).unwrap_or('\n');
     let mut shapes = Vec::new();
     for line in text.split(end) {
