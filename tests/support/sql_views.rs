@@ -212,7 +212,7 @@ pub(crate) fn values_come_back<S: KeepsSql>(store: &S) {
     assert_eq!(most.get::<i64>("at").unwrap(), late.as_micros());
     assert_eq!(least.get::<i64>(0).unwrap(), i64::MIN);
     assert!(!least.get::<bool>("flag").unwrap());
-    assert_eq!(least.get::<f64>("fraction").unwrap(), f64::MIN);
+    assert_eq!(least.get::<Option<f64>>("fraction").unwrap(), Some(f64::MIN));
     assert_eq!((least.get::<&str>("word").unwrap(), least.get::<Vec<u8>>("bytes").unwrap()), ("", vec![]));
     assert_eq!(least.get::<Timestamp>("at").unwrap(), early);
     for column in ["flag", "fraction", "word", "bytes", "id", "at"] {
@@ -226,12 +226,12 @@ pub(crate) fn values_come_back<S: KeepsSql>(store: &S) {
                     coalesce(sum(number), 0) > 5 AS more FROM notes WHERE number <> $1 AND number <> $2";
     let row = view.query_opt(computed, &[&i64::MAX, &i64::MIN]).unwrap().unwrap();
     assert_eq!(row.get::<u64>("sum").unwrap(), 1);
-    assert_eq!(row.get::<f64>("avg").unwrap(), 0.0);
+    assert_eq!(row.get::<Option<f64>>("avg").unwrap(), Some(0.0));
     assert_eq!(row.get::<i32>("count").unwrap(), 1);
     assert_eq!(row.get::<Option<f64>>("max").unwrap(), None);
     assert!(!row.get::<bool>("more").unwrap());
     let row = view.query_opt("SELECT avg(n) AS avg FROM (SELECT 1 AS n UNION SELECT 2) AS two", &[]);
-    assert_eq!(row.unwrap().unwrap().get::<f64>("avg").unwrap(), 1.5);
+    assert_eq!(row.unwrap().unwrap().get::<Option<f64>>("avg").unwrap(), Some(1.5));
     let row = view.query_opt("SELECT CAST($1 AS BIGINT) + 1 AS next", &[&41]).unwrap().unwrap();
     assert_eq!(row.get::<u64>("next").unwrap(), 42);
     let error = row.get::<u8>("last").unwrap_err().to_string();
