@@ -1,7 +1,7 @@
-//! The balances of all accounts, as a table in SQLite: in the file that the events are in, or in another one.
+//! The balances of all accounts, as a table in the file that the events are in, or in another one. The view would run in PostgreSQL too.
 
+use factum::follow::SqlRow;
 use factum::prelude::*;
-use factum::sqlite::rusqlite::{self, Transaction};
 
 use crate::account::{
     AccountId, AccountOpened, BankAccount, Cents, MoneyDeposited, MoneyWithdrawn, TransferReceived,
@@ -14,8 +14,9 @@ use crate::account::{
     name = "balances",
     events(AccountOpened, MoneyDeposited, MoneyWithdrawn, TransferSent, TransferReceived),
     from(BankAccount),
-    into = Sqlite,
-    init = "CREATE TABLE balances (account TEXT PRIMARY KEY, owner TEXT NOT NULL, cents INTEGER NOT NULL)",
+    version = 2,
+    into = Sql,
+    init = "CREATE TABLE balances (account TEXT PRIMARY KEY, owner TEXT NOT NULL, cents BIGINT NOT NULL)",
 )]
 pub struct Balances;
 
@@ -25,67 +26,66 @@ impl Balances {
     fn opened(
         &self,
         event: &AccountOpened,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
-    ) -> rusqlite::Result<()> {
-        transaction.execute("INSERT INTO balances VALUES (?1, ?2, 0)", (envelope.key, &event.owner)).map(drop)
+        account: &str,
+        sql: &mut dyn SqlTransaction,
+    ) -> Result<(), SqlError> {
+        sql.execute("INSERT INTO balances VALUES ($1, $2, 0)", &[&account, &event.owner]).map(drop)
     }
 
     #[project]
     fn deposited(
         &self,
         event: &MoneyDeposited,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
+        account: &str,
+        sql: &mut dyn SqlTransaction,
     ) -> Result<(), BoxError> {
-        add(transaction, envelope, event.amount)
+        add(sql, account, event.amount)
     }
 
     #[project]
     fn withdrawn(
         &self,
         event: &MoneyWithdrawn,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
+        account: &str,
+        sql: &mut dyn SqlTransaction,
     ) -> Result<(), BoxError> {
-        subtract(transaction, envelope, event.amount)
+        subtract(sql, account, event.amount)
     }
 
     #[project]
     fn sent(
         &self,
         event: &TransferSent,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
+        account: &str,
+        sql: &mut dyn SqlTransaction,
     ) -> Result<(), BoxError> {
-        subtract(transaction, envelope, event.amount)
+        subtract(sql, account, event.amount)
     }
 
     #[project]
     fn received(
         &self,
         event: &TransferReceived,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
+        account: &str,
+        sql: &mut dyn SqlTransaction,
     ) -> Result<(), BoxError> {
-        add(transaction, envelope, event.amount)
+        add(sql, account, event.amount)
     }
 }
 
-fn add(transaction: &Transaction<'_>, envelope: &Envelope<'_>, amount: Cents) -> Result<(), BoxError> {
-    change(transaction, envelope, i64::try_from(amount.0)?)
+fn add(sql: &mut dyn SqlTransaction, account: &str, amount: Cents) -> Result<(), BoxError> {
+    change(sql, account, i64::try_from(amount.0)?)
 }
 
-fn subtract(transaction: &Transaction<'_>, envelope: &Envelope<'_>, amount: Cents) -> Result<(), BoxError> {
-    change(transaction, envelope, -i64::try_from(amount.0)?)
+fn subtract(sql: &mut dyn SqlTransaction, account: &str, amount: Cents) -> Result<(), BoxError> {
+    change(sql, account, -i64::try_from(amount.0)?)
 }
 
-fn change(transaction: &Transaction<'_>, envelope: &Envelope<'_>, cents: i64) -> Result<(), BoxError> {
-    let changed = transaction
-        .prepare_cached("UPDATE balances SET cents = cents + ?2 WHERE account = ?1")?
-        .execute((envelope.key, cents))?;
+fn change(sql: &mut dyn SqlTransaction, account: &str, cents: i64) -> Result<(), BoxError> {
+    let changed =
+        sql.execute("UPDATE balances SET cents = cents + $2 WHERE account = $1", &[&account, &cents])?;
     if changed == 0 {
-        return Err(format!("no account `{}` in the balances", envelope.key).into());
+        return Err(format!("no account `{account}` in the balances").into());
     }
     Ok(())
 }
@@ -103,14 +103,12 @@ pub fn balances<S: EventStore + Clone + 'static>(
     views: &SqliteStore,
 ) -> Result<Vec<Row>, BoxError> {
     SqliteProjection::in_store(views, events, Balances)?.catch_up()?;
-    let rows = views.query(|connection| {
-        connection
-            .prepare("SELECT account, owner, cents FROM balances ORDER BY account")?
-            .query_map((), |row| {
-                let account: String = row.get(0)?;
-                Ok(Row { account: account.as_str().into(), owner: row.get(1)?, balance: Cents(row.get(2)?) })
-            })?
-            .collect()
-    })?;
-    Ok(rows)
+    let rows = views
+        .sql_view::<Balances>()
+        .query("SELECT account, owner, cents FROM balances ORDER BY account", &[])?;
+    let row = |row: &SqlRow| {
+        let account: &str = row.get("account")?;
+        Ok(Row { account: account.into(), owner: row.get("owner")?, balance: Cents(row.get("cents")?) })
+    };
+    rows.iter().map(row).collect()
 }
