@@ -152,13 +152,13 @@ impl Story {
         let newest = self.shop.store().position()?;
         self.shop.wait_for::<Sales>(newest, PATIENCE)?;
         writeln!(out, "The board:")?;
-        let mut rows = self.shop.store().query(|connection| Board::newest(connection, 100))?;
+        let mut rows = Board::newest(self.shop.store(), 100)?;
         rows.sort_by(|one, other| one.number.cmp(&other.number));
         for BoardRow { number, total, status, detail, .. } in rows {
             let separator = if detail.is_empty() { "" } else { ": " };
             writeln!(out, "  {number}  {total:>8}  {status}{separator}{detail}")?;
         }
-        let (taken, refunded) = self.shop.store().query(Sales::totals)?;
+        let (taken, refunded) = Sales::totals(self.shop.store())?;
         writeln!(out, "  sold  {taken:>8}\n  back  {refunded:>8}\n")?;
         Ok(())
     }

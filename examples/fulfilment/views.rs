@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 
+use factum::follow::{KeepsSql, SqlRow};
 use factum::prelude::*;
-use factum::sqlite::rusqlite::{self, Connection, Transaction};
 use serde::Serialize;
 
 use super::ids::{Cents, OrderId, Sku};
@@ -14,7 +14,7 @@ use super::payment::{Payment, PaymentRefunded, PaymentRequested, PaymentTaken};
 use super::shipment::{Shipment, ShipmentDelayed, ShipmentHandedOver};
 use super::stock::{Stock, StockAdded, StockCounted, StockDispatched, StockReleased, StockReserved};
 
-type Written = rusqlite::Result<()>;
+type Written = Result<(), SqlError>;
 
 /// One row for each order, written in the transaction of its events. An order, its payment and its parcel have one
 /// number, which is the key of their streams.
@@ -25,9 +25,10 @@ type Written = rusqlite::Result<()>;
         OrderCancelled,
     ),
     from(Order, Payment, Shipment),
-    into = Sqlite,
+    version = 2,
+    into = Sql,
     init = "CREATE TABLE board (
-        number TEXT PRIMARY KEY, cents INTEGER NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL, changed INTEGER NOT NULL
+        number TEXT PRIMARY KEY, cents BIGINT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL, changed BIGINT NOT NULL
     );
     CREATE UNIQUE INDEX board_changed ON board (changed)",
 )]
@@ -45,58 +46,57 @@ pub struct BoardRow {
 
 impl Board {
     /// The orders that changed last, the newest first.
-    pub fn newest(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<BoardRow>> {
-        let select = "SELECT number, cents, status, detail FROM board ORDER BY changed DESC LIMIT ?1";
-        let mut select = connection.prepare_cached(select)?;
-        let rows = select.query_map([limit], |row| {
+    pub fn newest(store: &impl KeepsSql, limit: u32) -> Result<Vec<BoardRow>, SqlError> {
+        let select = "SELECT number, cents, status, detail FROM board ORDER BY changed DESC LIMIT $1";
+        let rows = store.sql_view::<Self>().query(select, &[&limit])?;
+        let row = |row: &SqlRow| {
             Ok(BoardRow {
-                number: row.get(0)?,
-                total: Cents(row.get(1)?),
-                status: row.get(2)?,
-                detail: row.get(3)?,
+                number: row.get("number")?,
+                total: Cents(row.get("cents")?),
+                status: row.get("status")?,
+                detail: row.get("detail")?,
             })
-        })?;
-        rows.collect()
+        };
+        rows.iter().map(row).collect()
     }
 }
 
 #[handlers]
 impl Board {
     #[project]
-    fn placed(&self, event: &OrderPlaced, key: &str, board: &Transaction<'_>) -> Result<(), BoxError> {
-        let insert =
-            "INSERT INTO board SELECT ?1, ?2, 'placed', '', coalesce(max(changed), 0) + 1 FROM board";
-        board.execute(insert, (key, i64::try_from(event.total.0)?))?;
-        Ok(())
+    fn placed(&self, event: &OrderPlaced, key: &str, board: &mut dyn SqlTransaction) -> Written {
+        let insert = "INSERT INTO board
+            VALUES ($1, $2, 'placed', '', (SELECT coalesce(max(changed), 0) + 1 FROM board))";
+        board.execute(insert, &[&key, &event.total.0]).map(drop)
     }
 
     #[project]
-    fn requested(&self, _: &PaymentRequested, key: &str, board: &Transaction<'_>) -> Written {
+    fn requested(&self, _: &PaymentRequested, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "to pay", "")
     }
 
     #[project]
-    fn paid(&self, _: &PaymentTaken, key: &str, board: &Transaction<'_>) -> Written {
+    fn paid(&self, _: &PaymentTaken, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "paid", "")
     }
 
     #[project]
-    fn shipped(&self, _: &OrderShipped, key: &str, board: &Transaction<'_>) -> Written {
+    fn shipped(&self, _: &OrderShipped, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "shipped", "")
     }
 
     #[project]
-    fn handed_over(&self, event: &ShipmentHandedOver, key: &str, board: &Transaction<'_>) -> Written {
+    fn handed_over(&self, event: &ShipmentHandedOver, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "on its way", &format!("with {}", event.carrier))
     }
 
     #[project]
-    fn delayed(&self, event: &ShipmentDelayed, key: &str, board: &Transaction<'_>) -> Written {
+    fn delayed(&self, event: &ShipmentDelayed, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "on its way", &format!("late: {}", event.reason))
     }
 
     #[project]
-    fn closed(&self, event: &OrderClosed, key: &str, board: &Transaction<'_>) -> Written {
+    fn closed(&self, event: &OrderClosed, key: &str, board: &mut dyn SqlTransaction) -> Written {
         match event.outcome {
             Outcome::Delivered => move_to(board, key, "delivered", ""),
             Outcome::Lost => move_to(board, key, "lost", ""),
@@ -104,16 +104,16 @@ impl Board {
     }
 
     #[project]
-    fn cancelled(&self, event: &OrderCancelled, key: &str, board: &Transaction<'_>) -> Written {
+    fn cancelled(&self, event: &OrderCancelled, key: &str, board: &mut dyn SqlTransaction) -> Written {
         move_to(board, key, "cancelled", &in_words(&event.reason))
     }
 }
 
 /// Moves an order on the board. A payment may still change after its order was cancelled.
-fn move_to(board: &Transaction<'_>, key: &str, status: &str, detail: &str) -> Written {
-    let update = "UPDATE board SET status = ?2, detail = ?3, changed = (SELECT max(changed) + 1 FROM board)
-        WHERE number = ?1 AND status <> 'cancelled'";
-    board.execute(update, (key, status, detail)).map(drop)
+fn move_to(board: &mut dyn SqlTransaction, key: &str, status: &str, detail: &str) -> Written {
+    let update = "UPDATE board SET status = $2, detail = $3, changed = (SELECT max(changed) + 1 FROM board)
+        WHERE number = $1 AND status <> 'cancelled'";
+    board.execute(update, &[&key, &status, &detail]).map(drop)
 }
 
 /// What came in and what went back, in one row.
@@ -121,31 +121,31 @@ fn move_to(board: &Transaction<'_>, key: &str, status: &str, detail: &str) -> Wr
 #[projection(
     events(PaymentTaken, PaymentRefunded),
     from(Payment),
-    into = Sqlite,
-    init = "CREATE TABLE sales (taken INTEGER NOT NULL, refunded INTEGER NOT NULL); INSERT INTO sales VALUES (0, 0)",
+    version = 2,
+    into = Sql,
+    init = "CREATE TABLE sales (taken BIGINT NOT NULL, refunded BIGINT NOT NULL); INSERT INTO sales VALUES (0, 0)",
 )]
 pub struct Sales;
 
 impl Sales {
     /// What came in, and what went back.
-    pub fn totals(connection: &Connection) -> rusqlite::Result<(Cents, Cents)> {
-        let select = "SELECT taken, refunded FROM sales";
-        connection.query_row(select, (), |row| Ok((Cents(row.get(0)?), Cents(row.get(1)?))))
+    pub fn totals(store: &impl KeepsSql) -> Result<(Cents, Cents), SqlError> {
+        let row = store.sql_view::<Self>().query_opt("SELECT taken, refunded FROM sales", &[])?;
+        let Some(row) = row else { return Ok(Default::default()) };
+        Ok((Cents(row.get("taken")?), Cents(row.get("refunded")?)))
     }
 }
 
 #[handlers]
 impl Sales {
     #[project]
-    fn taken(&self, event: &PaymentTaken, transaction: &Transaction<'_>) -> Result<(), BoxError> {
-        transaction.execute("UPDATE sales SET taken = taken + ?1", [i64::try_from(event.amount.0)?])?;
-        Ok(())
+    fn taken(&self, event: &PaymentTaken, sales: &mut dyn SqlTransaction) -> Written {
+        sales.execute("UPDATE sales SET taken = taken + $1", &[&event.amount.0]).map(drop)
     }
 
     #[project]
-    fn refunded(&self, event: &PaymentRefunded, transaction: &Transaction<'_>) -> Result<(), BoxError> {
-        transaction.execute("UPDATE sales SET refunded = refunded + ?1", [i64::try_from(event.amount.0)?])?;
-        Ok(())
+    fn refunded(&self, event: &PaymentRefunded, sales: &mut dyn SqlTransaction) -> Written {
+        sales.execute("UPDATE sales SET refunded = refunded + $1", &[&event.amount.0]).map(drop)
     }
 }
 

@@ -38,12 +38,12 @@ use self::metrics::Metrics;
 use self::problem::Problem;
 use crate::options::Options;
 use crate::page;
-use crate::tenants::{OpenShop, Shops};
+use crate::tenants::{OpenShop, ShopStore, Shops};
 
 /// What the handlers share.
 #[derive(Clone)]
-pub struct Service {
-    shops: Arc<Shops>,
+pub struct Service<S: ShopStore> {
+    shops: Arc<Shops<S>>,
     /// The places for commands of each tenant.
     places: Arc<HashMap<String, Arc<Semaphore>>>,
     metrics: Arc<Metrics>,
@@ -51,8 +51,8 @@ pub struct Service {
     stopping: watch::Receiver<bool>,
 }
 
-impl Service {
-    pub fn new(shops: Arc<Shops>, options: &Options, stopping: watch::Receiver<bool>) -> Self {
+impl<S: ShopStore> Service<S> {
+    pub fn new(shops: Arc<Shops<S>>, options: &Options, stopping: watch::Receiver<bool>) -> Self {
         let places = |tenant: &String| (tenant.clone(), Arc::new(Semaphore::new(options.at_once)));
         let places = Arc::new(options.tenants.iter().map(places).collect());
         Self { shops, places, metrics: Arc::default(), stopping }
@@ -66,8 +66,8 @@ impl Service {
     }
 
     /// The shop of a tenant, which is opened if it is closed.
-    async fn shop(&self, tenant: &str) -> Result<OpenShop, Problem> {
-        // Otherwise each name that a caller invents would become a file.
+    async fn shop(&self, tenant: &str) -> Result<OpenShop<S>, Problem> {
+        // Otherwise each name that a caller invents would become a store.
         if !self.places.contains_key(tenant) {
             return Err(Problem::not_found(format!("there is no tenant `{tenant}`")));
         }
@@ -82,24 +82,24 @@ impl Service {
     }
 }
 
-pub fn router(service: Service) -> Router {
+pub fn router<S: ShopStore>(service: Service<S>) -> Router {
     Router::new()
-        .route("/", get(page::tenants))
+        .route("/", get(page::tenants::<S>))
         .route("/shop.css", get(page::style))
         .route("/shop.js", get(page::script))
-        .route("/health", get(metrics::health))
-        .route("/metrics", get(metrics::metrics))
-        .route("/{tenant}", get(page::board))
-        .route("/{tenant}/commands/{name}", post(commands::execute))
-        .route("/{tenant}/events", get(events::listen))
-        .route("/{tenant}/views/{view}", get(queries::view))
-        .route("/{tenant}/orders/{number}", get(queries::order))
-        .route("/{tenant}/orders/{number}/history", get(queries::history))
-        .route("/{tenant}/orders/{number}/process", get(queries::process))
-        .route("/{tenant}/orders/{number}/page", get(page::order))
+        .route("/health", get(metrics::health::<S>))
+        .route("/metrics", get(metrics::metrics::<S>))
+        .route("/{tenant}", get(page::board::<S>))
+        .route("/{tenant}/commands/{name}", post(commands::execute::<S>))
+        .route("/{tenant}/events", get(events::listen::<S>))
+        .route("/{tenant}/views/{view}", get(queries::view::<S>))
+        .route("/{tenant}/orders/{number}", get(queries::order::<S>))
+        .route("/{tenant}/orders/{number}/history", get(queries::history::<S>))
+        .route("/{tenant}/orders/{number}/process", get(queries::process::<S>))
+        .route("/{tenant}/orders/{number}/page", get(page::order::<S>))
         .fallback(async || Problem::not_found("there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(middleware::from_fn_with_state(service.clone(), metrics::count))
+        .layer(middleware::from_fn_with_state(service.clone(), metrics::count::<S>))
         .with_state(service)
 }
 
@@ -114,12 +114,12 @@ pub async fn blocking<T: Send + 'static>(
 }
 
 /// The shop that the path names.
-pub struct InShop(pub OpenShop);
+pub struct InShop<S: ShopStore>(pub OpenShop<S>);
 
-impl FromRequestParts<Service> for InShop {
+impl<S: ShopStore> FromRequestParts<Service<S>> for InShop<S> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, service: &Service<S>) -> Result<Self, Problem> {
         let InPath(path): InPath<HashMap<String, String>> =
             InPath::from_request_parts(parts, service).await?;
         let tenant = path.get("tenant").map_or("", String::as_str);
@@ -130,10 +130,10 @@ impl FromRequestParts<Service> for InShop {
 /// Parts of the path, with a problem as the answer to those that don't fit.
 pub struct InPath<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Service> for InPath<T> {
+impl<T: DeserializeOwned + Send, S: ShopStore> FromRequestParts<Service<S>> for InPath<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, service: &Service<S>) -> Result<Self, Problem> {
         let path = Path::<T>::from_request_parts(parts, service).await;
         path.map(|Path(path)| Self(path)).map_err(|error| Problem::not_found(error.body_text()))
     }
@@ -142,10 +142,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Service> for InPath<T> {
 /// The part of the path after `?`, with a problem as the answer to one that does not fit.
 pub struct InQuery<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<Service> for InQuery<T> {
+impl<T: DeserializeOwned, S: ShopStore> FromRequestParts<Service<S>> for InQuery<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &Service<S>) -> Result<Self, Problem> {
         let query = Query::<T>::try_from_uri(&parts.uri);
         query.map(|Query(query)| Self(query)).map_err(|error| Problem::bad_request(error.body_text()))
     }
@@ -164,4 +164,4 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// The state that all handlers take.
-pub type Shared = State<Service>;
+pub type Shared<S> = State<Service<S>>;

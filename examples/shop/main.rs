@@ -4,6 +4,7 @@
 //! cargo run --example shop                    # a fresh folder, which is deleted at the end
 //! cargo run --example shop -- --story         # plays traffic
 //! cargo run --example shop -- --help
+//! cargo run --features postgres --example shop -- --postgres postgresql://shop@localhost/shop
 //! ```
 //!
 //! | module | what it has |

@@ -15,13 +15,14 @@ use self::order::Look;
 use crate::fulfilment::views::{Board, Sales, Shelf};
 use crate::http::problem::Problem;
 use crate::http::{InPath, InQuery, InShop, Shared, blocking};
+use crate::tenants::ShopStore;
 
 /// Nothing comes from another server, and nothing that users typed can run.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The list of tenants.
-pub async fn tenants(State(service): Shared) -> Response {
+pub async fn tenants<S: ShopStore>(State(service): Shared<S>) -> Response {
     let mut html = Html::default();
     html.raw("<main class=\"tenants\"><h1>Shops</h1><ul>");
     for tenant in service.tenants() {
@@ -32,10 +33,10 @@ pub async fn tenants(State(service): Shared) -> Response {
 }
 
 /// The orders of a shop, in columns.
-pub async fn board(InShop(shop): InShop) -> Result<Response, Problem> {
+pub async fn board<S: ShopStore>(InShop(shop): InShop<S>) -> Result<Response, Problem> {
     blocking(move || {
-        let rows = shop.store().query(|view| Board::newest(view, board::MOST_ROWS))?;
-        let sales = shop.store().query(Sales::totals)?;
+        let rows = Board::newest(shop.store(), board::MOST_ROWS)?;
+        let sales = Sales::totals(shop.store())?;
         let shelf = shop.view(|shelf: &Shelf| shelf.0.clone()).unwrap_or_default();
         let html = board::page(shop.name(), &rows, sales, &shelf);
         Ok(respond(shop.name(), &html))
@@ -49,8 +50,8 @@ pub struct AtStep {
 }
 
 /// An order with its history, its state after a step of it, and its process.
-pub async fn order(
-    InShop(shop): InShop,
+pub async fn order<S: ShopStore>(
+    InShop(shop): InShop<S>,
     InPath((_, number)): InPath<(String, String)>,
     InQuery(at): InQuery<AtStep>,
 ) -> Result<Response, Problem> {

@@ -2,20 +2,21 @@
 
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use factum::BoxError;
+use factum::application::RunsOn;
+use factum::prelude::*;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 
+use crate::fulfilment::shop::Shop;
 use crate::http::{self, Service};
 use crate::options::Options;
-use crate::tenants::{self, Shops};
+use crate::tenants::{self, ShopStore, Shops};
 use crate::traffic::{self, Story};
 
 /// How long requests may take after the program was asked to stop, and then the followers.
@@ -26,20 +27,44 @@ const BLOCKING_THREADS: usize = 64;
 
 /// Runs the service until the system asks it to stop.
 pub fn run(options: &Options) -> Result<(), BoxError> {
+    if let Some(url) = &options.postgres {
+        return on_postgres(url, options);
+    }
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => std::env::temp_dir().join(format!("factum-shop-{}", std::process::id())),
     };
     std::fs::create_dir_all(&folder)?;
-    let result = run_in(&folder, options);
+    let files = folder.clone();
+    let result = run_on(move |tenant| Ok(SqliteStore::open(files.join(format!("{tenant}.db")))?), options);
     if options.data.is_none() {
         std::fs::remove_dir_all(&folder)?;
     }
     result
 }
 
-fn run_in(folder: &Path, options: &Options) -> Result<(), BoxError> {
-    let shops = Arc::new(open(folder.to_owned(), &options.tenants)?);
+/// Each tenant has a schema of its own in the database.
+#[cfg(feature = "postgres")]
+fn on_postgres(url: &str, options: &Options) -> Result<(), BoxError> {
+    use factum::postgres::PostgresOptions;
+
+    let url = url.to_owned();
+    run_on(move |tenant| Ok(PostgresOptions::new().schema(format!("shop_{tenant}")).connect(&url)?), options)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_postgres(_url: &str, _options: &Options) -> Result<(), BoxError> {
+    Err("this program is built without PostgreSQL: add `--features postgres`".into())
+}
+
+fn run_on<S: ShopStore>(
+    open_store: impl Fn(&str) -> Result<S, BoxError> + Send + Sync + 'static,
+    options: &Options,
+) -> Result<(), BoxError>
+where
+    Shop: RunsOn<S>,
+{
+    let shops = Arc::new(open(open_store, &options.tenants)?);
     let story = options.tenants.first().filter(|_| options.story);
     let story = story.map(|tenant| Story::begin(Arc::clone(&shops), tenant.clone())).transpose()?;
 
@@ -61,7 +86,13 @@ fn run_in(folder: &Path, options: &Options) -> Result<(), BoxError> {
 }
 
 /// Opens each shop once: a time-out of a closed one is due only after the shop was opened in this run.
-fn open(folder: PathBuf, tenants: &[String]) -> Result<Shops, BoxError> {
+fn open<S: ShopStore>(
+    open_store: impl Fn(&str) -> Result<S, BoxError> + Send + Sync + 'static,
+    tenants: &[String],
+) -> Result<Shops<S>, BoxError>
+where
+    Shop: RunsOn<S>,
+{
     let (outbox, mails) = channel();
     let postman = move || {
         for mail in mails {
@@ -70,14 +101,14 @@ fn open(folder: PathBuf, tenants: &[String]) -> Result<Shops, BoxError> {
         }
     };
     thread::Builder::new().name("mail".to_owned()).spawn(postman)?;
-    let shops = tenants::in_folder(folder, outbox);
+    let shops = Shops::new(move |tenant| tenants::start(&open_store(tenant)?, outbox.clone()));
     for tenant in tenants {
         traffic::seed(&*shops.get(tenant)?)?;
     }
     Ok(shops)
 }
 
-fn serve(runtime: &Runtime, shops: Arc<Shops>, options: &Options) -> Result<(), BoxError> {
+fn serve<S: ShopStore>(runtime: &Runtime, shops: Arc<Shops<S>>, options: &Options) -> Result<(), BoxError> {
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         println!("listening on http://{}", listener.local_addr()?);

@@ -16,7 +16,7 @@ use crate::fulfilment::shipment::{HandOverShipment, ReportDelay, ReportDelivery,
 use crate::fulfilment::shop::Shop;
 use crate::fulfilment::stock::AddStock;
 use crate::fulfilment::views::{Board, BoardRow};
-use crate::tenants::Shops;
+use crate::tenants::{ShopStore, Shops};
 
 /// What the shop sells, with the price of a piece in cents.
 const GOODS: [(&str, u64); 5] =
@@ -27,11 +27,11 @@ const STREETS: [&str; 4] = ["Elm Street", "Mill Lane", "Harbour Road", "Garden S
 /// The time between two steps of the story.
 const STEP: Duration = Duration::from_millis(600);
 
-type Runs = Running<Shop, SqliteStore>;
+type Runs<S> = Running<Shop, S>;
 
 /// Puts goods on the shelves of a new shop, and places some orders. Each command has a key, so that a seed that was
 /// interrupted goes on.
-pub fn seed(shop: &Runs) -> Result<(), BoxError> {
+pub fn seed<S: ShopStore>(shop: &Runs<S>) -> Result<(), BoxError> {
     for (sku, _) in GOODS {
         let once = ExecuteOptions::new().idempotency_key(format!("seed {sku}")).retry(5);
         tell(shop.execute_with(AddStock { sku: sku.into(), quantity: 500 }, &once))?;
@@ -65,7 +65,7 @@ pub struct Story {
 
 impl Story {
     /// Begins to play in a thread of its own.
-    pub fn begin(shops: Arc<Shops>, tenant: String) -> Result<Self, BoxError> {
+    pub fn begin<S: ShopStore>(shops: Arc<Shops<S>>, tenant: String) -> Result<Self, BoxError> {
         let (stop, stopped) = channel();
         let play = move || play(&shops, &tenant, &stopped);
         Ok(Self { stop, thread: thread::Builder::new().name("story".to_owned()).spawn(play)? })
@@ -78,7 +78,7 @@ impl Story {
     }
 }
 
-fn play(shops: &Shops, tenant: &str, stopped: &Receiver<()>) {
+fn play<S: ShopStore>(shops: &Shops<S>, tenant: &str, stopped: &Receiver<()>) {
     for step in 0.. {
         match stopped.recv_timeout(STEP) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -92,13 +92,13 @@ fn play(shops: &Shops, tenant: &str, stopped: &Receiver<()>) {
 }
 
 /// One step: a new order, or the next step of the order that has waited longest.
-fn take_step(shop: &Runs, step: usize) -> Result<(), BoxError> {
+fn take_step<S: ShopStore>(shop: &Runs<S>, step: usize) -> Result<(), BoxError> {
     if step % 40 == 39 {
         for (sku, _) in GOODS {
             tell(shop.execute(AddStock { sku: sku.into(), quantity: 40 }))?;
         }
     }
-    let rows = shop.store().query(|connection| Board::newest(connection, 200))?;
+    let rows = Board::newest(shop.store(), 200)?;
     let waiting =
         rows.iter().filter(|row| !matches!(row.status.as_str(), "delivered" | "lost" | "cancelled"));
     let waiting: Vec<_> = waiting.collect();
@@ -117,7 +117,7 @@ fn take_step(shop: &Runs, step: usize) -> Result<(), BoxError> {
     }
 }
 
-fn advance(shop: &Runs, row: &BoardRow, step: usize) -> Result<(), BoxError> {
+fn advance<S: ShopStore>(shop: &Runs<S>, row: &BoardRow, step: usize) -> Result<(), BoxError> {
     let order = || row.number.as_str().into();
     match (row.status.as_str(), step % 11) {
         ("to pay", 0) => tell(shop.execute(CancelOrder { order: order(), reason: Reason::Withdrawn })),

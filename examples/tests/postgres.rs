@@ -1,11 +1,21 @@
 //! Runs the examples on PostgreSQL, as a user does. Without PostgreSQL, it prints why it skips.
 
+#[path = "shop/client.rs"]
+#[allow(dead_code, reason = "the tests of the shop use more")]
+mod client;
 mod program;
 #[path = "../../tests/postgres/server.rs"]
 #[allow(dead_code, unused_imports, unused_macros, reason = "the tests of the store use more")]
 mod server;
+#[path = "shop/server.rs"]
+#[allow(dead_code, reason = "the tests of the shop use more")]
+mod service;
 
 use std::time::Duration;
+
+use serde_json::json;
+
+use service::Server as Shop;
 
 /// A time that no wait takes, unless the test fails.
 const LONG: Duration = Duration::from_mins(1);
@@ -45,4 +55,46 @@ fn the_bank_keeps_its_events_in_postgresql() {
     let wrong = bank(&url, "fly");
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("--postgres URL"), "{}", wrong.err);
+}
+
+#[test]
+fn the_shop_keeps_its_orders_in_postgresql() {
+    let Some(server) = server::shared() else { return };
+    let url = server.url();
+    let shop = Shop::start_with(["--postgres", &url]);
+    let lines = json!([{ "sku": "teapot", "quantity": 2, "price": 2_400 }]);
+    let placed = shop.done("place-order", &json!({ "order": "o-1", "lines": lines }));
+    // The caller reads its own write.
+    let board = shop.get(&format!("/t/views/board?seen={}", placed["position"])).json();
+    let row = board.as_array().and_then(|rows| rows.iter().find(|row| row["number"] == "o-1"));
+    assert_eq!(row.map(|row| &row["total"]), Some(&json!(4_800)), "{board}");
+
+    shop.wait_for_status("o-1", "to pay");
+    let paid = shop.done("pay?seen_by=sales", &json!({ "order": "o-1", "card": "4242" }));
+    assert_eq!(paid["late"], json!([]));
+    let sales = json!({ "taken": 4_800, "refunded": 0 });
+    assert_eq!(shop.view("sales"), sales);
+    shop.wait_for_status("o-1", "shipped");
+    service::until(|| shop.get("/health").json()["tenants"]["t"]["mail"]["behind"] == 0);
+    shop.terminate();
+    let (status, _, err) = shop.end();
+    assert_eq!((status.code(), &*err), (Some(0), ""));
+
+    let shop = Shop::start_with(["--postgres", &url]);
+    assert_eq!(shop.status("o-1").as_deref(), Some("shipped"));
+    assert_eq!(shop.view("sales"), sales);
+    let order = shop.get("/t/orders/o-1").json();
+    assert_eq!((&order["state"]["status"], &order["state"]["lines"]), (&json!("Shipped"), &lines));
+    assert_eq!(shop.get("/t").status, 200);
+}
+
+#[test]
+fn the_shop_has_its_stores_in_one_place() {
+    let both = program::run("shop", &["--data", "here", "--postgres", "postgresql://localhost/shop"]);
+    assert_eq!(both.code, Some(2));
+    assert!(both.err.contains("give --data or --postgres"), "{}", both.err);
+    let unreachable = "postgresql://postgres@127.0.0.1:1/none";
+    let unreachable = program::run("shop", &["--port", "0", "--postgres", unreachable]);
+    assert_eq!((unreachable.code, &*unreachable.out), (Some(1), ""));
+    assert!(unreachable.err.contains("can't open the store: "), "{}", unreachable.err);
 }

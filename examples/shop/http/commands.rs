@@ -25,7 +25,7 @@ use super::headers::{CommandHeaders, tag};
 use super::problem::Problem;
 use super::queries::{View, within};
 use super::{InPath, InQuery, InShop, Json, Service, Shared};
-use crate::tenants::OpenShop;
+use crate::tenants::{OpenShop, ShopStore};
 
 /// What a caller wants to see in the views.
 #[derive(Debug, Deserialize)]
@@ -35,9 +35,9 @@ pub struct Seen {
     within: Option<u64>,
 }
 
-pub async fn execute(
-    State(service): Shared,
-    InShop(shop): InShop,
+pub async fn execute<S: ShopStore>(
+    State(service): Shared<S>,
+    InShop(shop): InShop<S>,
     InPath((_, name)): InPath<(String, String)>,
     InQuery(seen): InQuery<Seen>,
     headers: HeaderMap,
@@ -49,9 +49,9 @@ pub async fn execute(
     Ok((trace, carry_out(&service, &shop, &name, &seen, &headers, &body).await))
 }
 
-async fn carry_out(
-    service: &Service,
-    shop: &OpenShop,
+async fn carry_out<S: ShopStore>(
+    service: &Service<S>,
+    shop: &OpenShop<S>,
     name: &str,
     seen: &Seen,
     headers: &CommandHeaders,

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{InQuery, InShop, Shared};
+use crate::tenants::ShopStore;
 
 /// How many events are read ahead for a listener.
 const BUFFER: usize = 64;
@@ -34,9 +35,9 @@ pub struct From {
     categories: Option<String>,
 }
 
-pub async fn listen(
-    State(service): Shared,
-    InShop(shop): InShop,
+pub async fn listen<S: ShopStore>(
+    State(service): Shared<S>,
+    InShop(shop): InShop<S>,
     InQuery(from): InQuery<From>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::prometheus::prometheus;
 use super::{Json, Shared, blocking};
+use crate::tenants::ShopStore;
 
 /// What the program counts by itself. factum counts the rest.
 #[derive(Debug, Default)]
@@ -53,7 +54,7 @@ impl Metrics {
 }
 
 /// Counts the requests and their responses.
-pub async fn count(State(service): Shared, request: Request, next: Next) -> Response {
+pub async fn count<S: ShopStore>(State(service): Shared<S>, request: Request, next: Next) -> Response {
     let _at_work = Counted::begin(&service.metrics, |metrics| &metrics.requests);
     let response = next.run(request).await;
     if let Some(count) = service.metrics.responses.get(usize::from(response.status().as_u16() / 100)) {
@@ -63,7 +64,7 @@ pub async fn count(State(service): Shared, request: Request, next: Next) -> Resp
 }
 
 /// The state of all open tenants; 503 if a follower has ended by an error, or the program stops.
-pub async fn health(State(service): Shared) -> Result<Response, Problem> {
+pub async fn health<S: ShopStore>(State(service): Shared<S>) -> Result<Response, Problem> {
     let shops = Arc::clone(&service.shops);
     let tenants = blocking(move || Ok(shops.health())).await?;
     let is_well = |state: &FollowerState| !matches!(state.activity, Activity::Stopped { .. });
@@ -94,7 +95,7 @@ fn shown(state: &FollowerState) -> Value {
 }
 
 /// The text form of Prometheus.
-pub async fn metrics(State(service): Shared) -> Result<Response, Problem> {
+pub async fn metrics<S: ShopStore>(State(service): Shared<S>) -> Result<Response, Problem> {
     let shops = Arc::clone(&service.shops);
     let (tenants, open) = blocking(move || Ok((shops.health(), shops.statistics()))).await?;
     let mut text = prometheus(&statistics());
@@ -116,7 +117,7 @@ pub async fn metrics(State(service): Shared) -> Result<Response, Problem> {
     write(format_args!("# HELP shop_listeners Listeners to events."));
     write(format_args!("# TYPE shop_listeners gauge"));
     write(format_args!("shop_listeners {}", metrics.listeners.load(Ordering::Relaxed)));
-    write(format_args!("# HELP shop_tenants_open Tenants whose files are open."));
+    write(format_args!("# HELP shop_tenants_open Tenants whose stores are open."));
     write(format_args!("# TYPE shop_tenants_open gauge"));
     write(format_args!("shop_tenants_open {}", open.open));
     // The names of tenants and followers have no characters that need an escape.

@@ -11,7 +11,7 @@
 //! | 413 | `too-large` | the body has more than 2 MiB |
 //! | 422 | `malformed`, `invalid`, `key-reused` | the JSON does not fit the command; its checks fail; the key belongs to another command |
 //! | 429 | `too-many` | the tenant has too many commands at work |
-//! | 503 | `busy`, `late`, `closed` | the store is held or full; a view is late; the service stops, or too many tenants are open |
+//! | 503 | `busy`, `late`, `closed` | the store is held, full or out of reach; a view is late; the service stops, or too many tenants are open |
 //! | 500 | `internal` | anything else. The reason is on standard error |
 
 use std::error::Error;
@@ -20,8 +20,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use factum::application::{ByNameError, TenantError};
-use factum::follow::{FollowError, WaitError};
-use factum::sqlite::QueryError;
+use factum::follow::{FollowError, SqlError, WaitError};
 use factum::store::StoreError;
 use factum::{LoadError, ReadCommandError, ReadError, with_causes};
 use serde_json::{Map, Value, json};
@@ -91,8 +90,12 @@ impl Problem {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(cause) = next {
             // Their texts say what to do, as to send the command again with its idempotency key.
-            if let Some(store @ (StoreError::Busy | StoreError::Full | StoreError::CommitUnknown(_))) =
-                cause.downcast_ref()
+            if let Some(
+                store @ (StoreError::Busy
+                | StoreError::Full
+                | StoreError::Unreachable(_)
+                | StoreError::CommitUnknown(_)),
+            ) = cause.downcast_ref()
             {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", store.to_string());
             }
@@ -202,12 +205,9 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<QueryError> for Problem {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Store(error) => error.into(),
-            other => Self::internal(&other),
-        }
+impl From<SqlError> for Problem {
+    fn from(error: SqlError) -> Self {
+        Self::of_store(&error)
     }
 }
 

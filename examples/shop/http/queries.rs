@@ -16,7 +16,7 @@ use super::{InPath, InQuery, InShop, Json, blocking};
 use crate::fulfilment::order::{Order, OrderEvent};
 use crate::fulfilment::process::Fulfilment;
 use crate::fulfilment::views::{Board, Sales, Shelf};
-use crate::tenants::OpenShop;
+use crate::tenants::{OpenShop, ShopStore};
 
 /// How many orders of the board an answer has, unless the caller asks for fewer.
 const MOST_ROWS: u32 = 500;
@@ -42,7 +42,12 @@ pub enum View {
 
 impl View {
     /// Waits until the view has seen an event.
-    pub async fn wait(self, shop: &OpenShop, position: Position, within: Duration) -> Result<(), WaitError> {
+    pub async fn wait<S: ShopStore>(
+        self,
+        shop: &OpenShop<S>,
+        position: Position,
+        within: Duration,
+    ) -> Result<(), WaitError> {
         match self {
             Self::Board => shop.wait_for_async::<Board>(position, within).await,
             Self::Sales => shop.wait_for_async::<Sales>(position, within).await,
@@ -50,11 +55,11 @@ impl View {
         }
     }
 
-    fn json(self, shop: &OpenShop, limit: u32) -> Result<Value, Problem> {
+    fn json<S: ShopStore>(self, shop: &OpenShop<S>, limit: u32) -> Result<Value, Problem> {
         Ok(match self {
-            Self::Board => serde_json::to_value(shop.store().query(|view| Board::newest(view, limit))?)?,
+            Self::Board => serde_json::to_value(Board::newest(shop.store(), limit)?)?,
             Self::Sales => {
-                let (taken, refunded) = shop.store().query(Sales::totals)?;
+                let (taken, refunded) = Sales::totals(shop.store())?;
                 json!({ "taken": taken, "refunded": refunded })
             }
             Self::Shelf => serde_json::to_value(shop.view(|shelf: &Shelf| shelf.0.clone()))?,
@@ -83,8 +88,8 @@ pub struct OfView {
     limit: Option<u32>,
 }
 
-pub async fn view(
-    InShop(shop): InShop,
+pub async fn view<S: ShopStore>(
+    InShop(shop): InShop<S>,
     InPath((_, name)): InPath<(String, String)>,
     InQuery(of): InQuery<OfView>,
 ) -> Result<Json<Value>, Problem> {
@@ -101,8 +106,8 @@ pub struct AtVersion {
     version: Option<u64>,
 }
 
-pub async fn order(
-    InShop(shop): InShop,
+pub async fn order<S: ShopStore>(
+    InShop(shop): InShop<S>,
     InPath((_, number)): InPath<(String, String)>,
     InQuery(at): InQuery<AtVersion>,
 ) -> Result<Response, Problem> {
@@ -115,8 +120,8 @@ pub async fn order(
     Ok(([(ETAG, tag(loaded.version()))], Json(body)).into_response())
 }
 
-pub async fn history(
-    InShop(shop): InShop,
+pub async fn history<S: ShopStore>(
+    InShop(shop): InShop<S>,
     InPath((_, number)): InPath<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let read = move || {
@@ -142,8 +147,8 @@ fn recorded(event: &Recorded<OrderEvent>) -> Result<Value, Problem> {
     }))
 }
 
-pub async fn process(
-    InShop(shop): InShop,
+pub async fn process<S: ShopStore>(
+    InShop(shop): InShop<S>,
     InPath((_, number)): InPath<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let read = move || Ok(shop.instances::<Fulfilment>().history(&number.as_str().into())?);

@@ -14,7 +14,7 @@ use crate::fulfilment::process::Fulfilment;
 use crate::fulfilment::shipment::Shipment;
 use crate::fulfilment::shop::Shop;
 use crate::http::problem::Problem;
-use crate::tenants::OpenShop;
+use crate::tenants::{OpenShop, ShopStore};
 
 /// What the page shows.
 pub struct Look {
@@ -46,11 +46,11 @@ struct Step {
 
 impl Look {
     /// Looks at an order after a step; after the last one without.
-    pub fn at(shop: &OpenShop, number: &str, step: Option<usize>) -> Result<Self, Problem> {
+    pub fn at<S: ShopStore>(shop: &OpenShop<S>, number: &str, step: Option<usize>) -> Result<Self, Problem> {
         let id = OrderId::from(number);
-        let mut steps = steps_of::<Order>(shop, &id)?;
-        steps.extend(steps_of::<Payment>(shop, &id)?);
-        steps.extend(steps_of::<Shipment>(shop, &id)?);
+        let mut steps = steps_of::<Order, _>(shop, &id)?;
+        steps.extend(steps_of::<Payment, _>(shop, &id)?);
+        steps.extend(steps_of::<Shipment, _>(shop, &id)?);
         if steps.is_empty() {
             return Err(Problem::not_found(format!("there is no order `{number}`")));
         }
@@ -68,7 +68,7 @@ impl Look {
             order: state_at(shop, &id, &steps[..at])?,
             payment: state_at(shop, &id, &steps[..at])?,
             shipment: state_at(shop, &id, &steps[..at])?,
-            now: state_at::<Order>(shop, &id, &steps)?.status,
+            now: state_at::<Order, _>(shop, &id, &steps)?.status,
             payment_now: state_at(shop, &id, &steps)?,
             shipment_now: state_at(shop, &id, &steps)?,
             number: number.to_owned(),
@@ -81,8 +81,9 @@ impl Look {
 }
 
 /// The events of an aggregate; none if it does not exist.
-fn steps_of<A: Aggregate<Id = OrderId>>(shop: &OpenShop, id: &OrderId) -> Result<Vec<Step>, Problem>
+fn steps_of<A, S: ShopStore>(shop: &OpenShop<S>, id: &OrderId) -> Result<Vec<Step>, Problem>
 where
+    A: Aggregate<Id = OrderId>,
     Shop: Has<A>,
 {
     let history = match shop.repository::<A>().history(id) {
@@ -105,7 +106,7 @@ where
 }
 
 /// The state of an aggregate after these steps: that of its last version among them.
-fn state_at<A>(shop: &OpenShop, id: &OrderId, steps: &[Step]) -> Result<A, Problem>
+fn state_at<A, S: ShopStore>(shop: &OpenShop<S>, id: &OrderId, steps: &[Step]) -> Result<A, Problem>
 where
     A: Aggregate<Id = OrderId> + Default + Clone,
     Shop: Has<A>,

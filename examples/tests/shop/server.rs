@@ -1,5 +1,6 @@
 //! The service as a process of its own.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -22,12 +23,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the service on a port that is free, with the tenant `t`.
+    /// Starts the service on a port that is free, with the tenant `t`, whose store is in a folder.
     pub fn start(data: &Path, more: &[&str]) -> Self {
+        let store = [OsStr::new("--data"), data.as_os_str()];
+        Self::start_with(store.into_iter().chain(more.iter().map(OsStr::new)))
+    }
+
+    /// Starts the service on a port that is free, with the tenant `t` and these options.
+    pub fn start_with(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let mut child = Command::new(program::binary("shop"))
-            .args(["--port", "0", "--tenants", "t", "--data"])
-            .arg(data)
-            .args(more)
+            .args(["--port", "0", "--tenants", "t"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
