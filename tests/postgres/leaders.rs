@@ -40,7 +40,8 @@ fn no_answer_of_an_earlier_leader_counts() {
     // Only the session that writes is lost.
     let lost = first.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS d ON d.oid = database
-         WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()",
+         WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND mode = 'ExclusiveLock'
+           AND datname = current_database()",
     );
     assert_eq!(lost.len(), 1);
     for version in 1..20 {

@@ -49,7 +49,7 @@ use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::EventStore;
 use crate::store::group_commit::{Answer, Request, Waiter};
-use crate::store::identity::StoreIdentity;
+use crate::store::identity::{DatabaseIdentity, StoreIdentity};
 use crate::store::queue::{Chain, QueueError, Queued, QueuedAppend, TaskAnswer};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 use crate::store::snapshot::{StoredSnapshot, VisitSnapshot};
@@ -139,6 +139,7 @@ pub(crate) struct Shared {
     id: Uuid,
     /// The number that the program's sessions share a lock on.
     program: i64,
+    database: DatabaseIdentity,
     /// The statements that append, for transactions with hooks.
     append: AppendSql,
     hooks: Hooks,
@@ -183,6 +184,7 @@ impl PostgresStore {
         let statements = Statements::new(&address.schema);
         let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
         let (program, poll_every) = (address.program, address.options.poll_every);
+        let database = address.database();
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
         let leases = Arc::default();
@@ -192,6 +194,7 @@ impl PostgresStore {
             names,
             id,
             program,
+            database,
             append,
             hooks: Hooks::default(),
             outage_timeout,
@@ -416,6 +419,10 @@ impl EventStore for PostgresStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         Some(StoreIdentity::of(&self.shared))
+    }
+
+    fn database(&self) -> Option<DatabaseIdentity> {
+        Some(self.shared.database)
     }
 
     fn store_id(&self) -> Result<Option<Uuid>, StoreError> {

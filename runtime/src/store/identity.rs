@@ -22,6 +22,8 @@ pub enum DatabaseIdentity {
     OfStore(StoreIdentity),
     /// A file, by its device and its number there.
     File(u64, u64),
+    /// A schema of a server, by a hash of its address. Another address of the same server is another identity.
+    Schema(u64),
 }
 
 impl StoreIdentity {

@@ -14,6 +14,7 @@ use tokio_postgres::{AsyncMessage, Config, Connection, NoTls, Notification, Sock
 
 use uuid::Uuid;
 
+use crate::domain::hash::{FNV_OFFSET, hashed};
 use crate::domain::new_id::new_id;
 use crate::postgres::server::error::{ConnectError, Failure};
 use crate::postgres::server::names::quoted_schema;
@@ -23,6 +24,7 @@ use crate::postgres::server::ssl::Ssl;
 use crate::postgres::server::timelines::{TIMELINE, Timelines};
 use crate::postgres_tls::Tls;
 use crate::store::error::StoreError;
+use crate::store::identity::DatabaseIdentity;
 
 /// How much longer the client waits for an answer than the server may work on it.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
@@ -69,6 +71,14 @@ impl Address {
             timelines: Arc::default(),
             options,
         })
+    }
+
+    /// What tells the schema from others, as far as the URL tells the servers.
+    pub(crate) fn database(&self) -> DatabaseIdentity {
+        let hosts = self.hosts.iter().map(|host| (host.get_hosts(), host.get_hostaddrs(), host.get_ports()));
+        let database = self.hosts.first().map(|host| (host.get_dbname(), host.get_user()));
+        let text = format!("{:?} {database:?} {}", hosts.collect::<Vec<_>>(), self.schema);
+        DatabaseIdentity::Schema(hashed(FNV_OFFSET, &text))
     }
 
     /// Begins a session with the first host that accepts writes.
