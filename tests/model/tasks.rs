@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::sync::thread;
 use crate::repository::waits::Waits;
-use crate::store::{Appended, QueueError, QueuedAppend, TaskAnswer};
+use crate::store::{Appended, EventStore, QueueError, QueuedAppend, TaskAnswer, TaskReads};
 
 /// A task waits. Any thread may block here.
 pub(super) enum ModelTasks {}
@@ -28,6 +28,10 @@ impl Waits for ModelTasks {
 
     fn thread() -> impl Future<Output = ()> + Send {
         future::ready(())
+    }
+
+    fn reads<S: EventStore + ?Sized>(_: &S) -> Option<&dyn TaskReads> {
+        None
     }
 }
 
