@@ -63,7 +63,7 @@ impl FollowerDefinition {
         }
     }
 
-    /// The same follower, with its progress under another name.
+    /// This follower, with its progress under another name.
     pub(crate) const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
