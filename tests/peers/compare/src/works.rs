@@ -29,13 +29,16 @@ use Unit::{Bytes, Commands, Events};
 // Slow arms get smaller counts, to keep a run short. In `one` and `load` all counts are equal, because the
 // cost of an operation depends on the count.
 #[rustfmt::skip]
-pub(crate) const ROWS: [Row; 9] = [
+pub(crate) const ROWS: [Row; 12] = [
     // counts of each arm                                           raw  factum cqrs-es  evento ev-core  vs raw      vs peer
     row("fresh-full",     "fresh",          "full",   Commands, [ 4_000,  4_000,  1_000,  1_000,  1_000], Some(0.90), Some(1.5)),
     row("fresh-normal",   "fresh",          "normal", Commands, [20_000, 20_000,  2_000,  2_000,  2_000], Some(0.70), Some(4.0)),
     row("one-full",       "one",            "full",   Commands, [ 5_000,  5_000,  5_000,  5_000,  5_000], Some(0.90), Some(3.5)),
     row("one-normal",     "one",            "normal", Commands, [ 5_000,  5_000,  5_000,  5_000,  5_000], Some(0.70), Some(8.0)),
     row("threads32-full", "threads32",      "full",   Commands, [ 4_000,  4_000,  1_000,  1_000,  1_000], Some(0.80), Some(10.0)),
+    row("task1-full",     "task1",          "full",   Commands, [ 4_000,  4_000,  1_000,  1_000,  1_000], None,       Some(1.0)),
+    row("tasks64-full",   "tasks64",        "full",   Commands, [16_000, 16_000,  1_000,  1_000,  1_000], None,       Some(10.0)),
+    row("tasks1000-full", "tasks1000",      "full",   Commands, [32_000, 32_000,  2_000,  2_000,  2_000], None,       Some(10.0)),
     row("load",           "load",           "normal", Events,   [10_000, 10_000, 10_000, 10_000, 10_000], Some(0.85), Some(3.0)),
     row("size",           "size",           "normal", Bytes,    [10_000, 10_000, 10_000, 10_000, 10_000], None,       None),
     row("catchup-memory", "catchup-memory", "normal", Events,   [50_000, 50_000, 20_000, 20_000, 20_000], Some(0.80), None),

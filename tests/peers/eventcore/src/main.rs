@@ -24,14 +24,17 @@ fn main() {
 
     // The store works on blocking threads in any case: for one task, more workers only add hand-overs between
     // threads.
-    let mut builder =
-        if work == "threads32" { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let has_many = matches!(work.as_str(), "threads32" | "tasks64" | "tasks1000");
+    let mut builder = if has_many { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     let runtime = builder.enable_all().build().expect("a runtime starts");
     let rate = runtime.block_on(async {
         match work.as_str() {
             "fresh" => commands::fresh(&database, count).await,
             "one" => commands::one(&database, count).await,
             "threads32" => commands::by_tasks(&database, count, 32).await,
+            "task1" => commands::by_tasks(&database, count, 1).await,
+            "tasks64" => commands::by_tasks(&database, count, 64).await,
+            "tasks1000" => commands::by_tasks(&database, count, 1_000).await,
             "load" => load::run(&database, count).await,
             "size" => size::run(&database, count).await,
             "catchup-memory" => catchup::in_memory(&database, count).await,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use factum::CacheOptions;
@@ -17,6 +19,9 @@ pub fn run(job: &Job) -> Result<Option<f64>, Box<dyn Error>> {
         "fresh" => fresh(job, &store)?,
         "one" => one(job, &store)?,
         "threads32" => threads(job, &store)?,
+        "task1" => tasks(job, &store, 1)?,
+        "tasks64" => tasks(job, &store, 64)?,
+        "tasks1000" => tasks(job, &store, 1_000)?,
         "load" => load(job, &store)?,
         "size" => {
             fill(job, &store)?;
@@ -78,6 +83,31 @@ fn threads(job: &Job, store: &SqliteStore) -> Result<f64, Box<dyn Error>> {
             scope.spawn(move || ids.iter().for_each(|id| drop(accounts.execute(deposit(id)).unwrap())));
         }
     });
+    let time = start.elapsed();
+    assert_eq!(store.position()?.get(), job.count as u64);
+    Ok(rate(job.count, time))
+}
+
+/// So many tasks, each of which takes the next account until there is none.
+fn tasks(job: &Job, store: &SqliteStore, tasks: usize) -> Result<f64, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+    let accounts = store.repository::<Account>();
+    let ids = Arc::new(ids(job.count));
+    let next = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let running: Vec<_> = (0..tasks)
+        .map(|_| {
+            let (accounts, ids, next) = (accounts.clone(), Arc::clone(&ids), Arc::clone(&next));
+            runtime.spawn(async move {
+                while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    accounts.execute_async(deposit(id)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in running {
+        runtime.block_on(task)?;
+    }
     let time = start.elapsed();
     assert_eq!(store.position()?.get(), job.count as u64);
     Ok(rate(job.count, time))
