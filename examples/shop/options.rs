@@ -9,7 +9,8 @@ A shop as a web service.
   --port N          the port on 127.0.0.1; 8080 by default, 0 for one that is free
   --data FOLDER     where the stores are; without it, a folder that is deleted at the end
   --postgres URL    keeps the stores in that database, such as postgresql://shop@localhost/shop: a schema
-                    `shop_A` for the tenant A; needs `cargo run --features postgres --example shop`
+                    `shop_a` for the tenant a, and `shop_a_1D2P3` for a_1-2.3; needs
+                    `cargo run --features postgres --example shop`
   --tenants A,B     the tenants; north,south by default
   --at-once N       how many commands a tenant may have at work at a time; 64 by default
   --story           plays traffic in the first tenant

@@ -49,7 +49,9 @@ fn on_postgres(url: &str, options: &Options) -> Result<(), BoxError> {
     use factum::postgres::PostgresOptions;
 
     let url = url.to_owned();
-    run_on(move |tenant| Ok(PostgresOptions::new().schema(format!("shop_{tenant}")).connect(&url)?), options)
+    // The name of a schema has no such characters, and that of a tenant no capitals.
+    let schema = |tenant: &str| format!("shop_{}", tenant.replace('-', "D").replace('.', "P"));
+    run_on(move |tenant| Ok(PostgresOptions::new().schema(schema(tenant)).connect(&url)?), options)
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -89,6 +89,19 @@ fn the_shop_keeps_its_orders_in_postgresql() {
 }
 
 #[test]
+fn each_tenant_has_a_schema_of_its_own() {
+    let Some(server) = server::shared() else { return };
+    let shop = Shop::start_with(["--postgres", &*server.url(), "--tenants", "a_1-2.3,a-1,a.1"]);
+    let stock = json!({ "sku": "teapot", "quantity": 7 }).to_string();
+    let add = "/a-1/commands/add-stock?seen_by=shelf";
+    let json = [("Content-Type", "application/json")];
+    assert_eq!(client::request(&shop.address, "POST", add, &json, &stock).expect("an answer").status, 200);
+    let shelf = |tenant: &str| shop.get(&format!("/{tenant}/views/shelf")).json();
+    assert_ne!(shelf("a-1"), shelf("a.1"));
+    assert_eq!(shelf("a.1"), shelf("a_1-2.3"));
+}
+
+#[test]
 fn the_shop_has_its_stores_in_one_place() {
     let both = program::run("shop", &["--data", "here", "--postgres", "postgresql://localhost/shop"]);
     assert_eq!(both.code, Some(2));

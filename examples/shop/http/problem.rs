@@ -11,10 +11,11 @@
 //! | 413 | `too-large` | the body has more than 2 MiB |
 //! | 422 | `malformed`, `invalid`, `key-reused` | the JSON does not fit the command; its checks fail; the key belongs to another command |
 //! | 429 | `too-many` | the tenant has too many commands at work |
-//! | 503 | `busy`, `late`, `closed` | the store is held, full or out of reach; a view is late; the service stops, or too many tenants are open |
+//! | 503 | `busy`, `late`, `closed` | the store is held, full or out of reach; a view is late; the service stops, too many tenants are open, or one takes long to open |
 //! | 500 | `internal` | anything else. The reason is on standard error |
 
 use std::error::Error;
+use std::iter::successors;
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -87,21 +88,22 @@ impl Problem {
 
     /// The store failed, somewhere in this error.
     fn of_store(error: &(dyn Error + 'static)) -> Self {
-        let mut next: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(cause) = next {
+        let mut causes = successors(Some(error), |error| error.source());
+        Self::of_store_error(causes.find_map(|cause| cause.downcast_ref()), error)
+    }
+
+    /// The store's error in `error`, if there is one.
+    fn of_store_error(store: Option<&StoreError>, error: &(dyn Error + 'static)) -> Self {
+        match store {
             // Their texts say what to do, as to send the command again with its idempotency key.
-            if let Some(
+            Some(
                 store @ (StoreError::Busy
                 | StoreError::Full
                 | StoreError::Unreachable(_)
                 | StoreError::CommitUnknown(_)),
-            ) = cause.downcast_ref()
-            {
-                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", store.to_string());
-            }
-            next = cause.source();
+            ) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", store.to_string()),
+            _ => Self::internal(error),
         }
-        Self::internal(error)
     }
 
     /// This problem, of a request with `If-Match` or `If-None-Match`.
@@ -174,10 +176,10 @@ impl From<WaitError> for Problem {
 impl From<TenantError> for Problem {
     fn from(error: TenantError) -> Self {
         match error {
-            TenantError::Full { .. } | TenantError::Stopped { .. } => {
+            TenantError::Full { .. } | TenantError::Changing { .. } | TenantError::Stopped { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "closed", error.to_string())
             }
-            other => Self::internal(&other),
+            other => Self::of_store_error(other.store_error(), &other),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use factum::application::{TenantError, Tenants};
 use factum::follow::Activity;
 use factum::prelude::*;
+use factum::store::StoreError;
 use factum::with_causes;
 
 use super::super::shop::{LONG, place};
@@ -147,6 +148,24 @@ fn a_name_that_is_no_file_of_its_own_is_refused() {
 }
 
 /// A function that opens tenants may open others, but not in a circle.
+#[derive(Debug, thiserror::Error)]
+#[error("can't open the store")]
+struct NotConnected(#[source] StoreError);
+
+#[test]
+fn the_store_s_error_is_found_below_others() {
+    let tenants = Smalls::new(|tenant: &str| match tenant {
+        "busy" => Err(StoreError::Busy.into()),
+        "inside" => Err(NotConnected(StoreError::Full).into()),
+        _ => Err("no such shop".into()),
+    });
+    let error = |tenant: &str| tenants.get(tenant).map(drop).unwrap_err();
+    assert!(matches!(error("busy").store_error(), Some(StoreError::Busy)));
+    assert!(matches!(error("inside").store_error(), Some(StoreError::Full)));
+    assert!(error("other").store_error().is_none());
+    assert!(error("No Name").store_error().is_none());
+}
+
 #[test]
 fn a_tenant_that_waits_for_itself_is_an_error() {
     let this = Arc::new(std::sync::OnceLock::<Weak<Smalls>>::new());

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::application::error::StopError;
+use crate::domain::error::causes;
+use crate::store::error::StoreError;
 
 /// Why a tenant is not open, or did not close as it should.
 ///
@@ -114,6 +116,19 @@ pub enum TenantError {
         /// The tenant's name.
         tenant: String,
     },
+}
+
+impl TenantError {
+    /// The store's error, if the tenant is not open because its store has failed.
+    ///
+    /// The function that opens tenants may return the store's error inside another error, whose
+    /// [`source`](Error::source) leads there: the error of `PostgresStore::connect` does so. `None` for all other reasons.
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        // `source` of this error is the `Arc`, which hides the type of what it holds.
+        let Self::Open { source, .. } = self else { return None };
+        causes(&**source).find_map(|cause| cause.downcast_ref())
+    }
 }
 
 /// Tenants that have not stopped as they should.
