@@ -23,8 +23,7 @@ const CALLERS: [usize; 3] = [1, 32, 256];
 
 fn main() -> Outcome<()> {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
-    let (rounds, time) =
-        if is_bench { (7, Duration::from_secs(1)) } else { (1, Duration::from_millis(20)) };
+    let (rounds, time) = if is_bench { (7, Duration::from_secs(1)) } else { (1, Duration::from_millis(20)) };
     let folder = tempfile::tempdir()?;
     let server = Server::start(folder.path())?;
     println!("requests a second, median of {rounds} rounds of {time:?}\n");
@@ -69,7 +68,11 @@ impl Server {
         }
         // A full pipe would hold the server.
         thread::spawn(move || lines.for_each(drop));
-        if server.address.is_empty() { Err("the service ended before it listened".into()) } else { Ok(server) }
+        if server.address.is_empty() {
+            Err("the service ended before it listened".into())
+        } else {
+            Ok(server)
+        }
     }
 }
 

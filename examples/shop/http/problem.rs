@@ -88,7 +88,7 @@ impl Problem {
 
     /// The store failed, somewhere in this error.
     fn of_store(error: &(dyn Error + 'static)) -> Self {
-        let mut causes = successors(Some(error), |error| error.source());
+        let mut causes = successors(Some(error), |&error| error.source());
         Self::of_store_error(causes.find_map(|cause| cause.downcast_ref()), error)
     }
 
