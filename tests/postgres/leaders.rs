@@ -6,14 +6,17 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use factum::follow::{FollowerOptions, KeepsTables as _};
 use factum::postgres::PostgresOptions;
 use factum::prelude::*;
 use factum::store::{ExpectedVersion, StoreError};
 
 use crate::LONG;
+use crate::account::{Account, open};
 use crate::appends::{append_one, stream};
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::sql_views::{SqlBalances, balances, row};
 
 /// How long the store looks for a server that leads.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,6 +93,53 @@ fn calls_that_wait_for_a_silent_leader_are_answered_by_the_next_one() {
     assert_eq!(appended.recv_timeout(LONG).unwrap().unwrap(), 1);
     assert_eq!(second.sql(&count), ["2"]);
     proxy.hold_answers(false);
+}
+
+/// The leader is lost in the commit of an append with an inline view. The next one says what has become of it, also if the
+/// append has only a key, as the command has changed nothing.
+#[test]
+fn an_append_with_an_inline_view_gets_its_answer_from_the_next_leader() {
+    for (has_it, account) in [(true, "b"), (false, "b"), (true, "a"), (false, "a")] {
+        let Some(first) = Server::start() else { return };
+        let second = first.start_standby();
+        let proxy = Proxy::start(first.port, 1);
+        let schema = first.new_schema();
+        let options = PostgresOptions::new().schema(&schema).lock_timeout(LONG);
+        let store = options.outage_timeout(LONG).connect(&url([proxy.port, second.port])).unwrap();
+        let _running = store.inline(SqlBalances::default(), &FollowerOptions::new()).unwrap();
+        store.repository::<Account>().execute(open("a")).unwrap();
+        // The commit waits for a lock.
+        first.sql(&format!(
+            "CREATE FUNCTION {schema}.of_test() RETURNS trigger LANGUAGE plpgsql
+                 AS $$ BEGIN PERFORM pg_advisory_xact_lock(42); RETURN new; END $$;
+             CREATE CONSTRAINT TRIGGER of_test AFTER INSERT ON {schema}.keys DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION {schema}.of_test()"
+        ));
+        wait_for(&second, "SELECT count(*) FROM pg_trigger WHERE tgname = 'of_test'", "1");
+        let lock = first.session();
+        lock.sql("SELECT pg_advisory_lock(42)").unwrap();
+        let accounts = store.repository::<Account>();
+        let opened = in_background(move || {
+            let options = ExecuteOptions::new().idempotency_key("open");
+            accounts.execute_with(open(account), &options).map(|done| done.version())
+        });
+        wait_for(&first, "SELECT count(*) FROM pg_locks WHERE objid = 42 AND NOT granted", "1");
+        let keys = format!("SELECT count(*) FROM {schema}.keys");
+        proxy.hold_answers(true);
+        if has_it {
+            drop(lock);
+            wait_for(&second, &keys, "1");
+        }
+        second.sql("SELECT pg_promote()");
+        assert_eq!(opened.recv_timeout(LONG).unwrap().unwrap(), 1);
+        assert_eq!(second.sql(&keys), ["1"]);
+        let mut expected = row("a", 0, 1);
+        expected.extend(row(account, 0, 1));
+        assert_eq!(balances(&store), expected);
+        let events = format!("SELECT count(*) FROM {schema}.events");
+        assert_eq!(second.sql(&events), [expected.len().to_string()]);
+        proxy.hold_answers(false);
+    }
 }
 
 #[test]

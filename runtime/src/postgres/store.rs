@@ -6,7 +6,7 @@ mod changes;
 mod commits;
 pub(crate) mod hooks;
 mod keys;
-mod lost;
+pub(crate) mod lost;
 mod pause;
 mod read;
 mod readers;
@@ -155,8 +155,8 @@ impl PostgresStore {
     /// Connects to a server, and makes the store's tables in the schema `factum` if there are none.
     ///
     /// The URL is that of libpq, as `postgresql://user:password@host:port/database`. Several hosts are tried in their order,
-    /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
-    /// `postgresql://bank@/bank?host=/run/postgresql`.
+    /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. If one is silent, the next one is tried
+    /// beside it. A socket's folder is a `host` too: `postgresql://bank@/bank?host=/run/postgresql`.
     ///
     /// # Encryption
     ///
