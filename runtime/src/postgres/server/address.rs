@@ -43,7 +43,7 @@ pub(crate) struct Address {
     pub(crate) store_id: OnceCell<Uuid>,
     /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
     pub(crate) program: i64,
-    timelines: Arc<Timelines>,
+    pub(crate) timelines: Arc<Timelines>,
     pub(crate) options: PostgresOptions,
 }
 

@@ -3,6 +3,7 @@
 //! Each new leader begins a *timeline*, with a number above all before. A program that knows of a timeline takes no answer from
 //! a session with an earlier one: what it reads there may lack what it was told already.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ impl Timeline {
 #[derive(Debug, Default)]
 pub(crate) struct Timelines {
     newest: Mutex<Option<Timeline>>,
+    /// How often another server has taken over.
+    takeovers: AtomicU64,
     changed: Notify,
     /// A session waits long for an answer. Its server may be one that leads no longer.
     doubt: Notify,
@@ -58,9 +61,15 @@ impl Timelines {
         }
         let before = lock(&self.newest).replace(own);
         if before.is_some_and(|before| before != own) {
+            self.takeovers.fetch_add(1, Ordering::SeqCst);
             self.changed.notify_waiters();
         }
         Ok(Some(standing))
+    }
+
+    /// How often another server has taken over. From the call on that returns a new number, no answer comes from an earlier one.
+    pub(crate) fn takeovers(&self) -> u64 {
+        self.takeovers.load(Ordering::SeqCst)
     }
 
     /// Waits until a session waits long for an answer.
