@@ -20,5 +20,6 @@ mod sources;
 mod sql_views;
 mod state;
 mod subscriptions;
+mod takeovers;
 mod without_a_store;
 mod workers;

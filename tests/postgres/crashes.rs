@@ -231,3 +231,45 @@ fn an_append_waits_for_standbys() {
         assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());
     });
 }
+
+/// A commit that waits for the standbys is not seen before they have it, also if its connection breaks meanwhile: the loss of
+/// the server would undo it.
+#[test]
+fn a_commit_that_waits_for_standbys_is_not_seen_if_its_connection_breaks() {
+    let Some(server) = Server::start() else { return };
+    let (schema, proxy) = (server.new_schema(), Proxy::start(server.port, 1));
+    let options = PostgresOptions::new().schema(&schema).lock_timeout(LONG).outage_timeout(LONG);
+    let url = format!("{}?sslmode=disable", Server::url_at(proxy.port));
+    let store = options.connect(&url).unwrap();
+    append_one(&store, &stream("a"), 0).unwrap();
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'");
+    server.sql("SELECT pg_reload_conf()");
+    while server.sql("SHOW synchronous_standby_names") != ["missing"] {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let waiting = || server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    let events = || server.sql(&format!("SELECT count(*) FROM {schema}.events"));
+    thread::scope(|scope| {
+        // The server needs a moment until it waits for standbys.
+        let (append, stored) = loop {
+            let stored = events();
+            let append = scope.spawn(|| append_one(&store, &stream("a"), ExpectedVersion::Any));
+            while !append.is_finished() && waiting().is_empty() {}
+            if !append.is_finished() {
+                break (append, stored);
+            }
+            append.join().unwrap().unwrap();
+        };
+        let before = waiting();
+        proxy.cut_all();
+        // The store looks for the end of the session, again and again.
+        let sent = proxy.statements();
+        while proxy.statements() < sent + 20 {
+            assert_eq!((waiting(), events()), (before.clone(), stored.clone()));
+        }
+        server.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        server.sql("SELECT pg_reload_conf()");
+        assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());
+        assert_ne!(events(), stored);
+    });
+}

@@ -69,7 +69,12 @@ impl Proxy {
     pub(crate) fn cut_off(&self) {
         self.state.has_ended.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
-        for server in &*self.state.servers.lock().unwrap() {
+        self.cut_all();
+    }
+
+    /// Ends all connections.
+    pub(crate) fn cut_all(&self) {
+        for server in self.state.servers.lock().unwrap().drain(..) {
             let _ = server.shutdown(Shutdown::Both);
         }
     }

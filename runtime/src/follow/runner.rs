@@ -124,6 +124,7 @@ where
         let looks_for_ready = worker.partition().index() == 0;
         let before = memory.as_deref().copied().unwrap_or_default();
         worker.memory = before.worker;
+        worker.memory.takeovers = worker.home().events().takeovers();
         let RunnerMemory { looked_for_ready, store_failures, rest, .. } = before;
         Self { worker, policy, goal, looks_for_ready, looked_for_ready, store_failures, memory, rest }
     }
@@ -196,7 +197,7 @@ where
         }
         let newest = match self.goal {
             Some(goal) => goal,
-            None => self.worker.home().newest(self.name())?,
+            None => self.worker.newest()?,
         };
         let step = self.step(newest)?;
         self.store_failures = StoreFailures::default();

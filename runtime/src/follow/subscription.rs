@@ -211,6 +211,7 @@ impl<S: EventStore> Subscription<S> {
             self.failed = Some(error);
             return;
         }
+        let before = self.read_to;
         let last = self.read_confirmed::<W>(newest).await;
         // The event at the position, if it was the last one that was read; else the next read finds out.
         self.seen = match (self.seen, last) {
@@ -220,11 +221,25 @@ impl<S: EventStore> Subscription<S> {
             _ => None,
         };
         if self.seen.is_none() && self.failed.is_none() {
-            match Seen::read::<W>(&self.store, self.read_to).await {
-                Ok(seen) => self.seen = Some(seen),
+            match self.see_end::<W>(last.map_or(before, |(position, _)| position)).await {
+                Ok(seen) => self.seen = seen,
                 Err(error) => self.failed = Some(error),
             }
         }
+    }
+
+    /// What the store has at the end of the read. If that is behind its newest event, another server has taken over, without some
+    /// events: the next read begins after the `last` event of this one.
+    async fn see_end<W: Waits>(&mut self, last: Position) -> Result<Option<Seen>, StoreError> {
+        let seen = Seen::read::<W>(&self.store, self.read_to).await?;
+        if seen.event.is_none() && reads::position::<W, _>(&self.store).await? < self.read_to {
+            self.read_to = last;
+            if self.buffer.is_empty() {
+                self.position = last;
+            }
+            return Ok(None);
+        }
+        Ok(Some(seen))
     }
 
     /// Checks that the store still has the event after which the next read begins.

@@ -13,6 +13,7 @@ use crate::follow::lease_keeper::{KeptLease, Parked};
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
 use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
+use crate::store::error::taken_over;
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 
@@ -60,6 +61,8 @@ impl<P> Copy for Job<'_, P> {}
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WorkerMemory {
     failed: FailedEvent,
+    /// How often another server had taken over when the worker asked for the newest position.
+    pub(crate) takeovers: u64,
 }
 
 /// The last event that failed, and how often it has failed.
@@ -109,12 +112,28 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.job.batch_time
     }
 
+    /// The position of the newest event. The way there counts only if no other server takes over meanwhile.
+    pub(crate) fn newest(&mut self) -> Result<Position, FollowError> {
+        self.memory.takeovers = self.job.home.events().takeovers();
+        self.job.home.newest(self.job.definition.name)
+    }
+
+    /// Fails if another server has taken over, which may lack the events that the worker has heard of or read.
+    pub(crate) fn confirm(&self) -> Result<(), FollowError> {
+        let Job { home, definition, .. } = self.job;
+        if home.events().takeovers() == self.memory.takeovers {
+            return Ok(());
+        }
+        Err(FollowError::store(definition.name)(taken_over()))
+    }
+
     /// Opens a step in the transaction of its writes.
     pub(crate) fn open(
         &mut self,
         transaction: &P::Transaction<'_>,
         goal: Position,
     ) -> Result<Opening, FollowError> {
+        self.confirm()?;
         let (definition, own) = (self.job.definition, self.partition);
         let source = self.job.home.source.as_deref();
         let opening = step::open::<P>(transaction, definition, source, own, goal, |transaction| {
@@ -236,6 +255,7 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         position: Position,
     ) -> Result<(), FollowError> {
         let definition = self.job.definition;
+        self.confirm()?;
         let seen = self.job.home.seen_in(transaction, definition.name, position)?;
         P::save_seen(transaction, definition, partition, &seen).map_err(FollowError::store(definition.name))
     }

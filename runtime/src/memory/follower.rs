@@ -23,7 +23,7 @@ use crate::follow::projection::Projection;
 use crate::follow::seen::Seen;
 use crate::follow::session::Session;
 use crate::follow::state::FollowerState;
-use crate::memory::projection::{Memory, project};
+use crate::memory::projection::{Memory, project, seen_before_read};
 use crate::store::event_store::EventStore;
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
@@ -69,16 +69,17 @@ impl<P: Projection<Target = Memory>, E: EventStore> MemoryFollower<P, E> {
     }
 
     fn step_to(&mut self, newest: Position) -> Result<bool, FollowError> {
-        let failed = FollowError::store(P::NAME);
         self.seen.check(&self.events, P::NAME)?;
         let goal = newest.min(self.position.forward(BATCH));
         let mut position = self.position;
+        if goal > position {
+            self.seen = seen_before_read(&self.events, goal, P::NAME)?;
+        }
         let watch = self.hooks.watch(self.failed, self.attempts);
         let projected =
             project(&self.events, &mut *lock(&self.view), watch, Partition::WHOLE, &mut position, goal);
         if position > self.position {
             (self.position, self.attempts) = (position, 0);
-            self.seen = Seen::of(&self.events, position).map_err(failed)?;
         }
         projected.map(|_| position >= newest)
     }

@@ -11,6 +11,7 @@ use crate::follow::handler::{Target, contained, sealed};
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
 use crate::follow::seen::Seen;
+use crate::store::error::taken_over;
 use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 
@@ -58,10 +59,29 @@ impl<P: Projection<Target = Memory>, S: EventStore> MemoryProjection<P, S> {
         // as seen.
         let failed = FollowError::store(P::NAME);
         let newest = store.position().map_err(failed)?;
-        let projected = project(store, view, Watch::NONE, Partition::WHOLE, position, newest);
-        *seen = Seen::of(store, *position).map_err(failed)?;
-        Ok(CaughtUp { events: projected?, position: self.position })
+        if newest > *position {
+            *seen = seen_before_read(store, newest, P::NAME)?;
+        }
+        let events = project(store, view, Watch::NONE, Partition::WHOLE, position, newest)?;
+        Ok(CaughtUp { events, position: self.position })
     }
+}
+
+/// What is at the position up to which a view is going to read.
+///
+/// If another server takes over during the read, and lacks an event of it, it lacks this one as well, which the next check finds.
+/// Fails if this one is missing already: nothing of it was read.
+pub(super) fn seen_before_read(
+    store: &impl EventStore,
+    newest: Position,
+    view: &'static str,
+) -> Result<Seen, FollowError> {
+    let failed = FollowError::store(view);
+    let seen = Seen::of(store, newest).map_err(failed)?;
+    if seen.event.is_none() && store.position().map_err(failed)? < newest {
+        return Err(failed(taken_over()));
+    }
+    Ok(seen)
 }
 
 /// Projects the events of a partition after `position`, and returns their number. `position` ends at `newest`

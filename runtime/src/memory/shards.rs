@@ -10,8 +10,7 @@ use crate::follow::handler::PartitionedByStream;
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
 use crate::follow::seen::Seen;
-use crate::memory::projection::Memory;
-use crate::memory::projection::project;
+use crate::memory::projection::{Memory, project, seen_before_read};
 use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
 
@@ -95,7 +94,7 @@ where
         // Taken before the read: an event that is appended from here on may be missed, so it must not count
         // as seen.
         let newest = self.store.position().map_err(failed)?;
-        self.seen = Seen::of(&self.store, newest).map_err(failed)?;
+        self.seen = seen_before_read(&self.store, newest, P::NAME)?;
         let store = &self.store;
         let results: Vec<_> = thread::scope(|scope| {
             let work = |shard: &mut Shard<P>| {

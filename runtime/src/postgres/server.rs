@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod error;
+pub(crate) mod hosts;
 pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod session;

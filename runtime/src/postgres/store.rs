@@ -6,7 +6,7 @@ mod changes;
 mod commits;
 pub(crate) mod hooks;
 mod keys;
-mod lost;
+pub(crate) mod lost;
 mod pause;
 mod read;
 mod readers;
@@ -45,6 +45,7 @@ use crate::postgres::server::error::ConnectError;
 use crate::postgres::server::names::{escaped, unescaped};
 use crate::postgres::server::options::PostgresOptions;
 use crate::postgres::server::session::Value;
+use crate::postgres::server::timelines::Timelines;
 use crate::store::append::{Append, Appended, Outcome, check_appends};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::event_store::EventStore;
@@ -140,6 +141,7 @@ pub(crate) struct Shared {
     /// The number that the program's sessions share a lock on.
     program: i64,
     database: DatabaseIdentity,
+    timelines: Arc<Timelines>,
     /// The statements that append, for transactions with hooks.
     append: AppendSql,
     hooks: Hooks,
@@ -155,8 +157,8 @@ impl PostgresStore {
     /// Connects to a server, and makes the store's tables in the schema `factum` if there are none.
     ///
     /// The URL is that of libpq, as `postgresql://user:password@host:port/database`. Several hosts are tried in their order,
-    /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. A socket's folder is a `host` too:
-    /// `postgresql://bank@/bank?host=/run/postgresql`.
+    /// and the first one that accepts writes is used: `postgresql://bank@db1,db2/bank`. If one is silent, the next one is tried
+    /// beside it. A socket's folder is a `host` too: `postgresql://bank@/bank?host=/run/postgresql`.
     ///
     /// # Encryption
     ///
@@ -184,7 +186,7 @@ impl PostgresStore {
         let statements = Statements::new(&address.schema);
         let (append, outage_timeout) = (AppendSql::new(&address.schema), address.options.outage_timeout);
         let (program, poll_every) = (address.program, address.options.poll_every);
-        let database = address.database();
+        let (database, timelines) = (address.database(), Arc::clone(&address.timelines));
         let (line, id) = thread::start(address)?;
         let names = Arc::clone(&line.names);
         let leases = Arc::default();
@@ -195,6 +197,7 @@ impl PostgresStore {
             id,
             program,
             database,
+            timelines,
             append,
             hooks: Hooks::default(),
             outage_timeout,
@@ -365,6 +368,10 @@ impl EventStore for PostgresStore {
 
     fn event_id(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
         self.shared.first(&self.shared.statements.event_id, vec![Box::new(signed(position.get()))])
+    }
+
+    fn takeovers(&self) -> u64 {
+        self.shared.timelines.takeovers()
     }
 
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<Position, StoreError> {

@@ -9,6 +9,7 @@ use tokio_postgres::{Row, Statement};
 
 use crate::postgres::server::session::EncodedValue;
 use crate::postgres::store::PostgresStore;
+use crate::postgres::store::lost::Trace;
 use crate::postgres::store::transactions::{Done, Held, Mode, Step, Work, answer};
 use crate::store::error::StoreError;
 
@@ -171,7 +172,12 @@ impl PostgresTransaction {
     /// it has. An error means that nothing is stored, except for [`StoreError::CommitUnknown`]: the server was not back after
     /// [`PostgresOptions::outage_timeout`](crate::postgres::PostgresOptions::outage_timeout), or a standby has taken over.
     pub fn commit(self) -> Result<(), StoreError> {
-        self.ask(Work::Commit).map(drop)
+        self.commit_with(None)
+    }
+
+    /// Commits. By the trace, another server that has taken over can tell whether it has the commit.
+    pub(crate) fn commit_with(self, trace: Option<Trace>) -> Result<(), StoreError> {
+        self.ask(Work::Commit(trace)).map(drop)
     }
 
     /// The number of the session.

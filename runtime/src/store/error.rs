@@ -158,6 +158,11 @@ pub enum StoreError {
     Other(#[source] BoxError),
 }
 
+/// The error of a read during which another server has taken over: what was read may be lost with the earlier one.
+pub(crate) fn taken_over() -> StoreError {
+    StoreError::Unreachable("another server has taken over, which may lack what was read".into())
+}
+
 impl StoreError {
     /// A copy for another caller that has to get the error. Sources become their texts.
     pub(crate) fn duplicate(&self) -> Self {

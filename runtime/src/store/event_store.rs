@@ -140,6 +140,15 @@ pub trait EventStore: Send + Sync {
         Ok(found)
     }
 
+    /// How often another server has taken over from the one that this program used. The earlier one may have shown events that are
+    /// lost with it.
+    ///
+    /// If the number has changed since a read began, its events may be of two servers. The default is 0: a store that is one file
+    /// loses nothing that was read.
+    fn takeovers(&self) -> u64 {
+        0
+    }
+
     /// The position of the last event that was recorded before `time`; [`Position::START`] if there is none.
     ///
     /// A reader that begins after it gets the events that were recorded from that time on. The search halves

@@ -122,6 +122,11 @@ macro_rules! __delegate {
             $store.event_id(position)
         }
     };
+    (@takeovers $self:ident $store:expr) => {
+        fn takeovers(&$self) -> u64 {
+            $store.takeovers()
+        }
+    };
     (@store_id $self:ident $store:expr) => {
         fn store_id(&$self) -> ::core::result::Result<::core::option::Option<$crate::Uuid>, $crate::store::StoreError> {
             $store.store_id()
@@ -186,6 +191,7 @@ macro_rules! pointers {
                 identity,
                 database,
                 event_id,
+                takeovers,
                 store_id,
                 outcome,
                 forget_keys_before,

@@ -354,6 +354,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         holder: &LeaseHolder,
         handles: bool,
     ) -> Result<Turned, FollowError> {
+        self.run.worker.takeovers = self.home.events().takeovers();
         let (before, newest) = (control.events(), self.home.newest(P::NAME)?);
         measure::step(&Span::step(P::NAME, self.definition.kind.name()), || {
             let result = self.turn_to(newest, control, holder, handles);

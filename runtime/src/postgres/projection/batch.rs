@@ -58,6 +58,7 @@ impl<T: PostgresTarget> StepTarget<PostgresStore> for T {
                 (share.partition, share.after),
                 bounds,
             )?;
+            worker.confirm()?;
             worker.count(batch.events);
             projected = Some(Projected { share, events: batch.events, last: batch.last });
             Ok(share.reached(batch.position))

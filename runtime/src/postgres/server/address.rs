@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::domain::hash::{FNV_OFFSET, hashed};
 use crate::domain::new_id::new_id;
 use crate::postgres::server::error::{ConnectError, Failure};
+use crate::postgres::server::hosts::first_of_use;
 use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
 use crate::postgres::server::session::Session;
@@ -41,7 +43,7 @@ pub(crate) struct Address {
     pub(crate) store_id: OnceCell<Uuid>,
     /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
     pub(crate) program: i64,
-    timelines: Arc<Timelines>,
+    pub(crate) timelines: Arc<Timelines>,
     pub(crate) options: PostgresOptions,
 }
 
@@ -82,8 +84,6 @@ impl Address {
     }
 
     /// Begins a session with the first host that accepts writes.
-    ///
-    /// A host that does not answer must not keep the others from being asked, so each has its own time.
     pub(crate) async fn connect(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
         self.connect_to_one(TargetSessionAttrs::ReadWrite, notified).await
     }
@@ -93,18 +93,47 @@ impl Address {
         attributes: TargetSessionAttrs,
         notified: Option<&OnNotification>,
     ) -> Result<Session, Failure> {
-        let mut failure = Failure::Broken("there is no host".into());
-        for host in &self.hosts {
-            let host = host.clone().target_session_attrs(attributes).to_owned();
-            let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
-            failure = match timeout(time, self.connect_to(&host, notified)).await {
-                Ok(Ok(session)) => return Ok(session),
-                Ok(Err(failure @ Failure::Final(_))) => return Err(failure),
-                Ok(Err(failure)) => failure,
-                Err(_) => Failure::Broken(format!("no answer in {time:?}").into()),
-            };
+        first_of_use(&self.hosts, |host| self.ask(host, attributes, notified)).await
+    }
+
+    /// Begins a session with a host, in the time that it has.
+    async fn ask(
+        &self,
+        host: &Config,
+        attributes: TargetSessionAttrs,
+        notified: Option<&OnNotification>,
+    ) -> Result<Session, Failure> {
+        let host = host.clone().target_session_attrs(attributes).to_owned();
+        let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
+        timeout(time, self.connect_to(&host, notified))
+            .await
+            .unwrap_or_else(|_| Err(Failure::Broken(format!("no answer in {time:?}").into())))
+    }
+
+    /// Asks all hosts which of them leads, each time that a session has waited long for an answer. If another one leads by
+    /// now, all sessions with the earlier leader end.
+    pub(crate) async fn look_for_leaders(self: Rc<Self>) {
+        loop {
+            self.timelines.wait_for_doubt().await;
+            let asked: Vec<_> = (0..self.hosts.len())
+                .map(|index| {
+                    let address = Rc::clone(&self);
+                    spawn_local(async move {
+                        let host = address.hosts.get(index)?;
+                        address.ask(host, TargetSessionAttrs::ReadWrite, None).await.ok()
+                    })
+                })
+                .collect();
+            for session in asked {
+                // The session is only needed for its timeline.
+                drop(session.await);
+            }
         }
-        Err(failure)
+    }
+
+    /// Whether there is more than one host, one of which may lead instead of another.
+    pub(crate) fn has_several_hosts(&self) -> bool {
+        self.hosts.len() > 1
     }
 
     /// Begins a session with the store that was opened.
@@ -136,12 +165,12 @@ impl Address {
         let client = match &self.tls {
             Some(tls) => {
                 let (client, connection) = host.connect(tls.clone()).await.map_err(Failure::of)?;
-                tokio::task::spawn_local(drive(connection, of_connection, notified));
+                spawn_local(drive(connection, of_connection, notified));
                 client
             }
             None => {
                 let (client, connection) = host.connect(NoTls).await.map_err(Failure::of)?;
-                tokio::task::spawn_local(drive(connection, of_connection, notified));
+                spawn_local(drive(connection, of_connection, notified));
                 client
             }
         };

@@ -3,8 +3,10 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -17,6 +19,9 @@ use crate::postgres::server::timelines::Standing;
 
 /// How many statements a session remembers: more than the store has.
 const STATEMENTS: usize = 128;
+
+/// How long an answer may take before the other hosts are asked whether one of them leads by now.
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
@@ -131,12 +136,40 @@ impl Session {
         Ok(statement)
     }
 
-    /// Waits for an answer, but not without end.
+    /// Waits for an answer, but not without end, and no longer than the server leads.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-        match timeout(self.longest, work).await {
-            Ok(_) if self.is_behind() => Err(Failure::Broken("another server leads by now".into())),
-            Ok(result) => result.map_err(Failure::of),
-            Err(_) => Err(Failure::Broken(format!("no answer in {:?}", self.longest).into())),
+        let mut work = pin!(work);
+        let mut left = self.longest;
+        while !left.is_zero() {
+            let time = left.min(DOUBT);
+            if let Ok(answer) = timeout(time, self.answer(work.as_mut())).await {
+                return answer;
+            }
+            left -= time;
+            if let Some(standing) = self.standing.get() {
+                standing.doubt();
+            }
         }
+        Err(Failure::Broken(format!("no answer in {:?}", self.longest).into()))
+    }
+
+    async fn answer<T>(
+        &self,
+        mut work: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> Result<T, Failure> {
+        let mut behind = pin!(async {
+            match self.standing.get() {
+                Some(standing) => standing.fall_behind().await,
+                None => pending().await,
+            }
+        });
+        poll_fn(|context| {
+            // What a server says that no longer leads is no answer.
+            if behind.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(Failure::Broken("another server leads by now".into())));
+            }
+            work.as_mut().poll(context).map(|answer| answer.map_err(Failure::of))
+        })
+        .await
     }
 }

@@ -3,8 +3,10 @@
 //! Each new leader begins a *timeline*, with a number above all before. A program that knows of a timeline takes no answer from
 //! a session with an earlier one: what it reads there may lack what it was told already.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
 use tokio_postgres::Row;
 
 use crate::postgres::server::error::Failure;
@@ -29,13 +31,20 @@ impl Timeline {
 
 /// The newest timeline that the program knows of.
 #[derive(Debug, Default)]
-pub(crate) struct Timelines(Mutex<Option<Timeline>>);
+pub(crate) struct Timelines {
+    newest: Mutex<Option<Timeline>>,
+    /// How often another server has taken over.
+    takeovers: AtomicU64,
+    changed: Notify,
+    /// A session waits long for an answer. Its server may be one that leads no longer.
+    doubt: Notify,
+}
 
 /// The timeline of a session, beside the newest one.
 #[derive(Debug)]
 pub(crate) struct Standing {
     own: Timeline,
-    newest: Arc<Timelines>,
+    timelines: Arc<Timelines>,
 }
 
 impl Timelines {
@@ -46,18 +55,48 @@ impl Timelines {
         let system = row.try_get(0).map_err(Failure::of)?;
         let Some(number) = row.try_get::<_, Option<i32>>(1).map_err(Failure::of)? else { return Ok(None) };
         let own = Timeline { system, number: number.cast_unsigned() };
-        let standing = Standing { own, newest: Arc::clone(self) };
+        let standing = Standing { own, timelines: Arc::clone(self) };
         if standing.is_behind() {
             return Err(Failure::ReadOnly);
         }
-        *lock(&self.0) = Some(own);
+        let before = lock(&self.newest).replace(own);
+        if before.is_some_and(|before| before != own) {
+            self.takeovers.fetch_add(1, Ordering::SeqCst);
+            self.changed.notify_waiters();
+        }
         Ok(Some(standing))
+    }
+
+    /// How often another server has taken over. From the call on that returns a new number, no answer comes from an earlier one.
+    pub(crate) fn takeovers(&self) -> u64 {
+        self.takeovers.load(Ordering::SeqCst)
+    }
+
+    /// Waits until a session waits long for an answer.
+    pub(crate) async fn wait_for_doubt(&self) {
+        self.doubt.notified().await;
     }
 }
 
 impl Standing {
     /// Whether another server leads by now.
     pub(crate) fn is_behind(&self) -> bool {
-        lock(&self.newest.0).is_some_and(|newest| self.own.is_before(newest))
+        lock(&self.timelines.newest).is_some_and(|newest| self.own.is_before(newest))
+    }
+
+    /// Waits until another server leads.
+    pub(crate) async fn fall_behind(&self) {
+        loop {
+            let changed = self.timelines.changed.notified();
+            if self.is_behind() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Has the hosts asked which of them leads.
+    pub(crate) fn doubt(&self) {
+        self.timelines.doubt.notify_one();
     }
 }

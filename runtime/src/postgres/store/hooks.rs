@@ -9,6 +9,7 @@ use crate::domain::error::BoxError;
 use crate::follow::error::FollowError;
 use crate::postgres::store::call::Call;
 use crate::postgres::store::commits::Handed;
+use crate::postgres::store::lost::Trace;
 use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::{PostgresStore, Shared};
 use crate::postgres::transaction::PostgresTransaction;
@@ -223,7 +224,7 @@ impl PostgresStore {
         for hook in self.shared.hooks.lock().iter_mut() {
             hook.run(&transaction, &written, is_last_round)?;
         }
-        transaction.commit().map_err(Stopped::Store)?;
+        transaction.commit_with(Some(Trace::of(&written))).map_err(Stopped::Store)?;
         let wakeups = &self.shared.line.wakeups;
         wakeups.known.raise(stored.known);
         if let Some(newest) = stored.newest {

@@ -1,40 +1,84 @@
 //! What has become of appends whose answer is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::time::sleep;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
+use crate::domain::stream_name::StreamName;
+use crate::domain::time::Timestamp;
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::names::escaped;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::call::number;
 use crate::postgres::store::keys::{self, KnownKey};
+use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::store::append::{Append, Appended};
 use crate::store::group_commit::Request;
+use crate::store::written::Written;
 
 /// What a warning of the server means, after a commit.
 pub(super) const NO_STANDBY: &str = "the server has committed without the answer of its standbys";
 
-/// How long to wait between two looks at a session that ends.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// Ends the session that holds a lock on this number. A lock on 64 bits has them in two columns.
-const END_HOLDER: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks
+///
+/// A session that waits for standbys stays: with its end, others would see a commit that the loss of the server undoes.
+const END_HOLDER: &str =
+    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS a USING (pid)
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)";
+    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)
+    AND a.wait_event IS DISTINCT FROM 'SyncRep'";
 
 /// The statements that look for lost appends.
 pub(super) struct Lost {
     event: String,
     key: String,
     version: String,
+    place: String,
+    recorded: String,
     commit: String,
+}
+
+/// Something that a transaction has written: if it is stored, so is all of the transaction.
+#[derive(Debug, Clone)]
+pub(crate) enum Trace {
+    /// It has written nothing.
+    Nothing,
+    Event {
+        position: Position,
+        id: Uuid,
+    },
+    Key {
+        stream: StreamName,
+        key: String,
+        recorded_at: Timestamp,
+    },
+}
+
+impl Trace {
+    /// What the requests have written that were not refused.
+    pub(crate) fn of(written: &Written<'_>) -> Self {
+        let mut trace = Self::Nothing;
+        for (request, answer) in written.requests.iter().zip(written.answers) {
+            let Ok(appended) = answer else { continue };
+            let event = request.appends.iter().flat_map(|append| append.events).next();
+            if let (Some(position), Some(event)) = (appended.first_position, event) {
+                return Self::Event { position, id: event.id };
+            }
+            for append in request.appends {
+                if let [key, ..] = append.keys {
+                    let (stream, recorded_at) = (append.stream.clone(), key.recorded_at);
+                    trace = Self::Key { stream, key: key.key.to_owned(), recorded_at };
+                }
+            }
+        }
+        trace
+    }
 }
 
 impl Lost {
@@ -49,6 +93,8 @@ impl Lost {
             version: format!(
                 "SELECT version FROM {schema}.events WHERE stream = {stream} ORDER BY version DESC LIMIT 1"
             ),
+            place: format!("SELECT FROM {schema}.events WHERE position = $1 AND id = $2"),
+            recorded: format!("SELECT FROM {schema}.keys WHERE stream = {stream} AND key = $3 AND recorded_at = $4"),
             commit: format!("UPDATE {schema}.counter SET position = position"),
         }
     }
@@ -68,6 +114,7 @@ impl Lost {
         token: i64,
         deadline: Instant,
     ) -> Result<bool, Failure> {
+        let mut pause = SHORTEST_PAUSE;
         loop {
             let rows = session.query("SELECT pg_try_advisory_lock($1)", &[&token]).await?;
             if first::<bool>(&rows)?.unwrap_or(false) {
@@ -82,7 +129,7 @@ impl Lost {
                 Ok(_) | Err(Failure::Final(_)) => {}
                 Err(failure) => return Err(failure),
             }
-            sleep(PAUSE).await;
+            rest(&mut pause).await;
         }
     }
 
@@ -129,6 +176,22 @@ impl Lost {
             }
         }
         Ok(is_stored.then(|| Appended::new(first_position, versions)))
+    }
+
+    /// Whether a transaction with this trace is stored.
+    pub(super) async fn is_stored(&self, session: &Session, trace: &Trace) -> Result<bool, Failure> {
+        let rows = match trace {
+            Trace::Nothing => return Ok(false),
+            Trace::Event { position, id } => {
+                session.query(&self.place, &[&position.get().cast_signed(), id]).await?
+            }
+            Trace::Key { stream, key, recorded_at } => {
+                let (category, of) = (escaped(stream.category()), escaped(stream.key()));
+                let recorded_at = recorded_at.as_micros();
+                session.query(&self.recorded, &[&category, &of, &escaped(key), &recorded_at]).await?
+            }
+        };
+        Ok(!rows.is_empty())
     }
 
     async fn version(&self, session: &Session, append: &Append<'_>) -> Result<u64, Failure> {

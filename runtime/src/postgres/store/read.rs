@@ -12,7 +12,7 @@ use crate::postgres::store::rows;
 use crate::postgres::store::scan::{Next, Scan};
 use crate::postgres::store::statements::Sql;
 use crate::postgres::store::{Shared, of_counter, signed, unreadable};
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, taken_over};
 use crate::store::read::{Filter, Visit, VisitReplayed};
 
 /// The rows of a statement that was sent.
@@ -78,7 +78,8 @@ impl Shared {
             let rows = asks(&self.statements.position, Vec::new())?()?;
             of_counter(rows.first().map(|row| row.try_get(0)).transpose().map_err(unreadable)?)
         };
-        pages(asks, newest, scan, |rows| self.visit_all(asks, filter, rows, visit))
+        // A transaction is with one server.
+        pages(asks, newest, || 0, scan, |rows| self.visit_all(asks, filter, rows, visit))
     }
 
     /// Passes a page of events of all streams to `visit`.
@@ -104,7 +105,8 @@ impl Shared {
         visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         // This position is one that the program knows from then on: a standby that lacks it gets no page behind it.
-        pages(&|sql, values| self.asked(sql, values), || self.position(), scan, visit)
+        let asks = |sql: &Sql, values| self.asked(sql, values);
+        pages(&asks, || self.position(), || self.timelines.takeovers(), scan, visit)
     }
 
     /// Asks a session that reads, which begins at once.
@@ -118,16 +120,30 @@ impl Shared {
 fn pages(
     asks: &AskRows<'_>,
     newest: impl Fn() -> Result<Position, StoreError>,
+    takeovers: impl Fn() -> u64,
     mut scan: Scan,
     mut visit: impl FnMut(&[Row]) -> Result<ControlFlow<()>, StoreError>,
 ) -> Result<(), StoreError> {
     if scan.is_empty() {
         return Ok(());
     }
+    let (mut begun, mut is_first) = (takeovers(), true);
     let (sql, values) = scan.ask();
     let mut page = Some(asks(&sql, values)?);
     while let Some(rows) = page.take() {
         let rows = rows()?;
+        let now = takeovers();
+        if now != begun {
+            if !is_first {
+                return Err(taken_over());
+            }
+            // These rows may be of the earlier server, and the next ones of the other.
+            begun = now;
+            let (sql, values) = scan.ask();
+            page = Some(asks(&sql, values)?);
+            continue;
+        }
+        is_first = false;
         let has_next = match scan.next(&rows)? {
             Next::Page => true,
             Next::After(end) => signed(newest()?.get()) > end,

@@ -20,7 +20,7 @@ use crate::postgres::store::statements::Sql;
 use crate::postgres::store::stream_names::Names;
 use crate::postgres::store::{Shared, name_values, of_counter, signed, unreadable, unsigned};
 use crate::store::append::Outcome;
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, taken_over};
 use crate::store::read::{Filter, Visit};
 use crate::store::snapshot::VisitSnapshot;
 use crate::store::task_reads::{Page, ReadSnapshot, TaskRead, TaskReads};
@@ -115,6 +115,9 @@ struct Pages {
     names: NamesOf,
     /// The first column of the metadata.
     metadata: Option<usize>,
+    /// How often another server had taken over before the first page.
+    takeovers: u64,
+    is_first: bool,
 }
 
 /// The names of the streams that the events of a page are in.
@@ -131,11 +134,12 @@ impl Pages {
         names: NamesOf,
         metadata: Option<usize>,
     ) -> TaskRead<Box<dyn Page>> {
+        let takeovers = shared.timelines.takeovers();
         let rows = (!scan.is_empty()).then(|| {
             let (sql, values) = scan.ask();
             shared.ask_as_task(&sql, values)
         });
-        let pages = Self { shared: Arc::clone(shared), scan, names, metadata };
+        let pages = Self { shared: Arc::clone(shared), scan, names, metadata, takeovers, is_first: true };
         Box::pin(async move {
             match rows {
                 Some(rows) => pages.page(rows?).await,
@@ -152,7 +156,20 @@ impl Pages {
     /// Waits for a page, and asks for the next one.
     async fn page(mut self, rows: TaskPending) -> Result<Box<dyn Page>, StoreError> {
         let (shared, metadata) = (Arc::clone(&self.shared), self.metadata);
-        let rows = rows.await?;
+        let mut rows = rows.await?;
+        loop {
+            let now = shared.timelines.takeovers();
+            if now == self.takeovers {
+                break;
+            }
+            if !self.is_first {
+                return Err(taken_over());
+            }
+            self.takeovers = now;
+            let (sql, values) = self.scan.ask();
+            rows = shared.ask_as_task(&sql, values)?.await?;
+        }
+        self.is_first = false;
         let has_next = match self.scan.next(&rows)? {
             Next::Page => true,
             Next::After(end) => signed(shared.position_of_task().await?.get()) > end,

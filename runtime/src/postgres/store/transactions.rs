@@ -21,7 +21,7 @@ use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::{EncodedValue, Session};
-use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
+use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Trace, Unsettled};
 use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
@@ -76,7 +76,8 @@ pub(crate) enum Work {
     Copy(String, Vec<Type>, Vec<Vec<EncodedValue>>),
     /// Only waits for the answers to the steps before.
     Wait,
-    Commit,
+    /// Commits. With a trace, another server that has taken over can tell whether it has the commit.
+    Commit(Option<Trace>),
 }
 
 pub(crate) enum Done {
@@ -233,7 +234,11 @@ impl Pool {
             {
                 sent.push(next);
             }
-            let is_commit = sent.iter().any(|step| matches!(step.work, Work::Commit));
+            let commit = sent.iter().find_map(|step| match &step.work {
+                Work::Commit(trace) => Some(trace.clone()),
+                _ => None,
+            });
+            let is_commit = commit.is_some();
             // The caller waits for a reply before its next step, so the last step is the only one with a reply.
             let reply = sent.iter_mut().find_map(|step| step.reply.take());
             if let Some(error) = &failed {
@@ -259,7 +264,8 @@ impl Pool {
                 Err(Failure::Broken(_)) if is_commit => {
                     let token = open.session.token;
                     drop(open);
-                    answer_to(reply, self.settle(token, number).await.map(|()| Done::Nothing));
+                    let settled = self.settle(token, number, commit.flatten().as_ref()).await;
+                    answer_to(reply, settled.map(|()| Done::Nothing));
                     return;
                 }
                 Err(failure) => Err(failure.into_store_error()),
@@ -279,11 +285,11 @@ impl Pool {
     }
 
     /// Finds out whether a transaction was committed whose answer is lost.
-    async fn settle(&self, token: i64, number: &Number) -> Result<(), StoreError> {
+    async fn settle(&self, token: i64, number: &Number, trace: Option<&Trace>) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.address.options.outage_timeout;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            match self.look(token, number, deadline).await {
+            match self.look(token, number, trace, deadline).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {
                     let problem = "the connection broke, and the server has undone the transaction";
@@ -300,7 +306,13 @@ impl Pool {
     }
 
     /// Whether a transaction of the session with this token was committed.
-    async fn look(&self, token: i64, number: &Number, deadline: Instant) -> Result<bool, Unsettled> {
+    async fn look(
+        &self,
+        token: i64,
+        number: &Number,
+        trace: Option<&Trace>,
+        deadline: Instant,
+    ) -> Result<bool, Unsettled> {
         let session = lost::begin(&self.address).await?;
         if !self.lost.wait_for_end(&session, token, deadline).await? {
             let problem = "the server still works on the commit, in a session whose connection is lost";
@@ -313,10 +325,15 @@ impl Pool {
             Some(row) => row.try_get::<_, Option<String>>(0).map_err(Failure::of)?,
             None => None,
         };
-        match status.as_deref() {
-            Some("aborted") => return Ok(false),
-            Some("committed") => {}
-            _ => {
+        match (status.as_deref(), trace) {
+            (Some("aborted"), _) => return Ok(false),
+            (Some("committed"), _) => {}
+            (_, Some(trace)) => {
+                if !self.lost.is_stored(&session, trace).await? {
+                    return Ok(false);
+                }
+            }
+            (_, None) => {
                 let problem = "another server has taken over, and does not know the transaction";
                 return Err(Unsettled::Unknown(problem.into()));
             }
@@ -408,7 +425,7 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
             writer.finish().await.map(Done::Changed)
         }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
-        Work::Commit => Box::pin(async {
+        Work::Commit(_) => Box::pin(async {
             // If a statement has failed, so does the first of these, and the second is not carried out.
             client
                 .batch_execute("SET LOCAL client_min_messages = warning; COMMIT")

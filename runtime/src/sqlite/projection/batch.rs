@@ -66,6 +66,7 @@ impl<T: SqliteTarget> StepTarget<SqliteStore> for T {
             let bounds = Bounds { until, limit: size.at_most(BATCH), deadline };
             let watch = worker.watch();
             let batch = project(worker.handlers(), watch, definition, transaction, &source, bounds)?;
+            worker.confirm()?;
             worker.count(batch.events);
             projected = Some(Projected { share, events: batch.events, last: batch.last });
             Ok(share.reached(batch.position))
