@@ -145,7 +145,7 @@ fn record<H, P: ProgressStore>(
 ) -> Result<bool, FollowError> {
     let (home, definition) = (worker.home(), worker.definition());
     home.in_transaction(definition.name, |transaction| {
-        if !worker.take_lease(transaction)?
+        if !worker.take_lease(transaction, partition)?
             || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
         {
             return Ok(false);
@@ -164,7 +164,7 @@ fn park<H, P: ProgressStore>(
 ) -> Result<Option<Step>, FollowError> {
     let (home, definition) = (worker.home(), worker.definition());
     home.in_transaction(definition.name, |transaction| {
-        if !worker.take_lease(transaction)?
+        if !worker.take_lease(transaction, partition)?
             || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
         {
             return Ok(Some(Step::NoLease(from)));

@@ -93,6 +93,18 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         seen: &Seen,
     ) -> Result<(), StoreError>;
 
+    /// Lets no other transaction move a partition or handle its events before this one ends; with [`Partition::WHOLE`], none
+    /// of the follower's partitions.
+    ///
+    /// A database with one writer need do nothing.
+    fn lock_positions(
+        _transaction: &Self::Transaction<'_>,
+        _follower: &str,
+        _partition: Partition,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Takes or renews a lease, unless another holder has it.
     ///
     /// The transaction is that of the work that the lease protects. If it commits, no other holder has had

@@ -450,7 +450,7 @@ where
         let is_moved = home.in_transaction(definition.name, |transaction| {
             // If another runner has taken the lease, that runner handles the event.
             let is_due = |positions: &PartitionPositions| positions.of(partition) == Some(after);
-            let is_ours = self.worker.take_lease(transaction)?
+            let is_ours = self.worker.take_lease(transaction, partition)?
                 && is_due(&checkpoint::require_in::<P>(transaction, definition)?);
             if is_ours {
                 P::save_letter(transaction, follower, &letter).map_err(FollowError::store(follower))?;

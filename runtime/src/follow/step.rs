@@ -138,19 +138,23 @@ impl Share {
 /// Opens a step of the worker with the partition `own`, on its way to `goal`, in the transaction of its
 /// writes.
 ///
-/// Takes the lease, looks up the checkpoint, and finds the next task. If the events are in another database,
-/// `source`, checks that its events are still those that the follower has seen: a transaction does not cover
-/// both.
+/// Takes the lease and locks the position of a partition by `take_lease`, looks up the checkpoint, and finds the next task. If the
+/// events are in another database, `source`, checks that its events are still those that the follower has seen: a transaction
+/// does not cover both.
 pub(crate) fn open<P: ProgressStore>(
     transaction: &P::Transaction<'_>,
     definition: &FollowerDefinition,
     source: Option<&dyn EventStore>,
     own: Partition,
     goal: Position,
-    take_lease: impl FnOnce(&P::Transaction<'_>) -> Result<bool, FollowError>,
+    take_lease: impl FnOnce(Partition) -> Result<bool, FollowError>,
 ) -> Result<Opening, FollowError> {
+    // Of several workers, the first one also has the tasks that concern all partitions.
+    let is_first = own.index() == 0 && own != Partition::WHOLE;
+    let is_split = !is_first || checkpoint::require_in::<P>(transaction, definition)?.of(own).is_some();
+    let locked = if is_split { own } else { Partition::WHOLE };
     // The lease first: it keeps others from moving the checkpoint.
-    let has_lease = take_lease(transaction)?;
+    let has_lease = take_lease(locked)?;
     let positions = checkpoint::require_in::<P>(transaction, definition)?;
     if let Some(source) = source {
         positions.check(source, definition.name)?;
@@ -158,6 +162,9 @@ pub(crate) fn open<P: ProgressStore>(
     let slowest = positions.position();
     if !has_lease {
         return Ok(Opening::Over(Step::NoLease(slowest)));
+    }
+    if locked != Partition::WHOLE && positions.of(own).is_none() {
+        return Ok(Opening::Over(Step::Wait(slowest)));
     }
     Ok(match positions.task(own) {
         Task::Wait => Opening::Over(Step::Wait(slowest)),

@@ -117,8 +117,8 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     ) -> Result<Opening, FollowError> {
         let (definition, own) = (self.job.definition, self.partition);
         let source = self.job.home.source.as_deref();
-        let opening = step::open::<P>(transaction, definition, source, own, goal, |transaction| {
-            self.take_lease(transaction)
+        let opening = step::open::<P>(transaction, definition, source, own, goal, |partition| {
+            self.take_lease(transaction, partition)
         })?;
         match opening {
             Opening::Handle(share) if share.is_done() => {
@@ -142,9 +142,24 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         Ok(())
     }
 
-    /// Takes or renews the lease, in the transaction of the work that it protects; `false` if another runner
-    /// has it.
-    pub(crate) fn take_lease(&mut self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
+    /// Takes or renews the lease, in the transaction of the work that it protects, and locks the position of the partition;
+    /// `false` if another runner has the lease.
+    pub(crate) fn take_lease(
+        &mut self,
+        transaction: &P::Transaction<'_>,
+        partition: Partition,
+    ) -> Result<bool, FollowError> {
+        let has_lease = self.has_lease(transaction)?;
+        if has_lease {
+            // For the partition of another worker, the streams must not be split meanwhile.
+            let locked = if partition == self.partition { partition } else { Partition::WHOLE };
+            let follower = self.job.definition.name;
+            P::lock_positions(transaction, follower, locked).map_err(FollowError::store(follower))?;
+        }
+        Ok(has_lease)
+    }
+
+    fn has_lease(&self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
         let Some(holder) = self.job.lease else { return Ok(true) };
         let answer =
             P::take_lease(transaction, holder).map_err(FollowError::store(self.job.definition.name))?;

@@ -88,6 +88,14 @@ impl ProgressStore for PostgresStore {
         checkpoints::repartition(transaction, follower, partitions, seen)
     }
 
+    fn lock_positions(
+        transaction: &PostgresTransaction,
+        follower: &str,
+        partition: Partition,
+    ) -> Result<(), StoreError> {
+        checkpoints::lock(transaction, follower, partition)
+    }
+
     fn take_lease(
         transaction: &PostgresTransaction,
         holder: &LeaseHolder,

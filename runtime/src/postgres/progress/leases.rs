@@ -13,23 +13,10 @@ const TRIES: u32 = 3;
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// Takes a lease, unless another holder has it. A holder keeps its lease until the transaction ends.
-///
-/// Locks the follower's checkpoint as well, so that no caller moves it meanwhile.
 pub(super) fn take(
     transaction: &PostgresTransaction,
     holder: &LeaseHolder,
 ) -> Result<LeaseAnswer, StoreError> {
-    let answer = take_row(transaction, holder)?;
-    if answer == LeaseAnswer::Taken {
-        transaction.write(
-            "SELECT FROM {schema}.checkpoints WHERE follower = $1 FOR SHARE",
-            values![holder.name.clone()],
-        )?;
-    }
-    Ok(answer)
-}
-
-fn take_row(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<LeaseAnswer, StoreError> {
     let (name, record) = (&holder.name, holder.record());
     // Renewals, which do not change the key, are not in the way. Only the keeper of leases renews.
     let own = "SELECT true FROM {schema}.leases WHERE name = $1 AND holder = $2 FOR KEY SHARE";
