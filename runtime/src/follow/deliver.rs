@@ -42,7 +42,9 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         let (events, reached) = read_ahead::<H, P>(home, definition, share, until, limit)?;
         let mut done = share.after;
         for (position, event) in events {
-            if control.is_stopping() {
+            // Handlers may be slow: other programs need not wait for all of these events.
+            worker.look()?;
+            if control.is_stopping() || !worker.may_run() {
                 return Ok(share.reached(done));
             }
             if some_wait {

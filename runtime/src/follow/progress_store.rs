@@ -114,6 +114,9 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         holder: &LeaseHolder,
     ) -> Result<LeaseAnswer, StoreError>;
 
+    /// For each holder, whether it could take its lease, as of the last commit. A holder that has its lease could.
+    fn judge_leases(&self, holders: &[LeaseHolder]) -> Result<Vec<LeaseAnswer>, StoreError>;
+
     /// Renews a lease, if the holder has it. Returns whether it has.
     fn renew_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
 
@@ -129,8 +132,8 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E>;
 
-    /// Releases a lease, if the holder has it, so that the next holder need not wait.
-    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;
+    /// Releases leases, as far as the holders have them, so that the next holders need not wait.
+    fn release_leases(&self, holders: &[LeaseHolder]) -> Result<(), StoreError>;
 
     /// Moves the event at a position to the dead letters, or replaces its letter.
     fn save_letter(

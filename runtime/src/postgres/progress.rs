@@ -103,6 +103,10 @@ impl ProgressStore for PostgresStore {
         leases::take(transaction, holder)
     }
 
+    fn judge_leases(&self, holders: &[LeaseHolder]) -> Result<Vec<LeaseAnswer>, StoreError> {
+        leases::judge_all(self, holders)
+    }
+
     fn renew_lease(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<bool, StoreError> {
         leases::renew(transaction, holder)
     }
@@ -126,8 +130,11 @@ impl ProgressStore for PostgresStore {
         )
     }
 
-    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.in_transaction(|transaction| leases::release(transaction, holder), |error| error)
+    fn release_leases(&self, holders: &[LeaseHolder]) -> Result<(), StoreError> {
+        let release = |transaction: &PostgresTransaction| {
+            holders.iter().try_for_each(|holder| leases::release(transaction, holder))
+        };
+        self.in_transaction(release, |error| error)
     }
 
     fn save_letter(
