@@ -43,7 +43,7 @@ fn start(store: &PostgresStore, mails: &Mails) -> Running {
     mails.follow().lease(ENDLESS).on_failure(OnFailure::DeadLetter).on_change(|_| {}).start().unwrap()
 }
 
-fn wait_until(mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::sleep(Duration::from_millis(1));
     }

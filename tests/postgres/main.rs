@@ -13,6 +13,7 @@ mod hot;
 mod laws;
 mod leaders;
 mod opening;
+mod partitions;
 mod process_managers;
 mod proxy;
 #[path = "../follow/reaction_commands.rs"]

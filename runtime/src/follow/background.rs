@@ -301,7 +301,7 @@ impl<F: Follower> FollowerRun<F> {
 
     /// Drops what belongs to the store.
     fn let_go(&mut self) {
-        self.session.kept = None;
+        (self.session.kept, self.session.leases) = (None, None);
         if let Some(events) = self.events.take() {
             events.unwatch(&self.waker);
         }
@@ -357,7 +357,7 @@ impl<F: Follower> RunningFollower<F> {
             Activity::Starting | Activity::Rebuilding { .. } => None,
             _ => Lag::of(&*self.events, position),
         };
-        FollowerState { follower: F::NAME, position, lag, activity }
+        FollowerState { follower: F::NAME, position, lag, activity, partitions: self.control.partitions() }
     }
 
     /// When the follower has something to do again.

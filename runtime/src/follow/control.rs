@@ -19,7 +19,7 @@ use crate::follow::progress::Report;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::runs;
 use crate::follow::runs::RunId;
-use crate::follow::state::{Activity, FollowerChange, Hook};
+use crate::follow::state::{Activity, FollowerChange, Hook, PartitionPlace, PartitionState};
 use crate::store::lock::lock;
 use crate::store::wakers::Wakers;
 
@@ -49,10 +49,13 @@ struct State {
     positions: Vec<Position>,
     /// The workers rebuild the view. Waiting callers can't see the new view yet.
     is_hidden: bool,
-    lease: KnownLease,
+    /// The leases of the workers.
+    leases: Vec<KnownLease>,
     /// The events that workers try again, by worker.
     retries: BTreeMap<usize, Retry>,
     rebuild: Option<RebuildUnderWay>,
+    /// Other partitions run here than the hook has heard of.
+    are_partitions_new: bool,
     /// Changes that the hook has not heard of yet, as they happened in a transaction.
     unsaid: Vec<FollowerChange>,
     stop: bool,
@@ -65,7 +68,7 @@ struct State {
 }
 
 /// What the workers know of the lease.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum KnownLease {
     #[default]
     Unknown,
@@ -125,8 +128,11 @@ impl Control {
 
     /// Calls the hook with a change, after those that it has not heard of yet.
     pub(crate) fn say(&self, change: impl IntoIterator<Item = FollowerChange>) {
-        let unsaid = mem::take(&mut lock(&self.state).unsaid);
-        unsaid.into_iter().chain(change).for_each(|change| {
+        let mut state = lock(&self.state);
+        let partitions = state.new_partitions(self.follower);
+        let unsaid = mem::take(&mut state.unsaid);
+        drop(state);
+        unsaid.into_iter().chain(partitions).chain(change).for_each(|change| {
             change.trace();
             self.hook.call(&change);
         });
@@ -155,7 +161,7 @@ impl Control {
     pub(crate) fn report_rebuild(&self, serving: Option<u32>) {
         let mut state = lock(&self.state);
         state.rebuild = serving.map(|serving| RebuildUnderWay { serving, goal: Position::START });
-        state.lease = KnownLease::Unknown;
+        state.leases.clear();
     }
 
     /// What the workers do.
@@ -167,7 +173,9 @@ impl Control {
         if let Some(retry) = state.retries.values().next() {
             return retry.activity.clone();
         }
-        if let KnownLease::Of(holder) = &state.lease {
+        if !state.has_lease()
+            && let Some(holder) = state.leases.iter().find_map(KnownLease::of_other)
+        {
             return Activity::WaitingForLease { holder: holder.clone() };
         }
         match &state.rebuild {
@@ -179,6 +187,26 @@ impl Control {
             None if state.positions.is_empty() => Activity::Starting,
             None => Activity::Running,
         }
+    }
+
+    /// Where each partition runs.
+    pub(crate) fn partitions(&self) -> Vec<PartitionState> {
+        let state = lock(&self.state);
+        if state.is_hidden || state.ended {
+            return Vec::new();
+        }
+        let leases = state.leases.iter().chain(std::iter::repeat(&KnownLease::Unknown));
+        let partitions = (0..).zip(&state.positions).zip(leases);
+        let partitions = partitions.map(|((index, position), lease)| PartitionState {
+            index,
+            position: *position,
+            place: match lease {
+                KnownLease::Own => PartitionPlace::Here,
+                KnownLease::Of(holder) => PartitionPlace::Elsewhere { holder: holder.clone() },
+                KnownLease::Unknown => PartitionPlace::Unknown,
+            },
+        });
+        partitions.collect()
     }
 
     /// Starts over with this many workers, each at `position`.
@@ -221,27 +249,41 @@ impl Control {
         }
     }
 
-    /// Records whose lease the workers wait for; `None` if they have it.
-    pub(crate) fn report_lease(&self, holder: Option<LeaseInfo>) {
+    /// Records whose lease a worker waits for; `None` if it has it.
+    pub(crate) fn report_lease(&self, worker: usize, holder: Option<LeaseInfo>) {
+        let known = holder.map_or(KnownLease::Own, KnownLease::Of);
+        self.know_lease(worker, known);
+    }
+
+    /// Records that a worker neither has the lease nor waits for it.
+    pub(crate) fn forget_lease(&self, worker: usize) {
+        self.know_lease(worker, KnownLease::Unknown);
+    }
+
+    fn know_lease(&self, worker: usize, known: KnownLease) {
         let mut state = lock(&self.state);
+        let workers = state.positions.len().max(worker + 1);
+        state.leases.resize(workers, KnownLease::Unknown);
+        let had_lease = state.has_lease();
+        let Some(lease) = state.leases.get_mut(worker) else { return };
+        let before = mem::replace(lease, known);
+        let after = lease.clone();
+        // The lease of a rebuild is another one.
+        if state.rebuild.is_some() {
+            return;
+        }
         let follower = self.follower;
-        let change = match (&state.lease, &holder) {
-            (KnownLease::Unknown | KnownLease::Of(_), None) => Some(FollowerChange::LeaseTaken { follower }),
-            (KnownLease::Own, Some(holder)) => {
+        let change = match (had_lease, state.has_lease(), &after) {
+            (false, true, _) => Some(FollowerChange::LeaseTaken { follower }),
+            (true, false, KnownLease::Of(holder)) => {
                 Some(FollowerChange::LeaseLost { follower, holder: holder.clone() })
             }
             _ => None,
         };
-        // The lease of a rebuild is another one.
-        if state.rebuild.is_none() {
-            state.unsaid.extend(change);
+        state.unsaid.extend(change);
+        if (before == KnownLease::Own) != (after == KnownLease::Own) && workers > 1 {
+            state.are_partitions_new = true;
         }
-        state.lease = holder.map_or(KnownLease::Own, KnownLease::Of);
-    }
-
-    /// Records that the runner neither has the lease nor waits for it.
-    pub(crate) fn forget_lease(&self) {
-        lock(&self.state).lease = KnownLease::Unknown;
     }
 
     /// Counts events that the handlers of a worker have handled.
@@ -415,7 +457,29 @@ impl Control {
     }
 }
 
+impl KnownLease {
+    fn of_other(&self) -> Option<&LeaseInfo> {
+        match self {
+            Self::Of(holder) => Some(holder),
+            Self::Own | Self::Unknown => None,
+        }
+    }
+}
+
 impl State {
+    /// Whether one of the workers has its lease.
+    fn has_lease(&self) -> bool {
+        self.leases.contains(&KnownLease::Own)
+    }
+
+    /// The change that other partitions run here than a caller knows.
+    fn new_partitions(&mut self, follower: &'static str) -> Option<FollowerChange> {
+        let is_here = |(_, lease): &(u32, &KnownLease)| **lease == KnownLease::Own;
+        let here = (0..).zip(&self.leases).filter(is_here).map(|(index, _)| index).collect();
+        let of = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        mem::take(&mut self.are_partitions_new).then(|| FollowerChange::Partitions { follower, here, of })
+    }
+
     fn position(&self) -> Position {
         self.positions.iter().copied().min().unwrap_or_default()
     }

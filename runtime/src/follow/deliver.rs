@@ -42,7 +42,9 @@ impl<P: ProgressStore> StepTarget<P> for SideEffects {
         let (events, reached) = read_ahead::<H, P>(home, definition, share, until, limit)?;
         let mut done = share.after;
         for (position, event) in events {
-            if control.is_stopping() {
+            // Handlers may be slow: other programs need not wait for all of these events.
+            worker.look()?;
+            if control.is_stopping() || !worker.may_run() {
                 return Ok(share.reached(done));
             }
             if some_wait {
@@ -145,7 +147,7 @@ fn record<H, P: ProgressStore>(
 ) -> Result<bool, FollowError> {
     let (home, definition) = (worker.home(), worker.definition());
     home.in_transaction(definition.name, |transaction| {
-        if !worker.take_lease(transaction)?
+        if !worker.take_lease(transaction, partition)?
             || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
         {
             return Ok(false);
@@ -164,7 +166,7 @@ fn park<H, P: ProgressStore>(
 ) -> Result<Option<Step>, FollowError> {
     let (home, definition) = (worker.home(), worker.definition());
     home.in_transaction(definition.name, |transaction| {
-        if !worker.take_lease(transaction)?
+        if !worker.take_lease(transaction, partition)?
             || checkpoint::require_in::<P>(transaction, definition)?.of(partition) != Some(from)
         {
             return Ok(Some(Step::NoLease(from)));

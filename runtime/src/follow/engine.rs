@@ -13,14 +13,14 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
 use crate::follow::lease::LeaseHolder;
-use crate::follow::lease_keeper::LeaseKeeper;
+use crate::follow::partition_leases::PartitionLeases;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::redelivery::{LetterRequest, Redelivery};
 use crate::follow::runner::{Resting, Runner, RunnerMemory};
 use crate::follow::session::Session;
-use crate::follow::worker::{Job, StepTarget, Worker};
+use crate::follow::worker::{Job, Lease, StepTarget, Worker};
 use crate::follow::{checkpoint, runs};
 use crate::runtime::Runtime;
 use crate::store::lock::lock;
@@ -116,24 +116,46 @@ where
     }
 
     /// Handles all events that the store has when the call begins.
-    pub(crate) fn catch_up(&mut self, lease: Option<&LeaseHolder>) -> Result<CaughtUp, FollowError> {
+    pub(crate) fn catch_up(&mut self) -> Result<CaughtUp, FollowError> {
+        self.catch_up_with(None)
+    }
+
+    /// Handles all events that the store has when the call begins, under leases that last so long. If other runners have
+    /// partitions, waits for these instead.
+    pub(crate) fn catch_up_leased(&mut self, lasts: Duration) -> Result<CaughtUp, FollowError> {
+        let follower = self.definition.name;
+        let leases = self.leases(LeaseHolder::new(follower, lasts))?;
+        let result = self.catch_up_with(Some(&leases));
+        leases.release(&self.home.progress);
+        result
+    }
+
+    fn catch_up_with(&mut self, leases: Option<&PartitionLeases>) -> Result<CaughtUp, FollowError> {
         let control = Control::new(self.definition.name, self.report.take());
-        let result = self.catch_up_under(&control, lease);
+        let result = self.catch_up_under(&control, leases);
         self.report = control.into_report();
         result
+    }
+
+    /// The leases that the workers need, which are renewed from now on.
+    fn leases(&self, first: LeaseHolder) -> Result<PartitionLeases, FollowError> {
+        let follower = self.definition.name;
+        let leases = PartitionLeases::new(follower, first, self.handlers.len());
+        let kept = leases.keep(&self.home.progress);
+        kept.map(|()| leases).map_err(|source| FollowError::Thread { follower, source })
     }
 
     fn catch_up_under(
         &mut self,
         control: &Control,
-        lease: Option<&LeaseHolder>,
+        leases: Option<&PartitionLeases>,
     ) -> Result<CaughtUp, FollowError> {
         let after = self.begin()?;
         let goal = self.home.newest(self.definition.name)?;
         control.begin_report(after, after, goal);
         control.begin(self.handlers.len(), after);
         let home = self.home.clone();
-        self.run_to(&home, goal, control, &RetryPolicy::impatient(), lease)
+        self.run_to(&home, goal, control, &RetryPolicy::impatient(), leases)
     }
 
     /// Handles all events up to the position `goal`, with the progress kept in `home`.
@@ -143,11 +165,12 @@ where
         goal: Position,
         control: &Control,
         policy: &RetryPolicy,
-        lease: Option<&LeaseHolder>,
+        leases: Option<&PartitionLeases>,
     ) -> Result<CaughtUp, FollowError> {
         let before = control.events();
         let batch_time = self.batch_time;
-        let job = Job { definition: &self.definition, home, control, lease, kept: None, batch_time };
+        let lease = leases.map(Lease::OfPartitions);
+        let job = Job { definition: &self.definition, home, control, lease, batch_time };
         (self.run)(job, policy, Some(goal), None, &mut self.handlers)?;
         let position = control.reached();
         if position < goal {
@@ -171,19 +194,17 @@ where
             };
             control.begin(self.handlers.len(), after);
             control.begin_report(after, after, newest);
-            let kept = LeaseKeeper::keep(&self.home.progress, &session.holder);
-            let follower = self.definition.name;
-            session.kept = Some(kept.map_err(|source| FollowError::Thread { follower, source })?);
+            session.leases = Some(self.leases(session.holder.clone())?);
             session.has_begun = true;
         }
-        let (home, batch_time, lease) = (&self.home, self.batch_time, &session.holder);
-        let kept = session.kept.as_ref();
-        let job = Job { definition: &self.definition, home, control, lease: Some(lease), kept, batch_time };
+        let (home, batch_time) = (&self.home, self.batch_time);
+        let lease = session.leases.as_ref().map(Lease::OfPartitions);
+        let job = Job { definition: &self.definition, home, control, lease, batch_time };
         let result = (self.run)(job, policy, None, session.memory.as_mut(), &mut self.handlers);
-        if !matches!(result, Ok(Some(_))) {
-            session.kept = None;
-            // If the release fails, the next holder waits until the lease ends.
-            let _ = self.home.progress.release_lease(&session.holder);
+        if !matches!(result, Ok(Some(_)))
+            && let Some(leases) = session.leases.take()
+        {
+            leases.release(&self.home.progress);
         }
         result
     }
@@ -246,12 +267,20 @@ where
         }
     };
     let memories = memories(memory, handlers.len());
+    let workers = handlers.iter_mut().zip(partitions).zip(memories);
+    let mut runners: Vec<_> = workers
+        .map(|((handlers, partition), memory)| {
+            Runner::new(Worker::new(job, handlers, partition), policy, goal, memory)
+        })
+        .collect();
+    // If there is nothing to do, no thread is needed for that.
+    let rests: Option<Vec<_>> = runners.iter_mut().map(Runner::rests_until).collect();
+    if let Some(until) = rests.and_then(|rests| rests.into_iter().min()) {
+        return Ok(Some(until));
+    }
     thread::scope(|scope| {
         let run = &run;
-        let workers = handlers.iter_mut().zip(partitions).zip(memories);
-        let mut runners = workers.map(|((handlers, partition), memory)| {
-            Runner::new(Worker::new(job, handlers, partition), policy, goal, memory)
-        });
+        let mut runners = runners.into_iter();
         let first = runners.next();
         for (runner, number) in runners.zip(1..) {
             let thread = thread::Builder::new().name(format!("factum: {follower} {number}"));

@@ -24,7 +24,7 @@ pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 /// How many bytes of a stored holder are its id. A text with the holder's process follows.
 const ID_BYTES: usize = 16;
 
-/// A runner that asks for the lease of the follower of this name.
+/// A runner that asks for the lease of this name: that of a follower, or of what belongs to one.
 #[derive(Debug, Clone)]
 pub(crate) struct LeaseHolder {
     pub(crate) name: String,
@@ -93,6 +93,11 @@ impl LeaseHolder {
         record.extend(lasts.as_micros().to_string().bytes());
         record.extend(process.iter().flat_map(|process| format!(" {process}").into_bytes()));
         Self { name: name.into(), lasts, record, process, seen: Arc::default(), is_held: Arc::default() }
+    }
+
+    /// The holder, as it asks for the lease of another name.
+    pub(crate) fn on(&self, name: String) -> Self {
+        Self { name, seen: Arc::default(), is_held: Arc::default(), ..self.clone() }
     }
 
     /// Whether the holder has the lease, as far as it knows.

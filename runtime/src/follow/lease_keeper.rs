@@ -5,14 +5,14 @@
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Instant;
-use std::{fmt, io};
+use std::{fmt, io, slice};
 
 use crate::domain::panic::catch_panic;
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
-use crate::follow::lease::LeaseHolder;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder, LeaseInfo};
 use crate::follow::pool::{Task, TaskId};
 use crate::follow::progress_store::ProgressStore;
 use crate::store::error::StoreError;
@@ -192,6 +192,21 @@ impl Drop for KeptLease {
     }
 }
 
+impl LeaseHolder {
+    /// Takes or renews the lease in the transaction of the work that it protects; the lease of another holder if that has it.
+    pub(crate) fn take<P: ProgressStore>(
+        &self,
+        transaction: &P::Transaction<'_>,
+    ) -> Result<Option<LeaseInfo>, StoreError> {
+        let answer = P::take_lease(transaction, self)?;
+        self.set_held(answer == LeaseAnswer::Taken);
+        Ok(match answer {
+            LeaseAnswer::Taken => None,
+            LeaseAnswer::HeldBy(other) => Some(other),
+        })
+    }
+}
+
 /// Runs `work` while the holder's lease is kept, then releases the lease.
 pub(crate) fn while_kept<P: ProgressStore, T, E: From<FollowError>>(
     progress: &P,
@@ -204,6 +219,6 @@ pub(crate) fn while_kept<P: ProgressStore, T, E: From<FollowError>>(
     let result = work();
     drop(kept);
     // If the release fails, the next holder waits until the lease ends.
-    let _ = progress.release_lease(holder);
+    let _ = progress.release_leases(slice::from_ref(holder));
     result
 }

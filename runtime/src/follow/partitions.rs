@@ -33,6 +33,16 @@ impl PartitionPositions {
         Self { seen }
     }
 
+    /// How many partitions there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.seen.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The partition `own` if it is one of these, or the first one of these.
+    pub(crate) fn own_or_first(&self, own: Partition) -> Partition {
+        if own.of() == self.count() { own } else { Partition::all(self.count()).next().unwrap_or_default() }
+    }
+
     /// The position up to which all partitions have seen everything.
     pub(crate) fn position(&self) -> Position {
         self.positions().min().unwrap_or_default()
@@ -44,8 +54,7 @@ impl PartitionPositions {
 
     /// Each partition with its position.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Partition, Position)> {
-        let partitions = Partition::all(u32::try_from(self.seen.len()).unwrap_or(1));
-        partitions.zip(self.positions())
+        Partition::all(self.count()).zip(self.positions())
     }
 
     /// The position of a partition, if it is one of these.

@@ -93,6 +93,18 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         seen: &Seen,
     ) -> Result<(), StoreError>;
 
+    /// Lets no other transaction move a partition or handle its events before this one ends; with [`Partition::WHOLE`], none
+    /// of the follower's partitions.
+    ///
+    /// A database with one writer need do nothing.
+    fn lock_positions(
+        _transaction: &Self::Transaction<'_>,
+        _follower: &str,
+        _partition: Partition,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Takes or renews a lease, unless another holder has it.
     ///
     /// The transaction is that of the work that the lease protects. If it commits, no other holder has had
@@ -101,6 +113,9 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         transaction: &Self::Transaction<'_>,
         holder: &LeaseHolder,
     ) -> Result<LeaseAnswer, StoreError>;
+
+    /// For each holder, whether it could take its lease, as of the last commit. A holder that has its lease could.
+    fn judge_leases(&self, holders: &[LeaseHolder]) -> Result<Vec<LeaseAnswer>, StoreError>;
 
     /// Renews a lease, if the holder has it. Returns whether it has.
     fn renew_lease(transaction: &Self::Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError>;
@@ -117,8 +132,8 @@ pub(crate) trait ProgressStore: Clone + Send + Sync + 'static {
         failed: impl Fn(StoreError) -> E,
     ) -> Result<T, E>;
 
-    /// Releases a lease, if the holder has it, so that the next holder need not wait.
-    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError>;
+    /// Releases leases, as far as the holders have them, so that the next holders need not wait.
+    fn release_leases(&self, holders: &[LeaseHolder]) -> Result<(), StoreError>;
 
     /// Moves the event at a position to the dead letters, or replaces its letter.
     fn save_letter(

@@ -84,13 +84,13 @@ impl Rebuild<'_> {
                         .map_err(failed)?
                         .is_none_or(|version| version >= definition.version)
                     {
-                        self.control.report_lease(Some(other));
+                        self.control.report_lease(0, Some(other));
                         return Ok(RebuildTurn::Wait);
                     }
                     S::seize_lease(transaction, holder).map_err(failed)?;
                 }
                 holder.set_held(true);
-                self.control.report_lease(None);
+                self.control.report_lease(0, None);
                 if let Some(id) = S::rebuild(transaction, definition).map_err(failed)? {
                     return Ok(RebuildTurn::Ours(id));
                 }

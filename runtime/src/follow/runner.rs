@@ -51,8 +51,12 @@ pub(crate) struct RunnerMemory {
 enum Rest {
     /// It has seen everything up to a position.
     CaughtUp(Position),
-    /// Another runner has the lease. This one asks for it again at this time.
-    StandBy(Instant),
+    /// Another runner has the lease. This one asks for it again at a time.
+    StandBy {
+        until: Instant,
+        /// How long it waits before it looks how far the other one is, if that is behind.
+        look: Duration,
+    },
     /// An event, or the store, is tried again at this time.
     Retry(Instant),
 }
@@ -132,6 +136,9 @@ where
     /// Runs until it has to stop, or is at its goal. A runner that is parked returns the time of its next run.
     pub(crate) fn run(&mut self) -> Result<Option<Instant>, FollowError> {
         let result = self.run_steps();
+        if !matches!(result, Ok(Some(_))) {
+            self.worker.end();
+        }
         let Self { looked_for_ready, store_failures, rest, .. } = *self;
         if let Some(memory) = &mut self.memory {
             **memory = RunnerMemory { worker: self.worker.memory, looked_for_ready, store_failures, rest };
@@ -159,6 +166,18 @@ where
             if others.end() {
                 return Ok(Some(until));
             }
+        }
+    }
+
+    /// Until when a runner that was parked has nothing to do; `None` if it has to run.
+    pub(crate) fn rests_until(&mut self) -> Option<Instant> {
+        if self.worker.control().is_stopping() || self.has_requests() || self.worker.look().is_err() {
+            return None;
+        }
+        match self.continue_rest() {
+            Ok(Some(Next::Rest(until))) => Some(until),
+            // If there is an error, the next step reports it.
+            _ => None,
         }
     }
 
@@ -192,14 +211,20 @@ where
 
     /// One step, and the wait for the next.
     fn advance(&mut self) -> Result<Next, FailedStep> {
+        self.worker.look()?;
         if let Some(next) = self.continue_rest()? {
             return Ok(next);
         }
-        let newest = match self.goal {
-            Some(goal) => goal,
-            None => self.worker.newest()?,
+        let step = if self.worker.may_run() {
+            let newest = match self.goal {
+                Some(goal) => goal,
+                None => self.worker.newest()?,
+            };
+            self.step(newest)?
+        } else {
+            self.worker.leave()?;
+            Step::NoLease(self.worker.stored_position()?)
         };
-        let step = self.step(newest)?;
         self.store_failures = StoreFailures::default();
         self.worker.report_position(step.position());
         self.worker.control().say(None);
@@ -217,7 +242,9 @@ where
                 return Ok(Next::End);
             }
             Step::NoLease(_) if self.is_parked() => {
-                return self.begin_rest(Rest::StandBy(Instant::now() + self.stand_by_time()));
+                let until = Instant::now() + self.stand_by_time();
+                let until = self.worker.next_look().map_or(until, |next_look| until.min(next_look));
+                return self.begin_rest(Rest::StandBy { until, look: HANDLING });
             }
             Step::NoLease(position) => self.stand_by(position)?,
             Step::Wait(_) => self.worker.control().pause(HANDLING),
@@ -240,17 +267,24 @@ where
         let now = Instant::now();
         let until = match rest {
             Rest::CaughtUp(position) => {
-                let is_over = self.worker.needs_step() || self.worker.home().newest(self.name())? != position;
+                let is_over = !self.worker.may_run()
+                    || self.worker.needs_step()
+                    || self.worker.home().newest(self.name())? != position;
                 if is_over {
                     self.worker.unpark();
                 }
-                (!is_over).then(|| now + LONGEST_REST)
+                let until = self.worker.next_look().unwrap_or(now + LONGEST_REST);
+                (!is_over).then_some(until)
             }
-            Rest::StandBy(until) => {
+            Rest::StandBy { .. } if self.worker.was_given_lease() => None,
+            Rest::StandBy { until, look } => {
                 let position = self.report_holders_position()?;
-                // Give the holder of the lease time to handle the event: a caller may wait for it here.
-                let is_behind = self.worker.home().newest(self.name())? > position;
-                Some(if is_behind && until > now { until.min(now + HANDLING) } else { until })
+                if self.worker.home().newest(self.name())? > position && until > now + look {
+                    // Give the holder of the lease time to handle the event: a caller may wait for it here.
+                    self.rest = Some(Rest::StandBy { until, look: (look * 2).min(STOP_CHECK) });
+                    return Ok(Some(Next::Rest(now + look)));
+                }
+                Some(until)
             }
             Rest::Retry(until) => Some(until),
         };
@@ -271,8 +305,7 @@ where
 
     /// Reports the position of the runner that has the lease.
     fn report_holders_position(&self) -> Result<Position, FollowError> {
-        let progress = &self.worker.home().progress;
-        let position = checkpoint::require(progress, self.worker.definition())?.position();
+        let position = self.worker.stored_position()?;
         self.worker.report_position(position);
         Ok(position)
     }
@@ -331,7 +364,7 @@ where
         while !self.worker.control().is_stopping()
             && self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK)? <= position
         {
-            if self.has_requests() || begun.elapsed() >= longest {
+            if self.has_requests() || begun.elapsed() >= longest || self.is_time_to_look() {
                 return Ok(());
             }
         }
@@ -346,6 +379,7 @@ where
             && !self.has_requests()
             && self.goal.is_none_or(|goal| position < goal)
             && begun.elapsed() < time
+            && !self.is_time_to_look()
         {
             if home.wait_for(self.name(), position.next(), STOP_CHECK)? > position {
                 // Give the holder of the lease time to handle the event: a caller may wait for it here.
@@ -354,6 +388,10 @@ where
             position = self.report_holders_position()?;
         }
         Ok(())
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        self.worker.next_look().is_some_and(|next_look| Instant::now() >= next_look)
     }
 
     /// Whether a caller wants something. A run that its caller waits for, or that rebuilds a view, has no callers.
@@ -451,7 +489,7 @@ where
         let is_moved = home.in_transaction(definition.name, |transaction| {
             // If another runner has taken the lease, that runner handles the event.
             let is_due = |positions: &PartitionPositions| positions.of(partition) == Some(after);
-            let is_ours = self.worker.take_lease(transaction)?
+            let is_ours = self.worker.take_lease(transaction, partition)?
                 && is_due(&checkpoint::require_in::<P>(transaction, definition)?);
             if is_ours {
                 P::save_letter(transaction, follower, &letter).map_err(FollowError::store(follower))?;

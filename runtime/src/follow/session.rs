@@ -6,6 +6,7 @@ use crate::domain::panic::discard;
 use crate::follow::control::Control;
 use crate::follow::lease::LeaseHolder;
 use crate::follow::lease_keeper::KeptLease;
+use crate::follow::partition_leases::PartitionLeases;
 use crate::follow::patience;
 use crate::follow::patience::{StoreFailure, StoreFailures};
 use crate::follow::policy::RetryPolicy;
@@ -17,8 +18,10 @@ pub struct Session {
     /// How long the lease lasts.
     pub(crate) lease: Duration,
     pub(crate) holder: LeaseHolder,
-    /// Renews the lease of a run that has begun.
+    /// Renews the lease of a run that has begun, if it has one for the whole follower.
     pub(crate) kept: Option<KeptLease>,
+    /// The leases of the partitions of a run that has begun.
+    pub(crate) leases: Option<PartitionLeases>,
     pub(crate) has_begun: bool,
     /// How often the store has failed since the run was started.
     failures: StoreFailures,
@@ -33,6 +36,7 @@ impl Session {
             lease,
             holder: LeaseHolder::new(follower, lease),
             kept: None,
+            leases: None,
             has_begun: false,
             failures: StoreFailures::default(),
             memory,

@@ -28,6 +28,37 @@ pub struct FollowerState {
     pub lag: Option<Lag>,
     /// What the runner does.
     pub activity: Activity,
+    /// Where each partition of the streams runs, in order. A follower without [`workers`](crate::follow::StoredReaction::workers)
+    /// has one.
+    pub partitions: Vec<PartitionState>,
+}
+
+/// A partition of a follower's streams, as one of the programs that share it knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionState {
+    /// Its number, from 0.
+    pub index: u32,
+    /// The position up to which its worker has seen everything.
+    pub position: Position,
+    /// Where it runs.
+    pub place: PartitionPlace,
+}
+
+/// Where a partition of a follower runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartitionPlace {
+    /// In this runner.
+    Here,
+    /// In another runner, which has its lease.
+    #[non_exhaustive]
+    Elsewhere {
+        /// Whose lease it is, and until when.
+        holder: LeaseInfo,
+    },
+    /// Nowhere, or this runner does not know: the partition is between two runners, or this one has just started.
+    Unknown,
 }
 
 /// How far a follower is behind its store.
@@ -142,6 +173,16 @@ pub enum FollowerChange {
         /// Whose lease it is now.
         holder: LeaseInfo,
     },
+    /// Other partitions of the follower run here than before: programs share them.
+    #[non_exhaustive]
+    Partitions {
+        /// The follower's name.
+        follower: &'static str,
+        /// The numbers of the partitions that run here.
+        here: Vec<u32>,
+        /// How many partitions there are.
+        of: u32,
+    },
     /// The rebuild of the view begins, or resumes.
     #[non_exhaustive]
     RebuildBegun {
@@ -180,6 +221,7 @@ impl FollowerChange {
             | Self::TimerFailed { follower, .. }
             | Self::LeaseTaken { follower }
             | Self::LeaseLost { follower, .. }
+            | Self::Partitions { follower, .. }
             | Self::RebuildBegun { follower, .. }
             | Self::RebuildDone { follower, .. }
             | Self::Stopped { follower, .. } => follower,
@@ -200,6 +242,7 @@ impl FollowerChange {
             }
             Self::LeaseTaken { follower } => trace::lease_taken(follower),
             Self::LeaseLost { follower, holder } => trace::lease_lost(follower, holder),
+            Self::Partitions { follower, here, of } => trace::partitions(follower, here, *of),
             Self::RebuildBegun { follower, from, to } => trace::rebuild_begun(follower, *from, *to),
             Self::RebuildDone { follower, version } => trace::rebuild_done(follower, *version),
             Self::Stopped { follower, error } => trace::follower_stopped(follower, error.as_deref()),
@@ -209,7 +252,10 @@ impl FollowerChange {
     /// Whether a person should see the change where no hook is set.
     fn is_notable(&self) -> bool {
         match self {
-            Self::LeaseTaken { .. } | Self::RebuildBegun { .. } | Self::Stopped { error: None, .. } => false,
+            Self::LeaseTaken { .. }
+            | Self::Partitions { .. }
+            | Self::RebuildBegun { .. }
+            | Self::Stopped { error: None, .. } => false,
             Self::Retrying { .. }
             | Self::DeadLetter { .. }
             | Self::TimerFailed { .. }
@@ -238,6 +284,7 @@ impl fmt::Display for FollowerChange {
             }
             Self::LeaseTaken { .. } => f.write_str("has taken the lease"),
             Self::LeaseLost { holder, .. } => write!(f, "has lost the lease to {holder}"),
+            Self::Partitions { here, of, .. } => write!(f, "runs the partitions {here:?} of {of} here"),
             Self::RebuildBegun { from, to, .. } => {
                 write!(f, "rebuilds its view from version {from} to {to}")
             }

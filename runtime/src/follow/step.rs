@@ -138,26 +138,38 @@ impl Share {
 /// Opens a step of the worker with the partition `own`, on its way to `goal`, in the transaction of its
 /// writes.
 ///
-/// Takes the lease, looks up the checkpoint, and finds the next task. If the events are in another database,
-/// `source`, checks that its events are still those that the follower has seen: a transaction does not cover
-/// both.
+/// Looks up the checkpoint, and finds the next task. `take_lease` takes the lease of a partition and locks its position. For a
+/// partition of other ones than the workers have, it does so with all of these. If the events are in another database, `source`,
+/// checks that its events are still those that the follower has seen: a transaction does not cover both.
 pub(crate) fn open<P: ProgressStore>(
     transaction: &P::Transaction<'_>,
     definition: &FollowerDefinition,
     source: Option<&dyn EventStore>,
     own: Partition,
     goal: Position,
-    take_lease: impl FnOnce(&P::Transaction<'_>) -> Result<bool, FollowError>,
+    take_lease: impl Fn(Partition) -> Result<bool, FollowError>,
 ) -> Result<Opening, FollowError> {
+    // Of several workers, the first one also has the tasks that concern all partitions.
+    let is_first = own.index() == 0 && own != Partition::WHOLE;
+    let expected =
+        if is_first { checkpoint::require_in::<P>(transaction, definition)?.own_or_first(own) } else { own };
     // The lease first: it keeps others from moving the checkpoint.
-    let has_lease = take_lease(transaction)?;
+    let mut has_lease = take_lease(expected)?;
     let positions = checkpoint::require_in::<P>(transaction, definition)?;
     if let Some(source) = source {
         positions.check(source, definition.name)?;
     }
     let slowest = positions.position();
+    let found = positions.own_or_first(own);
+    if has_lease && own == Partition::WHOLE && found != own {
+        has_lease = take_lease(found)?;
+    }
     if !has_lease {
         return Ok(Opening::Over(Step::NoLease(slowest)));
+    }
+    if is_first && found != own && found != expected {
+        // Another program has split the streams in between.
+        return Ok(Opening::Over(Step::Wait(slowest)));
     }
     Ok(match positions.task(own) {
         Task::Wait => Opening::Over(Step::Wait(slowest)),

@@ -214,7 +214,7 @@ impl<P: Projection<Target: TableTarget<S>>, S: ViewStore> StoredProjection<P, S>
     }
 
     fn catch_up_after(&mut self, rebuilt: Option<CaughtUp>) -> Result<CaughtUp, ProjectionError> {
-        let caught_up = self.engine.catch_up(None)?;
+        let caught_up = self.engine.catch_up()?;
         let before = rebuilt.map_or(0, |rebuilt| rebuilt.events);
         Ok(CaughtUp { events: caught_up.events + before, ..caught_up })
     }

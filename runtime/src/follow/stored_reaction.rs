@@ -16,7 +16,7 @@ use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ReactionError};
 use crate::follow::handler::PartitionedByStream;
 use crate::follow::keeps::{FollowerOptions, KeepsReactions, Started};
-use crate::follow::lease::{DEFAULT_LEASE, LeaseHolder};
+use crate::follow::lease::DEFAULT_LEASE;
 use crate::follow::next_run::Backlog;
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::routes::CommandRoutes;
@@ -25,7 +25,7 @@ use crate::follow::progress_store::{ProgressHome, ProgressStore};
 use crate::follow::reaction::Reaction;
 use crate::follow::redelivery::LetterRequest;
 use crate::follow::session::Session;
-use crate::follow::{background, checkpoint, lease_keeper};
+use crate::follow::{background, checkpoint};
 use crate::runtime::Runtime;
 use crate::store::event_store::EventStore;
 
@@ -162,11 +162,7 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// tries it again. Fails with [`FollowError::NoRuntime`] if there are `async` handlers, and the thread is part of no runtime.
     pub fn catch_up(&mut self) -> Result<CaughtUp, ReactionError> {
         Self::check_runtime()?;
-        let holder = LeaseHolder::new(R::NAME, DEFAULT_LEASE);
-        let progress = self.engine.home.progress.clone();
-        let result =
-            lease_keeper::while_kept(&progress, R::NAME, &holder, || self.engine.catch_up(Some(&holder)));
-        Ok(result?)
+        Ok(self.engine.catch_up_leased(DEFAULT_LEASE)?)
     }
 
     /// Prepares the reaction to follow the store: without retries, with

@@ -1,6 +1,6 @@
 //! A worker: its handlers, its partition, its lease, and the failures of its current event.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::position::Position;
 use crate::follow::control::Control;
@@ -8,12 +8,13 @@ use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::event_hooks::Watch;
 use crate::follow::handler::{EventHandler, Target};
-use crate::follow::lease::{LeaseAnswer, LeaseHolder};
-use crate::follow::lease_keeper::{KeptLease, Parked};
+use crate::follow::lease::LeaseHolder;
+use crate::follow::lease_keeper::Parked;
+use crate::follow::partition_leases::PartitionLeases;
 use crate::follow::progress_store::{ProgressHome, ProgressStore, StoredLetter};
-use crate::follow::step;
 use crate::follow::step::{FailedStep, Opening, Share, Step, StepSize};
-use crate::store::error::taken_over;
+use crate::follow::{checkpoint, step};
+use crate::store::error::{StoreError, taken_over};
 use crate::store::owned_event::OwnedEvent;
 use crate::store::partition::Partition;
 
@@ -41,12 +42,19 @@ pub(crate) struct Job<'j, P> {
     pub(crate) definition: &'j FollowerDefinition,
     pub(crate) home: &'j ProgressHome<P>,
     pub(crate) control: &'j Control,
-    /// The holder of the lease, if the run needs one.
-    pub(crate) lease: Option<&'j LeaseHolder>,
-    /// What renews the lease of a run in the background.
-    pub(crate) kept: Option<&'j KeptLease>,
+    /// What a step needs to handle events, if the run needs anything.
+    pub(crate) lease: Option<Lease<'j>>,
     /// How long one transaction may hold a file that other writers wait for.
     pub(crate) batch_time: Duration,
+}
+
+/// What a step needs to handle events.
+#[derive(Clone, Copy)]
+pub(crate) enum Lease<'j> {
+    /// The lease of the follower, which has one partition.
+    OfFollower(&'j LeaseHolder),
+    /// The lease of the partition, or those of all.
+    OfPartitions(&'j PartitionLeases),
 }
 
 impl<P> Clone for Job<'_, P> {
@@ -136,10 +144,14 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.confirm()?;
         let (definition, own) = (self.job.definition, self.partition);
         let source = self.job.home.source.as_deref();
-        let opening = step::open::<P>(transaction, definition, source, own, goal, |transaction| {
-            self.take_lease(transaction)
+        let opening = step::open::<P>(transaction, definition, source, own, goal, |partition| {
+            self.take_lease(transaction, partition)
         })?;
         match opening {
+            Opening::Over(Step::Wait(_)) if let Some(leases) = self.leases() => {
+                leases.look_soon();
+                Ok(opening)
+            }
             Opening::Handle(share) if share.is_done() => {
                 self.check_not_ahead(transaction, share)?;
                 Ok(Opening::Over(Step::CaughtUp(share.after)))
@@ -161,40 +173,119 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         Ok(())
     }
 
-    /// Takes or renews the lease, in the transaction of the work that it protects; `false` if another runner
-    /// has it.
-    pub(crate) fn take_lease(&mut self, transaction: &P::Transaction<'_>) -> Result<bool, FollowError> {
-        let Some(holder) = self.job.lease else { return Ok(true) };
-        let answer =
-            P::take_lease(transaction, holder).map_err(FollowError::store(self.job.definition.name))?;
-        let other = match answer {
-            LeaseAnswer::Taken => None,
-            LeaseAnswer::HeldBy(other) => Some(other),
+    /// Takes or renews the lease of a partition, in the transaction of the work that it protects, and locks the position of the
+    /// partition; `false` if another runner has the lease. The partition of another worker takes the leases of all.
+    pub(crate) fn take_lease(
+        &self,
+        transaction: &P::Transaction<'_>,
+        partition: Partition,
+    ) -> Result<bool, FollowError> {
+        let follower = self.job.definition.name;
+        let is_own = partition == self.partition;
+        if !self.has_lease(transaction, partition, is_own).map_err(FollowError::store(follower))? {
+            return Ok(false);
+        }
+        // For the partition of another worker, the streams must not be split meanwhile.
+        let locked = if is_own { partition } else { Partition::WHOLE };
+        P::lock_positions(transaction, follower, locked).map_err(FollowError::store(follower))?;
+        Ok(true)
+    }
+
+    fn has_lease(
+        &self,
+        transaction: &P::Transaction<'_>,
+        partition: Partition,
+        is_own: bool,
+    ) -> Result<bool, StoreError> {
+        let other = match self.job.lease {
+            None => return Ok(true),
+            Some(Lease::OfFollower(holder)) => holder.take::<P>(transaction)?,
+            Some(Lease::OfPartitions(leases)) if is_own => leases.take::<P>(transaction, partition)?,
+            Some(Lease::OfPartitions(leases)) if !leases.has_all(partition.of()) => return Ok(false),
+            Some(Lease::OfPartitions(leases)) => leases.take_all::<P>(transaction, partition.of())?,
         };
         let is_taken = other.is_none();
-        holder.set_held(is_taken);
-        self.job.control.report_lease(other);
+        self.job.control.report_lease(self.partition.index() as usize, other);
         Ok(is_taken)
+    }
+
+    fn leases(&self) -> Option<&'e PartitionLeases> {
+        match self.job.lease {
+            Some(Lease::OfPartitions(leases)) => Some(leases),
+            Some(Lease::OfFollower(_)) | None => None,
+        }
+    }
+
+    /// Finds out which partitions run here, if it is time for that.
+    pub(crate) fn look(&self) -> Result<(), FollowError> {
+        let Job { definition, home, control, .. } = self.job;
+        if let Some(leases) = self.leases()
+            && leases.look(&home.progress, definition, control)?
+        {
+            control.say(None);
+        }
+        Ok(())
+    }
+
+    /// When a worker has to look again which partitions run here.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.leases().and_then(PartitionLeases::next_look)
+    }
+
+    /// Whether the worker may take a step. If not, another runner has its partition, or is to have it.
+    pub(crate) fn may_run(&self) -> bool {
+        self.leases().is_none_or(|leases| leases.may_run(self.partition))
+    }
+
+    /// Whether the worker has a lease that was waited for, as far as it knows.
+    pub(crate) fn was_given_lease(&self) -> bool {
+        self.leases().is_some_and(|leases| leases.are_shared() && leases.may_run(self.partition))
+    }
+
+    /// Lets another program have the partition, if it is to have it.
+    pub(crate) fn leave(&self) -> Result<(), FollowError> {
+        let Job { home, control, .. } = self.job;
+        self.leases().map_or(Ok(()), |leases| leases.leave(&home.progress, self.partition, control))
+    }
+
+    /// The worker takes no step any more, and lets other programs have its partition.
+    pub(crate) fn end(&self) {
+        if let Some(leases) = self.leases() {
+            leases.end(&self.job.home.progress, self.partition, self.job.control);
+        }
+    }
+
+    /// How far the partition is while another runner has it.
+    pub(crate) fn stored_position(&self) -> Result<Position, FollowError> {
+        let Job { definition, home, .. } = self.job;
+        match self.leases() {
+            Some(leases) => leases.stored_position(&home.progress, definition, self.partition),
+            None => Ok(checkpoint::require(&home.progress, definition)?.position()),
+        }
     }
 
     /// Lets the keeper of the lease look after a worker that has seen everything up to a position.
     pub(crate) fn park(&self, position: Position) {
-        let Job { definition, home, control, kept, .. } = self.job;
-        if let (Some(kept), Some(waker)) = (kept, control.waker()) {
+        let Job { definition, home, control, .. } = self.job;
+        if let (Some(leases), Some(waker)) = (self.leases(), control.waker()) {
             let (definition, partition, source) = (*definition, self.partition, home.source.clone());
-            kept.park(Parked { definition, partition, position, source, waker, needs_step: false });
+            let parked = Parked { definition, partition, position, source, waker, needs_step: false };
+            leases.with_kept(partition, |kept| kept.park(parked));
         }
     }
 
     /// Whether the keeper has found that the parked worker has to take a step.
     pub(crate) fn needs_step(&self) -> bool {
-        self.job.kept.is_some_and(|kept| kept.needs_step(self.partition))
+        let needs_step = |leases: &PartitionLeases| {
+            leases.with_kept(self.partition, |kept| kept.needs_step(self.partition))
+        };
+        self.leases().and_then(needs_step).unwrap_or(false)
     }
 
     /// The worker is not parked any more.
     pub(crate) fn unpark(&self) {
-        if let Some(kept) = self.job.kept {
-            kept.unpark(self.partition);
+        if let Some(leases) = self.leases() {
+            leases.with_kept(self.partition, |kept| kept.unpark(self.partition));
         }
     }
 
@@ -211,7 +302,10 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
 
     /// How long the lease lasts; zero if the run needs none.
     pub(crate) fn lease_lasts(&self) -> Duration {
-        self.job.lease.map_or(Duration::ZERO, |holder| holder.lasts)
+        self.job.lease.map_or(Duration::ZERO, |lease| match lease {
+            Lease::OfFollower(holder) => holder.lasts,
+            Lease::OfPartitions(leases) => leases.lasts(),
+        })
     }
 
     /// Counts another failure of the event at a position; returns the number of its attempts.

@@ -88,11 +88,23 @@ impl ProgressStore for PostgresStore {
         checkpoints::repartition(transaction, follower, partitions, seen)
     }
 
+    fn lock_positions(
+        transaction: &PostgresTransaction,
+        follower: &str,
+        partition: Partition,
+    ) -> Result<(), StoreError> {
+        checkpoints::lock(transaction, follower, partition)
+    }
+
     fn take_lease(
         transaction: &PostgresTransaction,
         holder: &LeaseHolder,
     ) -> Result<LeaseAnswer, StoreError> {
         leases::take(transaction, holder)
+    }
+
+    fn judge_leases(&self, holders: &[LeaseHolder]) -> Result<Vec<LeaseAnswer>, StoreError> {
+        leases::judge_all(self, holders)
     }
 
     fn renew_lease(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<bool, StoreError> {
@@ -118,8 +130,11 @@ impl ProgressStore for PostgresStore {
         )
     }
 
-    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.in_transaction(|transaction| leases::release(transaction, holder), |error| error)
+    fn release_leases(&self, holders: &[LeaseHolder]) -> Result<(), StoreError> {
+        let release = |transaction: &PostgresTransaction| {
+            holders.iter().try_for_each(|holder| leases::release(transaction, holder))
+        };
+        self.in_transaction(release, |error| error)
     }
 
     fn save_letter(

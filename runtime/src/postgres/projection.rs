@@ -22,6 +22,7 @@ use crate::follow::projection::Projection;
 use crate::follow::stored_projection::StoredProjection;
 use crate::postgres::projection::target::PostgresTarget;
 use crate::postgres::store::PostgresStore;
+use crate::store::partition::Partition;
 
 /// A projection into tables of a PostgreSQL database: that of the events, or [another one](StoredProjection::in_store).
 ///
@@ -96,6 +97,8 @@ impl<P: Projection<Target: PostgresTarget>> PostgresProjection<P> {
         home.in_transaction(P::NAME, |transaction| {
             let failed = FollowError::store(P::NAME);
             views::lock(transaction, &definition).map_err(failed)?;
+            // Steps have locked their positions before they use the tables.
+            PostgresStore::lock_positions(transaction, P::NAME, Partition::WHOLE).map_err(failed)?;
             PostgresStore::remove_letters(transaction, P::NAME).map_err(failed)?;
             views::drop_schema(transaction, &definition).map_err(failed)?;
             views::make_view(transaction, &definition, crate::domain::new_id::new_id())

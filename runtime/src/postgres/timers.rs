@@ -1,7 +1,7 @@
 //! Timers: rows of `timers`.
 
-use std::io;
 use std::task::Waker;
+use std::{io, slice};
 
 use tokio_postgres::Row;
 
@@ -142,7 +142,7 @@ impl TimerStore for PostgresStore {
     }
 
     fn release_timers(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.release_lease(holder)
+        self.release_leases(slice::from_ref(holder))
     }
 
     fn keep_timers(&self, holder: &LeaseHolder) -> io::Result<Option<KeptLease>> {

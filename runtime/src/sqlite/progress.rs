@@ -90,6 +90,14 @@ impl ProgressStore for SqliteStore {
         leases::take(transaction, holder).map_err(store_error)
     }
 
+    fn judge_leases(&self, holders: &[LeaseHolder]) -> Result<Vec<LeaseAnswer>, StoreError> {
+        let judge = |connection: &Connection| {
+            let judged = holders.iter().map(|holder| leases::judge(connection, holder));
+            judged.collect::<rusqlite::Result<_>>().map_err(store_error)
+        };
+        self.with_reader(judge, |error| error)
+    }
+
     fn renew_lease(transaction: &Transaction<'_>, holder: &LeaseHolder) -> Result<bool, StoreError> {
         leases::renew(transaction, holder).map_err(store_error)
     }
@@ -116,11 +124,11 @@ impl ProgressStore for SqliteStore {
         Ok(result)
     }
 
-    fn release_lease(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.in_transaction(
-            |transaction| leases::release(transaction, holder).map_err(store_error),
-            |error| error,
-        )
+    fn release_leases(&self, holders: &[LeaseHolder]) -> Result<(), StoreError> {
+        let release = |transaction: &Transaction<'_>| {
+            holders.iter().try_for_each(|holder| leases::release(transaction, holder)).map_err(store_error)
+        };
+        self.in_transaction(release, |error| error)
     }
 
     fn save_letter(

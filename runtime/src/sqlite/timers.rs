@@ -1,7 +1,7 @@
 //! Timers that are kept in a SQLite file.
 
-use std::io;
 use std::task::Waker;
+use std::{io, slice};
 
 use rusqlite::Transaction;
 
@@ -79,7 +79,7 @@ impl TimerStore for SqliteStore {
     }
 
     fn release_timers(&self, holder: &LeaseHolder) -> Result<(), StoreError> {
-        self.release_lease(holder)
+        self.release_leases(slice::from_ref(holder))
     }
 
     fn keep_timers(&self, holder: &LeaseHolder) -> io::Result<Option<KeptLease>> {

@@ -183,6 +183,14 @@ pub(crate) fn lease_taken(follower: &'static str) {
     );
 }
 
+pub(crate) fn partitions(follower: &'static str, here: &[u32], of: u32) {
+    event!(
+        name: "factum.partitions_shared", target: "factum", Level::INFO,
+        factum.follower = follower, factum.partitions = ?here, factum.partition_count = of,
+        "other partitions run here than before",
+    );
+}
+
 pub(crate) fn lease_lost(follower: &'static str, holder: &impl std::fmt::Display) {
     event!(
         name: "factum.lease_lost", target: "factum", Level::WARN,

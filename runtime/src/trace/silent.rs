@@ -94,6 +94,9 @@ pub(crate) fn decided_again(_: &StreamName, _: u32) {}
 pub(crate) fn lease_taken(_: &'static str) {}
 
 #[inline]
+pub(crate) fn partitions(_: &'static str, _: &[u32], _: u32) {}
+
+#[inline]
 pub(crate) fn lease_lost(_: &'static str, _: &impl Display) {}
 
 #[inline]

@@ -32,8 +32,12 @@ pub(crate) fn new_kept() -> KeptStore {
 
 /// The store that belongs to a folder. Each call is as another program.
 pub(crate) fn open_kept(folder: &Path) -> KeptStore {
-    let url = std::env::var(URL).unwrap_or_else(|_| server::shared_or_end().url());
-    open_at(folder, &url)
+    open_at(folder, &url())
+}
+
+/// The server that the tests share, also with their jobs.
+pub(crate) fn url() -> String {
+    std::env::var(URL).unwrap_or_else(|_| server::shared_or_end().url())
 }
 
 /// The store that belongs to a folder, by another way to the server.
@@ -70,7 +74,7 @@ pub(crate) fn job_environment() -> [(&'static str, String); 1] {
 }
 
 /// The name of a folder is unique, and begins with a point.
-fn schema_of(folder: &Path) -> String {
+pub(crate) fn schema_of(folder: &Path) -> String {
     let name = folder.file_name().unwrap().to_string_lossy();
     format!("of{}", name.replace(|char: char| !char.is_ascii_alphanumeric(), "_"))
 }

@@ -1,8 +1,8 @@
 //! Drives a process: one step after the other, until there is nothing to do.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, slice};
 
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
@@ -26,7 +26,7 @@ use crate::follow::progress::{CaughtUp, Report};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::session::Session;
 use crate::follow::step::{Opening, Share, Step};
-use crate::follow::worker::{Job, Worker, WorkerMemory};
+use crate::follow::worker::{Job, Lease, Worker, WorkerMemory};
 use crate::store::partition::Partition;
 use crate::telemetry::measure;
 use crate::telemetry::measure::Stepped;
@@ -273,7 +273,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         let recorded = if has_results { self.turn(control, holder, false).map(drop) } else { Ok(()) };
         self.run = Run::default();
         // If the release fails, the next holder waits until the lease ends.
-        let _ = self.home.progress.release_lease(holder);
+        let _ = self.home.progress.release_leases(slice::from_ref(holder));
         recorded
     }
 
@@ -341,7 +341,8 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         handlers: &'w mut (),
     ) -> Worker<'w, (), S> {
         let (definition, home) = (&self.definition, &self.home);
-        let job = Job { definition, home, control, lease: Some(holder), kept: None, batch_time: STEP_TIME };
+        let lease = Some(Lease::OfFollower(holder));
+        let job = Job { definition, home, control, lease, batch_time: STEP_TIME };
         let mut worker = Worker::new(job, handlers, Partition::WHOLE);
         worker.memory = self.run.worker;
         worker

@@ -159,7 +159,7 @@ impl<S: TimerStore> TimerRunner<S> {
         if let Some(until) = self.rest(now)? {
             if self.run.later.is_empty() {
                 // Without anything to do, no runner has it.
-                control.forget_lease();
+                control.forget_lease(0);
             }
             return Ok(Some(until));
         }
@@ -169,7 +169,7 @@ impl<S: TimerStore> TimerRunner<S> {
                 // The other runner sends what this one has taken.
                 (self.run.results, self.run.later) = Default::default();
                 session.holder.set_held(false);
-                control.report_lease(Some(holder));
+                control.report_lease(0, Some(holder));
                 control.say(None);
                 let until = Instant::now() + (session.holder.lasts / 4).min(STAND_BY);
                 self.run.stands_by = Some(until);
@@ -177,7 +177,7 @@ impl<S: TimerStore> TimerRunner<S> {
             }
         };
         session.holder.set_held(!(due.is_empty() && self.run.later.is_empty()));
-        control.report_lease(None);
+        control.report_lease(0, None);
         control.say(None);
         (self.run.results, self.run.failures) = Default::default();
         let failures: Vec<_> = due

@@ -28,6 +28,23 @@ pub(super) fn find(ask: &impl Ask, follower: &str) -> Result<Option<StoredCheckp
     Ok(Some(StoredCheckpoint { version: number(first, 3)?, definition: get(first, 4)?, positions }))
 }
 
+/// Locks the position of a partition, and what says how many partitions there are; or all of these.
+pub(super) fn lock(
+    transaction: &PostgresTransaction,
+    follower: &str,
+    partition: Partition,
+) -> Result<(), StoreError> {
+    let checkpoint = "SELECT FROM {schema}.checkpoints WHERE follower = $1";
+    if partition == Partition::WHOLE {
+        return transaction.write(&format!("{checkpoint} FOR UPDATE"), values![follower.to_owned()]);
+    }
+    transaction.write(&format!("{checkpoint} FOR SHARE"), values![follower.to_owned()])?;
+    transaction.write(
+        "SELECT FROM {schema}.partitions WHERE follower = $1 AND partition = $2 FOR UPDATE",
+        values![follower.to_owned(), partition.index().cast_signed()],
+    )
+}
+
 /// What is at a position of the store in this schema.
 pub(super) fn seen(transaction: &PostgresTransaction, at: Position) -> Result<Seen, StoreError> {
     let sql = "SELECT (SELECT id FROM {schema}.events WHERE position = $1), id FROM {schema}.store";

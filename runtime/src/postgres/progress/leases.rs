@@ -1,8 +1,11 @@
 //! Leases: rows of `leases`, each with a holder, a lock of its program, and the time at which it ends by the server's clock.
 
+use std::collections::HashMap;
+
 use crate::domain::time::Timestamp;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder, StoredLease};
 use crate::postgres::sql::{Ask, get, timestamp, values};
+use crate::postgres::store::PostgresStore;
 use crate::postgres::transaction::PostgresTransaction;
 use crate::store::error::StoreError;
 
@@ -13,23 +16,10 @@ const TRIES: u32 = 3;
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// Takes a lease, unless another holder has it. A holder keeps its lease until the transaction ends.
-///
-/// Locks the follower's checkpoint as well, so that no caller moves it meanwhile.
 pub(super) fn take(
     transaction: &PostgresTransaction,
     holder: &LeaseHolder,
 ) -> Result<LeaseAnswer, StoreError> {
-    let answer = take_row(transaction, holder)?;
-    if answer == LeaseAnswer::Taken {
-        transaction.write(
-            "SELECT FROM {schema}.checkpoints WHERE follower = $1 FOR SHARE",
-            values![holder.name.clone()],
-        )?;
-    }
-    Ok(answer)
-}
-
-fn take_row(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<LeaseAnswer, StoreError> {
     let (name, record) = (&holder.name, holder.record());
     // Renewals, which do not change the key, are not in the way. Only the keeper of leases renews.
     let own = "SELECT true FROM {schema}.leases WHERE name = $1 AND holder = $2 FOR KEY SHARE";
@@ -38,11 +28,8 @@ fn take_row(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<L
         return Ok(LeaseAnswer::Taken);
     }
     for _ in 0..TRIES {
-        let found = find(transaction, name)?;
-        let answer = match &found {
-            Some(Found { lease, now, is_gone: false }) => holder.judge(lease, *now),
-            _ => LeaseAnswer::Taken,
-        };
+        let found = find(transaction, transaction.store().program(), vec![name.clone()])?.remove(name);
+        let answer = judge(holder, found.as_ref());
         if answer != LeaseAnswer::Taken
             || change(transaction, holder, found.as_ref().map(|found| &found.lease))?
         {
@@ -50,6 +37,23 @@ fn take_row(transaction: &PostgresTransaction, holder: &LeaseHolder) -> Result<L
         }
     }
     Err(StoreError::Busy)
+}
+
+/// For each holder, whether it could take its lease, as of the last commit.
+pub(super) fn judge_all(
+    store: &PostgresStore,
+    holders: &[LeaseHolder],
+) -> Result<Vec<LeaseAnswer>, StoreError> {
+    let names = holders.iter().map(|holder| holder.name.clone()).collect();
+    let found = find(store, store.program(), names)?;
+    Ok(holders.iter().map(|holder| judge(holder, found.get(&holder.name))).collect())
+}
+
+fn judge(holder: &LeaseHolder, found: Option<&Found>) -> LeaseAnswer {
+    match found {
+        Some(Found { lease, now, is_gone: false }) => holder.judge(lease, *now),
+        _ => LeaseAnswer::Taken,
+    }
 }
 
 /// A lease that was found.
@@ -61,17 +65,19 @@ struct Found {
     is_gone: bool,
 }
 
-fn find(transaction: &PostgresTransaction, name: &str) -> Result<Option<Found>, StoreError> {
+/// The leases with these names, for a program that knows that it lives itself.
+fn find(ask: &impl Ask, program: i64, names: Vec<String>) -> Result<HashMap<String, Found>, StoreError> {
     // `CASE` keeps the order.
     let sql = format!(
-        "SELECT holder, until, {NOW}, session <> $2
+        "SELECT name, holder, until, {NOW}, session <> $2
            AND CASE WHEN pg_try_advisory_lock(session) THEN pg_advisory_unlock(session) ELSE false END
-         FROM {{schema}}.leases WHERE name = $1"
+         FROM {{schema}}.leases WHERE name = ANY ($1)"
     );
-    transaction.first(&sql, values![name.to_owned(), transaction.store().program()], |row| {
-        let lease = StoredLease { holder: get(row, 0)?, until: timestamp(row, 1)? };
-        Ok(Found { lease, now: timestamp(row, 2)?, is_gone: get(row, 3)? })
-    })
+    let found = ask.all(&sql, values![names, program], |row| {
+        let lease = StoredLease { holder: get(row, 1)?, until: timestamp(row, 2)? };
+        Ok((get(row, 0)?, Found { lease, now: timestamp(row, 3)?, is_gone: get(row, 4)? }))
+    })?;
+    Ok(found.into_iter().collect())
 }
 
 /// Takes a lease in place of one that was found. Returns whether this is still there.

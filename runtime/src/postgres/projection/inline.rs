@@ -26,7 +26,6 @@ use crate::follow::step::{Opening, Step};
 use crate::follow::view_store::ViewStore as _;
 use crate::postgres::projection::batch::{project, project_written, refused_by_server};
 use crate::postgres::projection::target::PostgresTarget;
-use crate::postgres::sql::{Ask as _, values};
 use crate::postgres::store::PostgresStore;
 use crate::postgres::store::hooks::{AppendHook, Stopped};
 use crate::postgres::transaction::PostgresTransaction;
@@ -116,9 +115,7 @@ impl<P: Projection<Target: PostgresTarget> + Send> InlineProjection<P> {
 
     /// The position of the view. Until the transaction ends, no runner of another program moves it.
     fn locked_position(&self, transaction: &PostgresTransaction) -> Result<Position, FollowError> {
-        let lock = "SELECT true FROM {schema}.checkpoints WHERE follower = $1 FOR UPDATE";
-        transaction
-            .first(lock, values![P::NAME.to_owned()], |_| Ok(()))
+        PostgresStore::lock_positions(transaction, P::NAME, Partition::WHOLE)
             .map_err(FollowError::store(P::NAME))?;
         let positions = checkpoint::require_in::<PostgresStore>(transaction, &self.definition)?;
         Ok(positions.position())

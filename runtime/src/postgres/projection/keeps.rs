@@ -75,7 +75,8 @@ impl DynFollower for Inline {
     fn state(&self) -> FollowerState {
         let (position, error) = self.found();
         let activity = error.map_or(Activity::Running, |error| Activity::Stopped { error: Some(error) });
-        FollowerState { follower: self.name, position, lag: Lag::of(&self.store, position), activity }
+        let lag = Lag::of(&self.store, position);
+        FollowerState { follower: self.name, position, lag, activity, partitions: Vec::new() }
     }
 
     fn wait_for(&self, wanted: Position, timeout: Duration) -> Result<(), WaitError> {

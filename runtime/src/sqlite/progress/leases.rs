@@ -8,17 +8,22 @@ use crate::sqlite::file::handler_sql::own_sql;
 
 /// Takes or renews a lease, unless another holder has it.
 pub(super) fn take(transaction: &Connection, holder: &LeaseHolder) -> rusqlite::Result<LeaseAnswer> {
-    let stored = transaction
+    let answer = judge(transaction, holder)?;
+    if answer == LeaseAnswer::Taken {
+        seize(transaction, holder)?;
+    }
+    Ok(answer)
+}
+
+/// Whether a holder may take its lease.
+pub(super) fn judge(connection: &Connection, holder: &LeaseHolder) -> rusqlite::Result<LeaseAnswer> {
+    let stored = connection
         .prepare_cached("SELECT holder, until FROM factum_leases WHERE name = ?1")?
         .query_row([&holder.name], |row| {
             Ok(StoredLease { holder: row.get(0)?, until: Timestamp::from_micros(row.get(1)?) })
         })
         .optional()?;
-    let answer = stored.map_or(LeaseAnswer::Taken, |lease| holder.judge(&lease, Timestamp::now()));
-    if answer == LeaseAnswer::Taken {
-        seize(transaction, holder)?;
-    }
-    Ok(answer)
+    Ok(stored.map_or(LeaseAnswer::Taken, |lease| holder.judge(&lease, Timestamp::now())))
 }
 
 /// Takes a lease, also from another holder.

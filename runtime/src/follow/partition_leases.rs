@@ -1,0 +1,504 @@
+//! The leases of a follower's partitions: how the programs that run it share its work.
+//!
+//! A program with several workers takes a *seat* first, a lease that only says that the program is there. From the seats that are
+//! taken, each program knows how many partitions are its share. It takes as many leases, and hands over those beyond its share
+//! between two steps.
+//!
+//! If the streams are split into another number of partitions than there are workers, a program takes the leases of all
+//! partitions, or none. So programs with different numbers of workers never have some each.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use crate::domain::position::Position;
+use crate::follow::checkpoint;
+use crate::follow::control::Control;
+use crate::follow::definition::FollowerDefinition;
+use crate::follow::error::FollowError;
+use crate::follow::lease::{LeaseAnswer, LeaseHolder, LeaseInfo};
+use crate::follow::lease_keeper::{KeptLease, LeaseKeeper};
+use crate::follow::partitions::PartitionPositions;
+use crate::follow::progress_store::ProgressStore;
+use crate::store::error::StoreError;
+use crate::store::lock::lock;
+use crate::store::partition::Partition;
+
+/// The longest time after which a runner looks again which partitions other programs run.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How soon a runner looks again while things are about to change.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long the positions that one worker has read serve the others.
+const FRESH: Duration = Duration::from_millis(4);
+
+/// The leases that one run of a follower has, and asks for.
+#[derive(Debug)]
+pub(crate) struct PartitionLeases {
+    follower: &'static str,
+    workers: u32,
+    /// The lease of the first partition has the follower's name.
+    first: LeaseHolder,
+    /// Never locked while the database is asked: a step may hold that, and look here.
+    state: Mutex<State>,
+    /// How far all partitions are, and when that was read.
+    stored: Mutex<Option<(Instant, PartitionPositions)>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// At least one for each worker, and for each partition of the last look.
+    partitions: Vec<Claim>,
+    /// One for each worker.
+    seats: Vec<Claim>,
+    /// Into how many partitions the streams are split, as far as the workers know.
+    split: u32,
+    are_kept: bool,
+    next_look: Instant,
+    /// A worker looks at the moment.
+    is_looking: bool,
+}
+
+/// A lease that the run may have.
+#[derive(Debug)]
+struct Claim {
+    holder: LeaseHolder,
+    /// Renews the lease.
+    kept: Option<KeptLease>,
+    /// Another program gets the lease, once the worker is between two steps.
+    leaves: bool,
+    /// The worker of the partition has ended.
+    is_over: bool,
+}
+
+/// What a look has decided.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Leases to take, in one order in all programs.
+    takes: Vec<LeaseHolder>,
+    /// Whether to take all of them or none.
+    is_for_all: bool,
+    releases: Vec<LeaseHolder>,
+}
+
+impl PartitionLeases {
+    /// The leases of a follower with so many workers. `first` asks for that of the first partition.
+    pub(crate) fn new(follower: &'static str, first: LeaseHolder, workers: usize) -> Self {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
+        let seats = if workers > 1 { workers } else { 0 };
+        let seats = (0..seats).map(|seat| Claim::new(first.on(format!("{follower} (program {seat})"))));
+        let state = State {
+            partitions: Vec::new(),
+            seats: seats.collect(),
+            split: workers,
+            are_kept: false,
+            next_look: Instant::now(),
+            is_looking: false,
+        };
+        let this = Self { follower, workers, first, state: Mutex::new(state), stored: Mutex::default() };
+        this.add_claims(&mut lock(&this.state), workers);
+        this
+    }
+
+    /// Renews all leases that the run has, from now on.
+    ///
+    /// Fails if the system can't start a thread.
+    pub(crate) fn keep<P: ProgressStore>(&self, progress: &P) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.are_kept = true;
+        state.keep_all(progress)
+    }
+
+    fn add_claims(&self, state: &mut State, partitions: u32) {
+        let known = u32::try_from(state.partitions.len()).unwrap_or(u32::MAX);
+        state.partitions.extend((known..partitions).map(|partition| {
+            Claim::new(match partition {
+                0 => self.first.clone(),
+                _ => self.first.on(format!("{} (partition {partition})", self.follower)),
+            })
+        }));
+    }
+
+    /// How long each lease lasts.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.first.lasts
+    }
+
+    /// How long a runner waits before it asks again for a lease of another one.
+    pub(crate) fn stand_by_time(&self) -> Duration {
+        (self.lasts() / 4).min(LOOK)
+    }
+
+    /// Whether programs may run some of the partitions each.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.workers > 1
+    }
+
+    /// When a worker has to look again; `None` if that is not needed, as there is one partition.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        let state = lock(&self.state);
+        (self.workers > 1 || state.split > 1).then_some(state.next_look)
+    }
+
+    /// Whether the worker of a partition may take a step.
+    pub(crate) fn may_run(&self, partition: Partition) -> bool {
+        lock(&self.state).may_run(partition, self.workers)
+    }
+
+    /// Finds out which partitions run here, if it is time for that. Returns whether it was.
+    pub(crate) fn look<P: ProgressStore>(
+        &self,
+        progress: &P,
+        definition: &FollowerDefinition,
+        control: &Control,
+    ) -> Result<bool, FollowError> {
+        let mut state = lock(&self.state);
+        let needs_look = self.workers > 1 || state.split > 1;
+        if !needs_look || state.is_looking || Instant::now() < state.next_look {
+            return Ok(false);
+        }
+        state.is_looking = true;
+        state.next_look = Instant::now() + self.stand_by_time();
+        drop(state);
+        let looked = self.look_now(progress, definition, control);
+        lock(&self.state).is_looking = false;
+        looked.map(|()| true)
+    }
+
+    fn look_now<P: ProgressStore>(
+        &self,
+        progress: &P,
+        definition: &FollowerDefinition,
+        control: &Control,
+    ) -> Result<(), FollowError> {
+        let failed = FollowError::store(self.follower);
+        let split = checkpoint::require(progress, definition)?.count();
+        let (partitions, seats) = self.claims(progress, split)?;
+        let mut answers = progress.judge_leases(&[&partitions[..], &seats[..]].concat()).map_err(failed)?;
+        let of_seats = answers.split_off(partitions.len());
+        let plan = lock(&self.state).plan(self.workers, &answers, &of_seats);
+        let is_carried_out = plan.carry_out(progress).map_err(failed)?;
+        let mut state = lock(&self.state);
+        let is_whole = split != self.workers && state.has_all(split);
+        if !is_carried_out || is_whole {
+            // Another program was faster, or the streams are split again soon.
+            state.next_look = Instant::now() + LOOK_AGAIN.min(self.stand_by_time());
+        }
+        state.report(self.workers, answers, control);
+        Ok(())
+    }
+
+    /// The leases to look at, those of the partitions and the seats.
+    fn claims<P: ProgressStore>(
+        &self,
+        progress: &P,
+        split: u32,
+    ) -> Result<(Vec<LeaseHolder>, Vec<LeaseHolder>), FollowError> {
+        let mut state = lock(&self.state);
+        state.split = split;
+        self.add_claims(&mut state, split);
+        if state.are_kept {
+            state
+                .keep_all(progress)
+                .map_err(|source| FollowError::Thread { follower: self.follower, source })?;
+        }
+        let holders = |claims: &[Claim]| claims.iter().map(|claim| claim.holder.clone()).collect();
+        Ok((holders(&state.partitions), holders(&state.seats)))
+    }
+
+    /// Takes or renews the lease of a partition, in the transaction of a step; the lease of another holder if that has it.
+    pub(crate) fn take<P: ProgressStore>(
+        &self,
+        transaction: &P::Transaction<'_>,
+        partition: Partition,
+    ) -> Result<Option<LeaseInfo>, StoreError> {
+        let mut state = lock(&self.state);
+        self.add_claims(&mut state, partition.index().saturating_add(1));
+        let holder = state.partitions.get(partition.index() as usize).map(|claim| claim.holder.clone());
+        drop(state);
+        holder.map_or(Ok(None), |holder| holder.take::<P>(transaction))
+    }
+
+    /// Takes or renews the leases of all partitions, as [`take`](Self::take) does.
+    pub(crate) fn take_all<P: ProgressStore>(
+        &self,
+        transaction: &P::Transaction<'_>,
+        split: u32,
+    ) -> Result<Option<LeaseInfo>, StoreError> {
+        for partition in Partition::all(split) {
+            if let Some(other) = self.take::<P>(transaction, partition)? {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the run has the leases of all partitions, of which there are so many. If not, a worker has to look again.
+    pub(crate) fn has_all(&self, split: u32) -> bool {
+        let mut state = lock(&self.state);
+        let has_all = state.split == split && state.has_all(split);
+        state.split = split;
+        drop(state);
+        if !has_all {
+            self.look_soon();
+        }
+        has_all
+    }
+
+    /// Lets a worker look before its next step: the streams are split in another way than it has thought.
+    pub(crate) fn look_soon(&self) {
+        lock(&self.state).next_look = Instant::now();
+    }
+
+    /// Lets another program have a partition, if it is to have it.
+    pub(crate) fn leave<P: ProgressStore>(
+        &self,
+        progress: &P,
+        partition: Partition,
+        control: &Control,
+    ) -> Result<(), FollowError> {
+        let mut state = lock(&self.state);
+        let Some(claim) = state.partitions.get_mut(partition.index() as usize) else { return Ok(()) };
+        if !mem::take(&mut claim.leaves) {
+            return Ok(());
+        }
+        claim.holder.set_held(false);
+        let holder = claim.holder.clone();
+        drop(state);
+        control.forget_lease(partition.index() as usize);
+        progress.release_leases(&[holder]).map_err(FollowError::store(self.follower))
+    }
+
+    /// Lets other programs have the partition of a worker that has ended, although others of the run go on.
+    pub(crate) fn end<P: ProgressStore>(&self, progress: &P, partition: Partition, control: &Control) {
+        let mut state = lock(&self.state);
+        if let Some(claim) = state.partitions.get_mut(partition.index() as usize) {
+            (claim.is_over, claim.leaves) = (true, self.are_shared() && claim.holder.is_held());
+        }
+        drop(state);
+        // If the release fails, the next holder waits until the lease ends.
+        let _ = self.leave(progress, partition, control);
+    }
+
+    /// Releases all leases of a run that has ended.
+    pub(crate) fn release<P: ProgressStore>(&self, progress: &P) {
+        let mut state = lock(&self.state);
+        let held: Vec<_> =
+            state.all().filter(|claim| claim.holder.is_held()).map(|claim| claim.holder.clone()).collect();
+        state.all().for_each(|claim| claim.kept = None);
+        drop(state);
+        if !held.is_empty() {
+            // If the release fails, the next holders wait until the leases end.
+            let _ = progress.release_leases(&held);
+        }
+    }
+
+    /// How far a partition is that another runner may run. All workers share what one has read.
+    pub(crate) fn stored_position<P: ProgressStore>(
+        &self,
+        progress: &P,
+        definition: &FollowerDefinition,
+        partition: Partition,
+    ) -> Result<Position, FollowError> {
+        let of =
+            |positions: &PartitionPositions| positions.of(partition).unwrap_or_else(|| positions.position());
+        let mut stored = lock(&self.stored);
+        if let Some((read, positions)) = &*stored
+            && read.elapsed() < FRESH
+        {
+            return Ok(of(positions));
+        }
+        let positions = checkpoint::require(progress, definition)?;
+        let position = of(&positions);
+        *stored = Some((Instant::now(), positions));
+        Ok(position)
+    }
+
+    /// Does something with what renews the lease of a partition.
+    pub(crate) fn with_kept<T>(&self, partition: Partition, work: impl FnOnce(&KeptLease) -> T) -> Option<T> {
+        lock(&self.state).partitions.get(partition.index() as usize)?.kept.as_ref().map(work)
+    }
+}
+
+impl Claim {
+    fn new(holder: LeaseHolder) -> Self {
+        Self { holder, kept: None, leaves: false, is_over: false }
+    }
+
+    /// Whether the run has the lease, and keeps it.
+    fn is_in_use(&self) -> bool {
+        self.holder.is_held() && !self.leaves && !self.is_over
+    }
+}
+
+impl State {
+    fn all(&mut self) -> impl Iterator<Item = &mut Claim> {
+        self.partitions.iter_mut().chain(&mut self.seats)
+    }
+
+    fn keep_all<P: ProgressStore>(&mut self, progress: &P) -> io::Result<()> {
+        for claim in self.all().filter(|claim| claim.kept.is_none()) {
+            claim.kept = Some(LeaseKeeper::keep(progress, &claim.holder)?);
+        }
+        Ok(())
+    }
+
+    fn may_run(&self, partition: Partition, workers: u32) -> bool {
+        let claim = self.partitions.get(partition.index() as usize);
+        match (self.split == workers, workers) {
+            (true, 1) => claim.is_some_and(|claim| !claim.is_over),
+            (true, _) => claim.is_some_and(Claim::is_in_use),
+            (false, _) => partition.index() == 0 && self.has_all(self.split),
+        }
+    }
+
+    fn has_all(&self, split: u32) -> bool {
+        let all = self.partitions.get(..split as usize);
+        all.is_some_and(|all| all.iter().all(|claim| claim.holder.is_held()))
+    }
+
+    /// Decides which leases to take and to release, by whether each is free or the run's own.
+    fn plan(&mut self, workers: u32, of_partitions: &[LeaseAnswer], of_seats: &[LeaseAnswer]) -> Plan {
+        for (claim, answer) in
+            self.partitions.iter().chain(&self.seats).zip(of_partitions.iter().chain(of_seats))
+        {
+            if *answer != LeaseAnswer::Taken {
+                claim.holder.set_held(false);
+            }
+        }
+        let split = self.split as usize;
+        if self.split != workers {
+            return self.plan_for_all(of_partitions);
+        }
+        let mut plan = Plan { releases: held(self.partitions.iter().skip(split)), ..Plan::default() };
+        if workers == 1 {
+            return plan;
+        }
+        let own = self.seats.iter().position(|seat| seat.holder.is_held());
+        let free = || of_seats.iter().position(|answer| *answer == LeaseAnswer::Taken);
+        let seat = own.or_else(free);
+        let share = seat.map_or(0, |seat| share(workers as usize, of_seats, seat));
+        if own.is_none() {
+            plan.takes.extend(seat.and_then(|seat| self.seats.get(seat)).map(|seat| seat.holder.clone()));
+        }
+        let mut count = 0;
+        for (claim, answer) in self.partitions.iter_mut().take(split).zip(of_partitions) {
+            let is_free = *answer == LeaseAnswer::Taken && !claim.is_over;
+            if claim.holder.is_held() && !claim.is_over {
+                claim.leaves = count >= share;
+                count += usize::from(!claim.leaves);
+            } else if is_free && !claim.holder.is_held() {
+                plan.takes.push(claim.holder.clone());
+            }
+        }
+        let takes_seat = usize::from(own.is_none() && seat.is_some());
+        plan.takes.truncate(takes_seat + share.saturating_sub(count));
+        plan
+    }
+
+    /// Takes all partitions or none: this program has another number of workers.
+    fn plan_for_all(&self, of_partitions: &[LeaseAnswer]) -> Plan {
+        let split = self.split as usize;
+        let is_free = of_partitions.iter().take(split).all(|answer| *answer == LeaseAnswer::Taken);
+        let others = self.partitions.iter().skip(if is_free { split } else { 0 });
+        let all = self.partitions.iter().take(split).filter(|claim| is_free && !claim.holder.is_held());
+        Plan {
+            takes: all.map(|claim| claim.holder.clone()).collect(),
+            is_for_all: true,
+            releases: held(others.chain(&self.seats)),
+        }
+    }
+
+    /// Tells the callers which partitions run here, and whose the others are.
+    fn report(&mut self, workers: u32, answers: Vec<LeaseAnswer>, control: &Control) {
+        let all_here = self.split != workers && self.has_all(self.split);
+        let elsewhere = answers.iter().find_map(|answer| match answer {
+            LeaseAnswer::HeldBy(other) => Some(other.clone()),
+            LeaseAnswer::Taken => None,
+        });
+        for (worker, (claim, answer)) in
+            self.partitions.iter().zip(answers).enumerate().take(workers as usize)
+        {
+            match answer {
+                _ if all_here || claim.is_in_use() => control.report_lease(worker, None),
+                _ if self.split != workers && elsewhere.is_some() => {
+                    control.report_lease(worker, elsewhere.clone());
+                }
+                LeaseAnswer::HeldBy(other) => control.report_lease(worker, Some(other)),
+                LeaseAnswer::Taken => control.forget_lease(worker),
+            }
+        }
+    }
+}
+
+/// The leases of these that the run has.
+fn held<'c>(claims: impl Iterator<Item = &'c Claim>) -> Vec<LeaseHolder> {
+    claims.filter(|claim| claim.holder.is_held()).map(|claim| claim.holder.clone()).collect()
+}
+
+/// How many partitions the program with a seat is to run: as many as the others, or one more if it sits before them.
+fn share(partitions: usize, seats: &[LeaseAnswer], own: usize) -> usize {
+    let is_taken = |answer: &&LeaseAnswer| **answer != LeaseAnswer::Taken;
+    let before = seats.iter().take(own).filter(is_taken).count();
+    let programs = 1 + before + seats.iter().skip(own + 1).filter(is_taken).count();
+    partitions / programs + usize::from(before < partitions % programs)
+}
+
+impl Plan {
+    /// Returns whether all leases were taken.
+    fn carry_out<P: ProgressStore>(self, progress: &P) -> Result<bool, StoreError> {
+        let Self { takes, is_for_all, releases } = self;
+        if !releases.is_empty() {
+            releases.iter().for_each(|holder| holder.set_held(false));
+            progress.release_leases(&releases)?;
+        }
+        if takes.is_empty() {
+            return Ok(true);
+        }
+        let take = |transaction: &P::Transaction<'_>| {
+            let mut taken = Vec::new();
+            for holder in &takes {
+                let is_taken = P::take_lease(transaction, holder).map_err(Some)? == LeaseAnswer::Taken;
+                if !is_taken && is_for_all {
+                    return Err(None);
+                }
+                taken.push(is_taken);
+            }
+            Ok(taken)
+        };
+        let taken = match progress.in_transaction(take, Some) {
+            Ok(taken) => taken,
+            Err(None) => return Ok(false),
+            Err(Some(error)) => return Err(error),
+        };
+        takes.iter().zip(&taken).for_each(|(holder, is_taken)| holder.set_held(*is_taken));
+        Ok(taken.into_iter().all(|is_taken| is_taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    /// The seats of a number of programs, the first of which are taken.
+    fn seats(taken: usize, of: usize) -> Vec<LeaseAnswer> {
+        let info = LeaseInfo { process: None, host: None, until: Timestamp::now() };
+        let taken = std::iter::repeat_n(LeaseAnswer::HeldBy(info), taken);
+        taken.chain(std::iter::repeat(LeaseAnswer::Taken)).take(of).collect()
+    }
+
+    #[test]
+    fn all_partitions_are_the_share_of_one_program_each() {
+        for partitions in 2..=9 {
+            for programs in 1..=partitions {
+                let seats = seats(programs, partitions);
+                let shares: Vec<_> = (0..programs).map(|own| share(partitions, &seats, own)).collect();
+                assert_eq!(shares.iter().sum::<usize>(), partitions, "{shares:?}");
+                let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
+                assert!(most - least <= 1, "{shares:?}");
+            }
+        }
+    }
+}
