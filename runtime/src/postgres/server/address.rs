@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::TlsStream;
@@ -21,7 +21,7 @@ use crate::postgres::server::error::{ConnectError, Failure};
 use crate::postgres::server::hosts::first_of_use;
 use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
-use crate::postgres::server::session::Session;
+use crate::postgres::server::session::{DOUBT, Session};
 use crate::postgres::server::ssl::Ssl;
 use crate::postgres::server::timelines::{TIMELINE, Timelines};
 use crate::postgres_tls::Tls;
@@ -30,6 +30,9 @@ use crate::store::identity::DatabaseIdentity;
 
 /// How much longer the client waits for an answer than the server may work on it.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// How often a host is asked whether it leads before a session has to say that it still waits.
+const LOOKS: u32 = 2;
 
 /// The hosts of a store's server, and what its sessions are set to.
 pub(crate) struct Address {
@@ -110,30 +113,26 @@ impl Address {
             .unwrap_or_else(|_| Err(Failure::Broken(format!("no answer in {time:?}").into())))
     }
 
-    /// Asks all hosts which of them leads, each time that a session has waited long for an answer. If another one leads by
-    /// now, all sessions with the earlier leader end.
-    pub(crate) async fn look_for_leaders(self: Rc<Self>) {
-        loop {
-            self.timelines.wait_for_doubt().await;
-            let asked: Vec<_> = (0..self.hosts.len())
-                .map(|index| {
-                    let address = Rc::clone(&self);
-                    spawn_local(async move {
-                        let host = address.hosts.get(index)?;
-                        address.ask(host, TargetSessionAttrs::ReadWrite, None).await.ok()
-                    })
-                })
-                .collect();
-            for session in asked {
-                // The session is only needed for its timeline.
-                drop(session.await);
+    /// Asks each host again and again whether it leads, as long as sessions wait long for answers. If another one does by now, all
+    /// sessions with the earlier leader end.
+    pub(crate) fn watch_leaders(self: &Rc<Self>) {
+        if self.hosts.len() > 1 {
+            for index in 0..self.hosts.len() {
+                spawn_local(Rc::clone(self).watch_host(index));
             }
         }
     }
 
-    /// Whether there is more than one host, one of which may lead instead of another.
-    pub(crate) fn has_several_hosts(&self) -> bool {
-        self.hosts.len() > 1
+    async fn watch_host(self: Rc<Self>, index: usize) {
+        let Some(host) = self.hosts.get(index) else { return };
+        loop {
+            self.timelines.wait_for_doubt().await;
+            for _ in 0..LOOKS {
+                // The session is only needed for its timeline.
+                drop(self.ask(host, TargetSessionAttrs::ReadWrite, None).await);
+                sleep(DOUBT / LOOKS).await;
+            }
+        }
     }
 
     /// Begins a session with the store that was opened.

@@ -21,7 +21,7 @@ use crate::postgres::server::timelines::Standing;
 const STATEMENTS: usize = 128;
 
 /// How long an answer may take before the other hosts are asked whether one of them leads by now.
-const DOUBT: Duration = Duration::from_secs(1);
+pub(crate) const DOUBT: Duration = Duration::from_secs(1);
 
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;

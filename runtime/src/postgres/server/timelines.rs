@@ -95,8 +95,8 @@ impl Standing {
         }
     }
 
-    /// Has the hosts asked which of them leads.
+    /// Has the hosts asked whether they lead.
     pub(crate) fn doubt(&self) {
-        self.timelines.doubt.notify_one();
+        self.timelines.doubt.notify_waiters();
     }
 }

@@ -142,9 +142,7 @@ impl Work {
             let readers = spawn_local(readers::serve(jobs, Rc::clone(&address), names, Arc::clone(&wakeups)));
             spawn_local(listen(Rc::clone(&address), Arc::clone(&wakeups), id));
             spawn_local(transactions::serve(begins, Rc::clone(&address)));
-            if address.has_several_hosts() {
-                spawn_local(Rc::clone(&address).look_for_leaders());
-            }
+            address.watch_leaders();
             let writer = Writer::new(&address, id, session, &wakeups);
             if tell.send(Ok(id)).is_err() {
                 return;
