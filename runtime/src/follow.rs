@@ -17,6 +17,7 @@ pub(crate) mod error;
 pub(crate) mod event_hooks;
 pub(crate) mod given_commands;
 pub(crate) mod handler;
+pub(crate) mod inline;
 pub(crate) mod keeps;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;

@@ -111,6 +111,19 @@ fn an_inline_view_says_how_far_it_is() {
     assert_eq!(shop.health()[0].position, placed.position().unwrap());
 }
 
+/// A task that waits may not block its thread, so the view catches up on another one.
+#[test]
+fn a_task_that_waits_for_an_inline_view_brings_it_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let (with, without) = (open_store(&file), open_store(&file));
+    let shop = Shop::new(&Mailer::default()).start(&with).unwrap();
+    without.repository::<Order>().execute(place("a", 10)).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    runtime.block_on(shop.wait_for_async::<OrderBoard>(without.position().unwrap(), LONG)).unwrap();
+    assert_eq!(count(&with, "SELECT count(*) FROM board"), 1);
+}
+
 /// The view catches up in batches, and no batch begins once the time is over.
 #[test]
 fn a_wait_for_an_inline_view_that_is_far_behind_ends_in_time() {

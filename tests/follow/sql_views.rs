@@ -4,7 +4,7 @@ use factum::testing::{of, project};
 
 use crate::support::account::{Account, Deposited, id};
 use crate::support::sql_views::{self, SqlBalances};
-use crate::support::stores::sqlite_stores;
+use crate::support::stores::{open_store, sqlite_stores};
 
 /// One test for each law, in a file and in memory.
 macro_rules! laws {
@@ -29,6 +29,13 @@ laws!(
     an_inline_view_is_part_of_each_append,
     a_newer_version_is_rebuilt,
 );
+
+#[test]
+fn a_wait_brings_an_inline_view_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let [with, without] = [(); 2].map(|()| open_store(&folder.path().join("bank.db")));
+    sql_views::a_wait_brings_an_inline_view_up_to_date(&with, &without);
+}
 
 #[test]
 fn a_view_is_tested_without_a_store() {

@@ -225,6 +225,13 @@ fn an_inline_view_catches_up_with_other_programs() {
     }
 }
 
+#[test]
+fn a_wait_brings_an_inline_view_up_to_date() {
+    on_server!(server);
+    let schema = server.new_schema();
+    sql_views::a_wait_brings_an_inline_view_up_to_date(&server.store(&schema), &server.store(&schema));
+}
+
 /// Two programs append with the view, and a third one without.
 #[test]
 fn an_inline_view_of_several_programs_is_exact() {

@@ -1,5 +1,6 @@
 //! Processes: events in, commands out, with a memory and a clock.
 
+mod chains;
 mod circles;
 mod dead_letters;
 mod ids;

@@ -2,10 +2,13 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use factum::follow::{Activity, CommandRoutes, Commands, FollowError, ProcessError, SendError, SentCommand};
+use factum::follow::{
+    Activity, CommandRoutes, Commands, FollowError, ProcessError, RunningFollower, SendError, SentCommand,
+};
 use factum::prelude::*;
 use factum::testing::delegate;
 
@@ -278,4 +281,25 @@ fn the_name_of_another_follower_is_refused() {
     let shop = Shop::with_stock(1);
     let _process = shop.process();
     assert!(KeptReaction::new(&shop.store, Other).is_err());
+}
+
+/// The process waits for its senders when it ends, so one of them can't wait for the process.
+#[test]
+fn a_command_that_stops_its_own_process_gets_an_error() {
+    let shop = Shop::with_stock(10);
+    let running: Arc<Mutex<Option<RunningFollower<KeptProcess<Fulfilment>>>>> = Arc::default();
+    let (own, (told, said)) = (Arc::clone(&running), channel());
+    let process = between(&shop, move |_| {
+        if let Some(own) = own.lock().unwrap().take() {
+            told.send(own.stop().map(drop)).unwrap();
+        }
+        Ok(())
+    });
+    *running.lock().unwrap() = Some(process.follow().start().unwrap());
+    shop.place("a", 5);
+    let stopped = said.recv_timeout(Duration::from_secs(30)).expect("the command ends");
+    assert!(
+        matches!(stopped, Err(ProcessError::Follow(FollowError::OwnRunner { follower: "fulfilment", .. }))),
+        "{stopped:?}"
+    );
 }

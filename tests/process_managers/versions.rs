@@ -26,7 +26,7 @@ struct Noted {
 }
 
 #[derive(Debug, Default, Clone, Aggregate)]
-#[aggregate(id = OrderId, commands(Note), events(Noted))]
+#[aggregate(id = OrderId, commands(Note, Recall), events(Noted))]
 struct Notes {
     texts: Vec<String>,
 }
@@ -36,6 +36,10 @@ impl Notes {
     #[execute]
     fn note(&self, command: Note) -> Noted {
         Noted { text: command.text }
+    }
+    #[execute]
+    fn recall(&self, command: Recall) -> Noted {
+        Noted { text: command.reason }
     }
     #[apply]
     fn noted(&mut self, event: &Noted) {
@@ -168,6 +172,47 @@ fn a_command_that_was_stored_under_an_earlier_name_is_sent_under_its_new_one() {
     process.catch_up().unwrap();
     assert_eq!(notes.load(&order("a")).unwrap().state().texts, ["none"]);
     assert_eq!(process.instances().dead_letters().unwrap(), []);
+}
+
+/// A command that can't be read as it was first stored.
+#[derive(Debug, Clone, Serialize, Deserialize, Command, Event)]
+#[event(version = 2)]
+struct Recall {
+    #[command(id)]
+    order: OrderId,
+    #[event(added(since = 2, default = lost()))]
+    reason: String,
+}
+
+fn lost() -> String {
+    panic!("the reason is lost")
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
+#[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(Recall unrefused))]
+struct Recalls;
+
+#[handlers]
+impl Recalls {
+    #[react]
+    fn placed(&self, _: &OrderPlaced, id: &OrderId) -> Recall {
+        Recall { order: id.clone(), reason: "new".into() }
+    }
+}
+
+#[test]
+fn a_command_whose_upgrade_panics_fails_and_holds_up_no_sender() {
+    let shop = Shop::with_stock(0);
+    let gate = Gate { is_open: Arc::default(), notes: shop.store.repository::<Notes>() };
+    let mut process = KeptProcess::new(&shop.store, Recalls, Arc::new(gate)).unwrap();
+    shop.place("a", 5);
+    process.catch_up().unwrap_err();
+    let stored = r#"UPDATE factum_process_commands SET version = 1, payload = '{"order":"a"}' RETURNING 1"#;
+    assert_eq!(shop.sql(stored), ["1"]);
+    for _ in 0..2 {
+        let error = factum::with_causes(&process.catch_up().unwrap_err());
+        assert!(error.ends_with("the handler panicked: the reason is lost"), "{error}");
+    }
 }
 
 #[test]

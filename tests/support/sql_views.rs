@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use factum::follow::{FollowerOptions, KeepsSql, KeepsTables, OnFailure, SqlRow};
+use factum::follow::{Activity, FollowerOptions, KeepsSql, KeepsTables, OnFailure, SqlRow, WaitError};
 use factum::prelude::*;
-use factum::{Position, Uuid, with_causes};
+use factum::{ExecuteOptions, Position, Uuid, with_causes};
 
 use super::account::{Account, Deposited, Opened, Withdrawn, deposit, open, withdraw};
 
@@ -369,6 +369,31 @@ pub(crate) fn an_inline_view_is_part_of_each_append(store: &(impl KeepsSql + Kee
     assert_eq!(balances(store), row("alice", 18, 7), "without the view");
     let _running = store.inline(SqlBalances::default(), &FollowerOptions::new()).unwrap();
     assert_eq!(balances(store), row("alice", 20, 8), "it has caught up");
+}
+
+/// Another program has appended without the view. A wait catches the view up, or ends with what keeps it behind.
+pub(crate) fn a_wait_brings_an_inline_view_up_to_date<S: KeepsSql + KeepsTables<Sql>>(with: &S, without: &S) {
+    let view = SqlBalances { refused: Arc::new(1.into()) };
+    let running = with.inline(view, &FollowerOptions::new()).unwrap();
+    let accounts = without.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    running.wait_for(without.position().unwrap(), LONG).unwrap();
+    assert_eq!((balances(with), running.state().activity), (row("alice", 0, 1), Activity::Running));
+    accounts.execute(deposit("alice", 13)).unwrap();
+    let error = running.wait_for(without.position().unwrap(), LONG).unwrap_err();
+    assert!(matches!(error, WaitError::Ended { .. }), "{error}");
+    let Activity::Stopped { error: Some(error), .. } = running.state().activity else { panic!("no error") };
+    assert!(error.ends_with("13 is refused"), "{error}");
+    // The event is tried again by the appends of this program.
+    let appended = || {
+        with.repository::<Account>()
+            .execute_with(deposit("alice", 1), &ExecuteOptions::new().retry(9))
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        running.state().activity
+    };
+    while appended() != Activity::Running {}
+    assert_eq!(balances(with)["alice"].1, with.position().unwrap().get());
 }
 
 /// A newer version of the view, with another table.

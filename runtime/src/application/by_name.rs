@@ -16,7 +16,7 @@ use crate::domain::command_set::{CommandKind, CommandSet};
 use crate::domain::stream_name::StreamName;
 use crate::follow::given_commands::Executes;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
-use crate::follow::process::routes::{Route, send_to};
+use crate::follow::process::routes::{Route, send_to, stream_of};
 use crate::repository::error::ExecuteError;
 use crate::repository::execute_options::{CommandOptions, ExecuteOptions};
 use crate::repository::in_tasks::InTasks;
@@ -173,5 +173,9 @@ where
             |read, options| self.execute_in(repository, read, &options.command),
             |refusal| refused(refusal, &App::REFUSALS.text_of(command.name, refusal)),
         )
+    }
+
+    fn stream(&self, command: &SentCommand<'_>) -> Option<StreamName> {
+        stream_of::<A>(command)
     }
 }

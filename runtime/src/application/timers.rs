@@ -109,6 +109,8 @@ impl<App: Application, S: EventStore + Clone + 'static> Running<App, S> {
     /// * The command is sent once, when the application's clock has reached the time: late rather than never, in order of
     ///   the times, by one of the programs that run the application on the store. It has an idempotency key of its own, so
     ///   a crash does not repeat it. A timer that is set again has another key.
+    /// * Commands to one aggregate instance are sent one after the other. Those to others are sent side by side, 8 at a time: a
+    ///   command whose handler blocks delays those to its own instance alone, until 8 of them block.
     /// * A command that is neither executed nor refused, as with a store that fails or an aggregate that panics, is sent
     ///   again until it is. Later ones do not wait for it.
     /// * A command that its aggregate refuses, that a [hook](crate::application::Hook) denies, that is invalid, or that can't be

@@ -392,8 +392,8 @@ impl<F: Follower> RunningFollower<F> {
     ///
     /// With the position from a command's outcome, the caller can read its own writes.
     ///
-    /// Fails if the time runs out, or the runner ends before that. In a handler of this follower, there is nothing
-    /// to wait for: the call returns at once.
+    /// Fails if the time runs out, or the runner ends before that. In a handler of this follower, or in a command that it
+    /// sends, there is nothing to wait for: the call returns at once.
     pub fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
         // A handler would wait for itself.
         let timeout = if runs::current().contains(&self.control.run) { Duration::ZERO } else { timeout };
@@ -424,8 +424,8 @@ impl<F: Follower> RunningFollower<F> {
     ///
     /// Fails if the runner has ended by itself, with the reason. Fails with
     ///
-    /// * [`FollowError::OwnRunner`] in a handler of this follower, which the runner waits for. The runner ends
-    ///   after its step then;
+    /// * [`FollowError::OwnRunner`] in a handler of this follower, or in a command that it sends: the runner waits for
+    ///   both. The runner ends after its step then;
     /// * [`FollowError::Forked`] in a process that was forked after the start.
     pub fn stop(mut self) -> Result<F, F::Error> {
         self.end().and_then(|(follower, result)| result.map(|()| follower))

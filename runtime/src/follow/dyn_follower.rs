@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::error::BoxError;
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, RunningFollower, WaitError};
 use crate::follow::next_run::NextRun;
 use crate::follow::state::FollowerState;
+
+/// Catches a follower up until a time, on a thread that may block.
+pub(crate) type CatchUp = Box<dyn FnOnce(Option<Instant>) + Send>;
 
 /// A follower that runs, without its type.
 pub trait DynFollower: Send + Sync {
@@ -20,6 +23,15 @@ pub trait DynFollower: Send + Sync {
 
     /// See [`RunningFollower::wait_for`].
     fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError>;
+
+    /// What brings the follower to a position; `None` if its runner does, or the store has no events that it lacks.
+    ///
+    /// It blocks, and does not begin anything after the time that it gets.
+    #[doc(hidden)]
+    fn catch_up(&self, wanted: Position) -> Option<CatchUp> {
+        let _ = wanted;
+        None
+    }
 
     /// When it has something to do again. An application that is closed until then misses nothing.
     fn next_run(&self) -> NextRun;

@@ -381,6 +381,11 @@ impl FollowError {
         }
     }
 
+    /// Whether it is of the view itself, its events or its version, rather than of the store.
+    pub(crate) fn is_of_view(&self) -> bool {
+        !matches!(self, Self::Store { source, .. } if !matches!(source, StoreError::DamagedEvent { .. }))
+    }
+
     /// The error for an event whose handler failed.
     pub(crate) fn at(follower: &'static str, event: &StoredEvent<'_>, error: HandlerError) -> Self {
         let envelope = &event.envelope;

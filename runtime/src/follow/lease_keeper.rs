@@ -2,9 +2,9 @@
 //!
 //! The same transaction looks whether a parked follower has to run: its task is not woken for a lease.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fmt, io, slice};
 
 use crate::domain::panic::catch_panic;
@@ -64,6 +64,18 @@ struct Renewal<P> {
     keeper: Arc<LeaseKeeper>,
 }
 
+/// When the renewals of a process begin to count.
+static BEGUN: OnceLock<Instant> = OnceLock::new();
+
+/// The time of the next renewal, at most `wait` from now, and mostly that. The renewals of all databases come together: to wake
+/// for one takes about as long as the renewal.
+fn together(now: Instant, wait: Duration) -> Instant {
+    let (begun, unit) = (*BEGUN.get_or_init(|| now), (wait / 2).as_nanos().max(1));
+    let latest = now + wait;
+    let beyond = latest.saturating_duration_since(begun).as_nanos() % unit;
+    latest - Duration::from_nanos(u64::try_from(beyond).unwrap_or_default())
+}
+
 impl LeaseKeeper {
     /// Renews the lease from now on. Does not take it.
     ///
@@ -71,7 +83,7 @@ impl LeaseKeeper {
     pub(crate) fn keep<P: ProgressStore>(progress: &P, holder: &LeaseHolder) -> io::Result<KeptLease> {
         let keeper = Arc::clone(progress.lease_keeper());
         let holder = holder.clone();
-        let due = Instant::now() + holder.renew_after();
+        let due = together(Instant::now(), holder.renew_after());
         let kept = Arc::new(Kept { holder, parked: Mutex::default() });
         let mut state = lock(&keeper.state);
         match &mut state.task {
@@ -114,7 +126,8 @@ impl<P: ProgressStore> Task for Renewal<P> {
         let mut state = lock(&self.keeper.state);
         let wait = state.leases.iter().map(|lease| lease.holder.renew_after()).min()?;
         // After a failure, there is time for some more tries before the leases end.
-        let next = Instant::now() + if is_renewed { wait } else { wait / 4 };
+        let now = Instant::now();
+        let next = if is_renewed { together(now, wait) } else { now + wait / 4 };
         if let Some((_, due)) = &mut state.task {
             *due = next;
         }
@@ -221,4 +234,21 @@ pub(crate) fn while_kept<P: ProgressStore, T, E: From<FollowError>>(
     // If the release fails, the next holder waits until the lease ends.
     let _ = progress.release_leases(slice::from_ref(holder));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewals_come_together_and_never_late() {
+        let (wait, unit) = (Duration::from_secs(5), Duration::from_millis(2_500));
+        let first = together(Instant::now(), wait);
+        for millis in (0..5_000).step_by(13) {
+            let now = first + Duration::from_millis(millis);
+            let next = together(now, wait);
+            assert!(next <= now + wait && next > now + wait - unit, "{millis}");
+            assert_eq!(next.duration_since(first).as_nanos() % unit.as_nanos(), 0, "{millis}");
+        }
+    }
 }

@@ -305,6 +305,11 @@ impl<R> Delivery<R> {
     /// compile time. A reaction that runs by itself gets its aggregates from
     /// [`SqliteReaction::commands`](crate::sqlite::SqliteReaction::commands).
     ///
+    /// It returns no outcome, so a handler does not depend on one: `testing::react` tests it without executing
+    /// anything. What follows from a command is in its events, to which another handler reacts. A follower that decides on refusals
+    /// and on what has happened before is a [`Process`](crate::follow::Process). A handler that does need the version or the position
+    /// has a repository, and gives it the command with [`options`](Self::options).
+    ///
     /// Fails with [`GiveError::Execute`] if the command is invalid, a hook of the application denies it, the aggregate refuses it,
     /// or it fails. A handler that returns the error is tried again, as the reaction's settings say. A refused command is then
     /// decided on again.

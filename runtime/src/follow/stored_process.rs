@@ -75,7 +75,8 @@ impl<P: Process, S: ProcessStore + EventStore> StoredProcess<P, S> {
         self
     }
 
-    /// Sets how many commands are sent at a time, each of another instance; 4 by default.
+    /// Sets how many commands are sent at a time, each of another instance; 4 by default. If the handlers of so many block, those of
+    /// other instances wait.
     #[must_use = "the process with so many senders is what this returns"]
     pub fn senders(mut self, senders: u32) -> Self {
         self.runner.senders = senders.max(1);

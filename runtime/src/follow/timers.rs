@@ -1,5 +1,6 @@
 //! Timers: commands that an application sends at a time, without a process.
 
+mod dispatch;
 pub(crate) mod keeps_timers;
 pub(crate) mod runner;
 pub(crate) mod timer;

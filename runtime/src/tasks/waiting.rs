@@ -50,7 +50,10 @@ pub(super) async fn wait_for_follower(
     loop {
         match follower.wait_for(position, Duration::ZERO) {
             Err(WaitError::TimedOut { .. }) if until.is_none_or(|until| Instant::now() < until) => {
-                signal.woken().await;
+                match follower.catch_up(position) {
+                    Some(catch_up) => on_thread(move || catch_up(until)).await,
+                    None => signal.woken().await,
+                }
             }
             result => return result,
         }

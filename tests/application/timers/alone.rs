@@ -6,7 +6,9 @@ use factum::follow::{Activity, Clock as _, FollowerState, KeepsTimers};
 use factum::prelude::*;
 use factum::testing::TestClock;
 
-use super::tower::{Stuck, Tower, keys, on_both_stores, ring, rung, rung_in_the_end, wait_until};
+use super::tower::{
+    Stuck, Tower, keys, on_both_stores, ring, ring_of, rung, rung_by, rung_in_the_end, wait_until,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -16,6 +18,7 @@ on_both_stores! {
     a_key_that_is_set_again_after_it_was_sent_is_another_timer
     a_refused_command_is_a_dead_letter
     a_command_that_fails_is_sent_again_and_delays_no_other
+    a_command_that_hangs_delays_those_of_its_aggregate_alone
     a_command_on_which_its_aggregate_always_panics_is_a_dead_letter
     a_clock_that_goes_back_delays_a_timer
     of_two_applications_on_a_store_one_sends
@@ -111,6 +114,31 @@ mod each {
         tower.schedule(now, ring("stuck"), "a").unwrap();
         tower.schedule(now.after(Duration::from_micros(1)), ring("loud"), "b").unwrap();
         assert_eq!(rung_in_the_end(&tower), ["loud", "stuck"]);
+        assert_eq!(tower.timers().dead_letters().unwrap(), []);
+    }
+
+    pub(super) fn a_command_that_hangs_delays_those_of_its_aggregate_alone<S: KeepsTimers>(store: &S) {
+        let stuck = Stuck::default();
+        let hangs = stuck.hang();
+        let tower = Tower { stuck }.start(store).unwrap();
+        let (now, notes) = (Timestamp::now(), Vec::from_iter((0..200).map(|number| number.to_string())));
+        // Far more than are known at a time, and all due before those of the other bell.
+        for (number, note) in (0..).zip(["hang"].into_iter().chain(notes.iter().map(String::as_str))) {
+            tower
+                .schedule(now.after(Duration::from_micros(number)), ring(note), format!("{note}/bell"))
+                .unwrap();
+        }
+        let later = now.after(Duration::from_millis(1));
+        for (number, note) in (0..).zip(&notes) {
+            let at = later.after(Duration::from_micros(number));
+            tower.schedule(at, ring_of("other", note), format!("{note}/other")).unwrap();
+        }
+        wait_until(|| rung_by(&tower, "other").len() == notes.len());
+        assert_eq!(rung_by(&tower, "other"), notes);
+        assert_eq!(rung(&tower), [""; 0]);
+        drop(hangs);
+        let rung = rung_in_the_end(&tower);
+        assert_eq!((&*rung[0], &rung[1..]), ("hang", &*notes));
         assert_eq!(tower.timers().dead_letters().unwrap(), []);
     }
 

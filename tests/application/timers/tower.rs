@@ -1,7 +1,8 @@
 //! A tower whose bell timers ring.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use factum::application::Running;
@@ -32,17 +33,32 @@ pub(super) struct SetUp(pub(super) String);
 #[error("a bell can't ring `{0}`")]
 pub(super) struct Silent(String);
 
-/// How often a bell that is to ring `stuck` still panics.
+/// How often a bell that is to ring `stuck` still panics, and how long one that is to ring `hang` blocks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stuck(Arc<AtomicU32>);
+pub(super) struct Stuck {
+    panics: Arc<AtomicU32>,
+    hangs: Arc<Mutex<Option<Receiver<()>>>>,
+}
 
 impl Stuck {
     pub(super) fn set(&self, times: u32) {
-        self.0.store(times, Ordering::SeqCst);
+        self.panics.store(times, Ordering::SeqCst);
+    }
+
+    /// Lets the next bell that is to ring `hang` block until the result is dropped.
+    pub(super) fn hang(&self) -> Sender<()> {
+        let (sender, receiver) = channel();
+        *self.hangs.lock().unwrap() = Some(receiver);
+        sender
     }
 
     fn is_stuck(&self) -> bool {
-        self.0.try_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1)).is_ok()
+        self.panics.try_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1)).is_ok()
+    }
+
+    fn wait(&self) {
+        let hangs = self.hangs.lock().unwrap().take();
+        hangs.map(|receiver| receiver.recv());
     }
 }
 
@@ -64,6 +80,10 @@ impl Bell {
         match &*command.note {
             "nothing" => Err(Silent(command.note)),
             "stuck" if stuck.is_stuck() => panic!("the bell is stuck"),
+            "hang" => {
+                stuck.wait();
+                Ok(Rung { note: command.note })
+            }
             _ => Ok(Rung { note: command.note }),
         }
     }
@@ -85,7 +105,11 @@ pub(super) struct Tower {
 }
 
 pub(super) fn ring(note: &str) -> Ring {
-    Ring { bell: "bell".to_owned(), note: note.to_owned() }
+    ring_of("bell", note)
+}
+
+pub(super) fn ring_of(bell: &str, note: &str) -> Ring {
+    Ring { bell: bell.to_owned(), note: note.to_owned() }
 }
 
 pub(super) fn set_up() -> SetUp {
@@ -103,7 +127,11 @@ pub(in crate::application) fn wait_until(mut holds: impl FnMut() -> bool) {
 
 /// The notes that the bell has rung.
 pub(super) fn rung<S: KeepsTimers>(tower: &Running<Tower, S>) -> Vec<String> {
-    let Ok(history) = tower.repository::<Bell>().history(&"bell".to_owned()) else { return Vec::new() };
+    rung_by(tower, "bell")
+}
+
+pub(super) fn rung_by<S: KeepsTimers>(tower: &Running<Tower, S>, bell: &str) -> Vec<String> {
+    let Ok(history) = tower.repository::<Bell>().history(&bell.to_owned()) else { return Vec::new() };
     let note = |event: BellEvent| match event {
         BellEvent::Rung(Rung { note }) => Some(note),
         BellEvent::BellSet(_) => None,

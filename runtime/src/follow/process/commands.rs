@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::domain::error::BoxError;
 use crate::domain::metadata::Cause;
+use crate::domain::stream_name::StreamName;
 use crate::store::append::WaitingCommand;
 use crate::store::identity::DatabaseIdentity;
 
@@ -61,6 +62,14 @@ pub trait Commands: Send + Sync {
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError>;
+
+    /// The stream that a command goes to; `None` if that can't be told.
+    ///
+    /// Timers send the commands to one stream one after the other. The default tells none: they are sent as if they went to one.
+    fn stream(&self, command: &SentCommand<'_>) -> Option<StreamName> {
+        let _ = command;
+        None
+    }
 }
 
 /// Why a command of a process or a timer was not executed.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
+use std::{fmt, io, slice};
 
 use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::{HandlerPanicked, catch_panic};
@@ -22,6 +22,8 @@ use crate::follow::process::process_store::{ProcessStore, StoredCommand};
 use crate::follow::process::replay::Replays;
 use crate::follow::process::step::ProcessStep;
 use crate::follow::progress_store::ProgressHome;
+use crate::follow::runs;
+use crate::follow::runs::RunId;
 use crate::store::append::WaitingCommand;
 use crate::store::lock::lock;
 use crate::trace::Span;
@@ -89,6 +91,8 @@ pub(crate) struct Sending<P, S> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) holder: LeaseHolder,
     pub(crate) policy: RetryPolicy,
+    /// The senders are part of the process's run, which waits for them when it ends.
+    pub(crate) run: RunId,
 }
 
 #[derive(Default)]
@@ -396,8 +400,11 @@ struct Sender<P, S> {
 
 impl<P: Process, S: ProcessStore> Task for Sender<P, S> {
     fn run(&mut self) -> Option<Instant> {
+        let _runs = runs::enter(slice::from_ref(&self.sending.run));
         while let Some((command, time)) = self.queue.next(self.place) {
-            let result = self.sending.send(&command);
+            // A sender that panics would end, and its command would be in flight for ever.
+            let result = catch_panic(|| self.sending.send(&command))
+                .unwrap_or_else(|panic| Err(Unsent::Panicked(panic)));
             self.queue.finish(command, time, result.map_err(|error| (error, &self.sending.policy)));
         }
         Some(Instant::now() + IDLE)
@@ -436,17 +443,16 @@ impl<P: Process, S: ProcessStore> Sending<P, S> {
         let mut refused = |refusal: &dyn Any, text: &str| {
             settled = Some(self.settle(command, refusal, text));
         };
-        match catch_panic(|| self.commands.send(&sent, &mut refused)) {
-            Err(panic) => Err(Unsent::Panicked(panic)),
-            Ok(Ok(())) if place.is_left.into_inner() => Ok(SendResult::Recorded),
-            Ok(Ok(())) => Ok(SendResult::Sent),
-            Ok(Err(SendError::NotWaiting)) => Ok(SendResult::Settled),
-            Ok(Err(SendError::Failed(error))) => Err(error.into()),
-            Ok(Err(error @ SendError::Refused)) => match settled {
+        match self.commands.send(&sent, &mut refused) {
+            Ok(()) if place.is_left.into_inner() => Ok(SendResult::Recorded),
+            Ok(()) => Ok(SendResult::Sent),
+            Err(SendError::NotWaiting) => Ok(SendResult::Settled),
+            Err(SendError::Failed(error)) => Err(error.into()),
+            Err(error @ SendError::Refused) => match settled {
                 Some(settled) => Ok(settled.map(|()| SendResult::Settled)?),
                 None => Ok(SendResult::Unsendable(with_causes(&error))),
             },
-            Ok(Err(error)) => Ok(SendResult::Unsendable(with_causes(&error))),
+            Err(error) => Ok(SendResult::Unsendable(with_causes(&error))),
         }
     }
 

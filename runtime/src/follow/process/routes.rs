@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::aggregate::Aggregate;
 use crate::domain::command_set::{CommandKind, CommandSet, no_command};
+use crate::domain::stream_name::StreamName;
 use crate::follow::given_commands::Executes;
 use crate::follow::process::commands::{Commands, SendError, SentCommand};
 use crate::repository::error::ExecuteError;
@@ -49,6 +50,14 @@ impl CommandRoutes {
         Self { routes }
     }
 
+    /// The repositories that take a command.
+    fn routes_of<'r>(&'r self, command: &'r SentCommand<'_>) -> impl Iterator<Item = &'r Arc<dyn Route>> {
+        self.routes.iter().filter(|route| {
+            command.aggregate.is_none_or(|category| category == route.category())
+                && route.kinds().iter().any(|kind| kind.name == command.name)
+        })
+    }
+
     /// What executes the commands of `A`.
     pub(crate) fn executes<A: Aggregate>(&self) -> Option<Arc<dyn Executes<A>>> {
         let of_type = |route: &Arc<dyn Route>| Arc::clone(route).typed().downcast().ok();
@@ -68,11 +77,7 @@ impl Commands for CommandRoutes {
         command: &SentCommand<'_>,
         refused: &mut dyn FnMut(&dyn Any, &str),
     ) -> Result<(), SendError> {
-        let takes = |route: &&Arc<dyn Route>| {
-            command.aggregate.is_none_or(|category| category == route.category())
-                && route.kinds().iter().any(|kind| kind.name == command.name)
-        };
-        let mut routes = self.routes.iter().filter(takes);
+        let mut routes = self.routes_of(command);
         match (routes.next(), routes.next()) {
             (Some(route), None) => route.send(command, refused),
             // The first one may be the wrong one.
@@ -84,6 +89,11 @@ impl Commands for CommandRoutes {
             )),
             (None, _) => Err(SendError::Impossible(no_command(command.name, &[]).into())),
         }
+    }
+
+    fn stream(&self, command: &SentCommand<'_>) -> Option<StreamName> {
+        let mut routes = self.routes_of(command);
+        routes.next().filter(|_| routes.next().is_none())?.stream(command)
     }
 }
 
@@ -151,6 +161,16 @@ where
             |refusal| refused(refusal, &format!("{refusal:?}")),
         )
     }
+
+    fn stream(&self, command: &SentCommand<'_>) -> Option<StreamName> {
+        stream_of::<A>(command)
+    }
+}
+
+/// The stream that a command of the aggregate `A` goes to; `None` if the command can't be read.
+pub(crate) fn stream_of<A: Aggregate>(command: &SentCommand<'_>) -> Option<StreamName> {
+    let read = A::Command::read(command.name, command.payload).ok()?;
+    Some(StreamName::of::<A>(read.aggregate_id()))
 }
 
 /// Reads a command of a process, and lets `execute` execute it in a store of this database. `refused` gets the refusal.

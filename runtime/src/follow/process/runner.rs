@@ -256,6 +256,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
             clock: Arc::clone(&self.clock),
             holder: holder.clone(),
             policy: policy.clone(),
+            run: control.run.clone(),
         };
         let dispatch = Dispatch::start(sending, self.senders, waker)
             .map_err(|source| FollowError::Thread { follower: P::NAME, source })?;

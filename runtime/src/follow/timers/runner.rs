@@ -1,4 +1,4 @@
-//! Sends the commands of timers when they are due: one after the other, in order of their times.
+//! Takes the timers that are due, in order of their times, and hands their commands to the senders.
 //!
 //! | crash | state of the store | what follows |
 //! |---|---|---|
@@ -6,15 +6,12 @@
 //! | after that, before its command was executed | it is taken | the next runner sends the command |
 //! | after the command was executed, before that is recorded | it is taken | the command is sent again, and its key makes it happen once |
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
-use crate::domain::error::{BoxError, with_causes};
-use crate::domain::panic::{HandlerPanicked, catch_panic};
 use crate::domain::position::Position;
 use crate::follow::background::{Follower, sealed};
 use crate::follow::control::Control;
@@ -24,22 +21,20 @@ use crate::follow::next_run::{Backlog, NextRun};
 use crate::follow::patience::{self, StoreFailures};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::clock::Clock;
-use crate::follow::process::commands::{Commands, SendError, SentCommand};
+use crate::follow::process::commands::Commands;
 use crate::follow::progress::Report;
 use crate::follow::session::Session;
 use crate::follow::state::FollowerChange;
 use crate::follow::timers::ScheduledCommand;
+use crate::follow::timers::dispatch::{Sending, Sent, TimerDispatch, Unsent};
 use crate::follow::timers::timer_store::{
-    DueCommand, DueTimer, TimerLook, TimerResult, TimerStep, TimerStore, TimerTurn,
+    DueTimer, TimerLook, TimerResult, TimerStep, TimerStore, TimerTurn,
 };
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 
 /// The name of the timers' runner and of its lease. No follower that is derived can have it.
 pub(crate) const NAME: &str = "factum/timers";
-
-/// How many timers are taken at a time.
-const BATCH: usize = 64;
 
 /// How often a runner looks for timers that another program has set.
 const LOOK: Duration = Duration::from_secs(1);
@@ -69,8 +64,10 @@ pub(crate) struct TimerRunner<S> {
 /// What a run remembers from one step to the next.
 #[derive(Default)]
 struct Run {
+    /// `None` before the run has begun.
+    dispatch: Option<TimerDispatch>,
     results: Vec<(i64, TimerResult)>,
-    /// Timers whose commands are sent again later.
+    /// Timers whose commands have failed, and are sent again.
     later: HashMap<i64, Later>,
     failures: StoreFailures,
     /// Until when another runner has the lease, as far as this one knows.
@@ -79,7 +76,8 @@ struct Run {
 
 struct Later {
     failures: Failures,
-    at: Instant,
+    /// When it is sent again; `None` if it is being sent.
+    at: Option<Instant>,
 }
 
 /// How often a command has failed.
@@ -88,13 +86,6 @@ struct Failures {
     count: u32,
     /// How many of these were panics of its aggregate.
     panics: u32,
-}
-
-/// Why a command has to be sent again.
-enum Unsent {
-    Failed(BoxError),
-    /// Its aggregate has panicked, or something else that it runs through.
-    Panicked(HandlerPanicked),
 }
 
 impl<S: TimerStore> TimerRunner<S> {
@@ -113,14 +104,23 @@ impl<S: TimerStore> TimerRunner<S> {
         policy: &RetryPolicy,
         session: &mut Session,
     ) -> Result<Option<Instant>, FollowError> {
+        let result = self.follow_until_parked(control, policy, session);
+        if matches!(result, Ok(Some(_))) {
+            return result;
+        }
+        // The first error counts.
+        let ended = self.end(control, policy, session);
+        result.and_then(|_| ended.map(|()| None))
+    }
+
+    fn follow_until_parked(
+        &mut self,
+        control: &Control,
+        policy: &RetryPolicy,
+        session: &mut Session,
+    ) -> Result<Option<Instant>, FollowError> {
         if !session.has_begun {
-            control.begin(1, Position::START);
-            if let Some(waker) = control.waker() {
-                self.clock.watch(&waker);
-            }
-            let kept = self.store.keep_timers(&session.holder);
-            session.kept = kept.map_err(|source| FollowError::Thread { follower: NAME, source })?;
-            session.has_begun = true;
+            self.begin(control, session).map_err(|source| FollowError::Thread { follower: NAME, source })?;
         }
         while !control.is_stopping() {
             control.refuse_requests();
@@ -135,16 +135,44 @@ impl<S: TimerStore> TimerRunner<S> {
             let is_parked = session.memory.is_some();
             return Ok(Some(if is_parked { until } else { until.min(Instant::now() + SHORT_LOOK) }));
         }
+        Ok(None)
+    }
+
+    fn begin(&mut self, control: &Control, session: &mut Session) -> io::Result<()> {
+        control.begin(1, Position::START);
+        let runner = control.waker();
+        if let Some(waker) = &runner {
+            self.clock.watch(waker);
+        }
+        session.kept = self.store.keep_timers(&session.holder)?;
+        let (commands, kinds) = (Arc::clone(&self.commands), self.kinds);
+        let sending = Sending { commands, kinds, run: control.run.clone(), runner };
+        self.run = Run { dispatch: Some(TimerDispatch::start(sending)?), ..Run::default() };
+        session.has_begun = true;
+        Ok(())
+    }
+
+    /// Ends the senders, records what they have sent, and releases the lease.
+    fn end(
+        &mut self,
+        control: &Control,
+        policy: &RetryPolicy,
+        session: &mut Session,
+    ) -> Result<(), FollowError> {
+        if let Some(dispatch) = &mut self.run.dispatch {
+            dispatch.end();
+        }
+        self.take_sent(control, policy);
         // If this fails, the commands are sent again, and their keys make them happen once.
         let ended = if self.run.results.is_empty() { Ok(()) } else { self.step(session, 0).map(drop) };
         self.run = Run::default();
         session.kept = None;
         // If the release fails, the next holder waits until the lease ends.
         let _ = self.store.release_timers(&session.holder);
-        ended.map(|()| None)
+        ended
     }
 
-    /// One step, if there is anything to do, and the commands that it finds. Returns until when there is nothing.
+    /// One step, if there is anything to do: it finds the commands that are sent next. Returns until when there is nothing.
     fn advance(
         &mut self,
         control: &Control,
@@ -156,18 +184,23 @@ impl<S: TimerStore> TimerRunner<S> {
             self.run.stands_by = Some(until);
             return Ok(Some(until));
         }
-        if let Some(until) = self.rest(now)? {
-            if self.run.later.is_empty() {
+        self.take_sent(control, policy);
+        let (known, room) = self.dispatch().map_or((0, 0), |dispatch| (dispatch.known(), dispatch.room()));
+        if let Some(until) = self.rest(now, known, room)? {
+            if self.run.later.is_empty() && known == 0 {
                 // Without anything to do, no runner has it.
                 control.forget_lease(0);
             }
             return Ok(Some(until));
         }
-        let due = match self.step(session, BATCH)? {
+        let due = match self.step(session, room)? {
             TimerTurn::Taken(due) => due,
             TimerTurn::HeldBy(holder) => {
                 // The other runner sends what this one has taken.
                 (self.run.results, self.run.later) = Default::default();
+                if let Some(dispatch) = self.dispatch() {
+                    dispatch.forget_all();
+                }
                 session.holder.set_held(false);
                 control.report_lease(0, Some(holder));
                 control.say(None);
@@ -176,62 +209,82 @@ impl<S: TimerStore> TimerRunner<S> {
                 return Ok(Some(until));
             }
         };
-        session.holder.set_held(!(due.is_empty() && self.run.later.is_empty()));
+        session.holder.set_held(!(due.is_empty() && self.run.later.is_empty() && known == 0));
         control.report_lease(0, None);
         control.say(None);
         (self.run.results, self.run.failures) = Default::default();
-        let failures: Vec<_> = due
-            .iter()
-            .map(|timer| self.run.later.remove(&timer.number).map(|later| later.failures).unwrap_or_default())
-            .collect();
-        // What is ready and was not found is gone.
-        self.run.later.retain(|_, later| later.at > now);
-        for (timer, failures) in due.iter().zip(failures) {
-            if control.is_stopping() {
-                break;
+        for timer in &due {
+            if let Some(later) = self.run.later.get_mut(&timer.number) {
+                later.at = None;
             }
-            self.send(timer, failures, control, policy);
         }
-        if self.run.later.is_empty() {
+        let is_all = due.len() < room;
+        let Run { dispatch: Some(dispatch), later, .. } = &mut self.run else { return Ok(None) };
+        dispatch.add(due);
+        if is_all {
+            // What is ready and was not found is gone.
+            let is_known = dispatch.knows();
+            later.retain(|number, later| later.at.is_some_and(|at| at > now) || is_known(*number));
+        }
+        if later.is_empty() {
             // No command fails any more.
             control.report_position(0, Position::START);
         }
         Ok(None)
     }
 
-    /// Until when there is nothing to do; `None` if there is.
-    fn rest(&self, now: Instant) -> Result<Option<Instant>, FollowError> {
+    fn dispatch(&self) -> Option<&TimerDispatch> {
+        self.run.dispatch.as_ref()
+    }
+
+    /// Until when there is nothing to do; `None` if there is. So many timers are known to the senders, and so many more have
+    /// room there.
+    fn rest(&self, now: Instant, known: usize, room: usize) -> Result<Option<Instant>, FollowError> {
         let look = self.store.look_at_timers().map_err(FollowError::store(NAME))?;
         let due_in = look.first.map(|first| self.clock.now().until(first));
-        let next = self.run.later.values().map(|later| later.at).min();
-        let has_work = !self.run.results.is_empty()
-            || look.taken > self.run.later.len()
+        let waiting = self.run.later.values().filter_map(|later| later.at);
+        let next = waiting.clone().min();
+        let has_next = look.taken > waiting.count() + known
             || due_in.is_some_and(|due_in| due_in.is_zero())
             || next.is_some_and(|next| next <= now);
-        if has_work {
+        if !self.run.results.is_empty() || (has_next && room > 0) {
             return Ok(None);
         }
-        let due = due_in.and_then(|due_in| now.checked_add(due_in));
-        Ok([due, next].into_iter().flatten().chain([now + LOOK]).min())
+        // Without room, the senders wake the runner.
+        let due = due_in.and_then(|due_in| now.checked_add(due_in)).filter(|_| room > 0);
+        Ok([due, next.filter(|_| room > 0)].into_iter().flatten().chain([now + LOOK]).min())
     }
 
     /// One transaction: records what was sent, and takes what is due.
     fn step(&self, session: &Session, limit: usize) -> Result<TimerTurn, FollowError> {
-        let (now, later) = (Instant::now(), &self.run.later);
-        let is_ready = |number| later.get(&number).is_none_or(|later| later.at <= now);
+        let (now, later, dispatch) = (Instant::now(), &self.run.later, self.dispatch());
+        let is_known = |number| dispatch.is_some_and(|dispatch| dispatch.knows()(number));
+        let is_ready = |number| {
+            !is_known(number)
+                && later.get(&number).is_none_or(|later: &Later| later.at.is_none_or(|at| at <= now))
+        };
         let step = TimerStep {
             results: &self.run.results,
             now: self.clock.now(),
             limit,
             is_ready: &is_ready,
-            has_later: !later.is_empty(),
+            has_later: !later.is_empty() || dispatch.is_some_and(|dispatch| dispatch.known() > 0),
         };
         self.store.timer_step(&session.holder, &step).map_err(FollowError::store(NAME))
     }
 
-    /// Sends the command of a timer, after these failures.
-    fn send(&mut self, timer: &DueTimer, before: Failures, control: &Control, policy: &RetryPolicy) {
-        let result = match self.sent(timer) {
+    /// Takes over what has become of commands.
+    fn take_sent(&mut self, control: &Control, policy: &RetryPolicy) {
+        let sent = self.dispatch().map(TimerDispatch::take_sent).unwrap_or_default();
+        for (timer, sent) in sent {
+            self.settle(timer, sent, control, policy);
+        }
+    }
+
+    /// Takes over what has become of the command of a timer.
+    fn settle(&mut self, timer: DueTimer, sent: Sent, control: &Control, policy: &RetryPolicy) {
+        let before = self.run.later.remove(&timer.number).map(|later| later.failures).unwrap_or_default();
+        let result = match sent {
             Ok(result) => Ok(result),
             Err(Unsent::Failed(error)) => Err((error, before.panics)),
             Err(Unsent::Panicked(panic)) => match before.panics.saturating_add(1) {
@@ -241,57 +294,24 @@ impl<S: TimerStore> TimerRunner<S> {
                 panics => Err((panic.into(), panics)),
             },
         };
+        let DueTimer { number, key, command, .. } = timer;
         let result = match result {
             Ok(result) => result,
             Err((source, panics)) => {
                 let count = before.count.saturating_add(1);
                 let delay = policy.delay(count).max(SHORTEST_DELAY);
-                let (key, command) = (timer.key.clone(), timer.command.clone());
                 let error = FollowError::Timer { follower: NAME, command, key, source };
                 control.say_retry(0, None, &error, count, delay);
-                let (failures, at) = (Failures { count, panics }, Instant::now() + delay);
-                self.run.later.insert(timer.number, Later { failures, at });
+                let (failures, at) = (Failures { count, panics }, Some(Instant::now() + delay));
+                self.run.later.insert(number, Later { failures, at });
                 return;
             }
         };
         if let TimerResult::Failed(error) = &result {
-            control.say(Some(FollowerChange::TimerFailed {
-                follower: NAME,
-                key: timer.key.clone(),
-                command: timer.command.clone(),
-                error: error.clone(),
-            }));
+            let error = error.clone();
+            control.say(Some(FollowerChange::TimerFailed { follower: NAME, key, command, error }));
         }
-        self.run.results.push((timer.number, result));
-    }
-
-    /// Fails if the command has to be sent again.
-    fn sent(&self, timer: &DueTimer) -> Result<TimerResult, Unsent> {
-        let DueTimer { key, command, sent, .. } = timer;
-        let DueCommand { id, version, content, cause } = match sent {
-            Ok(sent) => sent,
-            Err(problem) => return Ok(TimerResult::Failed(problem.clone())),
-        };
-        let kind = self.kinds.iter().find(|kind| (kind.has_name)(command));
-        let upgraded = match kind.map(|kind| (kind.upgraded)(*version, content)).transpose() {
-            Ok(upgraded) => upgraded.flatten(),
-            Err(error) => return Ok(TimerResult::Failed(with_causes(&*error))),
-        };
-        let idempotency_key = format!("{NAME}/{key}/{id}");
-        let content = upgraded.as_deref().unwrap_or(content);
-        let name = kind.map_or(&**command, |kind| kind.name);
-        let sent = SentCommand::new(name, content, &idempotency_key, cause);
-        let mut refusal = None;
-        let mut refused = |_: &dyn Any, text: &str| refusal = Some(text.to_owned());
-        match catch_panic(|| self.commands.send(&sent, &mut refused)) {
-            Err(panic) => Err(Unsent::Panicked(panic)),
-            Ok(Ok(())) => Ok(TimerResult::Sent),
-            Ok(Err(SendError::Failed(error))) => Err(Unsent::Failed(error)),
-            Ok(Err(error)) => Ok(TimerResult::Failed(match refusal {
-                Some(text) => format!("the command was refused: {text}"),
-                None => with_causes(&error),
-            })),
-        }
+        self.run.results.push((number, result));
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn register<P: Projection<Target: PostgresTarget> + Send + 'static>(
     if all.iter().any(|hook| hook.name() == P::NAME) {
         return Err(ProjectionError::AlreadyInline { projection: P::NAME });
     }
-    inline.catch_up(store)?;
+    inline.catch_up(store, None)?;
     let added = store.add_hook(all, Box::new(inline));
     Ok(added.map_err(|source| FollowError::Thread { follower: P::NAME, source })?)
 }
@@ -77,7 +77,7 @@ struct Left {
     positions: u64,
 }
 
-impl<P: Projection<Target: PostgresTarget> + Send> InlineProjection<P> {
+impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P> {
     /// Projects the events of other writers that the view has not seen, up to the position `goal`.
     fn project(
         &mut self,
@@ -131,19 +131,6 @@ impl<P: Projection<Target: PostgresTarget> + Send> InlineProjection<P> {
             FollowError::OtherVersion { stored, current, .. } if stored > current => true,
             _ => !written.has(|stream, name| self.definition.reads(stream.category(), name)),
         }
-    }
-
-    /// Records why the view is not current, and reports it unless it is known.
-    fn fall_behind(&mut self, error: FollowError) {
-        let reason = with_causes(&error);
-        if self.trouble.as_ref().is_none_or(|(known, _)| with_causes(&**known) != reason) {
-            // The program that appends need not ask for the state of its views.
-            report(format_args!(
-                "the inline view `{}` is behind, and appends go on without it: {reason}",
-                P::NAME
-            ));
-        }
-        self.trouble = Some((Arc::new(error), Instant::now()));
     }
 
     /// Whether the view stays before an event that has failed a moment ago.
@@ -221,10 +208,10 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> AppendHook for Inli
         self.run_in(transaction, written, is_last_round)
     }
 
-    fn catch_up(&mut self, store: &PostgresStore) -> Result<(), FollowError> {
+    fn catch_up(&mut self, store: &PostgresStore, until: Option<Instant>) -> Result<(), FollowError> {
         let failed = FollowError::store(P::NAME);
         let home = ProgressHome::new(store.clone(), None);
-        loop {
+        while until.is_none_or(|until| Instant::now() < until) {
             let left = home.in_transaction(P::NAME, |transaction| {
                 let seen = self.locked_position(transaction)?;
                 let newest = PostgresStore::newest_in(transaction).map_err(failed)?;
@@ -249,6 +236,16 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> AppendHook for Inli
                 }
             }
         }
+        Ok(())
+    }
+
+    fn fall_behind(&mut self, error: FollowError) {
+        let reason = with_causes(&error);
+        if self.trouble.as_ref().is_none_or(|(known, _)| with_causes(&**known) != reason) {
+            // The program that appends need not ask for the state of its views.
+            report(format_args!("the inline view `{}` is behind: {reason}", P::NAME));
+        }
+        self.trouble = Some((Arc::new(error), Instant::now()));
     }
 
     fn trouble(&self) -> Option<Arc<FollowError>> {

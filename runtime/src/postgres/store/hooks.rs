@@ -39,10 +39,14 @@ pub(crate) trait AppendHook: Send {
 
     /// Catches up with events of other writers, in transactions of its own.
     ///
-    /// An event that fails is no error: the hook stays before it, and the next append deals with it.
-    fn catch_up(&mut self, store: &PostgresStore) -> Result<(), FollowError>;
+    /// An event that fails is no error: the hook stays before it, and the next append deals with it. No transaction begins after
+    /// the time `until`.
+    fn catch_up(&mut self, store: &PostgresStore, until: Option<Instant>) -> Result<(), FollowError>;
 
-    /// Why the hook has let appends pass without its work, if it has.
+    /// Records why the hook is behind, and reports it unless it is known.
+    fn fall_behind(&mut self, error: FollowError);
+
+    /// Why the hook is behind, if it is: appends pass without its work, or it could not catch up.
     fn trouble(&self) -> Option<Arc<FollowError>>;
 }
 
@@ -108,12 +112,22 @@ impl PostgresStore {
         drop(removed);
     }
 
-    /// Lets the hooks catch up with other writers.
-    pub(crate) fn catch_hooks_up(&self) {
+    /// Lets the hooks catch up with other writers, until a time. Fails if the store has failed for one of them.
+    pub(crate) fn catch_hooks_up(&self, until: Option<Instant>) -> Result<(), StoreError> {
+        let mut caught_up = Ok(());
         for hook in self.hooks().lock().iter_mut() {
-            // The next append has the same trouble, and deals with it.
-            let _ = hook.catch_up(self);
+            match hook.catch_up(self, until) {
+                Ok(()) => {}
+                Err(FollowError::Store { source, .. })
+                    if !matches!(source, StoreError::DamagedEvent { .. }) =>
+                {
+                    caught_up = Err(source);
+                }
+                // The next append has the same trouble, and deals with it.
+                Err(error) => hook.fall_behind(error),
+            }
         }
+        caught_up
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {
@@ -203,7 +217,8 @@ impl PostgresStore {
             match self.try_to_store(requests, rounds >= ROUNDS) {
                 Err(stopped @ (Stopped::Behind | Stopped::Without)) => {
                     rounds += u32::from(matches!(stopped, Stopped::Behind));
-                    self.catch_hooks_up();
+                    // The next try has the same trouble, and deals with it.
+                    let _ = self.catch_hooks_up(None);
                 }
                 // Nothing of it is stored.
                 Err(Stopped::Store(StoreError::Unreachable(_))) if Instant::now() < deadline => {}

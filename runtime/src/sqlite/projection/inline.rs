@@ -58,8 +58,8 @@ pub(super) struct InlineProjection<P> {
     blocked: Option<Blocked>,
     /// What was projected before an event of another writer that has failed just now.
     before_failure: HookProgress,
-    /// The error of that event, if it has failed in a batch. The append that follows does not try it once more.
-    failed: Option<FollowError>,
+    /// That event, if it has failed in a batch. The append that follows does not try it once more.
+    failed: Option<Position>,
     /// What sees the events besides the view.
     hooks: EventHooks,
 }
@@ -192,11 +192,6 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         if seen >= until {
             return Ok(HookProgress::default());
         }
-        if let Some(error) = self.failed.take()
-            && error.position().map(Position::previous) == Some(seen)
-        {
-            return Err(error);
-        }
         let failed = |error| FollowError::Store { follower: P::NAME, source: store_error(error) };
         let goal = self.blocked.as_ref().map_or(until, |blocked| until.min(blocked.position.previous()));
         transaction.execute_batch("SAVEPOINT factum_others").map_err(failed)?;
@@ -253,15 +248,19 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         }
     }
 
+    /// Whether the view stays before an event that has failed in the batch before this append.
+    fn stays_behind(&mut self, transaction: &Transaction<'_>) -> bool {
+        let Some(failed) = self.failed.take() else { return false };
+        checkpoint::require_in::<SqliteStore>(transaction, &self.definition)
+            .is_ok_and(|seen| seen.position() == failed.previous())
+    }
+
     /// Records why the view is not current, and reports it unless it is known.
     fn fall_behind(&mut self, error: FollowError) {
         let reason = with_causes(&error);
         if self.trouble.as_ref().is_none_or(|known| with_causes(known) != reason) {
             // The program that appends need not ask for the state of its views.
-            report(format_args!(
-                "the inline view `{}` is behind, and appends go on without it: {reason}",
-                P::NAME
-            ));
+            report(format_args!("the inline view `{}` is behind: {reason}", P::NAME));
         }
         self.trouble = Some(Arc::new(error));
     }
@@ -272,6 +271,9 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         written: &Written<'_>,
         limit: HookLimit,
     ) -> Result<HookProgress, FollowError> {
+        if self.stays_behind(transaction) {
+            return Ok(HookProgress::default());
+        }
         let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         let others = written.first_position().map_or(newest, Position::previous);
         let done = match self.project_others(transaction, others, limit) {
@@ -312,8 +314,9 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> AppendHook for Inline
     ) -> Result<HookProgress, FollowError> {
         let newest = read::position(transaction).map_err(FollowError::store(P::NAME))?;
         match self.project_others(transaction, newest, limit) {
-            Err(error) if error.position().is_some() && !transaction.is_autocommit() => {
-                self.failed = Some(error);
+            Err(error) if error.is_of_view() && !transaction.is_autocommit() => {
+                self.failed = error.position();
+                self.fall_behind(error);
                 Ok(self.before_failure)
             }
             result => result,

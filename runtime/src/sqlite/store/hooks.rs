@@ -28,8 +28,8 @@ pub(crate) trait AppendHook: Send {
 
     /// Catches up with events of other writers, in a transaction of its own.
     ///
-    /// An event that fails is no error, unless it has ended the transaction: the hook stays before it, and the next append
-    /// deals with it.
+    /// A failure of the hook itself, as of an event, is its [`trouble`](Self::trouble), and an error only if it has ended the
+    /// transaction. The next append deals with it.
     fn catch_up(
         &mut self,
         transaction: &Transaction<'_>,
@@ -39,7 +39,7 @@ pub(crate) trait AppendHook: Send {
     /// Stays before an event of another writer, whose writes can't be committed.
     fn stop_before(&mut self, position: Position, refused: BoxError);
 
-    /// Why the hook has let appends pass without its work, if it has.
+    /// Why the hook is behind, if it is: appends pass without its work, or it could not catch up.
     fn trouble(&self) -> Option<Arc<FollowError>>;
 }
 
@@ -74,6 +74,7 @@ pub struct InlineView {
     pub name: &'static str,
     /// The position up to which the view in the file has seen everything; `None` if its checkpoint is gone.
     pub position: Option<Position>,
-    /// Why the newest append was stored without the view; `None` if the view is current.
+    /// Why the view is behind: the newest append was stored without it, or it could not catch up with other programs. `None` if it is
+    /// current, as far as this program knows.
     pub error: Option<Arc<FollowError>>,
 }

@@ -17,12 +17,11 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(2);
 /// The time between two looks is this part of the time since the last event of another process.
 const PART: u32 = 100;
 
-/// The time between two looks at a store that is idle.
-const IDLE_LOOK: Duration = Duration::from_millis(5);
+/// The time between two looks at a store that is idle. To wake for them takes more time than to look.
+const IDLE_LOOK: Duration = Duration::from_millis(8);
 
-/// With many idle stores, the time between two looks at any of them, unless that makes the looks at one store too
-/// rare.
-const BETWEEN_STORES: Duration = Duration::from_micros(450);
+/// How much longer that time is for each further store, unless that makes the looks too rare.
+const FURTHER_STORE: Duration = Duration::from_micros(375);
 
 /// How long the index alone is trusted: a read of the position also notices a file that was moved.
 const LONGEST_TRUST: Duration = Duration::from_secs(4);
@@ -140,8 +139,8 @@ impl WatchedFile {
 
     /// Soon after an event of another process, the next one is likely.
     fn until_next_look(&self, now: Instant, foreign_at: Option<Instant>, stores: usize) -> Duration {
-        let stores = u32::try_from(stores).unwrap_or(u32::MAX);
-        let idle = IDLE_LOOK.max(BETWEEN_STORES.saturating_mul(stores));
+        let further = u32::try_from(stores).unwrap_or(u32::MAX).saturating_sub(1);
+        let idle = IDLE_LOOK.saturating_add(FURTHER_STORE.saturating_mul(further));
         let active = foreign_at.map(|at| (now.saturating_duration_since(at) / PART).max(SHORTEST_LOOK));
         active.map_or(idle, |active| active.min(idle)).min(self.longest)
     }

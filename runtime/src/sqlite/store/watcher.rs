@@ -13,6 +13,9 @@ use crate::store::per_process::PerProcess;
 /// How long a store is watched after its last reader has waited.
 const UNUSED: Duration = Duration::from_secs(1);
 
+/// Looks come at multiples of this, unless the time between them is shorter.
+const UNIT: Duration = Duration::from_millis(2);
+
 static WATCHER: PerProcess<Watcher> = PerProcess::new();
 
 #[derive(Default)]
@@ -31,8 +34,6 @@ struct Watched {
     wakeups: Arc<Wakeups>,
     /// When the next look is due.
     due: Instant,
-    /// The time between the last look and the next one.
-    period: Duration,
     /// When a reader has waited last, and when the watcher has looked for one.
     used_at: Instant,
     looked_for_use: Instant,
@@ -47,13 +48,7 @@ pub(super) fn add(wakeups: &Arc<Wakeups>) -> io::Result<()> {
         state.is_running = true;
     }
     let now = Instant::now();
-    state.watched.push(Watched {
-        wakeups: Arc::clone(wakeups),
-        due: now,
-        period: Duration::ZERO,
-        used_at: now,
-        looked_for_use: now,
-    });
+    state.watched.push(Watched { wakeups: Arc::clone(wakeups), due: now, used_at: now, looked_for_use: now });
     drop(state);
     watcher.added.notify_one();
     Ok(())
@@ -63,12 +58,13 @@ impl Watcher {
     /// Looks until no store is left.
     fn run(&self) {
         let mut state = lock(&self.state);
+        let begun = Instant::now();
         while !state.watched.is_empty() {
             // A store may be added meanwhile.
             let mut watched = mem::take(&mut state.watched);
             drop(state);
             let (now, stores) = (Instant::now(), watched.len());
-            watched.retain_mut(|watched| watched.look_if_due(now, stores));
+            watched.retain_mut(|watched| watched.look_if_due(begun, now, stores));
             state = lock(&self.state);
             state.watched.append(&mut watched);
             if let Some(due) = state.watched.iter().map(|watched| watched.due).min() {
@@ -81,10 +77,9 @@ impl Watcher {
 }
 
 impl Watched {
-    /// Looks at the store if it is due, or soon will be: so the looks at several stores come together. Returns
-    /// whether later looks are needed.
-    fn look_if_due(&mut self, now: Instant, stores: usize) -> bool {
-        if self.due.saturating_duration_since(now) > self.period / 4 {
+    /// Looks at the store if it is due. Returns whether later looks are needed.
+    fn look_if_due(&mut self, begun: Instant, now: Instant, stores: usize) -> bool {
+        if self.due > now {
             return true;
         }
         if now.duration_since(self.looked_for_use) >= UNUSED / 2 {
@@ -95,12 +90,44 @@ impl Watched {
                 return false;
             }
         }
-        match self.wakeups.look(now, stores) {
-            Some(period) => {
-                (self.due, self.period) = (now + period, period);
-                true
+        let Some(period) = self.wakeups.look(now, stores) else { return false };
+        self.due = begun + next_tick(now.duration_since(begun), period);
+        true
+    }
+}
+
+/// The first multiple of about a period after a time.
+///
+/// So all looks of one period come together, whenever they began, and those of short periods often do.
+fn next_tick(after: Duration, period: Duration) -> Duration {
+    let in_units = period.as_nanos() / UNIT.as_nanos();
+    let period = if in_units == 0 { period.as_nanos().max(1) } else { in_units * UNIT.as_nanos() };
+    let next = (after.as_nanos() / period + 1) * period;
+    Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn micros(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    #[test]
+    fn looks_of_one_period_come_together_and_never_later_than_it() {
+        for period in [1, 300, 1_000, 2_000, 3_100, 5_999, 8_000, 37_700, 45_000].map(micros) {
+            let ticks: Vec<_> =
+                (0..90_000).step_by(7).map(|after| next_tick(micros(after), period)).collect();
+            for (after, tick) in (0..90_000).step_by(7).map(micros).zip(&ticks) {
+                assert!(*tick > after && *tick <= after + period, "{period:?}: {tick:?} after {after:?}");
             }
-            None => false,
+            let mut different = ticks;
+            different.dedup();
+            let most =
+                micros(90_000).as_nanos() / (period.as_nanos() - period.as_nanos() % UNIT.as_nanos()).max(1);
+            assert!(different.len() as u128 <= most + 2, "{period:?}: {}", different.len());
         }
+        assert_eq!(next_tick(micros(4_100), micros(8_300)), next_tick(micros(6_100), micros(8_000)));
     }
 }
