@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 use factum::Accepts;
+use factum::follow::{FollowError, FollowerOptions, KeepsTables as _, ProjectionError};
 use factum::postgres::{PostgresOptions, PostgresStore};
 use factum::prelude::*;
 use factum::sqlite::SqliteStore;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::LONG;
 use crate::account::{Account, Refused, deposit, open, withdraw};
+use crate::bank::{Balances, Bank};
 use crate::check::Written;
 use crate::nodes::Cluster;
 use crate::views::{Counts, Totals};
@@ -28,8 +30,8 @@ const PROGRAMS: usize = 3;
 /// The account to which all programs write.
 const HOT: &str = "hot";
 
-/// A server that is frozen takes a connection, and never answers. So no answer for this long counts as a broken connection.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a call waits for a leader, and an append for those of other programs, which wait for one.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The three programs, as the test sees them.
 pub(crate) struct Programs {
@@ -142,7 +144,7 @@ impl Programs {
         let mut counts = MemoryProjection::new(store, Counts::default());
         counts.catch_up().unwrap();
         let counts = counts.view();
-        assert_eq!((counts.skips, counts.position), (0, self.written.len() as u64));
+        assert_eq!((counts.skips, counts.position), (0, store.position().unwrap().get()));
         self.tell("show");
         let wanted = format!(
             "views {} {} {} 0 {} {}",
@@ -188,12 +190,15 @@ impl Drop for Programs {
 fn entry() {
     let Ok(number) = env::var(NUMBER) else { return };
     let options = PostgresOptions::new().connect_timeout(Duration::from_secs(2));
-    let options = options.statement_timeout(ANSWER).outage_timeout(LONG / 2);
+    let options = options.statement_timeout(PATIENCE).lock_timeout(PATIENCE).outage_timeout(PATIENCE);
     let store = options.connect(&env::var(URL).unwrap()).unwrap();
     let folder = TempDir::new().unwrap();
     let views = SqliteStore::open(folder.path().join("views.db")).unwrap();
     let totals = SqliteProjection::in_store(&views, &store, Totals).unwrap().follow().start().unwrap();
     let mut counts = MemoryProjection::new(&store, Counts::default());
+    // One program appends without the inline view, which the others bring up to date.
+    let inline = (number != "0").then(|| store.inline(Balances, &FollowerOptions::new()).unwrap());
+    let bank = Bank::new().start(&store).unwrap();
     let is_over = AtomicBool::new(false);
     let mut words = io::stdin().lines().map(Result::unwrap);
     let writer = Writer { accounts: store.repository(), number: &number, is_over: &is_over };
@@ -207,8 +212,7 @@ fn entry() {
         scope.spawn(|| writer.is_refused());
         scope.spawn(|| {
             while !is_over.load(Ordering::SeqCst) {
-                // An error of the store is one for the next look.
-                let _ = counts.catch_up();
+                count(&store, &mut counts);
                 thread::sleep(Duration::from_millis(50));
             }
         });
@@ -217,8 +221,12 @@ fn entry() {
     });
     say("stopped");
     assert_eq!(words.next().as_deref(), Some("show"));
-    counts.catch_up().unwrap();
-    totals.wait_for(counts.position(), LONG).unwrap();
+    while !count(&store, &mut counts) {}
+    if totals.wait_for(counts.position(), LONG).is_err() {
+        assert!(is_undone(&totals.stop().unwrap_err()));
+        SqliteProjection::in_store(&views, &store, Totals).unwrap().rebuild().unwrap();
+    }
+    bank.wait_for_all(counts.position(), LONG).unwrap();
     let (accounts, cents): (u64, i64) = views
         .query(|connection| {
             connection.query_row("SELECT count(*), sum(cents) FROM totals", (), |row| {
@@ -230,6 +238,26 @@ fn entry() {
     say(format_args!("views {opened} {deposited} {position} {skips} {accounts} {cents}"));
     // Until the test has read it.
     words.next();
+    drop((inline, bank));
+}
+
+/// Brings the view in memory up to date; `false` if it has to be done again.
+///
+/// A leader that is cut off shows, as it ends, what it has not acknowledged. Who has seen that begins again.
+fn count(store: &PostgresStore, counts: &mut MemoryProjection<Counts, PostgresStore>) -> bool {
+    match counts.catch_up() {
+        Err(error) if is_undone(&error) => {
+            *counts = MemoryProjection::new(store, Counts::default());
+            false
+        }
+        // Other errors of the store are for the next look.
+        caught_up => caught_up.is_ok(),
+    }
+}
+
+fn is_undone(error: &ProjectionError) -> bool {
+    let ProjectionError::Follow(error) = error else { return false };
+    matches!(error, FollowError::OtherEvents { .. } | FollowError::AheadOfStore { .. })
 }
 
 fn say(text: impl std::fmt::Display) {
@@ -263,6 +291,8 @@ impl Writer<'_> {
             let account = format!("{}-{account}", self.number);
             self.send(open(&account), "open");
             self.send(deposit(&account, 3), "deposit");
+            // The process has three steps for each account.
+            thread::sleep(Duration::from_millis(100));
         }
     }
 

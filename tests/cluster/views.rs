@@ -1,13 +1,14 @@
-//! What the programs count: a view in memory, and one in a SQLite file.
+//! What each program counts for itself: a view in memory, and one in a SQLite file.
 
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 
 use crate::account::{Account, Deposited, Opened};
+use crate::welcome::{Card, CardBlocked, CardOrdered};
 
 /// Counts all events, and notices one that comes twice, out of order, or not at all.
 #[derive(Debug, Default, Clone, PartialEq, Projection)]
-#[projection(events(Opened, Deposited), from(Account))]
+#[projection(events(Opened, Deposited, CardOrdered, CardBlocked), from(Account, Card))]
 pub(crate) struct Counts {
     pub(crate) accounts: u64,
     pub(crate) cents: i64,
@@ -26,6 +27,16 @@ impl Counts {
     #[project]
     fn deposited(&mut self, event: &Deposited, envelope: &Envelope<'_>) {
         self.cents += event.cents;
+        self.at(envelope);
+    }
+
+    #[project]
+    fn ordered(&mut self, _: &CardOrdered, envelope: &Envelope<'_>) {
+        self.at(envelope);
+    }
+
+    #[project]
+    fn blocked(&mut self, _: &CardBlocked, envelope: &Envelope<'_>) {
         self.at(envelope);
     }
 
