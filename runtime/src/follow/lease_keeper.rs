@@ -73,7 +73,8 @@ fn together(now: Instant, wait: Duration) -> Instant {
     let (begun, unit) = (*BEGUN.get_or_init(|| now), (wait / 2).as_nanos().max(1));
     let latest = now + wait;
     let beyond = latest.saturating_duration_since(begun).as_nanos() % unit;
-    latest - Duration::from_nanos(u64::try_from(beyond).unwrap_or_default())
+    let beyond = u64::try_from(beyond).map(Duration::from_nanos).unwrap_or_default();
+    latest.checked_sub(beyond).unwrap_or(latest)
 }
 
 impl LeaseKeeper {

@@ -263,6 +263,10 @@ struct Upgraded<'t> {
     content: Option<String>,
 }
 
+fn idempotency_key(timer: &DueTimer, sent: &DueCommand) -> String {
+    format!("{NAME}/{}/{}", timer.key, sent.id)
+}
+
 impl Sending {
     /// The stream that the command of a timer goes to; `None` if it can't be told.
     fn target(&self, timer: &DueTimer) -> Target {
@@ -270,7 +274,8 @@ impl Sending {
         let stream = || {
             let upgraded = self.upgraded(&timer.command, sent).ok()?;
             let content = upgraded.content.as_deref().unwrap_or(&sent.content);
-            self.commands.stream(&SentCommand::new(upgraded.name, content, "", &sent.cause))
+            let key = idempotency_key(timer, sent);
+            self.commands.stream(&SentCommand::new(upgraded.name, content, &key, &sent.cause))
         };
         catch_panic(stream).ok().flatten()
     }
@@ -292,7 +297,7 @@ impl Sending {
             Ok(upgraded) => upgraded,
             Err(error) => return Ok(TimerResult::Failed(with_causes(&*error))),
         };
-        let key = format!("{NAME}/{}/{}", timer.key, sent.id);
+        let key = idempotency_key(timer, sent);
         let content = upgraded.content.as_deref().unwrap_or(&sent.content);
         let command = SentCommand::new(upgraded.name, content, &key, &sent.cause);
         let mut refusal = None;

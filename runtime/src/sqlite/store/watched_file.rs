@@ -23,8 +23,9 @@ const IDLE_LOOK: Duration = Duration::from_millis(8);
 /// How much longer that time is for each further store, unless that makes the looks too rare.
 const FURTHER_STORE: Duration = Duration::from_micros(375);
 
-/// How long the index alone is trusted: a read of the position also notices a file that was moved.
-const LONGEST_TRUST: Duration = Duration::from_secs(4);
+/// How long the index alone is trusted: a read of the position also notices a file that was moved. So does a renewal of leases,
+/// which comes each 5 seconds.
+const LONGEST_TRUST: Duration = Duration::from_secs(6);
 
 /// Reads the position of the newest event.
 pub(super) type ReadPosition = Box<dyn Fn() -> Result<Position, StoreError> + Send>;
@@ -43,8 +44,8 @@ struct Looks {
     index: Option<LogIndex>,
     /// The index's header at the last look.
     header: Option<Header>,
-    /// When the position was read last.
-    read_at: Instant,
+    /// When the position was read last, or a commit of this process was seen in the index.
+    trusted_at: Instant,
     /// When another process appended last, as far as the looks know.
     foreign_at: Option<Instant>,
 }
@@ -68,7 +69,7 @@ impl WatchedFile {
             position: Some(position),
             index: None,
             header: None,
-            read_at: Instant::now(),
+            trusted_at: Instant::now(),
             foreign_at: None,
         };
         Self { path: path.to_owned(), longest, looks: Mutex::new(looks) }
@@ -95,7 +96,7 @@ impl WatchedFile {
         let number = |header: Option<Header>| header.as_ref().and_then(log_index::commit);
         let is_the_only_one = number(before).map(|number| number.wrapping_add(1)) == number(after);
         if before.is_some() && before == looks.header && is_the_only_one {
-            looks.header = after;
+            (looks.header, looks.trusted_at) = (after, Instant::now());
         }
         Ok(result)
     }
@@ -119,12 +120,12 @@ impl WatchedFile {
         let header = looks.index.as_ref().and_then(LogIndex::header);
         if header.is_some()
             && header == looks.header
-            && now.saturating_duration_since(looks.read_at) < LONGEST_TRUST
+            && now.saturating_duration_since(looks.trusted_at) < LONGEST_TRUST
         {
             return (Look::Nothing, self.until_next_look(now, looks.foreign_at, stores));
         }
         let position = position();
-        looks.read_at = now;
+        looks.trusted_at = now;
         looks.header = header;
         let look = match position {
             Ok(position) if position == newest() => Look::Nothing,
