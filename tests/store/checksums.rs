@@ -6,7 +6,7 @@ use std::path::Path;
 use factum::prelude::*;
 use factum::sqlite::SqliteOptions;
 use factum::store::ExpectedVersion::Any;
-use factum::store::{Append, Filter, NewEvent, StoreError};
+use factum::store::{Append, Filter, NewEvent, ReplayedEvent, StoreError, StoredEvent};
 use factum::{Metadata, Position, StreamName, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -126,6 +126,63 @@ fn each_changed_letter_is_found() {
         connection.execute_batch(back).unwrap();
         read_all(&store).unwrap();
     }
+}
+
+/// Reads that put several integers into one column have fewer bits for each.
+#[test]
+fn integers_of_every_size_are_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("store.db");
+    let store = open_store(&file);
+    let metadata = Metadata::default();
+    for (key, event_version) in
+        [("a", 127), ("a", 128), ("a", u32::MAX), ("b", 1), ("b", 1), ("c", 1), ("d", 1)]
+    {
+        let (id, now) = (Uuid::now_v7(), Timestamp::now());
+        let event = NewEvent::new("paid", event_version, "{}", id, now, &metadata);
+        store.append(&[Append::new(&stream(key), Any, &[event])]).unwrap();
+    }
+    // Vacuuming gives the changed rows their checksums.
+    doctor(
+        &file,
+        "UPDATE factum_events SET version = version + 16777214, checksum = NULL WHERE stream = 2;
+         UPDATE factum_events SET stream = stream << 32, checksum = NULL WHERE stream = 3;
+         UPDATE factum_streams SET id = id << 32 WHERE id = 3;
+         UPDATE factum_events SET position = position << 57, checksum = NULL WHERE stream = 4",
+    );
+    store.vacuum().unwrap();
+    let all = |filter| {
+        let mut seen = Vec::new();
+        let visit = &mut |event: &StoredEvent<'_>| {
+            let envelope = &event.envelope;
+            let position = envelope.position.get();
+            seen.push((envelope.key.to_owned(), position, envelope.version, event.event_version));
+            ControlFlow::Continue(())
+        };
+        store.read_all(filter, Position::START, usize::MAX, visit).unwrap();
+        seen
+    };
+    let expected = [
+        ("a", 1, 1, 127),
+        ("a", 2, 2, 128),
+        ("a", 3, 3, u32::MAX),
+        ("b", 4, (1 << 24) - 1, 1),
+        ("b", 5, 1 << 24, 1),
+        ("c", 6, 1, 1),
+        ("d", 7 << 57, 1, 1),
+    ];
+    let expected = expected.map(|(key, position, version, of)| (key.to_owned(), position, version, of));
+    assert_eq!(all(Filter::new()), expected);
+    assert_eq!(all(Filter::new().without_metadata()), expected);
+    let mut replayed = Vec::new();
+    for (key, after) in [("a", 0), ("b", (1 << 24) - 2), ("c", 0), ("d", 0)] {
+        let visit = &mut |event: &ReplayedEvent<'_>| {
+            replayed.push((key.to_owned(), event.position.get(), event.version, event.event_version));
+            ControlFlow::Continue(())
+        };
+        store.replay(&stream(key), after, usize::MAX, visit).unwrap();
+    }
+    assert_eq!(replayed, expected);
 }
 
 #[test]

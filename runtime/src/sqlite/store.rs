@@ -12,6 +12,7 @@ mod hot_append;
 mod keys;
 mod known_streams;
 pub(crate) mod outbox;
+mod packed;
 pub(crate) mod query;
 pub(crate) mod read;
 mod remembered;

@@ -5,15 +5,17 @@ use std::ops::Deref;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::store::checksum::{Checksums, StreamHash};
+use crate::sqlite::store::packed;
 use crate::sqlite::store::rows::{
-    ALL, WITHOUT_METADATA, counted, integer, position_of, replayed_event, stored_event, with_checksums,
+    ALL, REPLAYED, WITHOUT_METADATA, changed, counted, integer, position_of, replayed_event, stored_event,
+    with_checksums,
 };
 use crate::sqlite::store::stream_names::StreamNames;
 use crate::store::error::StoreError;
@@ -49,6 +51,21 @@ pub(super) trait Pages {
         limit: usize,
         visit: &mut Visit<'_>,
     ) -> Result<bool, StoreError>;
+}
+
+/// Which columns a read asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Those of `packed.rs`, until the first event that its checksum does not confirm.
+    Packed,
+    /// A column for each part of an event.
+    Whole,
+}
+
+impl Form {
+    fn of(checksums: Checksums) -> Self {
+        if checksums == Checksums::Verified { Self::Packed } else { Self::Whole }
+    }
 }
 
 /// Pauses between two pages of a long read, if the log has grown.
@@ -199,7 +216,7 @@ pub(super) fn ends_with(
         .map(Option::unwrap_or_default)
 }
 
-/// Reads one stream page by page, with the columns that a replay needs.
+/// Reads one stream page by page, with the columns that a replay needs. Returns the id of the last event.
 pub(super) fn replay(
     connection: &Connection,
     stream: &StreamName,
@@ -209,24 +226,37 @@ pub(super) fn replay(
     visit: &mut VisitReplayed<'_>,
 ) -> Result<Option<Uuid>, StoreError> {
     let hash = StreamHash::of(stream);
-    let (mut from, mut pages_read, mut last) = (following(after), 0, None);
-    let mut select = connection
-        .prepare_cached(&with_checksums(
-            "SELECT position, version, name, schema, payload, checksum FROM factum_events
-             WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
-             AND version >= ?3 ORDER BY version LIMIT ?4",
-            checksums,
-        ))
-        .map_err(store_error)?;
+    let (mut version, mut pages_read, mut last) = (after, 0, None);
+    let mut form = Form::of(checksums);
     while limit > 0
-        && let Some(begin) = from
+        && let Some(from) = following(version)
     {
+        let columns = match form {
+            Form::Packed => packed::replayed().into(),
+            Form::Whole => with_checksums(REPLAYED, checksums),
+        };
+        let mut select = connection
+            .prepare_cached(&format!(
+                "SELECT {columns} FROM factum_events
+                 WHERE stream = (SELECT id FROM factum_streams WHERE category = ?1 AND key = ?2)
+                 AND version >= ?3 ORDER BY version LIMIT ?4"
+            ))
+            .map_err(store_error)?;
         let wanted = limit.min(LENT_PAGE);
-        let mut seen = 0;
-        let mut rows = select.query((stream.category(), stream.key(), begin, wanted)).map_err(store_error)?;
+        let (asked, mut seen) = (form, 0);
+        let mut rows = select.query((stream.category(), stream.key(), from, wanted)).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let (event, checksum) = replayed_event(row, hash)?;
-            from = following(event.version);
+            let (event, checksum) = match asked {
+                Form::Packed => match packed::replayed_event(row, version + 1, hash) {
+                    Some((event, checksum)) => (event, Some(checksum)),
+                    None => {
+                        form = Form::Whole;
+                        break;
+                    }
+                },
+                Form::Whole => replayed_event(row, hash)?,
+            };
+            version = event.version;
             last = Some((event.position, checksum));
             seen += 1;
             if visit(&event).is_break() {
@@ -235,7 +265,7 @@ pub(super) fn replay(
             }
         }
         drop(rows);
-        if seen < wanted {
+        if form == asked && seen < wanted {
             break;
         }
         limit -= seen;
@@ -245,7 +275,7 @@ pub(super) fn replay(
         Some((position, _)) if checksums == Checksums::Ignored => {
             event_id(connection, position).map_err(store_error)
         }
-        Some((position, checksum)) => id_at(connection, position, checksum).map_err(store_error),
+        Some((position, checksum)) => id_at(connection, position, version, checksum),
         None => Ok(None),
     }
 }
@@ -260,16 +290,25 @@ pub(super) fn event_id(connection: &Connection, position: Position) -> rusqlite:
 
 /// The id of the event at a position; `None` if it has another checksum by now.
 ///
-/// Cheaper than the id of each event that a replay reads.
+/// Cheaper than the id of each event that a replay reads. Fails if the event has another version than expected. Those
+/// before it then have theirs: versions rise, and each row has the next one or a later one.
 fn id_at(
     connection: &Connection,
     position: Position,
+    version: u64,
     checksum: Option<i64>,
-) -> rusqlite::Result<Option<Uuid>> {
-    connection
-        .prepare_cached("SELECT id FROM factum_events WHERE position = ?1 AND checksum IS ?2")?
-        .query_row((position.get(), checksum), |row| row.get(0).map(Uuid::from_bytes))
-        .optional()
+) -> Result<Option<Uuid>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT id, version FROM factum_events WHERE position = ?1 AND checksum IS ?2")
+        .and_then(|mut select| {
+            let id_and_version = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
+            select.query_row((position.get(), checksum), id_and_version).optional()
+        });
+    match found.map_err(store_error)? {
+        Some((id, found)) if u64::try_from(found) == Ok(version) => Ok(Some(Uuid::from_bytes(id))),
+        Some(_) => Err(changed(signed(position))),
+        None => Ok(None),
+    }
 }
 
 /// The events of all streams that a filter lets pass.
@@ -284,6 +323,7 @@ pub(super) struct AllPages<'a> {
     others: u64,
     filter: Filter<'a>,
     checksums: Checksums,
+    form: Form,
     names: StreamNames,
     from: Option<i64>,
 }
@@ -298,6 +338,7 @@ impl<'a> AllPages<'a> {
             others: 0,
             filter,
             checksums,
+            form: if filter.wants_metadata { Form::Whole } else { Form::of(checksums) },
             names: StreamNames::new(),
             from: following(after.get()),
         };
@@ -316,8 +357,11 @@ impl<'a> AllPages<'a> {
     }
 
     fn write_query(&mut self) -> Result<(), StoreError> {
-        let columns = if self.filter.wants_metadata { ALL } else { WITHOUT_METADATA };
-        let columns = with_checksums(columns, self.checksums);
+        let columns = match self.form {
+            Form::Packed => packed::without_metadata().into(),
+            Form::Whole if self.filter.wants_metadata => with_checksums(ALL, self.checksums),
+            Form::Whole => with_checksums(WITHOUT_METADATA, self.checksums),
+        };
         let mut sql = format!("SELECT {columns} FROM factum_events WHERE position >= ?1");
         if !self.reads_every_row() {
             // The reader would look for `until` behind all rows that the query leaves out.
@@ -382,15 +426,31 @@ impl Pages for AllPages<'_> {
         let mut select = connection.prepare_cached(&self.sql).map_err(store_error)?;
         let mut rows = select.query(&*parameters).map_err(store_error)?;
         let (mut last, mut seen) = (None, 0);
+        let asked = self.form;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let position = position_of(row)?;
+            let position = match asked {
+                Form::Packed => packed::position_of(row)?,
+                Form::Whole => position_of(row)?,
+            };
             if position > until {
                 break;
             }
-            let stream = self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
+            let event = match asked {
+                Form::Packed => match packed::stored_event(connection, row, position, &mut self.names) {
+                    Some(event) => event,
+                    None => {
+                        self.form = Form::Whole;
+                        break;
+                    }
+                },
+                Form::Whole => {
+                    let stream =
+                        self.names.get(connection, integer(row, 6, "stream", position)?, position)?;
+                    stored_event(row, position, stream, self.filter.wants_metadata)?
+                }
+            };
             seen += 1;
             // Checked before it is left out: damage may have moved it into another stream.
-            let event = stored_event(row, position, stream, self.filter.wants_metadata)?;
             last = Some(event.envelope.position.get());
             if !wanted.is_empty() && !wanted.contains(&event.envelope.category) {
                 self.others += 1;
@@ -408,7 +468,7 @@ impl Pages for AllPages<'_> {
         if let Some(last) = last {
             self.from = following(last);
         }
-        let is_changed = !wanted.is_empty() && self.selects_categories;
+        let is_changed = self.form != asked || (!wanted.is_empty() && self.selects_categories);
         drop(rows);
         drop(select);
         if is_changed {

@@ -22,6 +22,9 @@ pub(super) const ALL: &str = "position, version, name, schema, payload, checksum
 /// The columns of an event without metadata.
 pub(super) const WITHOUT_METADATA: &str = "position, version, name, schema, payload, checksum, stream";
 
+/// The columns of an event that is replayed.
+pub(super) const REPLAYED: &str = "position, version, name, schema, payload, checksum";
+
 /// A query with the column `checksum`, or with `NULL` in its place.
 pub(super) fn with_checksums(sql: &str, checksums: Checksums) -> Cow<'_, str> {
     match checksums {
@@ -111,11 +114,7 @@ fn checked_event<'r>(
     };
     let checksum = checksum_of(row, position)?;
     match checksum {
-        Some(checksum) if checksum::split(checksum).0 != stream.event(&event) => Err(damaged(
-            position,
-            "checksum",
-            "is not that of the event: the event, its place, or the name of its stream has changed",
-        )),
+        Some(checksum) if checksum::split(checksum).0 != stream.event(&event) => Err(changed(position)),
         checksum => Ok((event, checksum)),
     }
 }
@@ -200,6 +199,13 @@ fn id(row: &Row<'_>, index: usize, position: i64) -> Result<Uuid, StoreError> {
 fn uuid(row: &Row<'_>, index: usize, name: &'static str, position: i64) -> Result<Option<Uuid>, StoreError> {
     let bytes = column(row, index)?.as_blob_or_null().map_err(|error| damaged(position, name, error))?;
     bytes.map(Uuid::from_slice).transpose().map_err(|error| damaged(position, name, error))
+}
+
+/// The error for an event whose checksum is that of another one.
+#[cold]
+pub(super) fn changed(position: i64) -> StoreError {
+    let problem = "is not that of the event: the event, its place, or the name of its stream has changed";
+    damaged(position, "checksum", problem)
 }
 
 #[cold]

@@ -49,12 +49,12 @@ impl StreamNames {
         stream: i64,
         position: i64,
     ) -> Result<(&StreamName, StreamHash), StoreError> {
-        let is_known =
-            matches!(self.known.get(self.place(stream)), Some(Some((known, _))) if *known == stream);
-        if !is_known {
+        let mut place = self.place(stream);
+        if !matches!(self.known.get(place), Some(Some((known, _))) if *known == stream) {
             self.read(connection, stream).map_err(store_error)?;
+            place = self.place(stream);
         }
-        match self.known.get(self.place(stream)) {
+        match self.known.get(place) {
             Some(Some((known, Ok((name, hash))))) if *known == stream => Ok((name, *hash)),
             Some(Some((known, Err((column, problem))))) if *known == stream => {
                 Err(StoreError::DamagedEvent { position, column, problem: problem.clone() })
