@@ -10,7 +10,7 @@ use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::call::{AppendSql, Call};
-use crate::postgres::store::commits::{Commits, Group};
+use crate::postgres::store::commits::{Commits, Gathering, Group};
 use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
 use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
@@ -47,12 +47,15 @@ impl Writer {
 
     /// Commits one group after the other, until no store is left that appends.
     pub(super) async fn run(mut self, commits: &Commits) {
-        while let Some(group) = commits.next().await {
+        let mut gathering = Gathering::default();
+        while let Some(group) = commits.next(&mut gathering).await {
             match commits.hand_over(group) {
                 // If the thread of the hooks has ended, the callers have an error.
                 Ok(done) => drop(done.await),
                 Err(group) => {
+                    let begun = Instant::now();
                     let answers = self.commit(&group).await;
+                    gathering.committed(begun.elapsed(), group.0.len() + commits.waiting());
                     group.answer(answers);
                 }
             }
