@@ -61,8 +61,8 @@ pub(crate) fn append_in_transaction(
     let session = server.session();
     let append = format!(
         "BEGIN; SET LOCAL factum.token = 'other';
-         SELECT problem FROM {schema}.append_one((SELECT id FROM {schema}.store), 'other', '{category}', '{key}', {expected},
-             NULL, '{name}', 1, gen_random_uuid(), 0, NULL, NULL, NULL, '{payload}')"
+         SELECT ({schema}.append_one((SELECT id FROM {schema}.store), 'other', '{category}', '{key}', {expected},
+             NULL, '{name}', 1, gen_random_uuid(), 0, NULL, NULL, NULL, '{payload}'))[3]"
     );
     assert_eq!(session.sql(&append).unwrap(), ["0"]);
     session

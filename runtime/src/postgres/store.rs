@@ -1,6 +1,7 @@
 //! The store in a schema of a PostgreSQL database.
 
 mod all_keys;
+mod array;
 mod call;
 mod changes;
 mod commits;

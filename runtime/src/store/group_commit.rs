@@ -25,7 +25,7 @@ use crate::domain::panic::catch_panic;
 use crate::domain::stream_name::StreamName;
 use crate::store::append::{Append, Appended};
 use crate::store::error::{AppendError, StoreError};
-use crate::store::owned_append::{Lent, OwnedAppend};
+use crate::store::owned_append::{Lent, OwnedAppend, split_off};
 use crate::store::queue::{Chain, QueueError};
 use crate::store::sync::{AtomicBool, Condvar, Mutex, lock};
 use crate::telemetry::measure;
@@ -241,14 +241,28 @@ fn commit_all(
     if others.is_empty() {
         return commit_measured(request.as_slice(), others, commit);
     }
-    let lent: Vec<Vec<Lent<'_>>> = others.iter().map(|waiting| waiting.lend()).collect();
-    let appends: Vec<Vec<Append<'_>>> =
-        lent.iter().map(|request| request.iter().map(Lent::append).collect()).collect();
-    let mut requests = Vec::with_capacity(1 + appends.len());
+    let lent = Lent::of(owned_appends(others));
+    let appends = lent.appends(owned_appends(others));
+    let mut requests = Vec::with_capacity(1 + others.len());
     requests.extend(request);
-    let waiting = appends.iter().zip(others);
-    requests.extend(waiting.map(|(appends, waiting)| waiting.request(appends)));
+    requests.extend(requests_of(others, &appends));
     commit_measured(&requests, others, commit)
+}
+
+/// What the requests of these waiters append.
+pub(crate) fn owned_appends(waiters: &[Arc<Waiter>]) -> impl Iterator<Item = &OwnedAppend> {
+    waiters.iter().flat_map(|waiter| &waiter.request)
+}
+
+/// The requests of these waiters, with what [`owned_appends`] has lent.
+pub(crate) fn requests_of<'a>(
+    waiters: &'a [Arc<Waiter>],
+    mut appends: &'a [Append<'a>],
+) -> impl Iterator<Item = Request<'a>> {
+    waiters.iter().map(move |waiter| Request {
+        appends: split_off(&mut appends, waiter.request.len()),
+        chains: &waiter.chains,
+    })
 }
 
 fn commit_measured(
@@ -332,15 +346,6 @@ impl Waiter {
             state: Mutex::new(WaiterState::Wait),
             changed: Condvar::new(),
         }
-    }
-
-    pub(crate) fn lend(&self) -> Vec<Lent<'_>> {
-        self.request.iter().map(OwnedAppend::lend).collect()
-    }
-
-    /// The request, with the appends that [`lend`](Self::lend) has lent.
-    pub(crate) fn request<'a>(&'a self, appends: &'a [Append<'a>]) -> Request<'a> {
-        Request { appends, chains: &self.chains }
     }
 
     /// The answer, from a committer that lets no caller lead.

@@ -14,9 +14,9 @@ pub(crate) struct OwnedAppend {
     timers: Vec<TimerChange>,
 }
 
-/// An [`OwnedAppend`] with the slices that an [`Append`] borrows.
+/// What the appends of several requests borrow, in two lists for all of them.
+#[derive(Default)]
 pub(crate) struct Lent<'a> {
-    owned: &'a OwnedAppend,
     events: Vec<NewEvent<'a>>,
     keys: Vec<NewKey<'a>>,
 }
@@ -32,25 +32,35 @@ impl OwnedAppend {
             timers: append.timers.to_vec(),
         }
     }
+}
 
-    pub(crate) fn lend(&self) -> Lent<'_> {
-        let keys = self.keys.iter().map(|(key, rest)| NewKey { key, ..rest.clone() });
-        Lent {
-            owned: self,
-            events: self.events.iter().map(OwnedNewEvent::lend).collect(),
-            keys: keys.collect(),
+impl<'a> Lent<'a> {
+    pub(crate) fn of(appends: impl Iterator<Item = &'a OwnedAppend>) -> Self {
+        let mut lent = Self::default();
+        for append in appends {
+            lent.events.extend(append.events.iter().map(OwnedNewEvent::lend));
+            lent.keys.extend(append.keys.iter().map(|(key, rest)| NewKey { key, ..rest.clone() }));
         }
+        lent
+    }
+
+    /// The appends that this was [made of](Self::of), in their order.
+    pub(crate) fn appends(&self, of: impl Iterator<Item = &'a OwnedAppend>) -> Vec<Append<'_>> {
+        let (mut events, mut keys) = (self.events.as_slice(), self.keys.as_slice());
+        of.map(|append| Append {
+            stream: &append.stream,
+            expected: append.expected,
+            events: split_off(&mut events, append.events.len()),
+            keys: split_off(&mut keys, append.keys.len()),
+            timers: &append.timers,
+        })
+        .collect()
     }
 }
 
-impl Lent<'_> {
-    pub(crate) fn append(&self) -> Append<'_> {
-        Append {
-            stream: &self.owned.stream,
-            expected: self.owned.expected,
-            events: &self.events,
-            keys: &self.keys,
-            timers: &self.owned.timers,
-        }
-    }
+/// Takes so many from the front of the list.
+pub(crate) fn split_off<'l, T>(list: &mut &'l [T], count: usize) -> &'l [T] {
+    let (first, rest) = list.split_at(count);
+    *list = rest;
+    first
 }

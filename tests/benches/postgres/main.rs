@@ -1,6 +1,6 @@
 //! Appends to PostgreSQL and reads beside the same by hand, and tasks beside threads, in one run.
 //!
-//! `cargo bench -p factum-tests --bench postgres [-- --quick] [-- appends | reads | tasks | peers]`
+//! `cargo bench -p factum-tests --bench postgres [-- --quick] [-- appends | reads | tasks | peers] [callers=N] [rounds=N]`
 //!
 //! The peers are built first, which takes some minutes, and only run if they are asked for.
 //!
@@ -62,6 +62,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let (rounds, time) = if has("--bench") && !has("--quick") { (7, 1_000) } else { (1, 50) };
+    let number = |name| arguments.iter().find_map(|argument| argument.strip_prefix(name)?.parse().ok());
+    let (rounds, callers) = (number("rounds=").unwrap_or(rounds), number("callers="));
     let Some(server) = Server::start_with("max_wal_size = '4GB'\ncheckpoint_timeout = '15min'\n") else {
         return;
     };
@@ -69,7 +71,7 @@ fn main() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let one = ["appends", "reads", "tasks", "peers"].iter().any(|name| has(name));
     if !one || has("appends") {
-        compare_appends(&server, &runtime, rounds, time);
+        compare_appends(&server, &runtime, (rounds, time), callers);
     }
     if !one || has("reads") {
         let sizes = if rounds > 1 {
@@ -99,9 +101,13 @@ fn main() {
     }
 }
 
-fn compare_appends(server: &Server, runtime: &Runtime, rounds: usize, time: u64) {
+/// Compares with all numbers of callers, or with the given one.
+fn compare_appends(server: &Server, runtime: &Runtime, (rounds, time): (usize, u64), only: Option<usize>) {
     let store = &server.new_store();
     for (index, callers) in CALLERS.into_iter().enumerate() {
+        if only.is_some_and(|only| only != callers) {
+            continue;
+        }
         let mut rates = vec![Vec::new(); ARMS.len()];
         let mut flushes = Vec::new();
         for round in 0..rounds {

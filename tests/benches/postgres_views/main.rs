@@ -243,23 +243,20 @@ impl<'r> Hand<'r> {
     }
 }
 
-/// Sends all statements, and then waits for their answers.
+/// Sends all statements, and then waits for their answers, which come in this order.
 async fn all(mut sent: Vec<Sent<'_>>) -> Result<(), Error> {
+    let mut first = Vec::with_capacity(sent.len());
+    // The first poll of a statement sends it.
     poll_fn(|context| {
-        let mut failed = None;
-        sent.retain_mut(|statement| match statement.as_mut().poll(context) {
-            Poll::Ready(Ok(_)) => false,
-            Poll::Ready(Err(error)) => {
-                failed = Some(error);
-                false
-            }
-            Poll::Pending => true,
-        });
-        match failed {
-            Some(error) => Poll::Ready(Err(error)),
-            None if sent.is_empty() => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        }
+        first.extend(sent.iter_mut().map(|statement| statement.as_mut().poll(context)));
+        Poll::Ready(())
     })
-    .await
+    .await;
+    for (statement, first) in sent.into_iter().zip(first) {
+        match first {
+            Poll::Ready(answer) => answer?,
+            Poll::Pending => statement.await?,
+        };
+    }
+    Ok(())
 }

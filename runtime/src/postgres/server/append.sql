@@ -3,30 +3,32 @@
 -- Each statement of a VOLATILE function sees what was committed before that statement began, at READ COMMITTED. So a check
 -- that comes after the lock sees the appends that the lock has waited for. In one statement with the lock it would not.
 
--- Fails unless this is the caller's store, and this session has begun with the token: behind a pooler that gives each
--- transaction another session, a lock that is held for a session protects nothing. A schema that was dropped and made again
--- has another store, which an old session would take for its own.
-CREATE FUNCTION {schema}.check_session(store uuid, token text) RETURNS void LANGUAGE plpgsql AS $factum$
+-- Takes the turn to append, and so many positions and numbers of streams. Returns the last of each before these. The
+-- advisory lock makes a fair queue; many waiters on the row's own lock would all wake up and look at it again.
+--
+-- Fails unless this is the caller's store, and this session has begun with the token, if one is given: behind a pooler that
+-- gives each transaction another session, a lock that is held for a session protects nothing. A schema that was dropped and
+-- made again has another store, which an old session would take for its own.
+--
+-- It returns an array, as `append_one` does: for a row of several columns, the server would build a table.
+CREATE FUNCTION {schema}.take_turn(store uuid, token text, events int, new_streams int) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE AS $factum$
+DECLARE
+  turn bigint[];
 BEGIN
   IF store <> '{id}' THEN
     RAISE EXCEPTION 'the schema has another store' USING ERRCODE = 'FA003';
   END IF;
-  IF current_setting('factum.token', true) IS DISTINCT FROM token THEN
+  IF token IS NOT NULL AND current_setting('factum.token', true) IS DISTINCT FROM token THEN
     RAISE EXCEPTION 'this session has not begun with the token of the store' USING ERRCODE = 'FA001';
   END IF;
-END $factum$;
-
--- Takes the turn to append, and so many positions and numbers of streams. Returns the last of each before these. The
--- advisory lock makes a fair queue; many waiters on the row's own lock would all wake up and look at it again.
-CREATE FUNCTION {schema}.take_turn(events int, new_streams int, OUT base bigint, OUT stream_base bigint)
-LANGUAGE plpgsql AS $factum$
-BEGIN
   PERFORM pg_advisory_xact_lock('{schema}.counter'::regclass::oid::int, 0);
   UPDATE {schema}.counter AS c SET position = c.position + events, stream = c.stream + new_streams
-    RETURNING c.position - events, c.stream - new_streams INTO base, stream_base;
-  IF base IS NULL THEN
+    RETURNING ARRAY[c.position - events, c.stream - new_streams] INTO turn;
+  IF turn IS NULL THEN
     RAISE EXCEPTION 'the row of the counter is missing' USING ERRCODE = 'FA002';
   END IF;
+  RETURN turn;
 END $factum$;
 
 -- Sets a timer, or cancels it if `t_due` is null. Returns whether one with its key was waiting.
@@ -59,6 +61,9 @@ END $factum$;
 -- timers: number of the part, and the arguments of `change_timer`.
 -- chains: request, number of the chain, whether the request rests on it, whether others may rest on the request.
 --
+-- An array without values is null. Most statements take single elements by their number: `unnest` would build a table for
+-- each array.
+--
 -- The events of requests that are stored have the positions after `base`, in order. For each part: the version before, and
 -- the problem (0 none, 1 another version, 2 void, 3 a known key, 4 a command that no longer waits). For each part with a known key: the first one.
 CREATE FUNCTION {schema}.append(
@@ -76,11 +81,12 @@ CREATE FUNCTION {schema}.append(
   OUT n_shape bigint[], OUT n_content bigint[], OUT n_structs bytea[]
 ) LANGUAGE plpgsql VOLATILE AS $factum$
 DECLARE
-  events int := cardinality(e_part);
-  has_keys bool := cardinality(k_part) > 0;
-  has_waiting bool := cardinality(array_remove(k_waiting, NULL)) > 0;
-  has_timers bool := cardinality(t_part) > 0;
-  has_chains bool := cardinality(h_request) > 0;
+  events int := coalesce(cardinality(e_part), 0);
+  has_keys bool := k_part IS NOT NULL;
+  has_waiting bool := k_waiting IS NOT NULL;
+  has_timers bool := t_part IS NOT NULL;
+  has_chains bool := h_request IS NOT NULL;
+  turn bigint[];
   stream_base bigint;
   newest bigint;
   first_part int := 1;
@@ -94,10 +100,12 @@ DECLARE
   is_new bool[];
   v bigint[];
   w_problems int[];
+  refused bigint[];
   stored int;
 BEGIN
-  PERFORM {schema}.check_session(store, token);
-  SELECT t.base, t.stream_base INTO base, stream_base FROM {schema}.take_turn(events, cardinality(p_category)) AS t;
+  turn := {schema}.take_turn(store, token, events, cardinality(p_category));
+  base := turn[1];
+  stream_base := turn[2];
   newest := base;
   versions := '{}';
   problems := '{}';
@@ -116,57 +124,71 @@ BEGIN
                                 WHERE k.part BETWEEN first_part AND last_part))
         ORDER BY c.id FOR UPDATE;
     END IF;
-    SELECT array_agg(coalesce(found.id, stream_base + found.part) ORDER BY found.part),
-           array_agg(found.id IS NULL ORDER BY found.part),
-           array_agg(found.version ORDER BY found.part),
-           array_agg(found.problem ORDER BY found.part),
-           array_agg(found.request) FILTER (WHERE found.problem > 0)
+    SELECT array_agg(coalesce(found.id, stream_base + found.part)), array_agg(found.id IS NULL), array_agg(found.version),
+           array_agg(found.problem), array_agg(found.request) FILTER (WHERE found.problem > 0)
       INTO ids, is_new, v, w_problems, bad
       FROM (
-        SELECT p.n + first_part - 1 AS part, p.request, s.id, coalesce(e.version, 0) AS version,
+        SELECT p.part, p_request[p.part] AS request, s.id, coalesce(s.version, 0) AS version,
           CASE
-            WHEN p.request = ANY (void) THEN 2
-            WHEN has_keys AND EXISTS (
-              SELECT FROM unnest(k_part, k_key) AS given(part, key) JOIN {schema}.keys AS known ON known.key = given.key
-              WHERE given.part = p.n + first_part - 1 AND known.stream = s.id) THEN 3
-            WHEN p.expected >= 0 AND p.expected <> coalesce(e.version, 0) THEN 1
-            WHEN p.last IS NOT NULL AND p.last IS DISTINCT FROM e.id THEN 2
-            WHEN has_waiting AND EXISTS (
-              SELECT FROM unnest(k_part, k_waiting) AS k(part, waiting)
-              WHERE k.part = p.n + first_part - 1 AND k.waiting IS NOT NULL
-              AND NOT EXISTS (SELECT FROM {schema}.process_commands AS c WHERE c.id = k.waiting AND c.held = 0)) THEN 4
+            WHEN p_request[p.part] = ANY (void) THEN 2
+            WHEN p_expected[p.part] >= 0 AND p_expected[p.part] <> coalesce(s.version, 0) THEN 1
+            WHEN p_last[p.part] IS NOT NULL AND p_last[p.part] IS DISTINCT FROM s.last THEN 2
             ELSE 0
           END AS problem
-        FROM unnest(p_category[first_part:last_part], p_key[first_part:last_part], p_expected[first_part:last_part],
-                    p_last[first_part:last_part], p_request[first_part:last_part])
-             WITH ORDINALITY AS p(category, key, expected, last, request, n)
-        LEFT JOIN LATERAL (SELECT s.id FROM {schema}.streams AS s WHERE s.category = p.category AND s.key = p.key LIMIT 1) AS s ON true
-        LEFT JOIN LATERAL (SELECT e.version, e.id FROM {schema}.events AS e WHERE e.stream = s.id
-                           ORDER BY e.version DESC LIMIT 1) AS e ON true
+        FROM generate_series(first_part, last_part) AS p(part)
+        LEFT JOIN LATERAL (
+          SELECT s.id, e.version, e.id AS last FROM {schema}.streams AS s
+          LEFT JOIN LATERAL (SELECT e.version, e.id FROM {schema}.events AS e WHERE e.stream = s.id
+                             ORDER BY e.version DESC LIMIT 1) AS e ON true
+          WHERE s.category = p_category[p.part] AND s.key = p_key[p.part] LIMIT 1) AS s ON true
+        -- One sort for all of the arrays.
+        ORDER BY p.part
       ) AS found;
+    IF has_keys THEN
+      -- A statement of its own: a group without keys does not pay for the tables that this one opens.
+      SELECT array_agg(checked.problem), array_agg(checked.request) FILTER (WHERE checked.problem > 0)
+        INTO w_problems, bad
+        FROM (
+          SELECT p_request[p.part] AS request,
+            CASE
+              WHEN p_request[p.part] = ANY (void) THEN 2
+              WHEN EXISTS (
+                SELECT FROM unnest(k_part, k_key) AS given(part, key) JOIN {schema}.keys AS known ON known.key = given.key
+                WHERE given.part = p.part AND known.stream = ids[p.part - first_part + 1]) THEN 3
+              WHEN w_problems[p.part - first_part + 1] > 0 THEN w_problems[p.part - first_part + 1]
+              WHEN has_waiting AND EXISTS (
+                SELECT FROM unnest(k_part, k_waiting) AS k(part, waiting)
+                WHERE k.part = p.part AND k.waiting IS NOT NULL
+                AND NOT EXISTS (SELECT FROM {schema}.process_commands AS c WHERE c.id = k.waiting AND c.held = 0)) THEN 4
+              ELSE 0
+            END AS problem
+          FROM generate_series(first_part, last_part) AS p(part)
+          ORDER BY p.part
+        ) AS checked;
+    END IF;
     versions := versions || v;
     problems := problems || w_problems;
 
     IF true = ANY (is_new) THEN
       INSERT INTO {schema}.streams (id, category, key)
-        SELECT p.id, p.category, p.key
-        FROM unnest(ids, is_new, p_category[first_part:last_part], p_key[first_part:last_part],
-                    p_request[first_part:last_part], p_rows[first_part:last_part]) AS p(id, is_new, category, key, request, rows)
-        WHERE p.is_new AND p.rows > 0 AND (bad IS NULL OR p.request <> ALL (bad));
+        SELECT ids[p.part - first_part + 1], p_category[p.part], p_key[p.part]
+        FROM generate_series(first_part, last_part) AS p(part)
+        WHERE is_new[p.part - first_part + 1] AND p_rows[p.part] > 0 AND (bad IS NULL OR p_request[p.part] <> ALL (bad));
     END IF;
 
     IF last_event >= first_event THEN
-      -- The order of `unnest` with ordinality is that of the arrays.
+      refused := NULL;
+      IF bad IS NOT NULL THEN
+        -- For each event, how many up to it are refused.
+        refused := ARRAY(SELECT count(*) FILTER (WHERE p_request[e_part[e.n]] = ANY (bad)) OVER (ORDER BY e.n)
+                         FROM generate_series(first_event, last_event) AS e(n) ORDER BY e.n);
+      END IF;
       INSERT INTO {schema}.events (position, stream, version, recorded_at, event_version, id, name, correlation, causation, custom, payload)
-        SELECT newest + CASE WHEN bad IS NULL THEN e.n ELSE row_number() OVER (ORDER BY e.n) END,
-               ids[e.part - first_part + 1], v[e.part - first_part + 1] + e.place,
-               e.at, e.version, e.id, e.name, e.correlation, e.causation, e.custom, e.payload
-        FROM unnest(e_part[first_event:last_event], e_place[first_event:last_event], e_name[first_event:last_event],
-                    e_version[first_event:last_event], e_id[first_event:last_event], e_at[first_event:last_event],
-                    e_correlation[first_event:last_event], e_causation[first_event:last_event],
-                    e_custom[first_event:last_event], e_payload[first_event:last_event])
-             WITH ORDINALITY AS e(part, place, name, version, id, at, correlation, causation, custom, payload, n)
-        WHERE bad IS NULL OR p_request[e.part] <> ALL (bad);
+        SELECT newest + e.n - first_event + 1 - coalesce(refused[e.n - first_event + 1], 0), ids[e_part[e.n] - first_part + 1],
+               v[e_part[e.n] - first_part + 1] + e_place[e.n], e_at[e.n], e_version[e.n], e_id[e.n], e_name[e.n],
+               e_correlation[e.n], e_causation[e.n], e_custom[e.n], e_payload[e.n]
+        FROM generate_series(first_event, last_event) AS e(n)
+        WHERE bad IS NULL OR p_request[e_part[e.n]] <> ALL (bad);
       GET DIAGNOSTICS stored = ROW_COUNT;
       newest := newest + stored;
     END IF;
@@ -226,21 +248,24 @@ BEGIN
   END IF;
 END $factum$;
 
--- Appends one event to one stream, without keys: less work than arrays.
+-- Appends one event to one stream, without keys: less work than arrays. Returns the position before the event, the stream's
+-- version before it, and the problem, as `append` does.
 CREATE FUNCTION {schema}.append_one(
   store uuid, token text, p_category text, p_key text, p_expected bigint, p_last uuid,
-  e_name text, e_version int, e_id uuid, e_at bigint, e_correlation uuid, e_causation uuid, e_custom text, e_payload text,
-  OUT base bigint, OUT version bigint, OUT problem int
-) LANGUAGE plpgsql VOLATILE AS $factum$
+  e_name text, e_version int, e_id uuid, e_at bigint, e_correlation uuid, e_causation uuid, e_custom text, e_payload text
+) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $factum$
 DECLARE
+  turn bigint[];
+  base bigint;
   stream_base bigint;
+  version bigint := 0;
+  problem int := 0;
   number bigint;
   last uuid;
 BEGIN
-  PERFORM {schema}.check_session(store, token);
-  SELECT t.base, t.stream_base INTO base, stream_base FROM {schema}.take_turn(1, 1) AS t;
-  version := 0;
-  problem := 0;
+  turn := {schema}.take_turn(store, token, 1, 1);
+  base := turn[1];
+  stream_base := turn[2];
   IF p_expected = 0 AND p_last IS NULL THEN
     -- A stream that is expected to be new most likely is.
     INSERT INTO {schema}.streams (id, category, key) VALUES (stream_base + 1, p_category, p_key)
@@ -259,7 +284,7 @@ BEGIN
     END IF;
     IF problem > 0 THEN
       UPDATE {schema}.counter SET position = base;
-      RETURN;
+      RETURN ARRAY[base, version, problem];
     END IF;
     IF number IS NULL THEN
       number := stream_base + 1;
@@ -268,6 +293,7 @@ BEGIN
   END IF;
   INSERT INTO {schema}.events (position, stream, version, recorded_at, event_version, id, name, correlation, causation, custom, payload)
     VALUES (base + 1, number, version + 1, e_at, e_version, e_id, e_name, e_correlation, e_causation, e_custom, e_payload);
+  RETURN ARRAY[base, version, problem];
 END $factum$;
 
 -- Stores a snapshot of a stream in place of an earlier one, without a wait for the disk: a lost one is taken again.

@@ -9,12 +9,9 @@ CREATE FUNCTION {schema}.import_keys(
   OUT n_shape bigint, OUT n_content bigint, OUT n_structs bytea
 ) LANGUAGE plpgsql VOLATILE AS $factum$
 DECLARE
-  stream_base bigint;
+  turn bigint[];
 BEGIN
-  IF store <> '{id}' THEN
-    RAISE EXCEPTION 'the schema has another store' USING ERRCODE = 'FA003';
-  END IF;
-  SELECT t.stream_base INTO stream_base FROM {schema}.take_turn(0, cardinality(k_key)) AS t;
+  turn := {schema}.take_turn(store, NULL, 0, cardinality(k_key));
   SELECT g.n, k.key, k.before, k.version, k.recorded_at, k.command, k.shape, k.content, k.structs
     INTO place, n_key, n_before, n_version, n_at, n_command, n_shape, n_content, n_structs
     FROM unnest(k_category, k_of, k_key, k_before, k_version, k_at, k_command, k_shape, k_content, k_structs)
@@ -28,7 +25,7 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO {schema}.streams (id, category, key)
-    SELECT stream_base + row_number() OVER (), new.category, new.stream
+    SELECT turn[2] + row_number() OVER (), new.category, new.stream
     FROM (SELECT DISTINCT g.category, g.stream FROM unnest(k_category, k_of) AS g(category, stream)
           WHERE NOT EXISTS (SELECT FROM {schema}.streams AS s WHERE s.category = g.category AND s.key = g.stream)) AS new;
   INSERT INTO {schema}.keys (stream, key, before, version, recorded_at, command, shape, content, structs)

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::error::Error as StdError;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use crate::domain::command_mark::CommandMark;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::postgres::server::names::escaped;
+use crate::postgres::store::array::Array;
 use crate::postgres::store::keys;
 use crate::store::append::{Append, Appended, NewEvent, NewKey};
 use crate::store::error::{AppendError, Conflict, StoreError};
@@ -36,7 +38,7 @@ impl AppendSql {
             |count: usize| (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
         Self {
             group: format!("SELECT * FROM {schema}.append({})", values(44)),
-            one: format!("SELECT * FROM {schema}.append_one({})", values(14)),
+            one: format!("SELECT {schema}.append_one({})", values(14)),
         }
     }
 }
@@ -141,72 +143,73 @@ pub(super) struct Columns<'a> {
 
 #[derive(Default)]
 struct Parts<'a> {
-    category: Vec<Cow<'a, str>>,
-    key: Vec<Cow<'a, str>>,
-    expected: Vec<i64>,
-    last: Vec<Option<Uuid>>,
-    request: Vec<i32>,
-    rows: Vec<i32>,
+    category: Array<Cow<'a, str>>,
+    key: Array<Cow<'a, str>>,
+    expected: Array<i64>,
+    last: Array<Option<Uuid>>,
+    request: Array<i32>,
+    rows: Array<i32>,
 }
 
 #[derive(Default)]
 struct Events<'a> {
-    part: Vec<i32>,
-    place: Vec<i32>,
-    name: Vec<&'a str>,
-    event_version: Vec<i32>,
-    id: Vec<Uuid>,
-    recorded_at: Vec<i64>,
-    correlation: Vec<Option<Uuid>>,
-    causation: Vec<Option<Uuid>>,
-    custom: Vec<Option<&'a str>>,
-    payload: Vec<&'a str>,
+    part: Array<i32>,
+    place: Array<i32>,
+    name: Array<&'a str>,
+    event_version: Array<i32>,
+    id: Array<Uuid>,
+    recorded_at: Array<i64>,
+    correlation: Array<Option<Uuid>>,
+    causation: Array<Option<Uuid>>,
+    custom: Array<Option<&'a str>>,
+    payload: Array<&'a str>,
 }
 
 #[derive(Default)]
 struct Keys<'a> {
-    part: Vec<i32>,
-    key: Vec<Cow<'a, str>>,
-    before: Vec<i32>,
-    after: Vec<i32>,
-    recorded_at: Vec<i64>,
-    command: Vec<Option<Cow<'a, str>>>,
-    shape: Vec<Option<i64>>,
-    content: Vec<Option<i64>>,
-    structs: Vec<Option<Vec<u8>>>,
-    waiting: Vec<Option<i64>>,
-    sent_at: Vec<Option<i64>>,
+    part: Array<i32>,
+    key: Array<Cow<'a, str>>,
+    before: Array<i32>,
+    after: Array<i32>,
+    recorded_at: Array<i64>,
+    command: Array<Option<Cow<'a, str>>>,
+    shape: Array<Option<i64>>,
+    content: Array<Option<i64>>,
+    structs: Array<Option<Vec<u8>>>,
+    waiting: Array<Option<i64>>,
+    sent_at: Array<Option<i64>>,
 }
 
 #[derive(Default)]
 struct Timers<'a> {
-    part: Vec<i32>,
-    key: Vec<Cow<'a, str>>,
-    due: Vec<Option<i64>>,
-    id: Vec<Option<Uuid>>,
-    command: Vec<Option<&'a str>>,
-    version: Vec<Option<i64>>,
-    content: Vec<Option<&'a str>>,
-    cause: Vec<Option<Uuid>>,
-    correlation: Vec<Option<Uuid>>,
+    part: Array<i32>,
+    key: Array<Cow<'a, str>>,
+    due: Array<Option<i64>>,
+    id: Array<Option<Uuid>>,
+    command: Array<Option<&'a str>>,
+    version: Array<Option<i64>>,
+    content: Array<Option<&'a str>>,
+    cause: Array<Option<Uuid>>,
+    correlation: Array<Option<Uuid>>,
 }
 
 #[derive(Default)]
 struct Chains {
-    request: Vec<i32>,
-    chain: Vec<i32>,
-    rests: Vec<bool>,
-    is_base: Vec<bool>,
+    request: Array<i32>,
+    chain: Array<i32>,
+    rests: Array<bool>,
+    is_base: Array<bool>,
 }
 
 impl<'a> Columns<'a> {
     fn of(requests: &[Request<'a>], store: Uuid, token: i64) -> Self {
         let mut columns = Self { store, token: token.to_string(), ..Self::default() };
         let mut wave = Wave::default();
+        wave.streams.reserve(requests.len());
         for (number, request) in (1..).zip(requests) {
             if !wave.takes(request) {
                 columns.end_wave();
-                wave = Wave::default();
+                wave.clear();
                 wave.takes(request);
             }
             for append in request.appends {
@@ -228,7 +231,7 @@ impl<'a> Columns<'a> {
         parts.category.push(escaped(append.stream.category()));
         parts.key.push(escaped(append.stream.key()));
         parts.expected.push(self::number(append.expected.exact()));
-        parts.last.push(request.last_event());
+        parts.last.push_optional(request.last_event());
         parts.request.push(number);
         parts.rows.push(length(append.events).saturating_add(length(append.keys)));
         let part = length(&parts.request);
@@ -330,9 +333,9 @@ impl<'a> Events<'a> {
         self.event_version.push(event.event_version.cast_signed());
         self.id.push(event.id);
         self.recorded_at.push(event.recorded_at.as_micros());
-        self.correlation.push(event.metadata.correlation);
-        self.causation.push(event.metadata.causation);
-        self.custom.push(event.metadata.custom_json());
+        self.correlation.push_optional(event.metadata.correlation);
+        self.causation.push_optional(event.metadata.causation);
+        self.custom.push_optional(event.metadata.custom_json());
         self.payload.push(event.payload);
     }
 }
@@ -346,12 +349,12 @@ impl<'a> Keys<'a> {
         self.before.push(count(key.events.start));
         self.after.push(count(key.events.end));
         self.recorded_at.push(key.recorded_at.as_micros());
-        self.command.push(command.map(|command| escaped(&command.name)));
-        self.shape.push(command.map(|command| command.shape.cast_signed()));
-        self.content.push(command.map(|command| command.content.cast_signed()));
-        self.structs.push(command.map(CommandMark::stored_structs));
-        self.waiting.push(key.waiting.map(|waiting| waiting.id));
-        self.sent_at.push(key.waiting.map(|waiting| waiting.sent_at.as_micros()));
+        self.command.push_optional(command.map(|command| escaped(&command.name)));
+        self.shape.push_optional(command.map(|command| command.shape.cast_signed()));
+        self.content.push_optional(command.map(|command| command.content.cast_signed()));
+        self.structs.push_optional(command.map(CommandMark::stored_structs));
+        self.waiting.push_optional(key.waiting.map(|waiting| waiting.id));
+        self.sent_at.push_optional(key.waiting.map(|waiting| waiting.sent_at.as_micros()));
     }
 }
 
@@ -363,13 +366,13 @@ impl<'a> Timers<'a> {
         };
         self.part.push(part);
         self.key.push(escaped(key));
-        self.due.push(set.map(|timer| timer.due.as_micros()));
-        self.id.push(set.map(|timer| timer.id));
-        self.command.push(set.map(|timer| timer.command));
-        self.version.push(set.map(|timer| i64::from(timer.version)));
-        self.content.push(set.map(|timer| &*timer.content));
-        self.cause.push(set.map(|timer| timer.cause.id));
-        self.correlation.push(set.map(|timer| timer.cause.correlation));
+        self.due.push_optional(set.map(|timer| timer.due.as_micros()));
+        self.id.push_optional(set.map(|timer| timer.id));
+        self.command.push_optional(set.map(|timer| timer.command));
+        self.version.push_optional(set.map(|timer| i64::from(timer.version)));
+        self.content.push_optional(set.map(|timer| &*timer.content));
+        self.cause.push_optional(set.map(|timer| timer.cause.id));
+        self.correlation.push_optional(set.map(|timer| timer.cause.correlation));
     }
 }
 
@@ -382,18 +385,19 @@ struct Wave<'a> {
 }
 
 impl<'a> Wave<'a> {
-    /// Adds the request, unless it has to wait for one of the wave.
+    fn clear(&mut self) {
+        self.streams.clear();
+        self.chains.clear();
+    }
+
+    /// Adds the request. Returns false, and ends the wave, if the request has to wait for one of it.
     fn takes(&mut self, request: &Request<'a>) -> bool {
-        let mut streams = request.appends.iter().map(|append| append.stream);
         let mut chains = request.chains.iter().map(Chain::epoch);
-        if streams.any(|stream| self.streams.contains(stream))
-            || chains.any(|chain| self.chains.contains(&chain))
-        {
+        if chains.any(|chain| self.chains.contains(&chain)) {
             return false;
         }
-        self.streams.extend(request.appends.iter().map(|append| append.stream));
         self.chains.extend(request.chains.iter().map(Chain::epoch));
-        true
+        request.appends.iter().all(|append| self.streams.insert(append.stream))
     }
 }
 
@@ -408,13 +412,13 @@ pub(super) struct Stored {
 impl Call<'_> {
     /// Reads the server's result. An error means that the requests may be stored, but not which of them.
     pub(super) fn read(&self, requests: &[Request<'_>], rows: &[Row]) -> Result<Stored, StoreError> {
-        let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::CommitUnknown(error);
+        let unreadable = |error: Box<dyn StdError + Send + Sync>| StoreError::CommitUnknown(error);
         let [row] = rows else { return Err(unreadable("the server has not returned one row".into())) };
         let result = match self {
             Self::One(_) => Outcomes::of_one(row),
             Self::Group(_) => Outcomes::of_group(row),
         };
-        let result = result.map_err(|error| unreadable(error.into()))?;
+        let result = result.map_err(unreadable)?;
         result.answers(requests).ok_or_else(|| unreadable("the server has returned too few answers".into()))
     }
 }
@@ -428,12 +432,16 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    fn of_one(row: &Row) -> Result<Self, Error> {
-        let (versions, problems) = (vec![row.try_get(1)?], vec![row.try_get(2)?]);
-        Ok(Self { base: row.try_get::<_, i64>(0)?.unsigned_abs(), versions, problems, known: Vec::new() })
+    fn of_one(row: &Row) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        let result: Vec<i64> = row.try_get(0)?;
+        let [base, version, problem] = *result else {
+            return Err("the server has not returned three numbers".into());
+        };
+        let (versions, problems) = (vec![version], vec![i32::try_from(problem)?]);
+        Ok(Self { base: base.unsigned_abs(), versions, problems, known: Vec::new() })
     }
 
-    fn of_group(row: &Row) -> Result<Self, Error> {
+    fn of_group(row: &Row) -> Result<Self, Box<dyn StdError + Send + Sync>> {
         let known = match row.try_get::<_, Option<Vec<i32>>>(3)? {
             Some(parts) => parts.into_iter().zip(keys::KnownKey::of_arrays(row, 4)?).collect(),
             None => Vec::new(),

@@ -13,10 +13,10 @@ use crate::postgres::store::lost::Trace;
 use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::{PostgresStore, Shared};
 use crate::postgres::transaction::PostgresTransaction;
-use crate::store::append::Append;
 use crate::store::error::{AppendError, StoreError};
-use crate::store::group_commit::{Answer, Request};
+use crate::store::group_commit::{Answer, Request, owned_appends, requests_of};
 use crate::store::lock::lock;
+use crate::store::owned_append::Lent;
 use crate::store::queue::QueueError;
 use crate::store::written::Written;
 
@@ -141,11 +141,9 @@ fn serve(store: &Weak<Shared>, groups: &mpsc::Receiver<Handed>) {
         let Some(shared) = store.upgrade() else { continue };
         let store = PostgresStore { shared };
         let answers = {
-            let lent: Vec<_> = group.0.iter().map(|waiter| waiter.lend()).collect();
-            let appends: Vec<Vec<Append<'_>>> =
-                lent.iter().map(|request| request.iter().map(|lent| lent.append()).collect()).collect();
-            let requests: Vec<_> =
-                group.0.iter().zip(&appends).map(|(waiter, appends)| waiter.request(appends)).collect();
+            let lent = Lent::of(owned_appends(&group.0));
+            let appends = lent.appends(owned_appends(&group.0));
+            let requests: Vec<_> = requests_of(&group.0, &appends).collect();
             store.store_all(&requests)
         };
         store.shared.line.wakeups.timers.wake();

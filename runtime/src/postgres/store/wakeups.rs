@@ -179,7 +179,8 @@ pub(super) async fn listen(address: Rc<Address>, wakeups: Arc<Wakeups>, id: Uuid
 
 async fn begin(address: &Address, heard: &OnNotification, channel: &str) -> Result<Session, Failure> {
     let session = address.begin(Some(heard)).await?;
-    session.run(&format!("LISTEN \"{channel}\"")).await?;
+    // A notification is no row: its commit need not wait for the disk, nor make appends wait for it there.
+    session.run(&format!("SET synchronous_commit = off; LISTEN \"{channel}\"")).await?;
     Ok(session)
 }
 

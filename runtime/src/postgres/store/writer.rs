@@ -10,14 +10,14 @@ use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
 use crate::postgres::server::session::Session;
 use crate::postgres::store::call::{AppendSql, Call};
-use crate::postgres::store::commits::{Commits, Group};
+use crate::postgres::store::commits::{Commits, Gathering, Group};
 use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Unsettled};
 use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::postgres::store::requests::{changed_streams, concerns_one, is_void, refuse};
 use crate::postgres::store::wakeups::Wakeups;
-use crate::store::append::Append;
 use crate::store::error::StoreError;
-use crate::store::group_commit::{Answer, Request};
+use crate::store::group_commit::{Answer, Request, owned_appends, requests_of};
+use crate::store::owned_append::Lent;
 use crate::store::queue::QueueError;
 
 /// How often a transaction that the server has undone is tried again at once.
@@ -47,12 +47,15 @@ impl Writer {
 
     /// Commits one group after the other, until no store is left that appends.
     pub(super) async fn run(mut self, commits: &Commits) {
-        while let Some(group) = commits.next().await {
+        let mut gathering = Gathering::default();
+        while let Some(group) = commits.next(&mut gathering).await {
             match commits.hand_over(group) {
                 // If the thread of the hooks has ended, the callers have an error.
                 Ok(done) => drop(done.await),
                 Err(group) => {
+                    let begun = Instant::now();
                     let answers = self.commit(&group).await;
+                    gathering.committed(begun.elapsed(), group.0.len() + commits.waiting());
                     group.answer(answers);
                 }
             }
@@ -60,13 +63,11 @@ impl Writer {
     }
 
     async fn commit(&mut self, group: &Group) -> Vec<Answer> {
-        let lent: Vec<_> = group.0.iter().map(|waiter| waiter.lend()).collect();
-        let appends: Vec<Vec<Append<'_>>> =
-            lent.iter().map(|request| request.iter().map(|lent| lent.append()).collect()).collect();
-        let requests: Vec<_> =
-            group.0.iter().zip(&appends).map(|(waiter, appends)| waiter.request(appends)).collect();
+        let lent = Lent::of(owned_appends(&group.0));
+        let appends = lent.appends(owned_appends(&group.0));
+        let requests: Vec<_> = requests_of(&group.0, &appends).collect();
         let answers = self.store_all(&requests).await;
-        if appends.iter().flatten().any(|append| !append.timers.is_empty()) {
+        if appends.iter().any(|append| !append.timers.is_empty()) {
             self.wakeups.timers.wake();
         }
         answers
