@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use factum::Position;
-use factum::follow::{FollowError, ProjectionError};
+use factum::follow::{FollowError, PartitionPlace, ProjectionError, RunningFollower};
 use factum::memory::MemoryShards;
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
@@ -167,6 +168,39 @@ fn of_two_sets_of_workers_one_works() {
     assert_eq!(taken.iter().sum::<u64>(), 6_020, "{taken:?}");
     assert!(taken.contains(&0), "{taken:?}");
     first.stop().unwrap();
+    second.stop().unwrap();
+}
+
+/// Programs on one file share the workers of a view.
+#[test]
+fn two_programs_share_a_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.db");
+    let stores = [open_store(&file), open_store(&file)];
+    let views = [Balances::in_order(), Balances::in_order()];
+    let start = |index: usize| {
+        let view = SqliteProjection::new(&stores[index], views[index].clone()).unwrap().workers(4);
+        view.follow().start().unwrap()
+    };
+    let here = |running: &RunningFollower<SqliteProjection<Balances>>| {
+        let partitions = running.state().partitions.into_iter();
+        partitions.filter(|partition| partition.place == PartitionPlace::Here).count()
+    };
+    let first = start(0);
+    let second = start(1);
+    while (here(&first), here(&second)) != (2, 2) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let rows = fill(&stores[0], 20, 50);
+    for running in [&first, &second] {
+        running.wait_for(Position::new(1_020), LONG).unwrap();
+    }
+    assert_eq!(Balances::rows(&stores[0]), rows);
+    assert_eq!(views.each_ref().map(|view| view.faults.taken()), [510; 2]);
+    first.stop().unwrap();
+    while here(&second) != 4 {
+        thread::sleep(Duration::from_millis(1));
+    }
     second.stop().unwrap();
 }
 

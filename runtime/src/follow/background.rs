@@ -196,16 +196,20 @@ impl<F: Follower> FollowerBuilder<F> {
 
     /// Starts the runner, in the background.
     ///
-    /// Over all processes that have the file open, one runner of this follower runs. The others wait until it
-    /// ends or dies.
+    /// Over all processes that have the file open, or use the schema of the server, one runner of this follower runs. The others
+    /// wait until it ends or dies.
+    ///
+    /// If the follower has several workers, the processes share them. Each partition runs in one process, and each process has as
+    /// many of them as the others, or one more. A process that comes gets its share within a second or two, and the time of one
+    /// transaction or one call of a reaction's handler. [`FollowerState::partitions`] says where each partition runs. Processes
+    /// with different numbers of workers share nothing: those of one number have all partitions, until the last of them ends.
     ///
     /// All followers of a process share 8 threads. A follower that waits for events, a lease or a retry holds none
     /// of them. While all threads are blocked, the number doubles each 100 milliseconds; a thread that is idle
     /// ends. So 8 handlers that block delay another follower by 100 milliseconds, and 100 handlers by 400. Leases
     /// are renewed before anything else.
     ///
-    /// A follower with several workers has a thread of its own for each but the first, while one of them has something
-    /// to do. The follower of a store without [`EventStore::watch`] has its own threads all the time.
+    /// A follower with several workers has a thread for each but the first, while one of them has something to do. The follower of a store without [`EventStore::watch`] has its own threads all the time.
     ///
     /// A reaction with `async` handlers runs them on the runtime of tokio that the caller's thread belongs to, or has entered:
     /// see [`Reaction`](crate::follow::Reaction#async-handlers).

@@ -49,8 +49,8 @@ struct State {
     positions: Vec<Position>,
     /// The workers rebuild the view. Waiting callers can't see the new view yet.
     is_hidden: bool,
-    /// The leases of the workers.
-    leases: Vec<KnownLease>,
+    /// Where the partition of each worker runs: here, if the worker has its lease.
+    places: Vec<PartitionPlace>,
     /// The events that workers try again, by worker.
     retries: BTreeMap<usize, Retry>,
     rebuild: Option<RebuildUnderWay>,
@@ -65,16 +65,6 @@ struct State {
     requests: VecDeque<Request>,
     /// Why the runner has ended, as text.
     reason: Option<String>,
-}
-
-/// What the workers know of the lease.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum KnownLease {
-    #[default]
-    Unknown,
-    Own,
-    /// The lease of another runner, which the workers wait for.
-    Of(LeaseInfo),
 }
 
 /// What a caller wants, and where it waits for the answer.
@@ -161,7 +151,7 @@ impl Control {
     pub(crate) fn report_rebuild(&self, serving: Option<u32>) {
         let mut state = lock(&self.state);
         state.rebuild = serving.map(|serving| RebuildUnderWay { serving, goal: Position::START });
-        state.leases.clear();
+        state.places.clear();
     }
 
     /// What the workers do.
@@ -174,7 +164,7 @@ impl Control {
             return retry.activity.clone();
         }
         if !state.has_lease()
-            && let Some(holder) = state.leases.iter().find_map(KnownLease::of_other)
+            && let Some(holder) = state.places.iter().find_map(holder_elsewhere)
         {
             return Activity::WaitingForLease { holder: holder.clone() };
         }
@@ -195,16 +185,9 @@ impl Control {
         if state.is_hidden || state.ended {
             return Vec::new();
         }
-        let leases = state.leases.iter().chain(std::iter::repeat(&KnownLease::Unknown));
-        let partitions = (0..).zip(&state.positions).zip(leases);
-        let partitions = partitions.map(|((index, position), lease)| PartitionState {
-            index,
-            position: *position,
-            place: match lease {
-                KnownLease::Own => PartitionPlace::Here,
-                KnownLease::Of(holder) => PartitionPlace::Elsewhere { holder: holder.clone() },
-                KnownLease::Unknown => PartitionPlace::Unknown,
-            },
+        let places = state.places.iter().chain(std::iter::repeat(&PartitionPlace::Unknown));
+        let partitions = (0..).zip(&state.positions).zip(places).map(|((index, position), place)| {
+            PartitionState { index, position: *position, place: place.clone() }
         });
         partitions.collect()
     }
@@ -251,39 +234,46 @@ impl Control {
 
     /// Records whose lease a worker waits for; `None` if it has it.
     pub(crate) fn report_lease(&self, worker: usize, holder: Option<LeaseInfo>) {
-        let known = holder.map_or(KnownLease::Own, KnownLease::Of);
-        self.know_lease(worker, known);
+        let elsewhere = |holder| PartitionPlace::Elsewhere { holder };
+        self.report_place(worker, holder.map_or(PartitionPlace::Here, elsewhere));
     }
 
     /// Records that a worker neither has the lease nor waits for it.
     pub(crate) fn forget_lease(&self, worker: usize) {
-        self.know_lease(worker, KnownLease::Unknown);
+        self.report_place(worker, PartitionPlace::Unknown);
     }
 
-    fn know_lease(&self, worker: usize, known: KnownLease) {
+    /// Records where the partitions of all workers run.
+    pub(crate) fn report_places(&self, places: Vec<PartitionPlace>) {
+        places.into_iter().enumerate().for_each(|(worker, place)| self.report_place(worker, place));
+    }
+
+    fn report_place(&self, worker: usize, place: PartitionPlace) {
         let mut state = lock(&self.state);
         let workers = state.positions.len().max(worker + 1);
-        state.leases.resize(workers, KnownLease::Unknown);
+        state.places.resize(workers, PartitionPlace::Unknown);
         let had_lease = state.has_lease();
-        let Some(lease) = state.leases.get_mut(worker) else { return };
-        let before = mem::replace(lease, known);
-        let after = lease.clone();
+        let Some(known) = state.places.get_mut(worker) else { return };
+        let before = mem::replace(known, place.clone());
+        let (was_here, is_here) = (before == PartitionPlace::Here, place == PartitionPlace::Here);
+        if was_here && !is_here {
+            // Another runner tries again.
+            state.retries.remove(&worker);
+        }
         // The lease of a rebuild is another one.
         if state.rebuild.is_some() {
             return;
         }
         let follower = self.follower;
-        let change = match (had_lease, state.has_lease(), &after) {
+        let change = match (had_lease, state.has_lease(), holder_elsewhere(&place)) {
             (false, true, _) => Some(FollowerChange::LeaseTaken { follower }),
-            (true, false, KnownLease::Of(holder)) => {
+            (true, false, Some(holder)) => {
                 Some(FollowerChange::LeaseLost { follower, holder: holder.clone() })
             }
             _ => None,
         };
         state.unsaid.extend(change);
-        if (before == KnownLease::Own) != (after == KnownLease::Own) && workers > 1 {
-            state.are_partitions_new = true;
-        }
+        state.are_partitions_new |= was_here != is_here && workers > 1;
     }
 
     /// Counts events that the handlers of a worker have handled.
@@ -457,26 +447,17 @@ impl Control {
     }
 }
 
-impl KnownLease {
-    fn of_other(&self) -> Option<&LeaseInfo> {
-        match self {
-            Self::Of(holder) => Some(holder),
-            Self::Own | Self::Unknown => None,
-        }
-    }
-}
-
 impl State {
     /// Whether one of the workers has its lease.
     fn has_lease(&self) -> bool {
-        self.leases.contains(&KnownLease::Own)
+        self.places.contains(&PartitionPlace::Here)
     }
 
     /// The change that other partitions run here than a caller knows.
     fn new_partitions(&mut self, follower: &'static str) -> Option<FollowerChange> {
-        let is_here = |(_, lease): &(u32, &KnownLease)| **lease == KnownLease::Own;
-        let here = (0..).zip(&self.leases).filter(is_here).map(|(index, _)| index).collect();
-        let of = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        let is_here = |(_, place): &(u32, &PartitionPlace)| **place == PartitionPlace::Here;
+        let here = (0..).zip(&self.places).filter(is_here).map(|(index, _)| index).collect();
+        let of = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         mem::take(&mut self.are_partitions_new).then(|| FollowerChange::Partitions { follower, here, of })
     }
 
@@ -486,5 +467,13 @@ impl State {
 
     fn shown(&self) -> Position {
         if self.is_hidden { Position::START } else { self.position() }
+    }
+}
+
+/// The holder of the lease of a partition that runs elsewhere.
+fn holder_elsewhere(place: &PartitionPlace) -> Option<&LeaseInfo> {
+    match place {
+        PartitionPlace::Elsewhere { holder } => Some(holder),
+        PartitionPlace::Here | PartitionPlace::Unknown => None,
     }
 }

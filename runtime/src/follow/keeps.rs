@@ -70,7 +70,7 @@ impl FollowerOptions {
         Self { on_failure, ..self }
     }
 
-    /// The number of workers that share the follower.
+    /// The number of workers that share the follower. Programs that run it [share them](crate::follow::FollowerBuilder::start).
     #[must_use]
     pub fn workers(self, workers: u32) -> Self {
         Self { workers, ..self }

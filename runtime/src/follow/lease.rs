@@ -21,6 +21,9 @@ use crate::store::lock::lock;
 /// died.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 
+/// The longest time after which a runner without a lease asks for it again.
+const STAND_BY: Duration = Duration::from_millis(500);
+
 /// How many bytes of a stored holder are its id. A text with the holder's process follows.
 const ID_BYTES: usize = 16;
 
@@ -112,6 +115,11 @@ impl LeaseHolder {
     /// How long after it was taken or renewed the lease is to be renewed.
     pub(crate) fn renew_after(&self) -> Duration {
         self.lasts / 2
+    }
+
+    /// How long a runner waits before it asks again for a lease of another one.
+    pub(crate) fn stand_by_time(&self) -> Duration {
+        (self.lasts / 4).min(STAND_BY)
     }
 
     /// The holder as it is stored: an id, how long the lease lasts, and the process.

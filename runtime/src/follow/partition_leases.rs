@@ -7,25 +7,23 @@
 //! If the streams are split into another number of partitions than there are workers, a program takes the leases of all
 //! partitions, or none. So programs with different numbers of workers never have some each.
 
+use std::io;
+use std::iter::repeat;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use std::{io, mem};
 
 use crate::domain::position::Position;
 use crate::follow::checkpoint;
-use crate::follow::control::Control;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::FollowError;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder, LeaseInfo};
 use crate::follow::lease_keeper::{KeptLease, LeaseKeeper};
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::progress_store::ProgressStore;
+use crate::follow::state::PartitionPlace;
 use crate::store::error::StoreError;
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
-
-/// The longest time after which a runner looks again which partitions other programs run.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How soon a runner looks again while things are about to change.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -75,7 +73,7 @@ struct Claim {
 /// What a look has decided.
 #[derive(Debug, Default)]
 struct Plan {
-    /// Leases to take, in one order in all programs.
+    /// Leases to take, in the order in which all programs take and renew them: otherwise two could wait for each other.
     takes: Vec<LeaseHolder>,
     /// Whether to take all of them or none.
     is_for_all: bool,
@@ -120,14 +118,9 @@ impl PartitionLeases {
         }));
     }
 
-    /// How long each lease lasts.
-    pub(crate) fn lasts(&self) -> Duration {
-        self.first.lasts
-    }
-
-    /// How long a runner waits before it asks again for a lease of another one.
-    pub(crate) fn stand_by_time(&self) -> Duration {
-        (self.lasts() / 4).min(LOOK)
+    /// What all leases have in common.
+    pub(crate) fn holder(&self) -> &LeaseHolder {
+        &self.first
     }
 
     /// Whether programs may run some of the partitions each.
@@ -146,32 +139,34 @@ impl PartitionLeases {
         lock(&self.state).may_run(partition, self.workers)
     }
 
-    /// Finds out which partitions run here, if it is time for that. Returns whether it was.
+    /// Finds out where the partitions run, one for each worker, if it is time for that.
     pub(crate) fn look<P: ProgressStore>(
         &self,
         progress: &P,
         definition: &FollowerDefinition,
-        control: &Control,
-    ) -> Result<bool, FollowError> {
+    ) -> Result<Option<Vec<PartitionPlace>>, FollowError> {
         let mut state = lock(&self.state);
         let needs_look = self.workers > 1 || state.split > 1;
         if !needs_look || state.is_looking || Instant::now() < state.next_look {
-            return Ok(false);
+            return Ok(None);
         }
         state.is_looking = true;
-        state.next_look = Instant::now() + self.stand_by_time();
+        state.next_look = Instant::now() + self.first.stand_by_time();
         drop(state);
-        let looked = self.look_now(progress, definition, control);
-        lock(&self.state).is_looking = false;
-        looked.map(|()| true)
+        let looked = self.look_now(progress, definition);
+        let mut state = lock(&self.state);
+        state.is_looking = false;
+        if looked.is_err() {
+            state.next_look = Instant::now();
+        }
+        looked.map(Some)
     }
 
     fn look_now<P: ProgressStore>(
         &self,
         progress: &P,
         definition: &FollowerDefinition,
-        control: &Control,
-    ) -> Result<(), FollowError> {
+    ) -> Result<Vec<PartitionPlace>, FollowError> {
         let failed = FollowError::store(self.follower);
         let split = checkpoint::require(progress, definition)?.count();
         let (partitions, seats) = self.claims(progress, split)?;
@@ -183,10 +178,9 @@ impl PartitionLeases {
         let is_whole = split != self.workers && state.has_all(split);
         if !is_carried_out || is_whole {
             // Another program was faster, or the streams are split again soon.
-            state.next_look = Instant::now() + LOOK_AGAIN.min(self.stand_by_time());
+            state.next_look = Instant::now() + LOOK_AGAIN.min(self.first.stand_by_time());
         }
-        state.report(self.workers, answers, control);
-        Ok(())
+        Ok(state.places(self.workers, answers))
     }
 
     /// The leases to look at, those of the partitions and the seats.
@@ -251,34 +245,28 @@ impl PartitionLeases {
         lock(&self.state).next_look = Instant::now();
     }
 
-    /// Lets another program have a partition, if it is to have it.
+    /// Lets another program have a partition, if it is to have it. Returns whether it is.
     pub(crate) fn leave<P: ProgressStore>(
         &self,
         progress: &P,
         partition: Partition,
-        control: &Control,
-    ) -> Result<(), FollowError> {
+    ) -> Result<bool, FollowError> {
         let mut state = lock(&self.state);
-        let Some(claim) = state.partitions.get_mut(partition.index() as usize) else { return Ok(()) };
-        if !mem::take(&mut claim.leaves) {
-            return Ok(());
-        }
+        let claim = state.partitions.get_mut(partition.index() as usize);
+        let Some(claim) = claim.filter(|claim| claim.leaves) else { return Ok(false) };
+        claim.leaves = false;
         claim.holder.set_held(false);
         let holder = claim.holder.clone();
         drop(state);
-        control.forget_lease(partition.index() as usize);
-        progress.release_leases(&[holder]).map_err(FollowError::store(self.follower))
+        progress.release_leases(&[holder]).map(|()| true).map_err(FollowError::store(self.follower))
     }
 
-    /// Lets other programs have the partition of a worker that has ended, although others of the run go on.
-    pub(crate) fn end<P: ProgressStore>(&self, progress: &P, partition: Partition, control: &Control) {
+    /// The worker of a partition has ended. If others of the run go on, another program is to have the partition.
+    pub(crate) fn end(&self, partition: Partition) {
         let mut state = lock(&self.state);
         if let Some(claim) = state.partitions.get_mut(partition.index() as usize) {
             (claim.is_over, claim.leaves) = (true, self.are_shared() && claim.holder.is_held());
         }
-        drop(state);
-        // If the release fails, the next holder waits until the lease ends.
-        let _ = self.leave(progress, partition, control);
     }
 
     /// Releases all leases of a run that has ended.
@@ -379,9 +367,6 @@ impl State {
         let free = || of_seats.iter().position(|answer| *answer == LeaseAnswer::Taken);
         let seat = own.or_else(free);
         let share = seat.map_or(0, |seat| share(workers as usize, of_seats, seat));
-        if own.is_none() {
-            plan.takes.extend(seat.and_then(|seat| self.seats.get(seat)).map(|seat| seat.holder.clone()));
-        }
         let mut count = 0;
         for (claim, answer) in self.partitions.iter_mut().take(split).zip(of_partitions) {
             let is_free = *answer == LeaseAnswer::Taken && !claim.is_over;
@@ -392,8 +377,9 @@ impl State {
                 plan.takes.push(claim.holder.clone());
             }
         }
-        let takes_seat = usize::from(own.is_none() && seat.is_some());
-        plan.takes.truncate(takes_seat + share.saturating_sub(count));
+        plan.takes.truncate(share.saturating_sub(count));
+        let new_seat = seat.filter(|_| own.is_none()).and_then(|seat| self.seats.get(seat));
+        plan.takes.extend(new_seat.map(|seat| seat.holder.clone()));
         plan
     }
 
@@ -410,24 +396,22 @@ impl State {
         }
     }
 
-    /// Tells the callers which partitions run here, and whose the others are.
-    fn report(&mut self, workers: u32, answers: Vec<LeaseAnswer>, control: &Control) {
-        let all_here = self.split != workers && self.has_all(self.split);
-        let elsewhere = answers.iter().find_map(|answer| match answer {
-            LeaseAnswer::HeldBy(other) => Some(other.clone()),
-            LeaseAnswer::Taken => None,
+    /// Where the partitions run, one for each worker.
+    fn places(&self, workers: u32, answers: Vec<LeaseAnswer>) -> Vec<PartitionPlace> {
+        let is_split = self.split == workers;
+        let has_all = !is_split && self.has_all(self.split);
+        let places = self.partitions.iter().zip(answers).map(|(claim, answer)| match answer {
+            _ if has_all || claim.is_in_use() => PartitionPlace::Here,
+            LeaseAnswer::HeldBy(holder) => PartitionPlace::Elsewhere { holder },
+            LeaseAnswer::Taken => PartitionPlace::Unknown,
         });
-        for (worker, (claim, answer)) in
-            self.partitions.iter().zip(answers).enumerate().take(workers as usize)
-        {
-            match answer {
-                _ if all_here || claim.is_in_use() => control.report_lease(worker, None),
-                _ if self.split != workers && elsewhere.is_some() => {
-                    control.report_lease(worker, elsewhere.clone());
-                }
-                LeaseAnswer::HeldBy(other) => control.report_lease(worker, Some(other)),
-                LeaseAnswer::Taken => control.forget_lease(worker),
-            }
+        let places: Vec<_> = places.collect();
+        let elsewhere =
+            places.iter().find(|place| matches!(place, PartitionPlace::Elsewhere { .. })).cloned();
+        match elsewhere {
+            // The partitions are not those of the workers.
+            Some(elsewhere) if !is_split => vec![elsewhere; workers as usize],
+            _ => places.into_iter().chain(repeat(PartitionPlace::Unknown)).take(workers as usize).collect(),
         }
     }
 }
@@ -486,7 +470,7 @@ mod tests {
     fn seats(taken: usize, of: usize) -> Vec<LeaseAnswer> {
         let info = LeaseInfo { process: None, host: None, until: Timestamp::now() };
         let taken = std::iter::repeat_n(LeaseAnswer::HeldBy(info), taken);
-        taken.chain(std::iter::repeat(LeaseAnswer::Taken)).take(of).collect()
+        taken.chain(repeat(LeaseAnswer::Taken)).take(of).collect()
     }
 
     #[test]

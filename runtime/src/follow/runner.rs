@@ -9,6 +9,7 @@ use crate::domain::position::Position;
 use crate::domain::time::Timestamp;
 use crate::follow::error::FollowError;
 use crate::follow::handler::EventHandler;
+use crate::follow::lease::LeaseHolder;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::patience::StoreFailures;
 use crate::follow::policy::{OnFailure, RetryPolicy};
@@ -286,7 +287,8 @@ where
                 }
                 Some(until)
             }
-            Rest::Retry(until) => Some(until),
+            // The next runner of the partition begins with a first attempt.
+            Rest::Retry(until) => self.worker.may_run().then_some(until),
         };
         let until = until.filter(|until| *until > now);
         self.rest = until.map(|_| rest);
@@ -312,7 +314,7 @@ where
 
     /// How long a runner waits before it asks again for the lease of another one.
     fn stand_by_time(&self) -> Duration {
-        (self.worker.lease_lasts() / 4).min(Duration::from_millis(500))
+        self.worker.lease_holder().map_or(Duration::ZERO, LeaseHolder::stand_by_time)
     }
 
     fn name(&self) -> &'static str {
@@ -360,11 +362,14 @@ where
     /// Waits for an event beyond `position`. Now and then, a step has to look whether another process has moved the
     /// partition.
     fn wait_for_more(&self, position: Position) -> Result<(), FollowError> {
-        let (begun, longest) = (Instant::now(), self.worker.lease_lasts() / 2);
+        let (begun, longest) = (Instant::now(), self.worker.lease_holder().map(LeaseHolder::renew_after));
         while !self.worker.control().is_stopping()
             && self.worker.home().wait_for(self.name(), position.next(), STOP_CHECK)? <= position
         {
-            if self.has_requests() || begun.elapsed() >= longest || self.is_time_to_look() {
+            if self.has_requests()
+                || longest.is_none_or(|longest| begun.elapsed() >= longest)
+                || self.is_time_to_look()
+            {
                 return Ok(());
             }
         }
@@ -388,6 +393,11 @@ where
             position = self.report_holders_position()?;
         }
         Ok(())
+    }
+
+    /// Whether another program is to have the partition. If there is an error, the next step reports it.
+    fn is_time_to_leave(&self) -> bool {
+        self.worker.look().is_err() || !self.worker.may_run()
     }
 
     fn is_time_to_look(&self) -> bool {
@@ -419,12 +429,17 @@ where
     fn wait_for_retry(&mut self, delay: Duration) {
         let begun = Instant::now();
         while !self.worker.control().is_stopping()
+            && !self.is_time_to_leave()
             && let Some(left) = delay.checked_sub(begun.elapsed()).filter(|left| !left.is_zero())
         {
             if self.goal.is_some() {
                 self.worker.control().pause(left);
             } else {
-                self.worker.control().pause_or_request(left);
+                let look = self
+                    .worker
+                    .next_look()
+                    .map(|next_look| next_look.saturating_duration_since(Instant::now()));
+                self.worker.control().pause_or_request(look.map_or(left, |look| left.min(look)));
                 self.answer_requests();
             }
         }

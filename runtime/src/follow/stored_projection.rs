@@ -116,7 +116,8 @@ impl<P: Projection<Target: TableTarget<S>>, S: ViewStore> StoredProjection<P, S>
     /// Lets this many workers share the work, each with a partition of the streams and a clone of the
     /// projection.
     ///
-    /// A worker takes the events of one stream in order, and commits its position with its writes.
+    /// A worker takes the events of one stream in order, and commits its position with its writes. Programs that run the view in
+    /// the background [share the partitions](FollowerBuilder::start).
     ///
     /// SQLite allows one writer at a time: workers read and decode side by side, and take turns to write.
     #[must_use = "the projection with so many workers is what this returns"]

@@ -126,7 +126,8 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     /// Lets this many workers share the work, each with a partition of the streams and a clone of the
     /// reaction.
     ///
-    /// Events of one stream come in order. An event that fails delays its own partition only.
+    /// Events of one stream come in order. An event that fails delays its own partition only. Programs that run the reaction
+    /// [share the partitions](FollowerBuilder::start).
     #[must_use = "the reaction with so many workers is what this returns"]
     pub fn workers(mut self, workers: u32) -> Self
     where
@@ -155,8 +156,8 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
         self
     }
 
-    /// Reacts to all stored events that have not been handled yet. If another runner has the lease, waits for
-    /// that runner instead.
+    /// Reacts to all stored events that have not been handled yet. If other runners have leases, takes a share of the partitions,
+    /// and waits for these runners.
     ///
     /// Fails at the first event that cannot be read or handled. The events before it are done; the next call
     /// tries it again. Fails with [`FollowError::NoRuntime`] if there are `async` handlers, and the thread is part of no runtime.

@@ -220,8 +220,9 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     pub(crate) fn look(&self) -> Result<(), FollowError> {
         let Job { definition, home, control, .. } = self.job;
         if let Some(leases) = self.leases()
-            && leases.look(&home.progress, definition, control)?
+            && let Some(places) = leases.look(&home.progress, definition)?
         {
+            control.report_places(places);
             control.say(None);
         }
         Ok(())
@@ -245,14 +246,21 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
     /// Lets another program have the partition, if it is to have it.
     pub(crate) fn leave(&self) -> Result<(), FollowError> {
         let Job { home, control, .. } = self.job;
-        self.leases().map_or(Ok(()), |leases| leases.leave(&home.progress, self.partition, control))
+        if let Some(leases) = self.leases()
+            && leases.leave(&home.progress, self.partition)?
+        {
+            control.forget_lease(self.partition.index() as usize);
+        }
+        Ok(())
     }
 
     /// The worker takes no step any more, and lets other programs have its partition.
     pub(crate) fn end(&self) {
         if let Some(leases) = self.leases() {
-            leases.end(&self.job.home.progress, self.partition, self.job.control);
+            leases.end(self.partition);
         }
+        // If the release fails, the next holder waits until the lease ends.
+        let _ = self.leave();
     }
 
     /// How far the partition is while another runner has it.
@@ -300,11 +308,11 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.handled
     }
 
-    /// How long the lease lasts; zero if the run needs none.
-    pub(crate) fn lease_lasts(&self) -> Duration {
-        self.job.lease.map_or(Duration::ZERO, |lease| match lease {
-            Lease::OfFollower(holder) => holder.lasts,
-            Lease::OfPartitions(leases) => leases.lasts(),
+    /// What asks for the lease, if the run needs one.
+    pub(crate) fn lease_holder(&self) -> Option<&'e LeaseHolder> {
+        self.job.lease.map(|lease| match lease {
+            Lease::OfFollower(holder) => holder,
+            Lease::OfPartitions(leases) => leases.holder(),
         })
     }
 

@@ -27,7 +27,7 @@ use crate::store::partition::Partition;
 /// A projection into tables of a PostgreSQL database: that of the events, or [another one](StoredProjection::in_store).
 ///
 /// The handlers' writes and the view's position are committed together, so each event counts exactly once, also after a crash.
-/// Of all programs, one runs the view.
+/// One program runs the view at a time. With [several workers](StoredProjection::workers), programs share its partitions.
 ///
 /// ```no_run
 /// use factum::follow::SqlTransaction;

@@ -44,9 +44,6 @@ const STEP_TIME: Duration = Duration::from_millis(10);
 /// How many commands are sent at a time, unless the caller says so.
 const SENDERS: u32 = 4;
 
-/// The longest time after which a runner without the lease asks for it again.
-const STAND_BY: Duration = Duration::from_millis(500);
-
 /// How often a runner looks for dead letters that a caller has released, in this process or in another one.
 const LOOK_FOR_WORK: Duration = Duration::from_secs(1);
 
@@ -305,7 +302,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         let now = Instant::now();
         self.run.rest = match turned {
             Turned::More(_) => None,
-            Turned::NoLease(_) => Some(Rest::Until(now + (holder.lasts / 4).min(STAND_BY))),
+            Turned::NoLease(_) => Some(Rest::Until(now + holder.stand_by_time())),
             Turned::CaughtUp { position, due_in } => {
                 Some(Rest::CaughtUp { position, due: due_in.and_then(|due_in| now.checked_add(due_in)) })
             }

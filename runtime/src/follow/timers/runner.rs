@@ -42,9 +42,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a runner that is not parked waits before it looks.
 const SHORT_LOOK: Duration = Duration::from_millis(20);
 
-/// The longest time after which a runner without the lease asks for it again.
-const STAND_BY: Duration = Duration::from_millis(500);
-
 /// The shortest time between two attempts to send a command.
 const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
@@ -204,7 +201,7 @@ impl<S: TimerStore> TimerRunner<S> {
                 session.holder.set_held(false);
                 control.report_lease(0, Some(holder));
                 control.say(None);
-                let until = Instant::now() + (session.holder.lasts / 4).min(STAND_BY);
+                let until = Instant::now() + session.holder.stand_by_time();
                 self.run.stands_by = Some(until);
                 return Ok(Some(until));
             }
