@@ -5,6 +5,7 @@
 
 mod entry;
 mod items;
+mod misspelled;
 mod slips;
 mod values;
 
@@ -12,11 +13,13 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::{Attribute, Ident, Meta};
 
 use self::entry::{Entry, Slip, Value};
+use self::misspelled::{in_parentheses, meant, written};
 use self::slips::Slips;
-use crate::errors::Errors;
-use crate::names::{distance, nearest};
+use crate::errors::{Errors, shown};
+use crate::names::distance;
 
 pub(crate) use self::items::{ModPath, Text, TypePath};
+pub(crate) use self::misspelled::is_misspelled;
 
 /// The keys of an attribute.
 #[derive(Clone, Copy, Default)]
@@ -79,11 +82,11 @@ impl Options {
     ) -> Self {
         let keys = keys.into();
         let mut options = Self::empty(attribute, keys.known);
-        for found in attributes.iter().filter(|found| found.path().is_ident(attribute)) {
+        for found in written(attributes, attribute) {
             match &found.meta {
                 Meta::List(list) => options.read(list.tokens.clone(), keys, errors),
                 other => {
-                    errors.at(other, format!("write `#[{attribute}({} ..)]`", keys.known.join(" .., ")));
+                    errors.at(other, format!("write `{}`", in_parentheses(other, attribute, keys.known)));
                     options.is_doubtful = true;
                 }
             }
@@ -94,12 +97,13 @@ impl Options {
     /// The options in the parentheses of one key.
     pub(crate) fn nested(
         attribute: &'static str,
-        known: &'static [&'static str],
+        keys: impl Into<Keys>,
         tokens: TokenStream,
         errors: &mut Errors,
     ) -> Self {
-        let mut options = Self::empty(attribute, known);
-        options.read(tokens, known.into(), errors);
+        let keys = keys.into();
+        let mut options = Self::empty(attribute, keys.known);
+        options.read(tokens, keys, errors);
         options
     }
 
@@ -136,7 +140,7 @@ impl Options {
                     (self.is_doubtful, has_slip) = (true, true);
                     continue;
                 }
-                let meant = nearest(&name, known);
+                let meant = meant(&name, known);
                 let hint = match meant {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("it knows `{}`", known.join("`, `")),
@@ -158,12 +162,28 @@ impl Options {
             let name = entry.key.to_string();
             if !keys.repeating.contains(&name.as_str()) && self.mentioned.contains(&name) {
                 errors.at(&entry.key, format!("`{name}` is given twice"));
-                // It is not known which of the two is right.
-                self.entries.retain(|other| other.key != entry.key);
+                self.join(entry);
             } else {
                 self.mentioned.push(name);
                 self.entries.push(entry);
             }
+        }
+    }
+
+    /// Takes two lists of one key for one that was written in two parts. Of two other values, it is not known which is right.
+    fn join(&mut self, second: Entry) {
+        let first = self.entries.iter_mut().find(|entry| entry.key == second.key);
+        match (first.map(|first| &mut first.value), second.value) {
+            (Some(Value::List(first)), Value::List(second)) if first.to_string() != second.to_string() => {
+                let last = first.clone().into_iter().last();
+                if !last.is_none_or(|last| matches!(last, TokenTree::Punct(punct) if punct.as_char() == ','))
+                {
+                    first.extend(quote::quote!(,));
+                }
+                first.extend(second);
+            }
+            (Some(Value::List(_)), Value::List(_)) => {}
+            _ => self.entries.retain(|other| other.key != second.key),
         }
     }
 
@@ -186,10 +206,19 @@ impl Options {
             Value::Assigned(_) => true,
             Value::Alone => false,
         };
-        let Some(index) = self.entries.iter().position(|entry| entry.key == one && is_slip(entry)) else {
+        let slip = self.entries.iter().position(|entry| entry.key == one && is_slip(entry));
+        let slip = slip.map(|index| self.entries.remove(index));
+        if let Some(second) = self.entries.iter().filter(|entry| entry.key == one).nth(1) {
+            errors.at(&second.key, format!("`{one}` is given twice"));
+            self.entries.retain(|entry| entry.key != one);
+        }
+        let Some(mut slip) = slip else { return };
+        if let Value::List(tokens) = &slip.value
+            && is_derives(tokens)
+        {
+            errors.at(&slip.key, format!("write `{one}(derive({}))`", shown(tokens)));
             return;
-        };
-        let mut slip = self.entries.remove(index);
+        }
         if !matches!(slip.slip, Slip::Reported) {
             let message =
                 format!("`{one}(..)` is about the generated enum; to list types, write `{many}(..)`");
@@ -240,7 +269,7 @@ impl Options {
             }
             let example = format!("{} = ..", known.join(" = .., "));
             if let Some((key_token, tokens)) = self.list_tokens(entry, &example, errors) {
-                nested.push((key_token, Self::nested(key, known, tokens, errors)));
+                nested.push((key_token, Self::nested(key, *known, tokens, errors)));
             }
         }
         nested
@@ -250,15 +279,16 @@ impl Options {
     pub(crate) fn maybe_options(
         &mut self,
         key: &'static str,
-        known: &'static [&'static str],
+        keys: impl Into<Keys>,
         errors: &mut Errors,
     ) -> Option<(Ident, Self)> {
+        let keys = keys.into();
         let mut entry = self.take(key)?;
         if matches!(entry.value, Value::Alone) {
             entry.value = Value::List(TokenStream::new());
         }
-        let (key_token, tokens) = self.list_tokens(entry, &known.join(", "), errors)?;
-        Some((key_token, Self::nested(key, known, tokens, errors)))
+        let (key_token, tokens) = self.list_tokens(entry, &keys.known.join(", "), errors)?;
+        Some((key_token, Self::nested(key, keys, tokens, errors)))
     }
 
     /// Ends the reading: every known key has been taken out.
@@ -298,6 +328,17 @@ impl<K: AsRef<[&'static str]> + ?Sized> From<&'static K> for Keys {
     fn from(known: &'static K) -> Self {
         Self { known: known.as_ref(), ..Self::default() }
     }
+}
+
+/// Whether these are traits that enums derive, and no types of a domain.
+fn is_derives(tokens: &TokenStream) -> bool {
+    const DERIVES: [&str; 8] =
+        ["Clone", "Debug", "Deserialize", "Eq", "Hash", "JsonSchema", "PartialEq", "Serialize"];
+    tokens.clone().into_iter().all(|tree| match tree {
+        TokenTree::Ident(word) => DERIVES.iter().any(|derive| word == derive),
+        TokenTree::Punct(punct) => punct.as_char() == ',',
+        TokenTree::Group(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 #[cfg(test)]
@@ -374,6 +415,8 @@ mod tests {
             "texts = [\"a\"]",
             "texts[\"a\"]",
             "texts([\"a\"])",
+            "texts = \"a\", \"b\"",
+            "texts(\"a\",), texts(\"b\")",
             "texts(a, b)",
             "texts(\"a\" \"b\")",
             "texts \"a\", \"b\"",

@@ -5,6 +5,7 @@
 mod aggregate;
 mod application;
 mod command;
+mod derives;
 mod enclosing;
 mod event;
 mod handlers;
@@ -23,6 +24,7 @@ mod types;
 pub(crate) use self::aggregate::{AggregateSyntax, GeneratedEnum, ListedSyntax, Retired};
 pub(crate) use self::application::{ApplicationSyntax, FollowerSyntax, PartSyntax, RoleSyntax};
 pub(crate) use self::command::{CommandFieldSyntax, CommandSyntax};
+pub(crate) use self::derives::derives_of;
 pub(crate) use self::enclosing::BlockAround;
 pub(crate) use self::event::EventSyntax;
 pub(crate) use self::handlers::{HandlersSyntax, MethodSyntax};

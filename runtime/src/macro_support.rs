@@ -34,7 +34,8 @@ pub use self::commanding::{
     Asked, CategoryOf, Decides, DoesNothing, Forgets, HandlesRefusal, InstanceId, KeptCommand, KeptState,
     NoAggregate, NotVersioned, OtherType, RefusalOf, RefusedBy, Refusing, Remembers, SameType, SendsNothing,
     SendsOf, Unhandled, Unrefused, Versioned, assert_handled, by_field, by_stream, can_be_refused,
-    command_codec, is_timeout, no_codec, refusal_of, state_codec, time_out, unknown_timeout, upgraded,
+    can_be_refused_by, command_codec, is_timeout, no_codec, refusal_of, state_codec, time_out,
+    unknown_timeout, upgraded,
 };
 pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_other, name_is};

@@ -61,7 +61,11 @@ pub(super) fn entries(
                     Some(Entry { key, value: Value::Alone | Value::Assigned(_), rest, .. })
                         if known.iter().any(|known| key == known) =>
                     {
-                        rest.get_or_insert(tokens);
+                        let rest = rest.get_or_insert_default();
+                        if !rest.is_empty() {
+                            rest.extend(quote::quote!(,));
+                        }
+                        rest.extend(tokens);
                     }
                     _ => slips.without_key(&tokens, attribute, known),
                 }
@@ -177,11 +181,13 @@ fn begins_entry(input: ParseStream<'_>, known: &[&str]) -> bool {
     is_assigned || is_known && (ends || ahead.peek(syn::token::Paren))
 }
 
-/// Whether an item of a list comes next, before which a comma is missing.
+/// Whether an item of a list comes next, before which a comma is missing. A word that is no type belongs to the item before it.
 fn begins_item(input: ParseStream<'_>) -> bool {
-    let is_word = |word: Ident| CONTINUES.iter().any(|continues| word == continues);
-    let continues = || input.fork().call(Ident::parse_any).is_ok_and(is_word);
-    (input.peek(Ident::peek_any) || input.peek(Lit)) && !continues()
+    let ahead = input.fork();
+    let Ok(word) = ahead.call(Ident::parse_any) else { return input.peek(Lit) };
+    let word = word.to_string();
+    let continues = CONTINUES.contains(&word.to_lowercase().as_str());
+    !continues && (ahead.peek(Token![::]) || word.starts_with(char::is_uppercase))
 }
 
 /// Words within an item of a list, as in `Opened as Begun`, `Opened by stream` and `Open for Account unrefused`.
@@ -190,8 +196,8 @@ const CONTINUES: [&str; 4] = ["as", "by", "for", "unrefused"];
 /// Whether a type or an expression may end with a token: a literal, or a name that is no keyword.
 fn is_operand(tree: &TokenTree) -> bool {
     let TokenTree::Ident(word) = tree else { return matches!(tree, TokenTree::Literal(_)) };
-    // `by` is no keyword, and something follows it all the same.
-    word != "by" && is_name_or_constant(word)
+    // These are no keywords, and something follows them all the same.
+    ["by", "unrefused"].iter().all(|other| word != other) && is_name_or_constant(word)
 }
 
 fn is_name_or_constant(word: &Ident) -> bool {

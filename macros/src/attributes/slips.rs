@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
-use syn::{Ident, LitStr, Token};
+use syn::{Ident, LitInt, LitStr, Token};
 
 use crate::errors::{Errors, shown};
 
@@ -35,10 +35,11 @@ impl<'e> Slips<'e> {
     pub(super) fn without_key(&mut self, value: &TokenStream, attribute: &str, known: &[&str]) {
         let shown = shown(value);
         let is_text = syn::parse2::<LitStr>(value.clone()).is_ok();
-        let hint = if is_text && known.contains(&"name") {
-            format!("write `name = {shown}`")
-        } else {
-            format!("`{attribute}(..)` knows `{}`", known.join("`, `"))
+        let is_number = syn::parse2::<LitInt>(value.clone()).is_ok();
+        let meant = [("name", is_text), ("since", is_number), ("every", is_number)];
+        let hint = match meant.iter().find(|(key, is_meant)| *is_meant && known.contains(key)) {
+            Some((key, _)) => format!("write `{key} = {shown}`"),
+            None => format!("`{attribute}(..)` knows `{}`", known.join("`, `")),
         };
         self.report("key", value, format!("`{shown}` has no key; {hint}"));
     }

@@ -1,6 +1,7 @@
 //! Taking out the value of a key, in the form that it should have.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::parse::Parse;
 use syn::{Ident, LitInt, LitStr, Path, Token, Type};
 
@@ -8,7 +9,7 @@ use super::entry::{self, Entry, Slip, Value};
 use super::items::{AnyType, Expression, Function};
 use super::slips::Slips;
 use super::{List, ModPath, Options};
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 use crate::names::kebab;
 
 impl Options {
@@ -20,7 +21,12 @@ impl Options {
         if is_assigned {
             self.no_rest(&entry, errors);
         }
-        if !is_assigned || matches!(entry.slip, Slip::At(..)) {
+        if let (Value::List(tokens), Slip::None) = (&entry.value, &entry.slip)
+            && !tokens.is_empty()
+            && syn::parse2::<T>(tokens.clone()).is_ok()
+        {
+            errors.at(&entry.key, format!("write `{key} = {}`, with `=`", shown(tokens)));
+        } else if !is_assigned || matches!(entry.slip, Slip::At(..)) {
             self.wrong_form(&entry, &wanted, errors);
         }
         let (Value::Assigned(tokens) | Value::List(tokens)) = entry.value else { return None };
@@ -47,7 +53,17 @@ impl Options {
 
     /// `key = "text"`
     pub(crate) fn string(&mut self, key: &str, errors: &mut Errors) -> Option<LitStr> {
-        self.assigned(key, "\"..\"", errors)
+        let is_word = |entry: &&Entry| {
+            matches!(&entry.value, Value::Assigned(tokens) if syn::parse2::<Ident>(tokens.clone())
+                .is_ok_and(|word| word.to_string().starts_with(char::is_lowercase)))
+        };
+        let word = self.entries.iter().find(|entry| entry.key == key && matches!(entry.slip, Slip::None));
+        let Some(Value::Assigned(tokens)) = word.filter(is_word).map(|entry| &entry.value) else {
+            return self.assigned(key, "\"..\"", errors);
+        };
+        let text = LitStr::new(&shown(tokens), Span::call_site());
+        errors.at(tokens, format!("write `{key} = {}`, in quotes", text.to_token_stream()));
+        self.take(key).map(|_| text)
     }
 
     /// `key = 2`
@@ -67,7 +83,7 @@ impl Options {
 
     /// `key = expression`, as it stands
     pub(crate) fn expression(&mut self, key: &str, errors: &mut Errors) -> Option<TokenStream> {
-        self.assigned(key, "expression", errors).map(|Expression(tokens)| tokens)
+        self.assigned(key, "..", errors).map(|Expression(tokens)| tokens)
     }
 
     /// `key = function`: an expression that is no text
@@ -92,7 +108,9 @@ impl Options {
         example: &str,
         errors: &mut Errors,
     ) -> Option<List<T>> {
-        let (key, mut tokens) = self.tokens(key, example, errors)?;
+        let earlier = errors.count();
+        let (key, mut tokens) = self.list_of(key, example, errors)?;
+        let has_other_form = errors.count() > earlier;
         let mut slips = Slips::new(&mut self.reported, errors);
         if let Some((open, inner)) = only_group(tokens.clone()) {
             slips.errors.at_span(open, format!("write `{key}({example})`, without the inner brackets"));
@@ -100,7 +118,7 @@ impl Options {
         }
         let items = entry::items(tokens, &mut slips);
         // The other items most likely have the same mistake.
-        let mut is_reported = false;
+        let mut is_reported = has_other_form;
         let parse = |item: TokenStream| match (syn::parse2(item.clone()), unquoted(&item)) {
             (Ok(value), _) => Some(value),
             (Err(_), Some((text, value))) => {
@@ -118,6 +136,22 @@ impl Options {
         // Of a list with a mistake, it is not known what else it should have.
         let items = parsed.into_iter().collect::<Option<_>>()?;
         Some(List { key, items })
+    }
+
+    /// The items of a list. What stands behind `key = ` is one all the same.
+    fn list_of(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<(Ident, TokenStream)> {
+        let entry = self.take(key)?;
+        let Entry { value: Value::Assigned(tokens), rest, .. } = &entry else {
+            return self.list_tokens(entry, example, errors);
+        };
+        let mut items = only_group(tokens.clone()).map_or_else(|| tokens.clone(), |(_, inner)| inner);
+        items.extend(rest.iter().flat_map(|rest| quote::quote!(, #rest)));
+        if items.is_empty() {
+            return self.list_tokens(entry, example, errors);
+        }
+        let wanted = format!("{key}({})", shown(&items));
+        self.wrong_form(&entry, &wanted, errors);
+        Some((entry.key, items))
     }
 
     /// `key(tokens)`, as they stand; the example shows some.

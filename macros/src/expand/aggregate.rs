@@ -29,7 +29,12 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
     let event_definition = define(event_enum, events, "events");
     let dispatch = dispatch(model, error);
     let command_impls = (!commands.is_empty()).then(|| command_impls(model, error));
-    let event_impls = (!events.is_empty()).then(|| event_impls(model));
+    let event_impls = if events.is_empty() {
+        // Without the listed events, the retired ones are unknown as well.
+        quote!(impl<__E> #krate::Retires<__E> for #ident {})
+    } else {
+        event_impls(model)
+    };
     let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
     let is_thread_safe =
         quote_spanned!(ident.span()=> const _: () = #krate::macro_support::is_thread_safe::<#ident>(););

@@ -24,7 +24,7 @@ pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
     let error_types = execute::error_types(model);
     let impls = model.methods.iter().map(|handler| {
         let self_ty = &block.self_ty;
-        let made = match handler.method.marker.implements {
+        let made = match handler.implements {
             HandlerTrait::Execute => execute::execute(krate, self_ty, handler, &error_types),
             HandlerTrait::Apply => apply::apply(krate, self_ty, handler),
             HandlerTrait::Upcast => upcast::upcast(krate, self_ty, handler),
@@ -36,7 +36,7 @@ pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
         if allowed.is_empty() { made } else { quote!(#allowed #made) }
     });
     let impls: TokenStream = impls.collect();
-    let decides = |handler: &Handler<'_>| matches!(handler.method.marker.implements, HandlerTrait::Execute);
+    let decides = |handler: &Handler<'_>| matches!(handler.implements, HandlerTrait::Execute);
     // Once for all of them: an import in each constant would cost rustc more than the constant.
     let impls = if model.methods.iter().any(decides) {
         quote! {

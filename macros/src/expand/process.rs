@@ -31,6 +31,13 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
             }
         }
     });
+    let duplicate = quote_spanned!(ident.span().resolved_at(Span::mixed_site())=> <Self as ::core::clone::Clone>::clone(self));
+    let gets_any = (events.is_empty() && timeouts.is_empty()).then(|| {
+        quote! {
+            impl<__E> #krate::Knows<__E> for #ident {}
+            impl<__T: #krate::follow::Timeout> #krate::follow::Sets<__T> for #ident {}
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #krate::follow::Process for #ident {
@@ -45,6 +52,10 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
                 use #krate::macro_support::Unhandled as _;
                 &[#steps]
             };
+
+            fn duplicate(&self) -> Self {
+                #duplicate
+            }
 
             fn handle_timeout(
                 &mut self,
@@ -107,6 +118,7 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
         #(#routed)*
         #(#sent)*
         #sends_any
+        #gets_any
 
         #(
             #[automatically_derived]
@@ -241,10 +253,8 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
         checks.extend(check(krate, &quote!(#ask::REACTS), path.span(), &unhandled));
         checks.extend(check(krate, &quote!(!#ask::WANTS_ENVELOPE), path.span(), &envelope));
     }
-    for SentSyntax { path, aggregate, unrefused } in commands {
-        let aggregate = aggregate.as_ref().map_or_else(|| quote!(_), |aggregate| quote!(#aggregate));
-        let can_be_refused =
-            quote_spanned!(path.span()=> (#krate::macro_support::can_be_refused::<#path, #aggregate>)());
+    for sent @ SentSyntax { path, unrefused, .. } in commands {
+        let can_be_refused = can_be_refused(krate, sent);
         if unrefused.is_some() {
             checks.extend(quote!(const _: bool = #can_be_refused;));
             continue;
@@ -260,6 +270,17 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
         checks.extend(check(krate, &quote!(#ask::IS_REFUSED || !#can_be_refused), path.span(), &message));
     }
     checks
+}
+
+/// Asks whether a command can be refused; that an aggregate takes it, is asked too.
+pub(super) fn can_be_refused(krate: &Path, sent: &SentSyntax) -> TokenStream {
+    let SentSyntax { path, aggregate, .. } = sent;
+    match aggregate {
+        None => quote_spanned!(path.span()=> (#krate::macro_support::can_be_refused::<#path, _>)()),
+        Some(aggregate) => {
+            quote_spanned!(aggregate.span()=> (#krate::macro_support::can_be_refused_by::<#path, #aggregate>)())
+        }
+    }
 }
 
 /// A constant for each check: the first one that fails ends its constant.

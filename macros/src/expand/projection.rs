@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Path, Token};
 
 use super::aggregate::self_at;
-use super::process::process;
+use super::process::{can_be_refused, process};
 use super::{beside, follower_checks, stub};
 use crate::rules::{Product, Projection, Target};
 use crate::syntax::{ProjectionSyntax, SentSyntax};
@@ -218,9 +218,9 @@ fn reaction(krate: &Path, ident: &Ident, events: &[&Path], commands: &[&SentSynt
     let paths: Vec<_> = commands.iter().map(|command| &command.path).collect();
     let sends = (!paths.is_empty())
         .then(|| quote!(const SENDS: &'static [&'static str] = &[#(<#paths as #krate::Command>::NAME),*];));
-    let taken = commands.iter().map(|SentSyntax { path, aggregate, .. }| {
-        let aggregate = aggregate.as_ref().map_or_else(|| quote!(_), |aggregate| quote!(#aggregate));
-        quote_spanned!(path.span()=> const _: bool = (#krate::macro_support::can_be_refused::<#path, #aggregate>)();)
+    let taken = commands.iter().map(|sent| {
+        let can_be_refused = can_be_refused(krate, sent);
+        quote!(const _: bool = #can_be_refused;)
     });
     quote! {
         #[automatically_derived]

@@ -27,9 +27,17 @@ pub(crate) struct Aggregate<'s> {
 
 pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors) -> Aggregate<'s> {
     let input = syntax.input;
-    list::required(input, "aggregate", &syntax.id, "id = AccountId", errors);
-    list::required(input, "aggregate", &syntax.commands, "commands(OpenAccount, ..)", errors);
-    list::required(input, "aggregate", &syntax.events, "events(AccountOpened, ..)", errors);
+    let missing: Vec<_> = [
+        (syntax.id.is_missing(), "id = AccountId"),
+        (syntax.commands.is_missing(), "commands(OpenAccount, ..)"),
+        (syntax.events.is_missing(), "events(AccountOpened, ..)"),
+    ]
+    .into_iter()
+    .filter_map(|(is_missing, key)| is_missing.then_some(key))
+    .collect();
+    list::required_keys(input, "aggregate", &missing, errors);
+    // Without any key, the optional ones are unknown too.
+    let known = |given: &'s Given<Type>| if missing.len() == 3 { &Given::Invalid } else { given };
     let mut commands = list::listed(&syntax.commands, "OpenAccount", errors);
     let mut events = list::listed(&syntax.events, "AccountOpened", errors);
     let retired = list::distinct(&syntax.retired, "OldEvent", |retired| retired, errors);
@@ -56,8 +64,8 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
     Aggregate {
         syntax,
         id: items::with_lifetimes("id", &syntax.id, errors),
-        error: items::with_lifetimes("error", &syntax.error, errors),
-        services: items::with_lifetimes("services", &syntax.services, errors),
+        error: items::with_lifetimes("error", known(&syntax.error), errors),
+        services: items::with_lifetimes("services", known(&syntax.services), errors),
         commands,
         events,
         retired,

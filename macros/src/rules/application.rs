@@ -82,6 +82,8 @@ pub(crate) fn application<'s>(
                     "a field is one thing: leave one of its attributes, and make a field of the other",
                 );
             }
+            // Of a list that is missing or has a mistake, it is not known what it should have.
+            [(_, RoleSyntax::Services(_))] if syntax.aggregates.value().is_none() => {}
             [(_, RoleSyntax::Services(of))] => add_services(&mut aggregates, field, of, errors),
             [(key, RoleSyntax::Follower(role))] => {
                 if let Some(earlier) =
@@ -194,7 +196,7 @@ fn follower<'s>(
     if let Some(inline) = *inline {
         let others = [
             ("workers", workers.is_some()),
-            ("retry", retry.is_some()),
+            ("retry", !retry.is_missing()),
             ("delay", delay.is_some()),
             ("dead_letters", dead_letters.is_some()),
             ("sequenced", sequenced.is_some()),
@@ -205,15 +207,15 @@ fn follower<'s>(
             errors.at_span(inline, message);
         }
     }
-    let times = match retry.as_ref().map(|retry| (&retry.key, &*retry.items)) {
+    let times = match retry.value().map(|retry| (&retry.key, &*retry.items)) {
         None => None,
-        Some((_, [times])) => Some(times),
+        Some((_, [times])) => Some(&times.0),
         Some((key, _)) => {
             errors.at(key, "write how often an event is tried again, as `retry(5)`");
             None
         }
     };
-    if let Some(delay) = delay.as_ref().filter(|_| retry.is_none()) {
+    if let Some(delay) = delay.as_ref().filter(|_| retry.is_missing()) {
         errors.at(delay, "a delay is one before a retry: add `retry(5)`");
     }
     let letters = match (dead_letters, sequenced) {

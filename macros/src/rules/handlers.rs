@@ -1,5 +1,7 @@
 //! What a `#[handlers]` block and its marked methods must be like.
 
+mod stray;
+
 use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,8 @@ pub(crate) struct Handler<'s> {
     pub(crate) method: &'s MethodSyntax,
     /// The command or event that it handles; `None` if its arguments do not say which one.
     pub(crate) handled: Option<&'s Type>,
+    /// The trait that it becomes: that of its marker, unless another one was meant.
+    pub(crate) implements: HandlerTrait,
     /// Whether it keeps the rules of its marker. It gets an impl in any case, so that rustc does not report a missing one.
     pub(crate) is_valid: bool,
 }
@@ -31,15 +35,19 @@ pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> H
     if is_inherent(syntax, errors) {
         let all_handled = LazyCell::new(|| syntax.methods.iter().filter_map(handled).map(shown).collect());
         let mut names = BTreeMap::new();
+        let strays = stray::strays(syntax);
         for method in &syntax.methods {
             one_marker(method, errors);
-            let is_valid =
-                has_signature_of_marker(method, errors) && takes_services(method, &all_handled, errors);
+            let meant = strays.meant(syntax, method, errors);
+            let is_valid = meant.is_none()
+                && has_signature_of_marker(method, errors)
+                && takes_services(method, &all_handled, errors);
             let handled = handled(method).filter(|handled| !is_every_struct(syntax, method, handled, errors));
             let is_first = is_handled_once(method, handled, &mut names, errors);
             methods.push(Handler {
                 method,
                 handled: handled.filter(|_| is_first),
+                implements: meant.unwrap_or(method.marker.implements),
                 is_valid: is_valid && is_first,
             });
         }
@@ -184,7 +192,10 @@ fn has_signature_of_marker(syntax: &MethodSyntax, errors: &mut Errors) -> bool {
             ),
         );
     }
-    if let (Some(why), Some(output)) = (marker.no_output, &syntax.output) {
+    // With another receiver, the output is most likely the new state.
+    if let (Some(why), Some(output)) = (marker.no_output, &syntax.output)
+        && marker.receivers.contains(&syntax.receiver.kind)
+    {
         wrong(output, format!("{method} {why}"));
     }
     is_valid

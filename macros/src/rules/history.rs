@@ -82,7 +82,11 @@ impl<'s> History<'s> {
         let previous =
             syntax.previous.as_ref().and_then(|previous| Previous::check(previous, version, errors));
         let fields = syntax.fields.iter().map(|field| Field::check(field, version, errors)).collect();
-        Self { fields, removed, previous }
+        let history = Self { fields, removed, previous };
+        if !event.serde.iter().any(|option| option.name == "rename_all") {
+            history.fields.iter().for_each(|field| field.is_renamed(errors));
+        }
+        history
     }
 
     /// The first version that is read by its declared changes. Those before are read as the previous struct.
@@ -122,6 +126,24 @@ impl<'s> Field<'s> {
         in_order(&changes, errors);
         Self { syntax, changes }
     }
+
+    /// Each rename is from another name than the field has after it.
+    fn is_renamed(&self, errors: &mut Errors) {
+        if self.syntax.serde_option("rename").is_some() {
+            return;
+        }
+        let mut name = self.syntax.shown().trim_start_matches("r#").to_owned();
+        for change in self.changes.iter().rev() {
+            let ChangeKind::Renamed { from } = change.kind else { continue };
+            if from.value() == name {
+                errors.at(
+                    from,
+                    format!("the field is called `{name}` in version {} too", change.since.version),
+                );
+            }
+            name = from.value();
+        }
+    }
 }
 
 impl<'s> Change<'s> {
@@ -129,7 +151,7 @@ impl<'s> Change<'s> {
         let key = &syntax.key;
         let since = Since::check(key, &syntax.since, version, errors);
         let kind = match &syntax.kind {
-            ChangeKindSyntax::Added { default } => given(key, default, "default = Currency::Usd", errors)
+            ChangeKindSyntax::Added { default } => given(key, default, "default = ..", errors)
                 .filter(|default| is_without_question_mark(default, errors))
                 .map(|default| ChangeKind::Added { default }),
             ChangeKindSyntax::Renamed { from } => {

@@ -23,7 +23,15 @@ pub(super) fn required<T>(
     errors: &mut Errors,
 ) {
     if key.is_missing() {
-        errors.at(&input.ident, format!("`{}` needs `#[{attribute}({example})]`", input.ident));
+        required_keys(input, attribute, &[example], errors);
+    }
+}
+
+/// Keys that must be there and are missing: one error for all.
+pub(super) fn required_keys(input: &DeriveInput, attribute: &str, missing: &[&str], errors: &mut Errors) {
+    if !missing.is_empty() {
+        let (ident, missing) = (&input.ident, missing.join(", "));
+        errors.at(ident, format!("`{ident}` needs `#[{attribute}({missing})]`"));
     }
 }
 

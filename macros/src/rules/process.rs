@@ -54,13 +54,16 @@ pub(super) fn process<'s>(
         }
     }
     let commands = list::distinct(commands, "ShipOrder", |command| &command.path, errors);
-    let timeouts = list::distinct(timeouts, "PaymentOverdue", |timeout| &timeout.0, errors);
-    Process {
-        id,
-        events: routed,
-        commands,
-        timeouts: timeouts.into_iter().map(|timeout| &timeout.0).collect(),
+    let timeouts_listed = list::distinct(timeouts, "PaymentOverdue", |timeout| &timeout.0, errors);
+    let mut timeouts_listed: Vec<_> = timeouts_listed.into_iter().map(|timeout| &timeout.0).collect();
+    // Of a list with a mistake, it is not known what it should have. A handler may be for any of the three.
+    let is_doubtful =
+        starts.value().is_none() || matches!(events, Given::Invalid) || matches!(timeouts, Given::Invalid);
+    if is_doubtful {
+        routed.clear();
+        timeouts_listed.clear();
     }
+    Process { id, events: routed, commands, timeouts: timeouts_listed }
 }
 
 /// The keys that must be there: one error for all.
@@ -74,8 +77,5 @@ fn are_there(syntax: &ProjectionSyntax<'_>, process: &ProcessSyntax, errors: &mu
     .into_iter()
     .filter_map(|(is_missing, key)| is_missing.then_some(key))
     .collect();
-    if !missing.is_empty() {
-        let (ident, missing) = (&syntax.input.ident, missing.join(", "));
-        errors.at(ident, format!("`{ident}` needs `#[process({missing})]`"));
-    }
+    list::required_keys(syntax.input, "process", &missing, errors);
 }

@@ -50,7 +50,13 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
     let (attribute, product) = match &syntax.product {
         ProductSyntax::View { version, into, init } => {
             let version = items::version(version.as_ref(), errors).unwrap_or(1);
-            ("projection", Product::View { version, into: target(into, errors), init: init.as_ref() })
+            let into = target(into, errors);
+            if let (Target::Memory, Some(init)) = (&into, init) {
+                let message = "a view in memory has no tables: write `into = Sqlite`, or `into = Sql` for any database, or \
+                               leave out `init`";
+                errors.at(init, message);
+            }
+            ("projection", Product::View { version, into, init: init.as_ref() })
         }
         ProductSyntax::SideEffects { commands } => {
             ("reaction", Product::SideEffects { commands: given(commands, errors) })

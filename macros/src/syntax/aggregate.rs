@@ -14,7 +14,8 @@ const KEYS: Keys = Keys {
         "name", "id", "error", "services", "commands", "events", "retired", "snapshot", "command", "event",
         "crate",
     ],
-    repeating: &[],
+    // One of two may be a slip for `commands` or `events`: `plural` looks.
+    repeating: &["command", "event"],
     elsewhere: &[
         (&["every", "older_than", "when"], "into `snapshot(..)`"),
         (&["derive", "serde"], "into `event(..)` or `command(..)`, for the generated enum"),
@@ -133,11 +134,29 @@ impl GeneratedEnum {
             if let Some(given) = nested.list("derive", "Clone, ..", errors) {
                 generated.derives = given.items.into_iter().map(|ModPath(path)| path).collect();
             }
-            generated.serde = nested.tokens("serde", "..", errors).map(|(_, tokens)| tokens);
+            if let Some((serde, tokens)) = nested.tokens("serde", "..", errors) {
+                let is_unknown = generated.derives.is_empty()
+                    && matches!(nested.given("derive", None::<()>), Given::Invalid);
+                if is_unknown || generated.derives.iter().any(may_know_serde) {
+                    generated.serde = Some(tokens);
+                } else {
+                    errors.at(
+                        &serde,
+                        "`serde(..)` is for a derive of serde: add `derive(Serialize, Deserialize)` beside it",
+                    );
+                }
+            }
             nested.finish();
         }
         generated
     }
+}
+
+/// Whether a derive may read `#[serde(..)]`: those of the standard library do not.
+fn may_know_serde(derive: &Path) -> bool {
+    const STANDARD: [&str; 9] =
+        ["Clone", "Copy", "Debug", "Default", "Eq", "Hash", "Ord", "PartialEq", "PartialOrd"];
+    derive.segments.last().is_some_and(|last| STANDARD.iter().all(|name| last.ident != name))
 }
 
 impl ToTokens for Retired {

@@ -2,10 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens as _;
-use syn::{Attribute, Data, DeriveInput, Ident, LitInt, LitStr, Member, Path, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Data, DeriveInput, Ident, LitInt, LitStr, Member, Meta, Path, Type};
 
-use super::{GeneratedEnum, ListedSyntax};
-use crate::attributes::{Given, List, Options, TypePath};
+use super::{GeneratedEnum, ListedSyntax, has_word};
+use crate::attributes::{Given, Keys, List, Options, TypePath, is_misspelled};
 use crate::errors::Errors;
 
 /// The attributes that say what a field is.
@@ -43,19 +45,21 @@ pub(crate) enum RoleSyntax {
 }
 
 /// How a view, a reaction or a process runs.
-#[derive(Default)]
 pub(crate) struct FollowerSyntax {
     pub(crate) inline: Option<Span>,
     pub(crate) workers: Option<TokenStream>,
     /// How many commands a process sends at a time.
     pub(crate) senders: Option<TokenStream>,
-    pub(crate) retry: Option<List<LitInt>>,
+    pub(crate) retry: Given<List<Times>>,
     pub(crate) delay: Option<TokenStream>,
     pub(crate) dead_letters: Option<Span>,
     pub(crate) sequenced: Option<Span>,
     /// The field that has the store.
     pub(crate) store: Option<Member>,
 }
+
+/// How often an event is tried again.
+pub(crate) struct Times(pub(crate) LitInt);
 
 impl<'i> ApplicationSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
@@ -93,33 +97,36 @@ impl<'i> ApplicationSyntax<'i> {
 impl<'i> PartSyntax<'i> {
     fn parse(member: Member, ty: &'i Type, attributes: &[Attribute], errors: &mut Errors) -> Self {
         let earlier = errors.count();
-        let is_role = |attribute: &&Attribute| ROLES.iter().any(|role| attribute.path().is_ident(role));
-        let metas = attributes.iter().filter(is_role).map(|attribute| attribute.meta.to_token_stream());
-        let tokens = metas.flat_map(|meta| quote::quote!(#meta,)).collect();
+        let tokens = attributes.iter().filter_map(role).flat_map(|role| quote::quote!(#role,)).collect();
         let mut options = Options::nested("field", &ROLES, tokens, errors);
         let mut roles = Vec::new();
         if let Some(List { key, items }) = options.list("services", "Payment, ..", errors) {
             let aggregates = items.into_iter().map(|TypePath(path)| path).collect();
             roles.push((key, RoleSyntax::Services(aggregates)));
         }
-        let of_view = &["inline", "workers", "retry", "delay", "dead_letters", "sequenced", "store"];
+        let of_view =
+            keys(&["inline", "workers", "retry", "delay", "dead_letters", "sequenced", "store"], OF_VIEW);
         if let Some((key, mut nested)) = options.maybe_options("projection", of_view, errors) {
             let inline = nested.flag("inline", errors);
             let follower = FollowerSyntax { inline, ..FollowerSyntax::parse(nested, errors) };
             roles.push((key, RoleSyntax::Follower(follower)));
         }
-        let of_reaction = &["workers", "retry", "delay", "dead_letters", "sequenced", "store"];
+        let of_reaction =
+            keys(&["workers", "retry", "delay", "dead_letters", "sequenced", "store"], OF_REACTION);
         if let Some((key, nested)) = options.maybe_options("reaction", of_reaction, errors) {
             roles.push((key, RoleSyntax::Follower(FollowerSyntax::parse(nested, errors))));
         }
-        if let Some((key, mut nested)) =
-            options.maybe_options("process", &["senders", "retry", "delay"], errors)
-        {
+        let of_process = keys(&["senders", "retry", "delay"], OF_PROCESS);
+        if let Some((key, mut nested)) = options.maybe_options("process", of_process, errors) {
             let follower = FollowerSyntax {
                 senders: nested.expression("senders", errors),
-                retry: nested.list("retry", "5", errors),
+                retry: retry(&mut nested, errors),
                 delay: nested.expression("delay", errors),
-                ..FollowerSyntax::default()
+                inline: None,
+                workers: None,
+                dead_letters: None,
+                sequenced: None,
+                store: None,
             };
             nested.finish();
             roles.push((key, RoleSyntax::Follower(follower)));
@@ -141,7 +148,7 @@ impl FollowerSyntax {
             inline: None,
             senders: None,
             workers: options.expression("workers", errors),
-            retry: options.list("retry", "5", errors),
+            retry: retry(&mut options, errors),
             delay: options.expression("delay", errors),
             dead_letters: options.flag("dead_letters", errors),
             sequenced: options.flag("sequenced", errors),
@@ -149,5 +156,58 @@ impl FollowerSyntax {
         };
         options.finish();
         follower
+    }
+}
+
+/// The keys of a field, and those of the follower's own attribute, which has the same name.
+const fn keys(known: &'static [&'static str], elsewhere: Elsewhere) -> Keys {
+    Keys { known, repeating: &[], elsewhere }
+}
+
+type Elsewhere = &'static [(&'static [&'static str], &'static str)];
+
+const OF_VIEW: Elsewhere = &[(
+    &["name", "version", "events", "from", "into", "partition_by", "init"],
+    "on the view's struct, in its own `#[projection(..)]`",
+)];
+const OF_REACTION: Elsewhere = &[(
+    &["name", "events", "from", "commands", "partition_by"],
+    "on the reaction's struct, in its own `#[reaction(..)]`",
+)];
+const OF_PROCESS: Elsewhere = &[(
+    &["name", "id", "starts", "events", "from", "commands", "timeouts"],
+    "on the process's struct, in its own `#[process(..)]`",
+)];
+
+/// What an attribute says of a field. rustc reports one that is misspelled.
+fn role(attribute: &Attribute) -> Option<TokenStream> {
+    let name = ROLES.iter().find(|name| attribute.path().is_ident(name));
+    if name.is_some() {
+        return Some(attribute.meta.to_token_stream());
+    }
+    let name = ROLES.iter().find(|name| is_misspelled(attribute, name))?;
+    let mut key = Ident::new(name, attribute.path().span()).into_token_stream();
+    if let Meta::List(list) = &attribute.meta {
+        let tokens = &list.tokens;
+        key.extend(quote::quote!((#tokens)));
+    }
+    Some(key)
+}
+
+fn retry(options: &mut Options, errors: &mut Errors) -> Given<List<Times>> {
+    let retry = options.list("retry", "5", errors);
+    options.given("retry", retry)
+}
+
+impl Parse for Times {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitInt) {
+            return input.parse().map(Self);
+        }
+        let tokens: TokenStream = input.parse()?;
+        let is_delay = has_word(tokens.clone(), "delay");
+        let beside = if is_delay { ", with `delay = ..` beside it" } else { "" };
+        let message = format!("write how often an event is tried again, as `retry(5)`{beside}");
+        Err(syn::Error::new_spanned(tokens, message))
     }
 }

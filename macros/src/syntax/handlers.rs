@@ -20,6 +20,8 @@ pub(crate) struct HandlersSyntax {
 /// A marked method.
 pub(crate) struct MethodSyntax {
     pub(crate) marker: &'static Marker,
+    /// The marker as it stands.
+    pub(crate) attribute: Attribute,
     /// A second marker, which should not be there.
     pub(crate) second_marker: Option<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,
@@ -64,16 +66,21 @@ impl MethodSyntax {
             }
         }
         let mut markers = method.markers(krate);
-        let first = markers.next().map(|(marker, _)| marker);
-        let meant = || method.attributes.iter().find_map(|attribute| Marker::meant(attribute, krate));
+        let first = markers.next();
+        let meant = || {
+            let mut attributes = method.attributes.iter();
+            attributes.find_map(|attribute| Some((Marker::meant(attribute, krate)?, attribute)))
+        };
         // With the impl of a misspelled marker, rustc's error about it is the only one.
-        let marker = first.or_else(meant)?;
+        let (marker, attribute) = first.or_else(meant)?;
+        let attribute = attribute.clone();
         let second_marker = markers.next().map(|(_, attribute)| attribute.clone());
         drop(markers);
         let Signature { receiver, arguments, output } =
             errors.ok(Signature::parse(&method.name, self_ty, method.arguments, method.output))?;
         Some(Self {
             marker,
+            attribute,
             second_marker,
             allowed: allowed_lints(&method.attributes),
             cfgs: method

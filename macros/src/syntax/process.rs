@@ -1,11 +1,12 @@
 //! What `derive(Process)` has besides the keys of all followers.
 
+use proc_macro2::TokenStream;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Member, Path, Token, Type};
 
 use crate::attributes::{Given, List, Options, TypePath};
-use crate::errors::Errors;
+use crate::errors::{Errors, shown};
 
 pub(crate) struct ProcessSyntax {
     pub(crate) id: Given<Type>,
@@ -59,7 +60,7 @@ impl Parse for RoutedSyntax {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let path = leading_path(input)?;
         let by: Option<Ident> = input.parse()?;
-        let shown = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        let shown = shown(&path);
         if by.is_none_or(|by| by != "by") || input.is_empty() {
             return Err(syn::Error::new_spanned(
                 path,
@@ -69,22 +70,41 @@ impl Parse for RoutedSyntax {
                 ),
             ));
         }
-        let by: Member = input.parse()?;
-        let by = match by {
-            Member::Named(word) if word == "stream" => Route::Stream(word),
-            field => Route::Field(field),
-        };
-        Ok(Self { path, by })
+        let rest: TokenStream = input.parse()?;
+        match syn::parse2(rest.clone()) {
+            Ok(Member::Named(word)) if word == "stream" => Ok(Self { path, by: Route::Stream(word) }),
+            Ok(field) => Ok(Self { path, by: Route::Field(field) }),
+            Err(_) => {
+                let message =
+                    format!("write `{shown} by field`, with the name of a field, or `{shown} by stream`");
+                Err(syn::Error::new_spanned(rest, message))
+            }
+        }
     }
 }
 
 impl Parse for SentSyntax {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let path = leading_path(input)?;
+        if path.is_ident("unrefused") {
+            input.parse::<TokenStream>()?;
+            let message = "write `unrefused` behind its command, as `ShipOrder unrefused`";
+            return Err(syn::Error::new_spanned(path, message));
+        }
         let aggregate =
             if input.parse::<Option<Token![for]>>()?.is_some() { Some(leading_path(input)?) } else { None };
-        // Another word than `unrefused` is the beginning of another item.
-        Ok(Self { path, aggregate, unrefused: input.parse()? })
+        let rest: TokenStream = input.parse()?;
+        match syn::parse2::<Option<Ident>>(rest.clone()) {
+            Ok(word) if word.as_ref().is_none_or(|word| word == "unrefused") => {
+                Ok(Self { path, aggregate, unrefused: word })
+            }
+            _ => {
+                let shown = shown(&path);
+                let message =
+                    format!("write `{shown}`, `{shown} unrefused`, or `{shown} for Aggregate unrefused`");
+                Err(syn::Error::new_spanned(rest, message))
+            }
+        }
     }
 }
 

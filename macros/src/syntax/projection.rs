@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{DeriveInput, Ident, LitInt, LitStr, Path, Type};
 
 use super::{ListedSyntax, ProcessSyntax, SentSyntax};
-use crate::attributes::{Given, List, Options, TypePath};
+use crate::attributes::{Given, Keys, List, Options, TypePath};
 use crate::errors::Errors;
 
 pub(crate) struct ProjectionSyntax<'i> {
@@ -47,7 +47,7 @@ pub(crate) enum ProductSyntax {
 impl<'i> ProjectionSyntax<'i> {
     pub(crate) fn parse(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let known = &["name", "version", "events", "from", "into", "partition_by", "init", "crate"];
-        let mut options = Options::parse(&input.attrs, "projection", known, errors);
+        let mut options = Options::parse(&input.attrs, "projection", keys(known), errors);
         let version = options.integer("version", errors);
         let earlier = errors.count();
         // What is written with a mistake may be any target, so that nothing else is wrong with it.
@@ -62,7 +62,7 @@ impl<'i> ProjectionSyntax<'i> {
 
     pub(crate) fn parse_reaction(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let known = &["name", "events", "from", "commands", "partition_by", "crate"];
-        let mut options = Options::parse(&input.attrs, "reaction", known, errors);
+        let mut options = Options::parse(&input.attrs, "reaction", keys(known), errors);
         let commands = options.list("commands", "ShipOrder, ..", errors);
         let product = ProductSyntax::SideEffects { commands: options.given("commands", commands) };
         Self::parse_common(input, "reaction", options, product, errors)
@@ -70,7 +70,7 @@ impl<'i> ProjectionSyntax<'i> {
 
     pub(crate) fn parse_process(input: &'i DeriveInput, errors: &mut Errors) -> Self {
         let known = &["name", "id", "starts", "events", "from", "commands", "timeouts", "crate"];
-        let mut options = Options::parse(&input.attrs, "process", known, errors);
+        let mut options = Options::parse(&input.attrs, "process", keys(known), errors);
         let process = ProcessSyntax::parse(&mut options, errors);
         Self::parse_common(input, "process", options, ProductSyntax::Commands(Box::new(process)), errors)
     }
@@ -102,6 +102,14 @@ impl<'i> ProjectionSyntax<'i> {
         projection
     }
 }
+
+/// The keys of a follower. Others say how it runs in an application.
+const fn keys(known: &'static [&'static str]) -> Keys {
+    Keys { known, repeating: &[], elsewhere: &[(OF_FIELD, "on the field of the application that runs it")] }
+}
+
+const OF_FIELD: &[&str] =
+    &["inline", "workers", "senders", "retry", "delay", "dead_letters", "sequenced", "store"];
 
 impl SourceSyntax {
     pub(crate) fn aggregate(&self) -> Option<&Path> {

@@ -5,7 +5,7 @@ use quote::ToTokens as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Ident, Token, Type};
 
-use super::types::has_word;
+use super::types::{has_word, type_name};
 use crate::lengths::without_lengths;
 use crate::markers::ReceiverKind;
 
@@ -15,7 +15,7 @@ pub(crate) struct Signature {
     pub(crate) output: Option<Type>,
 }
 
-/// How a method takes `self`, and the tokens that say so; without a receiver, the method's name.
+/// How a method takes `self`, and the tokens that say so; without a receiver, those of what stands for it, or the method's name.
 pub(crate) struct Receiver {
     pub(crate) kind: ReceiverKind,
     pub(crate) tokens: TokenStream,
@@ -35,8 +35,17 @@ impl Signature {
             |arguments| (|input: ParseStream<'_>| parse_arguments(input, &self_ty)).parse2(arguments),
             |(_, arguments)| arguments.iter_mut().collect(),
         )?;
-        let none = || Receiver { kind: ReceiverKind::None, tokens: name.to_token_stream() };
-        Ok(Self { receiver: receiver.unwrap_or_else(none), arguments, output: parse_output(output)? })
+        let mut arguments = arguments;
+        let receiver = receiver.unwrap_or_else(|| {
+            let is_state = |ty: &Type| {
+                type_name(ty).is_some_and(|name| name == "Self" || self_ty == name.to_string().as_str())
+            };
+            // The state is given as an argument of a function: it stands for `self`.
+            let state = arguments.first().is_some_and(is_state).then(|| arguments.remove(0));
+            let tokens = state.map_or_else(|| name.to_token_stream(), Type::into_token_stream);
+            Receiver { kind: ReceiverKind::None, tokens }
+        });
+        Ok(Self { receiver, arguments, output: parse_output(output)? })
     }
 }
 

@@ -157,16 +157,18 @@ pub(crate) fn type_name(ty: &Type) -> Option<&Ident> {
     }
 }
 
-/// The trait of a trait object, as of `dyn SqlTransaction`, behind references.
+/// The trait in `dyn SqlTransaction` or `impl SqlTransaction`, behind references.
 pub(crate) fn object_name(ty: &Type) -> Option<&Ident> {
-    match ungrouped(ty) {
-        Type::Reference(reference) => object_name(&reference.elem),
-        Type::TraitObject(object) => object.bounds.iter().find_map(|bound| match bound {
-            TypeParamBound::Trait(bound) => bound.path.segments.last().map(|last| &last.ident),
-            _ => None,
-        }),
+    let bounds = match ungrouped(ty) {
+        Type::Reference(reference) => return object_name(&reference.elem),
+        Type::TraitObject(object) => &object.bounds,
+        Type::ImplTrait(of) => &of.bounds,
+        _ => return None,
+    };
+    bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().map(|last| &last.ident),
         _ => None,
-    }
+    })
 }
 
 #[cfg(test)]

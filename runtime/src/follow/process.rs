@@ -192,7 +192,7 @@ use crate::follow::reaction::ReactingTarget;
 #[doc(alias = "saga")]
 #[doc(alias = "process manager")]
 #[doc(alias = "workflow")]
-pub trait Process: EventHandler<Target = Commanding<Self>> + Clone + Send + Sync + 'static {
+pub trait Process: EventHandler<Target = Commanding<Self>> + Send + Sync + 'static {
     /// The type of the instances' ids.
     type Id: AggregateId;
 
@@ -204,6 +204,10 @@ pub trait Process: EventHandler<Target = Commanding<Self>> + Clone + Send + Sync
 
     /// What it sends on each event, time-out and refusal.
     const STEPS: &'static [SentOn];
+
+    /// A copy of the state. The derive uses [`Clone`].
+    #[must_use]
+    fn duplicate(&self) -> Self;
 
     /// Hands a stored time-out over.
     ///

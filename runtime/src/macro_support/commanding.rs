@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::accepts::CommandFor;
+use crate::domain::accepts::{Accepts, CommandFor};
 use crate::domain::aggregate::{Aggregate, Apply};
 use crate::domain::codec_error::DecodeError;
 use crate::domain::command::Command;
@@ -175,7 +175,7 @@ impl<A> NoAggregate for CategoryOf<A> {}
 
 /// A command that a process may send: it is kept as JSON until it is sent.
 #[diagnostic::on_unimplemented(
-    message = "the command `{Self}` can't be kept until it is sent: it does not derive both `Serialize` and `Deserialize`",
+    message = "`{Self}` can't be kept until it is sent: it does not derive all of `Command`, `Serialize` and `Deserialize`",
     label = "kept as JSON, which serde's derives write and read",
     note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Command)]`, after `use serde::{{Deserialize, Serialize}};`"
 )]
@@ -435,6 +435,16 @@ pub const fn assert_handled(is_handled: bool, message: &str) {
 /// Whether the aggregate that takes the command can refuse it.
 #[must_use]
 pub const fn can_be_refused<C: CommandFor<A>, A: Aggregate>() -> bool {
+    can_refuse::<A>()
+}
+
+/// Whether an aggregate that is given for a command takes and can refuse it.
+#[must_use]
+pub const fn can_be_refused_by<C, A: Accepts<C>>() -> bool {
+    can_refuse::<A>()
+}
+
+const fn can_refuse<A: Aggregate>() -> bool {
     // An error without values, as `Infallible`, leaves one value to the option.
     size_of::<Option<A::Error>>() > 0
 }

@@ -128,9 +128,9 @@ fn shapes_of(text: &'static str) -> Vec<(u32, Vec<WrittenField>)> {
 /// A type that serde can write and read.
 // One trait for both, without supertraits: rustc reports an event that derives neither once.
 #[diagnostic::on_unimplemented(
-    message = "the event `{Self}` can't be stored: it does not derive both `Serialize` and `Deserialize`",
+    message = "`{Self}` can't be stored: it does not derive both `Serialize` and `Deserialize`",
     label = "stored as JSON, which serde's derives write and read",
-    note = "annotate `{Self}` with `#[derive(Debug, Serialize, Deserialize, Event)]`, after `use serde::{{Deserialize, Serialize}};`"
+    note = "annotate `{Self}` with `#[derive(Serialize, Deserialize)]` as well, after `use serde::{{Deserialize, Serialize}};`"
 )]
 pub trait Stored: Sized {
     /// Appends the event, as JSON text, to `out`.

@@ -166,7 +166,7 @@ impl<P: Process> GivenProcess<P> {
             }
             let mut envelope = Envelope::new(Position::START, "", &instance, 0);
             envelope.recorded_at = timeout.due;
-            let mut router = self.initial.clone();
+            let mut router = self.initial.duplicate();
             self.hand(|turn| router.handle_timeout(name, timeout.version, &timeout.payload, &envelope, turn));
         }
     }
@@ -182,7 +182,11 @@ impl<P: Process> GivenProcess<P> {
         P: Refused<C>,
     {
         self.actions.clear();
-        let running = self.instances.iter().rev().find_map(|(id, state)| Some((id.clone(), state.clone()?)));
+        let running = self
+            .instances
+            .iter()
+            .rev()
+            .find_map(|(id, state)| Some((id.clone(), state.as_ref()?.duplicate())));
         let Some((id, mut state)) = running else { panic!("no instance of `{}` runs", P::NAME) };
         let decided = Self::instance(&id)
             .and_then(|instance| Refused::<C>::refused(&mut state, command, refusal, &instance));
@@ -246,7 +250,7 @@ impl<P: Process> GivenProcess<P> {
     fn happen(&mut self, events: impl Happened<P>) {
         let store = MemoryStore::new();
         History::of(events).store(&store, self.now);
-        let mut router = self.initial.clone();
+        let mut router = self.initial.duplicate();
         let mut visit = |event: &crate::store::read::StoredEvent<'_>| {
             self.pass(event.envelope.recorded_at);
             self.hand(|turn| router.handle_stored(event.name, event, turn));
@@ -330,8 +334,8 @@ impl<P: Process> TakeInput<P> for GivenProcess<P> {
         envelope: &Envelope<'_>,
     ) -> Result<(), BoxError> {
         let mut state = match self.instances.get(&instance) {
-            Some(Some(state)) => state.clone(),
-            None if starts => self.initial.clone(),
+            Some(Some(state)) => state.duplicate(),
+            None if starts => self.initial.duplicate(),
             Some(None) | None => return Ok(()),
         };
         input.remember(&mut state);

@@ -55,6 +55,11 @@ macro_rules! __lock {
             ]))+
             .check()
     };
+    ($($aggregate:ty),* $(,)?) => {
+        ::core::compile_error!(
+            "write each aggregate with an example of every event: `BankAccount => (AccountOpened { owner: .. }, ..)`"
+        )
+    };
     ($($aggregate:ty => $examples:expr),+ $(,)?) => {
         $crate::testing::Lock::of_crate(::std::env!("CARGO_MANIFEST_DIR"))
             .events_where_defined()

@@ -17,8 +17,7 @@ pub(super) type ErrorTypes<'s> = HashMap<String, &'s Type>;
 
 pub(super) fn error_types<'s>(model: &Handlers<'s>) -> ErrorTypes<'s> {
     let mut types = HashMap::new();
-    let is_execute =
-        |handler: &&Handler<'_>| matches!(handler.method.marker.implements, HandlerTrait::Execute);
+    let is_execute = |handler: &&Handler<'_>| matches!(handler.implements, HandlerTrait::Execute);
     for handler in model.methods.iter().filter(is_execute) {
         let Some(output) = &handler.method.output else { continue };
         match result_parts(output) {

@@ -64,7 +64,7 @@ impl<P: Process> TakeInput<P> for Replay<'_, P> {
         _: &Envelope<'_>,
     ) -> Result<(), BoxError> {
         if instance == self.instance {
-            input.remember(self.state.get_or_insert_with(|| self.initial.clone()));
+            input.remember(self.state.get_or_insert_with(|| self.initial.duplicate()));
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
         let begun = self.replays.begun.borrow_mut().remove(instance);
         let Begun { mut through, state } = begun.unwrap_or(Begun { through: 0, state: None });
         let mut replay = Replay { instance, state, initial: self.initial };
-        let mut router = self.initial.clone();
+        let mut router = self.initial.duplicate();
         let part = S::past(self.transaction, P::NAME, instance, through, PART)?;
         let is_all = part.len() < PART;
         for (place, input) in part {
@@ -105,7 +105,7 @@ impl<P: Process, S: ProcessStore> ProcessStep<'_, '_, P, S> {
             })?;
         }
         if is_all {
-            return Ok(replay.state.unwrap_or_else(|| self.initial.clone()));
+            return Ok(replay.state.unwrap_or_else(|| self.initial.duplicate()));
         }
         let begun = Begun { through, state: replay.state };
         self.replays.begun.borrow_mut().insert(instance.to_owned(), begun);

@@ -248,7 +248,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
         }
         let sending = Sending {
             home: self.home.clone(),
-            initial: self.initial.clone(),
+            initial: self.initial.duplicate(),
             commands: Arc::clone(&self.commands),
             clock: Arc::clone(&self.clock),
             holder: holder.clone(),

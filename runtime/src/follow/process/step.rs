@@ -211,7 +211,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
     ) -> Result<HandledEvents, FollowError> {
         let names = definition.stored_names();
         let filter = definition.filter(&names, crate::store::partition::Partition::WHOLE).until(span.until);
-        let mut router = self.initial.clone();
+        let mut router = self.initial.duplicate();
         let mut handled = HandledEvents { count: 0, reached: span.after, error: None };
         let (mut is_at_end, mut failure) = (true, None);
         let mut visit = |event: &StoredEvent<'_>| {
@@ -277,7 +277,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
     /// Returns whether none is left.
     pub(crate) fn waiting(&self, deadline: Instant) -> Result<bool, FollowError> {
         let failed = FollowError::store(P::NAME);
-        let mut router = self.initial.clone();
+        let mut router = self.initial.duplicate();
         while let Some((instance, position)) = S::ready(self.transaction, P::NAME).map_err(failed)? {
             let mut result = None;
             let mut visit = |event: &StoredEvent<'_>| {
@@ -445,7 +445,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             what: Undelivered::Timeout,
             timeout: Some(timeout),
         };
-        let mut router = self.initial.clone();
+        let mut router = self.initial.duplicate();
         let taken = self.taken(None, None, |turn| {
             contained(|| router.handle_timeout(name, *version, payload, &envelope, turn))
         })?;
@@ -536,7 +536,7 @@ impl<'s, 't, P: Process, S: ProcessStore> ProcessStep<'s, 't, P, S> {
             Some(state) => state,
             None => match self.state(&open.id, &open.stored)? {
                 Some(state) => state,
-                None if starts => self.initial.clone(),
+                None if starts => self.initial.duplicate(),
                 None => return Ok(()),
             },
         };

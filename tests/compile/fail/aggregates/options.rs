@@ -67,6 +67,15 @@ impl Singular {
     }
 }
 
+// So is a type that stands behind `=`.
+#[handlers]
+impl Named {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+}
+
 fn main() {}
 
-// errors: 12
+// errors: 10
