@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::support::kept::KeptProcess;
 use crate::support::shop::{Order, OrderId, OrderPlaced, ShipOrder, Shop, TIME_TO_PAY, order};
 
-/// An order that nobody pays for is reminded of that: each time a little later than the time before.
+/// Reminds of an order again and again, each time a little later than the time before.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
 #[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(ShipOrder unrefused), timeouts(Remind, Once))]
 struct Reminders;

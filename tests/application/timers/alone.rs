@@ -121,7 +121,8 @@ mod each {
         let stuck = Stuck::default();
         let hangs = stuck.hang();
         let tower = Tower { stuck }.start(store).unwrap();
-        let (now, notes) = (Timestamp::now(), Vec::from_iter((0..200).map(|number| number.to_string())));
+        let now = Timestamp::now();
+        let notes: Vec<String> = (0..200).map(|number| number.to_string()).collect();
         // Far more than are known at a time, and all due before those of the other bell.
         for (number, note) in (0..).zip(["hang"].into_iter().chain(notes.iter().map(String::as_str))) {
             tower
