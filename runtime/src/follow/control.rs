@@ -54,8 +54,8 @@ struct State {
     /// The events that workers try again, by worker.
     retries: BTreeMap<usize, Retry>,
     rebuild: Option<RebuildUnderWay>,
-    /// Other partitions run here than the hook has heard of.
-    are_partitions_new: bool,
+    /// The partitions of which the hook has heard that they run here.
+    said_here: Vec<u32>,
     /// Changes that the hook has not heard of yet, as they happened in a transaction.
     unsaid: Vec<FollowerChange>,
     stop: bool,
@@ -235,28 +235,29 @@ impl Control {
     /// Records whose lease a worker waits for; `None` if it has it.
     pub(crate) fn report_lease(&self, worker: usize, holder: Option<LeaseInfo>) {
         let elsewhere = |holder| PartitionPlace::Elsewhere { holder };
-        self.report_place(worker, holder.map_or(PartitionPlace::Here, elsewhere));
+        self.report_place(worker, &holder.map_or(PartitionPlace::Here, elsewhere));
     }
 
     /// Records that a worker neither has the lease nor waits for it.
     pub(crate) fn forget_lease(&self, worker: usize) {
-        self.report_place(worker, PartitionPlace::Unknown);
+        self.report_place(worker, &PartitionPlace::Unknown);
     }
 
     /// Records where the partitions of all workers run.
-    pub(crate) fn report_places(&self, places: Vec<PartitionPlace>) {
-        places.into_iter().enumerate().for_each(|(worker, place)| self.report_place(worker, place));
+    pub(crate) fn report_places(&self, places: &[PartitionPlace]) {
+        for (worker, place) in places.iter().enumerate() {
+            self.report_place(worker, place);
+        }
     }
 
-    fn report_place(&self, worker: usize, place: PartitionPlace) {
+    fn report_place(&self, worker: usize, place: &PartitionPlace) {
         let mut state = lock(&self.state);
         let workers = state.positions.len().max(worker + 1);
         state.places.resize(workers, PartitionPlace::Unknown);
         let had_lease = state.has_lease();
         let Some(known) = state.places.get_mut(worker) else { return };
         let before = mem::replace(known, place.clone());
-        let (was_here, is_here) = (before == PartitionPlace::Here, place == PartitionPlace::Here);
-        if was_here && !is_here {
+        if before == PartitionPlace::Here && *place != PartitionPlace::Here {
             // Another runner tries again.
             state.retries.remove(&worker);
         }
@@ -265,7 +266,7 @@ impl Control {
             return;
         }
         let follower = self.follower;
-        let change = match (had_lease, state.has_lease(), holder_elsewhere(&place)) {
+        let change = match (had_lease, state.has_lease(), holder_elsewhere(place)) {
             (false, true, _) => Some(FollowerChange::LeaseTaken { follower }),
             (true, false, Some(holder)) => {
                 Some(FollowerChange::LeaseLost { follower, holder: holder.clone() })
@@ -273,7 +274,6 @@ impl Control {
             _ => None,
         };
         state.unsaid.extend(change);
-        state.are_partitions_new |= was_here != is_here && workers > 1;
     }
 
     /// Counts events that the handlers of a worker have handled.
@@ -453,12 +453,18 @@ impl State {
         self.places.contains(&PartitionPlace::Here)
     }
 
-    /// The change that other partitions run here than a caller knows.
+    /// The change that other partitions run here than the hook has heard of.
     fn new_partitions(&mut self, follower: &'static str) -> Option<FollowerChange> {
+        // The lease of a rebuild is another one.
+        if self.rebuild.is_some() || self.places.len() < 2 {
+            return None;
+        }
         let is_here = |(_, place): &(u32, &PartitionPlace)| **place == PartitionPlace::Here;
-        let here = (0..).zip(&self.places).filter(is_here).map(|(index, _)| index).collect();
+        let here: Vec<_> = (0..).zip(&self.places).filter(is_here).map(|(index, _)| index).collect();
         let of = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        mem::take(&mut self.are_partitions_new).then(|| FollowerChange::Partitions { follower, here, of })
+        let is_new = self.said_here != here;
+        self.said_here.clone_from(&here);
+        is_new.then_some(FollowerChange::Partitions { follower, here, of })
     }
 
     fn position(&self) -> Position {

@@ -274,7 +274,9 @@ impl PartitionLeases {
         let mut state = lock(&self.state);
         let held: Vec<_> =
             state.all().filter(|claim| claim.holder.is_held()).map(|claim| claim.holder.clone()).collect();
-        state.all().for_each(|claim| claim.kept = None);
+        for claim in state.all() {
+            claim.kept = None;
+        }
         drop(state);
         if !held.is_empty() {
             // If the release fails, the next holders wait until the leases end.
@@ -434,7 +436,9 @@ impl Plan {
     fn carry_out<P: ProgressStore>(self, progress: &P) -> Result<bool, StoreError> {
         let Self { takes, is_for_all, releases } = self;
         if !releases.is_empty() {
-            releases.iter().for_each(|holder| holder.set_held(false));
+            for holder in &releases {
+                holder.set_held(false);
+            }
             progress.release_leases(&releases)?;
         }
         if takes.is_empty() {
@@ -456,7 +460,9 @@ impl Plan {
             Err(None) => return Ok(false),
             Err(Some(error)) => return Err(error),
         };
-        takes.iter().zip(&taken).for_each(|(holder, is_taken)| holder.set_held(*is_taken));
+        for (holder, is_taken) in takes.iter().zip(&taken) {
+            holder.set_held(*is_taken);
+        }
         Ok(taken.into_iter().all(|is_taken| is_taken))
     }
 }

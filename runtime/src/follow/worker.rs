@@ -222,7 +222,7 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         if let Some(leases) = self.leases()
             && let Some(places) = leases.look(&home.progress, definition)?
         {
-            control.report_places(places);
+            control.report_places(&places);
             control.say(None);
         }
         Ok(())
