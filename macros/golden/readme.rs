@@ -255,82 +255,14 @@ impl BankAccount {
         self.balance -= event.cents;
     }
 }
-const _: () = {
-    #[allow(unused_imports)]
-    use ::factum::macro_support::NotEvents as _;
-    #[automatically_derived]
-    impl ::factum::Execute<OpenAccount> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, AccountOpened>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: OpenAccount,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                AccountOpened,
-                AccountError,
-            >(Self::open(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Execute<DepositMoney> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, MoneyDeposited>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: DepositMoney,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                MoneyDeposited,
-                AccountError,
-            >(Self::deposit(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Execute<WithdrawMoney> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, MoneyWithdrawn>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: WithdrawMoney,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                MoneyWithdrawn,
-                AccountError,
-            >(Self::withdraw(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<AccountOpened> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &AccountOpened) {
-            Self::opened(self, __event);
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<MoneyDeposited> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &MoneyDeposited) {
-            Self::deposited(self, __event);
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &MoneyWithdrawn) {
-            Self::withdrawn(self, __event);
-        }
-    }
-};
+::factum::macro_support::execute! {
+    BankAccount, self __command : {} OpenAccount, _[AccountOpened]
+    decide_fallible[AccountOpened, AccountError] (Self::open(self, __command)); {}
+    DepositMoney, _[MoneyDeposited] decide_fallible[MoneyDeposited, AccountError]
+    (Self::deposit(self, __command)); {} WithdrawMoney, _[MoneyWithdrawn]
+    decide_fallible[MoneyWithdrawn, AccountError] (Self::withdraw(self, __command));
+}
+::factum::macro_support::apply! {
+    BankAccount : {} AccountOpened, opened; {} MoneyDeposited, deposited; {}
+    MoneyWithdrawn, withdrawn;
+}

@@ -76,6 +76,6 @@ pub use crate::domain::type_shape::{
 };
 pub use crate::follow::process::actions::BySending;
 pub use crate::{
-    __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
-    __receives as receives,
+    __apply as apply, __command_enum as command_enum, __command_traits as command_traits,
+    __event_enum as event_enum, __execute as execute, __receives as receives,
 };
