@@ -24,8 +24,8 @@ impl ::factum::AggregateId for AccountId {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for AccountOpened {
-    const NAME: &'static str = "account-opened";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "account-opened",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\nowner: String",
     );
@@ -35,8 +35,8 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
-    const NAME: &'static str = "money-deposited";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "money-deposited",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\ncents: u64",
     );
@@ -46,8 +46,8 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
-    const NAME: &'static str = "money-withdrawn";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "money-withdrawn",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\ncents: u64",
     );

@@ -39,7 +39,7 @@ pub use self::commanding::{
 pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_other, name_is};
 pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCommand, debug_command};
-pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
+pub use self::derived_event::{ConstEvent, DerivedEvent, Stored};
 pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
     AtHand, Done, NotProjected, Projected, Reacted, advance, context, context_mut, handle_other,
