@@ -55,59 +55,23 @@ impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
 
 // ---- struct OpenAccount ----
 
-#[automatically_derived]
-impl ::factum::Command for OpenAccount {
-    const NAME: &'static str = "open-account";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "OpenAccount" 18055716382810217137["account" "AccountId" "owner" "String"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for OpenAccount {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    OpenAccount, "open-account", AccountId, [account] {} "OpenAccount"
+    18055716382810217137 "account: AccountId\nowner: String"
 }
 
 // ---- struct DepositMoney ----
 
-#[automatically_derived]
-impl ::factum::Command for DepositMoney {
-    const NAME: &'static str = "deposit-money";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "DepositMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for DepositMoney {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    DepositMoney, "deposit-money", AccountId, [account] {} "DepositMoney"
+    16180778400305435415 "account: AccountId\ncents: u64"
 }
 
 // ---- struct WithdrawMoney ----
 
-#[automatically_derived]
-impl ::factum::Command for WithdrawMoney {
-    const NAME: &'static str = "withdraw-money";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "WithdrawMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for WithdrawMoney {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    WithdrawMoney, "withdraw-money", AccountId, [account] {} "WithdrawMoney"
+    16180778400305435415 "account: AccountId\ncents: u64"
 }
 
 // ---- struct BankAccount ----

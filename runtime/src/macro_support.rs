@@ -66,7 +66,7 @@ pub use self::whole::{
     assert_scheduled, is_shared, repeated_command,
 };
 pub use crate::domain::command_mark::CommandMark;
-pub use crate::domain::command_traits::{CommandTraits, ReadCommand};
+pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::emitted::Emitted;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};
@@ -76,6 +76,6 @@ pub use crate::domain::type_shape::{
 };
 pub use crate::follow::process::actions::BySending;
 pub use crate::{
-    __apply as apply, __command_enum as command_enum, __command_traits as command_traits,
-    __event_enum as event_enum, __execute as execute, __receives as receives,
+    __apply as apply, __command as command, __command_enum as command_enum, __event_enum as event_enum,
+    __execute as execute, __receives as receives,
 };

@@ -50,28 +50,44 @@ macro_rules! __debug {
     };
 }
 
-/// What a command has, and can do by its own traits. The number is a hash of its fields' text, as serde sees it.
+/// The impls of a command. `$own` is what it declares besides, and `$shape` a hash of its fields' text, as serde sees it.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __command_traits {
-    ($name:literal $shape:literal [$($field:literal $ty:literal)*]) => {
-        const FIELDS: &'static [(&'static str, &'static str)] = &[$(($field, $ty)),*];
+macro_rules! __command {
+    (
+        $command:ty, $name:literal, $id:ty, [$($field:tt)?] { $($own:tt)* }
+        $struct_name:literal $shape:literal $fields:literal
+    ) => {
+        #[automatically_derived]
+        impl $crate::Command for $command {
+            const NAME: &'static str = $name;
+            const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
+                #[allow(unused_imports)]
+                use $crate::macro_support::LacksTrait as _;
+                $crate::macro_support::CommandTraits::of(
+                    $struct_name,
+                    $shape,
+                    $fields,
+                    <$crate::macro_support::TraitsOf<Self>>::READ,
+                    <$crate::macro_support::TraitsOf<Self>>::CONTENT,
+                    <$crate::macro_support::TraitsOf<Self>>::COPY,
+                )
+            };
 
-        const JSON: (::core::option::Option<$crate::macro_support::ReadCommand<Self>>, bool) = {
-            #[allow(unused_imports)]
-            use $crate::macro_support::LacksTrait as _;
-            (<$crate::macro_support::TraitsOf<Self>>::READ, <$crate::macro_support::TraitsOf<Self>>::IS_WRITABLE)
-        };
+            type Id = $id;
 
-        fn traits() -> ::core::option::Option<$crate::macro_support::CommandTraits<Self>> {
-            #[allow(unused_imports)]
-            use $crate::macro_support::LacksTrait as _;
-            ::core::option::Option::Some($crate::macro_support::CommandTraits {
-                name: $name,
-                shape: $shape,
-                content: <$crate::macro_support::TraitsOf<Self>>::factum_content(),
-                copy: <$crate::macro_support::TraitsOf<Self>>::factum_copy(),
-            })
+            $(
+                fn aggregate_id(&self) -> &$id {
+                    &self.$field
+                }
+            )?
+
+            $($own)*
+        }
+
+        #[automatically_derived]
+        impl<__P: $crate::follow::Sends<Self>> $crate::follow::IntoActions<__P> for $command {
+            type Way = $crate::macro_support::BySending;
         }
     };
 }
