@@ -24,8 +24,8 @@ impl ::factum::AggregateId for AccountId {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for AccountOpened {
-    const NAME: &'static str = "account-opened";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "account-opened",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\nowner: String",
     );
@@ -35,8 +35,8 @@ impl ::factum::macro_support::DerivedEvent for AccountOpened {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
-    const NAME: &'static str = "money-deposited";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "money-deposited",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\ncents: u64",
     );
@@ -46,8 +46,8 @@ impl ::factum::macro_support::DerivedEvent for MoneyDeposited {
 
 #[automatically_derived]
 impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
-    const NAME: &'static str = "money-withdrawn";
-    const SHAPES: ::factum::macro_support::ConstShapes = (
+    const EVENT: ::factum::macro_support::ConstEvent = (
+        "money-withdrawn",
         ::core::option_env!("CARGO_MANIFEST_DIR"),
         "1\ncents: u64",
     );
@@ -55,59 +55,23 @@ impl ::factum::macro_support::DerivedEvent for MoneyWithdrawn {
 
 // ---- struct OpenAccount ----
 
-#[automatically_derived]
-impl ::factum::Command for OpenAccount {
-    const NAME: &'static str = "open-account";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "OpenAccount" 18055716382810217137["account" "AccountId" "owner" "String"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for OpenAccount {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    OpenAccount, "open-account", AccountId, [account] {} "OpenAccount"
+    18055716382810217137 "account: AccountId\nowner: String"
 }
 
 // ---- struct DepositMoney ----
 
-#[automatically_derived]
-impl ::factum::Command for DepositMoney {
-    const NAME: &'static str = "deposit-money";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "DepositMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for DepositMoney {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    DepositMoney, "deposit-money", AccountId, [account] {} "DepositMoney"
+    16180778400305435415 "account: AccountId\ncents: u64"
 }
 
 // ---- struct WithdrawMoney ----
 
-#[automatically_derived]
-impl ::factum::Command for WithdrawMoney {
-    const NAME: &'static str = "withdraw-money";
-    type Id = AccountId;
-    fn aggregate_id(&self) -> &AccountId {
-        &self.account
-    }
-    ::factum::macro_support::command_traits!(
-        "WithdrawMoney" 16180778400305435415["account" "AccountId" "cents" "u64"]
-    );
-}
-#[automatically_derived]
-impl<__P: ::factum::follow::Sends<Self>> ::factum::follow::IntoActions<__P>
-for WithdrawMoney {
-    type Way = ::factum::macro_support::BySending;
+::factum::macro_support::command! {
+    WithdrawMoney, "withdraw-money", AccountId, [account] {} "WithdrawMoney"
+    16180778400305435415 "account: AccountId\ncents: u64"
 }
 
 // ---- struct BankAccount ----
@@ -255,82 +219,14 @@ impl BankAccount {
         self.balance -= event.cents;
     }
 }
-const _: () = {
-    #[allow(unused_imports)]
-    use ::factum::macro_support::NotEvents as _;
-    #[automatically_derived]
-    impl ::factum::Execute<OpenAccount> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, AccountOpened>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: OpenAccount,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                AccountOpened,
-                AccountError,
-            >(Self::open(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Execute<DepositMoney> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, MoneyDeposited>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: DepositMoney,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                MoneyDeposited,
-                AccountError,
-            >(Self::deposit(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Execute<WithdrawMoney> for BankAccount {
-        fn emits() -> ::factum::macro_support::Emitted {
-            ::factum::macro_support::EmitsOf::<Self, MoneyWithdrawn>::factum_emits()
-        }
-        #[inline]
-        fn execute(
-            &self,
-            __command: WithdrawMoney,
-            _: &::factum::macro_support::Services<Self>,
-        ) -> ::factum::macro_support::Execution<Self> {
-            ::factum::macro_support::decide_fallible::<
-                Self,
-                MoneyWithdrawn,
-                AccountError,
-            >(Self::withdraw(self, __command))
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<AccountOpened> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &AccountOpened) {
-            Self::opened(self, __event);
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<MoneyDeposited> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &MoneyDeposited) {
-            Self::deposited(self, __event);
-        }
-    }
-    #[automatically_derived]
-    impl ::factum::Apply<MoneyWithdrawn> for BankAccount {
-        #[inline]
-        fn apply(&mut self, __event: &MoneyWithdrawn) {
-            Self::withdrawn(self, __event);
-        }
-    }
-};
+::factum::macro_support::execute! {
+    BankAccount, self __command : {} OpenAccount, _[AccountOpened]
+    decide_fallible[AccountOpened, AccountError] (Self::open(self, __command)); {}
+    DepositMoney, _[MoneyDeposited] decide_fallible[MoneyDeposited, AccountError]
+    (Self::deposit(self, __command)); {} WithdrawMoney, _[MoneyWithdrawn]
+    decide_fallible[MoneyWithdrawn, AccountError] (Self::withdraw(self, __command));
+}
+::factum::macro_support::apply! {
+    BankAccount : {} AccountOpened, opened; {} MoneyDeposited, deposited; {}
+    MoneyWithdrawn, withdrawn;
+}

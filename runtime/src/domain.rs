@@ -5,6 +5,7 @@ pub(crate) mod aggregate;
 pub(crate) mod aggregate_model;
 pub(crate) mod codec_error;
 pub(crate) mod command;
+pub(crate) mod command_fields;
 pub(crate) mod command_mark;
 pub(crate) mod command_set;
 pub(crate) mod command_traits;

@@ -472,6 +472,7 @@ pub use self::domain::aggregate::{Aggregate, Apply, Emits, Execute, Knows, Retir
 pub use self::domain::aggregate_model::AggregateModel;
 pub use self::domain::codec_error::{DecodeError, EncodeError};
 pub use self::domain::command::Command;
+pub use self::domain::command_fields::CommandFields;
 pub use self::domain::command_set::{CommandKind, CommandSet};
 pub use self::domain::command_traits::ReadCommand;
 pub use self::domain::decision::{Events, IntoEvents};

@@ -40,7 +40,7 @@ pub use self::commanding::{
 pub use self::content::{LacksTrait, TraitsOf};
 pub use self::decoding::{current_name, decode_other, name_is};
 pub use self::derived_command_set::{AnyCommand, DerivedCommandSet, ReadListedCommand, debug_command};
-pub use self::derived_event::{ConstShapes, DerivedEvent, Stored};
+pub use self::derived_event::{ConstEvent, DerivedEvent, Stored};
 pub use self::derived_event_set::{AddShapes, AnyEvent, DerivedEventSet, ReadEvent, debug_event};
 pub use self::handing::{
     AtHand, Done, NotProjected, Projected, Reacted, advance, context, context_mut, handle_other,
@@ -67,7 +67,7 @@ pub use self::whole::{
     assert_scheduled, is_shared, repeated_command,
 };
 pub use crate::domain::command_mark::CommandMark;
-pub use crate::domain::command_traits::{CommandTraits, ReadCommand};
+pub use crate::domain::command_traits::CommandTraits;
 pub use crate::domain::decision::IntoEvents;
 pub use crate::domain::emitted::Emitted;
 pub use crate::domain::hash::{fingerprint, fingerprint_of};
@@ -77,6 +77,6 @@ pub use crate::domain::type_shape::{
 };
 pub use crate::follow::process::actions::BySending;
 pub use crate::{
-    __command_enum as command_enum, __command_traits as command_traits, __event_enum as event_enum,
-    __receives as receives,
+    __apply as apply, __command as command, __command_enum as command_enum, __event_enum as event_enum,
+    __execute as execute, __receives as receives,
 };

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, quote_spanned};
 use syn::Member;
 use syn::spanned::Spanned as _;
 
-use super::{beside, operand, schema};
+use super::{beside, schema};
 use crate::lock::{FNV_OFFSET, hashed};
 use crate::names::kebab;
 use crate::rules::{Command, IdSource};
@@ -18,10 +18,13 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     // An idempotency key knows the command by its struct or, once that is renamed, by its name.
     let (marked, name_text) = (ident.to_string(), name.value());
     let marked = if name_text == kebab(&marked) { marked.trim_start_matches("r#") } else { &name_text };
-    let fields = fields.iter().flat_map(|field| {
+    let fields = fields.iter().map(|field| {
         let member = field.member.to_token_stream().to_string();
-        [member.trim_start_matches("r#").to_owned(), type_text(field.ty)]
+        // The text of a type has another line only in the value of an array's length.
+        let ty = type_text(field.ty).replace('\n', " ");
+        format!("{}: {ty}", member.trim_start_matches("r#"))
     });
+    let fields = fields.collect::<Vec<_>>().join("\n");
     let internal = is_internal.then(|| {
         quote!(
             const INTERNAL: bool = true;
@@ -29,29 +32,22 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     });
     // rustc would interpret a hash of the text, at a cost above that of all other code of the command.
     let shape = Literal::u64_unsuffixed(hashed(FNV_OFFSET, &schema::text(input)));
-    let (ty, value) = match command.id {
-        IdSource::Field { member, ty } => (operand(ty), quote!(&self.#member)),
-        IdSource::Singleton => (quote!(()), quote!(&())),
+    let (ty, field, of_singleton) = match command.id {
+        IdSource::Field { member, ty } => (ty.to_token_stream(), Some(member), None),
+        IdSource::Singleton => (
+            quote!(()),
+            None,
+            Some(quote!(
+                fn aggregate_id(&self) -> &() {
+                    &()
+                }
+            )),
+        ),
     };
+    // `macro_rules!` repeat tokens faster than this macro makes them.
     let made = quote! {
-        #[automatically_derived]
-        impl #krate::Command for #ident {
-            const NAME: &'static str = #name;
-            #internal
-            type Id = #ty;
-
-            fn aggregate_id(&self) -> &#ty {
-                #value
-            }
-
-            #validate
-
-            #krate::macro_support::command_traits!(#marked #shape [#(#fields)*]);
-        }
-
-        #[automatically_derived]
-        impl<__P: #krate::follow::Sends<Self>> #krate::follow::IntoActions<__P> for #ident {
-            type Way = #krate::macro_support::BySending;
+        #krate::macro_support::command! {
+            #ident, #name, #ty, [#field] { #internal #of_singleton #validate } #marked #shape #fields
         }
     };
     beside(input, made)

@@ -10,7 +10,7 @@ use crate::syntax::{EventSyntax, allowed_lints};
 
 pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let Event { syntax, version, history, .. } = event;
-    let EventSyntax { input, krate, name, aliases, .. } = syntax;
+    let EventSyntax { input, krate, aliases, .. } = syntax;
     let ident = &input.ident;
     let current = (*version != 1).then(|| {
         let current = Literal::u32_unsuffixed(*version);
@@ -61,10 +61,9 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let made = quote! {
         #[automatically_derived]
         impl #krate::macro_support::DerivedEvent for #ident {
-            const NAME: &'static str = #name;
+            #shapes
             #current
             #aliases
-            #shapes
             #structure
             #lowered
             #older

@@ -16,39 +16,40 @@ use syn::{Ident, Path, Type};
 use super::{allowing, at, stub};
 use crate::markers::HandlerTrait;
 use crate::rules::{Handler, Handlers};
-use crate::syntax::{HandlersSyntax, ImplBlock, allowed_lints};
+use crate::syntax::{HandlersSyntax, ImplBlock, MethodSyntax, allowed_lints};
 
 pub(crate) fn handlers(model: &Handlers<'_>) -> TokenStream {
     let HandlersSyntax { krate, block, .. } = model.syntax;
     let item = unmarked(block);
+    let self_ty = &block.self_ty;
     let error_types = execute::error_types(model);
-    let impls = model.methods.iter().map(|handler| {
-        let self_ty = &block.self_ty;
+    let (mut executes, mut applies) = (TokenStream::new(), TokenStream::new());
+    let mut impls = TokenStream::new();
+    for handler in &model.methods {
+        let MethodSyntax { allowed, cfgs, .. } = handler.method;
+        let attributes = quote!(#(#cfgs)* #allowed);
         let made = match handler.implements {
-            HandlerTrait::Execute => execute::execute(krate, self_ty, handler, &error_types),
-            HandlerTrait::Apply => apply::apply(krate, self_ty, handler),
+            HandlerTrait::Execute => {
+                executes.extend(execute::execute(krate, handler, &attributes, &error_types));
+                continue;
+            }
+            HandlerTrait::Apply => {
+                applies.extend(apply::apply(krate, handler, &attributes));
+                continue;
+            }
             HandlerTrait::Upcast => upcast::upcast(krate, self_ty, handler),
             HandlerTrait::Project => follow::project(krate, self_ty, handler),
             HandlerTrait::React => follow::react(krate, self_ty, handler),
             HandlerTrait::Refused => refused::refused(krate, self_ty, handler),
         };
-        let allowed = &handler.method.allowed;
-        if allowed.is_empty() { made } else { quote!(#allowed #made) }
-    });
-    let impls: TokenStream = impls.collect();
-    let decides = |handler: &Handler<'_>| matches!(handler.implements, HandlerTrait::Execute);
-    // Once for all of them: an import in each constant would cost rustc more than the constant.
-    let impls = if model.methods.iter().any(decides) {
-        quote! {
-            const _: () = {
-                #[allow(unused_imports)]
-                use #krate::macro_support::NotEvents as _;
-                #impls
-            };
-        }
-    } else {
-        impls
-    };
+        impls.extend(if allowed.is_empty() { made } else { quote!(#allowed #made) });
+    }
+    if !executes.is_empty() {
+        impls.extend(quote!(#krate::macro_support::execute! { #self_ty, self __command: #executes }));
+    }
+    if !applies.is_empty() {
+        impls.extend(quote!(#krate::macro_support::apply! { #self_ty: #applies }));
+    }
     let impls = allowing(&allowed_lints(block.attributes.iter().chain(&block.inner_attributes)), impls);
     quote! {
         #item

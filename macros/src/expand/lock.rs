@@ -11,9 +11,9 @@ use crate::lock::{Lock, LockedType};
 use crate::rules::{Aggregate, Event, ShapeField};
 use crate::syntax::{AggregateSyntax, Retired, type_parts};
 
-/// `const SHAPES`: every version that the struct reads by itself, with its fields.
+/// `const EVENT`: the name, and every version that the struct reads by itself, with its fields.
 pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
-    let krate = &event.syntax.krate;
+    let (krate, name) = (&event.syntax.krate, &event.syntax.name);
     let previous = event.history.previous.as_ref().map(|previous| {
         let path = previous.path;
         quote! {
@@ -37,7 +37,7 @@ pub(super) fn shapes(event: &Event<'_>) -> TokenStream {
     let text = lines.join(&end.to_string());
     let parts = (!typed.is_empty()).then(|| structure::parts_of_each(krate, &typed));
     quote! {
-        const SHAPES: #krate::macro_support::ConstShapes = (::core::option_env!("CARGO_MANIFEST_DIR"), #text);
+        const EVENT: #krate::macro_support::ConstEvent = (#name, ::core::option_env!("CARGO_MANIFEST_DIR"), #text);
         #parts
         #previous
     }

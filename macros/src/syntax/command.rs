@@ -1,6 +1,7 @@
 //! `derive(Command)`.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::{Attribute, Data, DeriveInput, LitStr, Member, Meta, Path, Type};
 
 use crate::attributes::{Given, Keys, Options};
@@ -48,7 +49,7 @@ impl<'i> CommandSyntax<'i> {
         let singleton = options.flag("singleton", errors);
         let singleton = options.given("singleton", singleton);
         options.finish();
-        let of_struct = checks(&input.attrs, &input.ident.to_string(), errors);
+        let of_struct = checks(&input.attrs, &input.ident, errors);
         let mut fields = Vec::new();
         if let Data::Struct(data) = &input.data {
             for (member, field) in data.fields.members().zip(&data.fields) {
@@ -62,7 +63,7 @@ impl<'i> CommandSyntax<'i> {
                     None => Given::Missing,
                 };
                 options.finish();
-                let checks = checks(&field.attrs, &shown(&field.ty), errors);
+                let checks = checks(&field.attrs, &field.ty, errors);
                 fields.push(CommandFieldSyntax { member, ty: &field.ty, checks, id });
             }
         }
@@ -70,8 +71,8 @@ impl<'i> CommandSyntax<'i> {
     }
 }
 
-/// The functions in `#[validate(..)]`, each of which checks a value of the type that is `shown`.
-fn checks(attributes: &[Attribute], shown: &str, errors: &mut Errors) -> Vec<Path> {
+/// The functions in `#[validate(..)]`, each of which checks a value of the type.
+fn checks(attributes: &[Attribute], ty: &impl ToTokens, errors: &mut Errors) -> Vec<Path> {
     let mut checks = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("validate")) {
         let path = match &attribute.meta {
@@ -82,7 +83,7 @@ fn checks(attributes: &[Attribute], shown: &str, errors: &mut Errors) -> Vec<Pat
             Some(path) => checks.push(path),
             None => errors.at(
                 &attribute.meta,
-                format!("write one function that takes `&{shown}`, by its path: `#[validate(path)]`"),
+                format!("write one function that takes `&{}`, by its path: `#[validate(path)]`", shown(ty)),
             ),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::domain::command_fields::CommandFields;
 use crate::domain::command_mark::{CommandMark, type_name};
 use crate::domain::command_traits::{CommandTraits, ReadCommand};
 use crate::domain::invalid_command::InvalidCommand;
@@ -105,17 +106,24 @@ pub trait Command: Debug + Sized {
     const NAME: &'static str;
 
     /// The name and the type of each field, as they are written.
-    const FIELDS: &'static [(&'static str, &'static str)] = &[];
+    const FIELDS: CommandFields = match Self::TRAITS {
+        Some(CommandTraits { fields, .. }) => fields,
+        None => CommandFields::new(""),
+    };
 
     /// Whether only the program itself sends the command.
     const INTERNAL: bool = false;
 
     /// How the command is read from JSON; `None` if it does not derive `Deserialize`.
-    const READ: Option<ReadCommand<Self>> = Self::JSON.0;
+    const READ: Option<ReadCommand<Self>> = match Self::TRAITS {
+        Some(CommandTraits { read, .. }) => read,
+        None => None,
+    };
 
-    /// How the command is read from JSON, and whether it can be written. One constant costs rustc less than two.
+    /// What the derive says of the struct.
+    // All in one constant: each further one costs rustc more than what is in it.
     #[doc(hidden)]
-    const JSON: (Option<ReadCommand<Self>>, bool) = (None, false);
+    const TRAITS: Option<CommandTraits<Self>> = None;
 
     /// The id type of the aggregate that takes the command.
     type Id;
@@ -128,7 +136,7 @@ pub trait Command: Debug + Sized {
     /// A command that was decided on a state that was not stored after all is decided again. Without a copy, its
     /// caller gets a conflict. The derive copies a command that is `Clone`.
     fn again(&self) -> Option<Self> {
-        Self::traits()?.copy.map(|copy| copy(self))
+        Self::TRAITS?.copy.map(|copy| copy(self))
     }
 
     /// Checks the command by itself, before anything is read. See [above](#validation).
@@ -143,7 +151,7 @@ pub trait Command: Debug + Sized {
     /// The derive hashes what serde sees of a command that is `Serialize`, and otherwise its `Debug` text. An
     /// impl by hand gets the name of the type and the hash of its `Debug` text.
     fn mark(&self) -> CommandMark {
-        match Self::traits() {
+        match Self::TRAITS {
             Some(CommandTraits { name, shape, content, .. }) => {
                 CommandMark::of(self, name, shape, content.and_then(|content| (content.hash)(self)))
             }
@@ -154,14 +162,6 @@ pub trait Command: Debug + Sized {
     /// The command as JSON; `None` if it is not `Serialize`.
     #[doc(hidden)]
     fn write(&self) -> Option<Result<serde_json::Value, serde_json::Error>> {
-        Some((Self::traits()?.content?.write)(self))
-    }
-
-    /// What the derive says of the struct.
-    // A function: rustc interprets the constants of a crate when it checks it.
-    #[doc(hidden)]
-    #[must_use]
-    fn traits() -> Option<CommandTraits<Self>> {
-        None
+        Some((Self::TRAITS?.content?.write)(self))
     }
 }

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use crate::domain::command::Command;
+use crate::domain::command_fields::CommandFields;
 use crate::domain::command_mark::{CommandMark, type_name};
+use crate::domain::command_traits::CommandTraits;
 use crate::domain::emitted::Emitted;
 use crate::domain::invalid_command::InvalidCommand;
 use crate::domain::misspelling::nearest;
@@ -77,7 +79,7 @@ pub struct CommandKind {
     /// [`Command::NAME`].
     pub name: &'static str,
     /// [`Command::FIELDS`].
-    pub fields: &'static [(&'static str, &'static str)],
+    pub fields: CommandFields,
     /// [`Command::INTERNAL`].
     pub internal: bool,
     /// Whether the command can be read from JSON.
@@ -95,7 +97,7 @@ impl CommandKind {
             fields: C::FIELDS,
             internal: C::INTERNAL,
             readable: C::READ.is_some(),
-            writable: C::JSON.1,
+            writable: matches!(C::TRAITS, Some(CommandTraits { content: Some(_), .. })),
         }
     }
 }

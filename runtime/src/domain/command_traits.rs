@@ -1,5 +1,6 @@
 //! What a derived command can do by its own traits.
 
+use crate::domain::command_fields::CommandFields;
 use crate::domain::content::Content;
 
 /// What serde makes of a command.
@@ -21,11 +22,30 @@ pub(crate) type CopyCommand<C> = fn(&C) -> C;
 #[derive(Debug)]
 pub struct CommandTraits<C> {
     /// The name of the struct.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// A hash of the names, types and serde attributes of its fields.
-    pub shape: u64,
+    pub(crate) shape: u64,
+    /// The fields as they are written.
+    pub(crate) fields: CommandFields,
+    /// How the command is read from JSON, if it is `Deserialize`.
+    pub(crate) read: Option<ReadCommand<C>>,
     /// The hash of what serde sees of the command, and its JSON, if it is `Serialize`.
-    pub content: Option<SerializeCommand<C>>,
+    pub(crate) content: Option<SerializeCommand<C>>,
     /// A copy of the command, if it is `Clone`.
-    pub copy: Option<CopyCommand<C>>,
+    pub(crate) copy: Option<CopyCommand<C>>,
+}
+
+impl<C> CommandTraits<C> {
+    /// All of it, for a constant.
+    #[must_use]
+    pub const fn of(
+        name: &'static str,
+        shape: u64,
+        fields: &'static str,
+        read: Option<ReadCommand<C>>,
+        content: Option<SerializeCommand<C>>,
+        copy: Option<CopyCommand<C>>,
+    ) -> Option<Self> {
+        Some(Self { name, shape, fields: CommandFields::new(fields), read, content, copy })
+    }
 }

@@ -16,15 +16,11 @@ use crate::domain::content::of_serialized::content_of_serialized;
 pub struct TraitsOf<C>(PhantomData<C>);
 
 impl<C: Serialize> TraitsOf<C> {
-    /// The command can be written as JSON.
-    pub const IS_WRITABLE: bool = true;
-
     /// What serde makes of the command.
-    #[must_use]
-    pub fn factum_content() -> Option<SerializeCommand<C>> {
-        let write = |command: &C| serde_json::to_value(command);
-        Some(SerializeCommand { hash: content_of_serialized::<C>, write })
-    }
+    pub const CONTENT: Option<SerializeCommand<C>> = Some(SerializeCommand {
+        hash: content_of_serialized::<C>,
+        write: |command| serde_json::to_value(command),
+    });
 }
 
 impl<C: DeserializeOwned> TraitsOf<C> {
@@ -33,33 +29,20 @@ impl<C: DeserializeOwned> TraitsOf<C> {
 }
 
 impl<C: Clone> TraitsOf<C> {
-    /// The copy.
-    #[must_use]
-    pub fn factum_copy() -> Option<CopyCommand<C>> {
-        Some(C::clone)
-    }
+    /// Copies the command.
+    pub const COPY: Option<CopyCommand<C>> = Some(C::clone);
 }
 
 /// The answers for a command without the trait.
 pub trait LacksTrait {
     /// The command.
     type Command;
-    /// There is no JSON of it.
-    const IS_WRITABLE: bool = false;
     /// Nothing reads it.
     const READ: Option<ReadCommand<Self::Command>> = None;
-
     /// No JSON, and no hash of it: that of the `Debug` text takes its place.
-    #[must_use]
-    fn factum_content() -> Option<SerializeCommand<Self::Command>> {
-        None
-    }
-
+    const CONTENT: Option<SerializeCommand<Self::Command>> = None;
     /// No copy.
-    #[must_use]
-    fn factum_copy() -> Option<CopyCommand<Self::Command>> {
-        None
-    }
+    const COPY: Option<CopyCommand<Self::Command>> = None;
 }
 
 impl<C> LacksTrait for TraitsOf<C> {

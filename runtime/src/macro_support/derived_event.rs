@@ -11,9 +11,9 @@ use crate::domain::event_schema::{FieldShape, Shape};
 use crate::domain::type_shape::{EventParts, EventStructure, FieldNotes, Form};
 use crate::macro_support::old_versions::unreadable;
 
-/// The folder of the package that defines an event, and its shapes as text.
+/// The name of an event, the folder of the package that defines it, and its shapes as text.
 ///
-/// The text has a line for each version, and after it a line for each field:
+/// The text of the shapes has a line for each version, and after it a line for each field:
 ///
 /// ```text
 /// 1
@@ -23,8 +23,9 @@ use crate::macro_support::old_versions::unreadable;
 ///
 /// A type that is not one of Rust's own has the number that [`DerivedEvent::parts`] knows it by. The character
 /// after the first version separates the lines: a newline, unless a field's name has one.
-// A text, and no list of fields: rustc interprets the lists in a crate's constants when it checks the crate.
-pub type ConstShapes = (Option<&'static str>, &'static str);
+// A text, and no list of fields: rustc interprets the lists in a crate's constants when it checks the crate. One constant for
+// all three: a further one costs rustc more than what is in it.
+pub type ConstEvent = (&'static str, Option<&'static str>, &'static str);
 
 /// What `derive(Event)` declares about an event. Every type with this trait is an [`Event`].
 ///
@@ -32,8 +33,8 @@ pub type ConstShapes = (Option<&'static str>, &'static str);
 // All derived events share one impl of `Event`: rustc compiles that faster than two more functions for each
 // event.
 pub trait DerivedEvent: Debug + Stored + 'static {
-    /// See [`Event::NAME`].
-    const NAME: &'static str;
+    /// See [`Event::NAME`], and each version that the struct itself can read, with its fields.
+    const EVENT: ConstEvent;
 
     /// See [`Event::VERSION`].
     const VERSION: u32 = 1;
@@ -44,9 +45,6 @@ pub trait DerivedEvent: Debug + Stored + 'static {
     /// See [`Event::LOWERED`].
     #[doc(hidden)]
     const LOWERED: Option<&'static str> = None;
-
-    /// Each version that the struct itself can read, with its fields.
-    const SHAPES: ConstShapes;
 
     /// Adds the types that fields are written with, by the numbers of these fields' types.
     fn parts(_: &mut EventParts) {}
@@ -73,7 +71,7 @@ pub trait DerivedEvent: Debug + Stored + 'static {
 // Hides this impl in error messages: a type without the derive lacks `Event`, not `DerivedEvent`.
 #[diagnostic::do_not_recommend]
 impl<E: DerivedEvent> Event for E {
-    const NAME: &'static str = E::NAME;
+    const NAME: &'static str = E::EVENT.0;
     const VERSION: u32 = E::VERSION;
     const ALIASES: &'static [&'static str] = E::ALIASES;
     const LOWERED: Option<&'static str> = E::LOWERED;
@@ -96,12 +94,12 @@ impl<E: DerivedEvent> Event for E {
         }
         let mut parts = EventParts::default();
         E::parts(&mut parts);
-        let (folder, text) = E::SHAPES;
+        let (event, folder, text) = E::EVENT;
         for (version, fields) in shapes_of(text) {
             let shape = |(name, of, ty)| FieldShape { name, ty, fingerprint: parts.fingerprint(of) };
             let fields = fields.into_iter().map(shape);
             let structure = EventStructure { form: E::FORM, notes: E::NOTES, parts: parts.clone() };
-            out.push(Shape { event: E::NAME, version, fields: fields.collect(), folder, structure });
+            out.push(Shape { event, version, fields: fields.collect(), folder, structure });
         }
     }
 }
@@ -109,7 +107,7 @@ impl<E: DerivedEvent> Event for E {
 /// The name of a field, the number of its type or 0, and the type.
 type WrittenField = (&'static str, usize, &'static str);
 
-/// Reads the text of [`ConstShapes`]: the fields of each version.
+/// Reads the shapes of [`ConstEvent`]: the fields of each version.
 fn shapes_of(text: &'static str) -> Vec<(u32, Vec<WrittenField>)> {
     let end = text.chars().find(|char| !char.is_ascii_digit()).unwrap_or('\n');
     let mut shapes = Vec::new();

@@ -1,4 +1,4 @@
-//! The code of `derive(Aggregate)` that is equal for every listed command or event, as `macro_rules!`.
+//! The code that is equal for every command, event or handler, as `macro_rules!`.
 //!
 //! rustc repeats tokens much faster than a procedural macro does: cargo builds that without optimization, and
 //! each token passes from it to rustc separately. Errors, such as a missing handler, still point at the
@@ -50,28 +50,44 @@ macro_rules! __debug {
     };
 }
 
-/// What a command has, and can do by its own traits. The number is a hash of its fields' text, as serde sees it.
+/// The impls of a command. `$own` is what it declares besides, and `$shape` a hash of its fields' text, as serde sees it.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __command_traits {
-    ($name:literal $shape:literal [$($field:literal $ty:literal)*]) => {
-        const FIELDS: &'static [(&'static str, &'static str)] = &[$(($field, $ty)),*];
+macro_rules! __command {
+    (
+        $command:ty, $name:literal, $id:ty, [$($field:tt)?] { $($own:tt)* }
+        $struct_name:literal $shape:literal $fields:literal
+    ) => {
+        #[automatically_derived]
+        impl $crate::Command for $command {
+            const NAME: &'static str = $name;
+            const TRAITS: ::core::option::Option<$crate::macro_support::CommandTraits<Self>> = {
+                #[allow(unused_imports)]
+                use $crate::macro_support::LacksTrait as _;
+                $crate::macro_support::CommandTraits::of(
+                    $struct_name,
+                    $shape,
+                    $fields,
+                    <$crate::macro_support::TraitsOf<Self>>::READ,
+                    <$crate::macro_support::TraitsOf<Self>>::CONTENT,
+                    <$crate::macro_support::TraitsOf<Self>>::COPY,
+                )
+            };
 
-        const JSON: (::core::option::Option<$crate::macro_support::ReadCommand<Self>>, bool) = {
-            #[allow(unused_imports)]
-            use $crate::macro_support::LacksTrait as _;
-            (<$crate::macro_support::TraitsOf<Self>>::READ, <$crate::macro_support::TraitsOf<Self>>::IS_WRITABLE)
-        };
+            type Id = $id;
 
-        fn traits() -> ::core::option::Option<$crate::macro_support::CommandTraits<Self>> {
-            #[allow(unused_imports)]
-            use $crate::macro_support::LacksTrait as _;
-            ::core::option::Option::Some($crate::macro_support::CommandTraits {
-                name: $name,
-                shape: $shape,
-                content: <$crate::macro_support::TraitsOf<Self>>::factum_content(),
-                copy: <$crate::macro_support::TraitsOf<Self>>::factum_copy(),
-            })
+            $(
+                fn aggregate_id(&self) -> &$id {
+                    &self.$field
+                }
+            )?
+
+            $($own)*
+        }
+
+        #[automatically_derived]
+        impl<__P: $crate::follow::Sends<Self>> $crate::follow::IntoActions<__P> for $command {
+            type Way = $crate::macro_support::BySending;
         }
     };
 }
@@ -182,4 +198,58 @@ macro_rules! __event_enum {
         $crate::__debug!($debug $name: debug_event DerivedEventSet);
         $crate::__conversions!($name $($variant($listed))*);
     };
+}
+
+/// The impls of [`Execute`](crate::Execute), each a call of an `#[execute]` method.
+///
+/// `$this` and `$asked` are the names that the calls have for the aggregate and the command: `macro_rules!` would have others.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __execute {
+    (
+        $aggregate:ty, $this:ident $asked:ident:
+        $({ $($attribute:tt)* } $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
+    ) => {
+        const _: () = {
+            // Once for all of them: an import in each impl would cost rustc more than the impl.
+            #[allow(unused_imports)]
+            use $crate::macro_support::NotEvents as _;
+            $(
+                $($attribute)*
+                #[automatically_derived]
+                impl $crate::Execute<$command> for $aggregate {
+                    $(
+                        fn emits() -> $crate::Emitted {
+                            $crate::macro_support::EmitsOf::<Self, $emitted>::factum_emits()
+                        }
+                    )?
+
+                    #[inline]
+                    fn execute(
+                        &$this,
+                        $asked: $command,
+                        $services: &$crate::macro_support::Services<Self>,
+                    ) -> $crate::macro_support::Execution<Self> {
+                        $crate::macro_support::$decide::<Self, $($returned)*>($($call)*)
+                    }
+                }
+            )*
+        };
+    };
+}
+
+/// The impls of [`Apply`](crate::Apply), each a call of an `#[apply]` method.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __apply {
+    ($aggregate:ty: $({ $($attribute:tt)* } $event:ty, $($method:ident)?;)*) => {$(
+        $($attribute)*
+        #[automatically_derived]
+        impl $crate::Apply<$event> for $aggregate {
+            #[inline]
+            fn apply(&mut self, __event: &$event) {
+                $(Self::$method(self, __event);)?
+            }
+        }
+    )*};
 }

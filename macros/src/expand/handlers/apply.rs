@@ -1,25 +1,14 @@
-//! `impl Apply<E>` for an `#[apply]` method.
+//! What `impl Apply<E>` needs of an `#[apply]` method.
 
 use proc_macro2::TokenStream;
-use syn::{Path, Type};
+use syn::Path;
 
 use super::handled;
 use crate::rules::Handler;
-use crate::syntax::MethodSyntax;
 
-pub(super) fn apply(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
-    let MethodSyntax { cfgs, name, .. } = handler.method;
+/// The handler as a row of the runtime's macro `apply!`, which makes the impl. Without a method, the impl does nothing.
+pub(super) fn apply(krate: &Path, handler: &Handler<'_>, attributes: &TokenStream) -> TokenStream {
     let event = handled(krate, handler);
-    let body =
-        if handler.is_valid { quote!(Self::#name(self, __event)) } else { quote!(::core::unreachable!()) };
-    quote! {
-        #(#cfgs)*
-        #[automatically_derived]
-        impl #krate::Apply<#event> for #self_ty {
-            #[inline]
-            fn apply(&mut self, __event: &#event) {
-                #body;
-            }
-        }
-    }
+    let method = handler.is_valid.then_some(&handler.method.name);
+    quote!({ #attributes } #event, #method;)
 }

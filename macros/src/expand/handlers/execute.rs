@@ -1,4 +1,4 @@
-//! `impl Execute<C>` for an `#[execute]` method.
+//! What `impl Execute<C>` needs of an `#[execute]` method.
 
 use std::collections::HashMap;
 
@@ -42,13 +42,14 @@ fn plain_name(ty: &Type) -> Option<String> {
     path.path.get_ident().map(Ident::to_string)
 }
 
+/// The handler as a row of the runtime's macro `execute!`, which makes the impl.
 pub(super) fn execute(
     krate: &Path,
-    self_ty: &Type,
     handler: &Handler<'_>,
+    attributes: &TokenStream,
     error_types: &ErrorTypes<'_>,
 ) -> TokenStream {
-    let MethodSyntax { cfgs, name, arguments, output, .. } = handler.method;
+    let MethodSyntax { name, arguments, output, .. } = handler.method;
     let command = handled(krate, handler);
     let (services, pass_services) = match arguments.get(1) {
         None => (quote!(_), None),
@@ -57,85 +58,54 @@ pub(super) fn execute(
             (quote!(__services), Some(quote!(, #passed)))
         }
     };
-    let call = call_at(arguments.get(1), name, quote!(self, __command #pass_services));
-    let emits = handler.is_valid.then(|| emits(krate, output.as_ref()));
-    let body = if handler.is_valid {
-        decided(krate, output.as_ref(), &call, error_types)
-    } else {
-        quote!(::core::unreachable!())
-    };
-    quote! {
-        #(#cfgs)*
-        #[automatically_derived]
-        impl #krate::Execute<#command> for #self_ty {
-            #emits
-
-            #[inline]
-            fn execute(
-                &self,
-                __command: #command,
-                #services: &#krate::macro_support::Services<Self>,
-            ) -> #krate::macro_support::Execution<Self> {
-                #body
-            }
-        }
+    // What never returns makes the code around it unreachable.
+    let diverging = quote!(#attributes #[allow(unreachable_code)]);
+    if !handler.is_valid {
+        return quote!({ #diverging } #command, #services [] decide_infallible [()] (::core::unreachable!()););
     }
+    let attributes = if let Some(Type::Never(_)) = output { &diverging } else { attributes };
+    let call = call_at(arguments.get(1), name, quote!(self, __command #pass_services));
+    let (emitted, decided) = (emitted(output.as_ref()), decided(output.as_ref(), error_types));
+    quote!({ #attributes } #command, #services [#emitted] #decided (#call);)
 }
 
-/// The handler's return value as that of `execute`. Its types are repeated here, so that an error about them has its caret
-/// where the user wrote them.
-fn decided(
-    krate: &Path,
-    output: Option<&Type>,
-    call: &TokenStream,
-    error_types: &ErrorTypes<'_>,
-) -> TokenStream {
-    let Some(output) = output else {
-        return quote! {
-            #call;
-            ::core::result::Result::Ok(::std::vec::Vec::new())
-        };
+/// The function that makes the handler's return value that of `execute`, and its types. They are the user's, so that an error
+/// about them has its caret where the user wrote them.
+fn decided(output: Option<&Type>, error_types: &ErrorTypes<'_>) -> TokenStream {
+    let Some(output) = output.filter(|output| !matches!(output, Type::Never(_))) else {
+        return quote!(decide_infallible[()]);
     };
-    if let Type::Never(_) = output {
-        return call.clone();
-    }
     if is_opaque(output) {
         let events = inferred_at(output);
-        return quote!(#krate::macro_support::decide::<Self, #events, _>(#call));
+        return quote!(decide [#events, _]);
     }
     match result_parts(output) {
         Some((Some(events), Some(error))) => {
             let first = plain_name(error).and_then(|name| error_types.get(&name).copied());
             let error = first.unwrap_or(error);
-            quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
+            quote!(decide_fallible [#events, #error])
         }
         // An alias: rustc knows what its parameters mean.
         Some((events, _)) => {
             let events = inferred_at(events.unwrap_or(output));
             let error = inferred_at(error_types.get(ALIAS).copied().unwrap_or(output));
-            quote!(#krate::macro_support::decide_fallible::<Self, #events, #error>(#call))
+            quote!(decide_fallible [#events, #error])
         }
-        None if is_plain(output) => quote!(#krate::macro_support::decide_infallible::<Self, #output>(#call)),
-        None => quote!(#krate::macro_support::decide::<Self, #output, _>(#call)),
+        None if is_plain(output) => quote!(decide_infallible [#output]),
+        None => quote!(decide [#output, _]),
     }
 }
 
-/// Which events the handler can return, as far as its type says that: a `Result` by another name does not. `NotEvents` must be in
-/// scope.
-fn emits(krate: &Path, output: Option<&Type>) -> Option<TokenStream> {
-    let emits = match output {
-        None => quote!(Emitted::All(&[])),
-        Some(output) if is_opaque(output) || matches!(output, Type::Never(_)) => return None,
+/// The events that the handler can return, as far as its type says that: a `Result` by another name does not.
+fn emitted(output: Option<&Type>) -> Option<TokenStream> {
+    match output {
+        None => Some(quote!(())),
+        Some(output) if is_opaque(output) || matches!(output, Type::Never(_)) => None,
         Some(output) => {
             let events = result_parts(output).map_or(Some(output), |(events, _)| events)?;
-            quote!(EmitsOf::<Self, #events>::factum_emits())
+            Some(quote!(#events))
         }
-    };
-    Some(quote! {
-        fn emits() -> #krate::macro_support::Emitted {
-            #krate::macro_support::#emits
-        }
-    })
+    }
 }
 
 /// A type that is certainly not a `Result` by another name.

@@ -38,7 +38,7 @@ fn aggregate(aggregate: &AggregateModel) -> Value {
             let emits = counted("event", &emitted);
             json!({
                 "name": command.name,
-                "fields": fields(command.fields.iter().copied()),
+                "fields": fields(command.fields.iter()),
                 "internal": command.internal,
                 "emits": emits,
             })

@@ -39,7 +39,7 @@ fn add_aggregate(aggregate: &AggregateModel, page: &mut String) {
     *page += "| command | fields | leads to |\n|---|---|---|\n";
     for (command, emitted) in aggregate.emits() {
         let internal = if command.internal { " (internal)" } else { "" };
-        let fields = fields(command.fields.iter().copied());
+        let fields = fields(command.fields.iter());
         let _ = writeln!(page, "| {}{internal} | {fields} | {} |", code(command.name), counted(&emitted));
     }
     *page += "\n| event | version | fields |\n|---|---|---|\n";
