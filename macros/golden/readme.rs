@@ -271,8 +271,8 @@ const _: () = {
         ) -> ::factum::macro_support::Execution<Self> {
             ::factum::macro_support::decide_fallible::<
                 Self,
-                AccountOpened,
-                AccountError,
+                _,
+                _,
             >(Self::open(self, __command))
         }
     }
@@ -289,8 +289,8 @@ const _: () = {
         ) -> ::factum::macro_support::Execution<Self> {
             ::factum::macro_support::decide_fallible::<
                 Self,
-                MoneyDeposited,
-                AccountError,
+                _,
+                _,
             >(Self::deposit(self, __command))
         }
     }
@@ -307,8 +307,8 @@ const _: () = {
         ) -> ::factum::macro_support::Execution<Self> {
             ::factum::macro_support::decide_fallible::<
                 Self,
-                MoneyWithdrawn,
-                AccountError,
+                _,
+                _,
             >(Self::withdraw(self, __command))
         }
     }

@@ -17,7 +17,7 @@ pub struct TraitsOf<C>(PhantomData<C>);
 
 impl<C: Serialize> TraitsOf<C> {
     /// The command can be written as JSON.
-    pub const IS_WRITABLE: bool = true;
+    pub const FACTUM_IS_WRITABLE: bool = true;
 
     /// What serde makes of the command.
     #[must_use]
@@ -29,7 +29,7 @@ impl<C: Serialize> TraitsOf<C> {
 
 impl<C: DeserializeOwned> TraitsOf<C> {
     /// Reads the command.
-    pub const READ: Option<ReadCommand<C>> = Some(|json| serde_json::from_str(json));
+    pub const FACTUM_READ: Option<ReadCommand<C>> = Some(|json| serde_json::from_str(json));
 }
 
 impl<C: Clone> TraitsOf<C> {
@@ -45,9 +45,9 @@ pub trait LacksTrait {
     /// The command.
     type Command;
     /// There is no JSON of it.
-    const IS_WRITABLE: bool = false;
+    const FACTUM_IS_WRITABLE: bool = false;
     /// Nothing reads it.
-    const READ: Option<ReadCommand<Self::Command>> = None;
+    const FACTUM_READ: Option<ReadCommand<Self::Command>> = None;
 
     /// No JSON, and no hash of it: that of the `Debug` text takes its place.
     #[must_use]

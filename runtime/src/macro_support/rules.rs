@@ -60,7 +60,7 @@ macro_rules! __command_traits {
         const JSON: (::core::option::Option<$crate::macro_support::ReadCommand<Self>>, bool) = {
             #[allow(unused_imports)]
             use $crate::macro_support::LacksTrait as _;
-            (<$crate::macro_support::TraitsOf<Self>>::READ, <$crate::macro_support::TraitsOf<Self>>::IS_WRITABLE)
+            (<$crate::macro_support::TraitsOf<Self>>::FACTUM_READ, <$crate::macro_support::TraitsOf<Self>>::FACTUM_IS_WRITABLE)
         };
 
         fn traits() -> ::core::option::Option<$crate::macro_support::CommandTraits<Self>> {
