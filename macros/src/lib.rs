@@ -257,14 +257,16 @@ fn outside_handlers(name: &str, item: Tokens) -> Tokens {
         ))
     };
     match syntax::BlockAround::method(name, &item) {
-        Some(block) if block.has_handlers => expand::stub::unconnected(item, &block.self_ty, &alone()),
+        Some(block) if block.has_handlers => expand::stub::unconnected(item, &block, &alone()),
         Some(block) if !block.is_first => item,
         Some(block) => {
+            let krate = block.krate.as_ref().map(|krate| format!("(crate = {})", shown(krate)));
             let message = format!(
-                "write `#[handlers]` above `impl {}`: without it, the markers in the block have no effect",
+                "write `#[handlers{}]` above `impl {}`: without it, the markers in the block have no effect",
+                krate.unwrap_or_default(),
                 shown(&block.self_ty)
             );
-            expand::stub::unconnected(item, &block.self_ty, &error(message))
+            expand::stub::unconnected(item, &block, &error(message))
         }
         None => {
             let error = alone();

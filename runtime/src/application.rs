@@ -33,7 +33,9 @@ pub use self::command::{ApplicationCommand, CommandInTasks};
 pub use self::error::{SeenError, StartError, StopError};
 pub use self::hook::{CarriedOut, CommandFailure, CommandOrigin, FailureKind, Hook, HookState, Incoming};
 pub use self::model::{FollowerModel, Model};
-pub use self::parts::{Has, RoutedTo, Runs};
+#[doc(hidden)]
+pub use self::parts::{AreOwn, OwnCommands};
+pub use self::parts::{Has, RoutedTo, Routes, Runs};
 #[doc(hidden)]
 pub use self::refusals::{Refusals, ShownRefusal, ShowsNothing};
 pub use self::running::{ApplicationExt, Running};

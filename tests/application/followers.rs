@@ -64,7 +64,8 @@ fn an_event_that_fails_becomes_a_dead_letter_where_the_field_says_so() {
     fn sent_of<A>(start: impl FnOnce(Mailer) -> A) -> Vec<String>
     where
         A: factum::application::RunsOn<SqliteStore>
-            + factum::application::Has<Order>
+            + factum::application::Routes<super::shop::PlaceOrder, Order>
+            + factum::application::Routes<Ship, Order>
             + factum::application::Runs<Mailer>,
     {
         let (store, mail) = (SqliteStore::in_memory().unwrap(), Mailer::default());

@@ -65,6 +65,16 @@ impl Crate {
         this
     }
 
+    /// The crate with factum under another name.
+    pub(crate) fn renamed(name: &str, source: &str, factum: &str) -> Self {
+        let this = Self::new(name, source);
+        let manifest = this.folder.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let text = text.replace("factum = {", &format!("{factum} = {{ package = \"factum\","));
+        fs::write(manifest, text).unwrap();
+        this
+    }
+
     fn write(&self, domain: &str) {
         fs::write(self.folder.join("src/lib.rs"), domain).unwrap();
     }

@@ -8,6 +8,7 @@ mod docs;
 mod features;
 mod locked;
 mod page;
+mod renamed;
 mod workspace;
 
 #[test]

@@ -169,8 +169,8 @@ fn has(model: &Application<'_>) -> TokenStream {
                     #[allow(unused_imports)]
                     use #krate::application::ShowsNothing as _;
                     #krate::application::Refusals {
-                        text: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::TEXT,
-                        json: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::JSON,
+                        text: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::FACTUM_TEXT,
+                        json: #krate::application::ShownRefusal::<<#paths as #krate::Aggregate>::Error>::FACTUM_JSON,
                     }
                 };
 
@@ -256,7 +256,8 @@ fn checks(model: &Application<'_>) -> TokenStream {
     let paths: Vec<_> = aggregates.iter().map(|aggregate| aggregate.path).collect();
     let shown: Vec<_> = paths.iter().map(|path| enums::shown(path)).collect();
     let models = paths.iter().map(|path| of_aggregate(krate, path, "MODEL"));
-    let (members, repeated, all) = (quote!(__members), quote!(__repeated), quote!(__followers));
+    let (members, repeated, all) = (quote!(__MEMBERS), quote!(__REPEATED), quote!(__followers));
+    let routes = routes(model, &repeated);
     // The caret begins at the parentheses. At `#krate` it would have no place in the source.
     let of_aggregates = paths.iter().enumerate().map(|(index, path)| {
         let index = Literal::usize_unsuffixed(index);
@@ -292,8 +293,9 @@ fn checks(model: &Application<'_>) -> TokenStream {
     });
     quote! {
         const _: () = {
-            let __members: &[#support::Member] = &[#(#support::Member::of(#shown, &#models)),*];
-            let __repeated = #support::repeated_command(__members);
+            const #members: &[#support::Member] = &[#(#support::Member::of(#shown, &#models)),*];
+            const #repeated: (usize, usize) = #support::repeated_command(#members);
+            #routes
             let __followers: &[#krate::follow::Followed] = &[#(#followed),*];
             #(#of_alone)*
             #(#of_aggregates)*
@@ -301,6 +303,33 @@ fn checks(model: &Application<'_>) -> TokenStream {
             #(#of_schedules)*
         };
     }
+}
+
+/// Which aggregate gets a command. If the list is refused, as two of them take one, its commands go to the first of these.
+fn routes(model: &Application<'_>, repeated: &TokenStream) -> TokenStream {
+    let Application { syntax: ApplicationSyntax { input, krate, .. }, aggregates, .. } = model;
+    let (ident, known) = (&input.ident, known(model));
+    let impls = aggregates.iter().enumerate().map(|(index, aggregate)| {
+        let path = aggregate.path;
+        let are_own = (index > 0).then(|| {
+            let index = Literal::usize_unsuffixed(index);
+            quote!(for<'__a> #krate::application::OwnCommands<'__a, { #repeated.0 != #index }>: #krate::application::AreOwn,)
+        });
+        quote! {
+            #[automatically_derived]
+            impl<__C> #krate::application::Routes<__C, #path> for #ident
+            where
+                #(#known,)*
+                __C: #krate::CommandFor<#path>,
+                #are_own
+            {
+                fn route(__command: __C) -> <#path as #krate::Aggregate>::Command {
+                    ::core::convert::Into::into(__command)
+                }
+            }
+        }
+    });
+    impls.collect()
 }
 
 /// A type as it is written.

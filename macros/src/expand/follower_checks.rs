@@ -37,9 +37,9 @@ fn events_of_aggregates(model: &Projection<'_>) -> TokenStream {
                 #krate::macro_support::Source {
                     name: #name,
                     aggregate: #relation::AGGREGATE,
-                    has: #relation::HAS,
-                    retires: #relation::RETIRES,
-                    read_as: #relation::READ_AS,
+                    has: #relation::FACTUM_HAS,
+                    retires: #relation::FACTUM_RETIRES,
+                    read_as: #relation::FACTUM_READ_AS,
                 }
             }
         });

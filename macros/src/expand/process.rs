@@ -75,7 +75,7 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
                 #[allow(unused_imports)]
                 use #krate::macro_support::NotVersioned as _;
                 #(<#timeouts as #krate::Event>::shapes(__out);)*
-                #(#krate::macro_support::Versioned::<#paths>::SHAPES(__out);)*
+                #(#krate::macro_support::Versioned::<#paths>::FACTUM_SHAPES(__out);)*
                 let _ = __out;
             }
 
@@ -144,15 +144,15 @@ fn steps(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
     let asked = |listed: &Path| quote!(#krate::macro_support::Asked::<Self, #listed>);
     let of_events = events.iter().enumerate().map(|(index, event)| {
         let (index, asked) = (Literal::usize_unsuffixed(index), asked(event.path));
-        quote!(#krate::follow::SentOn::new(<Self as #krate::follow::EventHandler>::EVENTS[#index].name, #asked::SENDS))
+        quote!(#krate::follow::SentOn::new(<Self as #krate::follow::EventHandler>::EVENTS[#index].name, #asked::FACTUM_SENDS))
     });
     let of_timeouts = timeouts.iter().map(|timeout| {
         let asked = asked(timeout);
-        quote!(#krate::follow::SentOn::new(<#timeout as #krate::Event>::NAME, #asked::SENDS))
+        quote!(#krate::follow::SentOn::new(<#timeout as #krate::Event>::NAME, #asked::FACTUM_SENDS))
     });
     let of_refusals = commands.iter().filter(|command| command.unrefused.is_none()).map(|command| {
         let (path, asked) = (&command.path, asked(&command.path));
-        quote!(#krate::follow::SentOn::refusal(<Self as #krate::follow::Sends<#path>>::CODEC.name, #asked::SENDS_REFUSED))
+        quote!(#krate::follow::SentOn::refusal(<Self as #krate::follow::Sends<#path>>::CODEC.name, #asked::FACTUM_SENDS_REFUSED))
     });
     let all = of_events.chain(of_timeouts).chain(of_refusals);
     quote!(#(#all),*)
@@ -201,7 +201,7 @@ fn sends(model: &Projection<'_>, command: &SentSyntax) -> TokenStream {
             const CODEC: #krate::follow::CommandCodec<#path> = {
                 #[allow(unused_imports)]
                 use #krate::macro_support::{NoAggregate as _, NotVersioned as _};
-                #krate::macro_support::command_codec::<#path>(#krate::macro_support::Versioned::<#path>::CODEC) #to
+                #krate::macro_support::command_codec::<#path>(#krate::macro_support::Versioned::<#path>::FACTUM_CODEC) #to
             };
         }
     }
@@ -222,10 +222,15 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
                 shown(path)
             ),
         );
-        checks.extend(check(krate, &quote!(#ask::REACTS || #ask::APPLIES), path.span(), &message));
+        checks.extend(check(
+            krate,
+            &quote!(#ask::FACTUM_REACTS || #ask::FACTUM_APPLIES),
+            path.span(),
+            &message,
+        ));
         if let (Route::Stream(word), Some(id)) = (by, id) {
             let sources = model.aggregates.iter().map(|aggregate| {
-                let has = quote!(#krate::macro_support::Relation::<#aggregate, #path>::HAS);
+                let has = quote!(#krate::macro_support::Relation::<#aggregate, #path>::FACTUM_HAS);
                 let is_same = quote!(
                     #krate::macro_support::SameType::<<#aggregate as #krate::Aggregate>::Id, #id>::IS
                 );
@@ -250,8 +255,8 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
             "the `#[react]` method of `{ident}` for the time-out `{0}` takes an envelope, which only events have",
             shown(path)
         );
-        checks.extend(check(krate, &quote!(#ask::REACTS), path.span(), &unhandled));
-        checks.extend(check(krate, &quote!(!#ask::WANTS_ENVELOPE), path.span(), &envelope));
+        checks.extend(check(krate, &quote!(#ask::FACTUM_REACTS), path.span(), &unhandled));
+        checks.extend(check(krate, &quote!(!#ask::FACTUM_WANTS_ENVELOPE), path.span(), &envelope));
     }
     for sent @ SentSyntax { path, unrefused, .. } in commands {
         let can_be_refused = can_be_refused(krate, sent);
@@ -267,7 +272,12 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
                 shown(path)
             ),
         );
-        checks.extend(check(krate, &quote!(#ask::IS_REFUSED || !#can_be_refused), path.span(), &message));
+        checks.extend(check(
+            krate,
+            &quote!(#ask::FACTUM_IS_REFUSED || !#can_be_refused),
+            path.span(),
+            &message,
+        ));
     }
     checks
 }

@@ -106,9 +106,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
 
         #(
             #[automatically_derived]
-            impl #krate::macro_support::KeyedBy<#keyed_by> for #ident {
-                type Id = #ids;
-            }
+            impl #krate::macro_support::KeyedBy<#keyed_by, #ids> for #ident {}
         )*
 
         #checks
@@ -129,7 +127,7 @@ fn sources(model: &Projection<'_>) -> Option<TokenStream> {
         let rows = events.iter().map(|event| {
             let has: Vec<_> = aggregates
                 .iter()
-                .map(|aggregate| quote!(#krate::macro_support::Relation::<#aggregate, #event>::HAS))
+                .map(|aggregate| quote!(#krate::macro_support::Relation::<#aggregate, #event>::FACTUM_HAS))
                 .collect();
             // An event that none of the types has is one of the aggregates given by name.
             let unknown = categories.iter().map(|_| quote!(!(#(#has)||*)));
@@ -229,7 +227,7 @@ fn reaction(krate: &Path, ident: &Ident, events: &[&Path], commands: &[&SentSynt
             const AWAITS: bool = {
                 #[allow(unused_imports)]
                 use #krate::macro_support::Unhandled as _;
-                false #(|| #krate::macro_support::Asked::<Self, #events>::AWAITS)*
+                false #(|| #krate::macro_support::Asked::<Self, #events>::FACTUM_AWAITS)*
             };
         }
 

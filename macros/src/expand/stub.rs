@@ -1,7 +1,8 @@
 //! Stubs for impls that can't be made: one mistake is one error, and not one more wherever the type is used.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use syn::{Data, DeriveInput, Path, Type};
+use syn::punctuated::Punctuated;
+use syn::{Data, DeriveInput, GenericParam, Path, Token};
 
 use super::aggregate::{error_type, id, services};
 use super::enums;
@@ -9,8 +10,8 @@ use super::projection::target_type;
 use crate::names::kebab;
 use crate::rules::{Aggregate, Product, Projection};
 use crate::syntax::{
-    AggregateIdSyntax, AggregateSyntax, ApplicationSyntax, CommandSyntax, EventSyntax, ProjectionSyntax,
-    SchemaSyntax,
+    AggregateIdSyntax, AggregateSyntax, ApplicationSyntax, BlockAround, CommandSyntax, EventSyntax,
+    ProjectionSyntax, SchemaSyntax,
 };
 
 /// The stub of an event.
@@ -169,9 +170,10 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
     let commands = enums::unknown(&input.vis, command_enum, reported);
     let command_enum = &command_enum.ident;
     let (ident, (_, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
-    let of_any = |parameter: TokenStream, of: TokenStream| {
+    let of_any = |parameters: TokenStream, of: TokenStream| {
         let mut generics = input.generics.clone();
-        generics.params.push(syn::parse_quote!(#parameter));
+        let parameters: Punctuated<GenericParam, Token![,]> = syn::parse_quote!(#parameters);
+        generics.params.extend(parameters);
         let (generics, ..) = generics.split_for_impl();
         let predicates = bounds.iter().flat_map(|bounds| &bounds.predicates);
         quote! {
@@ -185,6 +187,10 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
     let head = |of: TokenStream| head(&quote!(#krate::application::#of), input, &quote!('static));
     let (whole, takes_names) = (head(quote!(Application)), head(quote!(TakesNames)));
     let has = of_any(quote!(FactumAggregate: #krate::Aggregate), quote!(Has<FactumAggregate>));
+    let routes = of_any(
+        quote!(FactumCommand: #krate::CommandFor<FactumAggregate>, FactumAggregate: #krate::Aggregate),
+        quote!(Routes<FactumCommand, FactumAggregate>),
+    );
     let runs = of_any(quote!(FactumFollower), quote!(Runs<FactumFollower>));
     let store = quote!(#krate::store::EventStore + ::core::clone::Clone + 'static);
     let runs_on = of_any(quote!(FactumStore: #store), quote!(RunsOn<FactumStore>));
@@ -204,6 +210,11 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
             }
 
             fn into_any(_: <FactumAggregate as #krate::Aggregate>::Command) -> #command_enum {
+                ::core::unreachable!()
+            }
+        }
+        #routes {
+            fn route(_: FactumCommand) -> <FactumAggregate as #krate::Aggregate>::Command {
                 ::core::unreachable!()
             }
         }
@@ -257,23 +268,25 @@ pub(crate) fn unknown(krate: &Path) -> TokenStream {
 
 /// A method whose marker has no effect, with that error in its body. Beside the error stand impls of what markers implement,
 /// so that none is missing: rustc reports no unknown type in a module that has an error of a macro.
-pub(crate) fn unconnected(method: TokenStream, self_ty: &Type, error: &TokenStream) -> TokenStream {
+pub(crate) fn unconnected(method: TokenStream, block: &BlockAround, error: &TokenStream) -> TokenStream {
     let mut tokens: Vec<_> = method.into_iter().collect();
     let Some(TokenTree::Group(body)) = tokens.pop_if(|last| is_braces(last)) else {
         return quote!(#error #(#tokens)*);
     };
-    let unknown = unknown(&syn::parse_quote!(::factum));
+    let BlockAround { self_ty, krate, .. } = block;
+    let krate = krate.clone().unwrap_or_else(|| syn::parse_quote!(::factum));
+    let unknown = unknown(&krate);
     let statements = body.stream();
     let statements = quote! {
         mod unconnected {
             use super::*;
             #error
-            impl ::factum::Execute<#unknown> for #self_ty {}
-            impl ::factum::Apply<#unknown> for #self_ty {}
-            impl ::factum::Upcast<#unknown> for #self_ty {}
-            impl ::factum::follow::Project<#unknown> for #self_ty {}
-            impl ::factum::follow::React<#unknown> for #self_ty {}
-            impl ::factum::follow::Refused<#unknown> for #self_ty {}
+            impl #krate::Execute<#unknown> for #self_ty {}
+            impl #krate::Apply<#unknown> for #self_ty {}
+            impl #krate::Upcast<#unknown> for #self_ty {}
+            impl #krate::follow::Project<#unknown> for #self_ty {}
+            impl #krate::follow::React<#unknown> for #self_ty {}
+            impl #krate::follow::Refused<#unknown> for #self_ty {}
         }
         #statements
     };

@@ -48,7 +48,7 @@ fn impls(krate: &Path, ident: &Ident, schedules: &[&Path], each_known: &TokenStr
                     #[allow(unused_imports)]
                     use #krate::macro_support::NotVersioned as _;
                     #krate::macro_support::command_codec::<#schedules>(
-                        #krate::macro_support::Versioned::<#schedules>::CODEC,
+                        #krate::macro_support::Versioned::<#schedules>::FACTUM_CODEC,
                     )
                 };
             }
@@ -62,7 +62,7 @@ fn impls(krate: &Path, ident: &Ident, schedules: &[&Path], each_known: &TokenStr
                 #[allow(unused_imports)]
                 use #krate::macro_support::NotVersioned as _;
                 &[#(#krate::application::scheduled::<Self, #schedules>(
-                    #krate::macro_support::Versioned::<#schedules>::SHAPES,
+                    #krate::macro_support::Versioned::<#schedules>::FACTUM_SHAPES,
                 )),*]
             };
         }

@@ -5,7 +5,7 @@
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{Attribute, Type};
+use syn::{Attribute, Path, Type};
 
 use super::ImplBlock;
 use super::impl_block::Method;
@@ -13,6 +13,8 @@ use super::impl_block::Method;
 /// A block of a type itself, with markers.
 pub(crate) struct BlockAround {
     pub(crate) self_ty: Type,
+    /// The path of factum, if the source says one.
+    pub(crate) krate: Option<Path>,
     /// Whether `#[handlers]` is on it, and has not seen the marker.
     pub(crate) has_handlers: bool,
     /// Whether the method is the first one with a marker.
@@ -27,24 +29,30 @@ impl BlockAround {
         }
         let span = Span::call_site().unwrap();
         let text = std::fs::read_to_string(span.local_file()?).ok()?;
-        Self::find(renamed(&text, span.start().line(), &name(method)?)?.parse().ok()?, marker)
+        Self::in_source(renamed(&text, span.start().line(), &name(method)?)?.parse().ok()?, marker)
+    }
+
+    fn in_source(source: TokenStream, marker: &str) -> Option<Self> {
+        let krate = krate(source.clone());
+        let known = krate.clone().unwrap_or_else(|| syn::parse_quote!(::factum));
+        Self::find(source, marker, &known).map(|found| Self { krate, ..found })
     }
 
     /// The block around the method that is called [`THIS_ONE`].
-    fn find(source: TokenStream, marker: &str) -> Option<Self> {
+    fn find(source: TokenStream, marker: &str, krate: &Path) -> Option<Self> {
         let mut item = TokenStream::new();
         for tree in source {
             item.extend([tree.clone()]);
             let TokenTree::Group(group) = &tree else {
-                if matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == ';') {
+                if is_punct(&tree, ';') {
                     item = TokenStream::new();
                 }
                 continue;
             };
             if group.delimiter() == Delimiter::Brace {
                 let item = std::mem::take(&mut item);
-                let found = Self::of(item, marker);
-                if let Some(found) = found.or_else(|| Self::find(group.stream(), marker)) {
+                let found = Self::of(item, marker, krate);
+                if let Some(found) = found.or_else(|| Self::find(group.stream(), marker, krate)) {
                     return Some(found);
                 }
             }
@@ -53,9 +61,8 @@ impl BlockAround {
     }
 
     /// The item, if it is such a block and has the method.
-    fn of(item: TokenStream, marker: &str) -> Option<Self> {
-        let krate = syn::parse_quote!(::factum);
-        let (block, methods) = ImplBlock::parse(item, &krate).ok()?;
+    fn of(item: TokenStream, marker: &str, krate: &Path) -> Option<Self> {
+        let (block, methods) = ImplBlock::parse(item, krate).ok()?;
         if block.of_trait.is_some() {
             return None;
         }
@@ -72,21 +79,55 @@ impl BlockAround {
                 is_named(found) && found.attributes.iter().any(|attribute| is_in_cfg_attr(attribute, marker))
             };
             let is_it = methods.iter().any(is_hidden);
-            return is_it.then_some(Self { self_ty: block.self_ty, has_handlers: true, is_first: false });
+            return is_it.then_some(Self {
+                self_ty: block.self_ty,
+                krate: None,
+                has_handlers: true,
+                is_first: false,
+            });
         }
         let is_it =
-            |found: &Method| is_named(found) && found.markers(&krate).any(|(found, _)| found.name == marker);
+            |found: &Method| is_named(found) && found.markers(krate).any(|(found, _)| found.name == marker);
         if !methods.iter().any(is_it) {
             return None;
         }
         // A method with `cfg` may not be there to report.
         let is_there = |found: &&Method| {
-            found.markers(&krate).next().is_some()
+            found.markers(krate).next().is_some()
                 && !found.attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
         };
         let is_first = methods.iter().find(is_there).is_none_or(is_it);
-        Some(Self { self_ty: block.self_ty, has_handlers: false, is_first })
+        Some(Self { self_ty: block.self_ty, krate: None, has_handlers: false, is_first })
     }
+}
+
+/// The path in the first `crate = ..` of a source. A crate has factum under one name.
+fn krate(source: TokenStream) -> Option<Path> {
+    let mut trees = source.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        match tree {
+            TokenTree::Group(group) => {
+                if let Some(found) = krate(group.stream()) {
+                    return Some(found);
+                }
+            }
+            TokenTree::Ident(key) if key == "crate" => {
+                if trees.next_if(|next| is_punct(next, '=')).is_some() {
+                    let path: TokenStream = trees.by_ref().take_while(|tree| !is_punct(tree, ',')).collect();
+                    // serde has a text there.
+                    if let Ok(path) = syn::parse2(path) {
+                        return Some(path);
+                    }
+                }
+            }
+            TokenTree::Punct(_) | TokenTree::Ident(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    None
+}
+
+fn is_punct(tree: &TokenTree, char: char) -> bool {
+    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == char)
 }
 
 fn is_in_cfg_attr(attribute: &Attribute, name: &str) -> bool {
@@ -139,7 +180,7 @@ mod tests {
         ";
         let find = |line, marker: &str, method| {
             let source = renamed(source, line, method)?.parse().expect("a source");
-            let block = BlockAround::find(source, marker)?;
+            let block = BlockAround::in_source(source, marker)?;
             Some((shown(&block.self_ty), block.has_handlers, block.is_first))
         };
         let found = |ty: &str, has_handlers, is_first| Some((ty.to_owned(), has_handlers, is_first));
@@ -149,5 +190,20 @@ mod tests {
         assert_eq!(find(7, "apply", "opened"), None);
         assert_eq!(find(3, "project", "opened"), None);
         assert_eq!(find(17, "apply", "opened"), None);
+    }
+
+    #[test]
+    fn a_source_says_the_name_of_the_crate() {
+        let source = r#"
+            #[derive(Event)] #[serde(crate = "json", rename_all = "kebab-case")] #[event(name = "opened", crate = es)]
+            struct Opened;
+            impl Account {
+                #[es::apply] fn opened(&mut self, _: &Opened) {}
+            }
+        "#;
+        let source = renamed(source, 5, "opened").and_then(|source| source.parse().ok()).expect("a source");
+        let block = BlockAround::in_source(source, "apply").expect("the block");
+        assert_eq!(block.krate.as_ref().map(shown).as_deref(), Some("es"));
+        assert!(block.is_first);
     }
 }

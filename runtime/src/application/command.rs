@@ -231,7 +231,7 @@ impl<C> CommandsOf<C> {
     {
         Self {
             kinds: A::Command::KINDS,
-            read: |name, json| A::Command::read(name, json).map(C::Application::into_any),
+            read: |name, json| A::Command::read(name, json).map(<C::Application as Has<A>>::into_any),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Which aggregates and followers an application has, as traits that rustc asks for.
 
+use std::marker::PhantomData;
+
 use crate::application::refusals::Refusals;
 use crate::application::whole::Application;
-use crate::domain::accepts::CommandFor;
 use crate::domain::aggregate::Aggregate;
 use crate::repository::repository::Repository;
 use crate::store::event_store::EventStore;
@@ -39,13 +40,35 @@ pub trait Runs<V>: Application {
     const NAME: &'static str;
 }
 
-/// The command goes to the aggregate `A` of the application `App`.
+/// The application gives commands of type `C` to its aggregate `A`.
 ///
-/// One question about the command, so that rustc infers the aggregate from it. Asked of an application with one aggregate,
-/// `Has<_>` would be that one, whatever the command is.
+/// The derive writes one impl for each aggregate, so rustc infers `A`. If several aggregates take the command, `A` is the one that the
+/// application has.
+pub trait Routes<C, A: Aggregate>: Has<A> {
+    /// The command as a variant of the aggregate's command enum.
+    #[doc(hidden)]
+    fn route(command: C) -> A::Command;
+}
+
+/// Whether no aggregate before this one takes one of its commands: `ARE` says it.
+///
+/// The lifetime makes rustc ask where a command is given, and not where the impl of [`Routes`] stands.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct OwnCommands<'a, const ARE: bool>(PhantomData<&'a ()>);
+
+/// The commands are those of one aggregate. If they are not, the list is reported, and a command goes to the first that takes it.
+#[doc(hidden)]
+pub trait AreOwn {}
+
+impl AreOwn for OwnCommands<'_, true> {}
+
+/// The command goes to the aggregate `A` of the application `App`, which [`Routes`] it there.
 #[diagnostic::on_unimplemented(
-    message = "no aggregate takes the command `{Self}`",
-    label = "not among the commands of any aggregate"
+    message = "no aggregate of the application `{App}` takes the command `{Self}`",
+    label = "not among the commands of its aggregates",
+    note = "add it to the list of the aggregate that takes it: `#[aggregate(commands({Self}, ..))]`",
+    note = "if an aggregate has it, add that one to the list on `{App}`: `#[application(aggregates(..))]`"
 )]
 pub trait RoutedTo<App: Application, A: Aggregate>: Sized {
     /// The repository of `A`.
@@ -65,12 +88,11 @@ pub trait RoutedTo<App: Application, A: Aggregate>: Sized {
     fn into_any(self) -> App::Command;
 }
 
-// The order counts: the aggregate follows from the command.
+#[diagnostic::do_not_recommend]
 impl<App, A, C> RoutedTo<App, A> for C
 where
-    C: CommandFor<A>,
+    App: Routes<C, A>,
     A: Aggregate,
-    App: Has<A>,
 {
     #[inline]
     fn repository<S: EventStore + Clone + 'static>(all: &App::Aggregates<S>) -> &Repository<A, S> {
@@ -81,10 +103,10 @@ where
 
     #[inline]
     fn into_command(self) -> A::Command {
-        self.into()
+        App::route(self)
     }
 
     fn into_any(self) -> App::Command {
-        App::into_any(self.into())
+        App::into_any(App::route(self))
     }
 }

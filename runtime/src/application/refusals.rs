@@ -29,12 +29,12 @@ pub struct ShownRefusal<E>(PhantomData<E>);
 
 impl<E: std::fmt::Display> ShownRefusal<E> {
     /// The refusal as text.
-    pub const TEXT: Option<fn(&E) -> String> = Some(E::to_string);
+    pub const FACTUM_TEXT: Option<fn(&E) -> String> = Some(E::to_string);
 }
 
 impl<E: Serialize> ShownRefusal<E> {
     /// The refusal as JSON.
-    pub const JSON: Option<WriteRefusal<E>> = Some(|refusal| serde_json::to_string(refusal).ok());
+    pub const FACTUM_JSON: Option<WriteRefusal<E>> = Some(|refusal| serde_json::to_string(refusal).ok());
 }
 
 /// The answers for a refusal without the trait.
@@ -42,9 +42,9 @@ pub trait ShowsNothing {
     /// The refusal.
     type Refusal;
     /// No text.
-    const TEXT: Option<fn(&Self::Refusal) -> String> = None;
+    const FACTUM_TEXT: Option<fn(&Self::Refusal) -> String> = None;
     /// No JSON.
-    const JSON: Option<WriteRefusal<Self::Refusal>> = None;
+    const FACTUM_JSON: Option<WriteRefusal<Self::Refusal>> = None;
 }
 
 impl<E> ShowsNothing for ShownRefusal<E> {

@@ -14,22 +14,22 @@ use crate::follow::handler::{EventHandler, KnowsNoId, LendsTo, Lists};
 use crate::follow::reaction::Delivery;
 
 /// The id of an event's aggregate, for a handler of `H` that takes it as a `W`.
-pub fn id<H, E, W, const SOURCES: u128>(envelope: &Envelope<'_>) -> Result<W, InvalidId>
+pub fn id<H, E, W, I, const SOURCES: u128>(envelope: &Envelope<'_>) -> Result<W, InvalidId>
 where
-    H: KeyedBy<SOURCES>,
-    W: IdOf<H, E, H::Id>,
+    H: KeyedBy<SOURCES, I>,
+    W: IdOf<H, E, I>,
 {
     W::from_text(envelope.key)
 }
 
 /// What a handler of `H` takes as a `&W`: an id, or the context. rustc infers `Kind` from the type.
-pub fn beside<'w, H, E, C, W, Kind, const SOURCES: u128>(
+pub fn beside<'w, H, E, C, W, Kind, I, const SOURCES: u128>(
     context: &'w C,
     envelope: &Envelope<'_>,
 ) -> Result<Lent<'w, W>, InvalidId>
 where
     W: Beside<H, C, Kind>,
-    Kind: Fits<H, E, W, SOURCES>,
+    Kind: Fits<H, E, W, I, SOURCES>,
 {
     W::lend(context, envelope)
 }
@@ -77,18 +77,18 @@ impl<H> Beside<H, Delivery, FromDelivery> for Delivery<H> {
     }
 }
 
-/// The argument `W` is right for the event `E`, as an id is that is the one of the event's aggregate.
+/// The argument `W` is right for the event `E`, as an id is that is the one of the event's aggregate. `I` is the type of that one.
 // Apart from `Beside`: rustc infers the kind first, and reports an id of another aggregate as such.
-pub trait Fits<H, E, W, const SOURCES: u128> {}
+pub trait Fits<H, E, W, I, const SOURCES: u128> {}
 
-impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromContext {}
+impl<H, E, W, const SOURCES: u128> Fits<H, E, W, (), SOURCES> for FromContext {}
 
-impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromDelivery {}
+impl<H, E, W, const SOURCES: u128> Fits<H, E, W, (), SOURCES> for FromDelivery {}
 
-impl<H, E, W, const SOURCES: u128> Fits<H, E, W, SOURCES> for FromKey
+impl<H, E, W, I, const SOURCES: u128> Fits<H, E, W, I, SOURCES> for FromKey
 where
-    H: KeyedBy<SOURCES>,
-    W: IdOf<H, E, H::Id>,
+    H: KeyedBy<SOURCES, I>,
+    W: IdOf<H, E, I>,
 {
 }
 
@@ -129,20 +129,16 @@ impl<H, E, W: AggregateId> IdOf<H, E, AnyId> for W {}
 #[derive(Debug)]
 pub enum AnyId {}
 
-/// The aggregate that the bit in `SOURCES` stands for, in the order of `from(..)`, has ids of this type.
+/// The aggregate that the bit in `SOURCES` stands for, in the order of `from(..)`, has ids of the type `I`.
+// `I` is no associated type: a follower may be public, and its aggregates not.
 #[diagnostic::on_unimplemented(
     message = "several aggregates of `{Self}` have this event, and each could have an id of another type",
     label = "whose id?",
     note = "take `key: &str` for the text of the id, and `envelope: &Envelope<'_>` for the aggregate, its `category`"
 )]
-pub trait KeyedBy<const SOURCES: u128> {
-    /// The type of the ids.
-    type Id;
-}
+pub trait KeyedBy<const SOURCES: u128, I> {}
 
-impl<H> KeyedBy<0> for H {
-    type Id = AnyId;
-}
+impl<H> KeyedBy<0, AnyId> for H {}
 
 /// The aggregates of `H` that have one of its events, one bit each, in the order of `from(..)`; 0 if it is an event of an
 /// aggregate that `H` gives by its name. `index` is that of the event among [`EventHandler::SOURCES`].

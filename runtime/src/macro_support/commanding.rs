@@ -112,7 +112,7 @@ pub struct Versioned<C>(PhantomData<C>);
 
 impl<C: Command + Event> Versioned<C> {
     /// How the command is kept.
-    pub const CODEC: Option<CommandCodec<C>> = Some(CommandCodec {
+    pub const FACTUM_CODEC: Option<CommandCodec<C>> = Some(CommandCodec {
         name: <C as Command>::NAME,
         aliases: <C as Event>::ALIASES,
         aggregate: None,
@@ -126,7 +126,7 @@ impl<C: Command + Event> Versioned<C> {
     });
 
     /// The shapes of its versions.
-    pub const SHAPES: fn(&mut Vec<Shape>) = <C as Event>::shapes;
+    pub const FACTUM_SHAPES: fn(&mut Vec<Shape>) = <C as Event>::shapes;
 }
 
 /// The answers for a command without versions.
@@ -134,9 +134,9 @@ pub trait NotVersioned {
     /// The command.
     type Command;
     /// It is kept at version 1.
-    const CODEC: Option<CommandCodec<Self::Command>> = None;
+    const FACTUM_CODEC: Option<CommandCodec<Self::Command>> = None;
     /// It has no shapes.
-    const SHAPES: fn(&mut Vec<Shape>) = |_| {};
+    const FACTUM_SHAPES: fn(&mut Vec<Shape>) = |_| {};
 }
 
 impl<C> NotVersioned for Versioned<C> {
@@ -266,43 +266,43 @@ impl<P, E> Asked<P, E> {
 
 impl<P: React<E>, E> Asked<P, E> {
     /// There is a `#[react]` method.
-    pub const REACTS: bool = true;
+    pub const FACTUM_REACTS: bool = true;
     /// Whether it takes an envelope.
-    pub const WANTS_ENVELOPE: bool = <P as React<E>>::WANTS_ENVELOPE;
+    pub const FACTUM_WANTS_ENVELOPE: bool = <P as React<E>>::WANTS_ENVELOPE;
     /// Whether it is `async`.
-    pub const AWAITS: bool = <P as React<E>>::AWAITS;
+    pub const FACTUM_AWAITS: bool = <P as React<E>>::AWAITS;
     /// What it sends.
-    pub const SENDS: Emitted = <P as React<E>>::SENDS;
+    pub const FACTUM_SENDS: Emitted = <P as React<E>>::SENDS;
 }
 
 impl<P: Apply<E>, E> Asked<P, E> {
     /// There is an `#[apply]` method.
-    pub const APPLIES: bool = true;
+    pub const FACTUM_APPLIES: bool = true;
 }
 
 impl<P: Refused<C>, C> Asked<P, C> {
     /// There is a `#[refused]` method.
-    pub const IS_REFUSED: bool = true;
+    pub const FACTUM_IS_REFUSED: bool = true;
     /// What it sends.
-    pub const SENDS_REFUSED: Emitted = <P as Refused<C>>::SENDS;
+    pub const FACTUM_SENDS_REFUSED: Emitted = <P as Refused<C>>::SENDS;
 }
 
 /// The answers without a handler.
 pub trait Unhandled {
     /// There is no `#[react]` method.
-    const REACTS: bool = false;
+    const FACTUM_REACTS: bool = false;
     /// There is no `#[react]` method.
-    const WANTS_ENVELOPE: bool = false;
+    const FACTUM_WANTS_ENVELOPE: bool = false;
     /// There is no `#[react]` method.
-    const AWAITS: bool = false;
+    const FACTUM_AWAITS: bool = false;
     /// There is no `#[apply]` method.
-    const APPLIES: bool = false;
+    const FACTUM_APPLIES: bool = false;
     /// There is no `#[react]` method.
-    const SENDS: Emitted = Emitted::NONE;
+    const FACTUM_SENDS: Emitted = Emitted::NONE;
     /// There is no `#[refused]` method.
-    const IS_REFUSED: bool = false;
+    const FACTUM_IS_REFUSED: bool = false;
     /// There is no `#[refused]` method.
-    const SENDS_REFUSED: Emitted = Emitted::NONE;
+    const FACTUM_SENDS_REFUSED: Emitted = Emitted::NONE;
 }
 
 impl<P, E> Unhandled for Asked<P, E> {}
@@ -481,13 +481,13 @@ pub struct SendsOf<P, R>(PhantomData<(P, R)>);
 
 impl<P: Process, R: IntoActions<P>> SendsOf<P, R> {
     /// The commands.
-    pub const SENDS: Emitted = <R as IntoActions<P>>::SENDS;
+    pub const FACTUM_SENDS: Emitted = <R as IntoActions<P>>::SENDS;
 }
 
 /// For a reaction, and for a return type that is wrong.
 pub trait SendsNothing {
     /// No commands.
-    const SENDS: Emitted = Emitted::NONE;
+    const FACTUM_SENDS: Emitted = Emitted::NONE;
 }
 
 impl<P, R> SendsNothing for SendsOf<P, R> {}

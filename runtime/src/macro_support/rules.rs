@@ -68,9 +68,9 @@ macro_rules! __command {
                     $struct_name,
                     $shape,
                     $fields,
-                    <$crate::macro_support::TraitsOf<Self>>::READ,
-                    <$crate::macro_support::TraitsOf<Self>>::CONTENT,
-                    <$crate::macro_support::TraitsOf<Self>>::COPY,
+                    <$crate::macro_support::TraitsOf<Self>>::FACTUM_READ,
+                    <$crate::macro_support::TraitsOf<Self>>::FACTUM_CONTENT,
+                    <$crate::macro_support::TraitsOf<Self>>::FACTUM_COPY,
                 )
             };
 

@@ -26,17 +26,17 @@ impl<A: Aggregate, E> Relation<A, E> {
 
 impl<A: Emits<E>, E> Relation<A, E> {
     /// The aggregate lists the event.
-    pub const HAS: bool = true;
+    pub const FACTUM_HAS: bool = true;
 }
 
 impl<A: Retires<E>, E> Relation<A, E> {
     /// The aggregate has retired the event.
-    pub const RETIRES: bool = true;
+    pub const FACTUM_RETIRES: bool = true;
 }
 
 impl<A: Upcast<E>, E> Relation<A, E> {
     /// What the aggregate reads the retired event as.
-    pub const READ_AS: Option<&'static str> = Some(A::READ_AS);
+    pub const FACTUM_READ_AS: Option<&'static str> = Some(A::READ_AS);
 }
 
 /// The answers for an aggregate that does not know the event, and for a type that is no aggregate.
@@ -44,11 +44,11 @@ pub trait Unrelated {
     /// The type is no aggregate: other code reports that.
     const AGGREGATE: Option<KnownAggregate> = None;
     /// The aggregate does not list the event.
-    const HAS: bool = false;
+    const FACTUM_HAS: bool = false;
     /// The aggregate has not retired the event.
-    const RETIRES: bool = false;
+    const FACTUM_RETIRES: bool = false;
     /// There is no `#[upcast]` function for the event.
-    const READ_AS: Option<&'static str> = None;
+    const FACTUM_READ_AS: Option<&'static str> = None;
 }
 
 impl<A, E> Unrelated for Relation<A, E> {}

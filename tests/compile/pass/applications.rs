@@ -204,6 +204,29 @@ pub(crate) struct Shop {
     fulfilment: Fulfilment,
 }
 
+/// An aggregate of another application, with a command of this one.
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = OrderId, commands(Place), events(Placed))]
+struct Gift;
+
+#[handlers]
+impl Gift {
+    #[execute]
+    fn place(&self, command: Place) -> Placed {
+        Placed { sku: command.sku }
+    }
+
+    #[apply]
+    fn placed(&mut self, _: &Placed) {}
+}
+
+#[derive(Application)]
+#[application(aggregates(Gift, payment::Order))]
+struct Gifts {
+    #[services(payment::Order)]
+    gateway: Gateway,
+}
+
 #[derive(Application)]
 #[application(aggregates(Order))]
 struct Inline(#[projection(inline)] Board);
@@ -230,6 +253,9 @@ fn main() -> Result<(), BoxError> {
     assert_eq!(serde_json::from_str::<AnyCommand>(&serde_json::to_string(&command)?)?, command);
     shop.wait_for_all(shop.store().position()?, Duration::from_secs(30))?;
     shop.stop(Duration::from_secs(30))?;
+
+    let gifts = Gifts { gateway: Gateway }.start(&store)?;
+    assert_eq!(gifts.execute(Place { order: OrderId("b".into()), sku: "book".into() })?.version(), 1);
 
     Inline(Board).start(&SqliteStore::in_memory()?)?.stop(Duration::from_secs(30))?;
     Apart(Mails, views).start(&store)?.stop(Duration::from_secs(30))?;

@@ -1,4 +1,5 @@
-//! Signatures that syn does not parse without its feature `full`, and rarer forms of the usual ones.
+//! Signatures that syn does not parse without its feature `full`, and rarer forms of the usual ones: aliases of `Result`, named
+//! lifetimes.
 
 #![deny(warnings)]
 #![allow(dead_code)]
@@ -154,7 +155,70 @@ impl Mail {
     }
 }
 
+/// Aliases of `Result`, one with its parameters the other way round.
+mod aliases {
+    use super::{Close, Closed, Id, Opened, Stop};
+    use factum::prelude::*;
+
+    #[derive(Debug, Command)]
+    pub(crate) struct Try(Id);
+
+    pub(crate) type Result<E, T = Opened> = std::result::Result<T, E>;
+    type Flipped<E, T> = std::result::Result<T, E>;
+    type Both = (Opened, Closed);
+
+    #[derive(Debug)]
+    pub(crate) struct Refused;
+
+    #[derive(Debug, Default, Clone, Aggregate)]
+    #[aggregate(id = Id, commands(Close, Stop, Try), events(Opened, Closed), error = Refused)]
+    pub(crate) struct Aliased;
+
+    #[handlers]
+    impl Aliased {
+        #[execute]
+        fn close(&self, _: Close) -> Result<Refused, Closed> {
+            Ok(Closed)
+        }
+
+        #[execute]
+        fn stop(&self, _: Stop) -> Result<Refused> {
+            Ok(Opened)
+        }
+
+        #[execute]
+        fn r#try(&self, _: Try) -> Flipped<Refused, Option<Both>> {
+            Err(Refused)
+        }
+
+        #[apply]
+        fn opened(&mut self, _: &Opened) {}
+
+        #[apply]
+        fn closed(&mut self, _: &Closed) {}
+    }
+}
+
+/// Lifetimes with names, in a writer's type too.
+#[derive(Debug, Default, Projection)]
+#[projection(events(Opened), from(Account), into = Sqlite, init = "CREATE TABLE seen (key TEXT)")]
+struct Named;
+
+#[handlers]
+impl Named {
+    #[project]
+    fn opened<'e, 't: 'e>(
+        &mut self,
+        _: &'e Opened,
+        _: &'e Envelope<'e>,
+        _: &'e Id,
+        _: &'t rusqlite::Transaction<'t>,
+    ) {
+    }
+}
+
 fn main() {
+    assert_eq!(MemoryStore::new().repository::<aliases::Aliased>().execute(Stop(Id(1))).unwrap().version(), 1);
     let store = MemoryStore::new();
     let accounts = store.repository_with::<Account>([0]);
     let opened = accounts.execute(Open(Id(1))).unwrap();

@@ -83,6 +83,11 @@ fn decided(output: Option<&Type>, error_types: &ErrorTypes<'_>) -> TokenStream {
         Some((Some(events), Some(error))) => {
             let first = plain_name(error).and_then(|name| error_types.get(&name).copied());
             let error = first.unwrap_or(error);
+            // By its name, the first type may be the error of an alias, as in `Result<E, T>`: rustc knows.
+            if plain_name(events).is_some() {
+                let (events, error) = (inferred_at(events), inferred_at(error));
+                return quote!(decide_fallible [#events, #error]);
+            }
             quote!(decide_fallible [#events, #error])
         }
         // An alias: rustc knows what its parameters mean.

@@ -1,7 +1,7 @@
 //! `impl Project<E>` for a `#[project]` method, and `impl React<E>` for a `#[react]` method.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote_spanned};
 use syn::{GenericArgument, Ident, Path, PathArguments, Type};
 
 use super::output::{inferred_at, is_opaque, placed_at};
@@ -92,7 +92,7 @@ pub(super) fn sends(krate: &Path, handler: &Handler<'_>) -> Option<TokenStream> 
         const SENDS: #krate::macro_support::Emitted = {
             #[allow(unused_imports)]
             use #krate::macro_support::SendsNothing as _;
-            #krate::macro_support::SendsOf::<Self, #output>::SENDS
+            #krate::macro_support::SendsOf::<Self, #output>::FACTUM_SENDS
         };
     })
 }
@@ -166,7 +166,7 @@ impl Call {
             } else if let Type::Reference(reference) = argument {
                 context = quote!(__context);
                 let passed = named_at(argument, "__context");
-                let (beside, span) = (&reference.elem, placed_at(argument));
+                let (beside, span) = (elided(reference.elem.to_token_stream()), placed_at(argument));
                 if reference.mutability.is_some() {
                     pass.extend(
                         quote_spanned!(span=> , &mut *#krate::macro_support::context_mut::<Self, #beside>(#passed)),
@@ -177,19 +177,41 @@ impl Call {
                     );
                 } else {
                     envelope = quote!(__envelope);
-                    pass.extend(quote_spanned!(span=> , &*#krate::macro_support::beside::<Self, #event, _, #beside, _, #sources>(#passed, __envelope)?));
+                    pass.extend(quote_spanned!(span=> , &*#krate::macro_support::beside::<Self, #event, _, #beside, _, _, #sources>(#passed, __envelope)?));
                 }
             } else if !is_opaque(argument) {
                 envelope = quote!(__envelope);
                 let span = placed_at(argument);
                 pass.extend(
-                    quote_spanned!(span=> , #krate::macro_support::id::<Self, #event, #argument, #sources>(__envelope)?),
+                    quote_spanned!(span=> , #krate::macro_support::id::<Self, #event, #argument, _, #sources>(__envelope)?),
                 );
             }
         }
         let call = quote!(Self::#name(self, __event #pass));
         Self { envelope, context, wants_metadata, tokens: call }
     }
+}
+
+/// A type whose lifetimes are elided: those of the method have no names in its impl.
+fn elided(ty: TokenStream) -> TokenStream {
+    let mut is_lifetime = false;
+    let trees = ty.into_iter().map(|tree| {
+        let after_quote = std::mem::replace(&mut is_lifetime, is_quote(&tree));
+        match tree {
+            TokenTree::Ident(name) if after_quote && name != "static" => Ident::new("_", name.span()).into(),
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), elided(group.stream()));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            tree => tree,
+        }
+    });
+    trees.collect()
+}
+
+fn is_quote(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == '\'')
 }
 
 /// Whether a type has the name of one that some follower works with, or is no id, since it has no name. An id has another

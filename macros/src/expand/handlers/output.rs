@@ -35,7 +35,7 @@ pub(super) fn placed_at(ty: &Type) -> Span {
 
 /// A type that rustc infers, placed where the user wrote it: an error about it has its caret there.
 pub(super) fn inferred_at(ty: &Type) -> Token![_] {
-    Token![_](placed_at(ty))
+    Token![_](ty.span())
 }
 
 /// Whether a type has `impl Trait` in it, which generated code can't repeat.

@@ -92,5 +92,16 @@ struct House;
 #[application(aggregates(Bell, Gate))]
 struct Garden;
 
-fn main() {}
-// errors: 2
+/// The list is reported, and no call of such a command.
+#[derive(Application)]
+#[application(aggregates(Bell, Door, Gate))]
+struct Yard;
+
+fn main() {
+    let yard = Yard.start(&MemoryStore::new()).unwrap();
+    let _ = yard.execute(Open("a".into()));
+    let _ = yard.execute(Ring("a".into()));
+    let _ = yard.execute_any(YardCommand::of(Open("a".into())));
+    let _ = yard.repository::<Gate>().execute(Open("a".into()));
+}
+// errors: 3

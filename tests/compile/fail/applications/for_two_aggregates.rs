@@ -49,4 +49,4 @@ fn main() {
     let _ = house.repository::<Lock>().execute(Open("a".into()));
     let _ = house.execute(LockCommand::from(Open("a".into())));
 }
-// errors: 1
+// errors: 2, at the list and at the last call: while the list is refused, the second aggregate gets no commands
