@@ -220,11 +220,10 @@ impl BankAccount {
     }
 }
 ::factum::macro_support::execute! {
-    BankAccount, self __command : {} OpenAccount, _[AccountOpened]
-    decide_fallible[AccountOpened, AccountError] (Self::open(self, __command)); {}
-    DepositMoney, _[MoneyDeposited] decide_fallible[MoneyDeposited, AccountError]
-    (Self::deposit(self, __command)); {} WithdrawMoney, _[MoneyWithdrawn]
-    decide_fallible[MoneyWithdrawn, AccountError] (Self::withdraw(self, __command));
+    BankAccount, self __command : {} OpenAccount, _[AccountOpened] decide_fallible[_, _]
+    (Self::open(self, __command)); {} DepositMoney, _[MoneyDeposited] decide_fallible[_,
+    _] (Self::deposit(self, __command)); {} WithdrawMoney, _[MoneyWithdrawn]
+    decide_fallible[_, _] (Self::withdraw(self, __command));
 }
 ::factum::macro_support::apply! {
     BankAccount : {} AccountOpened, opened; {} MoneyDeposited, deposited; {}

@@ -277,8 +277,12 @@ fn a_partition_that_waits_for_a_retry_is_handed_over() {
     let stores = [(); 2].map(|()| server.store(&schema));
     let accounts = stores[0].repository::<Account>();
     let names: Vec<_> = (0..12).map(|number| format!("b{number}")).collect();
-    names.iter().for_each(|name| drop(accounts.execute(open(name)).unwrap()));
-    names.iter().for_each(|name| drop(accounts.execute(deposit(name, 13)).unwrap()));
+    for name in &names {
+        accounts.execute(open(name)).unwrap();
+    }
+    for name in &names {
+        accounts.execute(deposit(name, 13)).unwrap();
+    }
     let start = |store: &PostgresStore, refused: u32| {
         let view = SqlBalances { refused: Arc::new(AtomicU32::new(refused)) };
         let view = PostgresProjection::new(store, view).unwrap().workers(4);

@@ -23,21 +23,8 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
     let refused = commands.iter().filter(|command| command.unrefused.is_none()).map(|command| &command.path);
     let steps = steps(model, process);
     let checks = checks(model, process);
-    // A missing list is reported. Without it, no command is one too many.
-    let sends_any = commands.is_empty().then(|| {
-        quote! {
-            impl<__C> #krate::follow::Sends<__C> for #ident {
-                const CODEC: #krate::follow::CommandCodec<__C> = #krate::macro_support::no_codec();
-            }
-        }
-    });
+    let any = placeholders(model, process);
     let duplicate = quote_spanned!(ident.span().resolved_at(Span::mixed_site())=> <Self as ::core::clone::Clone>::clone(self));
-    let gets_any = (events.is_empty() && timeouts.is_empty()).then(|| {
-        quote! {
-            impl<__E> #krate::Knows<__E> for #ident {}
-            impl<__T: #krate::follow::Timeout> #krate::follow::Sets<__T> for #ident {}
-        }
-    });
     quote! {
         #[automatically_derived]
         impl #krate::follow::Process for #ident {
@@ -117,8 +104,7 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
 
         #(#routed)*
         #(#sent)*
-        #sends_any
-        #gets_any
+        #any
 
         #(
             #[automatically_derived]
@@ -135,6 +121,26 @@ pub(super) fn process(model: &Projection<'_>, process: &Process<'_>) -> TokenStr
 
         #checks
     }
+}
+
+/// What takes the place of lists that are missing, which is reported: without them, nothing is one too many.
+fn placeholders(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
+    let ProjectionSyntax { input, krate, .. } = model.syntax;
+    let ident = &input.ident;
+    let sends_any = process.commands.is_empty().then(|| {
+        quote! {
+            impl<__C> #krate::follow::Sends<__C> for #ident {
+                const CODEC: #krate::follow::CommandCodec<__C> = #krate::macro_support::no_codec();
+            }
+        }
+    });
+    let gets_any = (process.events.is_empty() && process.timeouts.is_empty()).then(|| {
+        quote! {
+            impl<__E> #krate::Knows<__E> for #ident {}
+            impl<__T: #krate::follow::Timeout> #krate::follow::Sets<__T> for #ident {}
+        }
+    });
+    quote!(#sends_any #gets_any)
 }
 
 /// What the process sends on each event, time-out and refusal.
