@@ -306,7 +306,10 @@ fn id_at(
         });
     match found.map_err(store_error)? {
         Some((id, found)) if u64::try_from(found) == Ok(version) => Ok(Some(Uuid::from_bytes(id))),
-        Some(_) => Err(changed(signed(position))),
+        Some((_, found)) => {
+            counted(found, "version", signed(position))?;
+            Err(changed(signed(position)))
+        }
         None => Ok(None),
     }
 }
