@@ -32,6 +32,7 @@ fn the_chapter_has_every_name_and_no_other() {
     scenes::views();
     scenes::rebuild();
     scenes::leases();
+    scenes::partitions();
     scenes::others();
     let (mut found, mut recorded) = ([Names::new(), Names::new()], BTreeSet::new());
     for emitted in emitted().iter().filter(|emitted| emitted.metadata.target() == "factum") {

@@ -135,7 +135,7 @@ impl Drops {
 }
 
 #[derive(Debug, Clone, Reaction)]
-#[reaction(name = "bells", events(Filled), from(Jar))]
+#[reaction(name = "bells", events(Filled), from(Jar), partition_by = stream)]
 pub(crate) struct Bells;
 
 #[handlers]

@@ -85,6 +85,17 @@ pub(crate) fn leases() {
     running.stop().unwrap();
 }
 
+/// A reaction of two workers, whose partitions begin to run in this program.
+pub(crate) fn partitions() {
+    let folder = TempDir::new().unwrap();
+    let store = open_file(&folder);
+    store.repository::<Jar>().execute(fill("partitions", 1)).unwrap();
+    let bells = SqliteReaction::new(&store, Bells).unwrap().workers(2);
+    let running = bells.follow().on_change(|_| {}).start().unwrap();
+    running.wait_for(Position::new(1), LONG).unwrap();
+    running.stop().unwrap();
+}
+
 /// A reaction, a view in memory, and a process that sends a command and has an instance that is held.
 pub(crate) fn others() {
     let folder = TempDir::new().unwrap();
