@@ -9,7 +9,12 @@ use crate::postgres::server::session::Session;
 use crate::store::error::StoreError;
 
 /// What leads from each version of the tables to the next one. A released step is never changed.
-const STEPS: [&str; 2] = [include_str!("tables.sql"), include_str!("followers.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("tables.sql"),
+    include_str!("followers.sql"),
+    // Functions of other forms, which programs of the earlier version can't call.
+    "",
+];
 
 /// The functions of this version, which take the place of those of an earlier one.
 const FUNCTIONS: [&str; 3] =

@@ -237,7 +237,7 @@ impl PostgresStore {
         for hook in self.shared.hooks.lock().iter_mut() {
             hook.run(&transaction, &written, is_last_round)?;
         }
-        transaction.commit_with(Some(Trace::of(&written))).map_err(Stopped::Store)?;
+        transaction.commit_with(Trace::of(&written)).map_err(Stopped::Store)?;
         let wakeups = &self.shared.line.wakeups;
         wakeups.known.raise(stored.known);
         if let Some(newest) = stored.newest {

@@ -61,19 +61,21 @@ pub(crate) enum Trace {
 }
 
 impl Trace {
-    /// What the requests have written that were not refused.
-    pub(crate) fn of(written: &Written<'_>) -> Self {
-        let mut trace = Self::Nothing;
+    /// What the requests have written that were not refused; `None` if that is only timers, which others may replace.
+    pub(crate) fn of(written: &Written<'_>) -> Option<Self> {
+        let mut trace = Some(Self::Nothing);
         for (request, answer) in written.requests.iter().zip(written.answers) {
             let Ok(appended) = answer else { continue };
             let event = request.appends.iter().flat_map(|append| append.events).next();
             if let (Some(position), Some(event)) = (appended.first_position, event) {
-                return Self::Event { position, id: event.id };
+                return Some(Self::Event { position, id: event.id });
             }
             for append in request.appends {
                 if let [key, ..] = append.keys {
                     let (stream, recorded_at) = (append.stream.clone(), key.recorded_at);
-                    trace = Self::Key { stream, key: key.key.to_owned(), recorded_at };
+                    trace = Some(Self::Key { stream, key: key.key.to_owned(), recorded_at });
+                } else if !append.timers.is_empty() && matches!(trace, Some(Self::Nothing)) {
+                    trace = None;
                 }
             }
         }
