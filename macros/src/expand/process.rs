@@ -238,7 +238,7 @@ fn checks(model: &Projection<'_>, process: &Process<'_>) -> TokenStream {
             let sources = model.aggregates.iter().map(|aggregate| {
                 let has = quote!(#krate::macro_support::Relation::<#aggregate, #path>::FACTUM_HAS);
                 let is_same = quote!(
-                    #krate::macro_support::SameType::<<#aggregate as #krate::Aggregate>::Id, #id>::IS
+                    #krate::macro_support::SameType::<<#aggregate as #krate::Aggregate>::Id, #id>::FACTUM_IS
                 );
                 quote!(!#has || #is_same)
             });

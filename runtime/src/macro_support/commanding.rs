@@ -415,13 +415,13 @@ pub struct SameType<One, Other>(PhantomData<(One, Other)>);
 
 impl<T> SameType<T, T> {
     /// They are.
-    pub const IS: bool = true;
+    pub const FACTUM_IS: bool = true;
 }
 
 /// The answer for two types.
 pub trait OtherType {
     /// They are not one.
-    const IS: bool = false;
+    const FACTUM_IS: bool = false;
 }
 
 impl<One, Other> OtherType for SameType<One, Other> {}
