@@ -71,7 +71,7 @@ static BEGUN: OnceLock<Instant> = OnceLock::new();
 /// for one takes about as long as the renewal.
 fn together(now: Instant, wait: Duration) -> Instant {
     let (begun, unit) = (*BEGUN.get_or_init(|| now), (wait / 2).as_nanos().max(1));
-    let latest = now + wait;
+    let latest = now.checked_add(wait).unwrap_or(now);
     let beyond = latest.saturating_duration_since(begun).as_nanos() % unit;
     let beyond = u64::try_from(beyond).map(Duration::from_nanos).unwrap_or_default();
     latest.checked_sub(beyond).unwrap_or(latest)

@@ -256,9 +256,13 @@ impl PartitionLeases {
         let Some(claim) = claim.filter(|claim| claim.leaves) else { return Ok(false) };
         claim.leaves = false;
         claim.holder.set_held(false);
-        let holder = claim.holder.clone();
+        let holders = [claim.holder.clone()];
         drop(state);
-        progress.release_leases(&[holder]).map(|()| true).map_err(FollowError::store(self.follower))
+        let released = released(progress, &holders);
+        if let Some(claim) = lock(&self.state).partitions.get_mut(partition.index() as usize) {
+            claim.leaves = released.is_err();
+        }
+        released.map(|()| true).map_err(FollowError::store(self.follower))
     }
 
     /// The worker of a partition has ended. If others of the run go on, another program is to have the partition.
@@ -423,6 +427,13 @@ fn held<'c>(claims: impl Iterator<Item = &'c Claim>) -> Vec<LeaseHolder> {
     claims.filter(|claim| claim.holder.is_held()).map(|claim| claim.holder.clone()).collect()
 }
 
+/// Releases leases. After an error they are still held, so that the next release tries again.
+fn released<P: ProgressStore>(progress: &P, holders: &[LeaseHolder]) -> Result<(), StoreError> {
+    let set_held = |is_held| holders.iter().for_each(|holder| holder.set_held(is_held));
+    set_held(false);
+    progress.release_leases(holders).inspect_err(|_| set_held(true))
+}
+
 /// How many partitions the program with a seat is to run: as many as the others, or one more if it sits before them.
 fn share(partitions: usize, seats: &[LeaseAnswer], own: usize) -> usize {
     let is_taken = |answer: &&LeaseAnswer| **answer != LeaseAnswer::Taken;
@@ -436,10 +447,7 @@ impl Plan {
     fn carry_out<P: ProgressStore>(self, progress: &P) -> Result<bool, StoreError> {
         let Self { takes, is_for_all, releases } = self;
         if !releases.is_empty() {
-            for holder in &releases {
-                holder.set_held(false);
-            }
-            progress.release_leases(&releases)?;
+            released(progress, &releases)?;
         }
         if takes.is_empty() {
             return Ok(true);

@@ -189,6 +189,8 @@ where
                 Ok(Next::End) => break,
                 Ok(Next::Rest(until)) => return Ok(Some(until)),
                 Ok(Next::Step) => {}
+                // The goal may be beyond what the new server has: the caller finds another one.
+                Err(error) if self.goal.is_some() && self.worker.confirm().is_err() => return Err(error),
                 Err(error) => {
                     let (control, worker) = (self.worker.control(), self.worker.partition().index() as usize);
                     let failures = &mut self.store_failures;
