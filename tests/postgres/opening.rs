@@ -76,6 +76,20 @@ fn objects(server: &Server, schema: &str) -> Vec<String> {
     ))
 }
 
+/// Version 2 had functions of other forms.
+#[test]
+fn functions_of_an_earlier_version_are_replaced() {
+    on_server!(server);
+    let schema = server.new_schema();
+    drop(server.store(&schema));
+    let made = objects(server, &schema);
+    server.sql(&format!(
+        "ALTER FUNCTION {schema}.append_one RENAME TO earlier; UPDATE {schema}.store SET version = 2"
+    ));
+    drop(server.store(&schema));
+    assert_eq!(objects(server, &schema), made);
+}
+
 #[test]
 fn a_newer_store_is_refused() {
     on_server!(server);
