@@ -64,14 +64,18 @@ struct Renewal<P> {
     keeper: Arc<LeaseKeeper>,
 }
 
+/// A lease may be longer than the clock can count.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// When the renewals of a process begin to count.
 static BEGUN: OnceLock<Instant> = OnceLock::new();
 
 /// The time of the next renewal, at most `wait` from now, and mostly that. The renewals of all databases come together: to wake
 /// for one takes about as long as the renewal.
 fn together(now: Instant, wait: Duration) -> Instant {
+    let wait = wait.min(LONGEST_WAIT);
     let (begun, unit) = (*BEGUN.get_or_init(|| now), (wait / 2).as_nanos().max(1));
-    let latest = now.checked_add(wait).unwrap_or(now);
+    let latest = now + wait;
     let beyond = latest.saturating_duration_since(begun).as_nanos() % unit;
     let beyond = u64::try_from(beyond).map(Duration::from_nanos).unwrap_or_default();
     latest.checked_sub(beyond).unwrap_or(latest)

@@ -259,8 +259,10 @@ impl PartitionLeases {
         let holders = [claim.holder.clone()];
         drop(state);
         let released = released(progress, &holders);
-        if let Some(claim) = lock(&self.state).partitions.get_mut(partition.index() as usize) {
-            claim.leaves = released.is_err();
+        if released.is_err()
+            && let Some(claim) = lock(&self.state).partitions.get_mut(partition.index() as usize)
+        {
+            claim.leaves = true;
         }
         released.map(|()| true).map_err(FollowError::store(self.follower))
     }
