@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use factum::follow::{Activity, RunningFollower};
 use factum::postgres::PostgresOptions;
@@ -44,7 +44,9 @@ fn start(store: &PostgresStore, mails: &Mails) -> Running {
 }
 
 pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
     while !condition() {
+        assert!(begun.elapsed() < LONG, "it does not come");
         thread::sleep(Duration::from_millis(1));
     }
 }

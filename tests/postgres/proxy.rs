@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ struct State {
     holds_answers: Mutex<bool>,
     lets_answers_go: Condvar,
     has_ended: AtomicBool,
-    servers: Mutex<Vec<TcpStream>>,
+    /// Those of connections that may be open.
+    servers: Mutex<Vec<Weak<TcpStream>>>,
 }
 
 impl Proxy {
@@ -44,17 +45,21 @@ impl Proxy {
         });
         let of_thread = Arc::clone(&state);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().map(Result::unwrap) {
                 if of_thread.has_ended.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
-                of_thread.servers.lock().unwrap().push(server.try_clone().unwrap());
-                let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let [client, server] = [client, server].map(Arc::new);
+                let mut servers = of_thread.servers.lock().unwrap();
+                servers.retain(|server| server.strong_count() > 0);
+                servers.push(Arc::downgrade(&server));
+                drop(servers);
+                let (to_client, to_server) = (Arc::clone(&client), Arc::clone(&server));
                 let states = [Arc::clone(&of_thread), Arc::clone(&of_thread)];
                 let [state, other] = states;
-                thread::spawn(move || state.pass_requests(client, to_server));
-                thread::spawn(move || other.pass_answers(server, to_client));
+                thread::spawn(move || state.pass_requests(&client, &to_server));
+                thread::spawn(move || other.pass_answers(&server, &to_client));
             }
         });
         Self { port, state }
@@ -74,7 +79,7 @@ impl Proxy {
 
     /// Ends all connections.
     pub(crate) fn cut_all(&self) {
-        for server in self.state.servers.lock().unwrap().drain(..) {
+        for server in self.state.servers.lock().unwrap().drain(..).filter_map(|server| server.upgrade()) {
             let _ = server.shutdown(Shutdown::Both);
         }
     }
@@ -111,7 +116,7 @@ impl State {
         (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) % limit
     }
 
-    fn pass_requests(&self, mut client: TcpStream, mut server: TcpStream) {
+    fn pass_requests(&self, mut client: &TcpStream, mut server: &TcpStream) {
         let mut buffer = vec![0; 1 << 16];
         let mut messages = Messages::default();
         while let Ok(length @ 1..) = client.read(&mut buffer) {
@@ -145,7 +150,7 @@ impl State {
         let _ = server.shutdown(Shutdown::Both);
     }
 
-    fn pass_answers(&self, mut server: TcpStream, mut client: TcpStream) {
+    fn pass_answers(&self, mut server: &TcpStream, mut client: &TcpStream) {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = server.read(&mut buffer) {
             let holds = self.holds_answers.lock().unwrap();

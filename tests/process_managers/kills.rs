@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use factum::application::Running;
 use factum::follow::{Delivery, HappeningKind, InstanceState};
@@ -19,6 +19,9 @@ use crate::support::shop::{
 
 /// How often a file's program is killed.
 const KILLS_OF_A_FILE: u32 = 10;
+
+/// How long a test waits for its orders.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// What becomes of an order, if there is stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,13 +149,18 @@ pub(crate) fn fulfil(folder: &Path) {
 pub(crate) fn wait_for_all(shop: &Shop) {
     let orders = shop.numbers();
     let is_over = |number: &u32| shop.end_of(&number.to_string()).is_some();
-    while !orders.iter().filter(|number| kind(**number) != Kind::Unpaid).all(is_over) {
+    let begun = Instant::now();
+    let wait = || {
+        assert!(begun.elapsed() < LONGEST, "orders are not over");
         std::thread::sleep(Duration::from_millis(1));
+    };
+    while !orders.iter().filter(|number| kind(**number) != Kind::Unpaid).all(is_over) {
+        wait();
     }
+    // An order whose stock was reserved late has its time to pay from then on.
     shop.clock.forward(2 * TIME_TO_PAY);
     while !orders.iter().all(is_over) {
-        // An order whose stock was reserved late has its time to pay from then on.
-        std::thread::sleep(Duration::from_millis(1));
+        wait();
     }
 }
 
