@@ -171,9 +171,12 @@ fn cut_connections_fulfil_each_order_once() {
     let shop = Shop::open(folder.path());
     let stock = kills::fill(&shop, ORDERS);
     let proxies = [5, 6].map(|seed| Proxy::start(server.port, seed));
-    let shops = proxies
-        .each_ref()
-        .map(|proxy| Shop::on(folder.path(), kept::open_at(folder.path(), &Server::url_at(proxy.port))));
+    // One clock: whichever program runs the process at the end sees that the time to pay has passed.
+    let shops = proxies.each_ref().map(|proxy| {
+        let mut other = Shop::on(folder.path(), kept::open_at(folder.path(), &Server::url_at(proxy.port)));
+        other.clock = shop.clock.clone();
+        other
+    });
     let running = shops.each_ref().map(kills::start);
     for proxy in &proxies {
         proxy.cut_one_in(60);
