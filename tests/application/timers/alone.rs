@@ -156,7 +156,7 @@ mod each {
         let error = &letters[0].failure.as_ref().unwrap().error;
         assert!(error.starts_with("the command was sent 6 times, and panicked each time: "), "{error}");
         assert!(error.ends_with("the bell is stuck"), "{error}");
-        assert_eq!(tower.health().pop().unwrap().activity, Activity::Running);
+        wait_until(|| tower.health().pop().unwrap().activity == Activity::Running);
         stuck.set(0);
         assert!(tower.timers().retry(letters[0].number).unwrap());
         wait_until(|| rung(&tower) == ["loud", "stuck"]);
