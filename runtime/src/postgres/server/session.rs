@@ -26,6 +26,11 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
 
+/// The lock that each commit of a session takes, and holds until the standbys have the commit. `token` is SQL for the session's token.
+pub(crate) fn gate(token: &str) -> String {
+    format!("pg_advisory_xact_lock(~{token}::bigint)")
+}
+
 /// A value as it is sent: in the form that the server has asked for.
 #[derive(Debug)]
 pub(crate) struct EncodedValue(Option<BytesMut>);

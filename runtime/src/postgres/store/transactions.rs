@@ -20,7 +20,7 @@ use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
-use crate::postgres::server::session::{EncodedValue, Session};
+use crate::postgres::server::session::{EncodedValue, Session, gate};
 use crate::postgres::server::timelines::Timeline;
 use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Trace, Unsettled};
 use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
@@ -427,9 +427,10 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
         }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
         Work::Commit(_) => Box::pin(async {
-            // If a statement has failed, so does the first of these, and the second is not carried out.
+            // If a statement has failed, so does the first of these, and the others are not carried out.
+            let gate = gate(&format!("'{}'", session.token));
             client
-                .batch_execute("SET LOCAL client_min_messages = warning; COMMIT")
+                .batch_execute(&format!("SET LOCAL client_min_messages = warning; SELECT {gate}; COMMIT"))
                 .await
                 .map(|()| Done::Nothing)
         }),
