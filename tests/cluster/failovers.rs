@@ -8,6 +8,7 @@ use factum::postgres::PostgresOptions;
 
 use crate::check;
 use crate::nodes::{Cluster, TTL};
+use crate::probe::Probe;
 use crate::program::Programs;
 use crate::welcome::check_cards;
 
@@ -28,18 +29,27 @@ fn a_lost_leader_loses_and_doubles_nothing() {
             cluster.lead_etcd(if has_etcd { leader } else { cluster.next(leader) });
             thread::sleep(PEACE);
             let etcd = if has_etcd { " and of etcd" } else { "" };
+            let probe = Probe::start(cluster.urls_but(leader));
             let begun = Instant::now();
             failure.begin(&cluster, leader);
             let next = cluster.wait_for_other_leader(leader);
-            let led_after = begun.elapsed();
-            programs.wait_for_answer(Instant::now());
+            let leads = probe.end();
+            let back = programs.wait_until_back(leads.writes);
             failure.end(&cluster, leader);
             cluster.wait_until_whole(Some(leader));
+            let since =
+                |earlier: Instant| move |at: Instant| at.saturating_duration_since(earlier).as_secs_f64();
+            let (after_failure, after_commit) = (since(begun), since(leads.confirms));
             println!(
-                "round {round}, {failure:?} of node {leader}, leader of PostgreSQL{etcd}: node {next} leads after {:.1} s; \
-                 the longest time without an acknowledged command is {:.1} s (ttl {} s); {} commands acknowledged, {} sent \
-                 again",
-                led_after.as_secs_f64(),
+                "round {round}, {failure:?} of node {leader}, leader of PostgreSQL{etcd}: node {next} accepts writes after \
+                 {:.1} s, and commits after {:.1} s; from then, the programs answer after {:.2?} s, their views have \
+                 seen it after {:.2?} s, and the process goes on after {:.2?} s; the longest time without an acknowledged \
+                 command is {:.1} s (ttl {} s); {} commands acknowledged, {} sent again",
+                after_failure(leads.writes),
+                after_failure(leads.confirms),
+                back.answers.map(after_commit),
+                back.views.map(after_commit),
+                back.process.map(after_commit),
                 programs.longest_silence(begun).as_secs_f64(),
                 TTL.as_secs(),
                 programs.acknowledged(),

@@ -13,6 +13,7 @@ mod check;
 mod failovers;
 mod network;
 mod nodes;
+mod probe;
 mod program;
 mod views;
 mod welcome;

@@ -98,6 +98,12 @@ impl Cluster {
         format!("postgresql://postgres@{}/postgres?target_session_attrs=read-write", hosts.join(","))
     }
 
+    /// The URLs of the nodes but one.
+    pub(crate) fn urls_but(&self, but: usize) -> Vec<String> {
+        let url = |node| format!("postgresql://postgres@{}/postgres", self.for_programs(node, POSTGRES));
+        (0..NODES).filter(|node| *node != but).map(url).collect()
+    }
+
     /// Another node than this one.
     pub(crate) fn next(&self, node: usize) -> usize {
         (node + 1) % self.ports.len()

@@ -1,23 +1,22 @@
 //! The programs that write: this test program again, three times.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
-use factum::Accepts;
 use factum::follow::{FollowError, FollowerOptions, KeepsTables as _, ProjectionError};
 use factum::postgres::{PostgresOptions, PostgresStore};
 use factum::prelude::*;
 use factum::sqlite::SqliteStore;
+use factum::{Accepts, Position};
 use tempfile::TempDir;
 
 use crate::LONG;
 use crate::account::{Account, Refused, deposit, open, withdraw};
-use crate::bank::{Balances, Bank};
+use crate::bank::{Balances, Bank, Ledger};
 use crate::check::Written;
 use crate::nodes::Cluster;
 use crate::views::{Counts, Totals};
@@ -33,12 +32,39 @@ const HOT: &str = "hot";
 /// How long a call waits for a leader, and an append for those of other programs, which wait for one.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// A command of a program was acknowledged.
+#[derive(Clone, Copy)]
+struct Answer {
+    number: usize,
+    at: Instant,
+    position: u64,
+}
+
+/// All views of a program have an event.
+struct Seen {
+    number: usize,
+    at: Instant,
+    position: u64,
+}
+
+/// When each program was back after a failure.
+pub(crate) struct Back {
+    pub(crate) answers: [Instant; PROGRAMS],
+    /// All views of the program have an event that the new leader has acknowledged.
+    pub(crate) views: [Instant; PROGRAMS],
+    /// The program has heard that the process goes on.
+    pub(crate) process: [Instant; PROGRAMS],
+}
+
 /// The three programs, as the test sees them.
 pub(crate) struct Programs {
     children: Vec<(Child, ChildStdin)>,
     said: Receiver<(usize, Instant, Option<String>)>,
     written: Vec<Written>,
-    answers: Vec<Instant>,
+    answers: Vec<Answer>,
+    seen: Vec<Seen>,
+    /// When programs have heard that the process goes on.
+    process: Vec<(usize, Instant)>,
     again: usize,
     lines: Vec<String>,
 }
@@ -66,47 +92,76 @@ impl Programs {
             });
             children.push((child, input));
         }
-        let mut programs =
-            Self { children, said, written: Vec::new(), answers: Vec::new(), again: 0, lines: Vec::new() };
-        programs.wait_for_answer(Instant::now());
+        let mut programs = Self {
+            children,
+            said,
+            written: Vec::new(),
+            answers: Vec::new(),
+            seen: Vec::new(),
+            process: Vec::new(),
+            again: 0,
+            lines: Vec::new(),
+        };
+        programs.wait_until_back(Instant::now());
         programs
     }
 
-    /// Waits until each program has heard of a command that it has sent since.
-    pub(crate) fn wait_for_answer(&mut self, since: Instant) {
-        let mut answered = BTreeSet::new();
-        while answered.len() < PROGRAMS {
-            let (number, at, is_answer) = self.hear();
-            if is_answer && at > since {
-                answered.insert(number);
+    /// Waits until each program has heard of a command since then, its views have it, and the process goes on.
+    pub(crate) fn wait_until_back(&mut self, since: Instant) -> Back {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < LONG, "the views do not come back");
+            let first = |number| {
+                let later = self.answers.iter().rev().take_while(|answer| answer.at > since);
+                later.filter(|answer| answer.number == number).last().copied()
+            };
+            let answers = [0, 1, 2].map(first);
+            if let [Some(a), Some(b), Some(c)] = answers {
+                let has_seen = |answer: Answer| {
+                    self.seen
+                        .iter()
+                        .find(|seen| seen.number == answer.number && seen.position >= answer.position)
+                        .map(|seen| seen.at)
+                };
+                let goes_on = |number| {
+                    let later = self.process.iter().filter(|(of, at)| *of == number && *at > since);
+                    later.map(|(_, at)| *at).min()
+                };
+                if let ([Some(x), Some(y), Some(z)], [Some(u), Some(v), Some(w)]) =
+                    ([a, b, c].map(has_seen), [0, 1, 2].map(goes_on))
+                {
+                    let answers = [a, b, c].map(|answer| answer.at);
+                    return Back { answers, views: [x, y, z], process: [u, v, w] };
+                }
             }
+            self.hear();
         }
     }
 
-    fn hear(&mut self) -> (usize, Instant, bool) {
+    fn hear(&mut self) {
         let (number, at, line) = self.said.recv_timeout(LONG).expect("the programs are silent");
         let line = line.unwrap_or_else(|| panic!("program {number} has ended: {:?}", self.lines.last()));
-        let is_answer = self.take(number, at, &line);
-        (number, at, is_answer)
+        self.take(number, at, &line);
     }
 
-    fn take(&mut self, number: usize, at: Instant, line: &str) -> bool {
+    fn take(&mut self, number: usize, at: Instant, line: &str) {
         if let Some(event) = line.strip_prefix("event ") {
             let mut parts = event.splitn(4, ' ');
             let mut next = || parts.next().expect("four parts");
             let (id, position, version) =
                 (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap());
             self.written.push((id, position, version, next().to_owned()));
-            self.answers.push(at);
-            return true;
-        }
-        if line.starts_with("again ") {
+            self.answers.push(Answer { number, at, position });
+        } else if let Some(position) = line.strip_prefix("seen ") {
+            self.seen.push(Seen { number, at, position: position.parse().unwrap() });
+        } else if line == "goes on" {
+            self.process.push((number, at));
+        } else if line.starts_with("again ") {
             self.again += 1;
             println!("program {number}: {line}");
         } else {
             self.lines.push(format!("{number} {line}"));
         }
-        false
     }
 
     fn take_waiting(&mut self) {
@@ -126,10 +181,10 @@ impl Programs {
     /// The longest time since then in which no program has heard of a command.
     pub(crate) fn longest_silence(&mut self, since: Instant) -> Duration {
         self.take_waiting();
-        self.answers.sort();
-        let later = self.answers.partition_point(|at| *at < since);
+        self.answers.sort_by_key(|answer| answer.at);
+        let later = self.answers.partition_point(|answer| answer.at < since);
         let answers = &self.answers[later.saturating_sub(1)..];
-        answers.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+        answers.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default()
     }
 
     /// Ends the writing. Returns all that was acknowledged.
@@ -201,6 +256,7 @@ fn entry() {
     let bank = Bank::new().start(&store).unwrap();
     let is_over = AtomicBool::new(false);
     let mut words = io::stdin().lines().map(Result::unwrap);
+    let counted = AtomicU64::new(0);
     let writer = Writer { accounts: store.repository(), number: &number, is_over: &is_over };
     thread::scope(|scope| {
         for thread in 0..2 {
@@ -213,7 +269,31 @@ fn entry() {
         scope.spawn(|| {
             while !is_over.load(Ordering::SeqCst) {
                 count(&store, &mut counts);
+                counted.store(counts.position().get(), Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(50));
+            }
+        });
+        scope.spawn(|| {
+            writer.is_seen(&|position| {
+                while counted.load(Ordering::SeqCst) < position.get() && writer.goes_on() {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                // It fails if the view has seen what is undone, and has ended.
+                let _ = totals.wait_for(position, LONG);
+                bank.wait_for::<Ledger>(position, LONG).unwrap();
+            });
+        });
+        // A process that has much to do goes on long before it has seen everything.
+        scope.spawn(|| {
+            let mut known = Position::START;
+            while writer.goes_on() {
+                let health = bank.health();
+                let process = health.iter().find(|state| state.follower == "welcome").unwrap();
+                if process.position != known {
+                    known = process.position;
+                    say("goes on");
+                }
+                thread::sleep(Duration::from_millis(20));
             }
         });
         assert_eq!(words.next().as_deref(), Some("stop"));
@@ -296,6 +376,20 @@ impl Writer<'_> {
         }
     }
 
+    /// Says when all views have the event of a command.
+    fn is_seen(&self, wait_for_views: &dyn Fn(Position)) {
+        let account = format!("seen-{}", self.number);
+        self.send(open(&account), "open");
+        for command in (0..).take_while(|_| self.goes_on()) {
+            let position = self.send(deposit(&account, 5), &format!("seen-{command}"));
+            if let Some(position) = position {
+                wait_for_views(position);
+                say(format_args!("seen {}", position.get()));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// A refusal is an answer too: it must be true, whatever fails meanwhile.
     fn is_refused(&self) {
         while self.goes_on() {
@@ -313,8 +407,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Sends a command until it is acknowledged, each time with the same key.
-    fn send<C: Clone>(&self, command: C, key: &str)
+    /// Sends a command until it is acknowledged, each time with the same key. Returns the position of its event.
+    fn send<C: Clone>(&self, command: C, key: &str) -> Option<Position>
     where
         Account: Accepts<C>,
     {
@@ -331,7 +425,7 @@ impl Writer<'_> {
                             event.stream
                         ));
                     }
-                    return;
+                    return done.position();
                 }
                 Err(error) => {
                     assert!(error.refusal().is_none(), "refused: {}", factum::with_causes(&error));

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -272,4 +274,95 @@ fn a_commit_that_waits_for_standbys_is_not_seen_if_its_connection_breaks() {
         assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());
         assert_ne!(events(), stored);
     });
+}
+
+/// A signal that comes before the wait for the standbys would end that wait as well.
+#[cfg(unix)]
+#[test]
+fn a_commit_whose_connection_breaks_before_it_waits_for_standbys_is_not_seen() {
+    // The server rests for 100 milliseconds in each commit, before it writes to the disk.
+    let Some(server) = Server::start_with("commit_delay = 100000\ncommit_siblings = 0\n") else { return };
+    server.sql("CREATE TABLE public.notes (id bigint)");
+    let (schema, proxy) = (server.new_schema(), Proxy::start(server.port, 1));
+    let options = PostgresOptions::new().schema(&schema).lock_timeout(LONG).outage_timeout(LONG);
+    let store = options.connect(&format!("{}?sslmode=disable", Server::url_at(proxy.port))).unwrap();
+    append_one(&store, &stream("a"), 0).unwrap();
+    let append = || {
+        append_one(&store, &stream("a"), ExpectedVersion::Any).unwrap();
+    };
+    let write = || {
+        let transaction = store.begin().unwrap();
+        transaction.queue("INSERT INTO public.notes VALUES (1)", &[]).unwrap();
+        transaction.commit().unwrap();
+    };
+    let works: [(&(dyn Fn() + Sync), _); 2] = [(&append, "SELECT%append%"), (&write, "%COMMIT")];
+    for (work, query) in works {
+        while !is_unseen_if_its_connection_breaks(&server, &proxy, &schema, work, query) {}
+    }
+}
+
+/// Breaks the connection of a commit. Returns false if the server had not yet begun with it.
+#[cfg(unix)]
+fn is_unseen_if_its_connection_breaks(
+    server: &Server,
+    proxy: &Proxy,
+    schema: &str,
+    work: &(dyn Fn() + Sync),
+    query: &str,
+) -> bool {
+    let session = server.session();
+    let sql = |sql: &str| session.sql(sql).unwrap();
+    let stored =
+        || sql(&format!("SELECT count(*) FROM {schema}.events UNION ALL SELECT count(*) FROM public.notes"));
+    let waiting = || sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'");
+    server.sql("SELECT pg_reload_conf()");
+    // The server needs a moment until it waits for standbys.
+    thread::scope(|scope| {
+        let commit = || server.sql("SELECT pg_logical_emit_message(true, 'of test', '')");
+        let mut commits = scope.spawn(commit);
+        loop {
+            if let Some(pid) = waiting().pop() {
+                sql(&format!("SELECT pg_cancel_backend({pid})"));
+                return;
+            }
+            if commits.is_finished() {
+                commits = scope.spawn(commit);
+            }
+        }
+    });
+    let before = stored();
+    thread::scope(|scope| {
+        let works = scope.spawn(work);
+        let commits = format!(
+            "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND backend_xid IS NOT NULL AND query LIKE '{query}'"
+        );
+        let pid = loop {
+            if let Some(pid) = sql(&commits).pop() {
+                break pid;
+            }
+        };
+        let signal = |signal: &str| Command::new("kill").args([signal, &*pid]).status().unwrap();
+        // Statements before the commit are shorter than this.
+        thread::sleep(Duration::from_millis(30));
+        signal("-STOP");
+        proxy.cut_all();
+        // The store looks for the end of the session, again and again.
+        let sent = proxy.statements();
+        while proxy.statements() < sent + 12 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        signal("-CONT");
+        let waits = loop {
+            assert_eq!(stored(), before, "a commit is seen that no standby has");
+            if let Some(waits) = waiting().pop() {
+                break waits;
+            }
+        };
+        server.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        server.sql("SELECT pg_reload_conf()");
+        works.join().unwrap();
+        assert_ne!(stored(), before);
+        waits == pid
+    })
 }

@@ -95,6 +95,26 @@ fn calls_that_wait_for_a_silent_leader_are_answered_by_the_next_one() {
     proxy.hold_answers(false);
 }
 
+/// While a statement takes long, the other host is asked again and again whether it leads, in one session.
+#[test]
+fn a_long_statement_opens_few_sessions() {
+    const ASKED: u64 = 10;
+    on_server!(server);
+    let proxy = Proxy::start(server.port, 1);
+    let options = PostgresOptions::new().schema(server.new_schema());
+    let options = options.statement_timeout(LONG).lock_timeout(LONG);
+    let store = options.connect(&format!("{}?sslmode=disable", url([server.port, proxy.port]))).unwrap();
+    let lock = server.session();
+    lock.sql("SELECT pg_advisory_lock(4711)").unwrap();
+    let waits = in_background(move || store.begin()?.query("SELECT pg_advisory_xact_lock(4711)", &[]));
+    while proxy.statements() < ASKED {
+        assert!(proxy.connections() < 2, "{} sessions", proxy.connections());
+        thread::sleep(Duration::from_millis(10));
+    }
+    lock.sql("SELECT pg_advisory_unlock(4711)").unwrap();
+    assert_eq!(waits.recv_timeout(LONG).unwrap().unwrap().len(), 1);
+}
+
 /// The leader is lost in the commit of an append with an inline view. The next one says what has become of it, also if the
 /// append has only a key, as the command has changed nothing.
 #[test]

@@ -19,6 +19,7 @@ struct State {
     one_in: AtomicU64,
     random: AtomicU64,
     cuts: AtomicU32,
+    connections: AtomicU32,
     /// How many statements clients have sent.
     statements: AtomicU64,
     holds_answers: Mutex<bool>,
@@ -37,6 +38,7 @@ impl Proxy {
             one_in: AtomicU64::new(0),
             random: AtomicU64::new(seed),
             cuts: AtomicU32::new(0),
+            connections: AtomicU32::new(0),
             statements: AtomicU64::new(0),
             holds_answers: Mutex::new(false),
             lets_answers_go: Condvar::new(),
@@ -49,6 +51,7 @@ impl Proxy {
                 if of_thread.has_ended.load(Ordering::SeqCst) {
                     return;
                 }
+                of_thread.connections.fetch_add(1, Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
                 // Otherwise, each small message would wait for the acknowledgement of the one before.
                 for connection in [&client, &server] {
@@ -92,6 +95,11 @@ impl Proxy {
     pub(crate) fn hold_answers(&self, hold: bool) {
         *self.state.holds_answers.lock().unwrap() = hold;
         self.state.lets_answers_go.notify_all();
+    }
+
+    /// How many connections clients have made.
+    pub(crate) fn connections(&self) -> u32 {
+        self.state.connections.load(Ordering::SeqCst)
     }
 
     /// How many statements clients have sent.

@@ -11,9 +11,11 @@ use factum::follow::{
 };
 use factum::prelude::*;
 use factum::testing::delegate;
+use serde::{Deserialize, Serialize};
 
 use crate::support::kept::{KeptProcess, KeptReaction, KeptStore};
-use crate::support::shop::{Fulfilment, Order, Payment, Shop, Stock, order};
+use crate::support::shop::{Fulfilment, Order, OrderId, OrderPlaced, Payment, ShipOrder, Shop, Stock, order};
+use crate::support::stores::LONG;
 
 fn until(condition: impl Fn() -> bool) {
     while !condition() {
@@ -87,6 +89,45 @@ fn instances_do_not_wait_for_each_other() {
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
     until(|| shop.payments.load(&order("slow")).is_ok());
+    drop(running.stop().unwrap());
+}
+
+/// Opened by the test of the process that waits for it.
+static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Process)]
+#[process(id = OrderId, starts(OrderPlaced by stream), from(Order), commands(ShipOrder unrefused))]
+struct Slow;
+
+#[handlers]
+impl Slow {
+    /// The first event takes longer than a step may, so the second one is that of another step.
+    #[react]
+    fn placed(&self, event: &OrderPlaced) -> Done {
+        if event.cents == 1 {
+            std::thread::sleep(Duration::from_millis(50));
+        } else {
+            let open = GATE.0.lock().unwrap();
+            drop(GATE.1.wait_while(open, |open| !*open).unwrap());
+        }
+        Done
+    }
+}
+
+/// A process that has much to do says how far it is before it has seen everything.
+#[test]
+fn a_process_with_more_to_do_says_how_far_it_is() {
+    let shop = Shop::with_stock(0);
+    shop.place("first", 1);
+    let first = shop.store.position().unwrap();
+    shop.place("second", 2);
+    let process = KeptProcess::new(&shop.store, Slow, shop.commands()).unwrap();
+    let running = process.follow().start().unwrap();
+    running.wait_for(first, LONG).unwrap();
+    assert_eq!(running.position(), first);
+    *GATE.0.lock().unwrap() = true;
+    GATE.1.notify_all();
+    running.wait_for(first.next(), LONG).unwrap();
     drop(running.stop().unwrap());
 }
 
@@ -271,12 +312,12 @@ fn a_caller_that_asks_for_letters_by_position_gets_an_answer() {
 #[test]
 fn the_name_of_another_follower_is_refused() {
     #[derive(Reaction)]
-    #[reaction(name = "fulfilment", from(Order), events(crate::support::shop::OrderPlaced))]
+    #[reaction(name = "fulfilment", from(Order), events(OrderPlaced))]
     struct Other;
     #[handlers]
     impl Other {
         #[react]
-        fn placed(&self, _: &crate::support::shop::OrderPlaced) {}
+        fn placed(&self, _: &OrderPlaced) {}
     }
     let shop = Shop::with_stock(1);
     let _process = shop.process();

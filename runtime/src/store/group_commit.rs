@@ -147,12 +147,12 @@ impl GroupCommit {
         place: Place,
         request: Request<'_>,
         commit: impl FnOnce(&[Request<'_>]) -> Vec<Answer>,
-    ) -> Result<(Answer, HandedOver), LaterAnswer> {
+    ) -> Result<(Answer, HandedOver), TaskAnswer> {
         if let Place::Behind(waiting) = place {
             match waiting.becomes_task() {
                 WaiterState::Lead => {}
                 WaiterState::Done(answer) => return Ok((answer, HandedOver::Yes)),
-                WaiterState::Wait | WaiterState::Task(_) => return Err(LaterAnswer(waiting)),
+                WaiterState::Wait | WaiterState::Task(_) => return Err(TaskAnswer(waiting)),
             }
         }
         Ok(self.lead(request, commit))
@@ -354,10 +354,10 @@ impl Waiter {
     }
 
     /// The answer for a task, from a committer that lets no caller lead.
-    pub(crate) fn wait_behind_as_task(self: &Arc<Self>) -> Result<Answer, LaterAnswer> {
+    pub(crate) fn wait_behind_as_task(self: &Arc<Self>) -> Result<Answer, TaskAnswer> {
         match self.becomes_task() {
             WaiterState::Done(answer) => Ok(answer),
-            _ => Err(LaterAnswer(Arc::clone(self))),
+            _ => Err(TaskAnswer(Arc::clone(self))),
         }
     }
 
@@ -421,9 +421,9 @@ impl Waiter {
 }
 
 /// The answer that a task waits for.
-pub(crate) struct LaterAnswer(Arc<Waiter>);
+pub(crate) struct TaskAnswer(Arc<Waiter>);
 
-impl Future for LaterAnswer {
+impl Future for TaskAnswer {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {

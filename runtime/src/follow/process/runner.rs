@@ -423,16 +423,13 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
             }
         };
         match turned {
-            Turned::NoLease(position) => {
+            Turned::NoLease(_) => {
                 self.run.replays.clear();
                 dispatch.forget_all();
-                control.report_position(0, position);
             }
             _ => dispatch.forget(&results),
         }
-        if let Turned::CaughtUp { position, .. } = turned {
-            control.report_position(0, position);
-        }
+        control.report_position(0, turned.position());
         control.say(None);
         let has_all = commands.is_empty() || dispatch.add(commands, unsent);
         self.run.loaded = loaded.filter(|_| has_all);

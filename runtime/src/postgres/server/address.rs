@@ -1,7 +1,7 @@
 //! Where the store is, and how a session with its server begins.
 
 use std::cell::{Cell, OnceCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::postgres::server::error::{ConnectError, Failure};
 use crate::postgres::server::hosts::first_of_use;
 use crate::postgres::server::names::quoted_schema;
 use crate::postgres::server::options::{Durability, PostgresOptions};
-use crate::postgres::server::session::{DOUBT, Session};
+use crate::postgres::server::session::Session;
 use crate::postgres::server::ssl::Ssl;
-use crate::postgres::server::timelines::{TIMELINE, Timelines};
+use crate::postgres::server::timelines::{TIMELINE, Timeline, Timelines};
 use crate::postgres_tls::Tls;
 use crate::store::error::StoreError;
 use crate::store::identity::DatabaseIdentity;
@@ -31,8 +31,9 @@ use crate::store::identity::DatabaseIdentity;
 /// How much longer the client waits for an answer than the server may work on it.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
 
-/// How often a host is asked whether it leads before a session has to say that it still waits.
-const LOOKS: u32 = 2;
+/// How long to wait before a host is asked again whether it leads, and before another attempt to connect to it.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 
 /// The hosts of a store's server, and what its sessions are set to.
 pub(crate) struct Address {
@@ -96,19 +97,21 @@ impl Address {
         attributes: TargetSessionAttrs,
         notified: Option<&OnNotification>,
     ) -> Result<Session, Failure> {
-        first_of_use(&self.hosts, |host| self.ask(host, attributes, notified)).await
+        first_of_use(&self.hosts, |host| {
+            let host_of_use = host.clone().target_session_attrs(attributes).to_owned();
+            async move { self.in_time(host, self.connect_to(&host_of_use, notified)).await }
+        })
+        .await
     }
 
-    /// Begins a session with a host, in the time that it has.
-    async fn ask(
+    /// Waits for the answer of a host, in the time that it has.
+    async fn in_time<T>(
         &self,
         host: &Config,
-        attributes: TargetSessionAttrs,
-        notified: Option<&OnNotification>,
-    ) -> Result<Session, Failure> {
-        let host = host.clone().target_session_attrs(attributes).to_owned();
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let time = host.get_connect_timeout().copied().unwrap_or(self.options.connect_timeout);
-        timeout(time, self.connect_to(&host, notified))
+        timeout(time, answer)
             .await
             .unwrap_or_else(|_| Err(Failure::Broken(format!("no answer in {time:?}").into())))
     }
@@ -127,10 +130,27 @@ impl Address {
         let Some(host) = self.hosts.get(index) else { return };
         loop {
             self.timelines.wait_for_doubt().await;
-            for _ in 0..LOOKS {
-                // The session is only needed for its timeline.
-                drop(self.ask(host, TargetSessionAttrs::ReadWrite, None).await);
-                sleep(DOUBT / LOOKS).await;
+            // A session with a standby goes on when that becomes the leader. Its own timeline does not matter.
+            let mut session = None;
+            while self.timelines.is_in_doubt() {
+                let answer = self.in_time(host, async {
+                    let session = match session.take() {
+                        Some(session) => session,
+                        None => self.open(host, None).await?,
+                    };
+                    let timeline = timeline(&session).await?;
+                    Ok((session, timeline))
+                });
+                match answer.await {
+                    Ok((asked, timeline)) => {
+                        session = Some(asked);
+                        if let Some(timeline) = timeline {
+                            self.timelines.hear(timeline);
+                        }
+                        sleep(ASK_AGAIN).await;
+                    }
+                    Err(_) => sleep(CONNECT_AGAIN).await,
+                }
             }
         }
     }
@@ -159,6 +179,14 @@ impl Address {
     }
 
     async fn connect_to(&self, host: &Config, notified: Option<&OnNotification>) -> Result<Session, Failure> {
+        let session = self.open(host, notified).await?;
+        if let Some(timeline) = timeline(&session).await? {
+            session.stands(self.timelines.standing(timeline)?);
+        }
+        Ok(session)
+    }
+
+    async fn open(&self, host: &Config, notified: Option<&OnNotification>) -> Result<Session, Failure> {
         let warned = Rc::new(Cell::new(false));
         let (of_connection, notified) = (Rc::clone(&warned), notified.cloned());
         let client = match &self.tls {
@@ -177,12 +205,6 @@ impl Address {
         let session =
             Session::new(client, token, warned, self.options.statement_timeout.saturating_add(ON_THE_WAY));
         session.run(&self.settings(token)).await?;
-        let rows = session.query(TIMELINE, &[]).await?;
-        if let Some(row) = rows.first()
-            && let Some(standing) = self.timelines.standing(row)?
-        {
-            session.stands(standing);
-        }
         Ok(session)
     }
 
@@ -220,6 +242,12 @@ impl Address {
             self.program,
         )
     }
+}
+
+/// The timeline of a session's server, if it accepts writes.
+async fn timeline(session: &Session) -> Result<Option<Timeline>, Failure> {
+    let rows = session.query(TIMELINE, &[]).await?;
+    rows.first().map_or(Ok(None), Timeline::of)
 }
 
 /// A number that no other session has.

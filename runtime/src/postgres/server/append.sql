@@ -95,6 +95,7 @@ DECLARE
   last_event int;
   broken int[] := '{}';
   void int[] := '{}';
+  -- The requests of a wave that are refused, each as often as parts of it are: it only matters which they are.
   bad int[];
   ids bigint[];
   is_new bool[];

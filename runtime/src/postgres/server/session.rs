@@ -15,16 +15,21 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::error::Failure;
-use crate::postgres::server::timelines::Standing;
+use crate::postgres::server::timelines::{Standing, Timeline};
 
 /// How many statements a session remembers: more than the store has.
 const STATEMENTS: usize = 128;
 
 /// How long an answer may take before the other hosts are asked whether one of them leads by now.
-pub(crate) const DOUBT: Duration = Duration::from_secs(1);
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// A value of a statement that another thread has given.
 pub(crate) type Value = Box<dyn ToSql + Send + Sync>;
+
+/// The lock that each commit of a session takes, and holds until the standbys have the commit. `token` is SQL for the session's token.
+pub(crate) fn gate(token: &str) -> String {
+    format!("pg_advisory_xact_lock(~{token}::bigint)")
+}
 
 /// A value as it is sent: in the form that the server has asked for.
 #[derive(Debug)]
@@ -95,6 +100,11 @@ impl Session {
     /// From now on, answers count only as long as no other server leads.
     pub(crate) fn stands(&self, standing: Standing) {
         let _ = self.standing.set(standing);
+    }
+
+    /// That of its server; `None` if this is a standby.
+    pub(crate) fn timeline(&self) -> Option<Timeline> {
+        self.standing.get().map(Standing::timeline)
     }
 
     fn is_behind(&self) -> bool {

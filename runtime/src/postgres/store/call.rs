@@ -12,6 +12,7 @@ use crate::domain::command_mark::CommandMark;
 use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::postgres::server::names::escaped;
+use crate::postgres::server::session::gate;
 use crate::postgres::store::array::Array;
 use crate::postgres::store::keys;
 use crate::store::append::{Append, Appended, NewEvent, NewKey};
@@ -33,12 +34,22 @@ pub(super) struct AppendSql {
 }
 
 impl AppendSql {
+    /// Statements within a transaction.
     pub(super) fn new(schema: &str) -> Self {
+        Self::with_columns(schema, "")
+    }
+
+    /// Statements that are transactions of their own.
+    pub(super) fn that_commits(schema: &str) -> Self {
+        Self::with_columns(schema, &format!(", {}", gate("$2::text")))
+    }
+
+    fn with_columns(schema: &str, more: &str) -> Self {
         let values =
             |count: usize| (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
         Self {
-            group: format!("SELECT * FROM {schema}.append({})", values(44)),
-            one: format!("SELECT {schema}.append_one({})", values(14)),
+            group: format!("SELECT *{more} FROM {schema}.append({})", values(44)),
+            one: format!("SELECT {schema}.append_one({}){more}", values(14)),
         }
     }
 }

@@ -26,13 +26,14 @@ pub(super) const NO_STANDBY: &str = "the server has committed without the answer
 
 /// Ends the session that holds a lock on this number. A lock on 64 bits has them in two columns.
 ///
-/// A session that waits for standbys stays: with its end, others would see a commit that the loss of the server undoes.
+/// A session that commits stays: a signal ends its wait for standbys, also if it comes before the wait begins. Others would then see a
+/// commit that the loss of the server undoes. So this takes the session's *gate* first, and holds it until the signal is sent.
 const END_HOLDER: &str =
-    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS a USING (pid)
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    "WITH gate AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(~$1::bigint) AS is_free)
+    SELECT pg_terminate_backend(pid) FROM gate, pg_locks
+    WHERE is_free AND locktype = 'advisory' AND objsubid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)
-    AND a.wait_event IS DISTINCT FROM 'SyncRep'";
+    AND classid::bigint = (($1::bigint >> 32) & 4294967295) AND objid::bigint = ($1::bigint & 4294967295)";
 
 /// The statements that look for lost appends.
 pub(super) struct Lost {
@@ -109,7 +110,7 @@ impl Lost {
     /// Waits until the session with this token can no longer commit; `false` if it still can at the deadline.
     ///
     /// The session holds a lock on the token as long as it lives. It lives until the server notices that its connection is
-    /// gone, which may take long, so it is ended.
+    /// gone, which may take long, so it is ended, unless it is about to commit.
     pub(super) async fn wait_for_end(
         &self,
         session: &Session,

@@ -20,7 +20,8 @@ use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 use crate::postgres::server::address::Address;
 use crate::postgres::server::error::Failure;
-use crate::postgres::server::session::{EncodedValue, Session};
+use crate::postgres::server::session::{EncodedValue, Session, gate};
+use crate::postgres::server::timelines::Timeline;
 use crate::postgres::store::lost::{self, Lost, NO_STANDBY, Trace, Unsettled};
 use crate::postgres::store::pause::{SHORTEST_PAUSE, rest};
 use crate::store::error::StoreError;
@@ -31,9 +32,6 @@ const STATEMENTS: usize = 512;
 
 /// How many statements are sent before the answer to the first of them.
 const MOST_SENT: usize = 256;
-
-/// The timeline of the server: another one after a standby was promoted.
-const TIMELINE: &str = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
 /// A caller that would like to have a transaction.
 pub(crate) struct Begin {
@@ -156,7 +154,8 @@ struct Open {
 /// What the server knows a transaction by.
 struct Number {
     transaction: String,
-    timeline: String,
+    /// Another server may give the number to another transaction.
+    timeline: Option<Timeline>,
 }
 
 impl Pool {
@@ -199,8 +198,8 @@ impl Pool {
         };
         // Only the warnings of the commit matter. The locks of a program that is cut off must not last.
         let (begin, number) = match mode {
-            Mode::Write => ("BEGIN", format!("SELECT pg_current_xact_id()::text, {TIMELINE}")),
-            Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", String::new()),
+            Mode::Write => ("BEGIN", "SELECT pg_current_xact_id()::text"),
+            Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ""),
         };
         let sql = format!(
             "{begin}; SET LOCAL client_min_messages = error; SET LOCAL idle_in_transaction_session_timeout = {}; {number}",
@@ -208,20 +207,18 @@ impl Pool {
         );
         let messages = open.session.simple_query(&sql).await?;
         let number = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                let column = |index| row.get(index).unwrap_or_default().to_owned();
-                Some(Number { transaction: column(0), timeline: column(1) })
-            }
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         });
-        let number = match mode {
+        let transaction = match mode {
             Mode::Write => {
                 number.ok_or_else(|| Failure::Broken("the server has returned no number".into()))?
             }
             // There is nothing to commit.
-            Mode::Read => Number { transaction: String::new(), timeline: String::new() },
+            Mode::Read => String::new(),
         };
-        Ok((open, number))
+        let timeline = open.session.timeline();
+        Ok((open, Number { transaction, timeline }))
     }
 
     /// Takes the caller's steps, until it commits or is gone.
@@ -318,12 +315,16 @@ impl Pool {
             let problem = "the server still works on the commit, in a session whose connection is lost";
             return Err(Unsettled::Unknown(problem.into()));
         }
-        // A server of another timeline may have given the number to another transaction.
-        let sql = format!("SELECT CASE WHEN {TIMELINE} = $1 THEN pg_xact_status($2::text::xid8) END");
-        let rows = session.query(&sql, &[&number.timeline, &number.transaction]).await?;
-        let status = match rows.first() {
-            Some(row) => row.try_get::<_, Option<String>>(0).map_err(Failure::of)?,
-            None => None,
+        let status = if session.timeline() == number.timeline {
+            let sql = "SELECT pg_xact_status($1::text::xid8)";
+            let rows = session.query(sql, &[&number.transaction]).await?;
+            rows.first()
+                .map(|row| row.try_get::<_, Option<String>>(0))
+                .transpose()
+                .map_err(Failure::of)?
+                .flatten()
+        } else {
+            None
         };
         match (status.as_deref(), trace) {
             (Some("aborted"), _) => return Ok(false),
@@ -426,9 +427,10 @@ fn send(session: &Session, work: Work) -> Sent<'_> {
         }),
         Work::Wait => Box::pin(async { Ok(Done::Nothing) }),
         Work::Commit(_) => Box::pin(async {
-            // If a statement has failed, so does the first of these, and the second is not carried out.
+            // If a statement has failed, so does the first of these, and the others are not carried out.
+            let gate = gate(&format!("'{}'", session.token));
             client
-                .batch_execute("SET LOCAL client_min_messages = warning; COMMIT")
+                .batch_execute(&format!("SET LOCAL client_min_messages = warning; SELECT {gate}; COMMIT"))
                 .await
                 .map(|()| Done::Nothing)
         }),

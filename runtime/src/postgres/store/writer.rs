@@ -37,7 +37,7 @@ impl Writer {
     pub(super) fn new(address: &Rc<Address>, store: Uuid, session: Session, wakeups: &Arc<Wakeups>) -> Self {
         Self {
             address: Rc::clone(address),
-            sql: AppendSql::new(&address.schema),
+            sql: AppendSql::that_commits(&address.schema),
             lost: Lost::new(&address.schema),
             store,
             session: Some(session),
