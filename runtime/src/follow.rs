@@ -18,6 +18,7 @@ pub(crate) mod event_hooks;
 pub(crate) mod given_commands;
 pub(crate) mod handler;
 pub(crate) mod inline;
+pub(crate) mod inline_view;
 pub(crate) mod keeps;
 pub(crate) mod lease;
 pub(crate) mod lease_keeper;
@@ -40,6 +41,7 @@ pub(crate) mod redelivery;
 pub(crate) mod runner;
 pub(crate) mod runs;
 pub(crate) mod seen;
+pub(crate) mod serving;
 pub(crate) mod session;
 pub(crate) mod sql;
 pub(crate) mod state;
@@ -63,10 +65,11 @@ pub use self::given_commands::{GiveError, GivenBy, Gives, NoReaction};
 pub use self::handler::{Context, EventHandler, Lists, PartitionedByStream, Target};
 #[doc(hidden)]
 pub use self::handler::{KnowsNoId, LendsMut, LendsTo, Prepared};
+pub use self::inline_view::{InlineView, OnNewerVersion};
 #[doc(hidden)]
 pub use self::keeps::{
-    AsProcess, AsReaction, AsView, BackgroundReaction, BackgroundView, Followed, InlineView, RunsAs,
-    RunsProcess, SharedReaction, SharedView,
+    AsProcess, AsReaction, AsView, BackgroundReaction, BackgroundView, Followed, RunsAs, RunsProcess,
+    SharedReaction, SharedView, ViewInAppends,
 };
 pub use self::keeps::{
     FollowerOptions, Keeps, KeepsProcesses, KeepsReactions, KeepsSql, KeepsTables, Started,
@@ -89,6 +92,7 @@ pub use self::process::{
 pub use self::progress::{CaughtUp, Progress};
 pub use self::projection::{Project, Projection};
 pub use self::reaction::{Delivery, Outcome, React, ReactContext, ReactingTarget, Reaction, SideEffects};
+pub use self::serving::ServingView;
 pub use self::sql::column::SqlColumn;
 pub use self::sql::error::SqlError;
 pub use self::sql::parameter::{NotForSql, SqlParameter};

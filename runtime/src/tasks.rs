@@ -52,6 +52,7 @@ pub(crate) mod hooks;
 pub(crate) mod instances;
 pub(crate) mod repository;
 pub(crate) mod signal;
+pub(crate) mod stored_projection;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod threads;

@@ -4,12 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::follow::error::ProjectionError;
-use crate::follow::progress::CaughtUp;
-use crate::follow::projection::Projection;
 use crate::sqlite::file::maintenance::BackupError;
-use crate::sqlite::projection::SqliteProjection;
-use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::store::check::Damage;
 use crate::sqlite::store::query::QueryError;
@@ -43,21 +38,5 @@ impl SqliteStore {
     pub async fn vacuum_async(&self) -> Result<(), StoreError> {
         let store = self.clone();
         blocking(move || store.vacuum()).await
-    }
-}
-
-/// In tasks of tokio, with the feature `tokio`: see [`factum::tasks`](crate::tasks).
-impl<P: Projection<Target: SqliteTarget> + Send + 'static> SqliteProjection<P>
-where
-    Self: Send,
-{
-    /// Rebuilds the view, as [`rebuild`](Self::rebuild) does, and returns it.
-    pub async fn rebuild_async(self) -> (Self, Result<CaughtUp, ProjectionError>) {
-        let mut view = self;
-        blocking(move || {
-            let rebuilt = view.rebuild();
-            (view, rebuilt)
-        })
-        .await
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use factum::Position;
-use factum::follow::FollowError;
+use factum::follow::{FollowError, InlineView};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
-use factum::sqlite::{InlineView, OnNewerVersion};
 use factum::store::AppendError;
 use factum::store::ExpectedVersion::Any;
 
@@ -189,35 +188,6 @@ fn an_event_that_ends_the_transaction_stops_one_append_at_most() {
     assert_eq!(cents(&with, "alice"), Some((1, 2)));
     let error = only(&with).error.unwrap();
     assert!(matches!(&*error, FollowError::RolledBack { .. }), "{error}");
-}
-
-#[test]
-fn what_a_newer_version_of_a_view_means_is_a_choice() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, choice) in [("stop", OnNewerVersion::StopView), ("fail", OnNewerVersion::FailAppends)] {
-        let file = folder.path().join(name);
-        let (old, new) = (open_store(&file), open_store(&file));
-        SqliteProjection::new(&old, Sums::default()).unwrap().inline_with(choice).unwrap();
-        let accounts = old.repository::<Account>();
-        accounts.execute(open("alice")).unwrap();
-        accounts.execute(deposit("alice", 1)).unwrap();
-        SqliteProjection::new(&new, NewerSums::default()).unwrap().inline().unwrap();
-        let appended = accounts.execute(deposit("alice", 1));
-        append(&old, &stream("another category"), Any, &["{}"]).unwrap();
-        let error = only(&old).error.unwrap();
-        assert!(matches!(&*error, FollowError::OtherVersion { stored: 2, current: 1, .. }), "{error}");
-        match choice {
-            OnNewerVersion::StopView => drop(appended.unwrap()),
-            _ => {
-                let error = chain(&appended.unwrap_err());
-                assert!(error.ends_with("a newer program has made it"), "{error}");
-            }
-        }
-        // The newer program keeps its view up to date.
-        new.repository::<Account>().execute(deposit("alice", 1)).unwrap();
-        let expected = if choice == OnNewerVersion::StopView { (300, 4) } else { (200, 3) };
-        assert_eq!(cents(&new, "alice"), Some(expected));
-    }
 }
 
 #[test]

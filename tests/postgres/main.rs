@@ -21,6 +21,8 @@ mod reaction_commands;
 #[path = "../follow/reactions.rs"]
 mod reactions;
 mod readers;
+#[path = "../follow/served_versions.rs"]
+mod served_versions;
 mod server;
 mod soak;
 mod standby;

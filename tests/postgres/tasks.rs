@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use factum::CacheOptions;
 use factum::follow::SubscriptionOptions;
-use factum::postgres::{PostgresOptions, PostgresStore};
+use factum::postgres::{PostgresOptions, PostgresProjection, PostgresStore};
 use factum::prelude::*;
 use factum::tasks::AsyncStoreExt as _;
 use futures_core::Stream as _;
@@ -17,6 +17,7 @@ use crate::LONG;
 use crate::account::{Account, Refused, deposit, id, open, withdraw};
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::sql_views::SqlBalances;
 
 /// More than the machine has threads.
 const TASKS: usize = 100;
@@ -173,4 +174,18 @@ fn tasks_on_one_aggregate_are_all_carried_out() {
         let account = bank.accounts.load_async(&id("0")).await.unwrap();
         assert_eq!(account.state().cents, TASKS.cast_signed() as i64);
     });
+}
+
+#[test]
+fn a_rebuild_can_be_awaited() {
+    on_server!(server);
+    let store = server.new_store();
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(async {
+        let view = PostgresProjection::new(&store, SqlBalances::default()).unwrap();
+        let (view, rebuilt) = view.rebuild_async().await;
+        assert_eq!(rebuilt.unwrap().position, view.position().unwrap());
+    });
+    assert_eq!(store.sql_view::<SqlBalances>().serving().unwrap().unwrap().position.get(), 1);
 }

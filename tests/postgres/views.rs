@@ -6,7 +6,7 @@ use std::thread;
 
 use factum::follow::{FollowerOptions, Keeps, KeepsTables, SqlError};
 use factum::postgres::tokio_postgres::types::ToSql;
-use factum::postgres::{Postgres, PostgresProjection, ViewTransaction};
+use factum::postgres::{Postgres, PostgresProjection, PostgresTransaction, ViewTransaction};
 use factum::prelude::*;
 use factum::{Position, with_causes};
 
@@ -362,4 +362,37 @@ fn a_view_that_is_rebuilt_serves_all_the_while() {
     assert!(balances(&reader).is_empty());
     let gone = view.catch_up().unwrap();
     assert_eq!((gone.events, balances(&reader)), (304, row("alice", 303, 304)));
+}
+
+/// A transaction that has asked which version serves reads that one until it ends: a rebuild waits before it replaces the view.
+#[test]
+fn the_version_that_serves_stays_until_the_transaction_ends() {
+    on_server!(server);
+    let store = server.new_store();
+    let serving = |transaction: &PostgresTransaction| PostgresProjection::<Deposits>::serving(transaction);
+    assert_eq!(serving(&store.begin().unwrap()).unwrap(), None);
+    let accounts = store.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    accounts.execute(deposit("alice", 1)).unwrap();
+    let mut view = PostgresProjection::new(&store, Deposits).unwrap();
+    view.catch_up().unwrap();
+    let tables = format!("\"{}\"", view.schema());
+    thread::scope(|scope| {
+        let transaction = store.begin().unwrap();
+        let found = serving(&transaction).unwrap().unwrap();
+        assert_eq!((found.version, found.position.get(), found.rebuilding), (1, 2, None));
+        let rebuild = scope.spawn(move || view.rebuild().map(|done| done.position));
+        let waits = format!(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = to_regclass('{tables}.factum_view')"
+        );
+        while server.sql(&waits) != ["1"] {
+            assert!(!rebuild.is_finished(), "the view was replaced");
+        }
+        let found = serving(&transaction).unwrap().unwrap();
+        assert_eq!((found.version, found.rebuilding), (1, Some(1)));
+        let rows = transaction.query(&format!("SELECT cents FROM {tables}.deposits"), &[]).unwrap();
+        assert_eq!(rows.len(), 1);
+        transaction.commit().unwrap();
+        assert_eq!(rebuild.join().unwrap().unwrap(), store.position().unwrap());
+    });
 }

@@ -204,7 +204,7 @@ fn what_it_follows(krate: &Path, follower: &Follower<'_>) -> TokenStream {
 fn runs(krate: &Path, follower: &Follower<'_>) -> TokenStream {
     let ty = follower.field.ty;
     let how = match (follower.kind, follower.is_inline, follower.workers) {
-        (Kind::View, true, _) => "InlineView",
+        (Kind::View, true, _) => "ViewInAppends",
         (Kind::View, false, None) => "BackgroundView",
         (Kind::View, false, Some(_)) => "SharedView",
         (Kind::Reaction, _, None) => "BackgroundReaction",

@@ -1,14 +1,18 @@
 //! Inline views as followers of an application: they have no runner, as each append brings them up to date.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::domain::error::BoxError;
+use crate::domain::error::{BoxError, with_causes};
 use crate::domain::position::Position;
 use crate::follow::background::WaitError;
 use crate::follow::dyn_follower::{CatchUp, DynFollower};
+use crate::follow::error::FollowError;
+use crate::follow::inline_view::InlineView;
 use crate::follow::next_run::NextRun;
+use crate::follow::progress_store::ProgressStore;
 use crate::follow::state::{Activity, FollowerState, Lag};
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
@@ -17,16 +21,36 @@ use crate::store::event_store::EventStore;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A store that runs views in its appends.
-pub(crate) trait RunsInline: EventStore + Clone + 'static {
-    /// How far a view is, and why it is behind, if it has failed; `None` if appends don't run it any more.
-    fn inline_view(&self, name: &str) -> Option<(Position, Option<String>)>;
+pub(crate) trait RunsInline: EventStore + ProgressStore {
+    /// The views that appends run, each with the reason why it is behind, as far as this program knows.
+    fn inline_troubles(&self) -> Result<Vec<Trouble>, StoreError>;
 
     /// Lets all inline views catch up with other writers. No transaction begins after the time `until`.
     ///
-    /// Fails if the store fails. What fails in a view is found by [`inline_view`](Self::inline_view).
+    /// Fails if the store fails. What fails in a view is found by [`inline_troubles`](Self::inline_troubles).
     fn catch_inline_views_up(&self, until: Option<Instant>) -> Result<(), StoreError>;
 
     fn remove_inline_view(&self, name: &str);
+}
+
+/// The name of an inline view, and why it is behind.
+pub(crate) type Trouble = (&'static str, Option<Arc<FollowError>>);
+
+/// The inline views of a store, and whether each is current.
+pub(crate) fn views<S: RunsInline>(store: &S) -> Result<Vec<InlineView>, StoreError> {
+    let troubles = store.inline_troubles()?;
+    troubles.into_iter().map(|(name, error)| view(store, name, error)).collect()
+}
+
+fn view<S: RunsInline>(
+    store: &S,
+    name: &'static str,
+    error: Option<Arc<FollowError>>,
+) -> Result<InlineView, StoreError> {
+    let position = store.checkpoint(name)?.map(|found| found.positions.position());
+    // Another program may have got past the event that has failed here.
+    let error = error.filter(|error| error.position().is_none_or(|failed| position < Some(failed)));
+    Ok(InlineView { name, position, error })
 }
 
 /// A view that is part of each append, until this is dropped.
@@ -36,8 +60,16 @@ pub(crate) struct Inline<S: RunsInline> {
 }
 
 impl<S: RunsInline> Inline<S> {
+    /// How far the view is, and why it is behind; `None` if appends don't run it any more, or the store can't be read.
+    fn find(&self) -> Option<(Position, Option<String>)> {
+        let mut troubles = self.store.inline_troubles().ok()?.into_iter();
+        let (name, error) = troubles.find(|(name, _)| *name == self.name)?;
+        let view = view(&self.store, name, error).ok()?;
+        Some((view.position.unwrap_or_default(), view.error.map(|error| with_causes(&*error))))
+    }
+
     fn found(&self) -> (Position, Option<String>) {
-        self.store.inline_view(self.name).unwrap_or_default()
+        self.find().unwrap_or_default()
     }
 }
 
@@ -78,7 +110,7 @@ impl<S: RunsInline> DynFollower for Inline<S> {
     }
 
     fn catch_up(&self, wanted: Position) -> Option<CatchUp> {
-        let (position, error) = self.store.inline_view(self.name)?;
+        let (position, error) = self.find()?;
         let has_to = position < wanted
             && error.is_none()
             && self.store.position().is_ok_and(|newest| newest >= wanted);

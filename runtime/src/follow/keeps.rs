@@ -19,6 +19,7 @@ use crate::follow::process::routes::CommandRoutes;
 use crate::follow::process::sent_on::SentOn;
 use crate::follow::projection::Projection;
 use crate::follow::reaction::Reaction;
+use crate::follow::serving::ServingView;
 use crate::follow::sql::Sql;
 use crate::follow::sql::error::SqlError;
 use crate::follow::sql::transaction::SqlTransaction;
@@ -230,7 +231,7 @@ pub enum SharedView {}
 
 /// A view that is part of each append.
 #[derive(Debug)]
-pub enum InlineView {}
+pub enum ViewInAppends {}
 
 /// A reaction, in the background.
 #[derive(Debug)]
@@ -272,7 +273,7 @@ where
     }
 }
 
-impl<S, F> RunsAs<InlineView, F> for S
+impl<S, F> RunsAs<ViewInAppends, F> for S
 where
     F: Projection + Send + 'static,
     S: KeepsTables<F::Target>,
@@ -390,6 +391,9 @@ pub trait KeepsTables<T: Target>: Keeps<T> {
         E: EventStore + Clone + 'static;
 }
 
+/// Asks which version of the view is read.
+pub(crate) type AskServing<'a> = dyn Fn() -> Result<ServingView, SqlError> + 'a;
+
 /// The store can be asked for the tables of views with `into = Sql`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no views in tables",
@@ -402,7 +406,7 @@ pub trait KeepsSql: Keeps<Sql> {
     fn read_sql<T>(
         &self,
         view: &'static str,
-        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+        read: impl FnOnce(&mut dyn SqlTransaction, &AskServing<'_>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError>;
 }
 

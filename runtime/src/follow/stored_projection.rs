@@ -1,5 +1,6 @@
 //! Projections into tables of a store's database.
 
+mod inline;
 mod letters;
 
 use std::fmt;

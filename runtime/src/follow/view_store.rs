@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::ProjectionError;
+use crate::follow::inline_view::InlineState;
 use crate::follow::lease::LeaseHolder;
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressStore;
@@ -59,4 +60,11 @@ pub(crate) trait TableTarget<S: ProgressStore>: StepTarget<S> {
         holder: &LeaseHolder,
         id: Uuid,
     ) -> Result<Option<CaughtUp>, ProjectionError>;
+
+    /// Lets the store run the projection in each append from now on.
+    fn run_inline<P: Projection<Target = Self> + Send + 'static>(
+        store: &S,
+        projection: P,
+        state: InlineState,
+    ) -> Result<(), ProjectionError>;
 }

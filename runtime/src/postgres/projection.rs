@@ -7,6 +7,7 @@ mod numeric;
 mod query;
 mod rebuild;
 mod schema;
+mod serving;
 pub(crate) mod target;
 mod values;
 pub(crate) mod view_transaction;
@@ -15,7 +16,6 @@ mod views;
 use std::time::Duration;
 
 use crate::follow::definition::FollowerDefinition;
-use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::progress_store::{ProgressHome, ProgressStore as _};
 use crate::follow::projection::Projection;
@@ -104,43 +104,6 @@ impl<P: Projection<Target: PostgresTarget>> PostgresProjection<P> {
             views::make_view(transaction, &definition, crate::domain::new_id::new_id())
         })?;
         Ok(Self::with_engine(definition, home, projection))
-    }
-
-    /// Updates the view in the transaction of every append to the store, so that the view is always current.
-    ///
-    /// If a handler fails at an event of the append, the append fails with
-    /// [`AppendError::Hook`](crate::store::AppendError::Hook), whose source is a [`FollowError`], and so does the command: nothing is
-    /// stored. While the handlers run, appends of all programs wait: keep them short.
-    ///
-    /// This holds for this store and its clones, as long as they are open. If another program appends without the view, the next
-    /// append here brings the view up to date. If more than 500 events are left, the view catches up in transactions of its own
-    /// first.
-    ///
-    /// Other trouble of the view stops no append that has nothing to do with it:
-    ///
-    /// | trouble | what an append does |
-    /// |---|---|
-    /// | An event that *another* program has written can't be read, projected or committed. | It is stored without the view, which stays before that event. The event is tried again once a second at most. |
-    /// | A newer program has made the view, by a newer version of the projection. | It is stored without the view. |
-    /// | The view's checkpoint is gone, or is another one. | It fails if it has events that the view reads. Otherwise it is stored. |
-    ///
-    /// An append that is stored without the view writes a line to standard error, once for each reason.
-    ///
-    /// Fails with [`ProjectionError::AlreadyInline`] if the store has an inline projection of this name, and
-    /// with [`ProjectionError::OtherFile`] if the view is in another database.
-    pub fn inline(mut self) -> Result<(), ProjectionError>
-    where
-        P: Send + 'static,
-    {
-        if self.engine.home.source.is_some() {
-            return Err(ProjectionError::OtherFile { projection: P::NAME });
-        }
-        self.catch_up()?;
-        let Engine { home, handlers, .. } = self.engine;
-        match handlers.into_iter().next() {
-            Some(projection) => inline::register(&home.progress, projection, home.hooks.clone()),
-            None => Ok(()),
-        }
     }
 
     /// Sets how long one transaction of a catch-up or a background view takes; 200 milliseconds by default.

@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use crate::domain::error::with_causes;
-use crate::domain::position::Position;
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::inline::{Inline, RunsInline};
-use crate::follow::keeps::{FollowerOptions, Keeps, KeepsSql, KeepsTables, Started};
+use crate::follow::inline::{Inline, RunsInline, Trouble};
+use crate::follow::keeps::{AskServing, FollowerOptions, Keeps, KeepsSql, KeepsTables, Started};
 use crate::follow::projection::Projection;
 use crate::follow::sql::error::SqlError;
 use crate::follow::sql::transaction::SqlTransaction;
@@ -53,16 +51,15 @@ impl KeepsSql for SqliteStore {
     fn read_sql<T>(
         &self,
         view: &'static str,
-        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+        read: impl FnOnce(&mut dyn SqlTransaction, &AskServing<'_>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         self.read_sql_view(view, read)
     }
 }
 
 impl RunsInline for SqliteStore {
-    fn inline_view(&self, name: &str) -> Option<(Position, Option<String>)> {
-        let view = self.inline_views().ok()?.into_iter().find(|view| view.name == name)?;
-        Some((view.position.unwrap_or_default(), view.error.map(|error| with_causes(&*error))))
+    fn inline_troubles(&self) -> Result<Vec<Trouble>, StoreError> {
+        self.hook_troubles()
     }
 
     fn catch_inline_views_up(&self, until: Option<Instant>) -> Result<(), StoreError> {

@@ -18,14 +18,12 @@ use rusqlite::Transaction;
 
 use crate::domain::error::BoxError;
 use crate::follow::definition::FollowerDefinition;
-use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
 use crate::follow::progress_store::ProgressHome;
 use crate::follow::progress_store::ProgressStore;
 use crate::follow::projection::Projection;
 use crate::follow::stored_projection::StoredProjection;
 use crate::sqlite::file::handler_sql;
-use crate::sqlite::projection::inline::{InlineProjection, OnNewerVersion};
 use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
 
@@ -143,60 +141,5 @@ impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     pub fn batch_time(mut self, time: Duration) -> Self {
         self.engine.batch_time = time;
         self
-    }
-
-    /// Updates the view in the transaction of every append to the store, so that the view is always current.
-    ///
-    /// If a handler fails at an event of the append, the append fails with
-    /// [`AppendError::Hook`](crate::store::AppendError::Hook), whose source is a [`FollowError`], and so does the
-    /// command: nothing is stored. Events that are already in the store are projected first, in transactions of
-    /// many events.
-    ///
-    /// This holds for this store and its clones, as long as they are open. If another program appends to the
-    /// file without the view, the next append here brings the view up to date. If that takes longer than 10 milliseconds,
-    /// the view catches up in transactions of that length first, and other writers get their turn in between. While they
-    /// are faster than the handlers, each transaction takes twice as long as the one before.
-    ///
-    /// Other trouble of the view stops no append that has nothing to do with it:
-    ///
-    /// | trouble | what an append does |
-    /// |---|---|
-    /// | An event that *another* program has written can't be read, projected or committed. | It is stored without the view, which stays before that event. Each later append tries the event again. |
-    /// | A newer program has made the view, by a newer version of the projection. | It is stored without the view; see [`inline_with`](Self::inline_with). |
-    /// | The view's checkpoint is gone, or is another one. | It fails if it has events that the view reads. Otherwise it is stored. |
-    ///
-    /// An append that is stored without the view writes a line to standard error, once for each reason.
-    /// [`SqliteStore::inline_views`] has the reason too.
-    ///
-    /// Fails with [`ProjectionError::AlreadyInline`] if the store has an inline projection of this name, and
-    /// with [`ProjectionError::OtherFile`] if the view is in another file.
-    pub fn inline(self) -> Result<(), ProjectionError>
-    where
-        P: Send + 'static,
-    {
-        self.inline_with(OnNewerVersion::default())
-    }
-
-    /// Updates the view as [`inline`](Self::inline) does, and says what appends do after a newer program has
-    /// made the view.
-    ///
-    /// Fails as [`inline`](Self::inline) does.
-    pub fn inline_with(mut self, on_newer: OnNewerVersion) -> Result<(), ProjectionError>
-    where
-        P: Send + 'static,
-    {
-        if self.engine.home.source.is_some() {
-            return Err(ProjectionError::OtherFile { projection: P::NAME });
-        }
-        if !self.engine.is_caught_up()? {
-            self.catch_up()?;
-        }
-        let Engine { home, handlers, .. } = self.engine;
-        match handlers.into_iter().next() {
-            Some(projection) => {
-                InlineProjection::new(projection, on_newer, home.hooks.clone()).register(&home.progress)
-            }
-            None => Ok(()),
-        }
     }
 }

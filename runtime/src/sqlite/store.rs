@@ -34,8 +34,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::domain::stream_name::StreamName;
 use crate::follow::error::FollowError;
+use crate::follow::inline::{self, Trouble};
+use crate::follow::inline_view::InlineView;
 use crate::follow::lease_keeper::LeaseKeeper;
-use crate::follow::progress_store::ProgressStore;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::open::{OpenError, SqliteOptions};
 use crate::sqlite::file::opened::OpenedFile;
@@ -43,7 +44,7 @@ use crate::sqlite::file::readers::Readers;
 use crate::sqlite::file::temporary_files::TemporaryFiles;
 use crate::sqlite::store::checksum::{Checksums, StreamHash};
 use crate::sqlite::store::hook_batches::BatchTime;
-use crate::sqlite::store::hooks::{AppendHook, InlineView};
+use crate::sqlite::store::hooks::AppendHook;
 use crate::sqlite::store::known_streams::KnownStreams;
 use crate::sqlite::store::remembered::Remembered;
 use crate::sqlite::store::snapshots::SnapshotQueue;
@@ -170,18 +171,17 @@ impl SqliteStore {
     ///
     /// Fails with [`StoreError::Reentrant`] in a handler that holds the store, and if the store can't be read.
     pub fn inline_views(&self) -> Result<Vec<InlineView>, StoreError> {
+        inline::views(self)
+    }
+
+    /// The hooks of appends, each with the reason why it is behind.
+    pub(crate) fn hook_troubles(&self) -> Result<Vec<Trouble>, StoreError> {
         if self.shared.writer.is_held_by_this_thread() {
             return Err(StoreError::Reentrant);
         }
         // A thread of another process may hold the lock.
         self.shared.file.check_process()?;
-        // The positions are read after the lock is free: a store in memory reads with the writer.
-        let hooks: Vec<_> = self.append_hooks().iter().map(|hook| (hook.name(), hook.trouble())).collect();
-        let view = |(name, error)| {
-            let checkpoint = self.checkpoint(name)?;
-            Ok(InlineView { name, position: checkpoint.map(|found| found.positions.position()), error })
-        };
-        hooks.into_iter().map(view).collect()
+        Ok(self.append_hooks().iter().map(|hook| (hook.name(), hook.trouble())).collect())
     }
 
     /// Takes the hook with this name out of later appends. In a hook of an append, and after a fork, nothing happens.

@@ -11,14 +11,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::error::with_causes;
 use crate::domain::position::Position;
-use crate::domain::standard_error::report;
 use crate::follow::batch::Bounds;
 use crate::follow::checkpoint;
-use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::event_hooks::EventHooks;
+use crate::follow::inline_view::InlineState;
 use crate::follow::progress_store::{ProgressHome, ProgressStore as _};
 use crate::follow::projection::Projection;
 use crate::follow::step;
@@ -29,7 +26,6 @@ use crate::postgres::projection::target::PostgresTarget;
 use crate::postgres::store::PostgresStore;
 use crate::postgres::store::hooks::{AppendHook, Stopped};
 use crate::postgres::transaction::PostgresTransaction;
-use crate::store::error::StoreError;
 use crate::store::partition::Partition;
 use crate::store::written::Written;
 
@@ -45,10 +41,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// A projection that the store runs in its appends.
 struct InlineProjection<P> {
     projection: P,
-    definition: FollowerDefinition,
-    hooks: EventHooks,
-    /// Why the newest append was stored without the view, and when it has failed.
-    trouble: Option<(Arc<FollowError>, Instant)>,
+    state: InlineState,
+    /// When the view has failed last.
+    failed_at: Option<Instant>,
     /// Whether the next append is stored without the view.
     is_passed_over: bool,
 }
@@ -57,11 +52,9 @@ struct InlineProjection<P> {
 pub(super) fn register<P: Projection<Target: PostgresTarget> + Send + 'static>(
     store: &PostgresStore,
     projection: P,
-    hooks: EventHooks,
+    state: InlineState,
 ) -> Result<(), ProjectionError> {
-    let mut definition = FollowerDefinition::of_projection::<P>();
-    definition.wants_metadata |= hooks.are_set();
-    let mut inline = InlineProjection { projection, definition, hooks, trouble: None, is_passed_over: false };
+    let mut inline = InlineProjection { projection, state, failed_at: None, is_passed_over: false };
     let all = store.hooks().lock();
     if all.iter().any(|hook| hook.name() == P::NAME) {
         return Err(ProjectionError::AlreadyInline { projection: P::NAME });
@@ -89,7 +82,7 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
         loop {
             let opening = step::open::<PostgresStore>(
                 transaction,
-                &self.definition,
+                &self.state.definition,
                 None,
                 Partition::WHOLE,
                 goal,
@@ -103,9 +96,10 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
                 Opening::Handle(share) => share,
             };
             let bounds = Bounds { until: share.goal.min(bounds.until), ..bounds };
-            let watch = self.hooks.watch(Position::START, 0);
+            let InlineState { definition, hooks, .. } = &self.state;
+            let watch = hooks.watch(Position::START, 0);
             let (here, from) = ((transaction, &home), (share.partition, share.after));
-            let batch = project(&mut self.projection, watch, &self.definition, here, from, bounds)
+            let batch = project(&mut self.projection, watch, definition, here, from, bounds)
                 .map_err(|failed| failed.error)?;
             if share.partition == Partition::WHOLE || batch.position < share.goal {
                 return Ok(Left { positions: goal.distance_from(batch.position) });
@@ -117,27 +111,14 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
     fn locked_position(&self, transaction: &PostgresTransaction) -> Result<Position, FollowError> {
         PostgresStore::lock_positions(transaction, P::NAME, Partition::WHOLE)
             .map_err(FollowError::store(P::NAME))?;
-        let positions = checkpoint::require_in::<PostgresStore>(transaction, &self.definition)?;
+        let positions = checkpoint::require_in::<PostgresStore>(transaction, &self.state.definition)?;
         Ok(positions.position())
-    }
-
-    /// Whether appends go on without the view after an error that none of their own events has caused.
-    fn lets_pass(&self, error: &FollowError, written: &Written<'_>) -> bool {
-        match error {
-            FollowError::Store { source: StoreError::DamagedEvent { .. }, .. } => true,
-            // The append has the same trouble.
-            FollowError::Store { .. } => false,
-            _ if error.position().is_some() => true,
-            FollowError::OtherVersion { stored, current, .. } if stored > current => true,
-            _ => !written.has(|stream, name| self.definition.reads(stream.category(), name)),
-        }
     }
 
     /// Whether the view stays before an event that has failed a moment ago.
     fn is_stuck_at(&self, seen: Position) -> bool {
-        self.trouble.as_ref().is_some_and(|(error, failed_at)| {
-            failed_at.elapsed() < TRY_AGAIN && error.position().map(Position::previous) == Some(seen)
-        })
+        let failed_before = self.state.trouble().and_then(|error| error.position()).map(Position::previous);
+        failed_before == Some(seen) && self.failed_at.is_some_and(|at| at.elapsed() < TRY_AGAIN)
     }
 
     fn run_in(
@@ -164,7 +145,7 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
             Ok(None) => return Ok(()),
             Ok(Some(false)) => return Err(Stopped::Behind),
             Ok(Some(true)) => {}
-            Err(error) if self.lets_pass(&error, written) => {
+            Err(error) if self.state.lets_pass(&error, written) => {
                 self.fall_behind(error);
                 self.is_passed_over = true;
                 return Err(Stopped::Without);
@@ -172,13 +153,12 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
             Err(error) => return Err(stopped(error)),
         }
         if newest > others {
-            let watch = self.hooks.watch(Position::START, 0);
-            project_written(&mut self.projection, watch, &self.definition, transaction, written, newest)
+            let InlineState { definition, hooks, .. } = &self.state;
+            let watch = hooks.watch(Position::START, 0);
+            project_written(&mut self.projection, watch, definition, transaction, written, newest)
                 .map_err(stopped)?;
         }
-        if self.trouble.take().is_some() {
-            report(format_args!("the inline view `{}` is up to date again", P::NAME));
-        }
+        self.state.is_up_to_date();
         Ok(())
     }
 }
@@ -240,15 +220,11 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> AppendHook for Inli
     }
 
     fn fall_behind(&mut self, error: FollowError) {
-        let reason = with_causes(&error);
-        if self.trouble.as_ref().is_none_or(|(known, _)| with_causes(&**known) != reason) {
-            // The program that appends need not ask for the state of its views.
-            report(format_args!("the inline view `{}` is behind: {reason}", P::NAME));
-        }
-        self.trouble = Some((Arc::new(error), Instant::now()));
+        self.failed_at = Some(Instant::now());
+        self.state.fall_behind(error);
     }
 
     fn trouble(&self) -> Option<Arc<FollowError>> {
-        self.trouble.as_ref().map(|(error, _)| Arc::clone(error))
+        self.state.trouble().cloned()
     }
 }

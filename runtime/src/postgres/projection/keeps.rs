@@ -2,12 +2,9 @@
 
 use std::time::Instant;
 
-use crate::domain::error::with_causes;
-use crate::domain::position::Position;
 use crate::follow::handler::PartitionedByStream;
-use crate::follow::inline::{Inline, RunsInline};
+use crate::follow::inline::{Inline, RunsInline, Trouble};
 use crate::follow::keeps::{FollowerOptions, Keeps, KeepsTables, Started};
-use crate::follow::progress_store::ProgressStore as _;
 use crate::follow::projection::Projection;
 use crate::postgres::projection::PostgresProjection;
 use crate::postgres::projection::target::PostgresTarget;
@@ -48,13 +45,8 @@ impl<T: PostgresTarget> KeepsTables<T> for PostgresStore {
 }
 
 impl RunsInline for PostgresStore {
-    fn inline_view(&self, name: &str) -> Option<(Position, Option<String>)> {
-        // Without the hooks: an append that holds them may wait for a reader.
-        let checkpoint = self.checkpoint(name).ok().flatten();
-        let hooks = self.hooks().lock();
-        let trouble = hooks.iter().find(|hook| hook.name() == name)?.trouble();
-        let position = checkpoint.map_or(Position::START, |found| found.positions.position());
-        Some((position, trouble.map(|error| with_causes(&*error))))
+    fn inline_troubles(&self) -> Result<Vec<Trouble>, StoreError> {
+        self.hook_troubles()
     }
 
     fn catch_inline_views_up(&self, until: Option<Instant>) -> Result<(), StoreError> {

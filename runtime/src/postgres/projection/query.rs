@@ -1,9 +1,10 @@
 //! Queries on the tables of views.
 
-use crate::follow::keeps::KeepsSql;
+use crate::follow::keeps::{AskServing, KeepsSql};
 use crate::follow::sql::error::SqlError;
 use crate::follow::sql::transaction::{SqlStatements, SqlTransaction};
 use crate::postgres::projection::schema::{self, ViewSchema};
+use crate::postgres::projection::serving;
 use crate::postgres::projection::target::PostgresDriver;
 use crate::postgres::projection::view_transaction::ViewTransaction;
 use crate::postgres::projection::views::MARKER;
@@ -19,7 +20,7 @@ impl KeepsSql for PostgresStore {
     fn read_sql<T>(
         &self,
         view: &'static str,
-        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+        read: impl FnOnce(&mut dyn SqlTransaction, &AskServing<'_>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         let failed = |source| SqlError::Store { view, source };
         let store = self.schema_name();
@@ -37,8 +38,12 @@ impl KeepsSql for PostgresStore {
             Err(error) => return Err(failed(error)),
         };
         let tables = ViewSchema { name, mark: format!("/*{id}*/") };
+        let serving = || match serving::serving(&transaction, view) {
+            Ok(found) => found.ok_or(SqlError::NoView { view }),
+            Err(error) => Err(failed(error)),
+        };
         let view = ViewTransaction::new(&transaction, &tables, store);
-        read(&mut SqlStatements::new(PostgresDriver(&view)))
+        read(&mut SqlStatements::new(PostgresDriver(&view)), &serving)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::follow::checkpoint::FoundCheckpoint;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::Engine;
 use crate::follow::error::{FollowError, ProjectionError};
+use crate::follow::inline_view::InlineState;
 use crate::follow::lease::LeaseHolder;
 use crate::follow::progress::CaughtUp;
 use crate::follow::progress_store::ProgressStore as _;
@@ -19,6 +20,7 @@ use crate::follow::seen::Seen;
 use crate::follow::view_store::{TableTarget, ViewStore};
 use crate::postgres::progress::{leases, rebuilds};
 use crate::postgres::projection::batch::refused_by_server;
+use crate::postgres::projection::inline;
 use crate::postgres::projection::rebuild;
 use crate::postgres::projection::schema::{self, ViewSchema};
 use crate::postgres::projection::target::PostgresTarget;
@@ -75,6 +77,14 @@ impl<T: PostgresTarget> TableTarget<PostgresStore> for T {
     ) -> Result<Option<CaughtUp>, ProjectionError> {
         rebuild::build(rebuild, engine, holder, id)
     }
+
+    fn run_inline<P: Projection<Target = Self> + Send + 'static>(
+        store: &PostgresStore,
+        projection: P,
+        state: InlineState,
+    ) -> Result<(), ProjectionError> {
+        inline::register(store, projection, state)
+    }
 }
 
 /// Lets no other program make or drop the view's schema before the transaction ends.
@@ -121,9 +131,14 @@ pub(super) fn drop_schema(
 ) -> Result<(), StoreError> {
     let name = schema::quoted(&schema::name(transaction.store().schema_name(), definition.name));
     // Readers lock the marker before all else, so none of them has a table that this one waits for.
-    transaction.run(&format!(
-        "DO $factum$ BEGIN LOCK TABLE {name}.{MARKER} IN ACCESS EXCLUSIVE MODE;
-         EXCEPTION WHEN undefined_table OR invalid_schema_name THEN END $factum$;
-         DROP SCHEMA IF EXISTS {name} CASCADE"
-    ))
+    let lock = lock_marker(&name, "ACCESS EXCLUSIVE");
+    transaction.run(&format!("{lock}; DROP SCHEMA IF EXISTS {name} CASCADE"))
+}
+
+/// The statement that locks the marker of a view, if the view is there. `schema` is the quoted name of its schema.
+pub(super) fn lock_marker(schema: &str, mode: &str) -> String {
+    format!(
+        "DO $factum$ BEGIN LOCK TABLE {schema}.{MARKER} IN {mode} MODE;
+         EXCEPTION WHEN undefined_table OR invalid_schema_name THEN END $factum$"
+    )
 }

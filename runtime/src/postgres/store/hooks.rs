@@ -7,6 +7,8 @@ use std::{io, thread};
 
 use crate::domain::error::BoxError;
 use crate::follow::error::FollowError;
+use crate::follow::inline::{self, Trouble};
+use crate::follow::inline_view::InlineView;
 use crate::postgres::store::call::Call;
 use crate::postgres::store::commits::Handed;
 use crate::postgres::store::lost::Trace;
@@ -128,6 +130,25 @@ impl PostgresStore {
             }
         }
         caught_up
+    }
+
+    /// The inline views of this store and its clones, and whether each is current.
+    ///
+    /// An append may be stored without an inline view, such as after a newer program has written an event that
+    /// this one can't read; see [`PostgresProjection::inline`](crate::postgres::PostgresProjection::inline).
+    ///
+    /// Waits while an append runs the views. Fails with [`StoreError::Reentrant`] in a handler of an inline view, and if
+    /// the server can't be asked.
+    pub fn inline_views(&self) -> Result<Vec<InlineView>, StoreError> {
+        inline::views(self)
+    }
+
+    /// The hooks of appends, each with the reason why it is behind.
+    pub(crate) fn hook_troubles(&self) -> Result<Vec<Trouble>, StoreError> {
+        if self.hooks().are_run_by_caller() {
+            return Err(StoreError::Reentrant);
+        }
+        Ok(self.hooks().lock().iter().map(|hook| (hook.name(), hook.trouble())).collect())
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {

@@ -11,15 +11,13 @@ use std::sync::Arc;
 
 use rusqlite::Transaction;
 
-use crate::domain::error::{BoxError, with_causes};
+use crate::domain::error::BoxError;
 use crate::domain::panic::discard;
 use crate::domain::position::Position;
-use crate::domain::standard_error::report;
 use crate::follow::batch::Bounds;
 use crate::follow::checkpoint;
-use crate::follow::definition::FollowerDefinition;
 use crate::follow::error::{FollowError, ProjectionError};
-use crate::follow::event_hooks::EventHooks;
+use crate::follow::inline_view::InlineState;
 use crate::follow::projection::Projection;
 use crate::follow::step;
 use crate::follow::step::{Opening, Step};
@@ -29,30 +27,13 @@ use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::hook_batches::BatchTime;
 use crate::sqlite::store::hooks::{AppendHook, HookLimit, HookProgress};
 use crate::sqlite::store::{SqliteStore, read};
-use crate::store::error::StoreError;
 use crate::store::partition::Partition;
 use crate::store::written::Written;
-
-/// What an inline projection does after a newer program has made the view, by a newer version of the
-/// projection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnNewerVersion {
-    /// The projection stops, and appends go on without it. The newer program keeps the view up to date.
-    #[default]
-    StopView,
-    /// Appends of events that the view reads fail with [`FollowError::OtherVersion`]. The view is current after
-    /// each append, and this program has to end.
-    FailAppends,
-}
 
 /// A projection that the store runs in its appends.
 pub(super) struct InlineProjection<P> {
     projection: P,
-    definition: FollowerDefinition,
-    on_newer: OnNewerVersion,
-    /// Why the newest append was stored without the view.
-    trouble: Option<Arc<FollowError>>,
+    state: InlineState,
     /// An event of another writer whose handler has ended the transaction, and with it the append, or whose writes
     /// can't be committed. It is not tried again before the program starts again.
     blocked: Option<Blocked>,
@@ -60,8 +41,6 @@ pub(super) struct InlineProjection<P> {
     before_failure: HookProgress,
     /// That event, if it has failed in a batch. The append that follows does not try it once more.
     failed: Option<Position>,
-    /// What sees the events besides the view.
-    hooks: EventHooks,
 }
 
 #[derive(Debug)]
@@ -84,12 +63,8 @@ impl Blocked {
 }
 
 impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
-    pub(super) fn new(projection: P, on_newer: OnNewerVersion, hooks: EventHooks) -> Self {
-        let mut definition = FollowerDefinition::of_projection::<P>();
-        definition.wants_metadata |= hooks.are_set();
-        let before_failure = HookProgress::default();
-        let (trouble, blocked, failed) = (None, None, None);
-        Self { projection, definition, on_newer, trouble, blocked, before_failure, failed, hooks }
+    pub(super) fn new(projection: P, state: InlineState) -> Self {
+        Self { projection, state, blocked: None, before_failure: HookProgress::default(), failed: None }
     }
 
     /// Brings the view up to date, and registers it as a hook of later appends.
@@ -106,7 +81,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         // Mostly there is nothing to do, and no lock of the file is needed.
         let current = |transaction: &Transaction<'_>| {
             let hooks = hooks()?;
-            let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.definition)?.position();
+            let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.state.definition)?.position();
             Ok((seen >= read::position(transaction).map_err(failed)?).then_some(hooks))
         };
         let current = store.beside_other_processes(current, store_failed)?;
@@ -143,7 +118,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         loop {
             let opening = step::open::<SqliteStore>(
                 transaction,
-                &self.definition,
+                &self.state.definition,
                 None,
                 Partition::WHOLE,
                 goal,
@@ -164,8 +139,9 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
             };
             let source = PartitionSource { source: None, partition: share.partition, after: share.after };
             let bounds = Bounds { until, limit: limit.events, deadline: limit.deadline };
-            let watch = self.hooks.watch(Position::START, 0);
-            let batch = project(&mut self.projection, watch, &self.definition, transaction, &source, bounds)
+            let InlineState { definition, hooks, .. } = &self.state;
+            let watch = hooks.watch(Position::START, 0);
+            let batch = project(&mut self.projection, watch, definition, transaction, &source, bounds)
                 .map_err(|failed| failed.error)?;
             done = HookProgress {
                 events: done.events + batch.events,
@@ -188,7 +164,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         limit: HookLimit,
     ) -> Result<HookProgress, FollowError> {
         self.before_failure = HookProgress::default();
-        let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.definition)?.position();
+        let seen = checkpoint::require_in::<SqliteStore>(transaction, &self.state.definition)?.position();
         if seen >= until {
             return Ok(HookProgress::default());
         }
@@ -232,37 +208,11 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         Err(error)
     }
 
-    /// Whether appends go on without the view after an error that none of their own events has caused.
-    fn lets_pass(&self, error: &FollowError, written: &Written<'_>) -> bool {
-        match error {
-            FollowError::Store { source: StoreError::DamagedEvent { .. }, .. } => true,
-            // The append has the same trouble.
-            FollowError::Store { .. } => false,
-            _ if error.position().is_some() => true,
-            FollowError::OtherVersion { stored, current, .. }
-                if stored > current && self.on_newer == OnNewerVersion::StopView =>
-            {
-                true
-            }
-            _ => !written.has(|stream, name| self.definition.reads(stream.category(), name)),
-        }
-    }
-
     /// Whether the view stays before an event that has failed in the batch before this append.
     fn stays_behind(&mut self, transaction: &Transaction<'_>) -> bool {
         let Some(failed) = self.failed.take() else { return false };
-        checkpoint::require_in::<SqliteStore>(transaction, &self.definition)
+        checkpoint::require_in::<SqliteStore>(transaction, &self.state.definition)
             .is_ok_and(|seen| seen.position() == failed.previous())
-    }
-
-    /// Records why the view is not current, and reports it unless it is known.
-    fn fall_behind(&mut self, error: FollowError) {
-        let reason = with_causes(&error);
-        if self.trouble.as_ref().is_none_or(|known| with_causes(known) != reason) {
-            // The program that appends need not ask for the state of its views.
-            report(format_args!("the inline view `{}` is behind: {reason}", P::NAME));
-        }
-        self.trouble = Some(Arc::new(error));
     }
 
     fn run(
@@ -279,16 +229,14 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
         let done = match self.project_others(transaction, others, limit) {
             Ok(done) if done.left > 0 => return Ok(done),
             Ok(done) => done,
-            Err(error) if !transaction.is_autocommit() && self.lets_pass(&error, written) => {
-                self.fall_behind(error);
+            Err(error) if !transaction.is_autocommit() && self.state.lets_pass(&error, written) => {
+                self.state.fall_behind(error);
                 return Ok(self.before_failure);
             }
             Err(error) => return Err(error),
         };
         self.project(transaction, newest, HookLimit::NONE)?;
-        if self.trouble.take().is_some() {
-            report(format_args!("the inline view `{}` is up to date again", P::NAME));
-        }
+        self.state.is_up_to_date();
         Ok(done)
     }
 }
@@ -316,7 +264,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> AppendHook for Inline
         match self.project_others(transaction, newest, limit) {
             Err(error) if error.is_of_view() && !transaction.is_autocommit() => {
                 self.failed = error.position();
-                self.fall_behind(error);
+                self.state.fall_behind(error);
                 Ok(self.before_failure)
             }
             result => result,
@@ -328,6 +276,6 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> AppendHook for Inline
     }
 
     fn trouble(&self) -> Option<Arc<FollowError>> {
-        self.trouble.clone()
+        self.state.trouble().cloned()
     }
 }

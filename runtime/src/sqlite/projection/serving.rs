@@ -2,23 +2,11 @@
 
 use rusqlite::Connection;
 
-use crate::domain::position::Position;
 use crate::follow::projection::Projection;
+use crate::follow::serving::ServingView;
 use crate::sqlite::progress::{checkpoints, rebuilds};
 use crate::sqlite::projection::SqliteProjection;
 use crate::sqlite::projection::target::SqliteTarget;
-
-/// The view that a query finds in its tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServingView {
-    /// The version of the projection that has made the view.
-    pub version: u32,
-    /// The position up to which the view has seen everything.
-    pub position: Position,
-    /// The version of the projection that is being rebuilt, if a rebuild is under way or was abandoned.
-    pub rebuilding: Option<u32>,
-}
 
 impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     /// Which version of the view serves; `None` if no program has made the view yet.
@@ -60,10 +48,6 @@ impl<P: Projection<Target: SqliteTarget>> SqliteProjection<P> {
     pub fn serving(connection: &Connection) -> rusqlite::Result<Option<ServingView>> {
         let found = checkpoints::find(connection, P::NAME)?;
         let rebuilding = rebuilds::version(connection, P::NAME)?;
-        Ok(found.map(|found| ServingView {
-            version: found.version,
-            position: found.positions.position(),
-            rebuilding,
-        }))
+        Ok(found.map(|found| ServingView::of(&found, rebuilding)))
     }
 }

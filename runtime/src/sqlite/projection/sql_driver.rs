@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row};
 
+use crate::follow::keeps::AskServing;
+use crate::follow::serving::ServingView;
 use crate::follow::sql::driver::{Failed, SqlDriver};
 use crate::follow::sql::error::SqlError;
 use crate::follow::sql::row::{Columns, SqlRow};
@@ -13,7 +15,7 @@ use crate::follow::sql::transaction::{SqlStatements, SqlTransaction};
 use crate::follow::sql::value::SqlValue;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::readers::in_read_transaction;
-use crate::sqlite::progress::checkpoints;
+use crate::sqlite::progress::{checkpoints, rebuilds};
 use crate::sqlite::store::SqliteStore;
 
 /// Carries statements out on a connection, in the transaction that is open there.
@@ -114,15 +116,19 @@ impl SqliteStore {
     pub(crate) fn read_sql_view<T>(
         &self,
         view: &'static str,
-        read: impl FnOnce(&mut dyn SqlTransaction) -> Result<T, SqlError>,
+        read: impl FnOnce(&mut dyn SqlTransaction, &AskServing<'_>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         let failed = |source| SqlError::Store { view, source };
         let of_view = |connection: &Connection| {
             in_read_transaction(connection, |connection| {
-                Ok(match checkpoints::find(connection, view)? {
-                    Some(_) => read(&mut SqlStatements::new(SqliteDriver::new(connection))),
-                    None => Err(SqlError::NoView { view }),
-                })
+                let Some(found) = checkpoints::find(connection, view)? else {
+                    return Ok(Err(SqlError::NoView { view }));
+                };
+                let serving = || match rebuilds::version(connection, view) {
+                    Ok(rebuilding) => Ok(ServingView::of(&found, rebuilding)),
+                    Err(error) => Err(failed(store_error(error))),
+                };
+                Ok(read(&mut SqlStatements::new(SqliteDriver::new(connection)), &serving))
             })
             .unwrap_or_else(|error| Err(failed(store_error(error))))
         };

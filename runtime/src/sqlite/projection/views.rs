@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::follow::definition::FollowerDefinition;
 use crate::follow::engine::{BATCH_TIME, Engine};
 use crate::follow::error::ProjectionError;
+use crate::follow::inline_view::InlineState;
 use crate::follow::lease::LeaseHolder;
 use crate::follow::progress::CaughtUp;
 use crate::follow::projection::Projection;
@@ -15,6 +16,7 @@ use crate::follow::rebuild::Rebuild;
 use crate::follow::view_store::{TableTarget, ViewStore};
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::progress::{leases, rebuilds};
+use crate::sqlite::projection::inline::InlineProjection;
 use crate::sqlite::projection::rebuild;
 use crate::sqlite::projection::target::SqliteTarget;
 use crate::sqlite::store::SqliteStore;
@@ -63,5 +65,13 @@ impl<T: SqliteTarget> TableTarget<SqliteStore> for T {
         id: Uuid,
     ) -> Result<Option<CaughtUp>, ProjectionError> {
         rebuild::build(rebuild, engine, holder, id)
+    }
+
+    fn run_inline<P: Projection<Target = Self> + Send + 'static>(
+        store: &SqliteStore,
+        projection: P,
+        state: InlineState,
+    ) -> Result<(), ProjectionError> {
+        InlineProjection::new(projection, state).register(store)
     }
 }

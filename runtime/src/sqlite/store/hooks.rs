@@ -63,18 +63,3 @@ pub(crate) struct HookProgress {
     /// How many positions are left.
     pub(crate) left: u64,
 }
-
-/// An inline view of a store: how far it is, and why it is not current if so.
-///
-/// [`SqliteStore::inline_views`](crate::sqlite::SqliteStore::inline_views) lists them.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct InlineView {
-    /// The projection's name.
-    pub name: &'static str,
-    /// The position up to which the view in the file has seen everything; `None` if its checkpoint is gone.
-    pub position: Option<Position>,
-    /// Why the view is behind: the newest append was stored without it, or it could not catch up with other programs. `None` if it is
-    /// current, as far as this program knows.
-    pub error: Option<Arc<FollowError>>,
-}
