@@ -50,6 +50,10 @@ impl Proxy {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", of_thread.server)) else { continue };
+                // Otherwise, each small message would wait for the acknowledgement of the one before.
+                for connection in [&client, &server] {
+                    connection.set_nodelay(true).unwrap();
+                }
                 let [client, server] = [client, server].map(Arc::new);
                 let mut servers = of_thread.servers.lock().unwrap();
                 servers.retain(|server| server.strong_count() > 0);
