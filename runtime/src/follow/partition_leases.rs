@@ -123,6 +123,11 @@ impl PartitionLeases {
         &self.first
     }
 
+    /// Whether the streams are split into several partitions, as far as the workers know.
+    pub(crate) fn are_several(&self) -> bool {
+        lock(&self.state).split > 1
+    }
+
     /// Whether programs may run some of the partitions each.
     pub(crate) fn are_shared(&self) -> bool {
         self.workers > 1

@@ -144,7 +144,8 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.confirm()?;
         let (definition, own) = (self.job.definition, self.partition);
         let source = self.job.home.source.as_deref();
-        let opening = step::open::<P>(transaction, definition, source, own, goal, |partition| {
+        let is_split = self.leases().is_some_and(PartitionLeases::are_several);
+        let opening = step::open::<P>(transaction, definition, source, (own, is_split), goal, |partition| {
             self.take_lease(transaction, partition)
         })?;
         match opening {

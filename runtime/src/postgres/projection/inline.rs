@@ -91,7 +91,7 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
                 transaction,
                 &self.definition,
                 None,
-                Partition::WHOLE,
+                (Partition::WHOLE, false),
                 goal,
                 |_| Ok(true),
             )?;

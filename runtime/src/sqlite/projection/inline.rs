@@ -145,7 +145,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
                 transaction,
                 &self.definition,
                 None,
-                Partition::WHOLE,
+                (Partition::WHOLE, false),
                 goal,
                 |_| Ok(true),
             )?;
