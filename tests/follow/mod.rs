@@ -15,6 +15,7 @@ mod reactions;
 mod rebuilds;
 mod runners;
 mod sequenced;
+mod shares;
 pub(crate) mod sharing;
 mod sources;
 mod sql_views;

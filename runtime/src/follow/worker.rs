@@ -257,11 +257,13 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
 
     /// The worker takes no step any more, and lets other programs have its partition.
     pub(crate) fn end(&self) {
+        let Job { home, control, .. } = self.job;
         if let Some(leases) = self.leases() {
-            leases.end(self.partition);
+            leases.end(&home.progress, self.partition);
+            if leases.are_shared() {
+                control.forget_lease(self.partition.index() as usize);
+            }
         }
-        // If the release fails, the next holder waits until the lease ends.
-        let _ = self.leave();
     }
 
     /// How far the partition is while another runner has it.
