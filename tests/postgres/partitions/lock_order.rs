@@ -90,7 +90,7 @@ fn a_single_worker_takes_the_leases_of_all_partitions_before_it_locks_a_position
     // As a program that takes the lease of a partition, and then locks the position.
     let other = server.session();
     let lease = format!("DELETE FROM {schema}.leases WHERE name = 'slow (partition 1)'");
-    let position = format!("SELECT FROM {schema}.checkpoints WHERE follower = 'slow' FOR UPDATE");
+    let position = format!("SELECT true FROM {schema}.checkpoints WHERE follower = 'slow' FOR UPDATE");
     wait_until(|| {
         for sql in ["BEGIN", &lease, &position, "ROLLBACK"] {
             other.sql(sql).unwrap();
