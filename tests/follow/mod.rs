@@ -16,6 +16,7 @@ mod rebuilds;
 mod runners;
 mod sequenced;
 mod served_versions;
+mod shares;
 pub(crate) mod sharing;
 mod sources;
 mod sql_views;

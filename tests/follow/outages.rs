@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use factum::Position;
-use factum::follow::{FollowError, FollowerChange, ProjectionError, WaitError};
+use factum::follow::{Activity, FollowError, FollowerChange, ProjectionError, WaitError};
 use factum::prelude::*;
 use factum::sqlite::rusqlite::{self, Transaction};
 use factum::store::{Filter, StoreError, Visit};
 use factum::testing::delegate;
+use factum::{Position, Timestamp};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
 use crate::support::stores::{LONG, open_store};
@@ -21,12 +21,13 @@ use crate::support::views::rows;
 struct Failing {
     store: SqliteStore,
     failures: Arc<AtomicU32>,
+    error: fn() -> StoreError,
 }
 
 impl Failing {
     fn fail(&self) -> Result<(), StoreError> {
         let left = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map_or(Ok(()), |_| Err(StoreError::Other("the disk does not answer".into())))
+        left.map_or(Ok(()), |_| Err((self.error)()))
     }
 }
 
@@ -112,7 +113,8 @@ impl Bank {
             accounts.execute(open(name)).unwrap();
             accounts.execute_batch(&id(name), (0..49).map(|_| deposit(name, 1))).unwrap();
         }
-        Self { events: Failing { store, failures: Arc::default() }, views, _folder: folder }
+        let error = || StoreError::Other("the disk does not answer".into());
+        Self { events: Failing { store, failures: Arc::default(), error }, views, _folder: folder }
     }
 
     fn sums(&self) -> SqliteProjection<Sums> {
@@ -195,6 +197,46 @@ fn a_follower_with_dead_letters_tries_again_for_as_long_as_it_takes() {
     assert_eq!(heard.try_iter().max(), Some(4));
     assert_eq!(running.stop().unwrap().dead_letters().unwrap(), []);
     assert_eq!(bank.cents_of_alice(), 49);
+}
+
+/// However long the server is away, the runner tries often, says so now and then, and its state tells of the last attempt.
+#[test]
+fn a_server_that_is_away_is_reported_as_it_is() {
+    const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
+    for workers in [1, 3] {
+        let mut bank = Bank::new();
+        bank.events.error = || StoreError::Unreachable("nobody answers".into());
+        let (said, heard) = channel();
+        let hook = move |change: &FollowerChange| {
+            if let FollowerChange::Retrying { position: None, attempts, delay, .. } = change {
+                let _ = said.send((*attempts, *delay));
+            }
+        };
+        let begun = Instant::now();
+        let running = bank.sums().workers(workers).follow().on_change(hook).start().unwrap();
+        running.wait_for(Position::new(100), LONG).unwrap();
+        bank.fail(u32::MAX);
+        let mut most = 0;
+        while most < 20 {
+            assert!(begun.elapsed() < LONG, "{most} attempts");
+            let Activity::Retrying { position, attempts, next, .. } = running.state().activity else {
+                continue;
+            };
+            assert_eq!(position, None);
+            let latest = Timestamp::now().as_micros() + i64::try_from(BETWEEN_ATTEMPTS.as_micros()).unwrap();
+            assert!(next.as_micros() <= latest, "{next}");
+            most = most.max(attempts);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        bank.fail(0);
+        let done = bank.events.store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
+        running.wait_for(done.position().unwrap(), LONG).unwrap();
+        running.stop().unwrap();
+        let lines: Vec<_> = heard.iter().collect();
+        assert_eq!(lines.first(), Some(&(1, Duration::from_millis(10))));
+        assert!(lines.iter().all(|(_, delay)| *delay <= BETWEEN_ATTEMPTS), "{lines:?}");
+        assert!(lines.len() as u64 <= 1 + begun.elapsed().as_secs() / 5, "{lines:?}, {workers} workers");
+    }
 }
 
 #[test]

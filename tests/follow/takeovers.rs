@@ -98,26 +98,39 @@ fn a_view_in_memory_sees_the_event_that_takes_the_place_of_a_lost_one() {
     assert_eq!(count.view().0, 2);
 }
 
-#[derive(Debug, Clone, Projection)]
-#[projection(
-    events(Deposited),
-    from(Account),
-    into = Sqlite,
-    init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)"
-)]
-struct Counted;
+macro_rules! counted {
+    ($view:ident, $version:literal) => {
+        #[derive(Debug, Clone, Projection)]
+        #[projection(
+                            name = "counted",
+                            version = $version,
+                            events(Deposited),
+                            from(Account),
+                            into = Sqlite,
+                            init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)",
+                        )]
+        struct $view;
 
-#[handlers]
-impl Counted {
-    #[project]
-    fn deposited(
-        &self,
-        _: &Deposited,
-        envelope: &Envelope<'_>,
-        transaction: &Transaction<'_>,
-    ) -> rusqlite::Result<()> {
-        transaction.execute("INSERT INTO counted VALUES (?1)", [envelope.position.get()]).map(drop)
-    }
+        #[handlers]
+        impl $view {
+            #[project]
+            fn deposited(
+                &self,
+                _: &Deposited,
+                envelope: &Envelope<'_>,
+                transaction: &Transaction<'_>,
+            ) -> rusqlite::Result<()> {
+                transaction.execute("INSERT INTO counted VALUES (?1)", [envelope.position.get()]).map(drop)
+            }
+        }
+    };
+}
+
+counted!(Counted, 1);
+counted!(CountedAgain, 2);
+
+fn count(views: &SqliteStore) -> u64 {
+    views.query(|view| view.query_row("SELECT count(*) FROM counted", (), |row| row.get(0))).unwrap()
 }
 
 #[test]
@@ -130,8 +143,20 @@ fn a_view_in_another_database_sees_the_event_that_takes_the_place_of_a_lost_one(
     running.wait_for(Position::new(2), LONG).unwrap();
     assert_eq!(cluster.takeovers(), 1);
     running.wait_for(cluster.deposit(), LONG).unwrap();
-    let count = |connection: &rusqlite::Connection| {
-        connection.query_row("SELECT count(*) FROM counted", (), |row| row.get::<_, u64>(0))
-    };
-    assert_eq!(views.query(count).unwrap(), 2);
+    assert_eq!(count(&views), 2);
+}
+
+/// The goal of the rebuild was a position that the new server does not have.
+#[test]
+fn a_rebuild_goes_on_to_the_end_of_the_server_that_takes_over() {
+    let cluster = Cluster::new();
+    let views = SqliteStore::in_memory().unwrap();
+    SqliteProjection::in_store(&views, &cluster, Counted).unwrap().catch_up().unwrap();
+    let newer = SqliteProjection::in_store(&views, &cluster, CountedAgain).unwrap();
+    cluster.too_many.store(1, Ordering::SeqCst);
+    let running = newer.follow().on_change(|_| {}).start().unwrap();
+    running.wait_for(Position::new(2), LONG).unwrap();
+    assert_eq!(cluster.takeovers(), 1);
+    running.wait_for(cluster.deposit(), LONG).unwrap();
+    assert_eq!(count(&views), 2);
 }

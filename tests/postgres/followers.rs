@@ -105,6 +105,25 @@ fn another_program_takes_over_from_one_that_is_cut_off() {
     assert_eq!(mails.0.lock().unwrap()["alice"], (2..=11).collect::<Vec<_>>());
 }
 
+/// The store begins another session for notifications as soon as one is cut, and looks for what it has missed.
+#[test]
+fn a_follower_hears_of_events_after_its_connections_were_cut() {
+    on_server!(server);
+    let schema = server.new_schema();
+    let proxy = Proxy::start(server.port, 4);
+    let options = PostgresOptions::new().schema(&schema).poll_every(ENDLESS);
+    let (one, two) = (options.connect(&Server::url_at(proxy.port)).unwrap(), server.store(&schema));
+    let accounts = two.repository::<Account>();
+    accounts.execute(open("alice")).unwrap();
+    let running = start(&one, &Mails::default());
+    running.wait_for(two.position().unwrap(), LONG).unwrap();
+    for _ in 0..5 {
+        proxy.cut_all();
+        let done = accounts.execute(deposit("alice", 5)).unwrap();
+        running.wait_for(done.position().unwrap(), LONG).unwrap();
+    }
+}
+
 /// Each event is handled, in the order of its stream, whatever happens to the connections. No event is at fault.
 #[test]
 fn cut_connections_skip_no_event_of_a_reaction() {

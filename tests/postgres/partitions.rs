@@ -1,5 +1,6 @@
 //! Programs that share the partitions of a follower.
 
+mod lock_order;
 pub(crate) mod programs;
 
 use std::collections::{BTreeSet, HashMap};
@@ -163,6 +164,14 @@ impl Notes {
     }
 }
 
+impl Notes {
+    /// Starts a program that shares the reaction.
+    fn start(&self, store: &PostgresStore) -> RunningFollower<PostgresReaction<Self>> {
+        let notes = PostgresReaction::new(store, self.clone()).unwrap().workers(4);
+        notes.follow().on_change(|_| {}).start().unwrap()
+    }
+}
+
 /// A program hands partitions over between two events.
 #[test]
 fn a_reaction_that_is_handed_over_gets_no_event_twice() {
@@ -170,21 +179,12 @@ fn a_reaction_that_is_handed_over_gets_no_event_twice() {
     let schema = server.new_schema();
     let stores = [(); 3].map(|()| server.store(&schema));
     let notes = Notes::default();
-    let start = |store: &PostgresStore| {
-        PostgresReaction::new(store, notes.clone())
-            .unwrap()
-            .workers(4)
-            .follow()
-            .on_change(|_| {})
-            .start()
-            .unwrap()
-    };
     let traffic = Traffic::start(&stores[0]);
-    let first = start(&stores[0]);
+    let first = notes.start(&stores[0]);
     wait_for_shares(&[&first], &[4]);
-    let second = start(&stores[1]);
+    let second = notes.start(&stores[1]);
     wait_for_shares(&[&first, &second], &[2, 2]);
-    let third = start(&stores[2]);
+    let third = notes.start(&stores[2]);
     wait_for_shares(&[&first, &second, &third], &[2, 1, 1]);
     first.stop().unwrap();
     wait_for_shares(&[&second, &third], &[2, 2]);
@@ -331,16 +331,7 @@ fn a_shared_reaction_is_rewound() {
     let stores = [(); 3].map(|()| server.store(&schema));
     let accounts = stores[0].repository::<Account>();
     let notes = Notes::default();
-    let start = |store: &PostgresStore| {
-        PostgresReaction::new(store, notes.clone())
-            .unwrap()
-            .workers(4)
-            .follow()
-            .on_change(|_| {})
-            .start()
-            .unwrap()
-    };
-    let running = [start(&stores[0]), start(&stores[1])];
+    let running = [notes.start(&stores[0]), notes.start(&stores[1])];
     wait_for_shares(&running.each_ref(), &[2, 2]);
     for number in 0..8 {
         accounts.execute(open(&format!("c{number}"))).unwrap();

@@ -7,6 +7,7 @@ mod ids;
 mod indexes;
 pub(crate) mod kills;
 mod late_senders;
+mod outages;
 mod rebuilds;
 mod removals;
 mod running;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::error::with_causes;
 use crate::domain::position::Position;
@@ -22,6 +22,9 @@ use crate::follow::runs::RunId;
 use crate::follow::state::{Activity, FollowerChange, Hook, PartitionPlace, PartitionState};
 use crate::store::lock::lock;
 use crate::store::wakers::Wakers;
+
+/// How often the hook hears of a store that is busy, or can't be reached.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(5);
 
 /// The state that the runners of a follower share with its callers.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ struct State {
     is_hidden: bool,
     /// Where the partition of each worker runs: here, if the worker has its lease.
     places: Vec<PartitionPlace>,
-    /// The events that workers try again, by worker.
+    /// What workers try again, by worker.
     retries: BTreeMap<usize, Retry>,
     rebuild: Option<RebuildUnderWay>,
     /// The partitions of which the hook has heard that they run here.
@@ -74,12 +77,14 @@ pub(crate) struct Request {
     pub(crate) answer: Sender<Result<RetriedLetters, FollowError>>,
 }
 
-/// An event that a worker tries again.
+/// What a worker tries again: an event or, without one, the store.
 #[derive(Debug)]
 struct Retry {
     position: Option<Position>,
     /// What a caller sees of it.
     activity: Activity,
+    /// When the hook has last heard of it.
+    said: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -138,13 +143,40 @@ impl Control {
         delay: Duration,
     ) {
         let error = with_causes(error);
-        let next =
-            Timestamp::now().as_micros().saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX));
-        let next = Timestamp::from_micros(next);
-        let activity = Activity::Retrying { position, error: error.clone(), attempts, next };
-        lock(&self.state).retries.insert(worker, Retry { position, activity });
+        self.record_retry(worker, position, error.clone(), (attempts, delay), Some(Instant::now()));
         let follower = self.follower;
         self.say(Some(FollowerChange::Retrying { follower, position, error, attempts, delay }));
+    }
+
+    /// Records that a worker will try again, as the store is busy or can't be reached. Calls the hook now and then: an outage may
+    /// be long, and all workers try often.
+    pub(crate) fn say_outage(
+        &self,
+        worker: usize,
+        error: &(dyn Error + 'static),
+        attempts: u32,
+        delay: Duration,
+    ) {
+        let outages = |retry: &&Retry| retry.position.is_none();
+        let said = lock(&self.state).retries.values().filter(outages).filter_map(|retry| retry.said).max();
+        if said.is_none_or(|said| said.elapsed() >= BETWEEN_REPORTS) {
+            return self.say_retry(worker, None, error, attempts, delay);
+        }
+        self.record_retry(worker, None, with_causes(error), (attempts, delay), said);
+    }
+
+    fn record_retry(
+        &self,
+        worker: usize,
+        position: Option<Position>,
+        error: String,
+        (attempts, delay): (u32, Duration),
+        said: Option<Instant>,
+    ) {
+        let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        let next = Timestamp::from_micros(Timestamp::now().as_micros().saturating_add(delay));
+        let activity = Activity::Retrying { position, error, attempts, next };
+        lock(&self.state).retries.insert(worker, Retry { position, activity, said });
     }
 
     /// Records that a rebuild begins, from the version that serves queries, or that it has ended.

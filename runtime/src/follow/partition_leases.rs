@@ -4,6 +4,10 @@
 //! taken, each program knows how many partitions are its share. It takes as many leases, and hands over those beyond its share
 //! between two steps.
 //!
+//! A program runs all partitions of its share for as long as it has a seat. In a run that ends worker by worker, as a catch-up, no
+//! worker is left for some partitions. So the run gives up its seat with its first worker: the other programs share all
+//! partitions. It keeps those that it has, and still takes those that no program has: its other workers wait for their ends.
+//!
 //! If the streams are split into another number of partitions than there are workers, a program takes the leases of all
 //! partitions, or none. So programs with different numbers of workers never have some each.
 
@@ -121,6 +125,11 @@ impl PartitionLeases {
     /// What all leases have in common.
     pub(crate) fn holder(&self) -> &LeaseHolder {
         &self.first
+    }
+
+    /// Whether the streams are split into several partitions, as far as the workers know.
+    pub(crate) fn are_several(&self) -> bool {
+        lock(&self.state).split > 1
     }
 
     /// Whether programs may run some of the partitions each.
@@ -267,19 +276,24 @@ impl PartitionLeases {
         released.map(|()| true).map_err(FollowError::store(self.follower))
     }
 
-    /// The worker of a partition has ended. If others of the run go on, another program is to have the partition.
-    pub(crate) fn end(&self, partition: Partition) {
+    /// The worker of a partition has ended. If others of the run go on, other programs are to have the partition.
+    pub(crate) fn end<P: ProgressStore>(&self, progress: &P, partition: Partition) {
         let mut state = lock(&self.state);
         if let Some(claim) = state.partitions.get_mut(partition.index() as usize) {
-            (claim.is_over, claim.leaves) = (true, self.are_shared() && claim.holder.is_held());
+            claim.is_over = true;
+        }
+        let left = if self.are_shared() { state.left() } else { Vec::new() };
+        drop(state);
+        if !left.is_empty() {
+            // If this fails, the next look of another worker tries again, or the end of the run.
+            let _ = released(progress, &left);
         }
     }
 
     /// Releases all leases of a run that has ended.
     pub(crate) fn release<P: ProgressStore>(&self, progress: &P) {
         let mut state = lock(&self.state);
-        let held: Vec<_> =
-            state.all().filter(|claim| claim.holder.is_held()).map(|claim| claim.holder.clone()).collect();
+        let held = held(state.partitions.iter().chain(&state.seats));
         for claim in state.all() {
             claim.kept = None;
         }
@@ -371,17 +385,26 @@ impl State {
         if workers == 1 {
             return plan;
         }
+        let is_free = |claim: &Claim, answer: &LeaseAnswer| {
+            *answer == LeaseAnswer::Taken && !claim.is_over && !claim.holder.is_held()
+        };
+        if self.partitions.iter().any(|claim| claim.is_over) {
+            plan.releases.extend(self.left());
+            let all = self.partitions.iter().take(split).zip(of_partitions);
+            let free = all.filter(|(claim, answer)| is_free(claim, answer));
+            plan.takes.extend(free.map(|(claim, _)| claim.holder.clone()));
+            return plan;
+        }
         let own = self.seats.iter().position(|seat| seat.holder.is_held());
         let free = || of_seats.iter().position(|answer| *answer == LeaseAnswer::Taken);
         let seat = own.or_else(free);
         let share = seat.map_or(0, |seat| share(workers as usize, of_seats, seat));
         let mut count = 0;
         for (claim, answer) in self.partitions.iter_mut().take(split).zip(of_partitions) {
-            let is_free = *answer == LeaseAnswer::Taken && !claim.is_over;
-            if claim.holder.is_held() && !claim.is_over {
+            if claim.holder.is_held() {
                 claim.leaves = count >= share;
                 count += usize::from(!claim.leaves);
-            } else if is_free && !claim.holder.is_held() {
+            } else if is_free(claim, answer) {
                 plan.takes.push(claim.holder.clone());
             }
         }
@@ -389,6 +412,11 @@ impl State {
         let new_seat = seat.filter(|_| own.is_none()).and_then(|seat| self.seats.get(seat));
         plan.takes.extend(new_seat.map(|seat| seat.holder.clone()));
         plan
+    }
+
+    /// The leases that the run still has, and does not need after the end of some workers.
+    fn left(&self) -> Vec<LeaseHolder> {
+        held(self.partitions.iter().filter(|claim| claim.is_over).chain(&self.seats))
     }
 
     /// Takes all partitions or none: this program has another number of workers.
@@ -487,6 +515,38 @@ mod tests {
         let info = LeaseInfo { process: None, host: None, until: Timestamp::now() };
         let taken = std::iter::repeat_n(LeaseAnswer::HeldBy(info), taken);
         taken.chain(repeat(LeaseAnswer::Taken)).take(of).collect()
+    }
+
+    fn names(holders: &[LeaseHolder]) -> Vec<&str> {
+        holders.iter().map(|holder| holder.name.as_str()).collect()
+    }
+
+    /// A run that ends worker by worker gives back its seat and what it no longer needs, also after a release that has failed.
+    /// It takes what no program has: otherwise its other workers could wait without end.
+    #[test]
+    fn a_run_with_workers_that_have_ended_has_no_seat_and_takes_what_is_free() {
+        let leases = PartitionLeases::new("view", LeaseHolder::new("view", Duration::from_secs(10)), 4);
+        let mut state = lock(&leases.state);
+        let free = vec![LeaseAnswer::Taken; 4];
+        // Another program has the second seat, and half of the partitions.
+        let seats = [seats(0, 1), seats(1, 1), seats(0, 2)].concat();
+        let plan = state.plan(4, &free, &seats);
+        assert_eq!(names(&plan.takes), ["view", "view (partition 1)", "view (program 0)"]);
+        plan.takes.iter().for_each(|holder| holder.set_held(true));
+
+        state.partitions[0].is_over = true;
+        let plan = state.plan(4, &free, &seats);
+        assert_eq!(names(&plan.releases), ["view", "view (program 0)"]);
+        assert_eq!(names(&plan.takes), ["view (partition 2)", "view (partition 3)"]);
+        assert!(state.may_run(Partition::all(4).nth(1).unwrap(), 4), "it keeps what it has");
+        assert_eq!(names(&state.left()), names(&plan.releases), "until they are released");
+
+        plan.releases.iter().for_each(|holder| holder.set_held(false));
+        let taken = self::seats(4, 4);
+        let plan =
+            state.plan(4, &[free[0].clone(), free[1].clone(), taken[2].clone(), free[3].clone()], &seats);
+        assert!(plan.releases.is_empty());
+        assert_eq!(names(&plan.takes), ["view (partition 3)"]);
     }
 
     #[test]

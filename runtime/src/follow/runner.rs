@@ -140,11 +140,15 @@ where
         if !matches!(result, Ok(Some(_))) {
             self.worker.end();
         }
+        self.remember();
+        result
+    }
+
+    fn remember(&mut self) {
         let Self { looked_for_ready, store_failures, rest, .. } = *self;
         if let Some(memory) = &mut self.memory {
             **memory = RunnerMemory { worker: self.worker.memory, looked_for_ready, store_failures, rest };
         }
-        result
     }
 
     /// Runs as [`run`](Self::run) does, and is not parked before all workers are at rest.
@@ -175,7 +179,9 @@ where
         if self.worker.control().is_stopping() || self.has_requests() || self.worker.look().is_err() {
             return None;
         }
-        match self.continue_rest() {
+        let rests = self.continue_rest();
+        self.remember();
+        match rests {
             Ok(Some(Next::Rest(until))) => Some(until),
             // If there is an error, the next step reports it.
             _ => None,
@@ -198,7 +204,7 @@ where
                     if self.is_parked() {
                         let until = Instant::now() + delay;
                         self.rest = Some(Rest::Retry(until));
-                        return Ok(Some(until));
+                        return Ok(Some(self.until_next_look(until)));
                     }
                     control.pause(delay);
                 }
@@ -289,12 +295,23 @@ where
                 }
                 Some(until)
             }
+            Rest::Retry(until) if until > now && self.worker.may_run() => {
+                self.rest = Some(rest);
+                return Ok(Some(Next::Rest(self.until_next_look(until))));
+            }
             // The next runner of the partition begins with a first attempt.
-            Rest::Retry(until) => self.worker.may_run().then_some(until),
+            Rest::Retry(_) => None,
         };
         let until = until.filter(|until| *until > now);
         self.rest = until.map(|_| rest);
         Ok(until.map(Next::Rest))
+    }
+
+    /// Until when a runner rests that has nothing to do until a time: it looks for partitions before that. A look that is due has
+    /// failed, and is part of what is tried again.
+    fn until_next_look(&self, until: Instant) -> Instant {
+        let next_look = self.worker.next_look().filter(|next_look| *next_look > Instant::now());
+        next_look.map_or(until, |next_look| until.min(next_look))
     }
 
     /// Retries letters that wait no longer, now and then.
@@ -457,9 +474,8 @@ where
             self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
             if self.is_parked() {
-                let until = Instant::now() + delay;
-                self.rest = Some(Rest::Retry(until));
-                return Ok(Next::Rest(until));
+                self.rest = Some(Rest::Retry(Instant::now() + delay));
+                return Ok(self.continue_rest()?.unwrap_or(Next::Step));
             }
             self.wait_for_retry(delay);
             return Ok(Next::Step);

@@ -86,7 +86,7 @@ pub enum Activity {
         /// Whose lease it is, and until when.
         holder: LeaseInfo,
     },
-    /// An event has failed and is tried again.
+    /// An event or the store has failed, and the runner tries again.
     #[non_exhaustive]
     Retrying {
         /// The event's place in the store; `None` if no event is the reason.
@@ -95,7 +95,7 @@ pub enum Activity {
         error: String,
         /// How many attempts have failed.
         attempts: u32,
-        /// When the next attempt begins.
+        /// When the next attempt begins; in the past if it is under way.
         next: Timestamp,
     },
     /// The runner rebuilds the view. Queries see the earlier version's view until the new one is complete.
@@ -121,7 +121,10 @@ pub enum Activity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FollowerChange {
-    /// An event has failed, and the runner will try it again.
+    /// An event or the store has failed, and the runner will try again.
+    ///
+    /// While a store is busy or can't be reached, the runner tries again within 50 milliseconds of each failure, and the hook
+    /// hears of it at most each 5 seconds.
     #[non_exhaustive]
     Retrying {
         /// The follower's name.

@@ -139,18 +139,20 @@ impl Share {
 /// writes.
 ///
 /// Looks up the checkpoint, and finds the next task. `take_lease` takes the lease of a partition and locks its position. For a
-/// partition of other ones than the workers have, it does so with all of these. If the events are in another database, `source`,
+/// partition of other ones than the workers have, it does so with all of these. Leases come before positions: a transaction that
+/// waits for a lease holds no position, or two programs could wait for each other. `is_split` is whether a single worker knows that
+/// the streams are split into several partitions. If the events are in another database, `source`,
 /// checks that its events are still those that the follower has seen: a transaction does not cover both.
 pub(crate) fn open<P: ProgressStore>(
     transaction: &P::Transaction<'_>,
     definition: &FollowerDefinition,
     source: Option<&dyn EventStore>,
-    own: Partition,
+    (own, is_split): (Partition, bool),
     goal: Position,
     take_lease: impl Fn(Partition) -> Result<bool, FollowError>,
 ) -> Result<Opening, FollowError> {
     // Of several workers, the first one also has the tasks that concern all partitions.
-    let is_first = own.index() == 0 && own != Partition::WHOLE;
+    let is_first = own.index() == 0 && (own != Partition::WHOLE || is_split);
     let expected =
         if is_first { checkpoint::require_in::<P>(transaction, definition)?.own_or_first(own) } else { own };
     // The lease first: it keeps others from moving the checkpoint.
@@ -161,7 +163,8 @@ pub(crate) fn open<P: ProgressStore>(
     }
     let slowest = positions.position();
     let found = positions.own_or_first(own);
-    if has_lease && own == Partition::WHOLE && found != own {
+    if has_lease && !is_first && own == Partition::WHOLE && found != own {
+        // With leases, the worker hears of the partitions, and takes none of these in this step.
         has_lease = take_lease(found)?;
     }
     if !has_lease {

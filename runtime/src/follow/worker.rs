@@ -144,7 +144,8 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
         self.confirm()?;
         let (definition, own) = (self.job.definition, self.partition);
         let source = self.job.home.source.as_deref();
-        let opening = step::open::<P>(transaction, definition, source, own, goal, |partition| {
+        let is_split = self.leases().is_some_and(PartitionLeases::are_several);
+        let opening = step::open::<P>(transaction, definition, source, (own, is_split), goal, |partition| {
             self.take_lease(transaction, partition)
         })?;
         match opening {
@@ -256,11 +257,13 @@ impl<'e, H, P: ProgressStore> Worker<'e, H, P> {
 
     /// The worker takes no step any more, and lets other programs have its partition.
     pub(crate) fn end(&self) {
+        let Job { home, control, .. } = self.job;
         if let Some(leases) = self.leases() {
-            leases.end(self.partition);
+            leases.end(&home.progress, self.partition);
+            if leases.are_shared() {
+                control.forget_lease(self.partition.index() as usize);
+            }
         }
-        // If the release fails, the next holder waits until the lease ends.
-        let _ = self.leave();
     }
 
     /// How far the partition is while another runner has it.

@@ -12,6 +12,7 @@ use crate::domain::error::{BoxError, with_causes};
 use crate::domain::panic::{HandlerPanicked, catch_panic};
 use crate::follow::event_hooks::Watch;
 use crate::follow::lease::{LeaseAnswer, LeaseHolder};
+use crate::follow::patience::{CommandFailures, Resend};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::pool::{Task, TaskId};
 use crate::follow::process::Process;
@@ -30,9 +31,6 @@ use crate::trace::Span;
 
 /// How long a sender without commands sleeps, unless it is woken.
 const IDLE: Duration = Duration::from_hours(1);
-
-/// The shortest time between two attempts to send a command.
-const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
 /// How many commands are known at a time, to be sent.
 const MOST_COMMANDS: usize = 256;
@@ -73,8 +71,7 @@ pub(crate) struct SendFailure {
     pub(crate) command: String,
     pub(crate) instance: String,
     pub(crate) error: BoxError,
-    pub(crate) attempts: u32,
-    pub(crate) delay: Duration,
+    pub(crate) resend: Resend,
 }
 
 /// The commands that are being sent, and the tasks that send them.
@@ -115,7 +112,7 @@ struct QueueState {
     idle: Vec<usize>,
     /// The instances whose first command is sent again later, and the number of its failures.
     delayed: Vec<(Instant, String)>,
-    failures: HashMap<i64, u32>,
+    failures: HashMap<i64, CommandFailures>,
     results: Vec<(StoredCommand, SendResult)>,
     failed: Vec<SendFailure>,
     /// Counts how often everything was forgotten: a sender's result may be of an earlier time.
@@ -327,7 +324,8 @@ impl Queue {
         let result = match result {
             Err((Unsent::Panicked(error), policy))
                 if policy.is_patient
-                    && state.failures.get(&command.id).copied().unwrap_or_default() >= policy.retries =>
+                    && state.failures.get(&command.id).map_or(0, |failures| failures.count)
+                        >= policy.retries =>
             {
                 Ok(SendResult::Unsendable(error.to_string()))
             }
@@ -360,25 +358,17 @@ impl Queue {
                 }
             }
             Err((error, policy)) => {
-                let attempts = state.failures.entry(command.id).or_default();
-                *attempts = attempts.saturating_add(1);
+                let resend = state.failures.entry(command.id).or_default().add(&*error, policy);
                 state.unsent += 1;
-                let (attempts, delay) = (*attempts, policy.delay(*attempts).max(SHORTEST_DELAY));
-                let failure = SendFailure {
-                    command: command.name.clone(),
-                    instance: instance.clone(),
-                    error,
-                    attempts,
-                    delay,
-                };
-                state.failed.push(failure);
+                let (name, of_instance) = (command.name.clone(), instance.clone());
+                state.failed.push(SendFailure { command: name, instance: of_instance, error, resend });
                 // The later ones are found again: many of one instance would keep those of others from being known.
                 let queue = state.instances.entry(instance.clone()).or_default();
                 for later in queue.drain(..) {
                     state.known.remove(&later.id);
                 }
                 queue.push_front(command);
-                state.delayed.push((Instant::now() + delay, instance));
+                state.delayed.push((Instant::now() + resend.delay, instance));
             }
         }
         if !wakes {

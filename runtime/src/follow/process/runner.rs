@@ -326,8 +326,7 @@ impl<P: Process, S: ProcessStore> ProcessRunner<P, S> {
     fn resume(&self, control: &Control) -> Option<Instant> {
         let dispatch = self.dispatch()?;
         for failure in dispatch.failures() {
-            let (attempts, delay) = (failure.attempts, failure.delay);
-            control.say_retry(0, None, &sending_failed::<P>(failure), attempts, delay);
+            failure.resend.say(control, &sending_failed::<P>(failure));
         }
         dispatch.resume()
     }

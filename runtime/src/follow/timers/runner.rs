@@ -18,7 +18,7 @@ use crate::follow::control::Control;
 use crate::follow::dead_letter::{ListLetters, NoLetters};
 use crate::follow::error::FollowError;
 use crate::follow::next_run::{Backlog, NextRun};
-use crate::follow::patience::{self, StoreFailures};
+use crate::follow::patience::{self, CommandFailures, StoreFailures};
 use crate::follow::policy::RetryPolicy;
 use crate::follow::process::clock::Clock;
 use crate::follow::process::commands::Commands;
@@ -41,9 +41,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a runner that is not parked waits before it looks.
 const SHORT_LOOK: Duration = Duration::from_millis(20);
-
-/// The shortest time between two attempts to send a command.
-const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
 /// How often a command is sent whose aggregate panics, before its timer is a dead letter.
 const MOST_PANICS: u32 = 6;
@@ -80,7 +77,7 @@ struct Later {
 /// How often a command has failed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
-    count: u32,
+    all: CommandFailures,
     /// How many of these were panics of its aggregate.
     panics: u32,
 }
@@ -295,11 +292,10 @@ impl<S: TimerStore> TimerRunner<S> {
         let result = match result {
             Ok(result) => result,
             Err((source, panics)) => {
-                let count = before.count.saturating_add(1);
-                let delay = policy.delay(count).max(SHORTEST_DELAY);
-                let error = FollowError::Timer { follower: NAME, command, key, source };
-                control.say_retry(0, None, &error, count, delay);
-                let (failures, at) = (Failures { count, panics }, Some(Instant::now() + delay));
+                let mut all = before.all;
+                let resend = all.add(&*source, policy);
+                resend.say(control, &FollowError::Timer { follower: NAME, command, key, source });
+                let (failures, at) = (Failures { all, panics }, Some(Instant::now() + resend.delay));
                 self.run.later.insert(number, Later { failures, at });
                 return;
             }

@@ -84,7 +84,7 @@ impl<P: Projection<Target: PostgresTarget> + Send + 'static> InlineProjection<P>
                 transaction,
                 &self.state.definition,
                 None,
-                Partition::WHOLE,
+                (Partition::WHOLE, false),
                 goal,
                 |_| Ok(true),
             )?;

@@ -51,8 +51,8 @@ pub(crate) struct Address {
     pub(crate) options: PostgresOptions,
 }
 
-/// What to do with a notification of the server.
-pub(crate) type OnNotification = Rc<dyn Fn(&Notification)>;
+/// What to do with a notification of the server; `None` once the session has ended, and no more come.
+pub(crate) type OnNotification = Rc<dyn Fn(Option<&Notification>)>;
 
 impl Address {
     pub(crate) fn new(options: PostgresOptions, url: &str) -> Result<Self, ConnectError> {
@@ -319,10 +319,15 @@ async fn drive(
             AsyncMessage::Notice(notice) if *notice.code() == SqlState::WARNING => warned.set(true),
             AsyncMessage::Notification(notification) => {
                 if let Some(notified) = &notified {
-                    notified(&notification);
+                    notified(Some(&notification));
                 }
             }
             _ => {}
         }
+    }
+    // From now on, the client knows that the session is closed.
+    drop(connection);
+    if let Some(notified) = &notified {
+        notified(None);
     }
 }

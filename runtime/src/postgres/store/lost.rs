@@ -235,3 +235,26 @@ pub(super) async fn begin(address: &Address) -> Result<Session, Failure> {
     session.query("SELECT pg_advisory_lock($1)", &[token]).await?;
     Ok(session)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::append::ExpectedVersion;
+    use crate::store::timer::TimerChange;
+
+    /// Other programs may replace or send a timer at once. So another server can't tell from the timers whether it has the commit.
+    #[test]
+    fn timers_alone_leave_no_trace() {
+        let stream = StreamName::new("account", "alice");
+        let timers = [TimerChange::Cancel("reminder".into())];
+        let bare = Append::new(&stream, ExpectedVersion::Any, &[]);
+        let with_timers = Append { timers: &timers, ..bare };
+        let trace_of = |appends: &[Append<'_>]| {
+            let requests = [Request { appends, chains: &[] }];
+            let answers = [Ok(Appended::new(None, vec![0]))];
+            Trace::of(&Written { requests: &requests, answers: &answers })
+        };
+        assert!(matches!(trace_of(&[bare]), Some(Trace::Nothing)));
+        assert!(trace_of(&[with_timers]).is_none());
+    }
+}

@@ -138,6 +138,11 @@ pub(super) async fn listen(address: Rc<Address>, wakeups: Arc<Wakeups>, id: Uuid
     let heard: OnNotification = {
         let (wakeups, program) = (Arc::clone(&wakeups), program.clone());
         Rc::new(move |notification| {
+            let Some(notification) = notification else {
+                // What others say is lost until there is another session.
+                wakeups.announce.notify_one();
+                return;
+            };
             let mut parts = notification.payload().splitn(3, ' ');
             let (newest, by) = (parts.next().and_then(|newest| newest.parse().ok()), parts.next());
             if let Some(newest) = newest.filter(|_| by != Some(&program)) {

@@ -120,7 +120,7 @@ impl<P: Projection<Target: SqliteTarget> + Send + 'static> InlineProjection<P> {
                 transaction,
                 &self.state.definition,
                 None,
-                Partition::WHOLE,
+                (Partition::WHOLE, false),
                 goal,
                 |_| Ok(true),
             )?;
