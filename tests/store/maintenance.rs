@@ -9,6 +9,7 @@ use factum::store::EventStore;
 use factum::store::ExpectedVersion::Any;
 use tempfile::TempDir;
 
+use crate::support::bounded::SetOnDrop;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
 use crate::support::stores::doctor;
 
@@ -20,14 +21,6 @@ fn names(folder: &TempDir) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A backup is a copy of one moment, even while others write.
@@ -42,8 +35,7 @@ fn a_backup_is_made_while_others_write() {
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Also stops if an assertion fails.
-        let _stop = StopAtEnd(&stop);
+        let _stop = SetOnDrop(&stop);
         for writer in 0..2 {
             let (store, stop) = (&store, &stop);
             scope.spawn(move || {
