@@ -98,6 +98,26 @@ fn a_backup_replaces_nothing_and_leaves_nothing_behind() {
     }
 }
 
+/// The log of a killed program, whose file was deleted: SQLite would play it into the backup.
+#[test]
+fn a_backup_does_not_go_beside_the_log_of_another_file() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let store = SqliteStore::open(path("store.db")).unwrap();
+    append(&store, &stream("a"), Any, &["1"]).unwrap();
+    let other = SqliteStore::open(path("other.db")).unwrap();
+    append(&other, &stream("b"), Any, &["2", "3"]).unwrap();
+    fs::copy(path("other.db-wal"), path("copy.db-wal")).unwrap();
+    fs::write(path("second.db-journal"), "").unwrap();
+    for (name, log) in [("copy.db", "copy.db-wal"), ("second.db", "second.db-journal")] {
+        let error = store.backup(path(name)).unwrap_err();
+        assert!(matches!(&error, BackupError::Exists { path: taken, .. } if *taken == path(log)), "{error}");
+        fs::remove_file(path(log)).unwrap();
+        store.backup(path(name)).unwrap();
+        assert_eq!(read_all(&SqliteStore::open(path(name)).unwrap()).unwrap(), ["1"]);
+    }
+}
+
 #[test]
 fn a_check_reports_all_damage() {
     let folder = TempDir::new().unwrap();
