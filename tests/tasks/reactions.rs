@@ -225,6 +225,33 @@ fn a_handler_that_awaits_longer_is_given_up_and_its_event_comes_again() {
     }
 }
 
+/// A runtime that is shut down too early is the fault of no event: the follower ends, and none is a dead letter.
+#[test]
+fn a_follower_whose_runtime_was_shut_down_ends_before_its_event() {
+    let (runtime, store, world) = (runtime_with_time(), store_with([WAITS, 1, 2]), Arc::<World>::default());
+    let entered = runtime.enter();
+    let follower = mails(&store, &world).follow().on_change(|_| {}).retry(0, Duration::ZERO);
+    let running = follower.on_failure(OnFailure::DeadLetter).start().unwrap();
+    wait_until(|| world.waiting.load(Ordering::SeqCst) == 1);
+    drop(entered);
+    runtime.shutdown_background();
+    // The handler goes on, and spawns a task that the runtime drops.
+    world.gate.add_permits(1);
+    wait_until(|| running.has_ended());
+    let error = running.stop().map(drop).unwrap_err();
+    let ended = matches!(&error, ReactionError::Follow(FollowError::RuntimeEnded { position, .. }) if position.get() == 2);
+    assert!(ended, "{error:?}");
+    assert_eq!(mails(&store, &world).dead_letters().unwrap(), []);
+
+    let runtime = runtime_with_time();
+    let _entered = runtime.enter();
+    world.gate.add_permits(1);
+    let running = follow(&store, &world);
+    running.wait_for(Position::new(4), LONG).unwrap();
+    assert_eq!(world.mails(), [(WAITS, 1), (1, 1), (2, 1)]);
+    running.stop().unwrap();
+}
+
 /// The lease is renewed while a handler awaits, so that no other runner gets the event.
 #[test]
 fn the_lease_is_kept_while_a_handler_awaits() {
