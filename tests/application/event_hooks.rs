@@ -14,6 +14,7 @@ use super::hooks::Log;
 use super::shop::{
     Gateway, LONG, Mailer, Order, OrderBoard, Payment, Sales, Ship, TakePayment, Totals, id, place,
 };
+use crate::support::bounded::wait_until;
 use crate::support::shop as fulfilment;
 
 type BeforeEvent = fn(&FollowerEvent<'_>) -> Result<(), BoxError>;
@@ -278,22 +279,13 @@ fn order(name: &str) -> fulfilment::PlaceOrder {
     fulfilment::PlaceOrder { order: fulfilment::order(name), sku: fulfilment::sku(), cents: 10 }
 }
 
-/// Waits until a test of what has happened so far holds.
-fn until(mut holds: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < LONG, "it does not happen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_hook_sees_what_a_process_receives_and_sends() {
     let (log, events) = (Log::default(), Log::default());
     let shop = fulfilled(Chains { log: log.clone(), denied: "" }, Watching::new(&events, "hook"));
     shop.execute(order("o")).unwrap();
     let payments = shop.repository::<fulfilment::Payment>();
-    until(|| payments.exists(&fulfilment::order("o")).unwrap());
+    wait_until(|| payments.exists(&fulfilment::order("o")).unwrap());
     // What a hook has added to the first command is on all that follows from it.
     let asked = payments.history(&fulfilment::order("o")).unwrap().next().unwrap().unwrap();
     assert_eq!(asked.metadata.correlation, Some(CHAIN));
@@ -304,7 +296,7 @@ fn a_hook_sees_what_a_process_receives_and_sends() {
         "reserve-stock Application true true true",
     ];
     let mut seen = log.take();
-    until(|| {
+    wait_until(|| {
         seen.append(&mut log.take());
         seen.len() >= expected.len()
     });
@@ -332,7 +324,7 @@ fn a_command_or_an_event_of_a_process_that_is_denied_holds_its_instance() {
     let (log, events) = (Log::default(), Log::default());
     let letters_of = |shop: &factum::application::Running<Fulfilled, SqliteStore>| {
         let instances = shop.instances::<fulfilment::Fulfilment>();
-        until(|| !instances.dead_letters().unwrap().is_empty());
+        wait_until(|| !instances.dead_letters().unwrap().is_empty());
         instances.dead_letters().unwrap()
     };
     let chains = Chains { log: log.clone(), denied: "reserve-stock" };
@@ -359,5 +351,5 @@ fn a_command_or_an_event_of_a_process_that_is_denied_holds_its_instance() {
     assert_eq!(letter.error, "denied by the hook `watching`: not yet");
     // It is handled when the letter is retried.
     assert!(shop.instances::<fulfilment::Fulfilment>().retry(&fulfilment::order("o")).unwrap());
-    until(|| shop.repository::<fulfilment::Payment>().exists(&fulfilment::order("o")).unwrap());
+    wait_until(|| shop.repository::<fulfilment::Payment>().exists(&fulfilment::order("o")).unwrap());
 }

@@ -9,6 +9,7 @@ use factum::prelude::*;
 use factum::with_causes;
 
 use super::shop::{LONG, Order, OrderPlaced, Totals, place};
+use crate::support::bounded::wait_until;
 
 #[derive(Application)]
 #[application(aggregates(Order))]
@@ -76,9 +77,7 @@ fn an_event_that_fails_is_tried_again_or_ends_the_view() {
     let view = Fragile { is_on: Arc::clone(&is_on), attempts: 0 };
     let app = Patient(view.clone()).start(&MemoryStore::new()).unwrap();
     let position = app.execute(place("a", 10)).unwrap().position().unwrap();
-    while app.view(|view: &Fragile| view.attempts) < Some(3) {
-        std::thread::yield_now();
-    }
+    wait_until(|| app.view(|view: &Fragile| view.attempts) >= Some(3));
     assert!(
         matches!(&app.health()[0].activity, Activity::Retrying { position: Some(at), .. } if *at == position)
     );

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::hooks::Log;
 use super::shop::LONG;
-use super::timers::tower::{keys, wait_until};
+use super::timers::tower::keys;
+use crate::support::bounded::wait_until;
 
 #[derive(Debug, Serialize, Deserialize, Event)]
 struct Rung {

@@ -48,7 +48,8 @@ impl Slow {
 
     fn wait(&self, until: impl Fn(&Gate) -> bool) {
         let (gate, changed) = &*self.gate;
-        drop(changed.wait_while(gate.lock().unwrap(), |gate| !until(gate)).unwrap());
+        let waited = changed.wait_timeout_while(gate.lock().unwrap(), LONG, |gate| !until(gate));
+        assert!(!waited.unwrap().1.timed_out(), "the gate stays as it is");
     }
 }
 

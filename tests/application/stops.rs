@@ -8,6 +8,7 @@ use factum::with_causes;
 
 use super::seen_by::{Halting, Slow};
 use super::shop::{LONG, Mailer, Order, Shop, Totals, place};
+use crate::support::bounded::wait_until;
 
 #[test]
 fn a_stopped_or_dropped_application_runs_nothing_more() {
@@ -58,7 +59,5 @@ fn a_follower_that_does_not_stop_in_time_is_named() {
     assert!(text.starts_with("`slow` still runs after "), "{text}");
     slow.open();
     // It ends by itself, after its step.
-    while Arc::strong_count(&slow.gate) > 1 {
-        std::thread::yield_now();
-    }
+    wait_until(|| Arc::strong_count(&slow.gate) == 1);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::bounded::{SetOnDrop, wait_until};
 use factum::prelude::*;
 use factum::sqlite::SqliteOptions;
 use rusqlite::Connection;
@@ -82,9 +83,7 @@ fn no_answer_rests_on_an_append_that_failed() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     thread::scope(|scope| {
         let failed = scope.spawn(|| counters.execute(Add { counter: name(), count: 100 }).unwrap_err());
-        while decisions.load(Ordering::SeqCst) == 0 {
-            thread::yield_now();
-        }
+        wait_until(|| decisions.load(Ordering::SeqCst) > 0);
         // Now it is queued, or will be in a moment.
         thread::sleep(Duration::from_millis(50));
         let look = scope.spawn(|| counters.execute(Look(name())).map(|done| done.state().sum));
@@ -101,9 +100,7 @@ fn no_answer_rests_on_an_append_that_failed() {
         });
         let panics =
             scope.spawn(|| catch_unwind(AssertUnwindSafe(|| counters.execute(Assert(name())).map(drop))));
-        while decisions.load(Ordering::SeqCst) < 6 {
-            thread::yield_now();
-        }
+        wait_until(|| decisions.load(Ordering::SeqCst) >= 6);
         assert!(factum::with_causes(&failed.join().unwrap()).contains("another writer"));
         other.execute_batch("ROLLBACK").unwrap();
         // Each may have failed as well, but none has seen the 100.
@@ -153,8 +150,7 @@ fn a_slow_handler_gets_through_with_retries() {
                 }
             });
         }
-        let done = slow.execute_with(add(1_000), &ExecuteOptions::new().retry(6));
-        is_done.store(true, Ordering::SeqCst);
-        done.unwrap();
+        let _done = SetOnDrop(&is_done);
+        slow.execute_with(add(1_000), &ExecuteOptions::new().retry(6)).unwrap();
     });
 }

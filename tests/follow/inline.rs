@@ -12,6 +12,7 @@ use factum::sqlite::{Durability, SqliteOptions};
 use factum::store::AppendError;
 
 use crate::support::account::{Account, Deposited, deposit, id, open};
+use crate::support::bounded::{SetOnDrop, wait_until};
 use crate::support::chain::chain;
 use crate::support::stores::{doctor, open_store, sqlite_stores};
 use crate::support::views::{Balances, Faults, Rows, row};
@@ -173,10 +174,10 @@ fn catches_up_in_batches(has_other_in_trouble: bool) {
     others.execute(open("bob")).unwrap();
     thread::scope(|scope| {
         let append = scope.spawn(|| with.repository::<Account>().execute(deposit("bob", 1)));
-        while Slow::rows(&without) == 0 {
+        wait_until(|| {
             assert!(!append.is_finished(), "the batches are committed");
-            thread::yield_now();
-        }
+            Slow::rows(&without) > 0
+        });
         others.execute(open("carol")).unwrap();
         // Another thread of the same process gets the writer too.
         with.forget_keys_before(Timestamp::from_micros(0)).unwrap();
@@ -208,7 +209,7 @@ fn a_view_reaches_programs_that_are_faster() {
                 others.execute_batch(&id("alice"), (0..8).map(|_| deposit("alice", 1))).unwrap();
             }
         });
+        let _done = SetOnDrop(&is_done);
         with.repository::<Account>().execute(open("bob")).unwrap();
-        is_done.store(true, Ordering::SeqCst);
     });
 }

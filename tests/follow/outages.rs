@@ -13,6 +13,7 @@ use factum::testing::delegate;
 use factum::{Position, Timestamp};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::bounded::wait_until;
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::rows;
 
@@ -154,10 +155,10 @@ fn a_follower_survives_failures_of_the_store() {
         running.wait_for(Position::new(100), LONG).unwrap();
         assert_eq!(heard.try_iter().next(), Some(1), "the failures are reported");
         bank.fail(4);
-        while bank.events.failures.load(Ordering::SeqCst) > 0 {
+        wait_until(|| {
             assert!(!running.has_ended());
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            bank.events.failures.load(Ordering::SeqCst) == 0
+        });
         let done = bank.events.store.repository::<Account>().execute(deposit("alice", 1)).unwrap();
         running.wait_for(done.position().unwrap(), LONG).unwrap();
         assert_eq!(bank.cents_of_alice(), 50, "{workers} workers");

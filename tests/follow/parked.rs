@@ -13,6 +13,7 @@ use factum::testing::delegate;
 use factum::{Position, Uuid};
 
 use crate::support::account::{Account, Opened, open};
+use crate::support::bounded::wait_until;
 use crate::support::stores::{LONG, open_store};
 
 #[derive(Clone, Reaction)]
@@ -141,11 +142,7 @@ fn an_idle_follower_notices_that_its_file_was_moved() {
     let quiet = SqliteReaction::new(&store, Failing(Arc::default())).unwrap().follow();
     let running = quiet.lease(LONG * 60).start().unwrap();
     std::fs::rename(&file, folder.path().join("moved.db")).unwrap();
-    let begun = Instant::now();
-    while !running.has_ended() {
-        assert!(begun.elapsed() < LONG, "the follower waits");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| running.has_ended());
     let error = running.stop().map(drop).unwrap_err();
     assert!(factum::with_causes(&error).contains("moved"), "{}", factum::with_causes(&error));
 }
@@ -176,11 +173,7 @@ fn a_parked_follower_notices_a_rewind_by_another_process() {
     running.wait_for(store.position().unwrap(), LONG).unwrap();
     let other = open_store(&file);
     SqliteReaction::new(&other, Counting(Arc::default())).unwrap().rewind(Position::START).unwrap();
-    let begun = Instant::now();
-    while calls.load(Ordering::SeqCst) < 2 {
-        assert!(begun.elapsed() < LONG, "the follower stays parked");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| calls.load(Ordering::SeqCst) >= 2);
     running.stop().unwrap();
 }
 

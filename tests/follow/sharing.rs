@@ -11,6 +11,7 @@ use factum::follow::RunningFollower;
 use factum::prelude::*;
 
 use crate::support::account::{Account, Opened, open};
+use crate::support::bounded::wait_until;
 #[cfg(target_os = "linux")]
 use crate::support::job::{Job, say};
 use crate::support::stores::{LONG, doctor, open_store, sqlite_stores};
@@ -90,9 +91,7 @@ fn a_stop_begins_without_a_wait() {
         running.begin_stop();
         running.begin_stop();
         go.send(()).unwrap();
-        while !running.has_ended() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| running.has_ended());
         assert_eq!(running.stop().unwrap().position().unwrap(), store.position().unwrap());
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use factum::Position;
@@ -15,6 +14,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::bounded::wait_until;
 use crate::support::events::append_event;
 use crate::support::stores::{LONG, open_store, sqlite_stores, stores};
 use crate::support::views::{Balances, Rows};
@@ -188,9 +188,7 @@ fn two_programs_share_a_view() {
     };
     let first = start(0);
     let second = start(1);
-    while (here(&first), here(&second)) != (2, 2) {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| (here(&first), here(&second)) == (2, 2));
     let rows = fill(&stores[0], 20, 50);
     for running in [&first, &second] {
         running.wait_for(Position::new(1_020), LONG).unwrap();
@@ -198,9 +196,7 @@ fn two_programs_share_a_view() {
     assert_eq!(Balances::rows(&stores[0]), rows);
     assert_eq!(views.each_ref().map(|view| view.faults.taken()), [510; 2]);
     first.stop().unwrap();
-    while here(&second) != 4 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| here(&second) == 4);
     second.stop().unwrap();
 }
 

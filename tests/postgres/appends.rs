@@ -9,6 +9,7 @@ use factum::store::{Append, AppendError, ExpectedVersion, NewEvent, NewKey, Stor
 use factum::{Metadata, StreamName, Uuid};
 
 use crate::server::{RawSession, Server, on_server};
+use crate::support::bounded::wait_until;
 
 pub(crate) fn stream(key: &str) -> StreamName {
     StreamName::new("tests", key)
@@ -77,9 +78,7 @@ pub(crate) fn wait_for_waiting(server: &Server, schema: &str, count: usize) {
     let waiting = format!(
         "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND classid = '{schema}.counter'::regclass"
     );
-    while server.sql(&format!("SELECT count(*) FROM ({waiting}) AS w")) != [count.to_string()] {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(|| server.sql(&format!("SELECT count(*) FROM ({waiting}) AS w")) == [count.to_string()]);
 }
 
 /// The trap: a check that sees the state from before it waited for its turn would store a second version 2.

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use factum::postgres::{PostgresOptions, PostgresStore};
 use factum::prelude::*;
@@ -18,6 +18,7 @@ use crate::LONG;
 use crate::appends::{Fact, append_one, stream};
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::bounded::{LONGEST, SetOnDrop, wait_until};
 
 /// An event whose append was acknowledged: where it is said to be.
 type Acknowledged = (Uuid, StreamName, u64, u64);
@@ -27,7 +28,9 @@ type Acknowledged = (Uuid, StreamName, u64, u64);
 fn write(store: &PostgresStore, writer: &str, goes_on: impl Fn() -> bool) -> Vec<Acknowledged> {
     let (own, shared) = (stream(writer), stream("shared"));
     let (mut acknowledged, mut version) = (Vec::new(), 0);
+    let begun = Instant::now();
     for append in (0..).take_while(|_| goes_on()) {
+        assert!(begun.elapsed() < LONGEST, "the test does not end");
         let facts = [Fact::new(), Fact::new()];
         let events = facts.each_ref().map(Fact::event);
         let new = stream(&format!("{writer}-{append}"));
@@ -129,12 +132,13 @@ fn ended_sessions_lose_and_double_nothing() {
             "SELECT pg_terminate_backend(pid) FROM pg_locks
              WHERE locktype = 'relation' AND relation = '{schema}.counter'::regclass AND mode = 'RowExclusiveLock'"
         );
+        let over = SetOnDrop(&is_over);
         let mut ended = 0;
-        while ended < 40 {
+        wait_until(|| {
             ended += session.sql(&end).unwrap().len();
-            thread::sleep(Duration::from_millis(3));
-        }
-        is_over.store(true, Ordering::SeqCst);
+            ended >= 40
+        });
+        drop(over);
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     check(&server.store(&schema), &acknowledged);
@@ -153,6 +157,7 @@ fn a_crash_of_the_server_loses_and_doubles_nothing() {
                 scope.spawn(move || write(store, &format!("w{number}"), || !is_over.load(Ordering::SeqCst)))
             })
             .collect();
+        let over = SetOnDrop(&is_over);
         for _ in 0..3 {
             let newest = stores[0].position().unwrap();
             assert!(stores[0].wait_for(newest.next(), LONG).unwrap() > newest, "the writers go on");
@@ -160,7 +165,7 @@ fn a_crash_of_the_server_loses_and_doubles_nothing() {
             server.crash();
             server.restart();
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     check(&server.store(&schema), &acknowledged);
@@ -194,9 +199,7 @@ fn an_append_waits_for_standbys() {
     let standbys = |names: &str| {
         server.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
         server.sql("SELECT pg_reload_conf()");
-        while server.sql("SHOW synchronous_standby_names") != [names] {
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| server.sql("SHOW synchronous_standby_names") == [names]);
     };
     let waiting = |but: &str| {
         let pids = server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
@@ -226,9 +229,10 @@ fn an_append_waits_for_standbys() {
         let (append, ended) = append_that_waits();
         server.sql(&format!("SELECT pg_terminate_backend({ended})"));
         // The new session waits for the standbys as well.
-        while waiting(&ended).is_none() {
+        wait_until(|| {
             assert!(!append.is_finished(), "the append does not wait");
-        }
+            waiting(&ended).is_some()
+        });
         standbys("");
         assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());
     });
@@ -246,9 +250,7 @@ fn a_commit_that_waits_for_standbys_is_not_seen_if_its_connection_breaks() {
     append_one(&store, &stream("a"), 0).unwrap();
     server.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'");
     server.sql("SELECT pg_reload_conf()");
-    while server.sql("SHOW synchronous_standby_names") != ["missing"] {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(|| server.sql("SHOW synchronous_standby_names") == ["missing"]);
     let waiting = || server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
     let events = || server.sql(&format!("SELECT count(*) FROM {schema}.events"));
     thread::scope(|scope| {
@@ -256,7 +258,7 @@ fn a_commit_that_waits_for_standbys_is_not_seen_if_its_connection_breaks() {
         let (append, stored) = loop {
             let stored = events();
             let append = scope.spawn(|| append_one(&store, &stream("a"), ExpectedVersion::Any));
-            while !append.is_finished() && waiting().is_empty() {}
+            wait_until(|| append.is_finished() || !waiting().is_empty());
             if !append.is_finished() {
                 break (append, stored);
             }
@@ -266,9 +268,10 @@ fn a_commit_that_waits_for_standbys_is_not_seen_if_its_connection_breaks() {
         proxy.cut_all();
         // The store looks for the end of the session, again and again.
         let sent = proxy.statements();
-        while proxy.statements() < sent + 20 {
+        wait_until(|| {
             assert_eq!((waiting(), events()), (before.clone(), stored.clone()));
-        }
+            proxy.statements() >= sent + 20
+        });
         server.sql("ALTER SYSTEM RESET synchronous_standby_names");
         server.sql("SELECT pg_reload_conf()");
         assert_eq!(append.join().unwrap().unwrap(), store.position().unwrap().get());

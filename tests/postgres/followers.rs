@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use factum::follow::{Activity, RunningFollower};
 use factum::postgres::PostgresOptions;
@@ -16,6 +15,7 @@ use crate::account::{Account, Deposited, deposit, id, open};
 use crate::process_managers::kills;
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::bounded::wait_until;
 use crate::support::kept;
 use crate::support::shop::Shop;
 
@@ -41,14 +41,6 @@ type Running = RunningFollower<PostgresReaction<Mails>>;
 fn start(store: &PostgresStore, mails: &Mails) -> Running {
     let mails = PostgresReaction::new(store, mails.clone()).unwrap();
     mails.follow().lease(ENDLESS).on_failure(OnFailure::DeadLetter).on_change(|_| {}).start().unwrap()
-}
-
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < LONG, "it does not come");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 fn waits_for_the_lease(running: &Running) -> bool {
@@ -149,13 +141,14 @@ fn cut_connections_skip_no_event_of_a_reaction() {
     for proxy in &proxies {
         proxy.cut_one_in(25);
     }
-    while proxies.iter().map(Proxy::cuts).sum::<u32>() < CUTS {
+    wait_until(|| {
         for name in names {
             accounts.execute(deposit(name, 1)).unwrap();
         }
         // Otherwise, a fast machine appends more than the reactions can handle in time.
         running[0].wait_for(store.position().unwrap(), LONG).unwrap();
-    }
+        proxies.iter().map(Proxy::cuts).sum::<u32>() >= CUTS
+    });
     for proxy in &proxies {
         proxy.cut_one_in(0);
     }

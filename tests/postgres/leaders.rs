@@ -16,6 +16,7 @@ use crate::account::{Account, open};
 use crate::appends::{append_one, stream};
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::bounded::wait_until;
 use crate::support::sql_views::{SqlBalances, balances, row};
 
 /// How long the store looks for a server that leads.
@@ -37,9 +38,7 @@ fn url(ports: [u16; 2]) -> String {
 
 /// Waits until a server has what a query asks for.
 fn wait_for(server: &Server, query: &str, answer: &str) {
-    while server.sql(query) != [answer] {
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| server.sql(query) == [answer]);
 }
 
 /// A host that takes connections and never answers, as a machine that is suspended.

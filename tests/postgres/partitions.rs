@@ -15,8 +15,8 @@ use factum::prelude::*;
 
 use crate::LONG;
 use crate::account::{Account, Deposited, deposit, id, open};
-use crate::followers::wait_until;
 use crate::server::on_server;
+use crate::support::bounded::wait_until;
 use crate::support::sql_views::{SqlBalances, balances};
 
 const ACCOUNTS: usize = 20;

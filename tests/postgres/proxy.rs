@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::bounded::LONGEST;
+
 /// Passes bytes between clients and the server, and cuts a connection now and then.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
@@ -166,7 +168,7 @@ impl State {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = server.read(&mut buffer) {
             let holds = self.holds_answers.lock().unwrap();
-            drop(self.lets_answers_go.wait_while(holds, |holds| *holds).unwrap());
+            drop(self.lets_answers_go.wait_timeout_while(holds, LONGEST, |holds| *holds).unwrap());
             if client.write_all(&buffer[..length]).is_err() {
                 break;
             }

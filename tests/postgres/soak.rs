@@ -61,9 +61,13 @@ fn disturb_until(server: &Server, schema: &str, until: Instant) -> u64 {
 /// Follows from the first event on, until it has seen all. Each position and each version has to be the next one.
 fn follow(store: &PostgresStore, all: &AtomicU64, is_over: &AtomicBool) -> HashMap<String, u64> {
     let mut subscription = store.subscribe(SubscriptionOptions::new());
-    let (mut position, mut versions) = (0, HashMap::<String, u64>::new());
+    let (mut position, mut versions, mut last) = (0, HashMap::<String, u64>::new(), Instant::now());
     while !is_over.load(Ordering::SeqCst) || position < all.load(Ordering::SeqCst) {
-        let Some(event) = subscription.next_within(Duration::from_millis(100)) else { continue };
+        let Some(event) = subscription.next_within(Duration::from_millis(100)) else {
+            assert!(last.elapsed() < LONG, "position {} does not come", position + 1);
+            continue;
+        };
+        last = Instant::now();
         let event = event.unwrap();
         let envelope = event.envelope();
         position += 1;

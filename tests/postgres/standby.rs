@@ -1,7 +1,5 @@
 //! Reads from a standby.
 
-use std::time::Duration;
-
 use factum::CacheOptions;
 use factum::Position;
 use factum::postgres::{ConnectError, PostgresOptions, PostgresStore};
@@ -12,6 +10,7 @@ use crate::LONG;
 use crate::account::{Account, deposit, id, open};
 use crate::appends::{append_one, stream};
 use crate::server::Server;
+use crate::support::bounded::wait_until;
 
 /// A server and its standby.
 struct Pair {
@@ -47,17 +46,15 @@ impl Pair {
     fn wait_until_replayed(&self) {
         let newest = self.primary.sql("SELECT pg_current_wal_lsn()::text").remove(0);
         let has_it = format!("SELECT (pg_last_wal_replay_lsn() >= '{newest}')::text");
-        while self.standby.sql(&has_it) != ["true"] {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| self.standby.sql(&has_it) == ["true"]);
     }
 
     /// Reads until the standby is asked: at first it may lack the tables, and is not asked again at once.
     fn read_until_asked(&self, name: &str, read: impl Fn()) {
-        while self.sessions_with_standby(name) == 0 {
+        wait_until(|| {
             read();
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            self.sessions_with_standby(name) > 0
+        });
     }
 
     /// How many sessions a program has with the standby.

@@ -12,6 +12,7 @@ use factum::store::StoreError;
 use crate::LONG;
 use crate::proxy::Proxy;
 use crate::server::{Server, on_server};
+use crate::support::bounded::wait_until;
 
 const INSERT: &str = "INSERT INTO public.notes (id, text) VALUES ($1, $2)";
 
@@ -175,10 +176,11 @@ fn a_commit_whose_connection_breaks_gets_the_right_answer() {
             .map(|_| {
                 scope.spawn(|| {
                     let mut answers = Vec::new();
-                    while proxy.cuts() < CUTS {
+                    wait_until(|| {
                         let id = next.fetch_add(1, Ordering::Relaxed).cast_signed();
                         answers.push((id, write(id)));
-                    }
+                        proxy.cuts() >= CUTS
+                    });
                     answers
                 })
             })
@@ -203,9 +205,7 @@ fn a_commit_waits_for_standbys() {
     let standbys = |names: &str| {
         server.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
         server.sql("SELECT pg_reload_conf()");
-        while server.sql("SHOW synchronous_standby_names") != [names] {
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| server.sql("SHOW synchronous_standby_names") == [names]);
     };
     let waiting = |but: &str| {
         let pids = server.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
@@ -238,9 +238,10 @@ fn a_commit_waits_for_standbys() {
         let (write, ended) = write_that_waits();
         server.sql(&format!("SELECT pg_terminate_backend({ended})"));
         // The new session waits for the standbys as well.
-        while waiting(&ended).is_none() {
+        wait_until(|| {
             assert!(!write.is_finished(), "the commit does not wait");
-        }
+            waiting(&ended).is_some()
+        });
         standbys("");
         let id = write.join().unwrap().unwrap();
         assert_eq!(notes(&server).last(), Some(&id.to_string()));

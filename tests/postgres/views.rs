@@ -13,6 +13,7 @@ use factum::{Position, with_causes};
 use crate::LONG;
 use crate::account::{Account, Deposited, Opened, deposit, open};
 use crate::server::on_server;
+use crate::support::bounded::{SetOnDrop, wait_until};
 use crate::support::sql_views;
 use crate::support::sql_views::{SqlBalances, balances, row};
 
@@ -291,9 +292,10 @@ fn an_inline_view_that_another_program_has_broken_lets_appends_pass() {
 
     refused.store(0, Ordering::SeqCst);
     // The event is tried again once a second.
-    while balances(&store) == before {
+    wait_until(|| {
         accounts.execute(deposit("alice", 1)).unwrap();
-    }
+        balances(&store) != before
+    });
     assert_eq!(balances(&store)["bob"], (13, 2));
     assert_eq!(running.state().position, store.position().unwrap());
 }
@@ -349,11 +351,12 @@ fn a_view_that_is_rebuilt_serves_all_the_while() {
             }
             newest
         });
+        let over = SetOnDrop(&is_over);
         for _ in 0..3 {
             accounts.execute(deposit("alice", 1)).unwrap();
             assert_eq!(view.rebuild().unwrap().position, store.position().unwrap());
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         assert!(reads.join().unwrap() >= 301);
     });
     assert_eq!(balances(&reader), row("alice", 303, 304));

@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use factum::follow::{Commands, HappeningKind, SendError, SentCommand};
 
+use crate::support::bounded::{LONGEST, wait_until};
 use crate::support::kept;
 use crate::support::shop::{Shop, order, sku};
 
@@ -30,7 +30,7 @@ impl Commands for Suspended {
     ) -> Result<(), SendError> {
         let mut gate = self.gate.0.lock().unwrap();
         gate.has_come = true;
-        drop(self.gate.1.wait_while(gate, |gate| !gate.is_open).unwrap());
+        drop(self.gate.1.wait_timeout_while(gate, LONGEST, |gate| !gate.is_open).unwrap());
         self.commands.send(command, refused)
     }
 }
@@ -55,14 +55,13 @@ fn refused_meanwhile(shop: &Shop, commands: Arc<dyn Commands>) {
     let suspended = Suspended { commands, gate: Arc::clone(&gate) };
     let first = shop.process_with(Arc::new(suspended)).follow().start().unwrap();
     shop.place("a", 5);
-    while !gate.0.lock().unwrap().has_come {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| gate.0.lock().unwrap().has_come);
     // The lease of the first program ends. The other one gets a refusal, and cancels the order.
-    while shop.end_of("a").is_none() {
+    wait_until(|| {
         shop.sql("DELETE FROM factum_leases");
         shop.process().catch_up().unwrap();
-    }
+        shop.end_of("a").is_some()
+    });
     shop.add_stock(5);
     gate.0.lock().unwrap().is_open = true;
     gate.1.notify_all();
@@ -120,9 +119,7 @@ fn a_command_that_was_discarded_in_flight_does_not_happen() {
     let suspended = Suspended { commands: shop.commands(), gate: Arc::clone(&gate) };
     let running = shop.process_with(Arc::new(suspended)).follow().start().unwrap();
     shop.place("a", 5);
-    while !gate.0.lock().unwrap().has_come {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| gate.0.lock().unwrap().has_come);
     shop.sql("DELETE FROM factum_process_commands");
     gate.0.lock().unwrap().is_open = true;
     gate.1.notify_all();

@@ -13,15 +13,10 @@ use factum::prelude::*;
 use factum::testing::delegate;
 use serde::{Deserialize, Serialize};
 
+use crate::support::bounded::{LONGEST, wait_until};
 use crate::support::kept::{KeptProcess, KeptReaction, KeptStore};
 use crate::support::shop::{Fulfilment, Order, OrderId, OrderPlaced, Payment, ShipOrder, Shop, Stock, order};
 use crate::support::stores::LONG;
-
-fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// Passes commands on, after what a test does with each.
 struct Between<F> {
@@ -54,11 +49,11 @@ fn many_orders_are_fulfilled_in_the_background() {
     for number in 0..100 {
         shop.place(&number.to_string(), 5);
     }
-    until(|| (0..100).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
+    wait_until(|| (0..100).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
     for number in 0..100 {
         shop.pay(&number.to_string());
     }
-    until(|| (0..100).all(|number| shop.end_of(&number.to_string()).is_some()));
+    wait_until(|| (0..100).all(|number| shop.end_of(&number.to_string()).is_some()));
     drop(running.stop().unwrap());
     for number in 0..100 {
         assert_eq!(shop.end_of(&number.to_string()), Some("shipped"));
@@ -75,7 +70,7 @@ fn instances_do_not_wait_for_each_other() {
     let process = between(&shop, move |command| {
         if command.key.starts_with("fulfilment/slow/") {
             let open = waits.0.lock().unwrap();
-            drop(waits.1.wait_while(open, |open| !*open).unwrap());
+            drop(waits.1.wait_timeout_while(open, LONGEST, |open| !*open).unwrap());
         }
         Ok(())
     });
@@ -84,11 +79,11 @@ fn instances_do_not_wait_for_each_other() {
     for number in 0..9 {
         shop.place(&number.to_string(), 5);
     }
-    until(|| (0..9).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
+    wait_until(|| (0..9).all(|number| shop.payments.load(&order(&number.to_string())).is_ok()));
     assert!(shop.payments.load(&order("slow")).is_err());
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
-    until(|| shop.payments.load(&order("slow")).is_ok());
+    wait_until(|| shop.payments.load(&order("slow")).is_ok());
     drop(running.stop().unwrap());
 }
 
@@ -162,9 +157,9 @@ fn a_command_whose_outcome_is_lost_is_sent_again_and_happens_once() {
     let process = shop.process_with(Arc::new(Between { commands, before }));
     let running = process.follow().start().unwrap();
     shop.place("a", 5);
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     shop.pay("a");
-    until(|| shop.end_of("a").is_some());
+    wait_until(|| shop.end_of("a").is_some());
     let mut process = running.stop().unwrap();
     let _ = process.catch_up();
     assert!(sent.load(Ordering::SeqCst) >= 6);
@@ -186,13 +181,13 @@ fn a_command_that_fails_is_reported_and_sent_again() {
     let ProcessError::Follow(FollowError::Send { command, instance, .. }) = &error else { panic!("{error}") };
     assert_eq!((command.as_str(), instance.as_str()), ("reserve-stock", "a"));
     let running = process.follow().on_change(|_| {}).retry(1, Duration::from_millis(1)).start().unwrap();
-    until(|| matches!(running.state().activity, Activity::Retrying { .. }));
+    wait_until(|| matches!(running.state().activity, Activity::Retrying { .. }));
     works.store(1, Ordering::SeqCst);
     std::thread::sleep(Duration::from_millis(20));
     assert!(!running.has_ended());
     works.store(2, Ordering::SeqCst);
-    until(|| shop.payments.load(&order("a")).is_ok());
-    until(|| running.state().activity == Activity::Running);
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| running.state().activity == Activity::Running);
     drop(running.stop().unwrap());
 }
 
@@ -212,14 +207,14 @@ fn a_command_whose_aggregate_panics_holds_its_instance_after_the_retries() {
     // A caller that waits gets the error.
     assert!(matches!(process.catch_up(), Err(ProcessError::Follow(FollowError::Send { .. }))));
     let running = process.follow().on_change(|_| {}).retry(2, Duration::from_millis(1)).start().unwrap();
-    until(|| !instances.dead_letters().unwrap().is_empty());
+    wait_until(|| !instances.dead_letters().unwrap().is_empty());
     assert_eq!(attempts.load(Ordering::SeqCst), 4, "one, and one with two retries");
     let letter = &instances.dead_letters().unwrap()[0];
     assert_eq!((letter.instance.as_str(), letter.name.as_str()), ("a", "reserve-stock"));
     assert!(letter.error.ends_with("a bug"), "{}", letter.error);
-    until(|| shop.payments.load(&order("b")).is_ok());
+    wait_until(|| shop.payments.load(&order("b")).is_ok());
     instances.retry(&order("a")).unwrap();
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     drop(running.stop().unwrap());
 }
 
@@ -236,7 +231,7 @@ fn many_instances_whose_commands_fail_delay_no_other() {
     }
     shop.place("a", 5);
     let running = process.follow().on_change(|_| {}).start().unwrap();
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     drop(running.stop().unwrap());
 }
 
@@ -255,12 +250,12 @@ fn a_dead_letter_is_retried_while_commands_of_another_instance_fail() {
     let running = process.follow().on_change(|_| {}).start().unwrap();
     shop.place("broken", 5);
     shop.place("a", 5);
-    until(|| !instances.dead_letters().unwrap().is_empty());
-    until(|| matches!(running.state().activity, Activity::Retrying { .. }));
+    wait_until(|| !instances.dead_letters().unwrap().is_empty());
+    wait_until(|| matches!(running.state().activity, Activity::Retrying { .. }));
     shop.sql("UPDATE factum_process_commands SET held = 1 WHERE instance = 'broken'");
     works.store(1, Ordering::SeqCst);
     instances.retry(&order("a")).unwrap();
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     drop(running.stop().unwrap());
 }
 
@@ -268,13 +263,13 @@ fn a_dead_letter_is_retried_while_commands_of_another_instance_fail() {
 fn another_runner_takes_over() {
     let shop = Shop::with_stock(10);
     let first = shop.process().follow().start().unwrap();
-    until(|| first.state().activity == Activity::Running);
+    wait_until(|| first.state().activity == Activity::Running);
     let second = shop.process().follow().lease(Duration::from_millis(200)).start().unwrap();
     shop.place("a", 5);
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     drop(first.stop().unwrap());
     shop.place("b", 5);
-    until(|| shop.payments.load(&order("b")).is_ok());
+    wait_until(|| shop.payments.load(&order("b")).is_ok());
     drop(second.stop().unwrap());
 }
 
@@ -290,10 +285,10 @@ fn a_dead_letter_is_retried_while_the_process_runs() {
     let instances = process.instances();
     let running = process.follow().lease(Duration::from_millis(300)).start().unwrap();
     shop.place("a", 5);
-    until(|| !instances.dead_letters().unwrap().is_empty());
+    wait_until(|| !instances.dead_letters().unwrap().is_empty());
     works.store(1, Ordering::SeqCst);
     instances.retry(&order("a")).unwrap();
-    until(|| shop.payments.load(&order("a")).is_ok());
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     drop(running.stop().unwrap());
 }
 

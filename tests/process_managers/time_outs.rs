@@ -6,6 +6,7 @@ use factum::follow::{Happening, HappeningKind};
 use factum::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::support::bounded::wait_until;
 use crate::support::kept::KeptProcess;
 use crate::support::shop::{
     CancelOrder, Order, OrderId, OrderPlaced, OrderShipped, Payment, PaymentTaken, ShipOrder, Shop,
@@ -241,13 +242,9 @@ fn a_running_process_fires_when_the_clock_moves() {
     let shop = Shop::with_stock(1);
     let running = shop.process().follow().start().unwrap();
     shop.place("a", 500);
-    while shop.payments.load(&order("a")).is_err() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| shop.payments.load(&order("a")).is_ok());
     shop.clock.forward(2 * TIME_TO_PAY);
-    while shop.end_of("a").is_none() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| shop.end_of("a").is_some());
     drop(running.stop().unwrap());
     assert_eq!(shop.end_of("a"), Some("cancelled"));
 }

@@ -7,6 +7,7 @@ use factum::prelude::*;
 use factum::testing::Lock;
 use serde::{Deserialize, Serialize};
 
+use crate::support::bounded::wait_until;
 use crate::support::kept::{KeptProcess, KeptStore};
 use crate::support::shop::{Order, OrderId, OrderPlaced, Shop, TIME_TO_PAY, order};
 
@@ -115,9 +116,10 @@ fn a_command_of_an_older_version_is_sent_as_it_is_now() {
     let mut process = KeptProcess::new(&shop.store, Clerk, Arc::new(gate)).unwrap().clock(shop.clock.clone());
     shop.place("a", 5);
     shop.place("b", 5);
-    while shop.sql("SELECT count(*) FROM factum_process_commands") != ["2"] {
+    wait_until(|| {
         process.catch_up().unwrap_err();
-    }
+        shop.sql("SELECT count(*) FROM factum_process_commands") == ["2"]
+    });
     shop.sql(
         r#"UPDATE factum_process_commands SET version = 1, payload = '{"order":"a"}' WHERE instance = 'a';
            UPDATE factum_process_commands SET version = 3 WHERE instance = 'b';"#,

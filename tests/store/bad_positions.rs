@@ -11,6 +11,7 @@ use factum::store::{AppendError, Filter, Partition, StoreError};
 use tempfile::TempDir;
 
 use crate::support::account::{Account, Closed, Opened, deposit, open};
+use crate::support::bounded::wait_until;
 use crate::support::events::{append, read, stream};
 use crate::support::stores::{LONG, doctor, open_store};
 
@@ -116,9 +117,10 @@ fn readers_jump_over_a_wide_gap() {
         assert_eq!(event.envelope().position, Position::new(position));
     }
     let mut none = store.subscribe(SubscriptionOptions::new().names(["other"]));
-    while none.seen() < store.position().unwrap() {
+    wait_until(|| {
         assert!(none.try_next().is_none());
-    }
+        none.seen() == store.position().unwrap()
+    });
 }
 
 /// Counts the accounts that were opened.

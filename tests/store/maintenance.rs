@@ -9,6 +9,7 @@ use factum::store::EventStore;
 use factum::store::ExpectedVersion::Any;
 use tempfile::TempDir;
 
+use crate::support::bounded::SetOnDrop;
 use crate::support::events::{append, append_all, count, read, read_all, stream};
 use crate::support::stores::doctor;
 
@@ -20,14 +21,6 @@ fn names(folder: &TempDir) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A backup is a copy of one moment, even while others write.
@@ -42,8 +35,7 @@ fn a_backup_is_made_while_others_write() {
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Also stops if an assertion fails.
-        let _stop = StopAtEnd(&stop);
+        let _stop = SetOnDrop(&stop);
         for writer in 0..2 {
             let (store, stop) = (&store, &stop);
             scope.spawn(move || {
@@ -103,6 +95,26 @@ fn a_backup_replaces_nothing_and_leaves_nothing_behind() {
         // The copy is one file, without a log beside it.
         assert_eq!(read_all(&SqliteStore::open(&path).unwrap()).unwrap(), ["1"]);
         fs::remove_file(path).unwrap();
+    }
+}
+
+/// The log of a killed program, whose file was deleted: SQLite would play it into the backup.
+#[test]
+fn a_backup_does_not_go_beside_the_log_of_another_file() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let store = SqliteStore::open(path("store.db")).unwrap();
+    append(&store, &stream("a"), Any, &["1"]).unwrap();
+    let other = SqliteStore::open(path("other.db")).unwrap();
+    append(&other, &stream("b"), Any, &["2", "3"]).unwrap();
+    fs::copy(path("other.db-wal"), path("copy.db-wal")).unwrap();
+    fs::write(path("second.db-journal"), "").unwrap();
+    for (name, log) in [("copy.db", "copy.db-wal"), ("second.db", "second.db-journal")] {
+        let error = store.backup(path(name)).unwrap_err();
+        assert!(matches!(&error, BackupError::Exists { path: taken, .. } if *taken == path(log)), "{error}");
+        fs::remove_file(path(log)).unwrap();
+        store.backup(path(name)).unwrap();
+        assert_eq!(read_all(&SqliteStore::open(path(name)).unwrap()).unwrap(), ["1"]);
     }
 }
 

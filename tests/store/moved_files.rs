@@ -1,4 +1,4 @@
-//! The file is deleted, moved or replaced while the store is open: nothing is acknowledged any more.
+//! The file is deleted, moved, replaced or emptied while the store is open: nothing is acknowledged any more.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use factum::prelude::*;
-use factum::sqlite::{OpenError, QueryError};
+use factum::sqlite::{OpenError, QueryError, SqliteOptions};
 use factum::store::ExpectedVersion::Any;
 use factum::store::{AppendError, StoreError};
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ use crate::support::stores::open_store;
 /// A way to lose the file of the store at `bank.db`, with its name.
 type Way = (&'static str, fn(&Path));
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
     ("all is deleted", |folder| {
         for file in ["bank.db", "bank.db-wal", "bank.db-shm"] {
             fs::remove_file(folder.join(file)).unwrap();
@@ -34,6 +34,7 @@ const WAYS: [Way; 7] = [
         drop(other);
         fs::rename(folder.join("other.db"), folder.join("bank.db")).unwrap();
     }),
+    ("the file is emptied", |folder| fs::write(folder.join("bank.db"), "").unwrap()),
     ("the log is replaced", |folder| {
         fs::copy(folder.join("bank.db-wal"), folder.join("copy")).unwrap();
         fs::rename(folder.join("copy"), folder.join("bank.db-wal")).unwrap();
@@ -76,7 +77,7 @@ fn a_hot_aggregate_without_its_file_is_not_believed() {
         for _ in 0..3 {
             let error = accounts.execute(deposit("a", 1)).unwrap_err();
             let text = factum::with_causes(&error);
-            assert!(text.contains("deleted, moved or replaced"), "{way}: {text}");
+            assert!(text.contains("deleted, moved, replaced or emptied"), "{way}: {text}");
         }
         assert!(accounts.load(&id("a")).is_err(), "{way}");
     }
@@ -85,7 +86,9 @@ fn a_hot_aggregate_without_its_file_is_not_believed() {
 /// Connections that are open have the old file, a new one would have the file at the path.
 #[test]
 fn reads_of_a_moved_file_fail_even_when_it_is_back() {
-    for (way, lose) in WAYS.into_iter().filter(|(way, _)| way.contains("the file")) {
+    for (way, lose) in
+        WAYS.into_iter().filter(|(way, _)| way.contains("the file") && !way.contains("emptied"))
+    {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("bank.db");
         let store = open_store(&file);
@@ -103,6 +106,8 @@ fn reads_of_a_moved_file_fail_even_when_it_is_back() {
         let query = store.query(|connection| connection.query_row("SELECT 1", (), |_| Ok(())));
         assert!(matches!(query, Err(QueryError::Store(StoreError::Moved { .. }))), "{way}: {query:?}");
         fs::rename(second_name, &file).unwrap();
+        // A store has one name.
+        let _ = fs::remove_file(folder.path().join("moved.db"));
         is_moved(way, &store.position());
         is_moved(way, &store.checkpoint_wal());
         assert!(append(&store, &stream("a"), Any, &["2"]).is_err());
@@ -145,4 +150,46 @@ fn a_connection_to_a_file_that_was_replaced_makes_no_store() {
     let error = SqliteStore::from_connection(connection).unwrap_err();
     assert!(matches!(error, OpenError::Gone { .. }), "{error}");
     assert!(SqliteStore::from_connection(rusqlite::Connection::open(&path).unwrap()).is_ok());
+}
+
+/// Each name of a file has a log of its own, so that two programs would overwrite each other's commits.
+#[cfg(unix)]
+#[test]
+fn a_file_with_two_names_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let (file, second_name) = (folder.path().join("bank.db"), folder.path().join("second.db"));
+    append(&open_store(&file), &stream("a"), Any, &["1"]).unwrap();
+    fs::hard_link(&file, &second_name).unwrap();
+    for name in [&file, &second_name] {
+        for options in [SqliteOptions::new(), SqliteOptions::new().read_only()] {
+            let error = options.open(name).unwrap_err();
+            assert!(matches!(error, OpenError::SeveralNames { names: 2, .. }), "{error}");
+        }
+        let connection = rusqlite::Connection::open(name).unwrap();
+        let error = SqliteStore::from_connection(connection).unwrap_err();
+        assert!(matches!(error, OpenError::SeveralNames { .. }), "{error}");
+    }
+    fs::remove_file(&second_name).unwrap();
+    assert_eq!(read_all(&open_store(&file)).unwrap(), ["1"]);
+}
+
+/// The log of a program that was killed, whose file was moved away: a new store would delete it.
+#[test]
+fn a_log_without_its_file_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let store = open_store(&path("bank.db"));
+    append(&store, &stream("a"), Any, &["1"]).unwrap();
+    for name in ["bank.db", "bank.db-wal"] {
+        fs::copy(path(name), path(&name.replace("bank", "killed"))).unwrap();
+    }
+    fs::rename(path("killed.db"), path("moved.db")).unwrap();
+    for _ in 0..2 {
+        let error = SqliteStore::open(path("killed.db")).unwrap_err();
+        assert!(matches!(&error, OpenError::LoneLog { log, .. } if *log == path("killed.db-wal")), "{error}");
+        // An empty file is none.
+        fs::write(path("killed.db"), "").unwrap();
+    }
+    fs::rename(path("moved.db"), path("killed.db")).unwrap();
+    assert_eq!(read_all(&open_store(&path("killed.db"))).unwrap(), ["1"]);
 }

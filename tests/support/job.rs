@@ -1,9 +1,12 @@
 //! Child processes: the test program again, running a job of [`super::process`].
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 
+use super::bounded::LONGEST;
 use super::kept;
 
 const JOB: &str = "FACTUM_TEST_JOB";
@@ -38,7 +41,7 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 /// A job in a child process, which is killed on drop.
 pub(crate) struct Job {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    said: Receiver<String>,
     pub(crate) input: ChildStdin,
 }
 
@@ -88,14 +91,25 @@ impl Job {
             .spawn()?;
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let input = child.stdin.take().unwrap();
-        let mut this = Self { child, lines, input };
+        let (says, said) = channel();
+        // A read of a pipe has no time limit. The thread ends with the child.
+        thread::spawn(move || {
+            let own =
+                lines.map_while(Result::ok).filter_map(|line| line.strip_prefix(SAYS).map(str::to_owned));
+            own.map(|line| says.send(line)).all(|sent| sent.is_ok())
+        });
+        let mut this = Self { child, said, input };
         assert_eq!(this.hear().as_deref(), Some(BEGUN), "the process does not run the job {job}");
         Ok(this)
     }
 
     /// The next line of the job; `None` once it has ended.
     pub(crate) fn hear(&mut self) -> Option<String> {
-        self.lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix(SAYS).map(str::to_owned))
+        match self.said.recv_timeout(LONGEST) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the job does not say anything"),
+        }
     }
 
     /// The number of its process.

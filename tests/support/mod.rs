@@ -1,6 +1,7 @@
 //! Code that the tests share.
 
 pub(crate) mod account;
+pub(crate) mod bounded;
 pub(crate) mod chain;
 pub(crate) mod contents;
 pub(crate) mod events;

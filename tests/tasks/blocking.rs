@@ -7,7 +7,6 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::LONG;
 
@@ -23,15 +22,6 @@ pub(crate) fn ends(work: impl FnOnce() + Send + 'static) {
     worker.join().unwrap();
 }
 
-/// Whether it is so within a long time.
-pub(crate) fn until(mut is_so: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + LONG;
-    while !is_so() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(1));
-    }
-    is_so()
-}
-
 pub(crate) fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> bool {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
@@ -43,7 +33,7 @@ pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar, AtomicUsize)>);
 impl Gate {
     pub(crate) fn pass(&self) {
         self.0.2.fetch_add(1, Ordering::SeqCst);
-        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |is_open| !*is_open).unwrap());
+        drop(self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), LONG, |is_open| !*is_open).unwrap());
     }
 
     pub(crate) fn open(&self) {

@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::account::{Account, AccountCommand, deposit, id, open};
-use crate::blocking::{ends, many, until};
+use crate::blocking::{ends, many};
+use crate::bounded::wait_until;
 use crate::{LONG, runtime};
 
 /// A store in memory that answers when a gate opens, and counts who waits for the answer.
@@ -94,7 +95,7 @@ fn commands_by_name_wait_without_a_thread() {
                 });
             }
             let waiting = store.clone();
-            tokio::task::spawn_blocking(move || assert!(until(|| waiting.waiting() == [0, many()])))
+            tokio::task::spawn_blocking(move || wait_until(|| waiting.waiting() == [0, many()]))
                 .await
                 .unwrap();
             store.counts.gate.add_permits(many());
@@ -140,8 +141,8 @@ fn batches_and_units_of_work_wait_without_a_thread() {
             }
             let waiting = store.clone();
             let units = many() / 2;
-            let are_waiting = move || until(|| waiting.waiting() == [0, many()]);
-            assert!(tokio::task::spawn_blocking(are_waiting).await.unwrap());
+            let are_waiting = move || wait_until(|| waiting.waiting() == [0, many()]);
+            tokio::task::spawn_blocking(are_waiting).await.unwrap();
             store.counts.gate.add_permits(many() + units);
             for version in tasks.join_all().await {
                 assert_eq!(version, 2);

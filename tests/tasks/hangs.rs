@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::account::{Account, Opened, deposit, id, open};
-use crate::blocking::{Gate, ends, many, poll_once, until};
+use crate::blocking::{Gate, ends, many, poll_once};
+use crate::bounded::{SetOnDrop, wait_until};
 use crate::{open_file, runtime};
 
 type Accounts<S> = Repository<Account, S>;
@@ -65,7 +66,7 @@ fn occupy(counters: &Repository<Counter, MemoryStore>, runtime: &Handle) -> Gate
         let command = count(&format!("occupies {id}"), move || of_handler.pass());
         runtime.spawn(async move { counters.execute_async(command).await.map(drop) });
     }
-    assert!(until(|| gate.arrived() >= thread::available_parallelism().map_or(1, usize::from)));
+    wait_until(|| gate.arrived() >= thread::available_parallelism().map_or(1, usize::from));
     gate
 }
 
@@ -228,7 +229,7 @@ fn what_waits_for_a_thread_is_carried_out_though_its_future_is_dropped() {
     });
     gate.open();
     for owner in ["alice", "bob", "carol"] {
-        assert!(until(|| accounts.exists(&id(owner)).unwrap()), "{owner}");
+        wait_until(|| accounts.exists(&id(owner)).unwrap());
     }
 }
 
@@ -248,6 +249,7 @@ fn a_runtime_ends_though_others_keep_the_store_busy() {
                 }
             });
         }
+        let over = SetOnDrop(&is_over);
         for round in 0..20 {
             let runtime = runtime();
             let tasks: Vec<_> = (0..8)
@@ -262,7 +264,7 @@ fn a_runtime_ends_though_others_keep_the_store_busy() {
             }
             drop(runtime);
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
     });
 }
 

@@ -3,6 +3,8 @@
 #[path = "../support/account.rs"]
 mod account;
 mod blocking;
+#[path = "../support/bounded.rs"]
+mod bounded;
 mod commands;
 mod commits;
 mod copies;

@@ -17,7 +17,7 @@ use tokio::task::spawn;
 use tokio::time::sleep;
 
 use crate::account::{Account, Deposited, Opened, deposit, open};
-use crate::blocking::until;
+use crate::bounded::wait_until;
 use crate::{LONG, open_file};
 
 /// What has left the program, and what the handlers wait for.
@@ -197,7 +197,7 @@ fn a_follower_that_is_stopped_waits_for_its_handler() {
     let (runtime, store, world) = (runtime_with_time(), store_with([WAITS, 1]), Arc::<World>::default());
     let _entered = runtime.enter();
     let running = follow(&store, &world);
-    assert!(until(|| world.waiting.load(Ordering::SeqCst) == 1));
+    wait_until(|| world.waiting.load(Ordering::SeqCst) == 1);
     running.begin_stop();
     world.gate.add_permits(1);
     let follower = running.stop_within(LONG).unwrap();
@@ -213,16 +213,43 @@ fn a_handler_that_awaits_longer_is_given_up_and_its_event_comes_again() {
         let _entered = runtime.enter();
         let follower = mails(&store, &world).workers(workers).follow().on_change(|_| {});
         let running = follower.on_failure(OnFailure::DeadLetter).start().unwrap();
-        assert!(until(|| world.waiting.load(Ordering::SeqCst) == 1));
+        wait_until(|| world.waiting.load(Ordering::SeqCst) == 1);
         let stopped = running.stop_within(Duration::from_millis(10));
         assert!(matches!(stopped, Err(ReactionError::Follow(FollowError::StillRuns { .. }))), "{stopped:?}");
-        assert!(until(|| world.dropped.load(Ordering::SeqCst) == 1));
+        wait_until(|| world.dropped.load(Ordering::SeqCst) == 1);
         assert_eq!(mails(&store, &world).dead_letters().unwrap().len(), 0);
         world.gate.add_permits(1);
         let running = follow(&store, &world);
         running.wait_for(Position::new(2), LONG).unwrap();
         assert_eq!(world.mails(), [(WAITS, 1)]);
     }
+}
+
+/// A runtime that is shut down too early is the fault of no event: the follower ends, and none is a dead letter.
+#[test]
+fn a_follower_whose_runtime_was_shut_down_ends_before_its_event() {
+    let (runtime, store, world) = (runtime_with_time(), store_with([WAITS, 1, 2]), Arc::<World>::default());
+    let entered = runtime.enter();
+    let follower = mails(&store, &world).follow().on_change(|_| {}).retry(0, Duration::ZERO);
+    let running = follower.on_failure(OnFailure::DeadLetter).start().unwrap();
+    wait_until(|| world.waiting.load(Ordering::SeqCst) == 1);
+    drop(entered);
+    runtime.shutdown_background();
+    // The handler goes on, and spawns a task that the runtime drops.
+    world.gate.add_permits(1);
+    wait_until(|| running.has_ended());
+    let error = running.stop().map(drop).unwrap_err();
+    let ended = matches!(&error, ReactionError::Follow(FollowError::RuntimeEnded { position, .. }) if position.get() == 2);
+    assert!(ended, "{error:?}");
+    assert_eq!(mails(&store, &world).dead_letters().unwrap(), []);
+
+    let runtime = runtime_with_time();
+    let _entered = runtime.enter();
+    world.gate.add_permits(1);
+    let running = follow(&store, &world);
+    running.wait_for(Position::new(4), LONG).unwrap();
+    assert_eq!(world.mails(), [(WAITS, 1), (1, 1), (2, 1)]);
+    running.stop().unwrap();
 }
 
 /// The lease is renewed while a handler awaits, so that no other runner gets the event.
@@ -237,18 +264,18 @@ fn the_lease_is_kept_while_a_handler_awaits() {
     let _entered = runtime.enter();
     let start = || mails(&store, &world).follow().lease(lease).on_change(|_| {}).start().unwrap();
     let first = start();
-    assert!(until(|| world.waiting.load(Ordering::SeqCst) == 1));
+    wait_until(|| world.waiting.load(Ordering::SeqCst) == 1);
     let second = start();
     let mut holders = vec![];
     // Three leases, each of which ends later than the one before.
-    assert!(until(|| {
+    wait_until(|| {
         if let Activity::WaitingForLease { holder, .. } = second.state().activity
             && holders.last() != Some(&holder.until)
         {
             holders.push(holder.until);
         }
         holders.len() > 3
-    }));
+    });
     assert_eq!(world.waiting.load(Ordering::SeqCst), 1, "the other runner has the event too");
     world.gate.add_permits(1);
     first.wait_for(Position::new(2), LONG).unwrap();

@@ -1,12 +1,11 @@
 //! Timers that tasks set.
 
-use std::time::Duration;
-
 use factum::follow::KeepsTimers;
 use factum::prelude::*;
 use factum::tasks::AsyncApplicationExt as _;
 
 use crate::account::{Account, Deposit, deposit, id, open};
+use crate::bounded::wait_until;
 use crate::{LONG, runtime};
 
 #[derive(Application)]
@@ -36,9 +35,7 @@ fn look_after_timers<S: KeepsTimers>(store: &S) {
         for key in ["third", "fourth"] {
             bank.schedule_async(Timestamp::now(), deposit("bob", 5), key).await.unwrap();
         }
-        while timers.dead_letters_async().await.unwrap().len() < 2 {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_until(|| timers.dead_letters().unwrap().len() == 2);
         let letters = timers.dead_letters_async().await.unwrap();
         assert_eq!(timers.dead_letters_after_async(&letters[0], 10).await.unwrap(), letters[1..]);
         assert!(timers.discard_async(letters[0].number, "bob has left").await.unwrap());
@@ -47,9 +44,7 @@ fn look_after_timers<S: KeepsTimers>(store: &S) {
         assert_eq!(discarded.iter().map(|timer| &*timer.reason).collect::<Vec<_>>(), ["bob has left"]);
         bank.execute_async(open("bob")).await.unwrap();
         assert!(timers.retry_async(letters[1].number).await.unwrap());
-        while !timers.dead_letters_async().await.unwrap().is_empty() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_until(|| timers.dead_letters().unwrap().is_empty());
         bank.stop_async(LONG).await.unwrap();
     });
 }
@@ -74,9 +69,7 @@ fn timers_on<S: KeepsTimers>(store: &S) {
         assert!(!bank.cancel_async("alone").await.unwrap());
         let options = ExecuteOptions::new().schedule(Timestamp::now(), deposit("alice", 9), "with its event");
         bank.execute_with_async(deposit("alice", 1), &options).await.unwrap();
-        while !keys().is_empty() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_until(|| keys().is_empty());
         assert_eq!(bank.repository::<Account>().load(&id("alice")).unwrap().state().cents, 10);
         bank.stop_async(LONG).await.unwrap();
     });

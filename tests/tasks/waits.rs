@@ -17,7 +17,8 @@ use factum::testing::delegate;
 use tempfile::TempDir;
 
 use crate::account::{Account, Deposited, Opened, deposit, open};
-use crate::blocking::{Gate, ends, many, poll_once, until};
+use crate::blocking::{Gate, ends, many, poll_once};
+use crate::bounded::wait_until;
 use crate::{LONG, open_file, runtime, stores};
 
 /// A view whose handler waits until it may go on.
@@ -35,7 +36,7 @@ impl Slow {
     #[project]
     fn deposited(&mut self, _: &Deposited) {
         let (is_open, changed) = &*self.is_open;
-        drop(changed.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+        drop(changed.wait_timeout_while(is_open.lock().unwrap(), LONG, |is_open| !*is_open).unwrap());
     }
 }
 
@@ -243,7 +244,7 @@ fn a_dropped_wait_watches_no_more() {
     runtime.block_on(async {
         let mut wait = Box::pin(store.wait_for_async(Position::new(1), LONG));
         assert!(!poll_once(&mut wait));
-        assert!(until(|| gate.arrived() == 1));
+        wait_until(|| gate.arrived() == 1);
         drop(wait);
     });
     gate.open();

@@ -1,5 +1,8 @@
 //! What the feature `tracing` emits, beside the chapter `guide::telemetry`. A program of its own, as it records all of it.
 
+#[expect(dead_code, reason = "no thread of these tests runs until a flag is set")]
+#[path = "../support/bounded.rs"]
+mod bounded;
 mod chapter;
 mod domain;
 mod recorder;

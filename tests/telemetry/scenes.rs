@@ -9,6 +9,7 @@ use factum::prelude::*;
 use factum::sqlite::SqliteReaction;
 use tempfile::TempDir;
 
+use crate::bounded::wait_until;
 use crate::domain::{
     BEFORE_DECISION, Bells, Drops, Fill, Jar, LONG_WORK, Levels, NewLevels, Refills, SLOW, TOO_MANY, UNLUCKY,
     fill,
@@ -79,9 +80,7 @@ pub(crate) fn leases() {
     file.busy_timeout(LONG).unwrap();
     file.execute("UPDATE factum_leases SET holder = x'00112233'", ()).unwrap();
     store.repository::<Jar>().execute(fill("leases", 1)).unwrap();
-    while !matches!(running.state().activity, factum::follow::Activity::WaitingForLease { .. }) {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| matches!(running.state().activity, factum::follow::Activity::WaitingForLease { .. }));
     running.stop().unwrap();
 }
 
@@ -110,9 +109,7 @@ pub(crate) fn others() {
     app.wait_for::<Drops>(Position::new(3), LONG).unwrap();
     assert_eq!(app.view(|drops: &Drops| drops.drops), Some(1 + UNLUCKY + 5));
     app.schedule(Timestamp::now(), fill("timers", TOO_MANY), "timer").unwrap();
-    while app.timers().dead_letters().unwrap().is_empty() {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| !app.timers().dead_letters().unwrap().is_empty());
     app.stop(LONG).unwrap();
 }
 

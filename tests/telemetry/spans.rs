@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tracing::{Instrument as _, info, info_span};
 
+use crate::bounded::wait_until;
 use crate::domain::{BEFORE_DECISION, Fill, Filled, Jar, JarId, NONE, TOO_MANY, fill};
 use crate::recorder::{Emitted, emitted, record};
 use crate::{open_file, runtime};
@@ -110,7 +111,7 @@ fn a_group_follows_from_the_commands_that_wait_for_it() {
     let jars = store.repository::<Jar>();
     let together = Barrier::new(4);
     // Groups form by chance: until one has.
-    loop {
+    wait_until(|| {
         thread::scope(|scope| {
             for thread in 0..4 {
                 let (jars, together) = (&jars, &together);
@@ -136,10 +137,8 @@ fn a_group_follows_from_the_commands_that_wait_for_it() {
             assert_eq!(group.field("factum.events").unwrap().parse(), Ok(requests(group)));
             assert!(group.follows.iter().all(is_command));
         }
-        if !groups.is_empty() {
-            return;
-        }
-    }
+        !groups.is_empty()
+    });
 }
 
 /// An attempt, its conflict and the next one are one command.

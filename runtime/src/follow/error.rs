@@ -12,6 +12,7 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::follow::runs::GivenUp;
 use crate::repository::error::ReadError;
+use crate::runtime::Runtime;
 use crate::store::error::StoreError;
 use crate::store::read::StoredEvent;
 
@@ -204,6 +205,21 @@ pub enum FollowError {
         /// The follower's name.
         follower: &'static str,
     },
+    /// The runtime of the `async` handlers was shut down before the follower was stopped. The event that needed it is not handled,
+    /// and comes again.
+    #[error(
+        "the runtime that the handlers of `{follower}` need was shut down, and position {position} needs it: stop followers \
+         before their runtime"
+    )]
+    #[non_exhaustive]
+    RuntimeEnded {
+        /// The follower's name.
+        follower: &'static str,
+        /// The position of the event.
+        position: Position,
+        /// How the handler failed.
+        source: BoxError,
+    },
     /// The system can't start a thread.
     #[error("`{follower}`: the system can't start a thread")]
     #[non_exhaustive]
@@ -392,6 +408,11 @@ impl FollowError {
         match error {
             HandlerError::Handler(source) if source.is::<GivenUp>() => {
                 Self::GivenUp { follower, position: envelope.position }
+            }
+            HandlerError::Handler(source)
+                if Runtime::current().is_some_and(|runtime| runtime.has_ended()) =>
+            {
+                Self::RuntimeEnded { follower, position: envelope.position, source }
             }
             HandlerError::Handler(source) => Self::Handler {
                 follower,

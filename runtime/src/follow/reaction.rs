@@ -89,7 +89,8 @@ use crate::repository::execute_options::ExecuteOptions;
 ///
 /// * The runtime is the one that the caller of `start` or `catch_up` belongs to, or has entered. Without one, `start` fails with
 ///   [`FollowError::NoRuntime`](crate::follow::FollowError::NoRuntime), before any event. The runtime has to outlive the follower:
-///   stop the follower first. A runtime that is shut down makes a handler fail.
+///   stop the follower first. Otherwise it ends with [`FollowError::RuntimeEnded`](crate::follow::FollowError::RuntimeEnded) before
+///   the event whose handler needs the runtime. That event is no dead letter.
 /// * The handler's future stays on the follower's thread, and need not be `Send`. Its timers, its sockets and the tasks that it
 ///   spawns are the runtime's. So a handler that waits holds one thread of those that
 ///   [followers share](crate::follow::FollowerBuilder::start), as one that blocks does, and none of the runtime's.

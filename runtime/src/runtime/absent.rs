@@ -15,6 +15,10 @@ impl Runtime {
         match *self {}
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn block_on<T>(&self, _: impl Future<Output = T>) -> T {
         match *self {}
     }

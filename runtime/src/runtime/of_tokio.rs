@@ -34,6 +34,12 @@ impl Runtime {
         self.0.enter()
     }
 
+    /// Whether the runtime was shut down: then it drops each new task at once.
+    pub(crate) fn has_ended(&self) -> bool {
+        let task = pin!(self.0.spawn(async {}));
+        matches!(task.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(error)) if error.is_cancelled())
+    }
+
     /// Polls a future on this thread until it is ready. Its timers, its sockets and the tasks that it spawns are the runtime's.
     ///
     /// Panics on a thread that polls a task of a runtime: it must not block.

@@ -1,5 +1,6 @@
 //! The file of a store: how it is opened, its tables and connections, and its maintenance.
 
+pub(crate) mod at_path;
 pub(crate) mod busy;
 pub(crate) mod errors;
 pub(crate) mod handler_sql;

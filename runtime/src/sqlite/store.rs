@@ -67,9 +67,12 @@ use crate::store::wakers::Wakers;
 /// Clones share one store.
 ///
 /// A store belongs to one file and one process. After a fork, every call in the new process fails with
-/// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved or
-/// replaced while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged. A log that was
+/// [`StoreError::Forked`], and dropping the store there leaves the file alone. If the file is deleted, moved, replaced
+/// or emptied while it is open, calls fail with [`StoreError::Moved`], and nothing is acknowledged. A log that was
 /// replaced, or an index of the log that was deleted, is noticed after 10 milliseconds at most.
+///
+/// The file has one name. With a second one (a hard link), it is refused ([`OpenError::SeveralNames`]): each name would have
+/// a write-ahead log of its own. A container gets the folder of the file, not the file alone, for the same reason.
 ///
 /// # Failures of the disk
 ///

@@ -41,11 +41,11 @@ pub enum StoreError {
         /// This process.
         used_by: u32,
     },
-    /// The store's file, or its write-ahead log, was deleted, moved or replaced while the store was open.
+    /// The store's file, or its write-ahead log, was deleted, moved, replaced or emptied while the store was open.
     ///
     /// The store does nothing more, whatever is at its path later. The append that gets this error is not in
     /// a file at this path; it may be in the file that was moved. Open the store again.
-    #[error("{} was deleted, moved or replaced while the store was open; open the store again", path.display())]
+    #[error("{} was deleted, moved, replaced or emptied while the store was open; open the store again", path.display())]
     #[non_exhaustive]
     Moved {
         /// The path at which the store was opened.

@@ -14,7 +14,8 @@ use factum::{Position, with_causes};
 
 use super::super::seen_by::{Halting, Slow};
 use super::super::shop::{LONG, Mailer, Order, OrderPlaced, OrderShipped, Ship, Totals, id, place};
-use super::{Gate, living, open_ones, shops, smalls, until};
+use super::{Gate, living, open_ones, shops, smalls};
+use crate::support::bounded::wait_until;
 use crate::support::stores::{doctor, open_store};
 
 #[test]
@@ -32,7 +33,7 @@ fn an_idle_tenant_is_closed_and_continues_when_it_is_opened_again() {
             .query(|board| board.query_row("SELECT count(*) FROM board", (), |row| row.get::<_, u64>(0)));
         assert_eq!(rows.unwrap(), round);
         drop(shop);
-        until(|| shops.statistics().open == 0);
+        wait_until(|| shops.statistics().open == 0);
         assert_eq!(shops.statistics().closed, round);
     }
     assert_eq!(*mail.sent.lock().unwrap(), ["order-1 placed", "order-2 placed", "order-3 placed"]);
@@ -46,14 +47,14 @@ fn a_tenant_in_use_is_not_closed() {
     for number in 0..3 {
         // The keeper of idle tenants has run.
         drop(tenants.get("idle").unwrap());
-        until(|| tenants.statistics().closed > number);
+        wait_until(|| tenants.statistics().closed > number);
         assert_eq!(open_ones(&tenants), ["used"]);
     }
     let error = tenants.close("used", Duration::ZERO).unwrap_err();
     assert!(matches!(error, TenantError::InUse { .. }), "{error}");
     used.execute(place("a", 10)).unwrap();
     drop(used);
-    until(|| tenants.statistics().open == 0);
+    wait_until(|| tenants.statistics().open == 0);
     assert_eq!(living(&count), 0);
 }
 
@@ -95,7 +96,7 @@ fn what_goes_wrong_in_a_close_is_reported() {
         };
         shop.wait_for::<Mailer>(position, LONG).unwrap_err();
         drop(shop);
-        until(|| shops.statistics().open == 0 && said.lock().unwrap().len() == round);
+        wait_until(|| shops.statistics().open == 0 && said.lock().unwrap().len() == round);
         let text = "the tenant `acme` did not close as it should: not stopped as they should: `mailer`: ";
         assert!(said.lock().unwrap().last().unwrap().starts_with(text), "{said:?}");
     }
@@ -106,7 +107,7 @@ fn what_goes_wrong_in_a_close_is_reported() {
     if let Err(error) = shops.close("acme", LONG) {
         assert!(matches!(error, TenantError::Close { .. }), "{error}");
     }
-    until(|| shops.statistics().open == 0);
+    wait_until(|| shops.statistics().open == 0);
     shops.close("acme", LONG).unwrap();
     shops.close("globex", LONG).unwrap();
 }
@@ -158,7 +159,7 @@ fn an_event_that_no_longer_waits_for_a_dead_letter_is_something_to_do() {
     orders.execute(place("a", 13)).unwrap();
     let position = orders.execute(Ship(id("a"))).unwrap().position().unwrap();
     follower.wait_for(position, LONG).unwrap();
-    until(|| follower.next_run() == NextRun::WithNextEvent);
+    wait_until(|| follower.next_run() == NextRun::WithNextEvent);
     doctor(&file, "DELETE FROM factum_dead_letters WHERE position = 1");
     assert_eq!(follower.next_run(), NextRun::Now);
     gate.open();
@@ -212,7 +213,7 @@ impl EventStore for Busy {
         drop(asks);
         if let Some(orders @ 1..=2) = asked.map(|asked| asked - 1) {
             self.store.repository::<Order>().execute(place(&orders.to_string(), 10)).unwrap();
-            until(|| living(&self.quick.0) == orders);
+            wait_until(|| living(&self.quick.0) == orders);
             // So that it has told that it has nothing left to do.
             thread::sleep(Duration::from_millis(20));
         }
@@ -234,7 +235,7 @@ fn a_tenant_that_gets_an_event_while_its_followers_are_asked_is_not_closed() {
         followers.into_iter().all(|follower| follower.activity == Activity::Running)
     };
     drop(tenants.get("a").unwrap());
-    until(|| tenants.health().into_iter().all(at_rest));
+    wait_until(|| tenants.health().into_iter().all(at_rest));
     *store.asks.lock().unwrap() = Some((thread::current().id(), 0));
     let error = tenants.get("b").map(drop).unwrap_err();
     assert!(matches!(error, TenantError::Full { .. }), "{error}");

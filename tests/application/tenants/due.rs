@@ -10,7 +10,8 @@ use factum::prelude::*;
 use factum::testing::TestClock;
 use factum::with_causes;
 
-use super::{Gate, until};
+use super::Gate;
+use crate::support::bounded::wait_until;
 use crate::support::shop::{
     AddStock, Fulfilment, Order, Payment, PlaceOrder, Shop as Observer, Stock, TIME_TO_PAY, order, sku,
 };
@@ -55,12 +56,12 @@ fn the_time_outs_of_closed_tenants_fire() {
     for tenant in &tenants {
         place(&shops, tenant);
     }
-    until(|| shops.statistics().open == 0);
+    wait_until(|| shops.statistics().open == 0);
     assert_eq!(shops.statistics().due_later, 6);
     assert!(!tenants.iter().any(|tenant| is_cancelled(folder, tenant)));
     clock.forward(2 * TIME_TO_PAY);
-    until(|| tenants.iter().all(|tenant| is_cancelled(folder, tenant)));
-    until(|| shops.statistics().open == 0);
+    wait_until(|| tenants.iter().all(|tenant| is_cancelled(folder, tenant)));
+    wait_until(|| shops.statistics().open == 0);
     assert_eq!(shops.statistics().due_later, 0);
     shops.stop(LONG).unwrap();
 }
@@ -71,18 +72,18 @@ fn a_tenant_that_was_closed_by_a_caller_is_not_opened() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::default());
     let (folder, shops) = (folder.path(), shops(folder.path(), &clock));
     place(&shops, "acme");
-    until(|| shops.statistics().due_later == 1);
+    wait_until(|| shops.statistics().due_later == 1);
     shops.close("acme", LONG).unwrap();
     assert_eq!(shops.statistics().due_later, 0);
     let opened = shops.statistics().opened;
     clock.forward(2 * TIME_TO_PAY);
     // The keeper has run.
     place(&shops, "globex");
-    until(|| shops.statistics().open == 0);
+    wait_until(|| shops.statistics().open == 0);
     assert!(!is_cancelled(folder, "acme"));
     assert_eq!(shops.statistics().opened, opened + 1);
     drop(shops.get("acme").unwrap());
-    until(|| is_cancelled(folder, "acme"));
+    wait_until(|| is_cancelled(folder, "acme"));
 }
 
 #[test]
@@ -100,14 +101,14 @@ fn a_due_tenant_that_can_not_be_opened_is_reported_and_tried_again() {
     let shops =
         shops.idle(Duration::ZERO).on_error(move |error| heard.lock().unwrap().push(with_causes(error)));
     place(&shops, "acme");
-    until(|| shops.statistics().due_later == 1);
+    wait_until(|| shops.statistics().due_later == 1);
     is_down.store(true, Ordering::SeqCst);
     clock.forward(2 * TIME_TO_PAY);
-    until(|| said.lock().unwrap().len() == 2);
+    wait_until(|| said.lock().unwrap().len() == 2);
     assert_eq!(said.lock().unwrap()[0], "can't open the tenant `acme`: no disk");
     assert_eq!(shops.statistics().due_later, 1);
     is_down.store(false, Ordering::SeqCst);
-    until(|| is_cancelled(folder.path(), "acme"));
+    wait_until(|| is_cancelled(folder.path(), "acme"));
 }
 
 /// All places are taken by tenants in use.
@@ -121,13 +122,13 @@ fn a_due_tenant_without_room_is_reported_and_opened_later() {
     place(&shops, "acme");
     let used = shops.get("globex").unwrap();
     clock.forward(2 * TIME_TO_PAY);
-    until(|| !said.lock().unwrap().is_empty());
+    wait_until(|| !said.lock().unwrap().is_empty());
     let text =
         "the tenant `acme` is not opened: 1 tenants are open, and none of them could be closed within 0ns";
     assert!(said.lock().unwrap()[0].starts_with(text), "{said:?}");
     assert!(!is_cancelled(folder.path(), "acme"));
     drop(used);
-    until(|| is_cancelled(folder.path(), "acme"));
+    wait_until(|| is_cancelled(folder.path(), "acme"));
 }
 
 /// The first tenant that is due hangs while it is opened, as on a disk that does not answer.
@@ -148,14 +149,14 @@ fn a_due_tenant_that_hangs_delays_no_other() {
     for tenant in tenants {
         place(&shops, tenant);
     }
-    until(|| shops.statistics().due_later == 3);
+    wait_until(|| shops.statistics().due_later == 3);
     hangs.store(true, Ordering::SeqCst);
     clock.forward(2 * TIME_TO_PAY);
     let cancelled = || tenants.iter().filter(|tenant| is_cancelled(folder.path(), tenant)).count();
-    until(|| cancelled() == 2);
+    wait_until(|| cancelled() == 2);
     // Idle ones are closed meanwhile. The one that hangs has its place.
-    until(|| shops.statistics().open == 1);
+    wait_until(|| shops.statistics().open == 1);
     answers.open();
-    until(|| cancelled() == 3);
+    wait_until(|| cancelled() == 3);
     shops.stop(LONG).unwrap();
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use factum::prelude::*;
 
 use super::super::shop::{LONG, Mailer, Totals, place};
-use super::{shops, until};
+use super::shops;
+use crate::support::bounded::{SetOnDrop, wait_until};
 use crate::support::job::{Job, say};
 
 const TENANTS: usize = 500;
@@ -46,6 +47,7 @@ pub(crate) fn serve(folder: &Path) {
             }
             most
         });
+        let over = SetOnDrop(&is_over);
         let work = |thread: usize| {
             for number in 0..TENANTS {
                 let number = (number + thread) % TENANTS;
@@ -61,7 +63,7 @@ pub(crate) fn serve(folder: &Path) {
         for thread in threads {
             thread.join().unwrap();
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         measure.join().unwrap()
     });
     for number in 0..TENANTS {
@@ -86,9 +88,9 @@ pub(crate) fn serve(folder: &Path) {
     assert!(shops.statistics().opened >= 2 * (TENANTS - MOST_OPEN) as u64);
     let shops = shops.idle(Duration::ZERO);
     drop(shops.get("tenant-0").unwrap());
-    until(|| shops.statistics().open == 0);
+    wait_until(|| shops.statistics().open == 0);
     // The handles of some files are closed a little later.
-    until(|| files() < 50);
+    wait_until(|| files() < 50);
     let (threads, open) = most;
     [threads, open, files()].iter().for_each(say);
 }

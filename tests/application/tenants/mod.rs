@@ -10,12 +10,12 @@ mod stopping;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use factum::application::{Running, Tenants};
 use factum::prelude::*;
 
 use super::shop::{Mailer, Order, OrderBoard, Totals};
+use crate::support::bounded::LONGEST;
 use crate::support::stores::open_store;
 
 /// A shop of one tenant.
@@ -106,13 +106,11 @@ impl Gate {
     }
 
     fn pass(&self) {
-        drop(self.changed.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
-    }
-}
-
-fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        std::thread::sleep(Duration::from_millis(1));
+        drop(
+            self.changed
+                .wait_timeout_while(self.is_open.lock().unwrap(), LONGEST, |is_open| !*is_open)
+                .unwrap(),
+        );
     }
 }
 

@@ -12,8 +12,9 @@ use factum::store::StoreError;
 use factum::with_causes;
 
 use super::super::shop::{LONG, place};
-use super::{Gate, Smalls, living, open_small, shops, smalls, until};
+use super::{Gate, Smalls, living, open_small, shops, smalls};
 use crate::application::shop::Mailer;
+use crate::support::bounded::wait_until;
 
 #[test]
 fn callers_of_one_tenant_share_it_and_none_waits_for_another_tenant() {
@@ -242,11 +243,11 @@ fn a_tenant_finds_room_when_another_one_is_not_in_use() {
         followers.into_iter().all(|follower| follower.activity == Activity::Running)
     };
     // The one that was used last stays.
-    until(all_are_at_rest);
+    wait_until(all_are_at_rest);
     drop((b, a));
     drop(tenants.get("c").unwrap());
     assert_eq!(super::open_ones(&tenants), ["a", "c"]);
-    until(all_are_at_rest);
+    wait_until(all_are_at_rest);
     drop(tenants.get("a").unwrap());
     drop(tenants.get("b").unwrap());
     assert_eq!(super::open_ones(&tenants), ["a", "b"]);

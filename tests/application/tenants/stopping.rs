@@ -9,7 +9,8 @@ use factum::application::{TenantError, Tenants};
 use factum::prelude::*;
 
 use super::super::shop::{LONG, Mailer, place};
-use super::{Gate, Smalls, living, open_small, shops, smalls, until};
+use super::{Gate, Smalls, living, open_small, shops, smalls};
+use crate::support::bounded::wait_until;
 
 #[test]
 fn a_stop_ends_all_tenants() {
@@ -48,7 +49,7 @@ fn a_stop_waits_for_those_in_use() {
     let used = tenants.get("a").unwrap();
     thread::scope(|scope| {
         let stop = scope.spawn(|| tenants.stop(LONG));
-        until(|| matches!(tenants.get("b"), Err(TenantError::Stopped { .. })));
+        wait_until(|| matches!(tenants.get("b"), Err(TenantError::Stopped { .. })));
         used.execute(place("a", 10)).unwrap();
         drop(used);
         stop.join().unwrap().unwrap();

@@ -6,9 +6,8 @@ use factum::follow::{Activity, Clock as _, FollowerState, KeepsTimers};
 use factum::prelude::*;
 use factum::testing::TestClock;
 
-use super::tower::{
-    Stuck, Tower, keys, on_both_stores, ring, ring_of, rung, rung_by, rung_in_the_end, wait_until,
-};
+use super::tower::{Stuck, Tower, keys, on_both_stores, ring, ring_of, rung, rung_by, rung_in_the_end};
+use crate::support::bounded::wait_until;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -10,7 +10,8 @@ use factum::{ExecuteError, ExecuteOptions};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::tower::{Bell, Tower, keys, ring, rung, rung_in_the_end, set_up, wait_until};
+use super::tower::{Bell, Tower, keys, ring, rung, rung_in_the_end, set_up};
+use crate::support::bounded::wait_until;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -6,7 +6,8 @@ use factum::application::Tenants;
 use factum::prelude::*;
 use factum::testing::TestClock;
 
-use super::tower::{Tower, ring, rung, wait_until};
+use super::tower::{Tower, ring, rung};
+use crate::support::bounded::wait_until;
 
 const HOUR: Duration = Duration::from_hours(1);
 

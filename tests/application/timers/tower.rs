@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use crate::support::bounded::wait_until;
 use factum::application::Running;
 use factum::follow::{KeepsTimers, Timer};
 use factum::prelude::*;
@@ -117,15 +117,6 @@ pub(super) fn ring_of(bell: &str, note: &str) -> Ring {
 
 pub(super) fn set_up() -> SetUp {
     SetUp("bell".to_owned())
-}
-
-/// Waits until something holds, at most half a minute.
-pub(in crate::application) fn wait_until(mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it does not come");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// The notes that the bell has rung.

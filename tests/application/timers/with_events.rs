@@ -8,7 +8,8 @@ use factum::prelude::*;
 use factum::testing::TestClock;
 use factum::{ExecuteError, ExecuteOptions};
 
-use super::tower::{Bell, Tower, keys, on_both_stores, ring, rung, set_up, wait_until};
+use super::tower::{Bell, Tower, keys, on_both_stores, ring, rung, set_up};
+use crate::support::bounded::wait_until;
 
 const HOUR: Duration = Duration::from_hours(1);
 

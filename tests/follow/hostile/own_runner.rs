@@ -2,12 +2,12 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
-use std::thread;
 
 use factum::follow::{Follower, ReactionError, RunningFollower};
 use factum::prelude::*;
 
 use crate::support::account::{Account, Opened, open};
+use crate::support::bounded::wait_until;
 use crate::support::stores::{LONG, open_store, sqlite_stores};
 
 /// What a handler does with a handle.
@@ -22,12 +22,8 @@ type Slot<F> = Arc<Mutex<Option<RunningFollower<F>>>>;
 
 /// Waits for the handle, which the test puts there after the start.
 fn take<F: Follower>(slot: &Slot<F>) -> RunningFollower<F> {
-    loop {
-        if let Some(running) = slot.lock().unwrap().take() {
-            return running;
-        }
-        thread::yield_now();
-    }
+    wait_until(|| slot.lock().unwrap().is_some());
+    slot.lock().unwrap().take().unwrap()
 }
 
 fn end<F: Follower>(slot: &Slot<F>, ending: Ending, ended: &Sender<String>) {

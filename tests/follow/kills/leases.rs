@@ -8,6 +8,7 @@ use factum::prelude::*;
 
 use super::{Followed, counted};
 use crate::support::account::{Account, deposit, open};
+use crate::support::bounded::wait_until;
 use crate::support::job::{Job, say};
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::{awaited_lease, rows};
@@ -29,9 +30,7 @@ fn the_lease_of_a_killed_runner_is_taken_at_once() {
     let mut job = Job::start("follow", &file);
     assert_eq!(job.hear().as_deref(), Some("has it"));
     let following = followed(&store).follow().lease(ENDLESS).start().unwrap();
-    while awaited_lease(&following).is_none() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| awaited_lease(&following).is_some());
     let holder = awaited_lease(&following).unwrap();
     assert_eq!(holder.process, Some(job.id()), "{holder}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();

@@ -1,13 +1,14 @@
 //! Processes that are killed while they append, with an inline view and a background view.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use factum::prelude::*;
 
 use super::{Followed, Inline, KILLS, counted};
 use crate::follow::projections;
 use crate::support::account::{Account, deposit, id, open};
+use crate::support::bounded::wait_until;
 use crate::support::job::Job;
 use crate::support::stores::open_store;
 use crate::support::views::{balances, rows};
@@ -56,11 +57,7 @@ fn every_view_matches_the_events_after_kills() {
         let before = store.position().unwrap();
         let job = Job::start("write-with-views", &file);
         // Every fourth kill may come before the first append, the others come during the appends.
-        let begun = Instant::now();
-        while kill % 4 > 0 && store.position().unwrap() == before {
-            assert!(begun.elapsed() < Duration::from_mins(1), "it does not write");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| kill % 4 == 0 || store.position().unwrap() != before);
         random = random * 48_271 % 0x7fff_ffff;
         std::thread::sleep(Duration::from_micros(random % 15_000));
         job.kill();

@@ -8,6 +8,7 @@ use factum::prelude::*;
 use factum::sqlite::rusqlite::Connection;
 
 use crate::support::account::{Account, Deposited, deposit, open};
+use crate::support::bounded::wait_until;
 use crate::support::job::Job;
 use crate::support::stores::{LONG, open_store};
 
@@ -55,9 +56,7 @@ fn every_event_is_handled_after_kills() {
     for _ in 0..KILLS {
         let before = sent("SELECT count(*) FROM sent");
         let job = Job::start("react", &file);
-        while sent("SELECT count(*) FROM sent") == before {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| sent("SELECT count(*) FROM sent") != before);
         random = random * 48_271 % 0x7fff_ffff;
         std::thread::sleep(Duration::from_micros(random % 15_000));
         job.kill();

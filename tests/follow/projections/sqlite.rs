@@ -13,6 +13,7 @@ use factum::{Position, ReadError};
 
 use super::{Balances, Card, IssueCard, Totals, caught_up};
 use crate::support::account::{Account, Deposited, Opened, deposit, id, open};
+use crate::support::bounded::SetOnDrop;
 use crate::support::chain::chain;
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::balances;
@@ -97,8 +98,8 @@ fn appends_of_another_process_get_their_turn_beside_a_catch_up() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _done = SetOnDrop(&is_done);
             SqliteProjection::new(&store, Slow).unwrap().catch_up().unwrap();
-            is_done.store(true, Ordering::SeqCst);
         });
         // A second store locks the file as another process does.
         let options = SqliteOptions::new().durability(Durability::Normal).busy_timeout(LONG);

@@ -11,6 +11,7 @@ use factum::sqlite::rusqlite::Connection;
 
 use super::{First, MANY, Second, fill, left_behind, row};
 use crate::support::account::{Account, deposit};
+use crate::support::bounded::{SetOnDrop, wait_until};
 use crate::support::stores::{LONG, open_store};
 use crate::support::views::balances;
 
@@ -97,12 +98,13 @@ fn a_rebuild_catches_up_with_writers() {
             }
             cents
         });
+        let stopped = SetOnDrop(&stop);
         let mut view = SqliteProjection::new(&store, Second::default()).unwrap();
         view.catch_up().unwrap();
         for _ in 0..3 {
             view.rebuild().unwrap();
         }
-        stop.store(true, Ordering::SeqCst);
+        drop(stopped);
         let cents = writer.join().unwrap();
         view.catch_up().unwrap();
         assert_eq!(balances(&store), row("alice", cents * 100));
@@ -147,10 +149,11 @@ fn readers_see_the_old_view_or_the_new_one() {
             }
             seen
         });
+        let is_done = SetOnDrop(&done);
         SqliteProjection::new(&store, Second::default()).unwrap().catch_up().unwrap();
-        while balances(&store) != row("alice", 1_199_900) {}
+        wait_until(|| balances(&store) == row("alice", 1_199_900));
         std::thread::sleep(Duration::from_millis(10));
-        done.store(true, Ordering::SeqCst);
+        drop(is_done);
         assert_eq!(reader.join().unwrap(), [11_999, 1_199_900]);
     });
 }

@@ -15,6 +15,7 @@ use factum::sqlite::rusqlite::{Connection, Transaction};
 use factum::sqlite::{Sqlite, SqliteOptions};
 
 use super::{First, Fourth, MANY, Second, fill, left_behind, row};
+use crate::support::bounded::wait_until;
 use crate::support::stores::{LONG, doctor, open_store};
 use crate::support::views::{awaited_lease, balances};
 
@@ -88,10 +89,10 @@ fn an_older_version_does_not_take_over_the_rebuild() {
     let newer = Paused::rebuild(&file, Fourth::default());
     let second = Second::default();
     let older = SqliteProjection::new(&store, second.clone()).unwrap().follow().start().unwrap();
-    while awaited_lease(&older).is_none() {
+    wait_until(|| {
         assert!(!older.has_ended());
-        thread::sleep(Duration::from_millis(1));
-    }
+        awaited_lease(&older).is_some()
+    });
     assert_eq!(newer.finish().unwrap().position, Position::new(MANY));
     older.wait_for(Position::new(MANY), LONG).unwrap_err();
     let error = older.stop().unwrap_err();

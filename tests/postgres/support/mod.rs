@@ -2,6 +2,8 @@
 
 #[path = "../../support/account.rs"]
 pub(crate) mod account;
+#[path = "../../support/bounded.rs"]
+pub(crate) mod bounded;
 #[expect(dead_code, reason = "the tests of SQLite use all of it")]
 #[path = "../../support/job.rs"]
 pub(crate) mod job;

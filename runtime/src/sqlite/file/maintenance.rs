@@ -8,6 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::domain::new_id::new_id;
+use crate::sqlite::file::at_path::beside;
 use crate::sqlite::file::errors::store_error;
 use crate::sqlite::file::readers::in_read_transaction;
 use crate::sqlite::store::SqliteStore;
@@ -31,11 +32,11 @@ pub struct BackupProgress {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
-    /// The path exists. A backup does not replace anything.
+    /// The path exists, or a log of SQLite beside it. A backup does not replace anything.
     #[error("{} already exists", path.display())]
     #[non_exhaustive]
     Exists {
-        /// The path of the backup.
+        /// What exists: the path of the backup, or that of the log.
         path: PathBuf,
     },
     /// SQLite could not copy: the disk is full, or a permission or the folder is missing.
@@ -71,7 +72,9 @@ impl SqliteStore {
     /// The copy has all tables of the file, as they are when the copy begins; later appends are not part of
     /// it. Neither readers nor writers wait. The file appears at `path` when it is complete and on the disk.
     ///
-    /// Fails with [`BackupError::Exists`] if `path` exists.
+    /// A process that is killed meanwhile leaves a file `{path}.unfinished-{id}`, which may be deleted.
+    ///
+    /// Fails with [`BackupError::Exists`] if `path` exists, or has a log beside it: `{path}-wal` or `{path}-journal`.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
         self.backup_with(path, |_| {})
     }
@@ -87,10 +90,13 @@ impl SqliteStore {
         // Absolute, so that SQLite does not take it for a URI.
         let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
         let path = path.as_path();
-        if fs::symlink_metadata(path).is_ok() {
-            return Err(BackupError::Exists { path: path.into() });
+        // SQLite would play the log of another file into the backup.
+        for taken in ["", "-wal", "-journal"].map(|ending| beside(path, ending)) {
+            if fs::symlink_metadata(&taken).is_ok() {
+                return Err(BackupError::Exists { path: taken });
+            }
         }
-        let unfinished = Unfinished(beside(path));
+        let unfinished = Unfinished(unfinished(path));
         self.with_reader(
             |connection| copy_pages(connection, &unfinished.0, &mut progress).map_err(BackupError::Sqlite),
             BackupError::Store,
@@ -184,10 +190,8 @@ fn copy_pages(
 }
 
 /// The path of the copy until it is complete. The name is unique, so no other process uses it.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".unfinished-{}", new_id().simple()));
-    name.into()
+fn unfinished(path: &Path) -> PathBuf {
+    beside(path, &format!(".unfinished-{}", new_id().simple()))
 }
 
 /// Gives the finished file its name, unless that name exists by now.
@@ -212,9 +216,7 @@ impl Drop for Unfinished {
         // If it was renamed, it is gone already.
         let _ = fs::remove_file(&self.0);
         for side in ["-journal", "-wal", "-shm"] {
-            let mut name = self.0.as_os_str().to_owned();
-            name.push(side);
-            let _ = fs::remove_file(PathBuf::from(name));
+            let _ = fs::remove_file(beside(&self.0, side));
         }
     }
 }

@@ -8,10 +8,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use crate::domain::numbers::keeps_text_of_numbers;
-use crate::sqlite::file::handler_sql;
 use crate::sqlite::file::opened::{FileId, OpenedFile};
 use crate::sqlite::file::readers::{Pool, Readers};
 use crate::sqlite::file::tables;
+use crate::sqlite::file::{at_path, handler_sql};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::store::checksum::Checksums;
 
@@ -177,6 +177,35 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file has several names (hard links).
+    ///
+    /// SQLite keeps the write-ahead log beside the name by which a file is opened. Programs that use two names overwrite each
+    /// other's commits, without an error.
+    #[error(
+        "{} is one of {names} names (hard links) of its file, and a store has only one: remove the others, or open a copy",
+        path.display()
+    )]
+    #[non_exhaustive]
+    SeveralNames {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
+    },
+    /// The file is missing or empty, and the write-ahead log of another one is beside it. The log may have commits that no
+    /// file has, and SQLite would delete it.
+    #[error(
+        "{} is missing or empty, and there is a write-ahead log: put the file back that {} belongs to, or move the log away",
+        path.display(),
+        log.display()
+    )]
+    #[non_exhaustive]
+    LoneLog {
+        /// The file.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+    },
     /// The file was moved, deleted or replaced while it was opened, or the system does not tell which file it is.
     #[error("can't tell which file {} is, after it was opened", path.display())]
     #[non_exhaustive]
@@ -318,8 +347,11 @@ impl SqliteOptions {
         if given.as_os_str().is_empty() || given == Path::new(":memory:") {
             return Err(OpenError::NoFile { path: given.into() });
         }
-        if is_too_short(&path) {
+        if at_path::is_too_short(&path) {
             return Err(OpenError::NotADatabase { path: given.into() });
+        }
+        if let Some(log) = at_path::lone_log(&path) {
+            return Err(OpenError::LoneLog { path: given.into(), log });
         }
         let open =
             || Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed);
@@ -374,6 +406,10 @@ impl SqliteOptions {
         let patience = self.busy_timeout.min(LONGEST_WAIT);
         let busy = |purpose| move |source| OpenError::busy_or_failed(given, source, purpose, patience);
         check_numbers(keeps_text_of_numbers())?;
+        match path.as_ref().map_or(1, |(path, _)| at_path::names(path)) {
+            0 | 1 => {}
+            names => return Err(OpenError::SeveralNames { path: given.into(), names }),
+        }
         self.configure(&writer).map_err(busy("read the tables"))?;
         // Nothing is written before the file is known to be a store, or empty. So closing a rejected file
         // must not move the log that a crash has left.
@@ -496,13 +532,6 @@ impl SqliteOptions {
 
 fn check_numbers(keep_their_text: bool) -> Result<(), OpenError> {
     if keep_their_text { Err(OpenError::ArbitraryPrecision) } else { Ok(()) }
-}
-
-/// Whether the file has content, but less than the header of a database. SQLite would take it for an empty
-/// database and overwrite it.
-fn is_too_short(path: &Path) -> bool {
-    const HEADER: u64 = 100;
-    std::fs::metadata(path).is_ok_and(|file| file.is_file() && (1..HEADER).contains(&file.len()))
 }
 
 impl OpenError {

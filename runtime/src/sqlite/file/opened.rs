@@ -1,10 +1,12 @@
 //! Whether a store still has the file that it opened, in the process that opened it.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use std::{fs, io, process};
 
+use crate::sqlite::file::at_path;
 use crate::store::error::StoreError;
 use crate::store::identity::DatabaseIdentity;
 
@@ -92,7 +94,7 @@ impl OpenedFile {
     /// Checks that this process has opened the store, and that the file is still at its path.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         self.check_process()?;
-        self.files.as_ref().map_or(Ok(()), |files| self.find(files, &files.database))
+        self.files.as_ref().map_or(Ok(()), |files| self.find_database(files))
     }
 
     /// Fails if the file was found missing before. Does not look for it.
@@ -109,7 +111,7 @@ impl OpenedFile {
     /// ([`LOG_INTERVAL`]).
     pub(crate) fn check_with_log(&self) -> Result<(), StoreError> {
         let Some(files) = &self.files else { return Ok(()) };
-        self.find(files, &files.database)?;
+        self.find_database(files)?;
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         if files.beside.first().is_some_and(|(log, _)| is_missing(log)) {
             self.moved.store(true, Ordering::Relaxed);
@@ -123,8 +125,23 @@ impl OpenedFile {
     }
 
     fn find(&self, files: &Files, (path, id): &(PathBuf, FileId)) -> Result<(), StoreError> {
+        self.compare(files, id, || FileId::of(path))
+    }
+
+    /// A database has at least one page from its first commit on: an empty file was cut off.
+    fn find_database(&self, files: &Files) -> Result<(), StoreError> {
+        let (path, id) = &files.database;
+        self.compare(files, id, || FileId::of_content(path))
+    }
+
+    fn compare(
+        &self,
+        files: &Files,
+        id: &FileId,
+        find: impl FnOnce() -> io::Result<Option<FileId>>,
+    ) -> Result<(), StoreError> {
         if !self.moved.load(Ordering::Relaxed) {
-            match FileId::of(path) {
+            match find() {
                 Ok(Some(found)) if found == *id => return Ok(()),
                 Ok(_) => self.moved.store(true, Ordering::Relaxed),
                 Err(error) => return Err(StoreError::Other(Box::new(error))),
@@ -153,9 +170,7 @@ impl Files {
         let file = fs::canonicalize(path)?;
         let mut beside = Vec::new();
         for ending in ["-wal", "-shm"] {
-            let mut path = file.clone().into_os_string();
-            path.push(ending);
-            let path = PathBuf::from(path);
+            let path = at_path::beside(&file, ending);
             if let Some(id) = FileId::of(&path)? {
                 beside.push((path, id));
             }
@@ -180,20 +195,37 @@ pub(crate) struct FileId {
 impl FileId {
     /// The file at `path`, if there is one.
     pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
-        match fs::metadata(path) {
-            #[cfg(unix)]
-            Ok(file) => {
-                use std::os::unix::fs::MetadataExt as _;
-                Ok(Some(Self { device_and_inode: (file.dev(), file.ino()) }))
-            }
-            // Other systems do not let an open file be deleted or replaced.
-            #[cfg(not(unix))]
-            Ok(_) => Ok(Some(Self {})),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        Ok(metadata(path)?.as_ref().map(Self::from))
+    }
+
+    /// The file at `path`, if there is one that is not empty.
+    fn of_content(path: &Path) -> io::Result<Option<Self>> {
+        Ok(metadata(path)?.filter(|file| file.len() > 0).as_ref().map(Self::from))
+    }
+}
+
+impl From<&Metadata> for FileId {
+    #[cfg(unix)]
+    fn from(file: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self { device_and_inode: (file.dev(), file.ino()) }
+    }
+
+    // Other systems do not let an open file be deleted or replaced.
+    #[cfg(not(unix))]
+    fn from(_: &Metadata) -> Self {
+        Self {}
+    }
+}
+
+/// What the system says of the file at `path`, if there is one.
+fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
         }
+        Err(error) => Err(error),
     }
 }
 

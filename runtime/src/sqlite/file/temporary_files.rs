@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
+use crate::sqlite::file::at_path::beside;
 use crate::store::lock::lock;
 
 /// Databases that are removed when this is dropped.
@@ -31,9 +32,7 @@ impl Drop for TemporaryFiles {
 /// Removes a database, with the files that SQLite keeps beside it.
 pub(crate) fn remove_database(path: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        match fs::remove_file(file) {
+        match fs::remove_file(beside(path, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
