@@ -11,8 +11,8 @@ use factum::prelude::*;
 
 use crate::LONG;
 use crate::account::{Account, Deposited, deposit, id, open};
-use crate::followers::wait_until;
 use crate::server::on_server;
+use crate::support::bounded::wait_until;
 
 /// Slow, so that it takes many steps for the deposits of an account. Those of `late` fail at first.
 #[derive(Clone, Projection)]
