@@ -102,13 +102,13 @@ macro_rules! counted {
     ($view:ident, $version:literal) => {
         #[derive(Debug, Clone, Projection)]
         #[projection(
-                            name = "counted",
-                            version = $version,
-                            events(Deposited),
-                            from(Account),
-                            into = Sqlite,
-                            init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)",
-                        )]
+                                            name = "counted",
+                                            version = $version,
+                                            events(Deposited),
+                                            from(Account),
+                                            into = Sqlite,
+                                            init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)",
+                                        )]
         struct $view;
 
         #[handlers]
