@@ -101,14 +101,8 @@ fn a_view_in_memory_sees_the_event_that_takes_the_place_of_a_lost_one() {
 macro_rules! counted {
     ($view:ident, $version:literal) => {
         #[derive(Debug, Clone, Projection)]
-        #[projection(
-                                    name = "counted",
-                                    version = $version,
-                                    events(Deposited),
-                                    from(Account),
-                                    into = Sqlite,
-                                    init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)",
-                                )]
+        #[projection(name = "counted", version = $version, events(Deposited), from(Account), into = Sqlite)]
+        #[projection(init = "CREATE TABLE counted (position INTEGER PRIMARY KEY)")]
         struct $view;
 
         #[handlers]

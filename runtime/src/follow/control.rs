@@ -56,6 +56,8 @@ struct State {
     places: Vec<PartitionPlace>,
     /// What workers try again, by worker.
     retries: BTreeMap<usize, Retry>,
+    /// When the hook has last heard that the store is away.
+    said_outage: Option<Instant>,
     rebuild: Option<RebuildUnderWay>,
     /// The partitions of which the hook has heard that they run here.
     said_here: Vec<u32>,
@@ -83,8 +85,6 @@ struct Retry {
     position: Option<Position>,
     /// What a caller sees of it.
     activity: Activity,
-    /// When the hook has last heard of it.
-    said: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Control {
         delay: Duration,
     ) {
         let error = with_causes(error);
-        self.record_retry(worker, position, error.clone(), (attempts, delay), Some(Instant::now()));
+        self.record_retry(worker, position, error.clone(), attempts, delay);
         let follower = self.follower;
         self.say(Some(FollowerChange::Retrying { follower, position, error, attempts, delay }));
     }
@@ -157,12 +157,17 @@ impl Control {
         attempts: u32,
         delay: Duration,
     ) {
-        let outages = |retry: &&Retry| retry.position.is_none();
-        let said = lock(&self.state).retries.values().filter(outages).filter_map(|retry| retry.said).max();
-        if said.is_none_or(|said| said.elapsed() >= BETWEEN_REPORTS) {
-            return self.say_retry(worker, None, error, attempts, delay);
+        let mut state = lock(&self.state);
+        let is_due = state.said_outage.is_none_or(|said| said.elapsed() >= BETWEEN_REPORTS);
+        if is_due {
+            state.said_outage = Some(Instant::now());
         }
-        self.record_retry(worker, None, with_causes(error), (attempts, delay), said);
+        drop(state);
+        if is_due {
+            self.say_retry(worker, None, error, attempts, delay);
+        } else {
+            self.record_retry(worker, None, with_causes(error), attempts, delay);
+        }
     }
 
     fn record_retry(
@@ -170,13 +175,13 @@ impl Control {
         worker: usize,
         position: Option<Position>,
         error: String,
-        (attempts, delay): (u32, Duration),
-        said: Option<Instant>,
+        attempts: u32,
+        delay: Duration,
     ) {
         let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
         let next = Timestamp::from_micros(Timestamp::now().as_micros().saturating_add(delay));
         let activity = Activity::Retrying { position, error, attempts, next };
-        lock(&self.state).retries.insert(worker, Retry { position, activity, said });
+        lock(&self.state).retries.insert(worker, Retry { position, activity });
     }
 
     /// Records that a rebuild begins, from the version that serves queries, or that it has ended.

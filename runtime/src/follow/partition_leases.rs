@@ -5,8 +5,8 @@
 //! between two steps.
 //!
 //! A program runs all partitions of its share for as long as it has a seat. In a run that ends worker by worker, as a catch-up, no
-//! worker is left for some partitions. So the run gives up its seat with its first worker: the other programs share all
-//! partitions. It keeps those that it has, and still takes those that no program has: its other workers wait for their ends.
+//! worker is left for some partitions. So the run gives up its seat when its first worker ends: the other programs share all
+//! partitions. It keeps those that it has, and still takes those that no program has: its other workers wait until these are done.
 //!
 //! If the streams are split into another number of partitions than there are workers, a program takes the leases of all
 //! partitions, or none. So programs with different numbers of workers never have some each.
