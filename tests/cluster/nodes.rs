@@ -183,8 +183,8 @@ etcd3: {{hosts: ['{etcd}'], use_proxies: true}}
 bootstrap:
   dcs:
     ttl: {}
-    loop_wait: 6
-    retry_timeout: 6
+    loop_wait: 10
+    retry_timeout: 5
     synchronous_mode: quorum
     synchronous_mode_strict: true
     synchronous_node_count: 1

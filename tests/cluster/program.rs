@@ -156,6 +156,8 @@ impl Programs {
             self.seen.push(Seen { number, at, position: position.parse().unwrap() });
         } else if line == "goes on" {
             self.process.push((number, at));
+        } else if line.starts_with("slow: ") {
+            println!("program {number}: {line}");
         } else if line.starts_with("again ") {
             self.again += 1;
             println!("program {number}: {line}");
@@ -275,12 +277,16 @@ fn entry() {
         });
         scope.spawn(|| {
             writer.is_seen(&|position| {
+                let begun = Instant::now();
                 while counted.load(Ordering::SeqCst) < position.get() && writer.goes_on() {
                     thread::sleep(Duration::from_millis(5));
                 }
                 // It fails if the view has seen what is undone, and has ended.
+                let in_memory = begun.elapsed();
                 let _ = totals.wait_for(position, LONG);
+                let in_file = begun.elapsed();
                 bank.wait_for::<Ledger>(position, LONG).unwrap();
+                [in_memory, in_file, begun.elapsed()]
             });
         });
         // A process that has much to do goes on long before it has seen everything.
@@ -327,6 +333,7 @@ fn entry() {
 fn count(store: &PostgresStore, counts: &mut MemoryProjection<Counts, PostgresStore>) -> bool {
     match counts.catch_up() {
         Err(error) if is_undone(&error) => {
+            say("slow: the view in memory has seen an event that is undone, and begins again");
             *counts = MemoryProjection::new(store, Counts::default());
             false
         }
@@ -377,14 +384,19 @@ impl Writer<'_> {
     }
 
     /// Says when all views have the event of a command.
-    fn is_seen(&self, wait_for_views: &dyn Fn(Position)) {
+    fn is_seen(&self, wait_for_views: &dyn Fn(Position) -> [Duration; 3]) {
         let account = format!("seen-{}", self.number);
         self.send(open(&account), "open");
         for command in (0..).take_while(|_| self.goes_on()) {
             let position = self.send(deposit(&account, 5), &format!("seen-{command}"));
             if let Some(position) = position {
-                wait_for_views(position);
+                let after = wait_for_views(position);
                 say(format_args!("seen {}", position.get()));
+                if after[2] > Duration::from_secs(1) {
+                    say(format_args!(
+                        "slow: {position} in memory, in the file, in the cluster after {after:.2?}"
+                    ));
+                }
             }
             thread::sleep(Duration::from_millis(50));
         }

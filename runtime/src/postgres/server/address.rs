@@ -48,6 +48,8 @@ pub(crate) struct Address {
     /// A number of this program alone. All of its sessions share a lock on it, so that others can tell whether one is left.
     pub(crate) program: i64,
     pub(crate) timelines: Arc<Timelines>,
+    /// The number of the host that has taken over last while sessions waited for another one.
+    leader: Cell<usize>,
     pub(crate) options: PostgresOptions,
 }
 
@@ -75,6 +77,7 @@ impl Address {
             store_id: OnceCell::new(),
             program: new_token(),
             timelines: Arc::default(),
+            leader: Cell::new(0),
             options,
         })
     }
@@ -89,19 +92,30 @@ impl Address {
 
     /// Begins a session with the first host that accepts writes.
     pub(crate) async fn connect(&self, notified: Option<&OnNotification>) -> Result<Session, Failure> {
-        self.connect_to_one(TargetSessionAttrs::ReadWrite, notified).await
+        first_of_use(&self.likely_leader_first(), |host| {
+            self.ask(host, TargetSessionAttrs::ReadWrite, notified)
+        })
+        .await
     }
 
-    async fn connect_to_one(
+    /// The hosts. One that is known to have taken over comes first: those before it may be silent.
+    fn likely_leader_first(&self) -> Vec<&Config> {
+        let mut hosts: Vec<_> = self.hosts.iter().collect();
+        if let Some(before) = hosts.get_mut(..=self.leader.get()) {
+            before.rotate_right(1);
+        }
+        hosts
+    }
+
+    /// Begins a session with a host, in the time that it has.
+    async fn ask(
         &self,
+        host: &Config,
         attributes: TargetSessionAttrs,
         notified: Option<&OnNotification>,
     ) -> Result<Session, Failure> {
-        first_of_use(&self.hosts, |host| {
-            let host_of_use = host.clone().target_session_attrs(attributes).to_owned();
-            async move { self.in_time(host, self.connect_to(&host_of_use, notified)).await }
-        })
-        .await
+        let host = host.clone().target_session_attrs(attributes).to_owned();
+        self.in_time(&host, self.connect_to(&host, notified)).await
     }
 
     /// Waits for the answer of a host, in the time that it has.
@@ -144,8 +158,8 @@ impl Address {
                 match answer.await {
                     Ok((asked, timeline)) => {
                         session = Some(asked);
-                        if let Some(timeline) = timeline {
-                            self.timelines.hear(timeline);
+                        if timeline.is_some_and(|timeline| self.timelines.hear(timeline)) {
+                            self.leader.set(index);
                         }
                         sleep(ASK_AGAIN).await;
                     }
@@ -163,7 +177,8 @@ impl Address {
 
     /// Begins a session with a standby that has the store that was opened.
     pub(crate) async fn begin_with_standby(&self) -> Result<Session, Failure> {
-        let session = self.connect_to_one(TargetSessionAttrs::ReadOnly, None).await?;
+        let session =
+            first_of_use(&self.hosts, |host| self.ask(host, TargetSessionAttrs::ReadOnly, None)).await?;
         self.check_store(session).await
     }
 
@@ -329,5 +344,21 @@ async fn drive(
     drop(connection);
     if let Some(notified) = &notified {
         notified(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_has_taken_over_is_asked_first() {
+        let url = "postgresql://a:1,b:2,c:3/bank";
+        let address = Address::new(PostgresOptions::new(), url).unwrap();
+        let order =
+            || address.likely_leader_first().iter().map(|host| host.get_ports()[0]).collect::<Vec<_>>();
+        assert_eq!(order(), [1, 2, 3]);
+        address.leader.set(2);
+        assert_eq!(order(), [3, 1, 2]);
     }
 }

@@ -80,13 +80,11 @@ impl Timelines {
         Ok(Standing { own, timelines: Arc::clone(self) })
     }
 
-    /// Notes that a host of the URL has this timeline. If it is a later one than that of the sessions, they end.
-    pub(crate) fn hear(self: &Arc<Self>, timeline: Timeline) {
+    /// Notes that a host of the URL has this timeline. If it is a later one than that of the sessions, they end, and this is true.
+    pub(crate) fn hear(self: &Arc<Self>, timeline: Timeline) -> bool {
         let newest = *lock(&self.newest);
-        if newest.is_some_and(|newest| newest.is_before(timeline)) {
-            // It fails if there is a later one by now.
-            let _ = self.standing(timeline);
-        }
+        // The second one fails if there is a later one by now.
+        newest.is_some_and(|newest| newest.is_before(timeline)) && self.standing(timeline).is_ok()
     }
 
     /// How often another server has taken over. From the call on that returns a new number, no answer comes from an earlier one.
@@ -149,7 +147,7 @@ mod tests {
         let second = timelines.standing(timeline(1, 2)).unwrap();
         assert_eq!((first.is_behind(), second.is_behind(), timelines.takeovers()), (true, false, 1));
         assert!(matches!(timelines.standing(timeline(1, 1)), Err(Failure::ReadOnly)));
-        timelines.hear(timeline(1, 3));
+        assert!(timelines.hear(timeline(1, 3)));
         assert_eq!((second.is_behind(), timelines.takeovers()), (true, 2));
     }
 
@@ -158,7 +156,7 @@ mod tests {
     fn a_session_with_another_system_ends_those_before_and_a_host_that_is_only_asked_does_not() {
         let timelines = Arc::new(Timelines::default());
         let first = timelines.standing(timeline(1, 2)).unwrap();
-        timelines.hear(timeline(2, 3));
+        assert!(!timelines.hear(timeline(2, 3)));
         assert_eq!((first.is_behind(), timelines.takeovers()), (false, 0));
         for number in [1, 2] {
             let first = timelines.standing(timeline(1, 2)).unwrap();
