@@ -207,8 +207,8 @@ macro_rules! __event_enum {
 #[macro_export]
 macro_rules! __execute {
     (
-        $aggregate:ty, $this:ident $asked:ident:
-        $({ $($attribute:tt)* } $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
+        $this:ident $asked:ident:
+        $({ $($attribute:tt)* } $aggregate:ty: $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
     ) => {
         const _: () = {
             // Once for all of them: an import in each impl would cost rustc more than the impl.
@@ -242,7 +242,7 @@ macro_rules! __execute {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __apply {
-    ($aggregate:ty: $({ $($attribute:tt)* } $event:ty, $($method:ident)?;)*) => {$(
+    ($({ $($attribute:tt)* } $aggregate:ty: $event:ty, $($method:ident)?;)*) => {$(
         $($attribute)*
         #[automatically_derived]
         impl $crate::Apply<$event> for $aggregate {
