@@ -108,21 +108,40 @@ struct Module {
 }
 
 /// Whether the text has one of the types, and in front of it none of its derives.
+///
+/// It goes from line to line: cargo builds macros without optimization, which makes a search for a word slow.
 fn is_suspicious(text: &str, names: &[(String, &'static str)]) -> bool {
-    ["struct ", "enum "].iter().flat_map(|keyword| text.match_indices(keyword)).any(|(index, keyword)| {
-        let Some((before, after)) = text.split_at_checked(index) else { return false };
-        let name = after.get(keyword.len()..).unwrap_or_default();
-        let name = name.split(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap_or_default();
-        let start = before.rfind(['}', ';']).unwrap_or_default();
-        let attributes = before.get(start..).unwrap_or_default();
+    let mut end = 0;
+    text.split_inclusive('\n').any(|line| {
+        let start = end;
+        end += line.len();
+        let Some((keyword, name)) = defined(line) else { return false };
         let mut derives = names.iter().filter(|(other, _)| other == name).peekable();
-        derives.peek().is_some()
-            && derives.all(|(_, derive)| {
-                !attributes.contains(derive)
-                    || is_misplaced(&format!("factum::{derive}"))
-                        && attributes.contains(&format!("factum::{derive}"))
-            })
+        if derives.peek().is_none() {
+            return false;
+        }
+        let before = text.get(..start + keyword).unwrap_or_default();
+        let attributes = before.get(before.rfind(['}', ';']).unwrap_or_default()..).unwrap_or_default();
+        derives.all(|(_, derive)| {
+            !attributes.contains(derive)
+                || is_misplaced(&format!("factum::{derive}"))
+                    && attributes.contains(&format!("factum::{derive}"))
+        })
     })
+}
+
+/// The place of `struct` or `enum` in a line, and the name after it.
+fn defined(line: &str) -> Option<(usize, &str)> {
+    let code = line.trim_start();
+    // In most lines, nothing is looked for.
+    if !["pub", "struct ", "enum ", "#["].iter().any(|word| code.starts_with(*word)) {
+        return None;
+    }
+    let (at, keyword) =
+        ["struct ", "enum "].iter().find_map(|keyword| Some((line.find(keyword)?, keyword)))?;
+    let name = line.get(at + keyword.len()..)?;
+    let end = name.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(name.len());
+    Some((at, name.get(..end)?))
 }
 
 /// Takes the modules of a source apart. What stands in a call of a macro may become anything, and is left out.
@@ -462,7 +481,11 @@ mod tests {
         #[derive(Debug, Mystery)] struct Odd;
         #[derive(Debug)] struct ByHand; impl factum::Event for self::ByHand { }
         #[derive(Debug)] struct Known; make_events!(Known);
-        mod inner { use super::*; pub struct Moved; #[derive(factum::Projection)] struct View; }
+        mod inner {
+            use super::*;
+            pub struct Moved;
+            #[derive(factum::Projection)] struct View;
+        }
         mod other { pub struct Opened; pub struct Far; }
         use inner::Moved;
         #[derive(Projection)] #[projection(events(Opened), from(Account))] struct First;

@@ -210,31 +210,29 @@ macro_rules! __execute {
         $this:ident $asked:ident:
         $({ $($attribute:tt)* } $aggregate:ty: $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
     ) => {
-        const _: () = {
-            // Once for all of them: an import in each impl would cost rustc more than the impl.
-            #[allow(unused_imports)]
-            use $crate::macro_support::NotEvents as _;
-            $(
-                $($attribute)*
-                #[automatically_derived]
-                impl $crate::Execute<$command> for $aggregate {
-                    $(
-                        fn emits() -> $crate::Emitted {
-                            $crate::macro_support::EmitsOf::<Self, $emitted>::factum_emits()
-                        }
-                    )?
-
-                    #[inline]
-                    fn execute(
-                        &$this,
-                        $asked: $command,
-                        $services: &$crate::macro_support::Services<Self>,
-                    ) -> $crate::macro_support::Execution<Self> {
-                        $crate::macro_support::$decide::<Self, $($returned)*>($($call)*)
+        // Once for all of them: an import in each impl would cost rustc more than the impl.
+        #[allow(unused_imports)]
+        use $crate::macro_support::NotEvents as _;
+        $(
+            $($attribute)*
+            #[automatically_derived]
+            impl $crate::Execute<$command> for $aggregate {
+                $(
+                    fn emits() -> $crate::Emitted {
+                        $crate::macro_support::EmitsOf::<Self, $emitted>::factum_emits()
                     }
+                )?
+
+                #[inline]
+                fn execute(
+                    &$this,
+                    $asked: $command,
+                    $services: &$crate::macro_support::Services<Self>,
+                ) -> $crate::macro_support::Execution<Self> {
+                    $crate::macro_support::$decide::<Self, $($returned)*>($($call)*)
                 }
-            )*
-        };
+            }
+        )*
     };
 }
 
