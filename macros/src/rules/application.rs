@@ -137,9 +137,11 @@ fn is_follower(
     let kinds = [("Projection", "projection"), ("Reaction", "reaction"), ("Process", "process")];
     let Some((derive, wanted)) = kinds.iter().find(|(_, wanted)| role == wanted) else { return };
     let ty = shown(field.ty);
+    // A struct may have the name of a type of std, but not that of a number.
+    let is_primitive = handlers::is_no_struct(field.ty) && ty.starts_with(char::is_lowercase);
     let message = if let Some(inner) = wrapped(field.ty) {
         format!("write the type itself, `{}`", shown(inner))
-    } else if handlers::is_no_struct(field.ty) {
+    } else if is_primitive {
         format!("`{ty}` is not a {wanted}: a {wanted} is a struct of its own, with `#[derive({derive})]`")
     } else if let Some(underived) = syntax::underived_field(&syntax.input.ident, field.ty, derive) {
         match kinds.iter().find(|(other, _)| underived.derives.iter().any(|derive| derive == other)) {

@@ -1,4 +1,4 @@
-//! The types beside an item in its module that lack a derive of ours.
+//! The types beside an item, in its source file, that lack a derive of ours.
 //!
 //! A macro sees its own item alone, and rustc reports a type without a derive wherever the type is used. So the first item
 //! that uses such a type reports it. Both are read from the source file: a file without a suspicious type is only searched.
@@ -11,7 +11,7 @@ use super::types::{all_fields, has_word, type_name};
 use crate::errors::shown;
 use crate::lengths;
 
-/// A type of this module that lacks a derive.
+/// A type that lacks a derive.
 pub(crate) struct Underived {
     pub(crate) item: DeriveInput,
     pub(crate) derives: Vec<String>,
@@ -286,7 +286,7 @@ impl Source {
                         derived.push(path.rsplit("::").next().unwrap_or(path).to_owned());
                     }
                 }
-            } else if !PASSIVE.contains(&known.as_str()) {
+            } else if !OURS.contains(&known.as_str()) && !PASSIVE.contains(&known.as_str()) {
                 return None;
             }
         }
@@ -392,16 +392,8 @@ const OURS: [&str; 10] = [
     "application",
 ];
 
-/// Attributes that add no impl to their item.
-const PASSIVE: [&str; 20] = [
-    "aggregate",
-    "projection",
-    "reaction",
-    "process",
-    "event",
-    "command",
-    "timeout",
-    "aggregate_id",
+/// Attributes of others that add no impl to their item.
+const PASSIVE: [&str; 12] = [
     "serde",
     "doc",
     "allow",

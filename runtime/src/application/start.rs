@@ -116,6 +116,7 @@ impl<A, V: Default> DecidesAlone<A> for V {}
 ///
 /// The inherent function comes before that of [`LacksServices`]. So an application without services is one error: that of
 /// [`decides_alone`], and none at each call of `start`.
+#[derive(Debug)]
 pub struct OwnServices<V>(PhantomData<V>);
 
 impl<V: Default> OwnServices<V> {
