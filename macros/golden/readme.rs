@@ -219,13 +219,17 @@ impl BankAccount {
         self.balance -= event.cents;
     }
 }
-::factum::macro_support::execute! {
-    BankAccount, self __command : {} OpenAccount, _[AccountOpened] decide_fallible[_, _]
-    (Self::open(self, __command)); {} DepositMoney, _[MoneyDeposited] decide_fallible[_,
-    _] (Self::deposit(self, __command)); {} WithdrawMoney, _[MoneyWithdrawn]
-    decide_fallible[_, _] (Self::withdraw(self, __command));
-}
-::factum::macro_support::apply! {
-    BankAccount : {} AccountOpened, opened; {} MoneyDeposited, deposited; {}
-    MoneyWithdrawn, withdrawn;
-}
+const _: () = {
+    type __Self = BankAccount;
+    ::factum::macro_support::execute! {
+        self __command : {} __Self : OpenAccount, _[AccountOpened] decide_fallible[_, _]
+        (Self::open(self, __command)); {} __Self : DepositMoney, _[MoneyDeposited]
+        decide_fallible[_, _] (Self::deposit(self, __command)); {} __Self :
+        WithdrawMoney, _[MoneyWithdrawn] decide_fallible[_, _] (Self::withdraw(self,
+        __command));
+    }
+    ::factum::macro_support::apply! {
+        {} __Self : AccountOpened, opened; {} __Self : MoneyDeposited, deposited; {}
+        __Self : MoneyWithdrawn, withdrawn;
+    }
+};

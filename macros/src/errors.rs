@@ -89,9 +89,9 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
             TokenTree::Punct(punct) if is_operator(punct) && !text.ends_with(['=', ' ']) => {
                 (format!(" {punct} "), false)
             }
-            TokenTree::Punct(punct) if punct.as_char() == '>' && text.ends_with('-') => {
-                text.pop();
-                (" -> ".to_owned(), false)
+            TokenTree::Punct(punct) if punct.as_char() == '>' && text.ends_with(['-', '=']) => {
+                let sign = if text.pop() == Some('=') { " => " } else { " -> " };
+                (sign.to_owned(), false)
             }
             TokenTree::Punct(punct) if [',', ';'].contains(&punct.as_char()) => (format!("{punct} "), false),
             TokenTree::Punct(_) => (tree.to_string(), false),
@@ -143,6 +143,7 @@ mod tests {
             "name = \"two words\"",
             "a == b",
             "a::b!{}",
+            "a => b",
         ] {
             let tokens: TokenStream = text.parse().expect("tokens");
             assert_eq!(shown(&tokens), text.replace(" == ", "=="));

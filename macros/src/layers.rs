@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Each module and those that it may import. `lib.rs` is the recipe and may import all.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("errors", &[]),
     ("names", &[]),
     ("markers", &["names"]),
     ("lengths", &[]),
     ("lock", &["errors"]),
-    ("attributes", &["errors", "lengths", "names"]),
-    ("syntax", &["attributes", "errors", "lengths", "names", "markers"]),
+    ("manifest", &[]),
+    ("attributes", &["errors", "lengths", "manifest", "names"]),
+    ("syntax", &["attributes", "errors", "lengths", "manifest", "names", "markers"]),
     ("rules", &["syntax", "lock", "errors", "names", "markers"]),
-    ("expand", &["rules", "syntax", "lock", "names", "markers"]),
+    ("expand", &["rules", "syntax", "lock", "manifest", "names", "markers"]),
 ];
 
 #[test]

@@ -20,6 +20,7 @@ mod golden;
 mod layers;
 mod lengths;
 mod lock;
+mod manifest;
 mod markers;
 mod names;
 mod rules;
@@ -207,8 +208,27 @@ pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
 fn connect_handlers(arguments: Tokens, item: Tokens) -> Tokens {
     errors::collect_beside(item, |item, errors| {
         let syntax = syntax::HandlersSyntax::parse(arguments, item, errors)?;
-        Some(expand::handlers(&rules::handlers(&syntax, errors)))
+        let derived = derive_forgotten(&syntax, errors);
+        let handlers = expand::handlers(&rules::handlers(&syntax, errors));
+        Some(quote::quote!(#handlers #derived))
     })
+}
+
+/// What the derive of the block's type would have generated, if that is missing. So it is one error, and not one more for
+/// each handler, and wherever the type is used.
+fn derive_forgotten(syntax: &syntax::HandlersSyntax, errors: &mut Errors) -> Option<Tokens> {
+    let forgotten = rules::forgotten(syntax, errors)?;
+    let item = &forgotten.underived.item;
+    let recipe: Recipe = match forgotten.derive {
+        "Projection" => projection,
+        "Reaction" => reaction,
+        "Process" => process,
+        _ => aggregate,
+    };
+    let mut others = forgotten.reported;
+    let derived = recipe(item, &mut others);
+    let standard = expand::stub::standard(item, forgotten.underived.lacks.iter());
+    Some(quote::quote!(#derived #standard))
 }
 
 /// Marks a method in a `#[handlers]` block that decides on a command.

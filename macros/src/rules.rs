@@ -20,6 +20,7 @@ mod schema;
 mod shape;
 mod snapshot;
 mod structure;
+mod underived;
 mod version;
 mod whole_history;
 
@@ -37,4 +38,5 @@ pub(crate) use self::schema::{Schema, event_schema};
 pub(crate) use self::shape::ShapeField;
 pub(crate) use self::snapshot::Snapshot;
 pub(crate) use self::structure::{Form, OPTIONAL, Structure, StructureFields, Tagging, form, has};
+pub(crate) use self::underived::forgotten;
 pub(crate) use self::version::{FieldAt, StoredField, Version, old_type};

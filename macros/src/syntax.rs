@@ -13,6 +13,7 @@ mod history;
 mod id;
 mod impl_block;
 mod lints;
+mod module;
 mod process;
 mod projection;
 mod schema;
@@ -34,6 +35,7 @@ pub(crate) use self::history::{
 pub(crate) use self::id::AggregateIdSyntax;
 pub(crate) use self::impl_block::ImplBlock;
 pub(crate) use self::lints::allowed_lints;
+pub(crate) use self::module::{Lacking, Underived, lacks_key, underived, underived_field, underived_self};
 pub(crate) use self::process::{ProcessSyntax, Route, RoutedSyntax, SentSyntax};
 pub(crate) use self::projection::{ProductSyntax, ProjectionSyntax};
 pub(crate) use self::schema::SchemaSyntax;

@@ -42,7 +42,7 @@ pub use self::running::{ApplicationExt, Running};
 pub use self::seen::Seen;
 pub use self::start::RunsOn;
 #[doc(hidden)]
-pub use self::start::{DecidesAlone, DecidesWith, Start, decides_alone};
+pub use self::start::{DecidesAlone, DecidesWith, LacksServices, OwnServices, Start, decides_alone};
 pub use self::tenants::{StopTenantsError, Tenant, TenantError, Tenants, TenantsStatistics};
 #[doc(hidden)]
 pub use self::timers::scheduled;

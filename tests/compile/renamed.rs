@@ -37,3 +37,35 @@ fn forgotten_handlers_are_one_error() {
     assert_eq!(errors.len(), 2, "one error, and one that the crate could not compile: {text}");
     assert!(errors[0].contains("write `#[handlers(crate = es)]` above `impl Door`"), "{text}");
 }
+
+const WITHOUT_KEYS: &str = r"
+use es::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+pub struct Opened;
+
+#[derive(Debug, Command)]
+pub struct Open(String);
+
+#[derive(Debug, Default, Clone, Aggregate)]
+#[aggregate(id = String, commands(Open), events(Opened))]
+pub struct Door;
+
+#[handlers]
+impl Door {
+    #[execute]
+    fn open(&self, _: Open) -> Opened {
+        Opened
+    }
+
+    #[es::apply]
+    fn opened(&mut self, _: &Opened) {}
+}
+";
+
+#[test]
+fn the_manifest_says_the_name() {
+    let (success, text) = Crate::renamed("renamed_without_keys", WITHOUT_KEYS, "es").cargo("check");
+    assert!(success, "{text}");
+}

@@ -18,12 +18,13 @@ pub(super) fn written<'a>(attributes: &'a [Attribute], name: &str) -> Vec<&'a At
     }
 }
 
-/// Whether an attribute has a name in another number or case.
+/// Whether an attribute has a name in another number or case, or with a slip in it.
 pub(crate) fn is_misspelled(attribute: &Attribute, name: &str) -> bool {
     let Some(written) = attribute.path().get_ident().map(|written| written.to_string().to_lowercase()) else {
         return false;
     };
     written.trim_end_matches('s') == name.trim_end_matches('s')
+        || distance(&written, name) <= name.len().saturating_sub(3) / 4
 }
 
 /// An attribute that has no parentheses, with them.

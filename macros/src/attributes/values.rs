@@ -3,13 +3,14 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::parse::Parse;
-use syn::{Ident, LitInt, LitStr, Path, Token, Type};
+use syn::{Ident, LitInt, LitStr, Path, Type};
 
 use super::entry::{self, Entry, Slip, Value};
 use super::items::{AnyType, Expression, Function};
 use super::slips::Slips;
 use super::{List, ModPath, Options};
 use crate::errors::{Errors, shown};
+use crate::manifest;
 use crate::names::kebab;
 
 impl Options {
@@ -40,7 +41,7 @@ impl Options {
             }
             // syn's own message says what it expected; ours says what to write.
             _ => {
-                let unquoted = unquoted(&tokens);
+                let unquoted = unquoted(&tokens).map(|(text, value)| (in_rust(key, text), value));
                 let wanted = match &unquoted {
                     Some((text, _)) => format!("write `{key} = {text}`, without quotes"),
                     None => format!("write `{wanted}`"),
@@ -109,6 +110,10 @@ impl Options {
         errors: &mut Errors,
     ) -> Option<List<T>> {
         let earlier = errors.count();
+        if let Some((key, text, value)) = self.quoted_item(key) {
+            errors.at(&key, format!("write `{key}({text})`"));
+            return Some(List { key, items: vec![value] });
+        }
         let (key, mut tokens) = self.list_of(key, example, errors)?;
         let has_other_form = errors.count() > earlier;
         let mut slips = Slips::new(&mut self.reported, errors);
@@ -116,9 +121,10 @@ impl Options {
             slips.errors.at_span(open, format!("write `{key}({example})`, without the inner brackets"));
             tokens = inner;
         }
+        let before = slips.errors.count();
         let items = entry::items(tokens, &mut slips);
-        // The other items most likely have the same mistake.
-        let mut is_reported = has_other_form;
+        // The other items most likely have the same mistake, and so has what stands beside a slip.
+        let mut is_reported = has_other_form || slips.errors.count() > before;
         let parse = |item: TokenStream| match (syn::parse2(item.clone()), unquoted(&item)) {
             (Ok(value), _) => Some(value),
             (Err(_), Some((text, value))) => {
@@ -136,6 +142,14 @@ impl Options {
         // Of a list with a mistake, it is not known what else it should have.
         let items = parsed.into_iter().collect::<Option<_>>()?;
         Some(List { key, items })
+    }
+
+    /// The only item of a list that is written `key = "item"`, and is no text.
+    fn quoted_item<T: Parse>(&mut self, key: &str) -> Option<(Ident, String, T)> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        let Value::Assigned(tokens) = &entry.value else { return None };
+        let (text, value) = unquoted(tokens).filter(|_| syn::parse2::<T>(tokens.clone()).is_err())?;
+        self.take(key).map(|entry| (entry.key, text, value))
     }
 
     /// The items of a list. What stands behind `key = ` is one all the same.
@@ -200,13 +214,9 @@ impl Options {
         self.string("name", errors).unwrap_or_else(|| LitStr::new(&kebab(&item.to_string()), item.span()))
     }
 
-    /// `crate = path`: where factum is, if a dependent crate renamed it.
+    /// `crate = path`: where factum is, if that is neither its own name nor the one in the crate's manifest.
     pub(crate) fn krate(&mut self, errors: &mut Errors) -> Path {
-        self.path("crate", errors).unwrap_or_else(|| {
-            let mut path = Path::from(Ident::new("factum", Span::call_site()));
-            path.leading_colon = Some(<Token![::]>::default());
-            path
-        })
+        self.path("crate", errors).unwrap_or_else(manifest::factum)
     }
 }
 
@@ -219,6 +229,14 @@ fn only_group(tokens: TokenStream) -> Option<(Span, TokenStream)> {
         }
         _ => None,
     }
+}
+
+/// The type that a text in quotes names: the databases are types.
+fn in_rust(key: &str, text: String) -> String {
+    const DATABASES: [(&str, &str); 4] =
+        [("sqlite", "Sqlite"), ("sql", "Sql"), ("postgres", "Postgres"), ("postgresql", "Postgres")];
+    let database = DATABASES.iter().find(|(name, _)| key == "into" && *name == text);
+    database.map_or(text, |(_, database)| (*database).to_owned())
 }
 
 /// What stands in quotes, if it would be right without them.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Token, Type};
 
 use super::snapshot::{is_possible, snapshots};
-use super::{docs, enums, lock};
+use super::{docs, enums, lock, stub};
 use crate::rules::{Aggregate, Listed};
 use crate::syntax::{AggregateSyntax, Given, Retired, allowed_lints};
 
@@ -35,6 +35,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
     } else {
         event_impls(model)
     };
+    let underived = stub::underived(krate, &model.underived, &id(model, error));
     let distinct_names = (!events.is_empty()).then(|| distinct_names(model));
     let is_thread_safe =
         quote_spanned!(ident.span()=> const _: () = #krate::macro_support::is_thread_safe::<#ident>(););
@@ -56,6 +57,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>, error: Option<&TokenStream>) -> T
             #is_thread_safe
             #command_impls
             #event_impls
+            #underived
             #distinct_names
             #snapshot_is_possible
             #locked

@@ -6,9 +6,9 @@ use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
 use super::timers::Timers;
-use super::{application_command, at, beside, enums};
+use super::{allowing, application_command, at, enums};
 use crate::rules::{Application, Follower, Kind, Letters, Member};
-use crate::syntax::{ApplicationSyntax, PartSyntax};
+use crate::syntax::{ApplicationSyntax, PartSyntax, allowed_lints};
 
 pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let Application { syntax, aggregates, followers, hooks, schedules } = model;
@@ -20,7 +20,12 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let repositories = aggregates.iter().enumerate().map(|(index, aggregate)| {
         let path = aggregate.path;
         match aggregate.services {
-            None => quote_spanned!(path.span()=> #start_token.alone::<#path>()),
+            None => {
+                let services = of_aggregate(krate, path, "Services");
+                quote_spanned! {path.span()=>
+                    #start_token.with::<#path, _>(#krate::application::OwnServices::<#services>::factum_services())
+                }
+            }
             Some(field) => {
                 let (member, ty) = (&field.member, field.ty);
                 // The last aggregate that needs them gets the services themselves.
@@ -35,11 +40,6 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     let routes = (sends || !schedules.is_empty()).then(|| quote!(#(__start.route::<Self, #paths>(&__all);)*));
     let hooks = hooks.iter().map(|hook| add_hook(&start_token, &this, hook));
     let known = known(model);
-    // Taken for granted too: `checks` asks it, at a place where no error follows if the type is no aggregate.
-    let decide_alone = alone(model).map(|path| {
-        let services = of_aggregate(krate, path, "Services");
-        quote!(for<'__a> #services: #krate::application::DecidesAlone<#path>)
-    });
     let each_known = quote!(where #(#known,)*);
     let takes_names = takes_names.then(|| {
         quote! {
@@ -92,13 +92,14 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
             __S: #krate::store::EventStore + ::core::clone::Clone + 'static,
             #(__S: #bounds,)*
             #(#known,)*
-            #(#decide_alone,)*
             #keeps_timers
         {
             fn assemble(
                 self,
                 __start: &mut #krate::application::Start<__S>,
             ) -> ::core::result::Result<::std::sync::Arc<Self::Aggregates<__S>>, #krate::application::StartError> {
+                #[allow(unused_imports)]
+                use #krate::application::LacksServices as _;
                 let __all = ::std::sync::Arc::new((#(#repositories,)*));
                 #(#hooks)*
                 #routes
@@ -115,7 +116,9 @@ pub(crate) fn application(model: &Application<'_>) -> TokenStream {
     };
     let (command, command_impls) =
         (application_command::definition(model), application_command::impls(model));
-    let impls = beside(input, quote!(#made #command_impls));
+    // Bounds that hold for any lifetime are never known to fail.
+    let allowed = allowed_lints(&input.attrs);
+    let impls = allowing(&quote!(#[allow(unused_lifetimes)] #allowed), quote!(#made #command_impls));
     quote!(#command #impls)
 }
 

@@ -182,7 +182,8 @@ fn receives(model: &Projection<'_>, event: &RoutedEvent<'_>) -> TokenStream {
                 Member::Unnamed(index) => index.span = span,
             }
             let value = quote_spanned!(span=> &__event.#field);
-            quote!(#krate::macro_support::by_field::<#ident, _>(#value))
+            // The caret begins at the parentheses. At `#krate` it would have no place in the source.
+            quote_spanned!(span=> (#krate::macro_support::by_field::<#ident, _>)(#value))
         }
     };
     quote! {

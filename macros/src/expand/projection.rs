@@ -41,6 +41,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
         .then(|| prepare(krate, paths, &selves, &comes_from));
     let passes_over = passes_over(krate, aggregates);
     let checks = follower_checks::checks(model);
+    let underived = stub::underived(krate, &model.underived, &stub::unknown(krate));
     let keyed_by = (0..aggregates.len().min(128)).map(|index| Literal::u128_unsuffixed(1 << index));
     let ids = aggregates
         .iter()
@@ -110,6 +111,7 @@ pub(crate) fn projection(model: &Projection<'_>) -> TokenStream {
         )*
 
         #checks
+        #underived
     };
     beside(input, made)
 }

@@ -2,21 +2,25 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
-use syn::{Data, DeriveInput, GenericParam, Path, Token};
+use syn::{Data, DeriveInput, GenericParam, Path, Token, Type};
 
 use super::aggregate::{error_type, id, services};
 use super::enums;
 use super::projection::target_type;
+use crate::manifest;
 use crate::names::kebab;
 use crate::rules::{Aggregate, Product, Projection};
 use crate::syntax::{
-    AggregateIdSyntax, AggregateSyntax, ApplicationSyntax, BlockAround, CommandSyntax, EventSyntax,
-    ProjectionSyntax, SchemaSyntax,
+    AggregateIdSyntax, AggregateSyntax, ApplicationSyntax, BlockAround, CommandSyntax, EventSyntax, Lacking,
+    ProjectionSyntax, SchemaSyntax, Underived,
 };
 
 /// The stub of an event.
 pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
-    let EventSyntax { input, krate, .. } = syntax;
+    event_of((&syntax.krate, syntax.input))
+}
+
+fn event_of((krate, input): (&Path, &DeriveInput)) -> TokenStream {
     if is_union(input) {
         return TokenStream::new();
     }
@@ -40,33 +44,85 @@ pub(crate) fn event(syntax: &EventSyntax<'_>) -> TokenStream {
 
 /// The stub of a time-out.
 pub(crate) fn timeout(syntax: &EventSyntax<'_>) -> TokenStream {
-    let EventSyntax { input, krate, .. } = syntax;
+    timeout_of((&syntax.krate, syntax.input))
+}
+
+fn timeout_of((krate, input): (&Path, &DeriveInput)) -> TokenStream {
     if is_union(input) {
         return TokenStream::new();
     }
     let (event, head) =
-        (event(syntax), head(&quote!(#krate::follow::Timeout), input, &quote!(#krate::Event)));
+        (event_of((krate, input)), head(&quote!(#krate::follow::Timeout), input, &quote!(#krate::Event)));
     quote!(#event #head {})
 }
 
 /// The stub of a command: its id is unknown.
 pub(crate) fn command(syntax: &CommandSyntax<'_>, reported: Option<&TokenStream>) -> TokenStream {
     let CommandSyntax { input, krate, name, .. } = syntax;
+    command_of((krate, input), &name.value(), &quote!([(); #reported]))
+}
+
+fn command_of((krate, input): (&Path, &DeriveInput), name: &str, id: &TokenStream) -> TokenStream {
     if is_union(input) {
         return TokenStream::new();
     }
     let head = head(&quote!(#krate::Command), input, &quote!(::core::fmt::Debug));
+    let ident = &input.ident;
+    let sent = input.generics.params.is_empty().then(|| {
+        quote! {
+            #[automatically_derived]
+            impl<FactumProcess: #krate::follow::Sends<Self>> #krate::follow::IntoActions<FactumProcess> for #ident {
+                type Way = #krate::macro_support::BySending;
+            }
+        }
+    });
     quote! {
         #head {
             const NAME: &'static str = #name;
+            const INTERNAL: bool = true;
 
-            type Id = [(); #reported];
+            type Id = #id;
 
             fn aggregate_id(&self) -> &Self::Id {
                 ::core::unreachable!()
             }
         }
+        #sent
     }
+}
+
+/// The stubs of listed types that lack their derive. The commands are for an aggregate with this id.
+pub(super) fn underived(krate: &Path, underived: &[Lacking<'_>], id: &TokenStream) -> TokenStream {
+    let stubs =
+        underived.iter().map(|Lacking { derive, underived: Underived { item, lacks, .. }, .. }| {
+            let of = (krate, item);
+            let stub = match *derive {
+                "Command" => command_of(of, &kebab(&item.ident.to_string()), id),
+                "Timeout" => timeout_of(of),
+                "AggregateId" => aggregate_id_of(of),
+                _ => event_of(of),
+            };
+            let debug = standard(item, lacks.iter().filter(|of| **of == "Debug"));
+            quote!(#stub #debug)
+        });
+    stubs.collect()
+}
+
+/// Stubs of traits that the item does not derive either.
+pub(crate) fn standard<'l>(item: &DeriveInput, lacks: impl Iterator<Item = &'l &'static str>) -> TokenStream {
+    let stubs = lacks.map(|lacks| {
+        let (of, method) = match *lacks {
+            "Default" => (quote!(::core::default::Default), quote!(fn default() -> Self)),
+            "Clone" => (quote!(::core::clone::Clone), quote!(fn clone(&self) -> Self)),
+            _ => (
+                quote!(::core::fmt::Debug),
+                quote!(fn fmt(&self, _: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result),
+            ),
+        };
+        let head = head(&of, item, &quote!('static));
+        quote!(#head { #method { ::core::unreachable!() } })
+    });
+    stubs.collect()
 }
 
 /// The stub of an aggregate: its enums are placeholders.
@@ -186,6 +242,8 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
     };
     let head = |of: TokenStream| head(&quote!(#krate::application::#of), input, &quote!('static));
     let (whole, takes_names) = (head(quote!(Application)), head(quote!(TakesNames)));
+    let has_timers = head(quote!(HasTimers));
+    let schedules = of_any(quote!(FactumCommand), quote!(Schedules<FactumCommand>));
     let has = of_any(quote!(FactumAggregate: #krate::Aggregate), quote!(Has<FactumAggregate>));
     let routes = of_any(
         quote!(FactumCommand: #krate::CommandFor<FactumAggregate>, FactumAggregate: #krate::Aggregate),
@@ -204,6 +262,12 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
             type Aggregates<FactumStore: #store> = ();
         }
         #takes_names {}
+        #has_timers {
+            const SCHEDULED: &'static [#krate::application::ScheduledCommand] = &[];
+        }
+        #schedules {
+            const CODEC: #krate::follow::CommandCodec<FactumCommand> = ::core::unreachable!();
+        }
         #has {
             fn repository<FactumStore: #store>(_: &()) -> &#krate::Repository<FactumAggregate, FactumStore> {
                 ::core::unreachable!()
@@ -234,7 +298,10 @@ pub(crate) fn application(syntax: &ApplicationSyntax<'_>, reported: Option<&Toke
 
 /// The stub of an id.
 pub(crate) fn aggregate_id(syntax: &AggregateIdSyntax<'_>) -> TokenStream {
-    let AggregateIdSyntax { input, krate } = syntax;
+    aggregate_id_of((&syntax.krate, syntax.input))
+}
+
+fn aggregate_id_of((krate, input): (&Path, &DeriveInput)) -> TokenStream {
     let head = head(&quote!(#krate::AggregateId), input, &quote!('static));
     quote! {
         #head {
@@ -274,19 +341,14 @@ pub(crate) fn unconnected(method: TokenStream, block: &BlockAround, error: &Toke
         return quote!(#error #(#tokens)*);
     };
     let BlockAround { self_ty, krate, .. } = block;
-    let krate = krate.clone().unwrap_or_else(|| syn::parse_quote!(::factum));
-    let unknown = unknown(&krate);
+    let krate = krate.clone().unwrap_or_else(manifest::factum);
     let statements = body.stream();
+    let impls = any_handler(&krate, self_ty);
     let statements = quote! {
         mod unconnected {
             use super::*;
             #error
-            impl #krate::Execute<#unknown> for #self_ty {}
-            impl #krate::Apply<#unknown> for #self_ty {}
-            impl #krate::Upcast<#unknown> for #self_ty {}
-            impl #krate::follow::Project<#unknown> for #self_ty {}
-            impl #krate::follow::React<#unknown> for #self_ty {}
-            impl #krate::follow::Refused<#unknown> for #self_ty {}
+            #impls
         }
         #statements
     };
@@ -294,6 +356,21 @@ pub(crate) fn unconnected(method: TokenStream, block: &BlockAround, error: &Toke
     body_with_error.set_span(body.span());
     tokens.push(body_with_error.into());
     tokens.into_iter().collect()
+}
+
+/// Impls of all that markers implement, for a type that does not exist: so none is missing.
+pub(super) fn any_handler(krate: &Path, self_ty: &Type) -> TokenStream {
+    let unknown = unknown(krate);
+    quote! {
+        impl #krate::Execute<#unknown> for #self_ty {}
+        impl #krate::Apply<#unknown> for #self_ty {}
+        impl #krate::Upcast<#unknown> for #self_ty {}
+        impl #krate::follow::Project<#unknown> for #self_ty {}
+        impl #krate::follow::React<#unknown> for #self_ty {
+            const WANTS_ENVELOPE: bool = false;
+        }
+        impl #krate::follow::Refused<#unknown> for #self_ty {}
+    }
 }
 
 fn is_braces(tree: &TokenTree) -> bool {

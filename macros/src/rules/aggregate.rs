@@ -3,10 +3,11 @@
 use syn::{Data, Path, Type};
 
 use super::list::{self, Listed};
+use super::underived;
 use super::{Snapshot, items, snapshot};
 use crate::errors::{Errors, shown};
 use crate::lock::{self, LockFile};
-use crate::syntax::{AggregateSyntax, Given, Retired};
+use crate::syntax::{AggregateSyntax, Given, Lacking, Retired};
 
 pub(crate) struct Aggregate<'s> {
     pub(crate) syntax: &'s AggregateSyntax<'s>,
@@ -19,6 +20,8 @@ pub(crate) struct Aggregate<'s> {
     pub(crate) events: Vec<Listed<'s>>,
     pub(crate) retired: Vec<&'s Retired>,
     pub(crate) snapshot: Option<Snapshot<'s>>,
+    /// The listed types that lack their derive, which is reported.
+    pub(crate) underived: Vec<Lacking<'s>>,
     /// The crate's `events.lock`, if it has one.
     pub(crate) lock: Option<LockFile>,
     /// Whether its impls can be made.
@@ -61,7 +64,20 @@ pub(crate) fn aggregate<'s>(syntax: &'s AggregateSyntax<'s>, errors: &mut Errors
     if has_enum(&events) || matches!(syntax.retired, Given::Invalid) {
         events.clear();
     }
+    let mut listed: Vec<_> = commands.iter().map(|listed| (listed.path, "Command")).collect();
+    listed.extend(events.iter().map(|listed| (listed.path, "Event")));
+    listed.extend(retired.iter().filter_map(|retired| retired.event()).map(|event| (event, "Event")));
+    if let Some(Type::Path(id)) = syntax.id.value() {
+        listed.push((&id.path, "AggregateId"));
+    }
+    let underived = underived::underived(&input.ident, &listed, true, errors);
+    // What is in the wrong list is missing in the other one.
+    if underived.iter().any(|lacking| underived::wrong_list(lacking.derive, &lacking.underived).is_some()) {
+        commands.clear();
+        events.clear();
+    }
     Aggregate {
+        underived,
         syntax,
         id: items::with_lifetimes("id", &syntax.id, errors),
         error: items::with_lifetimes("error", known(&syntax.error), errors),

@@ -1,11 +1,11 @@
 //! What an application must be like: each field is one thing, and what fields name is there.
 
 use proc_macro2::TokenStream;
-use syn::{LitInt, Path};
+use syn::{GenericArgument, LitInt, Path, PathArguments, Type};
 
-use super::{items, list};
+use super::{handlers, items, list, underived};
 use crate::errors::{Errors, shown};
-use crate::syntax::{ApplicationSyntax, FollowerSyntax, GeneratedEnum, PartSyntax, RoleSyntax};
+use crate::syntax::{self, ApplicationSyntax, FollowerSyntax, GeneratedEnum, PartSyntax, RoleSyntax};
 
 pub(crate) struct Application<'s> {
     pub(crate) syntax: &'s ApplicationSyntax<'s>,
@@ -96,6 +96,7 @@ pub(crate) fn application<'s>(
                     );
                     errors.at(field.ty, message);
                 }
+                is_follower(syntax, field, key, role.workers.as_ref(), errors);
                 let store = role.store.as_ref().and_then(|store| the_store(syntax, store, errors));
                 followers.push(follower(field, kind(key), role, store, errors));
             }
@@ -122,6 +123,55 @@ fn kind(role: &syn::Ident) -> Kind {
         _ if role == "projection" => Kind::View,
         _ if role == "reaction" => Kind::Reaction,
         _ => Kind::Process,
+    }
+}
+
+/// Reports a field whose type is no such follower, as far as its name and its derives tell. What else it is, rustc finds out.
+fn is_follower(
+    syntax: &ApplicationSyntax<'_>,
+    field: &PartSyntax<'_>,
+    role: &syn::Ident,
+    workers: Option<&TokenStream>,
+    errors: &mut Errors,
+) {
+    let kinds = [("Projection", "projection"), ("Reaction", "reaction"), ("Process", "process")];
+    let Some((derive, wanted)) = kinds.iter().find(|(_, wanted)| role == wanted) else { return };
+    let ty = shown(field.ty);
+    // A struct may have the name of a type of std, but not that of a number.
+    let is_primitive = handlers::is_no_struct(field.ty) && ty.starts_with(char::is_lowercase);
+    let message = if let Some(inner) = wrapped(field.ty) {
+        format!("write the type itself, `{}`", shown(inner))
+    } else if is_primitive {
+        format!("`{ty}` is not a {wanted}: a {wanted} is a struct of its own, with `#[derive({derive})]`")
+    } else if let Some(underived) = syntax::underived_field(&syntax.input.ident, field.ty, derive) {
+        match kinds.iter().find(|(other, _)| underived.derives.iter().any(|derive| derive == other)) {
+            Some((_, other)) => format!("`{ty}` is not a {wanted}, but a {other}: write `#[{other}]`"),
+            None => format!("`{ty}` is not {}", underived::what_to_write(derive)),
+        }
+    } else if workers.is_some() && syntax::lacks_key(&syntax.input.ident, field.ty, wanted, "partition_by") {
+        format!(
+            "`{ty}` does not say that several workers can share it: add `partition_by = stream` to its `#[{wanted}(..)]`, \
+             if events of different streams may come in any order"
+        )
+    } else if workers.is_some() && syntax::underived_field(&syntax.input.ident, field.ty, "Clone").is_some() {
+        format!("each worker has a copy of `{ty}`: derive `Clone` for it")
+    } else {
+        return;
+    };
+    errors.at(field.ty, message);
+}
+
+/// The type in a box, a list or the like, of which none is a follower.
+fn wrapped(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => {
+            let wrappers = ["Box", "Rc", "Arc", "Vec", "Option", "Mutex", "RwLock", "RefCell"];
+            wrappers.iter().any(|wrapper| last.ident == wrapper).then(|| wrapped(inner).unwrap_or(inner))
+        }
+        _ => None,
     }
 }
 

@@ -17,6 +17,8 @@ use crate::syntax::{HandlersSyntax, MethodSyntax, bare_type, find_part, object_n
 pub(crate) struct Handlers<'s> {
     pub(crate) syntax: &'s HandlersSyntax,
     pub(crate) methods: Vec<Handler<'s>>,
+    /// Whether the block is one of the type itself, without generic parameters.
+    pub(crate) is_inherent: bool,
 }
 
 /// A marked method.
@@ -32,7 +34,8 @@ pub(crate) struct Handler<'s> {
 
 pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> Handlers<'s> {
     let mut methods = Vec::new();
-    if is_inherent(syntax, errors) {
+    let is_inherent = is_inherent(syntax, errors);
+    if is_inherent {
         let all_handled = LazyCell::new(|| syntax.methods.iter().filter_map(handled).map(shown).collect());
         let mut names = BTreeMap::new();
         let strays = stray::strays(syntax);
@@ -40,6 +43,7 @@ pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> H
             one_marker(method, errors);
             let meant = strays.meant(syntax, method, errors);
             let is_valid = meant.is_none()
+                && has_same_arguments(method, errors)
                 && has_signature_of_marker(method, errors)
                 && takes_services(method, &all_handled, errors);
             let handled = handled(method).filter(|handled| !is_every_struct(syntax, method, handled, errors));
@@ -52,7 +56,7 @@ pub(crate) fn handlers<'s>(syntax: &'s HandlersSyntax, errors: &mut Errors) -> H
             });
         }
     }
-    Handlers { syntax, methods }
+    Handlers { syntax, methods, is_inherent }
 }
 
 /// The block is one of the type itself, without generic parameters.
@@ -76,6 +80,17 @@ fn one_marker(method: &MethodSyntax, errors: &mut Errors) {
     let mut names: Vec<_> = MARKERS.iter().map(|marker| format!("`#[{}]`", marker.name)).collect();
     let last = names.pop().unwrap_or_default();
     errors.at(second, format!("a method has one of {} and {last}", names.join(", ")));
+}
+
+/// Whether the method has the same arguments in each build.
+fn has_same_arguments(method: &MethodSyntax, errors: &mut Errors) -> bool {
+    let Some(cfg) = &method.argument_cfg else { return true };
+    let attribute = method.marker.name;
+    errors.at(
+        cfg,
+        format!("an argument of a method with `#[{attribute}]` has no `cfg`: write two methods, each with its `#[cfg(..)]`"),
+    );
+    false
 }
 
 /// The argument with the command or event, and its index: the first, unless the arguments are in the wrong order.
@@ -110,7 +125,12 @@ const NO_STRUCTS: [&str; 18] = [
 ];
 
 fn is_struct(ty: &Type) -> bool {
-    !type_name(ty).is_some_and(|name| NO_STRUCTS.iter().any(|other| name == other))
+    !is_no_struct(ty)
+}
+
+/// Whether a type is surely no struct of the user's.
+pub(super) fn is_no_struct(ty: &Type) -> bool {
+    type_name(ty).is_some_and(|name| NO_STRUCTS.iter().any(|other| name == other))
 }
 
 /// Whether a method has the signature that its marker asks for.

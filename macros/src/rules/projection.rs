@@ -6,8 +6,11 @@ use syn::{Ident, LitStr, Path, Type};
 use super::items;
 use super::list;
 use super::process::{Process, process};
+use super::underived;
 use crate::errors::{Errors, shown};
-use crate::syntax::{Given, List, ListedSyntax, ProductSyntax, ProjectionSyntax, SentSyntax, type_name};
+use crate::syntax::{
+    Given, Lacking, List, ListedSyntax, ProductSyntax, ProjectionSyntax, SentSyntax, type_name,
+};
 
 pub(crate) struct Projection<'s> {
     pub(crate) syntax: &'s ProjectionSyntax<'s>,
@@ -17,6 +20,8 @@ pub(crate) struct Projection<'s> {
     pub(crate) aggregates: Vec<&'s Path>,
     /// The categories in `from(..)` that are given as text.
     pub(crate) categories: Vec<&'s LitStr>,
+    /// The listed types that lack their derive, which is reported.
+    pub(crate) underived: Vec<Lacking<'s>>,
     /// Whether several workers can share it.
     pub(crate) is_partitioned: bool,
     pub(crate) product: Product<'s>,
@@ -47,7 +52,7 @@ pub(crate) enum Target<'s> {
 }
 
 pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Errors) -> Projection<'s> {
-    let (attribute, product) = match &syntax.product {
+    let (attribute, mut product) = match &syntax.product {
         ProductSyntax::View { version, into, init } => {
             let version = items::version(version.as_ref(), errors).unwrap_or(1);
             let into = target(into, errors);
@@ -84,7 +89,7 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
     let aggregates: Vec<_> = from.iter().filter_map(|source| source.aggregate()).collect();
     let enums: Vec<_> = aggregates.iter().map(|path| format!("{}Event", shown(path))).collect();
     if list::has_generated_enum(events.iter().copied(), &enums, errors) {
-        events.clear();
+        clear(&mut events, &mut product);
     }
     let categories: Vec<_> = from.iter().filter_map(|source| source.category()).collect();
     for category in &categories {
@@ -93,7 +98,29 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
     let is_partitioned = is_partitioned(syntax.partition_by.as_ref(), errors);
     items::name(&syntax.name, errors);
     let is_valid = items::no_generics(syntax.input, attribute, errors);
-    Projection { syntax, events, aggregates, categories, is_partitioned, product, is_valid }
+    let mut listed: Vec<_> = events.iter().map(|event| (*event, "Event")).collect();
+    if let Product::Commands(process) = &product {
+        listed.extend(process.timeouts.iter().map(|timeout| (*timeout, "Timeout")));
+        if let Some(Type::Path(id)) = process.id {
+            listed.push((&id.path, "AggregateId"));
+        }
+    }
+    let has_commands = !matches!(product, Product::View { .. });
+    let underived = underived::underived(&syntax.input.ident, &listed, has_commands, errors);
+    // Of a list with what belongs into another one, it is not known what it should have.
+    if underived.iter().any(|lacking| underived::wrong_list(lacking.derive, &lacking.underived).is_some()) {
+        clear(&mut events, &mut product);
+    }
+    Projection { underived, syntax, events, aggregates, categories, is_partitioned, product, is_valid }
+}
+
+/// Forgets the lists: a handler may be for any event.
+fn clear(events: &mut Vec<&Path>, product: &mut Product<'_>) {
+    events.clear();
+    if let Product::Commands(process) = product {
+        process.events.clear();
+        process.timeouts.clear();
+    }
 }
 
 /// The commands that a reaction gives.

@@ -114,6 +114,15 @@ impl Parse for Retired {
     }
 }
 
+impl Retired {
+    pub(crate) fn event(&self) -> Option<&Path> {
+        match self {
+            Self::Type(path) => Some(path),
+            Self::Name(_) => None,
+        }
+    }
+}
+
 impl GeneratedEnum {
     pub(super) fn parse(
         options: &mut Options,

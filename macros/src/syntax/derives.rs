@@ -1,14 +1,12 @@
 //! What a type derives, which the macro of a block beside it does not see. It is read from the source file.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+
+use super::module::source_text;
 
 /// The traits that the type of this name derives; `None` if the file has no such type, or several.
 pub(crate) fn derives_of(name: &Ident) -> Option<Vec<String>> {
-    if !proc_macro::is_available() {
-        return None;
-    }
-    let text = std::fs::read_to_string(Span::call_site().unwrap().local_file()?).ok()?;
-    only_derives(text.parse().ok()?, &name.to_string())
+    only_derives(source_text()?.parse().ok()?, &name.to_string())
 }
 
 fn only_derives(source: TokenStream, name: &str) -> Option<Vec<String>> {

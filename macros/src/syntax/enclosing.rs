@@ -9,6 +9,7 @@ use syn::{Attribute, Path, Type};
 
 use super::ImplBlock;
 use super::impl_block::Method;
+use crate::manifest;
 
 /// A block of a type itself, with markers.
 pub(crate) struct BlockAround {
@@ -34,7 +35,7 @@ impl BlockAround {
 
     fn in_source(source: TokenStream, marker: &str) -> Option<Self> {
         let krate = krate(source.clone());
-        let known = krate.clone().unwrap_or_else(|| syn::parse_quote!(::factum));
+        let known = krate.clone().unwrap_or_else(manifest::factum);
         Self::find(source, marker, &known).map(|found| Self { krate, ..found })
     }
 

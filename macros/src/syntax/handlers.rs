@@ -34,6 +34,8 @@ pub(crate) struct MethodSyntax {
     pub(crate) receiver: Receiver,
     /// The types of the arguments after the receiver.
     pub(crate) arguments: Vec<Type>,
+    /// The first `#[cfg(..)]` of an argument, which rustc has not taken away yet.
+    pub(crate) argument_cfg: Option<Attribute>,
     /// The type that it returns, if one is written and it is not `()`.
     pub(crate) output: Option<Type>,
 }
@@ -76,7 +78,7 @@ impl MethodSyntax {
         let attribute = attribute.clone();
         let second_marker = markers.next().map(|(_, attribute)| attribute.clone());
         drop(markers);
-        let Signature { receiver, arguments, output } =
+        let Signature { receiver, arguments, output, cfg: argument_cfg } =
             errors.ok(Signature::parse(&method.name, self_ty, method.arguments, method.output))?;
         Some(Self {
             marker,
@@ -94,6 +96,7 @@ impl MethodSyntax {
             generics: errors.ok(syn::parse2(method.generics))?,
             receiver,
             arguments,
+            argument_cfg,
             output,
         })
     }

@@ -91,8 +91,14 @@ impl Parse for SentSyntax {
             let message = "write `unrefused` behind its command, as `ShipOrder unrefused`";
             return Err(syn::Error::new_spanned(path, message));
         }
-        let aggregate =
-            if input.parse::<Option<Token![for]>>()?.is_some() { Some(leading_path(input)?) } else { None };
+        let aggregate = match input.parse::<Option<Token![for]>>()? {
+            Some(word) if input.is_empty() => {
+                let message = format!("write the aggregate after it, as `{} for Order`", shown(&path));
+                return Err(syn::Error::new_spanned(word, message));
+            }
+            Some(_) => Some(leading_path(input)?),
+            None => None,
+        };
         let rest: TokenStream = input.parse()?;
         match syn::parse2::<Option<Ident>>(rest.clone()) {
             Ok(word) if word.as_ref().is_none_or(|word| word == "unrefused") => {

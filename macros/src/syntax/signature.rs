@@ -13,6 +13,8 @@ pub(crate) struct Signature {
     pub(crate) receiver: Receiver,
     pub(crate) arguments: Vec<Type>,
     pub(crate) output: Option<Type>,
+    /// The first `#[cfg(..)]` of an argument.
+    pub(crate) cfg: Option<Attribute>,
 }
 
 /// How a method takes `self`, and the tokens that say so; without a receiver, those of what stands for it, or the method's name.
@@ -30,12 +32,11 @@ impl Signature {
         output: TokenStream,
     ) -> syn::Result<Self> {
         let self_ty = self_ty.to_token_stream().to_string();
-        let (receiver, arguments) = without_lengths(
+        let Arguments { receiver, types: mut arguments, cfg } = without_lengths(
             arguments,
             |arguments| (|input: ParseStream<'_>| parse_arguments(input, &self_ty)).parse2(arguments),
-            |(_, arguments)| arguments.iter_mut().collect(),
+            |arguments| arguments.types.iter_mut().collect(),
         )?;
-        let mut arguments = arguments;
         let receiver = receiver.unwrap_or_else(|| {
             let is_state = |ty: &Type| {
                 type_name(ty).is_some_and(|name| name == "Self" || self_ty == name.to_string().as_str())
@@ -45,7 +46,7 @@ impl Signature {
             let tokens = state.map_or_else(|| name.to_token_stream(), Type::into_token_stream);
             Receiver { kind: ReceiverKind::None, tokens }
         });
-        Ok(Self { receiver, arguments, output: parse_output(output)? })
+        Ok(Self { receiver, arguments, output: parse_output(output)?, cfg })
     }
 }
 
@@ -63,11 +64,19 @@ fn parse_output(output: TokenStream) -> syn::Result<Option<Type>> {
 }
 
 /// How `self` is taken, if it is, and the types of the other arguments.
-fn parse_arguments(input: ParseStream<'_>, self_ty: &str) -> syn::Result<(Option<Receiver>, Vec<Type>)> {
+struct Arguments {
+    receiver: Option<Receiver>,
+    types: Vec<Type>,
+    cfg: Option<Attribute>,
+}
+
+fn parse_arguments(input: ParseStream<'_>, self_ty: &str) -> syn::Result<Arguments> {
     let mut receiver = None;
     let mut types = Vec::new();
+    let mut cfg = None;
     while !input.is_empty() {
-        input.call(Attribute::parse_outer)?;
+        let attributes = input.call(Attribute::parse_outer)?;
+        cfg = cfg.or_else(|| attributes.into_iter().find(|attribute| attribute.path().is_ident("cfg")));
         if let Some(found) = self_argument(input, self_ty)? {
             receiver = Some(found);
         } else {
@@ -84,7 +93,7 @@ fn parse_arguments(input: ParseStream<'_>, self_ty: &str) -> syn::Result<(Option
             break;
         }
     }
-    Ok((receiver, types))
+    Ok(Arguments { receiver, types, cfg })
 }
 
 /// `self` in one of its forms, if that is what comes next.

@@ -1,5 +1,6 @@
 //! What `derive(Application)` starts an application with.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::application::by_name::NamedCommands;
@@ -38,12 +39,7 @@ impl<S: EventStore + Clone + 'static> Start<S> {
         &self.store
     }
 
-    /// The repository of an aggregate that needs no services, or such as have a default.
-    pub fn alone<A: Aggregate<Services: DecidesAlone<A>>>(&self) -> Repository<A, S> {
-        Repository::new(self.store.clone(), <A::Services as DecidesAlone<A>>::services())
-    }
-
-    /// The repository of an aggregate with the services in a field.
+    /// The repository of an aggregate with its services.
     pub fn with<A: Aggregate, V: DecidesWith<A, A::Services>>(&self, services: V) -> Repository<A, S> {
         Repository::new(self.store.clone(), services.services())
     }
@@ -108,19 +104,41 @@ pub trait RunsOn<S: EventStore + Clone + 'static>: Application {
     label = "its services, `{Self}`, have no `Default`",
     note = "add a field to the application: `#[services({A})] name: {Self}`"
 )]
-pub trait DecidesAlone<A> {
-    /// The services.
-    fn services() -> Self;
-}
+pub trait DecidesAlone<A> {}
 
 /// Asserts that an aggregate needs no services, or such as have a default.
 pub const fn decides_alone<A: Aggregate<Services: DecidesAlone<A>>>() {}
 
 #[diagnostic::do_not_recommend]
-impl<A, V: Default> DecidesAlone<A> for V {
-    fn services() -> Self {
-        Self::default()
+impl<A, V: Default> DecidesAlone<A> for V {}
+
+/// The services of an aggregate for which no field has any.
+///
+/// The inherent function comes before that of [`LacksServices`]. So an application without services is one error: that of
+/// [`decides_alone`], and none at each call of `start`.
+#[derive(Debug)]
+pub struct OwnServices<V>(PhantomData<V>);
+
+impl<V: Default> OwnServices<V> {
+    /// The services by default.
+    pub fn factum_services() -> V {
+        V::default()
     }
+}
+
+/// For services without a default, which are reported.
+pub trait LacksServices {
+    /// The services.
+    type Services;
+
+    /// Is never called: the application does not compile.
+    fn factum_services() -> Self::Services {
+        unreachable!()
+    }
+}
+
+impl<V> LacksServices for OwnServices<V> {
+    type Services = V;
 }
 
 /// The type of a field is that of the services of the aggregate `A`.

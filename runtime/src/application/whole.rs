@@ -53,7 +53,7 @@ use crate::store::event_store::EventStore;
 /// | `json` | commands come by name too, as JSON: see [`Running::execute_json`](crate::application::Running::execute_json) and [`ApplicationCommand`] |
 /// | `command(name = Name, derive(Clone, ..))` | the name, and more derives, of the generated enum of commands |
 /// | `name = "shop"` | the application's name; without it, the type's name in kebab case |
-/// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// Each field has one of these attributes:
 ///

@@ -27,7 +27,7 @@ use crate::domain::thread_safe::ThreadSafe;
 /// | `snapshot(every = 100)` | when to take a snapshot; see [`Snapshots`]. The state needs serde's derives. Other conditions: `older_than = Duration::from_secs(3600)` and `when = Self::is_settled` (a function from `&Self` to `bool`). If `apply` changes its meaning, add `version = 2` |
 /// | `command(name = .., derive(..), serde(..))` | the command enum's name, its derives besides `Debug`, its serde attributes |
 /// | `event(name = .., derive(..), serde(..))` | the event enum's name, its derives besides `Debug`, its serde attributes |
-/// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// The derive generates the command enum (`BankAccountCommand`), the event enum (`BankAccountEvent`), the
 /// conversions between these and the structs, and the dispatch. A missing handler does not compile, and
@@ -184,7 +184,8 @@ pub trait Apply<E>: Knows<E> {
 #[diagnostic::on_unimplemented(
     message = "`{E}` is not an event of `{Self}`",
     label = "`{Self}` does not list `{E}`",
-    note = "add it: `#[aggregate(events({E}, ..))]` on `{Self}`, and an `#[apply]` method for it"
+    note = "in an aggregate, add it: `#[aggregate(events({E}, ..))]` on `{Self}`",
+    note = "in a process, add it: `#[process(events({E} by stream, ..))]` on `{Self}`"
 )]
 pub trait Knows<E> {}
 

@@ -36,7 +36,7 @@ use crate::domain::invalid_command::InvalidCommand;
 /// | `singleton` | there is only one aggregate of the kind, and no field has its id |
 /// | `name = "deposit-money"` | the [name](Self::NAME); without it, the type's name in kebab case |
 /// | `internal` | the command comes from the program itself, never from outside by its name |
-/// | `crate = path` | the path of `factum`, if it is renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// # Validation
 ///

@@ -85,7 +85,7 @@ pub trait EventHandler: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not list the event `{E}`",
     label = "would never be called: `{E}` is not in `events(..)`",
-    note = "add it to the list on `{Self}`: `events({E}, ..)`"
+    note = "add it to the list on `{Self}`: `events({E}, ..)`; in a process, `events({E} by stream, ..)`, or `timeouts({E}, ..)`"
 )]
 pub trait Lists<E>: EventHandler {
     /// The event's place in [`EVENTS`](EventHandler::EVENTS), if `SOURCES` has a row for each.

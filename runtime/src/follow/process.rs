@@ -145,7 +145,7 @@ use crate::follow::reaction::ReactingTarget;
 /// | `commands(ShipOrder, TakePayment for Payment, CancelOrder unrefused, ..)` | the commands that it may send; required |
 /// | `timeouts(PaymentOverdue, ..)` | its [time-outs](Timeout) |
 /// | `name = "fulfilment"` | the name under which all is stored; by default, the type's name in kebab case |
-/// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// * `by stream` means the instance with the id of the aggregate that the event happens to, and `by field` the one whose id is in
 ///   that field.

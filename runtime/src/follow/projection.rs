@@ -19,7 +19,7 @@ use crate::follow::handler::{Context, EventHandler, Lists};
 /// | `into = Sqlite` | where the view is: [`Memory`](crate::memory::Memory), which is the default, `Sqlite`, `Postgres`, or [`Sql`](crate::follow::Sql) for whichever of the two the store has |
 /// | `partition_by = stream` | events of different streams may be taken in any order, so several workers can share the projection |
 /// | `init = "CREATE TABLE .."` | for a view in tables: the statements that create them |
-/// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// In memory the view is the struct itself:
 ///

@@ -34,7 +34,7 @@ use crate::repository::execute_options::ExecuteOptions;
 /// | `commands(DepositMoney, ..)` | the commands that it gives through its [`Delivery`]; see [`Delivery::execute`] |
 /// | `name = "welcome"` | the name under which the progress is stored; by default, the type's name in kebab case |
 /// | `partition_by = stream` | events of different streams may be handled in any order, so several workers can share the reaction |
-/// | `crate = path` | the path of `factum`, if it was renamed or re-exported |
+/// | `crate = path` | the path of `factum`, if it is re-exported; a name that `Cargo.toml` gives it is found |
 ///
 /// ```
 /// use factum::prelude::*;

@@ -177,9 +177,10 @@ pub fn reacted<H: EventHandler<Target: ReactingTarget>, T: Reacted<H>>(
 
 /// A return type of a `#[react]` method of `H`, whose target is `T`.
 #[diagnostic::on_unimplemented(
-    message = "a `#[react]` method of `{H}` can't return `{Self}`",
+    message = "a handler of `{H}` can't return `{Self}`",
     label = "not what a reaction or a process returns",
-    note = "a reaction returns nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`"
+    note = "a reaction returns nothing, or `Result<(), E>` with any error type `E`, as `Result<(), BoxError>`",
+    note = "a process returns commands and time-outs that it lists: `ShipOrder`, `After`, `At`, `Cancel`, `Done`, an `Option`, tuple, array or `Vec` of these, or a `Result` of that"
 )]
 pub trait Reacted<H: EventHandler, T: ReactingTarget = <H as EventHandler>::Target> {
     /// The result, with any error as a [`BoxError`].

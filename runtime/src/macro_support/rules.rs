@@ -207,34 +207,32 @@ macro_rules! __event_enum {
 #[macro_export]
 macro_rules! __execute {
     (
-        $aggregate:ty, $this:ident $asked:ident:
-        $({ $($attribute:tt)* } $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
+        $this:ident $asked:ident:
+        $({ $($attribute:tt)* } $aggregate:ty: $command:ty, $services:tt [$($emitted:ty)?] $decide:ident [$($returned:tt)*] ($($call:tt)*);)*
     ) => {
-        const _: () = {
-            // Once for all of them: an import in each impl would cost rustc more than the impl.
-            #[allow(unused_imports)]
-            use $crate::macro_support::NotEvents as _;
-            $(
-                $($attribute)*
-                #[automatically_derived]
-                impl $crate::Execute<$command> for $aggregate {
-                    $(
-                        fn emits() -> $crate::Emitted {
-                            $crate::macro_support::EmitsOf::<Self, $emitted>::factum_emits()
-                        }
-                    )?
-
-                    #[inline]
-                    fn execute(
-                        &$this,
-                        $asked: $command,
-                        $services: &$crate::macro_support::Services<Self>,
-                    ) -> $crate::macro_support::Execution<Self> {
-                        $crate::macro_support::$decide::<Self, $($returned)*>($($call)*)
+        // Once for all of them: an import in each impl would cost rustc more than the impl.
+        #[allow(unused_imports)]
+        use $crate::macro_support::NotEvents as _;
+        $(
+            $($attribute)*
+            #[automatically_derived]
+            impl $crate::Execute<$command> for $aggregate {
+                $(
+                    fn emits() -> $crate::Emitted {
+                        $crate::macro_support::EmitsOf::<Self, $emitted>::factum_emits()
                     }
+                )?
+
+                #[inline]
+                fn execute(
+                    &$this,
+                    $asked: $command,
+                    $services: &$crate::macro_support::Services<Self>,
+                ) -> $crate::macro_support::Execution<Self> {
+                    $crate::macro_support::$decide::<Self, $($returned)*>($($call)*)
                 }
-            )*
-        };
+            }
+        )*
     };
 }
 
@@ -242,7 +240,7 @@ macro_rules! __execute {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __apply {
-    ($aggregate:ty: $({ $($attribute:tt)* } $event:ty, $($method:ident)?;)*) => {$(
+    ($({ $($attribute:tt)* } $aggregate:ty: $event:ty, $($method:ident)?;)*) => {$(
         $($attribute)*
         #[automatically_derived]
         impl $crate::Apply<$event> for $aggregate {

@@ -45,6 +45,7 @@ fn plain_name(ty: &Type) -> Option<String> {
 /// The handler as a row of the runtime's macro `execute!`, which makes the impl.
 pub(super) fn execute(
     krate: &Path,
+    self_ty: &Ident,
     handler: &Handler<'_>,
     attributes: &TokenStream,
     error_types: &ErrorTypes<'_>,
@@ -61,12 +62,12 @@ pub(super) fn execute(
     // What never returns makes the code around it unreachable.
     let diverging = quote!(#attributes #[allow(unreachable_code)]);
     if !handler.is_valid {
-        return quote!({ #diverging } #command, #services [] decide_infallible [()] (::core::unreachable!()););
+        return quote!({ #diverging } #self_ty: #command, #services [] decide_infallible [()] (::core::unreachable!()););
     }
     let attributes = if let Some(Type::Never(_)) = output { &diverging } else { attributes };
     let call = call_at(arguments.get(1), name, quote!(self, __command #pass_services));
     let (emitted, decided) = (emitted(output.as_ref()), decided(output.as_ref(), error_types));
-    quote!({ #attributes } #command, #services [#emitted] #decided (#call);)
+    quote!({ #attributes } #self_ty: #command, #services [#emitted] #decided (#call);)
 }
 
 /// The function that makes the handler's return value that of `execute`, and its types. They are the user's, so that an error

@@ -9,7 +9,7 @@ use super::{at, handled, named_at};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, type_name, ungrouped};
 
-pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+pub(super) fn project(krate: &Path, self_ty: &Ident, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
     let Call { envelope, context, wants_metadata, tokens: call } =
         Call::new(krate, self_ty, handler, &quote!(context));
@@ -39,7 +39,7 @@ pub(super) fn project(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> To
     }
 }
 
-pub(super) fn react(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+pub(super) fn react(krate: &Path, self_ty: &Ident, handler: &Handler<'_>) -> TokenStream {
     let (cfgs, event) = (&handler.method.cfgs, handled(krate, handler));
     let Call { envelope, context, wants_metadata, tokens: call } =
         Call::new(krate, self_ty, handler, &quote!(lent));
@@ -141,7 +141,7 @@ struct Call {
 
 impl Call {
     /// `lend` is the function that lends the context. Whether a type is another part of it, rustc finds out.
-    fn new(krate: &Path, self_ty: &Type, handler: &Handler<'_>, lend: &TokenStream) -> Self {
+    fn new(krate: &Path, self_ty: &Ident, handler: &Handler<'_>, lend: &TokenStream) -> Self {
         let MethodSyntax { name, arguments, .. } = handler.method;
         let event = handled(krate, handler);
         // A constant in the place of a parameter names no `Self`.

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::{Path, Type};
+use syn::{Ident, Path, Type};
 
 use super::follow::{reacted, sends};
 use super::output::placed_at;
@@ -10,7 +10,7 @@ use super::{handled, named_at, stub};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, ungrouped};
 
-pub(super) fn refused(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+pub(super) fn refused(krate: &Path, self_ty: &Ident, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, arguments, .. } = handler.method;
     let command = handled(krate, handler);
     let mut arguments = arguments.iter().skip(1).map(ungrouped);

@@ -1,14 +1,14 @@
 //! `impl Upcast<E>` for an `#[upcast]` function.
 
 use proc_macro2::TokenStream;
-use syn::{Path, Type};
+use syn::{Ident, Path, Type};
 
 use super::handled;
 use super::output::{inferred_at, is_opaque, result_parts};
 use crate::rules::Handler;
 use crate::syntax::{MethodSyntax, type_text};
 
-pub(super) fn upcast(krate: &Path, self_ty: &Type, handler: &Handler<'_>) -> TokenStream {
+pub(super) fn upcast(krate: &Path, self_ty: &Ident, handler: &Handler<'_>) -> TokenStream {
     let MethodSyntax { cfgs, name, output, .. } = handler.method;
     let event = handled(krate, handler);
     let call = quote!(Self::#name(__event));

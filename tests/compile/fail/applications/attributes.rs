@@ -53,4 +53,4 @@ struct Generic<T>(#[services(Door)] T);
 struct Numbered(#[reaction(store = 1)] i32, #[services(Door)] i64);
 
 fn main() {}
-// errors: 20
+// errors: 26

@@ -66,7 +66,7 @@ struct WithoutPayment {
 #[application(aggregates(Order, Payment))]
 struct NoProcess {
     #[process]
-    fulfilment: String,
+    fulfilment: std::time::Duration,
 }
 
 #[derive(Application)]

@@ -87,5 +87,3 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     owners.catch_up()?;
     Ok(())
 }
-
-// errors: 3, at both lists and at the handler: rustc reports each use of a type that lacks a trait
