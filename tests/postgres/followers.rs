@@ -299,8 +299,12 @@ fn a_server_that_is_gone_is_not_the_fault_of_an_event() {
     let mails = Mails::default();
     let running = start(&store, &mails);
     running.wait_for(store.position().unwrap(), LONG).unwrap();
+    // The event can't be handled before the server is gone.
+    let seen = mails.0.lock().unwrap();
+    accounts.execute(deposit("alice", 1)).unwrap();
     server.crash();
     assert!(matches!(store.position(), Err(StoreError::Unreachable(_))));
+    drop(seen);
     wait_until(|| matches!(running.state().activity, Activity::Retrying { .. }));
     server.restart();
     let done = accounts.execute(deposit("alice", 5)).unwrap();
