@@ -111,7 +111,7 @@ pub(crate) fn projection<'s>(syntax: &'s ProjectionSyntax<'s>, errors: &mut Erro
     if underived.iter().any(|lacking| underived::wrong_list(lacking.derive, &lacking.underived).is_some()) {
         clear(&mut events, &mut product);
     }
-    Projection { underived, syntax, events, aggregates, categories, is_partitioned, product, is_valid }
+    Projection { syntax, events, aggregates, categories, underived, is_partitioned, product, is_valid }
 }
 
 /// Forgets the lists: a handler may be for any event.

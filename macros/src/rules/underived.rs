@@ -8,12 +8,12 @@ use crate::syntax::{self, HandlersSyntax, Lacking, Underived};
 
 /// The types that the item lists first, of all items of its module. Each gets a stub of its impl.
 pub(super) fn underived<'s>(
-    lister: &Ident,
+    item: &Ident,
     listed: &[(&'s Path, &'static str)],
     has_commands: bool,
     errors: &mut Errors,
 ) -> Vec<Lacking<'s>> {
-    let underived = syntax::underived(lister, listed);
+    let underived = syntax::underived(item, listed);
     for Lacking { path, derive, underived } in &underived {
         let shown = shown(path);
         if let Some((other, list)) = wrong_list(derive, underived) {

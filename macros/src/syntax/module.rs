@@ -29,16 +29,17 @@ pub(crate) struct Lacking<'p> {
 }
 
 /// Of the types that an item lists, each with the derive that it needs: those that lack it, and that the item lists first.
-pub(crate) fn underived<'p>(lister: &Ident, listed: &[(&'p Path, &'static str)]) -> Vec<Lacking<'p>> {
-    let named = |(path, derive): &(&'p Path, &'static str)| Some((path.get_ident()?.to_string(), *derive));
-    let names: Vec<_> = listed.iter().filter_map(named).collect();
+pub(crate) fn underived<'p>(item: &Ident, listed: &[(&'p Path, &'static str)]) -> Vec<Lacking<'p>> {
+    let with_derive =
+        |(path, derive): &(&'p Path, &'static str)| Some((path.get_ident()?.to_string(), *derive));
+    let names: Vec<_> = listed.iter().filter_map(with_derive).collect();
     let Some(source) = Source::suspicious(&names) else { return Vec::new() };
-    let Some(here) = source.module_of(lister) else { return Vec::new() };
+    let Some(here) = source.module_of(item) else { return Vec::new() };
     let lacking = |(path, derive): &(&'p Path, &'static str)| {
         let name = path.get_ident()?.to_string();
         let underived = source.lacking(here, &name, &[*derive])?;
-        let is_first = source.first_lister(&name, derive)? == (here, lister.to_string());
-        is_first.then_some(Lacking { path: *path, derive: *derive, underived })
+        let is_first = source.first_lister(&name, derive)? == (here, item.to_string());
+        is_first.then_some(Lacking { path, derive, underived })
     };
     listed.iter().filter_map(lacking).collect()
 }
@@ -273,7 +274,7 @@ impl Source {
     /// The type, if it surely has none of the derives, nor an impl that a user wrote.
     fn lacking(&self, here: usize, name: &str, derives: &[&str]) -> Option<Underived> {
         let item = self.definition(here, name)?;
-        let (mut derived, mut misplaced) = (Vec::new(), None);
+        let (mut found, mut misplaced) = (Vec::new(), None);
         for attribute in &item.attrs {
             let known = attribute.path().get_ident()?.to_string();
             if known == "derive" {
@@ -283,17 +284,16 @@ impl Source {
                     if is_misplaced(path) {
                         misplaced = Some(path.to_owned());
                     } else {
-                        derived.push(path.rsplit("::").next().unwrap_or(path).to_owned());
+                        found.push(path.rsplit("::").next().unwrap_or(path).to_owned());
                     }
                 }
             } else if !OURS.contains(&known.as_str()) && !PASSIVE.contains(&known.as_str()) {
                 return None;
             }
         }
-        let is_derived = |derive: &str| derived.iter().any(|derived| derived == derive);
+        let is_derived = |derive: &str| found.iter().any(|other| other == derive);
         let by_hand = |of: &str| self.has_impl(of, name);
-        let may_become_any =
-            derived.iter().any(|derived| !KNOWN.contains(&derived.as_str()) && !derived.is_empty());
+        let may_become_any = found.iter().any(|other| !KNOWN.contains(&other.as_str()) && !other.is_empty());
         let is_in_macro_call = self.modules.iter().flat_map(|module| &module.items).any(|item| {
             let trees: Vec<_> = item.clone().into_iter().collect();
             trees.iter().enumerate().any(|(index, tree)| match tree {
@@ -317,7 +317,7 @@ impl Source {
             .filter_map(|attribute| attribute.path().get_ident().map(ToString::to_string))
             .find(|name| OURS.contains(&name.as_str()))
             .or(misplaced);
-        Some(Underived { lacks, attribute, derives: derived, item })
+        Some(Underived { lacks, attribute, derives: found, item })
     }
 }
 
