@@ -211,7 +211,7 @@ fn a_store_of_an_earlier_version_is_brought_to_this_one() {
 fn the_longest_times_hold() {
     on_server!(server);
     let longest = PostgresOptions::new()
-        .schema(&server.new_schema())
+        .schema(server.new_schema())
         .connect_timeout(Duration::MAX)
         .statement_timeout(Duration::MAX)
         .lock_timeout(Duration::MAX)
