@@ -1,6 +1,6 @@
 //! What the feature `tracing` emits, beside the chapter `guide::telemetry`. A program of its own, as it records all of it.
 
-#[expect(dead_code, reason = "no thread of these tests runs until a flag is set")]
+#[allow(dead_code, reason = "no thread of these tests runs until a flag is set")]
 #[path = "../support/bounded.rs"]
 mod bounded;
 mod chapter;
