@@ -121,6 +121,7 @@ pub struct OwnServices<V>(PhantomData<V>);
 
 impl<V: Default> OwnServices<V> {
     /// The services by default.
+    #[must_use]
     pub fn factum_services() -> V {
         V::default()
     }
@@ -132,6 +133,7 @@ pub trait LacksServices {
     type Services;
 
     /// Is never called: the application does not compile.
+    #[must_use]
     fn factum_services() -> Self::Services {
         unreachable!()
     }
