@@ -171,6 +171,14 @@ fn of_two_sets_of_workers_one_works() {
     second.stop().unwrap();
 }
 
+/// Each has a thread, so a number without bounds would end the program.
+#[test]
+fn the_number_of_workers_has_a_bound() {
+    let store = SqliteStore::in_memory().unwrap();
+    let mut view = SqliteProjection::new(&store, Balances::default()).unwrap().workers(u32::MAX);
+    assert_eq!(view.catch_up().unwrap().events, 0);
+}
+
 /// Programs on one file share the workers of a view.
 #[test]
 fn two_programs_share_a_view() {

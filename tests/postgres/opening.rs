@@ -205,3 +205,20 @@ fn a_store_of_an_earlier_version_is_brought_to_this_one() {
     append_one(&store, &stream("a"), 0).unwrap();
     assert_eq!(objects(server, &schema), objects(server, &new));
 }
+
+/// No sum of a point in time and such a time is a point in time.
+#[test]
+fn the_longest_times_hold() {
+    on_server!(server);
+    let longest = PostgresOptions::new()
+        .schema(server.new_schema())
+        .connect_timeout(Duration::MAX)
+        .statement_timeout(Duration::MAX)
+        .lock_timeout(Duration::MAX)
+        .outage_timeout(Duration::MAX)
+        .poll_every(Duration::MAX);
+    let store = longest.connect(&server.url()).unwrap();
+    assert_eq!(append_one(&store, &stream("a"), 0).unwrap(), 1);
+    assert_eq!(store.position().unwrap().get(), 1);
+    drop(store.begin().unwrap());
+}

@@ -71,7 +71,7 @@ use crate::store::event_store::EventStore;
 /// | key | meaning |
 /// |---|---|
 /// | `inline` | the view is part of each append; see [`SqliteProjection::inline`](crate::sqlite::SqliteProjection::inline) |
-/// | `workers = 2` | so many workers share it; it needs `partition_by = stream` |
+/// | `workers = 2` | so many workers share it, each with a clone; it needs `partition_by = stream` and `Clone` |
 /// | `retry(5)` | how often an event that fails is tried again |
 /// | `delay = Duration::from_secs(1)` | the delay before the first retry, which doubles each time; 0.1 seconds by default |
 /// | `dead_letters` | an event that still fails becomes a dead letter; see [`OnFailure::DeadLetter`](crate::follow::OnFailure::DeadLetter) |

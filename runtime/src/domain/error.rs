@@ -20,6 +20,8 @@ const LONGEST_TEXT: usize = 16 * 1024;
 /// factum's errors say what failed and where; the reason is their [`source`](Error::source). An error
 /// reporter such as `anyhow` prints both. This function does so without a reporter.
 ///
+/// A [`BoxError`] is given as `&*error`.
+///
 /// The text ends after 64 causes or 16 KiB, and where the causes form a circle. An error that panics instead of giving
 /// its text or its cause is contained.
 ///

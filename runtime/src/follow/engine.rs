@@ -26,6 +26,9 @@ use crate::runtime::Runtime;
 use crate::store::lock::lock;
 use crate::store::partition::Partition;
 
+/// More workers would need more threads than a system likes to give.
+const MOST_WORKERS: u32 = 1_000;
+
 /// The handlers of a follower, one for each worker, and the home of its progress.
 pub(crate) struct Engine<H, P> {
     pub(crate) definition: FollowerDefinition,
@@ -70,7 +73,7 @@ where
     where
         H: Clone + Send,
     {
-        let workers = usize::try_from(workers.max(1)).unwrap_or(usize::MAX);
+        let workers = usize::try_from(workers.clamp(1, MOST_WORKERS)).unwrap_or(1);
         let first = self.handlers.first().cloned();
         self.handlers.extend(first.into_iter().cycle().take(workers - 1));
         self.handlers.truncate(workers);

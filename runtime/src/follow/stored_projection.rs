@@ -114,7 +114,7 @@ impl<P: Projection<Target: TableTarget<S>>, S: ViewStore> StoredProjection<P, S>
     }
 
     /// Lets this many workers share the work, each with a partition of the streams and a clone of the
-    /// projection.
+    /// projection. From 1 to 1,000: each has a thread.
     ///
     /// A worker takes the events of one stream in order, and commits its position with its writes. Programs that run the view in
     /// the background [share the partitions](FollowerBuilder::start).

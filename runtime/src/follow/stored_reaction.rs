@@ -124,7 +124,7 @@ impl<R: Reaction, S: ProgressStore + EventStore> StoredReaction<R, S> {
     }
 
     /// Lets this many workers share the work, each with a partition of the streams and a clone of the
-    /// reaction.
+    /// reaction. From 1 to 1,000: each has a thread.
     ///
     /// Events of one stream come in order. An event that fails delays its own partition only. Programs that run the reaction
     /// [share the partitions](FollowerBuilder::start).

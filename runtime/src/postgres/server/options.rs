@@ -123,9 +123,10 @@ impl PostgresOptions {
     /// How long a call waits for a server that does not answer, as in a failover; 30 seconds by default.
     ///
     /// Then a call fails with [`StoreError::Unreachable`](crate::store::StoreError::Unreachable). An append whose outcome
-    /// is not known fails with [`StoreError::CommitUnknown`](crate::store::StoreError::CommitUnknown).
+    /// is not known fails with [`StoreError::CommitUnknown`](crate::store::StoreError::CommitUnknown). The most is a year.
     pub fn outage_timeout(mut self, timeout: Duration) -> Self {
-        self.outage_timeout = timeout;
+        // The sum of a point in time and a longer one may be none.
+        self.outage_timeout = timeout.min(Duration::from_hours(365 * 24));
         self
     }
 

@@ -10,6 +10,11 @@ pub(crate) fn is_too_short(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.is_file() && (1..HEADER).contains(&file.len()))
 }
 
+/// Whether something is there that keeps nothing that is written to it.
+pub(crate) fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
 /// Under how many names (hard links) the file is known.
 ///
 /// SQLite keeps the log beside the name by which a file was opened. With two names there are two logs, and each process

@@ -88,7 +88,7 @@ impl Default for SqliteOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The path names no file: it is empty, or SQLite's `:memory:`.
+    /// The path names no file: it is empty, SQLite's `:memory:`, or that of a device, a pipe or a socket.
     #[error("`{}` is not a file; for a store in memory, use `SqliteStore::in_memory`", path.display())]
     #[non_exhaustive]
     NoFile {
@@ -344,7 +344,7 @@ impl SqliteOptions {
         let path = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
         let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let flags = if self.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { writable };
-        if given.as_os_str().is_empty() || given == Path::new(":memory:") {
+        if given.as_os_str().is_empty() || given == Path::new(":memory:") || at_path::is_device(&path) {
             return Err(OpenError::NoFile { path: given.into() });
         }
         if at_path::is_too_short(&path) {
@@ -586,7 +586,7 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_refused() {
-        for path in ["", ":memory:"] {
+        for path in ["", ":memory:", if cfg!(unix) { "/dev/null" } else { "" }] {
             assert!(matches!(SqliteStore::open(path), Err(OpenError::NoFile { .. })), "{path}");
         }
     }
