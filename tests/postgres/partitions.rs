@@ -44,7 +44,8 @@ impl Traffic {
                 for name in &names {
                     accounts.execute(deposit(name, 1)).unwrap();
                 }
-                thread::sleep(Duration::from_millis(5));
+                // Followers keep up with it, also on a slow machine.
+                thread::sleep(Duration::from_millis(100));
             }
             rounds
         });
