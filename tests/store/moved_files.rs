@@ -161,14 +161,13 @@ fn a_file_with_two_names_is_refused() {
     append(&open_store(&file), &stream("a"), Any, &["1"]).unwrap();
     fs::hard_link(&file, &second_name).unwrap();
     for name in [&file, &second_name] {
-        for options in [SqliteOptions::new(), SqliteOptions::new().read_only()] {
-            let error = options.open(name).unwrap_err();
-            assert!(matches!(error, OpenError::SeveralNames { names: 2, .. }), "{error}");
-        }
-        let connection = rusqlite::Connection::open(name).unwrap();
-        let error = SqliteStore::from_connection(connection).unwrap_err();
-        assert!(matches!(error, OpenError::SeveralNames { .. }), "{error}");
+        let error = SqliteStore::open(name).unwrap_err();
+        assert!(matches!(error, OpenError::SeveralNames { names: 2, .. }), "{error}");
+        // A reader overwrites nothing.
+        assert_eq!(read_all(&SqliteOptions::new().read_only().open(name).unwrap()).unwrap(), ["1"]);
     }
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    assert_eq!(read_all(&SqliteStore::from_connection(connection).unwrap()).unwrap(), ["1"]);
     fs::remove_file(&second_name).unwrap();
     assert_eq!(read_all(&open_store(&file)).unwrap(), ["1"]);
 }
@@ -189,6 +188,16 @@ fn a_log_without_its_file_is_kept() {
         assert!(matches!(&error, OpenError::LoneLog { log, .. } if *log == path("killed.db-wal")), "{error}");
         // An empty file is none.
         fs::write(path("killed.db"), "").unwrap();
+    }
+    let connection = rusqlite::Connection::open(path("killed.db")).unwrap();
+    let error = SqliteStore::from_connection(connection).unwrap_err();
+    assert!(matches!(error, OpenError::LoneLog { .. }), "{error}");
+    #[cfg(unix)]
+    {
+        fs::remove_file(path("killed.db")).unwrap();
+        std::os::unix::fs::symlink(path("killed.db"), path("link.db")).unwrap();
+        let error = SqliteStore::open(path("link.db")).unwrap_err();
+        assert!(matches!(error, OpenError::LoneLog { .. }), "{error}");
     }
     fs::rename(path("moved.db"), path("killed.db")).unwrap();
     assert_eq!(read_all(&open_store(&path("killed.db"))).unwrap(), ["1"]);

@@ -12,7 +12,6 @@ use crate::domain::position::Position;
 use crate::domain::stream_name::StreamName;
 use crate::follow::runs::GivenUp;
 use crate::repository::error::ReadError;
-use crate::runtime::Runtime;
 use crate::store::error::StoreError;
 use crate::store::read::StoredEvent;
 
@@ -408,11 +407,6 @@ impl FollowError {
         match error {
             HandlerError::Handler(source) if source.is::<GivenUp>() => {
                 Self::GivenUp { follower, position: envelope.position }
-            }
-            HandlerError::Handler(source)
-                if Runtime::current().is_some_and(|runtime| runtime.has_ended()) =>
-            {
-                Self::RuntimeEnded { follower, position: envelope.position, source }
             }
             HandlerError::Handler(source) => Self::Handler {
                 follower,

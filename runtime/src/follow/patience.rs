@@ -14,6 +14,11 @@ use crate::store::error::StoreError;
 /// the end of an outage, however long that was.
 const WHILE_BUSY: Duration = Duration::from_millis(50);
 
+/// How long to wait between two attempts to send a command after so many: the store that is away may be one that the aggregate's
+/// services use, and all other commands wait as well.
+const MANY_ATTEMPTS: u32 = 100;
+const AFTER_MANY: Duration = Duration::from_millis(500);
+
 /// The shortest wait for a store, and between two attempts to send a command.
 const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
@@ -102,7 +107,8 @@ impl CommandFailures {
         let is_outage = causes(error).any(|cause| cause.downcast_ref().is_some_and(is_outage));
         let (attempts, delay) = if is_outage {
             self.outages = self.outages.saturating_add(1);
-            (self.outages, delay_of_outage(self.outages))
+            let is_long = self.outages > MANY_ATTEMPTS;
+            (self.outages, if is_long { AFTER_MANY } else { delay_of_outage(self.outages) })
         } else {
             (self.count, self.outages) = (self.count.saturating_add(1), 0);
             (self.count, policy.delay(self.count).max(SHORTEST_DELAY))

@@ -18,6 +18,7 @@ use crate::follow::lease::{LeaseAnswer, LeaseHolder};
 use crate::follow::lease_keeper::LeaseKeeper;
 use crate::follow::partitions::PartitionPositions;
 use crate::follow::seen::Seen;
+use crate::runtime::Runtime;
 use crate::store::error::StoreError;
 use crate::store::event_store::EventStore;
 use crate::store::partition::Partition;
@@ -289,7 +290,13 @@ impl<P: ProgressStore> ProgressHome<P> {
                 discard(error);
                 FollowError::Store { follower, source }
             }
-            None => FollowError::at(follower, event, error),
+            None => match error {
+                // Only handlers without a transaction may be `async`.
+                HandlerError::Handler(source) if transaction.is_none() && has_runtime_ended() => {
+                    FollowError::RuntimeEnded { follower, position: event.envelope.position, source }
+                }
+                error => FollowError::at(follower, event, error),
+            },
         }
     }
 
@@ -357,4 +364,9 @@ impl<P: std::fmt::Debug> std::fmt::Debug for ProgressHome<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProgressHome").field("progress", &self.progress).finish_non_exhaustive()
     }
+}
+
+/// Whether this thread has entered a runtime that was shut down.
+fn has_runtime_ended() -> bool {
+    Runtime::current().is_some_and(|runtime| runtime.has_ended())
 }

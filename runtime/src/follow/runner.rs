@@ -307,8 +307,8 @@ where
         Ok(until.map(Next::Rest))
     }
 
-    /// Until when a runner rests that has nothing to do until a time: it looks for partitions before that. A look that is due has
-    /// failed, and is part of what is tried again.
+    /// Until when a runner rests that has nothing to do until a time: it looks for partitions before that. A look that is due may
+    /// have failed: a part of what is tried again.
     fn until_next_look(&self, until: Instant) -> Instant {
         let next_look = self.worker.next_look().filter(|next_look| *next_look > Instant::now());
         next_look.map_or(until, |next_look| until.min(next_look))
@@ -474,8 +474,9 @@ where
             self.worker.say_retry(Some(position), &error, attempts, delay);
             discard(error);
             if self.is_parked() {
+                // The next step looks for partitions, and rests: the handler may have taken longer than the time between two looks.
                 self.rest = Some(Rest::Retry(Instant::now() + delay));
-                return Ok(self.continue_rest()?.unwrap_or(Next::Step));
+                return Ok(Next::Step);
             }
             self.wait_for_retry(delay);
             return Ok(Next::Step);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use tokio::runtime::{EnterGuard, Handle};
+use tokio::task::JoinHandle;
 
 thread_local! {
     /// Whether this thread polls a future of factum's by `block_on`.
@@ -34,10 +35,13 @@ impl Runtime {
         self.0.enter()
     }
 
-    /// Whether the runtime was shut down: then it drops each new task at once.
+    /// Whether the runtime was shut down: then it drops each new task at once, and what is blocking before that.
     pub(crate) fn has_ended(&self) -> bool {
-        let task = pin!(self.0.spawn(async {}));
-        matches!(task.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(error)) if error.is_cancelled())
+        let is_dropped = |task: JoinHandle<()>| {
+            let polled = pin!(task).poll(&mut Context::from_waker(Waker::noop()));
+            matches!(polled, Poll::Ready(Err(error)) if error.is_cancelled())
+        };
+        is_dropped(self.0.spawn_blocking(|| ())) || is_dropped(self.0.spawn(async {}))
     }
 
     /// Polls a future on this thread until it is ready. Its timers, its sockets and the tasks that it spawns are the runtime's.

@@ -194,8 +194,12 @@ impl Address {
     }
 
     async fn connect_to(&self, host: &Config, notified: Option<&OnNotification>) -> Result<Session, Failure> {
-        let session = self.open(host, notified).await?;
+        let mut session = self.open(host, notified).await?;
         if let Some(timeline) = timeline(&session).await? {
+            // A session with another system ends those before it. A host that has no such store must not.
+            if self.timelines.is_of_another_system(timeline) {
+                session = self.check_store(session).await?;
+            }
             session.stands(self.timelines.standing(timeline)?);
         }
         Ok(session)

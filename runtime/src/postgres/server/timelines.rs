@@ -80,6 +80,11 @@ impl Timelines {
         Ok(Standing { own, timelines: Arc::clone(self) })
     }
 
+    /// Whether it is of another system than that of the last session.
+    pub(crate) fn is_of_another_system(&self, timeline: Timeline) -> bool {
+        lock(&self.newest).is_some_and(|newest| newest.system != timeline.system)
+    }
+
     /// Notes that a host of the URL has this timeline. If it is a later one than that of the sessions, they end, and this is true.
     pub(crate) fn hear(self: &Arc<Self>, timeline: Timeline) -> bool {
         let newest = *lock(&self.newest);

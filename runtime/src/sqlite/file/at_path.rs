@@ -1,7 +1,8 @@
 //! What is at a path, as the file system says it: looks that SQLite leaves out.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 /// Whether the file has content, but less than the header of a database. SQLite would take it for an empty
 /// database and overwrite it.
@@ -19,24 +20,35 @@ pub(crate) fn is_device(path: &Path) -> bool {
 ///
 /// SQLite keeps the log beside the name by which a file was opened. With two names there are two logs, and each process
 /// overwrites what the other one has committed.
+#[cfg(unix)]
 pub(crate) fn names(path: &Path) -> u64 {
-    #[cfg(unix)]
-    return fs::metadata(path).map_or(1, |file| {
-        use std::os::unix::fs::MetadataExt as _;
-        if file.is_file() { file.nlink() } else { 1 }
-    });
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        1
+    use std::os::unix::fs::MetadataExt as _;
+    let look = || fs::metadata(path).map_or(1, |file| if file.is_file() { file.nlink() } else { 1 });
+    // A backup has two names for a moment, before it loses the one of the unfinished file.
+    for _ in 0..10 {
+        if look() <= 1 {
+            return 1;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
+    look()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn names(_: &Path) -> u64 {
+    1
 }
 
 /// The log beside a file that is missing or empty. SQLite would delete it, with commits that no file has.
 pub(crate) fn lone_log(path: &Path) -> Option<PathBuf> {
     let log = beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), "-wal");
     // The log first: another process that creates the store writes to the file before it makes a log.
-    (has_content(&log) && !has_content(path)).then_some(log)
+    let has_log = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    let is_gone = || match fs::metadata(path) {
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    (has_log && is_gone()).then_some(log)
 }
 
 /// The path with more text at its end, such as that of the log.
@@ -44,8 +56,4 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-fn has_content(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }

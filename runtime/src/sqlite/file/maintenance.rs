@@ -198,7 +198,8 @@ fn unfinished(path: &Path) -> PathBuf {
 fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
     fs::File::open(unfinished)?.sync_all()?;
     match fs::hard_link(unfinished, path) {
-        Ok(()) => {}
+        // A backup has one name, also after a crash: a store with two is refused.
+        Ok(()) => fs::remove_file(unfinished)?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
         // Not every file system has links.
         Err(_) => fs::rename(unfinished, path)?,
@@ -213,7 +214,7 @@ struct Unfinished(PathBuf);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // If it was renamed, it is gone already.
+        // If it is published, it is gone already.
         let _ = fs::remove_file(&self.0);
         for side in ["-journal", "-wal", "-shm"] {
             let _ = fs::remove_file(beside(&self.0, side));

@@ -177,12 +177,13 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file has several names (hard links).
+    /// The file has several names (hard links), as `cp -al` and deduplication make them.
     ///
-    /// SQLite keeps the write-ahead log beside the name by which a file is opened. Programs that use two names overwrite each
-    /// other's commits, without an error.
+    /// SQLite keeps the write-ahead log beside the name by which a file is opened. Programs that write by two names overwrite each
+    /// other's commits, without an error. [`SqliteStore::from_connection`] does not ask, for file systems whose count is wrong.
     #[error(
-        "{} is one of {names} names (hard links) of its file, and a store has only one: remove the others, or open a copy",
+        "{} is one of {names} names (hard links) of its file, and programs that write by two of them lose events: remove the \
+         others, open a copy, or open it with `read_only()` or `SqliteStore::from_connection`",
         path.display()
     )]
     #[non_exhaustive]
@@ -353,6 +354,10 @@ impl SqliteOptions {
         if let Some(log) = at_path::lone_log(&path) {
             return Err(OpenError::LoneLog { path: given.into(), log });
         }
+        let names = if self.read_only { 1 } else { at_path::names(&path) };
+        if names > 1 {
+            return Err(OpenError::SeveralNames { path: given.into(), names });
+        }
         let open =
             || Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed);
         let gone = |source| OpenError::Gone { path: given.into(), source };
@@ -406,9 +411,9 @@ impl SqliteOptions {
         let patience = self.busy_timeout.min(LONGEST_WAIT);
         let busy = |purpose| move |source| OpenError::busy_or_failed(given, source, purpose, patience);
         check_numbers(keeps_text_of_numbers())?;
-        match path.as_ref().map_or(1, |(path, _)| at_path::names(path)) {
-            0 | 1 => {}
-            names => return Err(OpenError::SeveralNames { path: given.into(), names }),
+        // SQLite has created a missing file by now, and not read it yet.
+        if let Some(log) = path.as_ref().and_then(|(path, _)| at_path::lone_log(path)) {
+            return Err(OpenError::LoneLog { path: given.into(), log });
         }
         self.configure(&writer).map_err(busy("read the tables"))?;
         // Nothing is written before the file is known to be a store, or empty. So closing a rejected file
