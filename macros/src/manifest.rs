@@ -19,8 +19,12 @@ thread_local! {
     static LAST: RefCell<Option<(PathBuf, Option<String>)>> = const { RefCell::new(None) };
 }
 
-/// The name that the crate's manifest gives to factum, if it is another one.
+/// The name that rustc or the crate's manifest gives to factum, if it is another one.
 pub(crate) fn renamed() -> Option<String> {
+    if let Some(name) = given_to_rustc(std::env::args_os().filter_map(|argument| argument.into_string().ok()))
+    {
+        return Some(name).filter(|name| name != "factum");
+    }
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
     LAST.with_borrow_mut(|last| {
         if let Some((_, name)) = last.as_ref().filter(|(path, _)| *path == manifest) {
@@ -30,6 +34,22 @@ pub(crate) fn renamed() -> Option<String> {
         *last = Some((manifest, name.clone()));
         name
     })
+}
+
+/// The name in the arguments of rustc, as in `--extern es=target/libfactum-0123.rmeta`. An editor has no such arguments.
+fn given_to_rustc(arguments: impl Iterator<Item = String>) -> Option<String> {
+    let mut is_library = false;
+    for argument in arguments {
+        if is_library && let Some((name, file)) = argument.split_once('=') {
+            let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let library = stem.strip_prefix("lib").unwrap_or(stem).split('-').next();
+            if library == Some("factum") {
+                return Some(name.rsplit(':').next().unwrap_or(name).to_owned());
+            }
+        }
+        is_library = argument == "--extern";
+    }
+    None
 }
 
 fn read(manifest: &Path) -> Option<String> {
@@ -92,6 +112,21 @@ fn is_factum(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_arguments_of_rustc_say_the_name_of_factum() {
+        let arguments = [
+            "--crate-name",
+            "shop",
+            "--extern",
+            "serde=libserde-1.rmeta",
+            "--extern",
+            "priv:es=a/libfactum-12.rmeta",
+        ];
+        assert_eq!(given_to_rustc(arguments.map(str::to_owned).into_iter()).as_deref(), Some("es"));
+        let arguments = ["--extern", "factum_macros=libfactum_macros-1.so", "es=libfactum-1.rmeta"];
+        assert_eq!(given_to_rustc(arguments.map(str::to_owned).into_iter()), None);
+    }
 
     #[test]
     fn a_manifest_says_the_name_of_factum() {

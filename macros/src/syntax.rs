@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod application;
+mod by_hand;
 mod command;
 mod derives;
 mod enclosing;

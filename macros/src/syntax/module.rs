@@ -5,8 +5,9 @@
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{DeriveInput, Path, Type};
+use syn::{Attribute, DeriveInput, Path, Type};
 
+use super::by_hand::{has_impl, has_impl_elsewhere, may_have_impl};
 use super::types::{all_fields, has_word, type_name};
 use crate::errors::shown;
 use crate::lengths;
@@ -77,6 +78,11 @@ pub(crate) fn lacks_key(application: &Ident, ty: &Type, attribute: &str, key: &s
         }
         let mut found = item.attrs.iter().filter(|found| found.path().is_ident(attribute)).peekable();
         found.peek()?;
+        if may_have_impl(&source.text, &item.ident.to_string())
+            || has_impl_elsewhere(&[], &item.ident.to_string())
+        {
+            return None;
+        }
         Some(!found.any(|found| has_word(found.to_token_stream(), key)))
     };
     lacks().unwrap_or_default()
@@ -102,9 +108,8 @@ struct Source {
     modules: Vec<Module>,
 }
 
-/// The items of a module, or of a block, which has no name.
+/// The items of a module, or of a block.
 struct Module {
-    name: Option<String>,
     items: Vec<TokenStream>,
 }
 
@@ -146,20 +151,14 @@ fn defined(line: &str) -> Option<(usize, &str)> {
 }
 
 /// Takes the modules of a source apart. What stands in a call of a macro may become anything, and is left out.
-fn collect(name: Option<String>, source: TokenStream, modules: &mut Vec<Module>) {
+fn collect(source: TokenStream, modules: &mut Vec<Module>) {
     let mut items = Vec::new();
     let mut item: Vec<TokenTree> = Vec::new();
     for tree in source {
         let is_end = match &tree {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                if !is_macro_call(&item) {
-                    let name = match &*item {
-                        [.., TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mod" => {
-                            Some(name.to_string())
-                        }
-                        _ => None,
-                    };
-                    collect(name, group.stream(), modules);
+                if !is_macro_call(&item) && !may_be_rewritten(&item) {
+                    collect(group.stream(), modules);
                 }
                 true
             }
@@ -171,12 +170,25 @@ fn collect(name: Option<String>, source: TokenStream, modules: &mut Vec<Module>)
             items.push(std::mem::take(&mut item).into_iter().collect());
         }
     }
-    modules.push(Module { name, items });
+    modules.push(Module { items });
 }
 
 /// Whether these tokens are a macro's name and `!`, and perhaps a name after it.
 fn is_macro_call(before: &[TokenTree]) -> bool {
     before.iter().rev().take(2).any(|tree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == '!'))
+}
+
+/// Whether these tokens begin a module with an attribute that may add to its items.
+fn may_be_rewritten(before: &[TokenTree]) -> bool {
+    let is_module = before.iter().any(|tree| matches!(tree, TokenTree::Ident(word) if word == "mod"));
+    let may_add = |tree: &TokenTree| match tree {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+            let name = group.stream().into_iter().next().map(|name| name.to_string()).unwrap_or_default();
+            !["cfg", "path"].contains(&&*name) && !PASSIVE.contains(&&*name)
+        }
+        _ => false,
+    };
+    is_module && before.iter().any(may_add)
 }
 
 impl Source {
@@ -194,7 +206,7 @@ impl Source {
 
     fn of(text: String) -> Option<Self> {
         let mut modules = Vec::new();
-        collect(None, text.parse().ok()?, &mut modules);
+        collect(text.parse().ok()?, &mut modules);
         Some(Self { text, modules })
     }
 
@@ -204,37 +216,10 @@ impl Source {
             .map(|(at, _)| at)
     }
 
-    /// The struct or enum that a module knows by the name: its own, or one that it imports.
+    /// The struct or enum of this name that a module has. What it imports may be another type.
     fn definition(&self, here: usize, name: &str) -> Option<DeriveInput> {
-        let module = self.modules.get(here)?;
-        let item = match only(module.definitions(name)) {
-            Some(item) => item,
-            None => {
-                let all = self.modules.iter().enumerate();
-                let (there, item) =
-                    only(all.flat_map(|(at, module)| module.definitions(name).map(move |item| (at, item))))?;
-                self.imports(module, there, name).then_some(item)?
-            }
-        };
+        let item = only(self.modules.get(here)?.definitions(name))?;
         lengths::parse_item(item.clone()).ok()
-    }
-
-    /// Whether a module has the type of this name from another one.
-    fn imports(&self, module: &Module, from: usize, name: &str) -> bool {
-        let is_file = from + 1 == self.modules.len();
-        let parent: &[&str] = match self.modules.get(from).and_then(|module| module.name.as_deref()) {
-            Some(parent) => &[parent],
-            None if is_file => &["super", "crate"],
-            None => &[],
-        };
-        module.items.iter().any(|item| {
-            let mut words = item.clone().into_iter().take_while(|tree| matches!(tree, TokenTree::Ident(_)));
-            let is_use = words.any(|tree| matches!(tree, TokenTree::Ident(word) if word == "use"));
-            let has_all = || shown(item).contains('*');
-            is_use
-                && parent.iter().any(|parent| has_word(item.clone(), parent))
-                && (has_word(item.clone(), name) || has_all())
-        })
     }
 
     /// The first item that lists the type, and its module. What becomes of a command depends on its aggregate.
@@ -262,15 +247,6 @@ impl Source {
         self.modules.iter().enumerate().find_map(|(at, module)| Some((at, module.first_block(name)?)))
     }
 
-    /// Whether the file has an impl of the trait for a type of this name.
-    fn has_impl(&self, of: &str, name: &str) -> bool {
-        let head = format!("{of} for ");
-        self.text.match_indices(&head).any(|(at, _)| {
-            let rest = self.text.get(at + head.len()..).unwrap_or_default();
-            rest.split(['{', '\n']).next().is_some_and(|ty| ty.contains(name))
-        })
-    }
-
     /// The type, if it surely has none of the derives, nor an impl that a user wrote.
     fn lacking(&self, here: usize, name: &str, derives: &[&str]) -> Option<Underived> {
         let item = self.definition(here, name)?;
@@ -287,13 +263,19 @@ impl Source {
                         found.push(path.rsplit("::").next().unwrap_or(path).to_owned());
                     }
                 }
-            } else if !OURS.contains(&known.as_str()) && !PASSIVE.contains(&known.as_str()) {
+            } else if !PASSIVE.contains(&known.as_str())
+                && (!OURS.contains(&known.as_str()) || self.may_be_a_macro(attribute, &known))
+            {
                 return None;
             }
         }
         let is_derived = |derive: &str| found.iter().any(|other| other == derive);
-        let by_hand = |of: &str| self.has_impl(of, name);
-        let may_become_any = found.iter().any(|other| !KNOWN.contains(&other.as_str()) && !other.is_empty());
+        let by_hand = |of: &str| has_impl(&self.text, of, name);
+        let is_other = |name: &String| self.text.contains(&format!(" as {name}"));
+        let may_become_any = found
+            .iter()
+            .any(|derived| !derived.is_empty() && (!KNOWN.contains(&derived.as_str()) || is_other(derived)));
+        let has_alias = [format!("{name} as "), format!("= {name};"), " as factum".to_owned()];
         let is_in_macro_call = self.modules.iter().flat_map(|module| &module.items).any(|item| {
             let trees: Vec<_> = item.clone().into_iter().collect();
             trees.iter().enumerate().any(|(index, tree)| match tree {
@@ -303,9 +285,14 @@ impl Source {
                 _ => false,
             })
         });
+        // A time-out is an event, too.
+        let is_there = |derive: &&str| is_derived(derive) || *derive == "Event" && is_derived("Timeout");
         if may_become_any
             || is_in_macro_call
-            || derives.iter().any(|derive| is_derived(derive) || by_hand(derive))
+            || has_alias.iter().any(|alias| self.text.contains(alias))
+            || derives.iter().any(is_there)
+            || may_have_impl(&self.text, name)
+            || has_impl_elsewhere(derives, name)
         {
             return None;
         }
@@ -318,6 +305,18 @@ impl Source {
             .find(|name| OURS.contains(&name.as_str()))
             .or(misplaced);
         Some(Underived { lacks, attribute, derives: found, item })
+    }
+}
+
+impl Source {
+    /// Whether an attribute with a name of ours may be a macro of others.
+    fn may_be_a_macro(&self, attribute: &Attribute, name: &str) -> bool {
+        let is_import = |line: &str| {
+            line.trim_start().trim_start_matches("pub ").starts_with("use ")
+                && line.split(|char: char| !char.is_alphanumeric() && char != '_').any(|word| word == name)
+                && !line.contains(&format!("{name}::"))
+        };
+        attribute.meta.require_list().is_err() || self.text.lines().any(is_import)
     }
 }
 
@@ -496,12 +495,12 @@ mod tests {
         let (source, file) = source();
         let lacks = |name| source.lacking(file, name, &["Event"]).map(|found| found.attribute);
         assert_eq!(lacks("Closed"), Some(None));
-        assert_eq!(lacks("Moved"), Some(None));
         assert_eq!(lacks("Late"), Some(Some("timeout".to_owned())));
-        for name in ["Opened", "Odd", "ByHand", "Known", "Far", "Missing"] {
+        // What a module imports may be another type than that of this name beside it.
+        for name in ["Opened", "Odd", "ByHand", "Known", "Moved", "Far", "Missing"] {
             assert_eq!(lacks(name), None, "{name}");
         }
-        let inner = source.modules.iter().position(|module| module.name.as_deref() == Some("inner"));
+        let inner = source.modules.iter().position(|module| module.has("View"));
         let view = source.lacking(inner.expect("a module"), "View", &["Projection"]).expect("a view");
         assert_eq!(view.attribute.as_deref(), Some("factum::Projection"));
     }
