@@ -53,7 +53,7 @@ pub(crate) trait ViewStore: ProgressStore + EventStore {
     note = "`SqliteProjection` runs views with `into = Sqlite` and `into = Sql`, and `PostgresProjection` those with `into = Postgres` and `into = Sql`"
 )]
 pub(crate) trait TableTarget<S: ProgressStore>: StepTarget<S> {
-    /// Makes the view anew beside the one that serves, and replaces that; `None` if another process has taken over.
+    /// Rebuilds the view beside the one that serves, and replaces that; `None` if another process has taken over.
     fn build<P: Projection<Target = Self>>(
         rebuild: &Rebuild<'_>,
         engine: &mut Engine<P, S>,
