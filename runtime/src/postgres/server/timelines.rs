@@ -163,6 +163,7 @@ mod tests {
         let first = timelines.standing(timeline(1, 2)).unwrap();
         assert!(!timelines.hear(timeline(2, 3)));
         assert_eq!((first.is_behind(), timelines.takeovers()), (false, 0));
+        assert_eq!([1, 2].map(|system| timelines.is_of_another_system(timeline(system, 2))), [false, true]);
         for number in [1, 2] {
             let first = timelines.standing(timeline(1, 2)).unwrap();
             let other = timelines.standing(timeline(2, number)).unwrap();
