@@ -78,12 +78,10 @@ pub(crate) fn lacks_key(application: &Ident, ty: &Type, attribute: &str, key: &s
         }
         let mut found = item.attrs.iter().filter(|found| found.path().is_ident(attribute)).peekable();
         found.peek()?;
-        if may_have_impl(&source.text, &item.ident.to_string())
-            || has_impl_elsewhere(&[], &item.ident.to_string())
-        {
-            return None;
-        }
-        Some(!found.any(|found| has_word(found.to_token_stream(), key)))
+        let has_key = found.any(|found| has_word(found.to_token_stream(), key));
+        // Other files are read before an error only.
+        let name = item.ident.to_string();
+        Some(!has_key && !may_have_impl(&source.text, &name) && !has_impl_elsewhere(&[], &name))
     };
     lacks().unwrap_or_default()
 }
@@ -247,6 +245,16 @@ impl Source {
         self.modules.iter().enumerate().find_map(|(at, module)| Some((at, module.first_block(name)?)))
     }
 
+    /// Whether an attribute with a name of ours may be a macro of others.
+    fn may_be_a_macro(&self, attribute: &Attribute, name: &str) -> bool {
+        let is_import = |line: &str| {
+            line.trim_start().trim_start_matches("pub ").starts_with("use ")
+                && line.split(|char: char| !char.is_alphanumeric() && char != '_').any(|word| word == name)
+                && !line.contains(&format!("{name}::"))
+        };
+        attribute.meta.require_list().is_err() || self.text.lines().any(is_import)
+    }
+
     /// The type, if it surely has none of the derives, nor an impl that a user wrote.
     fn lacking(&self, here: usize, name: &str, derives: &[&str]) -> Option<Underived> {
         let item = self.definition(here, name)?;
@@ -305,18 +313,6 @@ impl Source {
             .find(|name| OURS.contains(&name.as_str()))
             .or(misplaced);
         Some(Underived { lacks, attribute, derives: found, item })
-    }
-}
-
-impl Source {
-    /// Whether an attribute with a name of ours may be a macro of others.
-    fn may_be_a_macro(&self, attribute: &Attribute, name: &str) -> bool {
-        let is_import = |line: &str| {
-            line.trim_start().trim_start_matches("pub ").starts_with("use ")
-                && line.split(|char: char| !char.is_alphanumeric() && char != '_').any(|word| word == name)
-                && !line.contains(&format!("{name}::"))
-        };
-        attribute.meta.require_list().is_err() || self.text.lines().any(is_import)
     }
 }
 
