@@ -71,7 +71,7 @@ impl FollowerOptions {
         Self { on_failure, ..self }
     }
 
-    /// The number of workers that share the follower. Programs that run it [share them](crate::follow::FollowerBuilder::start).
+    /// The number of workers that share the follower, from 1 to 1,000. Programs that run it [share them](crate::follow::FollowerBuilder::start).
     #[must_use]
     pub fn workers(self, workers: u32) -> Self {
         Self { workers, ..self }

@@ -191,6 +191,8 @@ mod tests {
         assert_eq!([other(), other()].map(&mut fail), [(1, 100), (2, 200)]);
         let outage = [(); 5].map(|()| fail(unreachable()));
         assert_eq!(outage, [(1, 10), (2, 20), (3, 40), (4, 50), (5, 50)]);
-        assert_eq!([other(), unreachable(), StoreError::Busy].map(fail), [(3, 400), (1, 10), (2, 20)]);
+        assert_eq!([other(), unreachable(), StoreError::Busy].map(&mut fail), [(3, 400), (1, 10), (2, 20)]);
+        let long = [(); 99].map(|()| fail(unreachable()));
+        assert_eq!((long[97], long[98]), ((100, 50), (101, 500)));
     }
 }

@@ -124,7 +124,7 @@ pub enum FollowerChange {
     /// An event or the store has failed, and the runner will try again.
     ///
     /// While a store is busy or can't be reached, the runner tries again within 50 milliseconds of each failure, and the hook
-    /// hears of it at most each 5 seconds.
+    /// hears of it at most each 5 seconds. A command of a process or timer that has failed so 100 times is sent each half second.
     #[non_exhaustive]
     Retrying {
         /// The follower's name.
